@@ -1,0 +1,267 @@
+"""Settings: read once from the environment and `.env`, typed, immutable, with defaults that run.
+
+The only module that reads os.environ. A field's environment name is its name in capitals.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+ENVIRONMENTS = ("development", "test", "production")
+PROVIDERS = ("yookassa", "stripe", "telegram")
+
+
+class SettingsError(Exception):
+    """The environment cannot be used; the message names every setting at fault and its fix."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("Settings cannot be used:\n" + "\n".join(f"  - {p}" for p in problems))
+        self.problems = problems
+
+
+def _setting(default: Any, about: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"about": about, "secret": secret})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be configured; each field tells its meaning and unit."""
+
+    environment: str = _setting("development", "development, test or production")
+    server_api_key: tuple[str, ...] = _setting(
+        (), "keys accepted in X-API-Key, comma-separated for rotation", secret=True
+    )
+    server_url: str = _setting(
+        "http://127.0.0.1:8000/api",
+        "public base URL of this server; links start with it",
+    )
+    host: str = _setting("127.0.0.1", "address to listen on")
+    port: int = _setting(8000, "port to listen on")
+    web_concurrency: int = _setting(2, "server processes")
+    server_threads: int = _setting(8, "handler threads per process; the database pool has as many")
+    state_dir: Path = _setting(Path("var"), "folder of the embedded database, files and keys")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+
+    database_url: str = _setting("", "PostgreSQL 15+; empty starts the embedded one", secret=True)
+
+    s3_bucket: str = _setting("", "bucket for photos; empty stores them in STATE_DIR")
+    s3_endpoint_url: str = _setting("", "S3-compatible endpoint; empty means Amazon")
+    s3_region: str = _setting("us-east-1", "region of the bucket")
+    aws_access_key_id: str = _setting("", "S3 key id", secret=True)
+    aws_secret_access_key: str = _setting("", "S3 secret", secret=True)
+    data_ttl_hours: int = _setting(0, "hours until uploads and results are deleted; 0 keeps them")
+
+    default_provider: str = _setting("yookassa", "gateway of a payment that names none")
+    yookassa_shop_id: str = _setting("", "YooKassa shop id")
+    yookassa_secret_key: str = _setting("", "YooKassa secret key", secret=True)
+    yookassa_api_url: str = _setting("https://api.yookassa.ru/v3", "YooKassa API base URL")
+    stripe_secret_key: str = _setting("", "Stripe secret key", secret=True)
+    stripe_webhook_secret: tuple[str, ...] = _setting(
+        (), "Stripe endpoint secrets, comma-separated for rotation", secret=True
+    )
+    stripe_api_url: str = _setting("https://api.stripe.com", "Stripe API base URL")
+    telegram_bot_token: str = _setting("", "Bot API token", secret=True)
+    telegram_bot_username: str = _setting("", "bot name without @, for referral links")
+    telegram_webhook_secret: tuple[str, ...] = _setting(
+        (), "secrets of forwarded updates, comma-separated for rotation", secret=True
+    )
+    telegram_provider_token: str = _setting("", "payments token for RUB invoices", secret=True)
+    telegram_api_url: str = _setting("https://api.telegram.org", "Bot API base URL")
+
+    token_price_rub: Decimal = _setting(Decimal("10"), "rubles for one token without a tariff")
+    min_payment_rub: Decimal = _setting(Decimal("50"), "smallest payment, rubles")
+    max_payment_rub: Decimal = _setting(Decimal("100000"), "largest payment, rubles")
+    welcome_bonus_tokens: Decimal = _setting(Decimal("0"), "tokens given at registration")
+    channel_bonus_tokens: Decimal = _setting(Decimal("5"), "tokens for joining a bonus channel")
+    review_bonus_tokens: Decimal = _setting(Decimal("5"), "tokens for a review")
+    referral_bonus_tokens: Decimal = _setting(Decimal("5"), "tokens for a paying invitee")
+    referral_bonus_percent: Decimal = _setting(
+        Decimal("0"), "percent of the invitee's first payment, in tokens"
+    )
+    bonus_channels: tuple[str, ...] = _setting((), "channels that give a bonus, comma-separated")
+    review_chat: str = _setting("", "chat whose messages count as reviews")
+    require_consent: bool = _setting(
+        False, "refuse jobs and payments of users without consent to personal data processing"
+    )
+
+    engine: str = _setting("embedded", "engine of new generation models")
+    engine_timeout_seconds: int = _setting(120, "wall time limit of one generation")
+    engine_memory_mb: int = _setting(1024, "memory limit of one generation, MiB")
+    job_max_attempts: int = _setting(3, "tries of one job before it fails and is refunded")
+    job_lease_seconds: int = _setting(30, "silence after which a job is taken from its worker")
+    idempotency_ttl_hours: int = _setting(24, "hours an Idempotency-Key is remembered")
+    presign_ttl_seconds: int = _setting(900, "life of an upload form")
+    link_ttl_seconds: int = _setting(3600, "life of a download link")
+
+    @property
+    def production(self) -> bool:
+        """Whether unsafe defaults must be refused."""
+        return self.environment == "production"
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of SERVER_URL."""
+        parts = urlsplit(self.server_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Build settings from `environ`; SettingsError names every value that cannot be used."""
+    hints = get_type_hints(Settings)
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in fields(Settings):
+        raw = environ.get(setting.name.upper(), "").strip()
+        if not raw:
+            continue
+        try:
+            values[setting.name] = _parse(hints[setting.name], raw)
+        except (ValueError, InvalidOperation):
+            shown = "its value" if setting.metadata["secret"] else repr(raw)
+            problems.append(
+                f"{setting.name.upper()}: {shown} is not {_TYPE_NAMES[hints[setting.name]]}"
+            )
+    settings = Settings(**values)
+    problems += _contradictions(settings)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+@cache
+def load() -> Settings:
+    """The settings of this process: `.env` in the working folder, overridden by the environment."""
+    settings = read({**{k: v or "" for k, v in dotenv_values(".env").items()}, **os.environ})
+    if settings.production and (unsafe := missing_for_production(settings)):
+        raise SettingsError(unsafe)
+    return settings
+
+
+def missing_for_production(settings: Settings) -> list[str]:
+    """What must still be set before real customers may come, one line each."""
+    needs = [
+        (settings.server_api_key, "SERVER_API_KEY: set at least one key of 32 characters or more"),
+        (
+            all(len(key) >= 32 for key in settings.server_api_key),
+            "SERVER_API_KEY: a key needs 32 characters or more: `openssl rand -hex 32`",
+        ),
+        (settings.database_url, "DATABASE_URL: set it to a PostgreSQL 15+ server"),
+        (
+            settings.server_url.startswith("https://"),
+            "SERVER_URL: must be the public https:// address of this server",
+        ),
+        (
+            not settings.s3_bucket or not settings.s3_endpoint_url.startswith("http://"),
+            "S3_ENDPOINT_URL: photos would travel unencrypted; use https://",
+        ),
+        (
+            any(configured(settings, provider) for provider in PROVIDERS),
+            "YOOKASSA_*, STRIPE_* or TELEGRAM_*: configure at least one payment provider",
+        ),
+        (
+            not settings.yookassa_secret_key or settings.yookassa_api_url.startswith("https://"),
+            "YOOKASSA_API_URL: must be https://",
+        ),
+        (
+            not settings.stripe_secret_key or settings.stripe_api_url.startswith("https://"),
+            "STRIPE_API_URL: must be https://",
+        ),
+        (
+            not settings.telegram_bot_token or settings.telegram_api_url.startswith("https://"),
+            "TELEGRAM_API_URL: must be https://",
+        ),
+    ]
+    return [advice for satisfied, advice in needs if not satisfied]
+
+
+def configured(settings: Settings, provider: str) -> bool:
+    """Whether a payment provider has everything it needs to take money and prove its webhooks."""
+    return bool(
+        {
+            "yookassa": settings.yookassa_shop_id and settings.yookassa_secret_key,
+            "stripe": settings.stripe_secret_key and settings.stripe_webhook_secret,
+            "telegram": settings.telegram_bot_token and settings.telegram_webhook_secret,
+        }[provider]
+    )
+
+
+def described(settings: Settings) -> list[tuple[str, str, str]]:
+    """Rows (NAME, effective value with secrets masked, meaning) in the order of the class."""
+    rows = []
+    for setting in fields(Settings):
+        value = getattr(settings, setting.name)
+        if setting.metadata["secret"]:
+            shown = "(set)" if value else ""
+        else:
+            shown = ",".join(value) if isinstance(value, tuple) else str(value)
+        rows.append((setting.name.upper(), shown, setting.metadata["about"]))
+    return rows
+
+
+def _parse(kind: type, raw: str) -> Any:
+    if kind is bool:
+        return (
+            {
+                "true": True,
+                "1": True,
+                "yes": True,
+                "on": True,
+                "false": False,
+                "0": False,
+                "no": False,
+                "off": False,
+            }[raw.lower()]
+            if raw.lower() in _BOOLEANS
+            else _refuse()
+        )
+    if kind is int:
+        return int(raw) if int(raw) >= 0 else _refuse()
+    if kind is Decimal:
+        amount = Decimal(raw)
+        return amount if amount.is_finite() and amount >= 0 else _refuse()
+    if kind is Path:
+        return Path(raw)
+    if kind is str:
+        return raw
+    return tuple(part.strip() for part in raw.split(",") if part.strip())
+
+
+def _refuse() -> Any:
+    raise ValueError
+
+
+_BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
+_TYPE_NAMES = {
+    bool: "true or false",
+    int: "a whole number of 0 or more",
+    Decimal: "an amount of 0 or more",
+    Path: "a path",
+    str: "text",
+    tuple[str, ...]: "a comma-separated list",
+}
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    problems = []
+    if settings.environment not in ENVIRONMENTS:
+        problems.append(f"ENVIRONMENT: must be one of {', '.join(ENVIRONMENTS)}")
+    if settings.default_provider not in PROVIDERS:
+        problems.append(f"DEFAULT_PROVIDER: must be one of {', '.join(PROVIDERS)}")
+    if urlsplit(settings.server_url).scheme not in ("http", "https"):
+        problems.append("SERVER_URL: must start with http:// or https://")
+    if settings.min_payment_rub > settings.max_payment_rub:
+        problems.append("MIN_PAYMENT_RUB: is larger than MAX_PAYMENT_RUB")
+    if settings.s3_bucket and not (settings.aws_access_key_id and settings.aws_secret_access_key):
+        problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: needed with S3_BUCKET")
+    if settings.token_price_rub <= 0:
+        problems.append("TOKEN_PRICE_RUB: must be more than 0")
+    return problems
