@@ -1,0 +1,97 @@
+"""What every engine is: a photo goes in, a video or a picture comes out, or one refusal.
+
+Engines know nothing of jobs, users or tokens. Each lives in a package of its own beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+# code: (what the bot shows the customer, whether the same photo may work on another try)
+CODES: dict[str, tuple[str, bool]] = {
+    "not_an_image": (
+        "Этот файл не похож на фотографию. Пришлите снимок в формате JPEG, PNG, WebP или HEIC.",
+        False,
+    ),
+    "image_format_unsupported": (
+        "Такой формат не поддерживается. Пришлите снимок в формате JPEG, PNG, WebP или HEIC.",
+        False,
+    ),
+    "image_truncated": (
+        "Файл повреждён и не открывается до конца. Отправьте фотографию ещё раз.",
+        False,
+    ),
+    "image_too_large": (
+        "Фотография слишком большая. Пришлите файл до 20 МБ и до 50 мегапикселей.",
+        False,
+    ),
+    "image_too_small": (
+        "Фотография слишком маленькая. Нужен снимок не меньше 64 пикселей по каждой стороне.",
+        False,
+    ),
+    "image_too_narrow": (
+        "Фотография слишком вытянутая. Обрежьте её так, чтобы стороны отличались не больше "
+        "чем в 8 раз.",
+        False,
+    ),
+    "content_rejected": ("Эту фотографию нельзя обработать: её не пропустила проверка.", False),
+    "service_unsupported": ("Такая обработка сейчас недоступна.", False),
+    "engine_timeout": ("Обработка заняла слишком много времени. Попробуйте ещё раз.", True),
+    "engine_memory": (
+        "Не хватило памяти, чтобы обработать эту фотографию. Пришлите снимок поменьше.",
+        False,
+    ),
+    "engine_crashed": ("Во время обработки произошёл сбой. Попробуйте ещё раз.", True),
+    "engine_unavailable": ("Сервис обработки временно недоступен. Попробуйте позже.", True),
+    "stopped": ("Обработка остановлена. Попробуйте ещё раз.", True),
+}
+
+
+class EngineError(Exception):
+    """A job that ended without a result.
+
+    code: one of CODES; message: a sentence for the customer; retryable: whether another try may
+    succeed; detail: for the log only, may hold the engine's own words.
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        self.code = code
+        self.message, self.retryable = CODES[code]
+        self.detail = detail
+        super().__init__(f"{code}: {detail or self.message}")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished file in the job's work folder.
+
+    meta: JSON facts worth keeping with the job; always engine, version and seconds.
+    """
+
+    path: Path
+    media_type: Literal["video", "image"]
+    content_type: str
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Anything that can animate or restore one photo."""
+
+    def run(
+        self,
+        service_type: str,
+        photo: Path,
+        *,
+        workdir: Path,
+        progress: Callable[[int], None],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Result:
+        """Turn `photo` (any bytes a stranger sent) into a file inside `workdir`.
+
+        progress is told whole percents, never falling, 100 last. should_stop is asked a few times
+        a second; once it says yes, work ends with EngineError "stopped". Raises EngineError.
+        """
+        ...
