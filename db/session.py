@@ -1,0 +1,124 @@
+"""Connections to PostgreSQL and the only place that begins, commits and rolls back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import orjson
+from psycopg2 import errorcodes
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.orm import Session
+
+import settings
+from db import embedded
+from errors import ApiError
+
+STATEMENT_TIMEOUT_SECONDS = 5
+LOCK_TIMEOUT_SECONDS = 2
+POOL_TIMEOUT_SECONDS = 2
+
+# Trouble that passes by itself: the caller may send the same request again.
+TRANSIENT = {
+    errorcodes.SERIALIZATION_FAILURE,
+    errorcodes.DEADLOCK_DETECTED,
+    errorcodes.LOCK_NOT_AVAILABLE,
+    errorcodes.QUERY_CANCELED,
+    errorcodes.ADMIN_SHUTDOWN,
+    errorcodes.CRASH_SHUTDOWN,
+    errorcodes.CANNOT_CONNECT_NOW,
+    errorcodes.TOO_MANY_CONNECTIONS,
+    errorcodes.DISK_FULL,
+    errorcodes.READ_ONLY_SQL_TRANSACTION,
+    errorcodes.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+}
+
+
+def database_url() -> str:
+    """URL of DATABASE_URL, or of the embedded server that runs in STATE_DIR.
+
+    SQLAlchemy 2.1 takes a bare postgresql:// for psycopg 3, which is not installed.
+    """
+    configured = settings.load().database_url
+    url = configured or embedded.running_url(settings.load().state_dir / "postgres")
+    if not url:
+        raise RuntimeError(
+            "No database: set DATABASE_URL, or start the embedded PostgreSQL with `make run`"
+        )
+    scheme, rest = url.split("://", 1)
+    return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+def connect(url: str, *, pool_size: int) -> Engine:
+    """An engine whose every wait is bounded: connect, checkout, lock, statement, idle."""
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=2,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        pool_recycle=1800,
+        pool_use_lifo=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={
+            "connect_timeout": 3,
+            "keepalives_idle": 30,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+            "application_name": "livephoto",
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
+            f" -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
+            " -c idle_in_transaction_session_timeout=10s -c timezone=UTC",
+        },
+    )
+
+
+@cache
+def engine() -> Engine:
+    """The engine of this process, made at its first use and so after gunicorn's fork."""
+    return connect(database_url(), pool_size=settings.load().server_threads)
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One transaction: committed at the end of the block, rolled back when it raises.
+
+    ApiError `service_unavailable` when the database is away, busy or out of time. Connections that
+    died with the server are noticed by their first use and the whole pool is renewed.
+    """
+    with _translated(), Session(engine(), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session for one or few reads without BEGIN and COMMIT around them; it must not write."""
+    with _translated(), Session(_autocommit(), expire_on_commit=False, autoflush=False) as session:
+        yield session
+
+
+@cache
+def _autocommit() -> Engine:
+    return engine().execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise ApiError("service_unavailable", retry_after=1) from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _is_transient(error):
+            raise ApiError("service_unavailable", retry_after=1) from error
+        raise
+
+
+def _is_transient(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "pgcode", None)
+    if code is None:  # no server answered: refused, reset or timed out
+        return type(error).__name__ in ("OperationalError", "InterfaceError")
+    return code in TRANSIENT

@@ -1,0 +1,81 @@
+"""Tag Data. Bytes move between transactions, never inside one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from providers.storage import ObjectMissing
+from spec.multipart import FilePart
+
+import providers
+import settings
+from db import reading, transaction
+from db.types import now
+from errors import ApiError
+from handlers import schemas
+from services import data, idempotency, media
+from services.idempotency import Answer
+
+
+def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
+    media.check_size(body["type"], file.size)
+    content_type = media.sniffed(body["type"], file.file.read(media.SNIFF_BYTES))
+    file.file.seek(0)
+    # The row comes first: a crash after the bytes are stored leaves nothing that nobody owns.
+    with transaction() as session:
+        row = data.reserve(session, body["type"], content_type=content_type, now=now())
+    providers.storage().put(row.storage_key, file.file, content_type=content_type)
+    with transaction() as session:
+        row = data.confirm(
+            session, row.id, content_type=content_type, size_bytes=file.size, now=now()
+        )
+    return schemas.dump("Data", row), 201
+
+
+def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Any:
+    content_type = media.declared(body["type"], body["contentType"])
+    lifetime = settings.load().presign_ttl_seconds
+    key = data.new_key(body["type"], content_type)
+    form = providers.storage().presign_upload(
+        key,
+        content_type=content_type,
+        max_bytes=media.UPLOAD_LIMITS[body["type"]],
+        expires_in=lifetime,
+    )
+    with transaction() as session:
+
+        def reserve() -> Answer:
+            row = data.reserve(
+                session, body["type"], content_type=content_type, now=now(), storage_key=key
+            )
+            offer = {"uploadUrl": form.url, "expiresInSeconds": lifetime, "fields": form.fields}
+            return Answer({"dataId": str(row.id), **offer}, 200)
+
+        answer = idempotency.once(session, "dataGetPresign", idempotency_key, body, reserve)
+    return answer.body, answer.status, answer.headers
+
+
+def data_confirm_upload(data_id: str) -> Any:
+    with reading() as session:
+        row = data.get(session, UUID(data_id))
+    if row.status == "pending":
+        size, content_type = _inspect(row.type, row.storage_key)
+        with transaction() as session:
+            row = data.confirm(
+                session, row.id, content_type=content_type, size_bytes=size, now=now()
+            )
+    return schemas.dump("Data", row), 200
+
+
+def _inspect(data_type: str, key: str) -> tuple[int, str]:
+    """Size and content type of what was uploaded, both read from the file itself."""
+    stored = providers.storage().head(key)
+    if stored is None:
+        raise ApiError("upload_missing")
+    media.check_size(data_type, stored.size)
+    try:
+        with providers.storage().open(key) as file:
+            return stored.size, media.sniffed(data_type, file.read(media.SNIFF_BYTES))
+    except ObjectMissing as error:
+        raise ApiError("upload_missing") from error

@@ -1,0 +1,47 @@
+"""Tag Jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from db import reading, transaction
+from handlers import pages, schemas
+from services import idempotency, jobs
+from services.idempotency import Answer
+
+
+def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
+    with transaction() as session:
+
+        def create() -> Answer:
+            job = jobs.create(
+                session,
+                UUID(body["userId"]),
+                service_type=body["serviceType"],
+                input=body["input"],
+                description=body.get("description"),
+            )
+            return Answer(schemas.dump("Job", job), 201)
+
+        answer = idempotency.once(session, "jobsCreate", idempotency_key, body, create)
+    return answer.body, answer.status, answer.headers
+
+
+def jobs_list(user_id: str, limit: int, cursor: str | None) -> Any:
+    with reading() as session:
+        page = jobs.of_user(session, UUID(user_id), limit=limit, cursor=cursor)
+    headers = pages.link("jobs", page.next_cursor, userId=user_id, limit=limit)
+    return schemas.dump_all("Job", page.rows), 200, headers
+
+
+def jobs_get(job_id: str) -> Any:
+    with reading() as session:
+        job = jobs.get(session, UUID(job_id))
+    return schemas.dump("Job", job), 200
+
+
+def jobs_cancel(job_id: str) -> Any:
+    with transaction() as session:
+        job = jobs.cancel(session, UUID(job_id))
+    return schemas.dump("Job", job), 200

@@ -1,0 +1,16 @@
+"""Tag Tariffs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from db import reading
+from handlers import pages, schemas
+from services import tariffs
+
+
+def tariffs_list(limit: int, cursor: str | None) -> Any:
+    with reading() as session:
+        page = tariffs.active(session, limit=limit, cursor=cursor)
+    headers = pages.link("tariffs", page.next_cursor, limit=limit)
+    return schemas.dump_all("Tariff", page.rows), 200, headers

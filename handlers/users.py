@@ -1,0 +1,47 @@
+"""Tag Users."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from db import reading, transaction
+from db.types import now
+from handlers import schemas
+from services import idempotency, users
+from services.idempotency import Answer
+
+
+def users_register_or_login(body: dict[str, Any], idempotency_key: str | None) -> Any:
+    with transaction() as session:
+
+        def register() -> Answer:
+            user = users.register_or_log_in(
+                session,
+                body["telegramId"],
+                username=body.get("username"),
+                anon_user_id=body.get("anonUserId"),
+                ref_code=body.get("refCode"),
+            )
+            return Answer(schemas.dump("User", user), 200)
+
+        answer = idempotency.once(session, "usersRegisterOrLogin", idempotency_key, body, register)
+    return answer.body, answer.status, answer.headers
+
+
+def users_get_by_id(user_id: str) -> Any:
+    with reading() as session:
+        user = users.get(session, UUID(user_id))
+    return schemas.dump("User", user), 200
+
+
+def users_update_consent(user_id: str, body: dict[str, Any]) -> Any:
+    with transaction() as session:
+        user = users.set_consent(session, UUID(user_id), body["consentPd"], now=now())
+    return schemas.dump("User", user), 200
+
+
+def users_get_balance(user_id: str) -> Any:
+    with reading() as session:
+        user = users.get(session, UUID(user_id))
+    return {"balanceTokens": schemas.dump("User", user)["balanceTokens"]}, 200

@@ -1,0 +1,36 @@
+"""The outside world, built once per process from settings."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import settings
+from providers.engine import Engine
+from providers.engine.embedded import EmbeddedEngine
+from providers.storage import Storage
+from providers.storage.disk import DiskStorage
+from providers.storage.s3 import S3Storage
+
+
+@cache
+def storage() -> Storage:
+    """The bucket of S3_BUCKET, or the folder STATE_DIR/files served by this server."""
+    current = settings.load()
+    if current.s3_bucket:
+        return S3Storage(
+            bucket=current.s3_bucket,
+            endpoint_url=current.s3_endpoint_url or None,
+            region=current.s3_region,
+            access_key_id=current.aws_access_key_id,
+            secret_access_key=current.aws_secret_access_key,
+        )
+    return DiskStorage(current.state_dir / "files", base_url=f"{current.server_url}/storage")
+
+
+@cache
+def engine(name: str) -> Engine:
+    """The engine that a generation model names. KeyError for one this version does not have."""
+    current = settings.load()
+    return {"embedded": EmbeddedEngine}[name](
+        timeout_seconds=current.engine_timeout_seconds, memory_mb=current.engine_memory_mb
+    )

@@ -1,0 +1,1 @@
+"""The rules. Functions take a session first, never commit and never touch the network."""

@@ -1,0 +1,121 @@
+"""Files that people send and that jobs make: rows of `data`; the bytes are the storage's."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import Uuid, cast, exists, func, or_, select, update
+from sqlalchemy.orm import Session
+
+import settings
+from db.models import Data, Job
+from errors import ApiError
+
+PENDING_TTL_HOURS = 24  # an upload that nobody confirmed
+
+
+def new_key(data_type: str, content_type: str) -> str:
+    """A storage key of our own making: no part of it comes from a client."""
+    return f"{data_type}/{uuid4()}.{content_type.rpartition('/')[2]}"
+
+
+def reserve(
+    session: Session,
+    data_type: str,
+    *,
+    content_type: str,
+    now: datetime,
+    storage_key: str | None = None,
+) -> Data:
+    """A row for a file that is about to be stored; swept when nobody confirms it."""
+    row = Data(
+        id=uuid4(),
+        type=data_type,
+        status="pending",
+        storage_key=storage_key or new_key(data_type, content_type),
+        content_type=content_type,
+        created_at=now,
+    )
+    session.add(row)
+    return row
+
+
+def get(session: Session, data_id: UUID) -> Data:
+    """ApiError `data_not_found`, also for a deleted file."""
+    row = session.get(Data, data_id)
+    if row is None or row.status == "deleted":
+        raise ApiError("data_not_found", details={"dataId": str(data_id)})
+    return row
+
+
+def confirm(
+    session: Session, data_id: UUID, *, content_type: str, size_bytes: int, now: datetime
+) -> Data:
+    """Make an uploaded file usable; a repeat changes nothing. ApiError `data_not_found`."""
+    session.execute(
+        update(Data)
+        .where(Data.id == data_id, Data.status == "pending")
+        .values(
+            status="confirmed", content_type=content_type, size_bytes=size_bytes, confirmed_at=now
+        )
+    )
+    return get(session, data_id)
+
+
+def usable_images(session: Session, data_ids: list[UUID]) -> None:
+    """Check that every file can be the input of a job, locked against deletion meanwhile.
+
+    ApiError `data_not_found`, `data_not_confirmed`, `data_not_usable` (not an image).
+    """
+    found = {
+        row.id: row
+        for row in session.scalars(
+            select(Data).where(Data.id.in_(data_ids)).with_for_update(read=True, key_share=True)
+        )
+    }
+    for data_id in data_ids:
+        row = found.get(data_id)
+        details = {"dataId": str(data_id)}
+        if row is None or row.status == "deleted":
+            raise ApiError("data_not_found", details=details)
+        if row.status != "confirmed":
+            raise ApiError("data_not_confirmed", details=details)
+        if row.type != "image":
+            raise ApiError("data_not_usable", details=details)
+
+
+def expire(session: Session, *, now: datetime, limit: int = 100) -> list[str]:
+    """Mark files whose time is over as deleted; returns storage keys for the caller to remove.
+
+    Abandoned uploads go after PENDING_TTL_HOURS; the rest after DATA_TTL_HOURS, when that is set,
+    but never while a live job needs them.
+    """
+    kept_hours = settings.load().data_ttl_hours
+    abandoned = (Data.status == "pending") & (
+        Data.created_at < now - timedelta(hours=PENDING_TTL_HOURS)
+    )
+    aged = (Data.status == "confirmed") & (Data.created_at < now - timedelta(hours=kept_hours))
+    inputs = (
+        select(
+            cast(func.jsonb_array_elements(Job.input).op("->>")("dataId"), Uuid).label("data_id")
+        )
+        .where(Job.status.in_(("waiting_payment", "queued", "processing")))
+        .subquery()
+    )
+    needed = exists().where(inputs.c.data_id == Data.id)
+    due = (
+        select(Data.id)
+        .where(Data.status != "deleted", or_(abandoned, aged) if kept_hours else abandoned, ~needed)
+        .order_by(Data.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(
+        session.scalars(
+            update(Data)
+            .where(Data.id.in_(due.scalar_subquery()))
+            .values(status="deleted", deleted_at=now)
+            .returning(Data.storage_key)
+        )
+    )

@@ -1,0 +1,61 @@
+"""Credits: tokens that come in, and the jobs that waited for them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from db.models import Job, Transaction
+from services import ledger
+
+# Workers listen here; the payload is not used, a notice only ends their wait early.
+JOB_CHANNEL = "jobs_queued"
+
+
+def credit(
+    session: Session, user_id: UUID, tokens: Decimal, *, type: str, **columns: Any
+) -> Transaction:
+    """Give tokens and, with them, start the user's waiting jobs in the same transaction."""
+    row = ledger.post(session, user_id, tokens, type=type, **columns)
+    start_waiting(session, user_id, balance=row.balance_after or Decimal(0))
+    return row
+
+
+def start_waiting(session: Session, user_id: UUID, *, balance: Decimal) -> None:
+    """Queue `waiting_payment` jobs, oldest first, each that the remaining balance covers.
+
+    A job that is too dear is passed over: an abandoned order must not hold up a cheaper one that
+    the customer has just paid for. The caller has moved the user's balance and so holds the row.
+    """
+    waiting = session.scalars(
+        select(Job)
+        .where(Job.user_id == user_id, Job.status == "waiting_payment", Job.price_tokens <= balance)
+        .order_by(Job.number)
+        .with_for_update()
+    ).all()
+    for job in waiting:
+        if job.price_tokens <= balance:
+            balance -= job.price_tokens
+            reserve(session, job)
+
+
+def reserve(session: Session, job: Job) -> None:
+    """Put a job in the queue and take its price; the caller has seen that the balance covers it.
+
+    The row goes first, as the charge refers to it; ledger.NotEnoughTokens undoes both.
+    """
+    job.status = "queued"
+    job.tokens_reserved = job.price_tokens
+    job.run_at = job.updated_at = func.now()
+    session.flush()
+    ledger.post(session, job.user_id, -job.price_tokens, type="charge", job_id=job.id)
+    announce(session)
+
+
+def announce(session: Session) -> None:
+    """Wake a waiting worker when this transaction commits."""
+    session.execute(text(f"NOTIFY {JOB_CHANNEL}"))

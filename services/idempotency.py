@@ -1,0 +1,121 @@
+"""One stored answer per (operation, Idempotency-Key), written in its effect's own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from psycopg2 import errorcodes
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+import settings
+from db.models import IdempotencyKey
+from errors import ApiError
+
+# Refusals of the rules are answers too: a retry must hear the same. A malformed request (400),
+# a missing key (401), a limit (429) or our own trouble (5xx) may end differently next time.
+STORED_REFUSALS = {403, 404, 409}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the caller hears: JSON-ready body, HTTP status, and whether it was heard before."""
+
+    body: dict[str, Any]
+    status: int
+    replayed: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Marks a replay for the caller."""
+        return {"Idempotency-Replayed": "true"} if self.replayed else {}
+
+
+def once(
+    session: Session,
+    operation: str,
+    key: str | None,
+    request: dict[str, Any],
+    effect: Callable[[], Answer],
+) -> Answer:
+    """Run `effect` once per (operation, key); later calls with the same request hear its answer.
+
+    A concurrent twin waits on the primary key until the first one commits, then replays it.
+    ApiError `idempotency_key_reused` (another request), `idempotency_in_progress` (waited longer
+    than the lock timeout).
+    """
+    if key is None:
+        return effect()
+    if not _claim(session, operation, key, _fingerprint(request)):
+        return _replay(session, operation, key, _fingerprint(request))
+    answer = _refusal_or_answer(session, effect)
+    session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.operation == operation, IdempotencyKey.key == key)
+        .values(status=answer.status, body=answer.body)
+    )
+    return answer
+
+
+def sweep(session: Session, now: datetime) -> int:
+    """Forget keys older than IDEMPOTENCY_TTL_HOURS; returns how many."""
+    result = session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < _oldest(now)))
+    return result.rowcount
+
+
+def _claim(session: Session, operation: str, key: str, fingerprint: str) -> bool:
+    """Whether the key is new; an expired one counts as new."""
+    row = insert(IdempotencyKey).values(operation=operation, key=key, fingerprint=fingerprint)
+    statement = row.on_conflict_do_update(
+        index_elements=["operation", "key"],
+        set_={"fingerprint": fingerprint, "status": None, "body": None, "created_at": func.now()},
+        where=IdempotencyKey.created_at < func.now() - _ttl(),
+    ).returning(IdempotencyKey.key)
+    try:
+        return session.scalar(statement) is not None
+    except OperationalError as error:
+        if getattr(error.orig, "pgcode", None) == errorcodes.LOCK_NOT_AVAILABLE:
+            raise ApiError("idempotency_in_progress", retry_after=1) from error
+        raise
+
+
+def _replay(session: Session, operation: str, key: str, fingerprint: str) -> Answer:
+    stored = session.scalars(
+        select(IdempotencyKey).where(
+            IdempotencyKey.operation == operation, IdempotencyKey.key == key
+        )
+    ).one()
+    if stored.fingerprint != fingerprint:
+        raise ApiError("idempotency_key_reused")
+    if stored.status is None or stored.body is None:
+        raise ApiError("idempotency_in_progress", retry_after=1)
+    return Answer(stored.body, stored.status, replayed=True)
+
+
+def _refusal_or_answer(session: Session, effect: Callable[[], Answer]) -> Answer:
+    try:
+        with session.begin_nested():
+            return effect()
+    except ApiError as refusal:
+        if refusal.status not in STORED_REFUSALS:
+            raise
+        return Answer(refusal.as_dict(), refusal.status)
+
+
+def _fingerprint(request: dict[str, Any]) -> str:
+    return sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _ttl() -> timedelta:
+    return timedelta(hours=settings.load().idempotency_ttl_hours)
+
+
+def _oldest(now: datetime) -> datetime:
+    return now - _ttl()

@@ -1,0 +1,131 @@
+"""Orders: priced, paid by a reserve, cancelled. Workers' side is services/queue.py."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, joinedload
+
+from db.models import GenerationModel, Job
+from errors import ApiError
+from services import data, funding, ledger, paging, users
+
+# Shown to the customer by the bot.
+CANCELLED_TEXT = "Заказ отменён, токены возвращены на баланс."
+
+
+def create(
+    session: Session,
+    user_id: UUID,
+    *,
+    service_type: str,
+    input: list[dict[str, Any]],
+    description: str | None = None,
+    meta: dict[str, Any] | None = None,
+) -> Job:
+    """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
+
+    ApiError `user_not_found`, `consent_required`, `service_unavailable_now` and those of
+    data.usable_images.
+    """
+    user = ledger.lock(session, user_id)
+    users.require_consent(user)
+    model = _default_model(session, service_type)
+    data.usable_images(session, [UUID(item["dataId"]) for item in input if "dataId" in item])
+    job = Job(
+        user_id=user_id,
+        model_id=model.id,
+        service_type=service_type,
+        status="waiting_payment",
+        description=description,
+        price_tokens=model.price_tokens,
+        price_rub=model.price_rub,
+        input=input,
+        output=[],
+        meta=meta or {},
+    )
+    session.add(job)
+    if user.balance_tokens >= model.price_tokens:
+        funding.reserve(session, job)
+    session.flush()
+    return job
+
+
+def get(session: Session, job_id: UUID) -> Job:
+    """ApiError `job_not_found`."""
+    job = session.scalar(_with_result().where(Job.id == job_id))
+    if job is None:
+        raise ApiError("job_not_found")
+    return job
+
+
+def of_user(session: Session, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page[Job]:
+    """The user's jobs, newest first. ApiError `user_not_found`."""
+    return paging.page(
+        session,
+        _with_result().where(Job.user_id == user_id),
+        Job.number,
+        owner_id=user_id,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def cancel(session: Session, job_id: UUID) -> Job:
+    """Take a job that nobody works on yet out of the queue and give its tokens back, once.
+
+    A repeat changes nothing. ApiError `job_not_found`, `job_not_cancellable`.
+    """
+    job = get(session, job_id)
+    ledger.lock(session, job.user_id)
+    # A worker may have claimed the job between the two statements: read again, now locked.
+    session.refresh(job, with_for_update=True)
+    if job.status == "failed" and job.meta.get("reason") == "cancelled":
+        return job
+    if job.status not in ("waiting_payment", "queued"):
+        raise ApiError("job_not_cancellable", details={"status": job.status})
+    end_unfinished(
+        session,
+        job,
+        {"reason": "cancelled", "error": {"code": "cancelled", "message": CANCELLED_TEXT}},
+    )
+    return job
+
+
+def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
+    """End a job as `failed` and return what it reserved; the caller holds user and job locks."""
+    reserved = job.tokens_reserved
+    job.status = "failed"
+    job.tokens_reserved = Decimal(0)
+    job.lease_until = None
+    job.worker = None
+    job.meta = {**job.meta, **meta}
+    job.updated_at = job.finished_at = func.now()
+    session.flush()
+    if reserved:
+        funding.credit(
+            session,
+            job.user_id,
+            reserved,
+            type="refund",
+            job_id=job.id,
+            meta={"reason": meta["reason"]},
+        )
+
+
+def _default_model(session: Session, service_type: str) -> GenerationModel:
+    model = session.scalar(
+        select(GenerationModel).where(
+            GenerationModel.service_type == service_type, GenerationModel.is_default
+        )
+    )
+    if model is None:
+        raise ApiError("service_unavailable_now")
+    return model
+
+
+def _with_result() -> Select[tuple[Job]]:
+    return select(Job).options(joinedload(Job.result))

@@ -1,0 +1,154 @@
+"""Moves tokens: the only writer of `transactions` and of `users.balance_tokens`."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import cast, func, insert, literal, select, text, update
+from sqlalchemy.orm import Session
+
+from db.models import Transaction, User
+from db.types import CENT
+from errors import ApiError
+from services import paging
+
+
+class NotEnoughTokens(Exception):
+    """The move would take the balance below zero; nothing was written."""
+
+
+def lock(session: Session, user_id: UUID) -> User:
+    """The user's row, locked until the transaction ends; always the first lock that is taken.
+
+    FOR NO KEY UPDATE: inserts that merely refer to the user do not wait. ApiError `user_not_found`.
+    """
+    user = session.scalar(
+        select(User)
+        .where(User.id == user_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if user is None:
+        raise ApiError("user_not_found")
+    return user
+
+
+def post(
+    session: Session,
+    user_id: UUID,
+    tokens: Decimal,
+    *,
+    type: str,
+    **columns: Any,
+) -> Transaction:
+    """Move `tokens` (negative takes) and write the ledger row that says why, in one statement.
+
+    NotEnoughTokens when the balance does not cover it. A second row for the same job and type, or
+    for the same user and bonus_key, is refused by the database (IntegrityError).
+    """
+    moved = (
+        update(User)
+        .where(User.id == user_id, User.balance_tokens + tokens >= 0)
+        .values(
+            balance_tokens=User.balance_tokens + tokens,
+            ledger_seq=User.ledger_seq + 1,
+            updated_at=func.now(),
+        )
+        .returning(User.id, User.ledger_seq, User.balance_tokens)
+        .cte("moved")
+    )
+    values = {"id": uuid4(), "type": type, "tokens_delta": tokens, **columns}
+    table = Transaction.__table__
+    row = session.scalar(
+        insert(Transaction)
+        .from_select(
+            ["user_id", "seq", "balance_after", *values],
+            select(
+                moved.c.id,
+                moved.c.ledger_seq,
+                moved.c.balance_tokens,
+                *(
+                    cast(literal(value, table.c[name].type), table.c[name].type)
+                    for name, value in values.items()
+                ),
+            ),
+        )
+        .returning(Transaction)
+    )
+    if row is None:
+        raise NotEnoughTokens
+    return row
+
+
+def record(session: Session, user_id: UUID, *, type: str, **columns: Any) -> Transaction:
+    """Write a row that moves no tokens, such as a gateway_payment."""
+    row = Transaction(user_id=user_id, type=type, **columns)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def history(
+    session: Session, user_id: UUID, *, limit: int, cursor: str | None
+) -> paging.Page[Transaction]:
+    """The user's transactions, newest first. ApiError `user_not_found`."""
+    return paging.page(
+        session,
+        select(Transaction).where(Transaction.user_id == user_id),
+        Transaction.number,
+        owner_id=user_id,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """Hundredths, rounded down: nobody gets a fraction that was not paid for."""
+    return amount.quantize(CENT, rounding=ROUND_DOWN)
+
+
+# Each query lists rows that break one rule; an empty answer is the proof. They read whole tables
+# and are for the operator, not for requests.
+CHECKS: dict[str, str] = {
+    "balance is the sum of the moves": """
+        SELECT u.id::text AS id FROM users u
+        LEFT JOIN (SELECT user_id, sum(tokens_delta) AS total, count(seq) AS moves
+                   FROM transactions GROUP BY user_id) t ON t.user_id = u.id
+        WHERE u.balance_tokens <> coalesce(t.total, 0) OR u.ledger_seq <> coalesce(t.moves, 0)""",
+    "balance is that of the newest move": """
+        SELECT u.id::text AS id FROM users u
+        LEFT JOIN transactions t ON t.user_id = u.id AND t.seq = u.ledger_seq
+        WHERE u.balance_tokens <> coalesce(t.balance_after, 0)""",
+    "every move continues the one before it": """
+        SELECT id::text FROM (
+            SELECT id, seq, balance_after - tokens_delta AS before,
+                   lag(balance_after, 1, 0::bigint) OVER w AS previous, row_number() OVER w AS place
+            FROM transactions WHERE seq IS NOT NULL
+            WINDOW w AS (PARTITION BY user_id ORDER BY seq)) chain
+        WHERE before <> previous OR seq <> place""",
+    "live and done jobs are charged their price, once": """
+        SELECT j.id::text AS id FROM jobs j
+        LEFT JOIN transactions t ON t.job_id = j.id AND t.type = 'charge'
+        WHERE j.status IN ('queued', 'processing', 'done')
+          AND coalesce(t.tokens_delta, 0) <> -j.price_tokens""",
+    "failed jobs gave back what they took": """
+        SELECT j.id::text AS id FROM jobs j
+        LEFT JOIN transactions t ON t.job_id = j.id AND t.type IN ('charge', 'refund')
+        WHERE j.status = 'failed' GROUP BY j.id HAVING coalesce(sum(t.tokens_delta), 0) <> 0""",
+    "waiting and done jobs have no refund": """
+        SELECT j.id::text AS id FROM jobs j JOIN transactions t ON t.job_id = j.id
+        WHERE t.type = 'refund' AND j.status <> 'failed'
+           OR t.type = 'charge' AND j.status = 'waiting_payment'""",
+    "charges and refunds belong to the job's own user": """
+        SELECT t.id::text AS id FROM transactions t JOIN jobs j ON j.id = t.job_id
+        WHERE t.user_id <> j.user_id""",
+}
+
+
+def violations(session: Session) -> dict[str, list[str]]:
+    """Prove the books of all users: rule -> ids of the rows that break it (empty when whole)."""
+    return {
+        rule: list(session.scalars(text(f"{query} LIMIT 20"))) for rule, query in CHECKS.items()
+    }

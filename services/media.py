@@ -1,0 +1,90 @@
+"""Which files are taken: sizes and kinds, judged by content and never by name."""
+
+from __future__ import annotations
+
+import filetype
+
+from errors import ApiError
+
+MIB = 1024 * 1024
+UPLOAD_LIMITS = {"image": 20 * MIB, "video": 256 * MIB, "audio": 50 * MIB, "text": MIB}  # bytes
+
+# What filetype finds in the first bytes -> what is stored. Formats a decoder opens rarely, or that
+# carry scripts (SVG, HTML, PDF), are not on the list.
+ACCEPTED: dict[str, frozenset[str]] = {
+    "image": frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif"}),
+    "video": frozenset({"video/mp4", "video/webm", "video/quicktime", "video/x-m4v"}),
+    "audio": frozenset(
+        {"audio/mpeg", "audio/ogg", "audio/x-wav", "audio/mp4", "audio/aac", "audio/x-flac"}
+    ),
+    "text": frozenset({"text/plain"}),
+}
+# Names clients use for the same formats.
+SYNONYMS = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "audio/mp3": "audio/mpeg",
+    "audio/wav": "audio/x-wav",
+    "audio/wave": "audio/x-wav",
+    "audio/flac": "audio/x-flac",
+    "audio/m4a": "audio/mp4",
+    "audio/x-m4a": "audio/mp4",
+}
+SNIFF_BYTES = 8192
+
+
+def declared(data_type: str, content_type: str) -> str:
+    """The content type a client announces, in its usual spelling.
+
+    ApiError `unsupported_media_type` when it does not belong to `data_type`.
+    """
+    plain = content_type.split(";", 1)[0].strip().lower()
+    plain = SYNONYMS.get(plain, plain)
+    if plain not in ACCEPTED[data_type]:
+        raise _unsupported(data_type, "contentType")
+    return plain
+
+
+def sniffed(data_type: str, head: bytes) -> str:
+    """The content type that the first SNIFF_BYTES of a file show.
+
+    ApiError `unsupported_media_type` when it is not one accepted for `data_type`.
+    """
+    if data_type == "text":
+        if not _is_text(head):
+            raise _unsupported(data_type, "file")
+        return "text/plain"
+    found = filetype.guess(head)
+    plain = SYNONYMS.get(found.mime, found.mime) if found else ""
+    if plain not in ACCEPTED[data_type]:
+        raise _unsupported(data_type, "file")
+    return plain
+
+
+def check_size(data_type: str, size: int) -> None:
+    """ApiError `payload_too_large`, or `bad_request` for an empty file; sizes in bytes."""
+    if size == 0:
+        raise ApiError("bad_request", "The file is empty", details={"file": "is empty"})
+    if size > UPLOAD_LIMITS[data_type]:
+        raise ApiError("payload_too_large", details={"maxBytes": UPLOAD_LIMITS[data_type]})
+
+
+def _unsupported(data_type: str, field: str) -> ApiError:
+    return ApiError(
+        "unsupported_media_type",
+        details={
+            field: f"is not a supported {data_type}",
+            "supported": sorted(ACCEPTED[data_type]),
+        },
+    )
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\0" in head:
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # The head may end in the middle of a character.
+        return error.start >= len(head) - 3 and len(head) == SNIFF_BYTES
+    return True

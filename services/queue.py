@@ -1,0 +1,225 @@
+"""The job queue: workers claim, renew, finish and fail rows of `jobs`.
+
+Every write names the attempt it was given (the fencing token): a worker that lost its lease, and
+whose job another one took over, changes nothing when it comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+import settings
+from db.models import Data, GenerationModel, Job
+from services import data, funding, jobs, ledger
+
+RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30))  # before the second, third... try
+LOST_TEXT = "Не получилось обработать фото: сервис перезапускался. Токены возвращены на баланс."
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job in a worker's hands: what to do, and the token that proves the right to write."""
+
+    job_id: UUID
+    attempt: int
+    service_type: str
+    engine: str
+    input: list[dict[str, Any]]
+    input_key: str | None  # storage key of the photo, None when it is fetched by url
+
+
+def claim(session: Session, worker: str) -> Claim | None:
+    """Take the oldest job that is due, or one whose worker went silent; None when there is none."""
+    # A silent worker's job was promised first. Two index scans, the second only when the first
+    # finds nothing; one OR would sort the whole backlog at every claim.
+    candidate = func.coalesce(_silent().scalar_subquery(), _due().scalar_subquery())
+    job = session.scalar(
+        update(Job)
+        .where(Job.id == candidate)
+        .values(
+            status="processing",
+            attempt=Job.attempt + 1,
+            lease_until=func.now() + _lease(),
+            worker=worker,
+            progress=0,
+            updated_at=func.now(),
+        )
+        .returning(Job)
+    )
+    if job is None:
+        return None
+    engine = session.scalar(
+        select(GenerationModel.engine).where(GenerationModel.id == job.model_id)
+    )
+    return Claim(
+        job.id, job.attempt, job.service_type, engine or "", job.input, _input_key(session, job)
+    )
+
+
+def renew(session: Session, claim: Claim, *, progress: int) -> bool:
+    """Extend the lease and store the progress (0..100); False when the job is no longer ours."""
+    result = session.execute(
+        _mine(claim).values(
+            lease_until=func.now() + _lease(),
+            progress=func.greatest(Job.progress, progress),
+            updated_at=func.now(),
+        )
+    )
+    return bool(result.rowcount)
+
+
+def finish(
+    session: Session,
+    claim: Claim,
+    result_id: UUID,
+    *,
+    size_bytes: int,
+    meta: dict[str, Any],
+    now: datetime,
+) -> bool:
+    """Confirm the stored result and consume the reserve, once; False when the job is not ours.
+
+    result_id: the row that data.reserve made before the bytes were stored.
+    """
+    job = _locked(session, claim)
+    if job is None:
+        return False
+    row = data.get(session, result_id)
+    result = data.confirm(
+        session, row.id, content_type=row.content_type, size_bytes=size_bytes, now=now
+    )
+    job.status = "done"
+    job.progress = 100
+    job.tokens_consumed, job.tokens_reserved = job.tokens_reserved, job.tokens_consumed
+    job.lease_until = job.worker = None
+    job.result_data_id = result.id
+    job.output = [{"type": result.type, "dataId": str(result.id)}]
+    job.meta = {**job.meta, **meta}
+    job.updated_at = job.finished_at = func.now()
+    return True
+
+
+def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: bool) -> bool:
+    """Put the job back for a later try, or end it and return its tokens.
+
+    code is for programs, message (Russian) for the customer. False when the job is not ours.
+    """
+    # The user's row first, as everywhere: a refund may start another job of the same user.
+    ledger.lock(session, _user_of(session, claim.job_id))
+    job = _locked(session, claim)
+    if job is None:
+        return False
+    error = {"code": code, "message": message}
+    if retryable and job.attempt < settings.load().job_max_attempts:
+        delay = RETRY_DELAYS[min(job.attempt, len(RETRY_DELAYS)) - 1]
+        _put_back(job, func.now() + delay, {"lastError": error})
+    else:
+        jobs.end_unfinished(session, job, {"reason": "failed", "error": error})
+    return True
+
+
+def release(session: Session, claim: Claim) -> bool:
+    """Give an unfinished job back at once: the worker is being stopped."""
+    job = _locked(session, claim)
+    if job is None:
+        return False
+    _put_back(job, func.now(), {})
+    funding.announce(session)
+    return True
+
+
+def give_up_lost(session: Session) -> int:
+    """Fail jobs whose last allowed attempt went silent, tokens back; returns how many (0 or 1)."""
+    lost = session.scalar(
+        select(Job)
+        .where(
+            Job.status == "processing",
+            Job.lease_until < func.now(),
+            Job.attempt >= settings.load().job_max_attempts,
+        )
+        .order_by(Job.lease_until)
+        .limit(1)
+    )
+    if lost is None:
+        return 0
+    claim = Claim(lost.id, lost.attempt, lost.service_type, "", [], None)
+    return int(fail(session, claim, code="worker_lost", message=LOST_TEXT, retryable=False))
+
+
+def oldest_wait_seconds(session: Session) -> float:
+    """How long the first due job has been waiting for a worker, in seconds; 0 when none is."""
+    waited = session.scalar(
+        select(func.extract("epoch", func.now() - func.min(Job.run_at))).where(
+            Job.status == "queued", Job.run_at <= func.now()
+        )
+    )
+    return float(waited or 0)
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.load().job_lease_seconds)
+
+
+def _silent() -> Select[tuple[UUID]]:
+    job = aliased(Job)
+    return _first(
+        select(job.id)
+        .where(
+            job.status == "processing",
+            job.lease_until < func.now(),
+            job.attempt < settings.load().job_max_attempts,
+        )
+        .order_by(job.lease_until)
+    )
+
+
+def _due() -> Select[tuple[UUID]]:
+    job = aliased(Job)
+    return _first(
+        select(job.id)
+        .where(job.status == "queued", job.run_at <= func.now())
+        .order_by(job.run_at, job.number)
+    )
+
+
+def _first(query: Select[tuple[UUID]]) -> Select[tuple[UUID]]:
+    return query.limit(1).with_for_update(skip_locked=True)
+
+
+def _mine(claim: Claim) -> Any:
+    return update(Job).where(
+        Job.id == claim.job_id, Job.status == "processing", Job.attempt == claim.attempt
+    )
+
+
+def _locked(session: Session, claim: Claim) -> Job | None:
+    return session.scalar(
+        select(Job)
+        .where(Job.id == claim.job_id, Job.status == "processing", Job.attempt == claim.attempt)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def _put_back(job: Job, run_at: Any, meta: dict[str, Any]) -> None:
+    job.status = "queued"
+    job.run_at = run_at
+    job.lease_until = job.worker = None
+    job.progress = 0
+    job.meta = {**job.meta, **meta}
+    job.updated_at = func.now()
+
+
+def _user_of(session: Session, job_id: UUID) -> UUID:
+    return session.scalars(select(Job.user_id).where(Job.id == job_id)).one()
+
+
+def _input_key(session: Session, job: Job) -> str | None:
+    ids = [UUID(item["dataId"]) for item in job.input if "dataId" in item]
+    return session.scalar(select(Data.storage_key).where(Data.id == ids[0])) if ids else None
