@@ -1,5 +1,5 @@
-"""Tables, connections and migrations. Entry points need only these two."""
+"""Tables, connections and migrations. Entry points need only these three."""
 
-from db.session import reading, transaction
+from db.session import reading, snapshot, transaction
 
-__all__ = ["reading", "transaction"]
+__all__ = ["reading", "snapshot", "transaction"]

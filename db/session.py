@@ -8,7 +8,7 @@ from functools import cache
 
 import orjson
 from psycopg2 import errorcodes
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
@@ -97,6 +97,15 @@ def transaction() -> Iterator[Session]:
 def reading() -> Iterator[Session]:
     """A session for one or few reads without BEGIN and COMMIT around them; it must not write."""
     with _translated(), Session(_autocommit(), expire_on_commit=False, autoflush=False) as session:
+        yield session
+
+
+@contextmanager
+def snapshot() -> Iterator[Session]:
+    """A read-only view of one moment without a time limit, for the operator's whole-table checks."""
+    with transaction() as session:
+        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        session.execute(text("SET LOCAL statement_timeout = 0"))
         yield session
 
 

@@ -9,7 +9,7 @@ import settings
 
 
 def link(path: str, cursor: str | None, **query: Any) -> dict[str, str]:
-    """`Link: <...>; rel="next"` (RFC 8288) when there is a next page; built from SERVER_URL only."""
+    """`Link: <...>; rel="next"` (RFC 8288) when there is a next page, built from SERVER_URL."""
     if cursor is None:
         return {}
     base = settings.load().server_url.removesuffix("/api")

@@ -85,8 +85,8 @@ def usable_images(session: Session, data_ids: list[UUID]) -> None:
             raise ApiError("data_not_usable", details=details)
 
 
-def expire(session: Session, *, now: datetime, limit: int = 100) -> list[str]:
-    """Mark files whose time is over as deleted; returns storage keys for the caller to remove.
+def expire(session: Session, *, now: datetime, limit: int = 100) -> None:
+    """Mark files whose time is over as deleted; purgeable() then names them until purged().
 
     Abandoned uploads go after PENDING_TTL_HOURS; the rest after DATA_TTL_HOURS, when that is set,
     but never while a live job needs them.
@@ -103,19 +103,27 @@ def expire(session: Session, *, now: datetime, limit: int = 100) -> list[str]:
         .where(Job.status.in_(("waiting_payment", "queued", "processing")))
         .subquery()
     )
-    needed = exists().where(inputs.c.data_id == Data.id)
     due = (
         select(Data.id)
-        .where(Data.status != "deleted", or_(abandoned, aged) if kept_hours else abandoned, ~needed)
+        .where(Data.status != "deleted", or_(abandoned, aged) if kept_hours else abandoned)
+        .where(~exists().where(inputs.c.data_id == Data.id))
         .order_by(Data.created_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return list(
-        session.scalars(
-            update(Data)
-            .where(Data.id.in_(due.scalar_subquery()))
-            .values(status="deleted", deleted_at=now)
-            .returning(Data.storage_key)
-        )
+    session.execute(update(Data).where(Data.id.in_(due.scalar_subquery())).values(status="deleted"))
+
+
+def purgeable(session: Session, *, limit: int = 100) -> list[tuple[UUID, str]]:
+    """Deleted files whose bytes are still stored: (id, storage key)."""
+    query = (
+        select(Data.id, Data.storage_key)
+        .where(Data.status == "deleted", Data.deleted_at.is_(None))
+        .limit(limit)
     )
+    return [(row.id, row.storage_key) for row in session.execute(query)]
+
+
+def purged(session: Session, data_ids: list[UUID], *, now: datetime) -> None:
+    """Note that the bytes are gone from storage."""
+    session.execute(update(Data).where(Data.id.in_(data_ids)).values(deleted_at=now))

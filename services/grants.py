@@ -1,0 +1,60 @@
+"""Tokens that an operator gives or takes by hand, each with a key and a reason."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Transaction
+from errors import ApiError
+from services import funding, ledger
+
+
+def grant(
+    session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str
+) -> Transaction:
+    """Give tokens once per user and key; a repeat returns the first grant.
+
+    ApiError `user_not_found`, `idempotency_key_reused` (same key, other amount).
+    """
+    return _once(session, user_id, tokens, f"grant:{key}", {"reason": "grant", "note": reason})
+
+
+def withdraw(
+    session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str
+) -> Transaction:
+    """Take tokens once per user and key; ledger.NotEnoughTokens when the balance is smaller.
+
+    ApiError `user_not_found`, `idempotency_key_reused` (same key, other amount).
+    """
+    return _once(
+        session, user_id, -tokens, f"withdraw:{key}", {"reason": "withdraw", "note": reason}
+    )
+
+
+def _once(
+    session: Session, user_id: UUID, tokens: Decimal, bonus_key: str, meta: dict[str, str]
+) -> Transaction:
+    ledger.lock(session, user_id)
+    first = session.scalar(
+        select(Transaction).where(
+            Transaction.user_id == user_id, Transaction.bonus_key == bonus_key
+        )
+    )
+    if first is None:
+        move = funding.credit if tokens > 0 else ledger.post
+        return move(
+            session,
+            user_id,
+            tokens,
+            type="promo",
+            provider="manual",
+            bonus_key=bonus_key,
+            meta=meta,
+        )
+    if first.tokens_delta != tokens:
+        raise ApiError("idempotency_key_reused", details={"firstTokens": str(first.tokens_delta)})
+    return first

@@ -1,0 +1,316 @@
+"""The worker: claims jobs, runs the engine, stores results, and does the periodic duties.
+
+Any number may run, on any number of machines. `python worker.py` runs until SIGTERM.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any
+
+import psycopg2
+from providers.fetch import FetchFailed, FetchRefused, fetch
+from providers.storage import ObjectMissing, StorageUnavailable
+
+import logs
+import providers
+import settings
+from db import transaction
+from db.session import database_url
+from db.types import now
+from errors import ApiError
+from providers.engine import EngineError, Result
+from services import data, idempotency, media, queue
+from services.funding import JOB_CHANNEL
+from services.queue import Claim
+
+log = logging.getLogger("worker")
+
+POLL_SECONDS = 2.0  # also the longest delay of a job whose run_at has come
+GRACE_SECONDS = 20.0  # a job that needs longer after SIGTERM goes back to the queue
+PAUSE_AFTER_TROUBLE_SECONDS = 2.0
+FETCH_DEADLINE_SECONDS = 30.0
+GONE_TEXT = "Файл с фото больше не доступен. Токены возвращены на баланс."
+TROUBLE_TEXT = (
+    "Сервис временно перегружен, фото обработать не удалось. Токены возвращены на баланс."
+)
+
+
+class Worker:
+    """One process, one job at a time."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name or f"{socket.gethostname()}-{threading.get_native_id()}"
+        self._stopping = threading.Event()
+        self._stop_at: float | None = None
+        self._duties = [Duty(*duty) for duty in DUTIES]
+
+    def run(self) -> None:
+        """Work until stop(); trouble with the database is waited out."""
+        log.info("worker started", extra={"worker": self.name})
+        with Notices() as notices:
+            while not self._stopping.is_set():
+                try:
+                    self._run_due_duties()
+                    if not self.run_once():
+                        notices.wait(POLL_SECONDS, self._stopping)
+                except (ApiError, psycopg2.OperationalError) as error:
+                    log.warning("database is away: %s", error)
+                    self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
+        log.info("worker stopped", extra={"worker": self.name})
+
+    def run_once(self) -> bool:
+        """Do one job if one is due; whether there was one."""
+        with transaction() as session:
+            claim = queue.claim(session, self.name)
+        if claim is None:
+            return False
+        started = time.monotonic()
+        outcome = self._process(claim)
+        log.info(
+            "job %s",
+            outcome,
+            extra={
+                "job_id": str(claim.job_id),
+                "attempt": claim.attempt,
+                "service_type": claim.service_type,
+                "ms": round((time.monotonic() - started) * 1000),
+            },
+        )
+        return True
+
+    def stop(self) -> None:
+        """Take no more jobs; the one in hand has GRACE_SECONDS."""
+        self._stop_at = time.monotonic() + GRACE_SECONDS
+        self._stopping.set()
+
+    def _out_of_grace(self) -> bool:
+        return self._stop_at is not None and time.monotonic() > self._stop_at
+
+    def _process(self, claim: Claim) -> str:
+        with Lease(claim) as lease, TemporaryDirectory(prefix="livephoto-job-") as folder:
+            try:
+                photo = _photo(claim, Path(folder))
+                result = providers.engine(claim.engine).run(
+                    claim.service_type,
+                    photo,
+                    workdir=Path(folder),
+                    progress=lease.report,
+                    should_stop=lambda: lease.lost or self._out_of_grace(),
+                )
+                return _store(claim, result)
+            except EngineError as error:
+                if error.code == "stopped":
+                    return _release(claim, lease)
+                return _fail(claim, error.code, error.message, retryable=error.retryable)
+            except FetchRefused as error:
+                return _fail(claim, error.code, error.message, retryable=False)
+            except ObjectMissing:
+                return _fail(claim, "input_gone", GONE_TEXT, retryable=False)
+            except (StorageUnavailable, FetchFailed, OSError) as error:
+                log.warning("job will be tried again: %s", error)
+                return _fail(claim, "temporary_trouble", TROUBLE_TEXT, retryable=True)
+
+    def _run_due_duties(self) -> None:
+        for duty in self._duties:
+            duty.run_if_due()
+
+
+class Lease:
+    """Keeps a claim alive from a thread of its own, and tells when it is lost."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.lost = False
+        self._claim = claim
+        self._progress = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def __enter__(self) -> Lease:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def report(self, progress: int) -> None:
+        """Progress of 0..100, written with the next beat: 100 frames need not be 100 updates."""
+        self._progress = progress
+
+    def _beat(self) -> None:
+        lease = settings.load().job_lease_seconds
+        expires = time.monotonic() + lease
+        while not self._done.wait(1.0):
+            try:
+                with transaction() as session:
+                    if not queue.renew(session, self._claim, progress=self._progress):
+                        self.lost = True
+                        return
+                expires = time.monotonic() + lease
+            except ApiError:
+                # Until the lease has run out nobody else can have taken the job.
+                if time.monotonic() > expires:
+                    self.lost = True
+                    return
+
+
+class Notices:
+    """Waits for NOTIFY on a connection of its own; without one, it just waits."""
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+
+    def __enter__(self) -> Notices:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close()
+
+    def wait(self, seconds: float, stopping: threading.Event) -> None:
+        """Return after a notice, `seconds`, or a stop, whichever is first."""
+        try:
+            connection = self._connection or self._listen()
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline and not stopping.is_set():
+                select.select([connection], [], [], 0.2)
+                connection.poll()
+                if connection.notifies:
+                    connection.notifies.clear()
+                    return
+        except psycopg2.Error:
+            self._close()
+            stopping.wait(seconds)
+
+    def _listen(self) -> Any:
+        url = database_url().replace("postgresql+psycopg2://", "postgresql://", 1)
+        self._connection = psycopg2.connect(url, connect_timeout=3)
+        self._connection.autocommit = True
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"LISTEN {JOB_CHANNEL}")
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@dataclass
+class Duty:
+    """Something to do every so often, by one worker at a time."""
+
+    name: str
+    every_seconds: float
+    work: Callable[[], int]
+    _next: float = 0.0
+
+    def run_if_due(self) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self.every_seconds
+        if done := self.work():
+            log.info("duty %s: %d", self.name, done)
+
+
+def _photo(claim: Claim, folder: Path) -> Path:
+    """The job's input as a file in `folder`."""
+    target = folder / "input"
+    with target.open("wb") as file:
+        if claim.input_key is not None:
+            with providers.storage().open(claim.input_key) as source:
+                shutil.copyfileobj(source, file)
+        else:
+            fetch(
+                claim.input[0]["url"],
+                file,
+                max_bytes=media.UPLOAD_LIMITS["image"],
+                deadline_seconds=FETCH_DEADLINE_SECONDS,
+            )
+    return target
+
+
+def _store(claim: Claim, result: Result) -> str:
+    size = result.path.stat().st_size
+    with transaction() as session:
+        row = data.reserve(session, result.media_type, content_type=result.content_type, now=now())
+    with result.path.open("rb") as file:
+        providers.storage().put(row.storage_key, file, content_type=result.content_type)
+    with transaction() as session:
+        finished = queue.finish(
+            session, claim, row.id, size_bytes=size, meta=result.meta, now=now()
+        )
+    return "done" if finished else "lost"
+
+
+def _fail(claim: Claim, code: str, message: str, *, retryable: bool) -> str:
+    with transaction() as session:
+        failed = queue.fail(session, claim, code=code, message=message, retryable=retryable)
+    return f"failed: {code}" if failed else "lost"
+
+
+def _release(claim: Claim, lease: Lease) -> str:
+    if lease.lost:
+        return "lost"
+    with transaction() as session:
+        queue.release(session, claim)
+    return "released"
+
+
+def _give_up_lost_jobs() -> int:
+    with transaction() as session:
+        return queue.give_up_lost(session)
+
+
+def _forget_idempotency_keys() -> int:
+    with transaction() as session:
+        return idempotency.sweep(session, now())
+
+
+def _delete_expired_files() -> int:
+    # First nobody can use them any more, then the bytes go, then that is noted: a crash in between
+    # leaves them on the list.
+    with transaction() as session:
+        data.expire(session, now=now())
+        doomed = data.purgeable(session)
+    for _, key in doomed:
+        providers.storage().delete(key)
+    if doomed:
+        with transaction() as session:
+            data.purged(session, [data_id for data_id, _ in doomed], now=now())
+    return len(doomed)
+
+
+# Each is safe in several workers at once: they take different rows, or the second finds none.
+DUTIES: list[tuple[str, float, Callable[[], int]]] = [
+    ("give up lost jobs", 5, _give_up_lost_jobs),
+    ("delete expired files", 60, _delete_expired_files),
+    ("forget idempotency keys", 600, _forget_idempotency_keys),
+]
+
+
+def main() -> None:
+    logs.configure(settings.load().log_level)
+    worker = Worker()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()
