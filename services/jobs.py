@@ -79,10 +79,7 @@ def cancel(session: Session, job_id: UUID) -> Job:
 
     A repeat changes nothing. ApiError `job_not_found`, `job_not_cancellable`.
     """
-    job = get(session, job_id)
-    ledger.lock(session, job.user_id)
-    # A worker may have claimed the job between the two statements: read again, now locked.
-    session.refresh(job, with_for_update=True)
+    job = lock(session, job_id)
     if job.status == "failed" and job.meta.get("reason") == "cancelled":
         return job
     if job.status not in ("waiting_payment", "queued"):
@@ -93,6 +90,18 @@ def cancel(session: Session, job_id: UUID) -> Job:
         {"reason": "cancelled", "error": {"code": "cancelled", "message": CANCELLED_TEXT}},
     )
     return job
+
+
+def lock(session: Session, job_id: UUID) -> Job:
+    """The job, locked after its user as everywhere. ApiError `job_not_found`."""
+    ledger.lock(session, get(session, job_id).user_id)
+    # A worker may have changed it between the two statements: what counts is the locked row.
+    return session.scalars(
+        select(Job)
+        .where(Job.id == job_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
 
 
 def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:

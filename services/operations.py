@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Job
 from errors import ApiError
-from services import jobs, ledger
+from services import jobs
 
 
 def recent_jobs(session: Session, *, status: str | None, limit: int) -> list[Job]:
@@ -46,9 +46,7 @@ def fail(session: Session, job_id: UUID, *, reason: str) -> Job:
 
     ApiError `job_not_found`, `job_not_cancellable` for one that has ended.
     """
-    job = jobs.get(session, job_id)
-    ledger.lock(session, job.user_id)
-    session.refresh(job, with_for_update=True)
+    job = jobs.lock(session, job_id)
     if job.status in ("done", "failed"):
         raise ApiError("job_not_cancellable", details={"status": job.status})
     meta = {"reason": "failed", "error": {"code": "operator", "message": reason}}

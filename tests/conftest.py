@@ -1,0 +1,50 @@
+"""What every test stands on: settings of a test run, a real PostgreSQL built by the migrations."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+STATE_DIR = Path(tempfile.mkdtemp(prefix="livephoto-test-"))
+API_KEY = "test-key-of-the-bot-0123456789abcdef"
+os.environ.update(
+    {
+        "ENVIRONMENT": "test",
+        "STATE_DIR": str(STATE_DIR),
+        "SERVER_API_KEY": f"{API_KEY},second-key-for-rotation-0123456789",
+        "SERVER_URL": "http://127.0.0.1:8999/api",
+    }
+)
+
+import pytest  # noqa: E402 - the settings above must come before anything that reads them
+
+import settings  # noqa: E402
+from db import schema, session, transaction  # noqa: E402
+from db.embedded import EmbeddedPostgres  # noqa: E402
+from services import catalog  # noqa: E402
+
+# Durability is not what these tests prove; those that do start a server of their own.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a PostgreSQL server that lives as long as the test run."""
+    STATE_DIR.chmod(0o755)
+    with EmbeddedPostgres(STATE_DIR / "postgres", extra_config=FAST) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def database(postgres: str) -> Iterator[str]:
+    """The migrated and seeded database of this run; db.transaction() uses it."""
+    os.environ["DATABASE_URL"] = postgres
+    settings.load.cache_clear()
+    session.engine.cache_clear()
+    schema.upgrade(postgres)
+    with transaction() as opened:
+        catalog.seed(opened)
+    yield postgres
+    session.engine().dispose()

@@ -1,0 +1,59 @@
+"""Rows that tests start from: one plain function per table, every value with a default."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+from db import transaction
+from db.models import Data, Job, User
+from db.types import now
+from services import data, grants, jobs, users
+
+_telegram_ids = count(10_000_000)
+
+
+def make_user(tokens: Decimal | int = 0, **overrides: Any) -> User:
+    """A registered user with `tokens` to spend."""
+    with transaction() as session:
+        user = users.register_or_log_in(
+            session, overrides.pop("telegram_id", str(next(_telegram_ids))), **overrides
+        )
+        if tokens:
+            grants.grant(session, user.id, Decimal(tokens), key=uuid4().hex, reason="test")
+            session.refresh(user)
+    return user
+
+
+def make_image(**overrides: Any) -> Data:
+    """A confirmed picture; its bytes are not in storage."""
+    with transaction() as session:
+        row = data.reserve(session, "image", content_type="image/jpeg", now=now())
+        session.flush()
+        row = data.confirm(
+            session, row.id, content_type="image/jpeg", size_bytes=1000, now=now()
+        )
+        for name, value in overrides.items():
+            setattr(row, name, value)
+    return row
+
+
+def make_job(user_id: UUID, service_type: str = "restore", **overrides: Any) -> Job:
+    """An order for one picture."""
+    picture = overrides.pop("data_id", None) or make_image().id
+    with transaction() as session:
+        return jobs.create(
+            session,
+            user_id,
+            service_type=service_type,
+            input=[{"type": "image", "dataId": str(picture)}],
+            **overrides,
+        )
+
+
+def balance(user_id: UUID) -> Decimal:
+    """What the user can spend now."""
+    with transaction() as session:
+        return users.get(session, user_id).balance_tokens

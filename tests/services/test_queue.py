@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, update
+
+import settings
+from db import snapshot, transaction
+from db.models import Job
+from db.types import now
+from services import data, jobs, ledger, queue
+from tests.factories import balance, make_job, make_user
+from tests.threads import at_once
+
+PRICE = 5
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(database):
+    with transaction() as session:
+        session.execute(
+            update(Job).where(Job.status == "queued").values(run_at=func.now() + timedelta(days=1))
+        )
+        session.execute(
+            update(Job)
+            .where(Job.status == "processing")
+            .values(lease_until=func.now() + timedelta(days=1))
+        )
+
+
+def ordered():
+    return make_job(make_user(PRICE).id)
+
+
+def claim(worker="w"):
+    with transaction() as session:
+        return queue.claim(session, worker)
+
+
+def silence(job_id):
+    with transaction() as session:
+        session.execute(
+            update(Job)
+            .where(Job.id == job_id)
+            .values(lease_until=func.now() - timedelta(seconds=1))
+        )
+
+
+def finish(held):
+    with transaction() as session:
+        row = data.reserve(session, "image", content_type="image/jpeg", now=now())
+    with transaction() as session:
+        return queue.finish(session, held, row.id, size_bytes=10, meta={"engine": "t"}, now=now())
+
+
+def fail(held, *, retryable=False):
+    with transaction() as session:
+        return queue.fail(session, held, code="broken", message="Сломалось.", retryable=retryable)
+
+
+def current(job_id):
+    with transaction() as session:
+        return jobs.get(session, job_id)
+
+
+def test_the_oldest_due_job_is_taken_first_and_only_once():
+    first, second = ordered(), ordered()
+    assert [claim().job_id, claim().job_id, claim()] == [first.id, second.id, None]
+
+
+def test_parallel_workers_never_share_a_job():
+    made = {ordered().id for _ in range(6)}
+    taken = [c.job_id for c in at_once(claim, 8) if c is not None]
+    assert len(taken) == len(set(taken)) == 6
+    assert set(taken) == made
+
+
+def test_a_finished_job_consumes_its_reserve_and_shows_its_result():
+    job = ordered()
+    assert finish(claim())
+    done = current(job.id)
+    assert (done.status, done.progress, done.tokens_reserved) == ("done", 100, 0)
+    assert done.tokens_consumed == PRICE
+    assert done.output == [{"type": "image", "dataId": str(done.result_data_id)}]
+    assert balance(job.user_id) == 0
+
+
+def test_a_failed_job_returns_its_tokens_and_says_why():
+    job = ordered()
+    assert fail(claim())
+    failed = current(job.id)
+    assert (failed.status, failed.tokens_reserved, failed.tokens_consumed) == ("failed", 0, 0)
+    assert failed.meta["error"] == {"code": "broken", "message": "Сломалось."}
+    assert balance(job.user_id) == PRICE
+
+
+def test_trouble_that_may_pass_is_tried_again_later_and_then_given_up():
+    job = ordered()
+    for attempt in range(1, settings.load().job_max_attempts + 1):
+        held = claim()
+        assert held.attempt == attempt
+        fail(held, retryable=True)
+        assert claim() is None, "the next try must wait"
+        with transaction() as session:
+            session.execute(update(Job).where(Job.id == job.id).values(run_at=func.now()))
+    assert current(job.id).status == "failed"
+    assert balance(job.user_id) == PRICE
+
+
+def test_a_silent_workers_job_is_taken_over_and_its_late_result_thrown_away():
+    job = ordered()
+    late = claim("first")
+    silence(job.id)
+    taken_over = claim("second")
+    assert (taken_over.job_id, taken_over.attempt) == (job.id, late.attempt + 1)
+    assert not finish(late)
+    assert not fail(late)
+    with transaction() as session:
+        assert not queue.renew(session, late, progress=50)
+        assert not queue.release(session, late)
+    assert finish(taken_over)
+    assert not finish(taken_over)
+
+
+def test_a_job_that_kills_every_worker_fails_in_the_end():
+    job = ordered()
+    for _ in range(settings.load().job_max_attempts):
+        assert claim().job_id == job.id
+        silence(job.id)
+    assert claim() is None
+    with transaction() as session:
+        assert queue.give_up_lost(session) == 1
+        assert queue.give_up_lost(session) == 0
+    assert current(job.id).meta["error"]["code"] == "worker_lost"
+    assert balance(job.user_id) == PRICE
+
+
+def test_a_released_job_goes_to_the_next_worker_at_once():
+    job = ordered()
+    held = claim()
+    with transaction() as session:
+        assert queue.release(session, held)
+    assert claim().job_id == job.id
+
+
+def test_progress_never_goes_back():
+    job = ordered()
+    held = claim()
+    for progress in (40, 10):
+        with transaction() as session:
+            assert queue.renew(session, held, progress=progress)
+    assert current(job.id).progress == 40
+
+
+def test_finish_and_fail_at_once_end_the_job_one_way():
+    job = ordered()
+    held = claim()
+    ends = at_once(lambda: finish(held) or fail(held), 6)
+    assert sum(map(bool, ends)) == 1
+    assert current(job.id).status in ("done", "failed")
+    with snapshot() as session:
+        assert not any(ledger.violations(session).values())
+
+
+def test_the_wait_of_the_oldest_job_is_known():
+    job = ordered()
+    with transaction() as session:
+        session.execute(
+            update(Job).where(Job.id == job.id).values(run_at=func.now() - timedelta(seconds=90))
+        )
+        assert 89 < queue.oldest_wait_seconds(session) < 100
