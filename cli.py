@@ -11,12 +11,13 @@ import click
 
 import settings
 from db import reading, schema, snapshot, transaction
+from db.models import Job
 from db.session import database_url
 from errors import ApiError
 from services import catalog, grants, jobs, ledger, operations, users
 
 
-class Tokens(click.ParamType):
+class Tokens(click.ParamType[Decimal]):
     """An amount of tokens: more than 0, at most two decimals."""
 
     name = "tokens"
@@ -164,7 +165,7 @@ def show_settings() -> None:
         click.echo(f"  - {advice}")
 
 
-def _jobs_table(rows: Iterable[jobs.Job]) -> None:
+def _jobs_table(rows: Iterable[Job]) -> None:
     _table(
         ("job", "order", "service", "status", "tries", "created", "why"),
         (
@@ -174,7 +175,7 @@ def _jobs_table(rows: Iterable[jobs.Job]) -> None:
     )
 
 
-def _why(job: jobs.Job) -> str:
+def _why(job: Job) -> str:
     return str(job.meta.get("error", job.meta.get("lastError", {})).get("code", ""))
 
 

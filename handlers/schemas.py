@@ -135,14 +135,18 @@ def _result_url(job: JobRow) -> str | None:
     return _link(job.result)
 
 
-_SCHEMAS = {schema.__name__: schema() for schema in (User, Job, Data, Transaction, Tariff)}
+_SCHEMAS: dict[str, Schema] = {
+    schema.__name__: schema() for schema in (User, Job, Data, Transaction, Tariff)
+}
 
 
 def dump(component: str, row: Any) -> dict[str, Any]:
     """`row` as the named component of the contract."""
-    return _SCHEMAS[component].dump(row)
+    body: dict[str, Any] = _SCHEMAS[component].dump(row)
+    return body
 
 
 def dump_all(component: str, rows: Iterable[Any]) -> list[dict[str, Any]]:
     """Each row as the named component of the contract."""
-    return [_SCHEMAS[component].dump(row) for row in rows]
+    schema = _SCHEMAS[component]
+    return [schema.dump(row) for row in rows]

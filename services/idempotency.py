@@ -66,8 +66,8 @@ def once(
 
 def sweep(session: Session, now: datetime) -> int:
     """Forget keys older than IDEMPOTENCY_TTL_HOURS; returns how many."""
-    result = session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < _oldest(now)))
-    return result.rowcount
+    old = delete(IdempotencyKey).where(IdempotencyKey.created_at < now - _ttl())
+    return len(session.scalars(old.returning(IdempotencyKey.key)).all())
 
 
 def _claim(session: Session, operation: str, key: str, fingerprint: str) -> bool:
@@ -115,7 +115,3 @@ def _fingerprint(request: dict[str, Any]) -> str:
 
 def _ttl() -> timedelta:
     return timedelta(hours=settings.load().idempotency_ttl_hours)
-
-
-def _oldest(now: datetime) -> datetime:
-    return now - _ttl()

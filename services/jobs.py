@@ -136,5 +136,5 @@ def _default_model(session: Session, service_type: str) -> GenerationModel:
     return model
 
 
-def _with_result() -> Select[tuple[Job]]:
+def _with_result() -> Select[Job]:
     return select(Job).options(joinedload(Job.result))

@@ -61,7 +61,7 @@ def post(
     )
     values = {"id": uuid4(), "type": type, "tokens_delta": tokens, **columns}
     table = Transaction.__table__
-    row = session.scalar(
+    row: Transaction | None = session.scalar(
         insert(Transaction)
         .from_select(
             ["user_id", "seq", "balance_after", *values],

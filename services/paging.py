@@ -26,7 +26,7 @@ class Page(Generic[Row]):
 
 def page(
     session: Session,
-    query: Select[tuple[Row]],
+    query: Select[Row],
     number: InstrumentedAttribute[int],
     *,
     limit: int,

@@ -64,14 +64,17 @@ def claim(session: Session, worker: str) -> Claim | None:
 
 def renew(session: Session, claim: Claim, *, progress: int) -> bool:
     """Extend the lease and store the progress (0..100); False when the job is no longer ours."""
-    result = session.execute(
-        _mine(claim).values(
+    renewed = session.scalar(
+        update(Job)
+        .where(Job.id == claim.job_id, Job.status == "processing", Job.attempt == claim.attempt)
+        .values(
             lease_until=func.now() + _lease(),
             progress=func.greatest(Job.progress, progress),
             updated_at=func.now(),
         )
+        .returning(Job.id)
     )
-    return bool(result.rowcount)
+    return renewed is not None
 
 
 def finish(
@@ -166,7 +169,7 @@ def _lease() -> timedelta:
     return timedelta(seconds=settings.load().job_lease_seconds)
 
 
-def _silent() -> Select[tuple[UUID]]:
+def _silent() -> Select[UUID]:
     job = aliased(Job)
     return _first(
         select(job.id)
@@ -179,7 +182,7 @@ def _silent() -> Select[tuple[UUID]]:
     )
 
 
-def _due() -> Select[tuple[UUID]]:
+def _due() -> Select[UUID]:
     job = aliased(Job)
     return _first(
         select(job.id)
@@ -188,14 +191,8 @@ def _due() -> Select[tuple[UUID]]:
     )
 
 
-def _first(query: Select[tuple[UUID]]) -> Select[tuple[UUID]]:
+def _first(query: Select[UUID]) -> Select[UUID]:
     return query.limit(1).with_for_update(skip_locked=True)
-
-
-def _mine(claim: Claim) -> Any:
-    return update(Job).where(
-        Job.id == claim.job_id, Job.status == "processing", Job.attempt == claim.attempt
-    )
 
 
 def _locked(session: Session, claim: Claim) -> Job | None:

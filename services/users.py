@@ -104,7 +104,7 @@ def _register(
     new_ref_code: Callable[[], str],
 ) -> User:
     inviter_id = ref_code and session.scalar(select(User.id).where(User.ref_code == ref_code))
-    created = None
+    created: User | None = None
     while created is None:
         # Two conflicts are possible: the same person at the same moment, who then is found, or a
         # ref_code that is taken, and then the loop draws another.

@@ -1,0 +1,97 @@
+"""Every failure as the contract's Error: `{code, message, details}` with a code of errors.CODES."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from connexion.exceptions import ProblemException
+from connexion.lifecycle import ConnexionRequest, ConnexionResponse
+from starlette.exceptions import HTTPException
+
+from errors import ApiError
+from logs import EXCHANGE
+from spec.answers import AnswerMismatchError, Answers
+from spec.application import ContractApp
+
+log = logging.getLogger(__name__)
+
+JSON = "application/json"
+
+# Refusals of libraries arrive as a bare status; their texts are theirs and are not passed on.
+_BY_STATUS = {
+    400: "bad_request",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    429: "rate_limited",
+    501: "not_implemented",
+    503: "service_unavailable",
+}
+
+
+def register(
+    app: ContractApp, answers: Answers, *, known: Mapping[type[Exception], str] | None = None
+) -> None:
+    """Make `app` answer every exception as an Error.
+
+    known: exceptions of other layers -> the code that says it to the caller, such as a database
+    that cannot be reached -> `service_unavailable`; sent with Retry-After when the status is 503.
+    """
+    known = dict(known or {})
+    answer = _responder(answers, known)
+    # connexion has a handler of its own for ProblemException, hence it is named beside its parent.
+    for kind in (ApiError, HTTPException, ProblemException, Exception, *known):
+        app.add_error_handler(kind, answer)
+
+
+def as_api_error(
+    error: Exception, known: Mapping[type[Exception], str] | None = None
+) -> ApiError:
+    """The refusal that stands for `error`; `internal_error` for what nobody expected."""
+    if isinstance(error, ApiError):
+        return error
+    for kind, code in (known or {}).items():
+        if isinstance(error, kind):
+            return ApiError(code, retry_after=1 if code == "service_unavailable" else None)
+    if isinstance(error, HTTPException):
+        fallback = "bad_request" if error.status_code < 500 else "internal_error"
+        code = _BY_STATUS.get(error.status_code, fallback)
+        allow = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
+        return ApiError(code, headers=allow)
+    return ApiError("internal_error")
+
+
+def report(error: Exception, refusal: ApiError) -> None:
+    """Log what an operator must see: bugs with their traceback, trouble with its cause."""
+    if refusal.code == "internal_error":
+        log.error("unhandled %s", type(error).__name__, exc_info=error)
+    elif refusal.status >= 500:
+        log.warning("%s", refusal.code, exc_info=error if error.__cause__ else None)
+
+
+def _responder(answers: Answers, known: Mapping[type[Exception], str]) -> Callable[..., Any]:
+    async def answer(request: ConnexionRequest, error: Exception) -> ConnexionResponse:
+        refusal = as_api_error(error, known)
+        report(error, refusal)
+        exchange = request.scope[EXCHANGE]
+        if exchange.operation is not None:
+            try:
+                answers.require(exchange.operation, refusal.status, refusal.as_dict())
+            except AnswerMismatchError as mismatch:
+                report(mismatch, refusal := ApiError("internal_error"))
+        exchange.code = refusal.code
+        return ConnexionResponse(
+            status_code=refusal.status,
+            content_type=JSON,
+            mimetype=JSON,
+            headers=dict(refusal.headers),
+            body=orjson.dumps(refusal.as_dict()),
+        )
+
+    return answer
