@@ -102,7 +102,7 @@ def reading() -> Iterator[Session]:
 
 @contextmanager
 def snapshot() -> Iterator[Session]:
-    """A read-only view of one moment without a time limit, for the operator's whole-table checks."""
+    """A read-only view of one moment without a time limit, for checks of whole tables."""
     with transaction() as session:
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         session.execute(text("SET LOCAL statement_timeout = 0"))

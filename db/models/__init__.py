@@ -1,0 +1,36 @@
+"""Every table, with the constraints that guard its rules; one module per noun.
+
+Enums are text with a named CHECK, so that a value can be added by one migration. The triggers that
+keep the ledger append-only and equal to the balances are in db/migrations/versions/0001_core.py.
+"""
+
+from db.models.catalog import SERVICE_TYPES, GenerationModel, Tariff
+from db.models.data import DATA_TYPES, Data
+from db.models.jobs import JOB_STATUSES, Job
+from db.models.ledger import (
+    TRANSACTION_PROVIDERS,
+    TRANSACTION_STATUSES,
+    TRANSACTION_TYPES,
+    IdempotencyKey,
+    Transaction,
+)
+from db.models.table import PROVIDERS, Table
+from db.models.users import User
+
+__all__ = [
+    "DATA_TYPES",
+    "JOB_STATUSES",
+    "PROVIDERS",
+    "SERVICE_TYPES",
+    "TRANSACTION_PROVIDERS",
+    "TRANSACTION_STATUSES",
+    "TRANSACTION_TYPES",
+    "Data",
+    "GenerationModel",
+    "IdempotencyKey",
+    "Job",
+    "Table",
+    "Tariff",
+    "Transaction",
+    "User",
+]

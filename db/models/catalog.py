@@ -1,0 +1,70 @@
+"""What is sold."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    CheckConstraint,
+    Identity,
+    Index,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.table import Table, one_of
+
+SERVICE_TYPES = ("animate", "restore")
+
+
+class GenerationModel(Table):
+    """What a service costs and which engine does it; one default per service."""
+
+    __tablename__ = "generation_models"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str] = mapped_column(unique=True)
+    service_type: Mapped[str]
+    engine: Mapped[str]
+    price_tokens: Mapped[Decimal]
+    price_rub: Mapped[Decimal]
+    active: Mapped[bool] = mapped_column(server_default="true")
+    is_default: Mapped[bool] = mapped_column(server_default="false")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint(one_of("service_type", SERVICE_TYPES), "service_type"),
+        CheckConstraint("price_tokens > 0 AND price_rub > 0", "price_positive"),
+        CheckConstraint("active OR NOT is_default", "default_is_active"),
+        Index(
+            "uq_generation_models_default",
+            "service_type",
+            unique=True,
+            postgresql_where=text("is_default"),
+        ),
+    )
+
+
+class Tariff(Table):
+    """A package of tokens at a price."""
+
+    __tablename__ = "tariffs"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    number: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    monthly_tokens: Mapped[int]
+    cost_rub: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(server_default="RUB")
+    active: Mapped[bool] = mapped_column(server_default="true")
+    position: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("monthly_tokens > 0 AND cost_rub > 0", "price_positive"),
+        Index("ix_tariffs_offered", "position", "number", postgresql_where=text("active")),
+    )

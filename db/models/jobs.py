@@ -1,0 +1,90 @@
+"""Orders and the queue."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from db.models.catalog import SERVICE_TYPES
+from db.models.data import Data
+from db.models.table import Table, one_of
+
+JOB_STATUSES = ("waiting_payment", "queued", "processing", "done", "failed")
+
+
+class Job(Table):
+    """An order, and its place in the queue: workers claim rows of this table.
+
+    `attempt` is the fencing token: every write of a worker names the attempt it was given.
+    """
+
+    __tablename__ = "jobs"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    number: Mapped[int] = mapped_column(Identity(always=True, start=1001), unique=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    model_id: Mapped[UUID] = mapped_column(ForeignKey("generation_models.id"))
+    service_type: Mapped[str]
+    status: Mapped[str]
+    description: Mapped[str | None]
+    price_tokens: Mapped[Decimal]
+    price_rub: Mapped[Decimal]
+    tokens_reserved: Mapped[Decimal] = mapped_column(server_default="0")
+    tokens_consumed: Mapped[Decimal] = mapped_column(server_default="0")
+    input: Mapped[list[dict[str, Any]]]
+    output: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'"))
+    result_data_id: Mapped[UUID | None] = mapped_column(ForeignKey("data.id"))
+    progress: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    meta: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    run_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    lease_until: Mapped[datetime | None]
+    worker: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+
+    result: Mapped[Data | None] = relationship(lazy="raise")
+
+    __table_args__ = (
+        CheckConstraint(one_of("service_type", SERVICE_TYPES), "service_type"),
+        CheckConstraint(one_of("status", JOB_STATUSES), "status"),
+        CheckConstraint("progress BETWEEN 0 AND 100", "progress"),
+        CheckConstraint("char_length(description) <= 300", "description"),
+        CheckConstraint(
+            "tokens_reserved = CASE WHEN status IN ('queued', 'processing')"
+            " THEN price_tokens ELSE 0 END",
+            "reserved_while_live",
+        ),
+        CheckConstraint(
+            "tokens_consumed = CASE WHEN status = 'done' THEN price_tokens ELSE 0 END",
+            "consumed_when_done",
+        ),
+        CheckConstraint("(status = 'processing') = (lease_until IS NOT NULL)", "lease"),
+        CheckConstraint("(status = 'done') <= (result_data_id IS NOT NULL)", "done_has_result"),
+        Index("ix_jobs_user", "user_id", "number"),
+        Index(
+            "ix_jobs_waiting",
+            "user_id",
+            "number",
+            postgresql_where=text("status = 'waiting_payment'"),
+        ),
+        Index("ix_jobs_queued", "run_at", "number", postgresql_where=text("status = 'queued'")),
+        Index("ix_jobs_leased", "lease_until", postgresql_where=text("status = 'processing'")),
+        Index(
+            "ix_jobs_result", "result_data_id", postgresql_where=text("result_data_id IS NOT NULL")
+        ),
+    )

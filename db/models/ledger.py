@@ -1,0 +1,95 @@
+"""Money: the ledger and the stored answers of requests that moved it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.table import PROVIDERS, Table, one_of
+
+TRANSACTION_TYPES = ("charge", "purchase", "refund", "promo", "gateway_payment")
+TRANSACTION_STATUSES = ("success", "failed", "pending")
+TRANSACTION_PROVIDERS = (*PROVIDERS, "manual")
+
+
+class Transaction(Table):
+    """The ledger. A row that moves tokens is final and chained to the one before it by `seq`."""
+
+    __tablename__ = "transactions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    number: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
+    type: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="success")
+    provider: Mapped[str | None]
+    amount_rub: Mapped[Decimal | None]
+    tokens_delta: Mapped[Decimal] = mapped_column(server_default="0")
+    seq: Mapped[int | None]
+    balance_after: Mapped[Decimal | None]
+    currency: Mapped[str | None]
+    plan: Mapped[str | None]
+    reference: Mapped[str | None]
+    bonus_key: Mapped[str | None]
+    meta: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint(one_of("type", TRANSACTION_TYPES), "type"),
+        CheckConstraint(one_of("status", TRANSACTION_STATUSES), "status"),
+        CheckConstraint(one_of("provider", TRANSACTION_PROVIDERS), "provider"),
+        CheckConstraint("type = 'gateway_payment' OR status = 'success'", "moves_are_final"),
+        CheckConstraint(
+            "(tokens_delta = 0) = (seq IS NULL) AND (seq IS NULL) = (balance_after IS NULL)",
+            "moves_are_chained",
+        ),
+        CheckConstraint("seq >= 1 AND balance_after >= 0", "chain_values"),
+        CheckConstraint(
+            "CASE type WHEN 'charge' THEN tokens_delta < 0 AND job_id IS NOT NULL"
+            " WHEN 'purchase' THEN tokens_delta > 0"
+            " WHEN 'refund' THEN (job_id IS NOT NULL AND tokens_delta > 0)"
+            " OR (job_id IS NULL AND tokens_delta <= 0 AND amount_rub < 0)"
+            " WHEN 'promo' THEN tokens_delta <> 0 AND bonus_key IS NOT NULL"
+            " ELSE tokens_delta = 0 AND amount_rub > 0 END",
+            "signs",
+        ),
+        UniqueConstraint("user_id", "seq"),
+        UniqueConstraint("job_id", "type"),
+        UniqueConstraint("user_id", "bonus_key"),
+        Index("ix_transactions_user", "user_id", "number"),
+    )
+
+
+class IdempotencyKey(Table):
+    """The stored answer of one request; written in the transaction of its effect."""
+
+    __tablename__ = "idempotency_keys"
+
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    body: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("char_length(key) BETWEEN 1 AND 255", "key_length"),
+        CheckConstraint("(status IS NULL) = (body IS NULL)", "answer_whole"),
+        Index(None, "created_at"),
+    )

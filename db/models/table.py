@@ -1,0 +1,41 @@
+"""The declarative root: naming of constraints, Python types to column types, CHECKs of enums."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, MetaData, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase
+
+from db.types import Amount, UtcDateTime
+
+PROVIDERS = ("yookassa", "stripe", "telegram")
+
+
+def one_of(column: str, values: tuple[str, ...]) -> str:
+    """SQL of a CHECK that `column` is one of `values`."""
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+class Table(DeclarativeBase):
+    __mapper_args__ = {"eager_defaults": True}  # server-side values come back with RETURNING
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        str: Text,
+        int: BigInteger,
+        Decimal: Amount,
+        datetime: UtcDateTime,
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+    }

@@ -1,0 +1,46 @@
+"""People."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.table import Table
+
+
+class User(Table):
+    """A Telegram user. `balance_tokens` is what can be spent now; only the ledger moves it."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    telegram_id: Mapped[str] = mapped_column(unique=True)
+    username: Mapped[str | None]
+    anon_user_id: Mapped[str | None]
+    email: Mapped[str | None]
+    avatar_url: Mapped[str | None]
+    balance_tokens: Mapped[Decimal] = mapped_column(server_default="0")
+    ledger_seq: Mapped[int] = mapped_column(server_default="0")
+    ref_code: Mapped[str] = mapped_column(unique=True)
+    referrer_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    has_left_review: Mapped[bool] = mapped_column(server_default="false")
+    consent_pd: Mapped[bool] = mapped_column(server_default="false")
+    consent_pd_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("balance_tokens >= 0", "balance_not_negative"),
+        CheckConstraint("referrer_id <> id", "not_own_referrer"),
+        Index(None, "referrer_id", postgresql_where=text("referrer_id IS NOT NULL")),
+    )
