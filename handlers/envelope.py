@@ -7,11 +7,11 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Iterable
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from errors import ApiError
 from handlers import problems
 from logs import EXCHANGE, Exchange, request_id
 
@@ -49,32 +49,31 @@ class Envelope:
         identifier = _identifier(scope)
         token = request_id.set(identifier)
         exchange = scope[EXCHANGE] = Exchange()
-        envelope = _Sealed(exchange, identifier, receive, send, head=scope["method"] == "HEAD")
+        sealed = _Sealed(scope, identifier, receive, send)
         try:
-            await self._app(scope, envelope.receive, envelope.send)
+            await self._app(scope, sealed.receive, sealed.send)
         except asyncio.CancelledError:
             exchange.status = exchange.status or CLIENT_CLOSED_REQUEST
             raise
         except Exception as error:
-            await _last_resort(error, exchange, envelope.send)
+            await _last_resort(error, exchange, sealed)
         finally:
             _log(scope["method"], exchange, time.perf_counter() - started)
             request_id.reset(token)
 
 
 class _Sealed:
-    """receive and send of one request, counting bytes and completing headers."""
+    """receive and send of one request: bytes are counted, headers completed."""
 
-    __slots__ = ("_exchange", "_head", "_identifier", "_receive", "_send")
+    __slots__ = ("_exchange", "_head", "_identifier", "_receive", "_send", "started")
 
-    def __init__(
-        self, exchange: Exchange, identifier: bytes, receive: Receive, send: Send, *, head: bool
-    ) -> None:
-        self._exchange = exchange
-        self._identifier = identifier
+    def __init__(self, scope: Scope, identifier: str, receive: Receive, send: Send) -> None:
+        self._exchange: Exchange = scope[EXCHANGE]
+        self._head = scope["method"] == "HEAD"
+        self._identifier = (b"x-request-id", identifier.encode("ascii"))
         self._receive = receive
         self._send = send
-        self._head = head
+        self.started = False
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -83,11 +82,59 @@ class _Sealed:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.started = True
             self._exchange.status = message["status"]
             message = {**message, "headers": self._completed(message.get("headers", ()))}
         elif message["type"] == "http.response.body":
-            if self._head:
-                message = {**message, "body": b""}
-            self._exchange.bytes_out += len(message.get("body", b""))
+            body = b"" if self._head else message.get("body", b"")
+            self._exchange.bytes_out += len(body)
+            message = {**message, "body": body}
         await self._send(message)
-'''+'' if False else ''
+
+    def _completed(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        complete = [*headers, self._identifier]
+        names = {name for name, _ in complete}
+        complete += [header for header in _DEFAULT_HEADERS if header[0] not in names]
+        return complete
+
+
+def _identifier(scope: Scope) -> str:
+    """The caller's X-Request-ID when it is harmless, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return uuid.uuid4().hex
+
+
+async def _last_resort(error: Exception, exchange: Exchange, sealed: _Sealed) -> None:
+    """Answer what no other layer did; after the first byte only closing the connection is left."""
+    refusal = problems.as_api_error(error)
+    problems.report(error, refusal)
+    exchange.code = refusal.code
+    if sealed.started:
+        raise error
+    body = orjson.dumps(refusal.as_dict())
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    headers += [(k.lower().encode(), v.encode()) for k, v in refusal.headers.items()]
+    await sealed.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await sealed.send({"type": "http.response.body", "body": body})
+
+
+def _log(method: str, exchange: Exchange, seconds: float) -> None:
+    log.info(
+        "request",
+        extra={
+            "method": method if method in _METHODS else "other",
+            "path": exchange.template,
+            "operation": exchange.operation,
+            "status": exchange.status,
+            "code": exchange.code,
+            "ms": round(seconds * 1000, 2),
+            "bytes_in": exchange.bytes_in,
+            "bytes_out": exchange.bytes_out,
+            "key": exchange.key,
+        },
+    )
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -50,9 +50,7 @@ def register(
         app.add_error_handler(kind, answer)
 
 
-def as_api_error(
-    error: Exception, known: Mapping[type[Exception], str] | None = None
-) -> ApiError:
+def as_api_error(error: Exception, known: Mapping[type[Exception], str] | None = None) -> ApiError:
     """The refusal that stands for `error`; `internal_error` for what nobody expected."""
     if isinstance(error, ApiError):
         return error

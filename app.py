@@ -1,0 +1,114 @@
+"""The ASGI application: gunicorn calls create_app() in each worker process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from connexion.datastructures import MediaTypeDict
+from connexion.middleware.context import ContextMiddleware
+from connexion.middleware.exceptions import ExceptionMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.security import SecurityMiddleware
+from starlette.types import ASGIApp
+
+import settings as environment
+from handlers import problems
+from handlers.envelope import Envelope
+from handlers.security import ApiKeyCheck
+from services import media
+from settings import Settings
+from spec import CONTRACT, functions
+from spec.answers import Answers
+from spec.application import ContractApp
+from spec.bodies import JsonBody
+from spec.documents import Documents
+from spec.forms import FormBody
+from spec.functions import ContractError, Function, FunctionResolver
+from spec.operations import JSON, MULTIPART, Operation, operations_of
+from spec.parameters import Parameters
+from spec.routing import ContractRouting, PrefixAlias
+from spec.validation import ContractValidation
+
+# Operations of this tag answer even when all handler threads are busy.
+PROBES_TAG = "Ops"
+STORAGE_PREFIX = "/storage"
+
+
+def create_app(
+    settings: Settings | None = None, operations: Mapping[str, Function] | None = None
+) -> ContractApp:
+    """The application, built to the last validator; ContractError names every gap at once.
+
+    operations: functions by snake_case operationId instead of those in `handlers`, for tests.
+    """
+    settings = settings or environment.load()
+    described = operations_of(CONTRACT)
+    answers = Answers(strict=settings.environment == "test")
+    app = ContractApp(
+        __name__,
+        answers=answers,
+        threads=settings.server_threads,
+        probes=[each.operation_id for each in described if each.tag == PROBES_TAG],
+        lifespan=_lifespan,
+        middlewares=_middlewares(_mounts(settings)),
+        resolver=FunctionResolver(_functions(described, operations)),
+        security_map={"apiKey": partial(ApiKeyCheck, settings.server_api_key)},
+        validator_map={
+            "parameter": Parameters,
+            "body": MediaTypeDict(
+                {JSON: JsonBody, MULTIPART: partial(FormBody, limits=media.UPLOAD_LIMITS)}
+            ),
+        },
+    )
+    problems.register(app, answers)
+    app.serve(CONTRACT)
+    return app
+
+
+def _functions(
+    described: tuple[Operation, ...], table: Mapping[str, Function] | None
+) -> Mapping[str, Function]:
+    if table is None:
+        return functions.load(described)
+    if gaps := functions.check(described, table):
+        raise ContractError(gaps)
+    return table
+
+
+def _middlewares(mounts: Mapping[str, ASGIApp]) -> list[Any]:
+    """connexion's stack, outermost first.
+
+    ServerErrorMiddleware is left out as Envelope does its work, SwaggerUIMiddleware as Documents
+    does, ResponseValidationMiddleware as answers are checked before they are serialized and as it
+    never sees refusals.
+    """
+    return [
+        Envelope,
+        ExceptionMiddleware,
+        partial(PrefixAlias, roots=["/api/v1/", *(f"{prefix}/" for prefix in mounts)]),
+        partial(Documents, contract=CONTRACT, mounts=mounts),
+        ContractRouting,
+        SecurityMiddleware,
+        ContractValidation,
+        LifespanMiddleware,
+        ContextMiddleware,
+    ]
+
+
+def _mounts(settings: Settings) -> dict[str, ASGIApp]:
+    """Files kept on this machine are served by it; a bucket serves its own."""
+    if settings.s3_bucket:
+        return {}
+    import providers
+    from handlers import files
+
+    return {STORAGE_PREFIX: files.files_app(providers.storage())}
+
+
+@asynccontextmanager
+async def _lifespan(app: ContractApp) -> AsyncIterator[None]:
+    yield
+    app.close()

@@ -1,0 +1,46 @@
+"""How gunicorn runs the server: `gunicorn` alone in this folder is enough."""
+
+import os
+import signal
+
+import logs
+import settings
+from spec import bridge
+
+current = settings.load()
+
+wsgi_app = "app:create_app()"
+bind = f"{current.host}:{current.port}"
+workers = current.web_concurrency
+worker_class = "asgi"
+asgi_loop = "asyncio"
+asgi_lifespan = "on"
+
+# A worker's heartbeat comes from its event loop, which no handler blocks.
+timeout = 30
+# Longest request: a database wait (2 s) and statement (5 s), or a provider's call (10 s).
+graceful_timeout = 30
+keepalive = 5
+
+# Nobody steers a running server; without this there is a socket in the home folder.
+control_socket_disable = True
+
+# The heartbeat file must not wait for a disk; macOS has no such folder.
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 gunicorn makes its own files in it
+worker_tmp_dir = SHARED_MEMORY if os.path.isdir(SHARED_MEMORY) else None
+logconfig_dict = logs.config(current.log_level)
+# The application writes one line for each request itself, without paths and queries.
+accesslog = None
+
+# Seconds between failing readiness and closing the listener, so that a balancer looks away first.
+LEAVE_SECONDS = 2 if current.production else 0
+
+
+def post_worker_init(worker):
+    """At SIGTERM readiness fails first, then gunicorn's own graceful stop begins."""
+
+    def leave():
+        bridge.stopping.set()
+        worker.loop.call_later(LEAVE_SECONDS, worker.handle_exit_signal)
+
+    worker.loop.add_signal_handler(signal.SIGTERM, leave)

@@ -1,0 +1,81 @@
+"""Logging: one JSON object per line on standard output, each with the request it belongs to.
+
+Imported by anyone, imports nothing of ours. No line may hold keys, bodies, names or queries.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+# Copied into the handler's thread with the rest of the context; None outside a request.
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+EXCHANGE = "livephoto.exchange"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What the request's log line will say; layers fill it in as they learn it.
+
+    Kept in the ASGI scope under EXCHANGE. `template` is the path of the contract, since the real
+    one holds ids; `key` is the position of the accepted key in SERVER_API_KEY, never the key.
+    """
+
+    template: str | None = None
+    operation: str | None = None
+    key: int | None = None
+    code: str | None = None
+    status: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+class RequestIdFilter(logging.Filter):
+    """Adds the current request id to every record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if (current := request_id.get()) is not None:
+            record.request_id = current
+        return True
+
+
+def configure(level: str) -> None:
+    """Log JSON lines of `level` and above to standard output, for server, worker and CLI alike."""
+    logging.config.dictConfig(config(level))
+
+
+def config(level: str) -> dict[str, Any]:
+    """The same as a dictConfig, which gunicorn wants for its own start-up lines."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"request_id": {"()": RequestIdFilter}},
+        "formatters": {
+            "json": {
+                "()": "pythonjsonlogger.orjson.OrjsonFormatter",
+                "fmt": ["levelname", "name", "message"],
+                "rename_fields": {"levelname": "level", "name": "logger"},
+                "timestamp": "time",
+            }
+        },
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stdout",
+                "formatter": "json",
+                "filters": ["request_id"],
+            }
+        },
+        "root": {"level": level, "handlers": ["stdout"]},
+        "loggers": {
+            # gunicorn gives these two handlers of their own unless told otherwise.
+            "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
+            "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+            # At INFO connexion reports every 401 and every media type it has no validator for.
+            "connexion": {"level": "WARNING"},
+        },
+    }

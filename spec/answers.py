@@ -1,0 +1,94 @@
+"""Answers against the contract: what leaves the server is checked like what enters it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from connexion.operations import AbstractOperation
+from jsonschema_rs import Draft202012Validator
+
+from spec.operations import JSON
+from spec.schemas import compiled, reasons
+
+log = logging.getLogger(__name__)
+
+LOG_EVERY_SECONDS = 60
+_MAX_REMEMBERED = 1000
+
+# operationId -> answers that did not match since this process started; health reports the sum.
+mismatches: Counter[str] = Counter()
+
+
+class AnswerMismatchError(Exception):
+    """An answer that the contract does not allow was about to leave."""
+
+
+class Answers:
+    """Validators of all answers of all operations.
+
+    strict: raise on a mismatch, for tests. Otherwise the customer gets the answer, and the mismatch
+    is counted in `mismatches` and logged at ERROR once in LOG_EVERY_SECONDS for each reason.
+    """
+
+    def __init__(self, *, strict: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._strict = strict
+        self._clock = clock
+        self._declared: dict[str, dict[str, Draft202012Validator | None]] = {}
+        self._logged: dict[tuple[object, ...], float] = {}
+        self._lock = threading.Lock()
+
+    def add(self, operation: AbstractOperation) -> None:
+        """Compile what `operation` may answer, by status or `default`; None stands for no body."""
+        self._declared[operation.operation_id] = {
+            str(status): _validator(response) for status, response in operation.responses.items()
+        }
+
+    def require(self, operation_id: str, status: int, data: Any) -> None:
+        """Check one answer; `data` is what will be sent as JSON.
+
+        `default` stands for refusals only: an undeclared success is a mismatch.
+        """
+        found = self._reasons(operation_id, status, data)
+        if not found:
+            return
+        mismatches[operation_id] += 1
+        if self._strict:
+            raise AnswerMismatchError(f"{operation_id} answered {status}: {found}")
+        self._report(operation_id, status, found)
+
+    def _reasons(self, operation_id: str, status: int, data: Any) -> dict[str, str]:
+        declared = self._declared[operation_id]
+        key = str(status)
+        if key not in declared:
+            if status < 400 or "default" not in declared:
+                return {"status": "is not declared"}
+            key = "default"
+        validator = declared[key]
+        try:
+            return reasons(validator, data) if validator else {}
+        except (ValueError, TypeError) as error:  # not made of JSON types, or a lone surrogate
+            return {"body": f"is not JSON-ready: {type(error).__name__}"}
+
+    def _report(self, operation_id: str, status: int, found: dict[str, str]) -> None:
+        key = (operation_id, status, *sorted(found.items()))
+        now = self._clock()
+        with self._lock:
+            if now - self._logged.get(key, float("-inf")) < LOG_EVERY_SECONDS:
+                return
+            if len(self._logged) >= _MAX_REMEMBERED:
+                self._logged.clear()
+            self._logged[key] = now
+        log.error(
+            "answer does not match the contract",
+            extra={"operation": operation_id, "status": status, "reasons": found},
+        )
+
+
+def _validator(response: dict[str, Any]) -> Draft202012Validator | None:
+    schema = response.get("content", {}).get(JSON, {}).get("schema")
+    return None if schema is None else compiled(schema)

@@ -1,0 +1,146 @@
+"""connexion's FlaskApp with the per-request work of its last two layers done once at start.
+
+Internals of connexion 3.3.0 that are overridden here, and why:
+- FlaskApp.__init__ names FlaskASGIApp; repeated with our subclass, as there is no parameter.
+- FlaskASGIApp.asgi_app is a2wsgi; replaced by spec.bridge.Bridge.
+- FlaskASGIApp.add_api names FlaskApi; repeated with our subclass.
+- FlaskApi.make_operation wraps the function in decorators that inspect its signature again for
+  every request; replaced by OperationView, which calls it with arguments made by validation.
+- ConnexionMiddleware._build_middleware_stack runs at the first request; called at start, so that
+  a contract that cannot be served stops the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import flask
+import orjson
+import werkzeug.exceptions
+from connexion.apps.abstract import AbstractApp
+from connexion.apps.flask import FlaskApi, FlaskApp, FlaskASGIApp
+from connexion.operations import AbstractOperation
+
+from spec.answers import Answers
+from spec.bodies import ARGUMENTS, RAW
+from spec.bridge import Bridge
+from spec.functions import HEADERS, RAW_BODY, accepted
+from spec.loading import openapi_31_accepted
+from spec.operations import snake_case
+
+
+class ContractApp(FlaskApp):
+    """A FlaskApp that serves one contract; `options` are FlaskApp's own."""
+
+    _middleware_app: ContractASGIApp
+
+    def __init__(
+        self,
+        import_name: str,
+        *,
+        answers: Answers,
+        threads: int,
+        probes: Collection[str] = (),
+        **options: Any,
+    ) -> None:
+        self._middleware_app = ContractASGIApp(
+            import_name, answers=answers, threads=threads, probes=probes
+        )
+        AbstractApp.__init__(self, import_name, **options)
+        self.app = self._middleware_app.app
+        self.app.register_error_handler(werkzeug.exceptions.HTTPException, self._http_exception)
+
+    def serve(self, contract: Mapping[str, Any], **options: Any) -> None:
+        """Register `contract` at its own paths and build the whole stack now.
+
+        `base_path` is empty since the contract's paths are already complete: connexion would put
+        the path of `servers` before each of them.
+        """
+        with openapi_31_accepted():
+            self.add_api(dict(contract), base_path="", **options)
+        stack = self.middleware._build_middleware_stack()
+        self.middleware.app, self.middleware.middleware_stack = stack
+
+    def close(self) -> None:
+        """Let running handlers end."""
+        self._middleware_app.asgi_app.close()
+
+
+class ContractASGIApp(FlaskASGIApp):
+    """The Flask application behind our bridge."""
+
+    asgi_app: Bridge
+
+    def __init__(
+        self, import_name: str, *, answers: Answers, threads: int, probes: Collection[str]
+    ) -> None:
+        super().__init__(import_name, {})
+        self._answers = answers
+        self.asgi_app = Bridge(self.app.wsgi_app, threads=threads, probes=probes)
+
+    def add_api(self, specification: Any, *, name: str | None = None, **options: Any) -> FlaskApi:
+        """Register the contract's operations as Flask views."""
+        api = ContractApi(specification, answers=self._answers, **options)
+        self.app.register_blueprint(api.blueprint)
+        return api
+
+
+class ContractApi(FlaskApi):
+    """Makes an OperationView for each operation of the contract."""
+
+    def __init__(self, specification: Any, *, answers: Answers, **options: Any) -> None:
+        self._answers = answers
+        super().__init__(specification, **options)
+
+    def make_operation(self, operation: AbstractOperation) -> Callable[..., flask.Response]:
+        self._answers.add(operation)
+        return OperationView(operation, self._answers)
+
+
+class OperationView:
+    """Calls the function of one operation and turns what it returns into a response.
+
+    The function returns `(data, status)` or `(data, status, headers)`; `data` is JSON-ready and is
+    checked against the contract before it leaves.
+    """
+
+    def __init__(self, operation: AbstractOperation, answers: Answers) -> None:
+        self.__name__ = operation.operation_id
+        self._operation_id = operation.operation_id
+        self._function = operation.function
+        self._answers = answers
+        wanted = accepted(operation.function)
+        self._gives_raw_body = RAW_BODY in wanted
+        self._gives_headers = HEADERS in wanted
+        # A function that takes a wider view of the input need not name the narrow one.
+        given = {"body", *(snake_case(each["name"]) for each in operation.parameters)}
+        self._unnamed = given - wanted
+
+    def __call__(self, **_: Any) -> flask.Response:
+        scope = flask.request.environ["asgi.scope"]
+        context = scope["extensions"]["connexion_context"]
+        arguments = context[ARGUMENTS]
+        for name in self._unnamed:
+            arguments.pop(name, None)
+        if self._gives_raw_body:
+            arguments[RAW_BODY] = context[RAW]
+        if self._gives_headers:
+            arguments[HEADERS] = _headers(scope["headers"])
+        data, status, *rest = self._function(**arguments)
+        self._answers.require(self._operation_id, status, data)
+        return flask.Response(
+            b"" if data is None and status == 204 else orjson.dumps(data),
+            status=status,
+            headers=rest[0] if rest else None,
+            content_type="application/json",
+        )
+
+
+def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Request headers by lower-case name; repeated ones joined as RFC 9110 says."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers

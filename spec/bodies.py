@@ -1,0 +1,221 @@
+"""Request bodies: read up to a limit, parsed strictly, validated, handed to the function once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping, MutableMapping
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from starlette.types import Message, Receive, Scope
+
+from errors import ApiError
+from spec.schemas import compiled, reasons
+
+JSON_LIMIT = 1024 * 1024  # bytes
+UNAUTHENTICATED_JSON_LIMIT = 256 * 1024  # bytes; webhooks are read before anyone is known
+MAX_DEPTH = 64
+BODY_SECONDS = 30
+# A client that is still sending when it is refused sees a reset instead of the answer, so a body
+# that is too large is read on, and thrown away, as far as this.
+DRAIN_BYTES = 32 * 1024 * 1024
+DRAIN_SECONDS = 5
+
+ARGUMENTS = "arguments"
+RAW = "raw_body"
+
+# Only these need a closer look: everything shorter is held exactly by a float or a 64-bit integer.
+_LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}")
+
+
+class JsonBody:
+    """A JSON body of one operation, made once; stands in connexion's validator_map.
+
+    exact: refuse numbers that a float or a 64-bit integer would change. Webhooks are exempt, as
+    their bytes are the authority and a provider may send what it likes.
+    """
+
+    def __init__(
+        self,
+        *,
+        schema: Mapping[str, Any],
+        required: bool = False,
+        limit: int = JSON_LIMIT,
+        exact: bool = True,
+        **_: Any,
+    ) -> None:
+        self._validator = compiled(schema)
+        self._required = required
+        self._limit = limit
+        self._exact = exact
+
+    async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
+        """Read and validate; the parsed body goes to `arguments`, the bytes to `raw_body`."""
+        raw = await read(receive, self._limit, scope)
+        value = self._parsed(raw)
+        context = scope["extensions"]["connexion_context"]
+        context[ARGUMENTS]["body"] = value
+        context[RAW] = raw
+        return replay(raw, receive), scope
+
+    def _parsed(self, raw: bytes) -> Any:
+        if not raw.strip():
+            if self._required:
+                raise refused("is required")
+            return None
+        value = parsed(raw, exact=self._exact)
+        if found := reasons(self._validator, value):
+            raise ApiError("bad_request", "The body does not match the contract", details=found)
+        return value
+
+
+def parsed(raw: bytes, *, exact: bool = True) -> Any:
+    """JSON that PostgreSQL can keep and a float can hold, or ApiError `bad_request`.
+
+    orjson already refuses NaN, 1e400, lone surrogates, invalid UTF-8 and a byte order mark.
+    """
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise refused(f"is not JSON: byte {error.pos}") from error
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise refused(f"is nested deeper than {MAX_DEPTH} levels")
+    if b"\\u0000" in raw and _has_nul(value):
+        raise refused("must not contain NUL")
+    if exact and _LONG_NUMBER.search(raw):
+        _require_exact_numbers(raw)
+    return value
+
+
+def refused(reason: str) -> ApiError:
+    """ApiError `bad_request` about the body as a whole."""
+    return ApiError("bad_request", details={"body": reason})
+
+
+async def read(receive: Receive, limit: int, scope: Scope) -> bytes:
+    """The whole body, at most `limit` bytes, else ApiError `payload_too_large`.
+
+    A body that does not come within BODY_SECONDS is refused, so that slow senders cannot pile up.
+    """
+    await require_length(receive, scope, limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) <= limit:
+            return body
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _rest(message, receive, limit)
+    except TimeoutError as error:
+        raise refused(f"did not arrive within {BODY_SECONDS} seconds") from error
+
+
+async def require_length(receive: Receive, scope: Scope, limit: int) -> None:
+    """ApiError `payload_too_large` at once when the announced body is over `limit` bytes."""
+    if declared_length(scope) <= limit:
+        return
+    if not _expects_continue(scope):
+        await discard(receive, DRAIN_BYTES)
+    raise too_large(limit)
+
+
+def too_large(limit: int) -> ApiError:
+    """The refusal of a body or file of more than `limit` bytes."""
+    return ApiError("payload_too_large", details={"maxBytes": limit})
+
+
+async def discard(receive: Receive, limit: int) -> int:
+    """Read and forget up to `limit` bytes for up to DRAIN_SECONDS; how many there were."""
+    size = 0
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while size <= limit:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    break
+    except TimeoutError:
+        pass  # it was only a courtesy
+    return size
+
+
+def declared_length(scope: Scope) -> int:
+    """Content-Length in bytes, 0 when the body is chunked or absent; the server vouches for it."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value)
+    return 0
+
+
+def replay(raw: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives `raw` again, then whatever comes next."""
+    pending: list[Message] = [{"type": "http.request", "body": raw, "more_body": False}]
+
+    async def replayed() -> MutableMapping[str, Any]:
+        return pending.pop() if pending else await receive()
+
+    return replayed
+
+
+async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise refused("was not sent whole")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            chunks.clear()
+            if message.get("more_body"):
+                await discard(receive, DRAIN_BYTES)
+            raise too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+        message = await receive()
+
+
+def _expects_continue(scope: Scope) -> bool:
+    """Whether the client waits for permission: then it has sent nothing that could be drained."""
+    return any(name == b"expect" for name, _ in scope["headers"])
+
+
+def _depth(value: Any) -> int:
+    """Levels of lists and objects; a loop, as Python's own recursion has a limit too."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, list | dict)]:
+        depth += 1
+        level = [
+            child for each in level for child in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in key or _has_nul(child) for key, child in value.items())
+    return isinstance(value, list) and any(map(_has_nul, value))
+
+
+def _require_exact_numbers(raw: bytes) -> None:
+    """Refuse a number with more digits than its parsed value keeps; orjson rounds silently."""
+    json.loads(raw, parse_float=_exact_float, parse_int=_exact_integer)
+
+
+def _exact_float(text: str) -> None:
+    if len(text) > _MAX_NUMBER or Decimal(text) != Decimal(repr(float(text))):
+        raise refused("has a number with more digits than can be kept exactly")
+
+
+def _exact_integer(text: str) -> None:
+    if len(text) > _MAX_NUMBER or not -(2**63) <= int(text) < 2**64:
+        raise refused("has an integer of more than 64 bits")
+
+
+_MAX_NUMBER = 40

@@ -1,0 +1,153 @@
+"""From method and path to an operation, exactly as the contract has it.
+
+connexion routes with three nested Starlette routers and then Flask routes again with other slash
+rules. That redirects trailing slashes before anyone is authenticated, puts a wrong `Allow` on paths
+with two operations and lets `GET /users/register-or-login` through as `/users/{userId}`.
+ContractRouting takes the place of RoutingMiddleware and leaves the same note in the scope for the
+middlewares after it: scope["extensions"][ROUTING_CONTEXT].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connexion.middleware.abstract import ROUTING_CONTEXT
+from connexion.middleware.routing import RoutingMiddleware
+from connexion.spec import Specification
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from errors import ApiError
+from logs import EXCHANGE
+from spec.operations import METHODS
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path of the contract; `operations` maps methods in capitals to operationIds."""
+
+    template: str
+    operations: Mapping[str, str]
+    literals: tuple[tuple[int, str], ...]
+    parameters: tuple[tuple[int, str], ...]
+
+    @classmethod
+    def of(cls, template: str, item: Mapping[str, Any]) -> Route:
+        """The route of a path and its path item."""
+        segments = tuple(enumerate(template.split("/")))
+        return cls(
+            template=template,
+            operations=_operations(item),
+            literals=tuple((n, text) for n, text in segments if not text.startswith("{")),
+            parameters=tuple((n, text.strip("{}")) for n, text in segments if text.startswith("{")),
+        )
+
+    @property
+    def allow(self) -> str:
+        """The Allow header: HEAD comes with GET."""
+        return ", ".join(sorted(self.operations))
+
+    def match(self, segments: list[str]) -> dict[str, str] | None:
+        """Path parameters when `segments` fit; a parameter is never empty."""
+        if any(segments[position] != text for position, text in self.literals):
+            return None
+        found = {name: segments[position] for position, name in self.parameters}
+        return found if all(found.values()) else None
+
+
+class RouteTable:
+    """All paths of a contract; a literal path wins over a template, as OpenAPI demands."""
+
+    def __init__(self, paths: Mapping[str, Mapping[str, Any]]) -> None:
+        self._literal: dict[str, Route] = {}
+        self._templates: dict[int, list[Route]] = {}
+        for template, item in paths.items():
+            route = Route.of(template, item)
+            if route.parameters:
+                length = len(template.split("/"))
+                self._templates.setdefault(length, []).append(route)
+            else:
+                self._literal[template] = route
+
+    def find(self, path: str) -> tuple[Route, dict[str, str]] | None:
+        """The route of `path` and its path parameters; None when the contract has no such path."""
+        if route := self._literal.get(path):
+            return route, {}
+        segments = path.split("/")
+        for route in self._templates.get(len(segments), ()):
+            if (parameters := route.match(segments)) is not None:
+                return route, parameters
+        return None
+
+
+class ContractRouting(RoutingMiddleware):
+    """Finds the operation of a request, or refuses with 404 or 405 and the right Allow.
+
+    OPTIONS is not declared and gets 405 with Allow as any other method: the client is a bot, so
+    there is no CORS to negotiate.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(app)
+        self._table = RouteTable({})
+
+    def add_api(self, specification: Specification, base_path: str | None = None, **_: Any) -> None:
+        """Learn the paths of the one contract; called by connexion when it builds the stack."""
+        if base_path:
+            raise NotImplementedError("the contract's paths are complete: base_path must be empty")
+        self._table = RouteTable(specification["paths"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request of the contract on; ApiError `not_found` or `method_not_allowed` else."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        found = self._table.find(scope["path"])
+        if found is None:
+            raise ApiError("not_found")
+        route, parameters = found
+        exchange = scope[EXCHANGE]
+        exchange.template = route.template
+        operation_id = route.operations.get(scope["method"])
+        if operation_id is None:
+            raise ApiError("method_not_allowed", headers={"Allow": route.allow})
+        exchange.operation = operation_id
+        scope["path_params"] = parameters
+        scope.setdefault("extensions", {})[ROUTING_CONTEXT] = {
+            "api_base_path": "",
+            "operation_id": operation_id,
+        }
+        await self.app(scope, receive, send)
+
+
+class PrefixAlias:
+    """Serves `/api/api/v1/...` as `/api/v1/...`.
+
+    The contract says both `servers: .../api` and paths `/api/v1/...`: a literal client calls the
+    first, a sensible one the second. `roots` are the beginnings of paths that have the alias.
+    """
+
+    PREFIX = "/api"
+
+    def __init__(self, app: ASGIApp, *, roots: Iterable[str]) -> None:
+        self._app = app
+        self._doubled = tuple(self.PREFIX + root for root in roots)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call on, with the first `/api` cut off where it is doubled."""
+        if scope["type"] == "http" and scope["path"].startswith(self._doubled):
+            raw = scope.get("raw_path") or b""
+            scope = {
+                **scope,
+                "path": scope["path"].removeprefix(self.PREFIX),
+                "raw_path": raw.removeprefix(self.PREFIX.encode("ascii")),
+            }
+        await self._app(scope, receive, send)
+
+
+def _operations(item: Mapping[str, Any]) -> dict[str, str]:
+    found = {method.upper(): item[method]["operationId"] for method in METHODS if method in item}
+    if "GET" in found:
+        found["HEAD"] = found["GET"]
+    return found
