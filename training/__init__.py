@@ -1,0 +1,1 @@
+"""How the damage-mask net was made; the product never imports this."""

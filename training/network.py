@@ -1,0 +1,140 @@
+"""The damage-mask net: a U-Net small enough to look at a photo in a tenth of a second."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+_KERNELS = {
+    # name: (kernel, channels in, channels out, stride, dilation)
+    "stem": (3, 1, 12, 1, 1),
+    "down1": (3, 12, 24, 2, 1),
+    "mix1": (3, 24, 24, 1, 1),
+    "down2": (3, 24, 40, 2, 1),
+    "mix2": (3, 40, 40, 1, 1),
+    "down3": (3, 40, 56, 2, 1),
+    "mix3": (3, 56, 56, 1, 1),
+    "wide3": (3, 56, 56, 1, 2),
+    "up2": (3, 96, 40, 1, 1),
+    "up1": (3, 64, 24, 1, 1),
+    "up0": (3, 36, 12, 1, 1),
+    "mask": (1, 12, 1, 1, 1),
+}
+
+
+class DamageNet(nn.Module):
+    """Luma in, (level - 128) / 64, sides divisible by 8; the logit of damage out, a pixel each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, (kernel, fan_in, fan_out, stride, dilation) in _KERNELS.items():
+            pad = dilation * (kernel // 2)
+            layer = nn.Conv2d(fan_in, fan_out, kernel, stride, pad, dilation)
+            nn.init.kaiming_normal_(layer.weight)
+            self.add_module(name, layer)
+            # Damage is rare: starting from "no" saves the first thousand steps.
+            nn.init.constant_(self.get_parameter(f"{name}.bias"), -3.0 if name == "mask" else 0.0)
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """Return logits of the size of the input."""
+        full = self._relu("stem", luma)
+        half = self._relu("down1", full)
+        half = half + self._relu("mix1", half)
+        quarter = self._relu("down2", half)
+        quarter = quarter + self._relu("mix2", quarter)
+        eighth = self._relu("down3", quarter)
+        eighth = eighth + self._relu("mix3", eighth)
+        eighth = eighth + self._relu("wide3", eighth)
+        quarter = self._relu("up2", torch.cat([_twice(eighth), quarter], 1))
+        half = self._relu("up1", torch.cat([_twice(quarter), half], 1))
+        full = self._relu("up0", torch.cat([_twice(half), full], 1))
+        logits: Tensor = self.get_submodule("mask")(full)
+        return logits
+
+    def _relu(self, name: str, value: Tensor) -> Tensor:
+        return functional.relu(self.get_submodule(name)(value))
+
+
+def _twice(value: Tensor) -> Tensor:
+    return functional.interpolate(value, scale_factor=2.0, mode="nearest")
+
+
+def save_onnx(net: DamageNet, path: Path) -> None:
+    """Write the net with half-precision kernels, as OpenCV's dnn reads it.
+
+    The graph is put together by hand: the exporter of torch needs more packages and leaves shape
+    arithmetic in the file that OpenCV does not take. OpenCV widens the kernels when it loads them.
+    """
+    graph = _Graph(net)
+    full = graph.relu("stem", "luma")
+    half = graph.residual("mix1", graph.relu("down1", full))
+    quarter = graph.residual("mix2", graph.relu("down2", half))
+    eighth = graph.residual("mix3", graph.relu("down3", quarter))
+    eighth = graph.residual("wide3", eighth)
+    quarter = graph.relu("up2", graph.join("join2", eighth, quarter))
+    half = graph.relu("up1", graph.join("join1", quarter, half))
+    full = graph.relu("up0", graph.join("join0", half, full))
+    graph.node("Sigmoid", [graph.convolve("mask", full)], "damage")
+    onnx.save(graph.model(), path)
+
+
+class _Graph:
+    def __init__(self, net: DamageNet) -> None:
+        self._weights = {key: value.numpy() for key, value in net.state_dict().items()}
+        scales = np.array([1, 1, 2, 2], np.float32)
+        self._constants = [numpy_helper.from_array(scales, "twice")]
+        self._nodes: list[onnx.NodeProto] = []
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self._nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def convolve(self, name: str, source: str) -> str:
+        kernel, _, _, stride, dilation = _KERNELS[name]
+        weight = self._weights[f"{name}.weight"].astype(np.float16)
+        bias = self._weights[f"{name}.bias"]
+        self._constants.append(numpy_helper.from_array(weight, f"{name}_kernel"))
+        self._constants.append(numpy_helper.from_array(bias, f"{name}_bias"))
+        return self.node(
+            "Conv",
+            [source, f"{name}_kernel", f"{name}_bias"],
+            f"{name}_sum",
+            kernel_shape=[kernel, kernel],
+            strides=[stride, stride],
+            dilations=[dilation, dilation],
+            pads=[dilation * (kernel // 2)] * 4,
+        )
+
+    def relu(self, name: str, source: str) -> str:
+        return self.node("Relu", [self.convolve(name, source)], name)
+
+    def residual(self, name: str, source: str) -> str:
+        return self.node("Add", [source, self.relu(name, source)], f"{name}_added")
+
+    def join(self, name: str, coarse: str, fine: str) -> str:
+        grown = self.node(
+            "Resize",
+            [coarse, "", "twice"],
+            f"{name}_grown",
+            mode="nearest",
+            nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )
+        return self.node("Concat", [grown, fine], name, axis=1)
+
+    def model(self) -> onnx.ModelProto:
+        shape = [1, 1, 256, 256]
+        graph = helper.make_graph(
+            self._nodes,
+            "damage_mask",
+            [helper.make_tensor_value_info("luma", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("damage", TensorProto.FLOAT, shape)],
+            self._constants,
+        )
+        opset = [helper.make_opsetid("", 13)]
+        return helper.make_model(graph, opset_imports=opset, ir_version=8)
