@@ -13,71 +13,35 @@ from typing import Any, TypeVar
 import pytest
 import requests
 import telegram
-from flask import Flask
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter
 from telegram.request import HTTPXRequest
-from werkzeug.serving import make_server
 
 from sandbox.telegram import PROVIDER_TOKEN, TOKEN, TelegramSandbox
+from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, PAYER, World, telegram_world
 
-CHANNEL, GROUP, LOG_CHAT, PAYER = -1001, -1002, -1003, 555001
 T = TypeVar("T")
 
 # PTB announces a change of RetryAfter's type that does not touch these tests.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
 
-class World:
-    """One sandbox on its own port, with its levers."""
+def run(
+    world: World, call: Callable[[telegram.Bot], Coroutine[Any, Any, T]], token: str = TOKEN
+) -> T:
+    """Drive the sandbox with a python-telegram-bot Bot of its own."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.api = f"{url}/telegram"
+    async def session() -> T:
+        request = HTTPXRequest(read_timeout=2.0, connect_timeout=2.0)
+        async with telegram.Bot(token, base_url=f"{world.api}/bot", request=request) as bot:
+            return await call(bot)
 
-    def control(self, verb: str, path: str, **body: Any) -> dict[str, Any]:
-        answer = requests.request(verb, f"{self.url}/control/telegram{path}", json=body, timeout=20)
-        answer.raise_for_status()
-        return answer.json()
-
-    def run(self, call: Callable[[telegram.Bot], Coroutine[Any, Any, T]], token: str = TOKEN) -> T:
-        async def session() -> T:
-            request = HTTPXRequest(read_timeout=2.0, connect_timeout=2.0)
-            async with telegram.Bot(token, base_url=f"{self.api}/bot", request=request) as bot:
-                return await call(bot)
-
-        return asyncio.run(session())
-
-    def pay_in_background(self, link: str, user_id: int = PAYER) -> Callable[[], dict[str, Any]]:
-        result: dict[str, Any] = {}
-        thread = threading.Thread(
-            target=lambda: result.update(self.control("POST", "/pay", link=link, user_id=user_id))
-        )
-        thread.start()
-
-        def wait() -> dict[str, Any]:
-            thread.join(15)
-            return result
-
-        return wait
+    return asyncio.run(session())
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    sandbox = TelegramSandbox()
-    app = Flask(__name__)
-    app.register_blueprint(sandbox.api, url_prefix="/telegram")
-    app.register_blueprint(sandbox.control, url_prefix="/control/telegram")
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    world = World(f"http://127.0.0.1:{server.server_port}")
-    world.control("PUT", f"/chats/{CHANNEL}", type="channel", username="live_photo")
-    world.control("PUT", f"/chats/{GROUP}", type="supergroup", username="live_photo_talk")
-    world.control("PUT", f"/chats/{LOG_CHAT}", type="supergroup")
-    world.control("PUT", f"/users/{PAYER}", first_name="Анна")
-    yield world
-    server.shutdown()
-    server.server_close()
+    with telegram_world() as opened:
+        yield opened
 
 
 class Receiver:
@@ -138,13 +102,13 @@ def test_a_wrong_token_and_a_malformed_one_are_refused_differently(world: World)
     unknown = requests.post(f"{world.api}/bot99:{'x' * 35}/getMe", timeout=5)
     assert (unknown.status_code, unknown.json()["description"]) == (401, "Unauthorized")
     with pytest.raises(InvalidToken):
-        world.run(lambda bot: bot.get_me(), token="99:" + "x" * 35)
+        run(world, lambda bot: bot.get_me(), token="99:" + "x" * 35)
     nothing = requests.post(f"{world.api}/bot{TOKEN}/noSuchThing", timeout=5)
     assert nothing.json()["error_code"] == 404
 
 
 def test_the_bot_is_told_who_it_is(world: World) -> None:
-    me = world.run(lambda bot: bot.get_me())
+    me = run(world, lambda bot: bot.get_me())
     assert me.is_bot and str(me.id) == TOKEN.partition(":")[0]
 
 
@@ -162,7 +126,7 @@ def test_the_bot_is_told_who_it_is(world: World) -> None:
 )
 def test_every_membership_has_its_shape(world: World, status: str, row: dict[str, bool]) -> None:
     world.control("PUT", f"/chats/{CHANNEL}/members/{PAYER}", status=status, **row)
-    member = world.run(lambda bot: bot.get_chat_member("@Live_Photo", PAYER))
+    member = run(world, lambda bot: bot.get_chat_member("@Live_Photo", PAYER))
     assert member.status == status and member.user.id == PAYER
     if row:
         assert member.is_member is row["is_member"]
@@ -183,7 +147,7 @@ def test_a_bot_without_rights_may_not_look(
         "PUT", f"/chats/{CHANNEL}", type="channel", username="live_photo", bot_status=bot_status
     )
     with pytest.raises(error, match=text):
-        world.run(lambda bot: bot.get_chat_member(CHANNEL, PAYER))
+        run(world, lambda bot: bot.get_chat_member(CHANNEL, PAYER))
 
 
 def test_strangers_and_unknown_chats_have_their_own_errors(world: World) -> None:
@@ -195,13 +159,13 @@ def test_strangers_and_unknown_chats_have_their_own_errors(world: World) -> None
         ("@nobody", PAYER, "Chat not found"),
     ]:
         with pytest.raises(BadRequest, match=text):
-            world.run(lambda bot, chat=chat, user=user: bot.get_chat_member(chat, user))
+            run(world, lambda bot, chat=chat, user=user: bot.get_chat_member(chat, user))
 
 
 def test_a_migrated_group_names_its_successor(world: World) -> None:
     world.control("PUT", "/chats/-55", type="group", migrated_to=GROUP)
     with pytest.raises(telegram.error.ChatMigrated) as caught:
-        world.run(lambda bot: bot.get_chat(-55))
+        run(world, lambda bot: bot.get_chat(-55))
     assert caught.value.new_chat_id == GROUP
 
 
@@ -209,7 +173,7 @@ def test_a_chat_shows_its_discussion_group(world: World) -> None:
     world.control(
         "PUT", f"/chats/{CHANNEL}", type="channel", username="live_photo", linked_chat_id=GROUP
     )
-    assert world.run(lambda bot: bot.get_chat("@live_photo")).linked_chat_id == GROUP
+    assert run(world, lambda bot: bot.get_chat("@live_photo")).linked_chat_id == GROUP
 
 
 def test_a_forward_tells_all_four_origins(world: World) -> None:
@@ -223,13 +187,14 @@ def test_a_forward_tells_all_four_origins(world: World) -> None:
     for chat_id, author, kind in posts:
         posted = world.control("POST", "/messages", chat_id=chat_id, text="Отзыв", **author)
         number = posted["message"]["message_id"]
-        copy = world.run(
-            lambda bot, chat=chat_id, number=number: bot.forward_message(LOG_CHAT, chat, number)
+        copy = run(
+            world,
+            lambda bot, chat=chat_id, number=number: bot.forward_message(LOG_CHAT, chat, number),
         )
         assert isinstance(copy.forward_origin, kind) and copy.text == "Отзыв"
-        assert world.run(lambda bot, copy=copy: bot.delete_message(LOG_CHAT, copy.message_id))
+        assert run(world, lambda bot, copy=copy: bot.delete_message(LOG_CHAT, copy.message_id))
         with pytest.raises(BadRequest, match="Message to delete not found"):
-            world.run(lambda bot, copy=copy: bot.delete_message(LOG_CHAT, copy.message_id))
+            run(world, lambda bot, copy=copy: bot.delete_message(LOG_CHAT, copy.message_id))
 
 
 def test_what_cannot_be_forwarded_is_refused(world: World) -> None:
@@ -238,7 +203,7 @@ def test_what_cannot_be_forwarded_is_refused(world: World) -> None:
     )
     for number, text in [(protected["message"]["message_id"], "be forwarded"), (999, "not found")]:
         with pytest.raises(BadRequest, match=text):
-            world.run(lambda bot, number=number: bot.forward_message(LOG_CHAT, GROUP, number))
+            run(world, lambda bot, number=number: bot.forward_message(LOG_CHAT, GROUP, number))
 
 
 @pytest.mark.parametrize(
@@ -259,11 +224,11 @@ def test_a_bad_invoice_is_refused_with_the_servers_code(
     world: World, invoice: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(BadRequest, match=code):
-        world.run(lambda bot: bot.create_invoice_link(**invoice))
+        run(world, lambda bot: bot.create_invoice_link(**invoice))
 
 
 def test_a_link_is_paid_twice_by_different_people_through_pre_checkout(world: World) -> None:
-    link = world.run(lambda bot: bot.create_invoice_link(**stars()))
+    link = run(world, lambda bot: bot.create_invoice_link(**stars()))
     assert "150" in requests.get(link, timeout=5).text
 
     async def serve(bot: telegram.Bot, offset: int) -> tuple[telegram.Update, telegram.Update]:
@@ -277,7 +242,7 @@ def test_a_link_is_paid_twice_by_different_people_through_pre_checkout(world: Wo
     offset, charges = 0, set()
     for payer in (PAYER, 555002):
         wait = world.pay_in_background(link, payer)
-        question, paid = world.run(lambda bot, offset=offset: serve(bot, offset))
+        question, paid = run(world, lambda bot, offset=offset: serve(bot, offset))
         offset = paid.update_id + 1
         assert question.pre_checkout_query.from_user.id == payer
         payment = paid.message.successful_payment
@@ -285,38 +250,39 @@ def test_a_link_is_paid_twice_by_different_people_through_pre_checkout(world: Wo
         assert payment.invoice_payload == payment.provider_payment_charge_id == "8f0c"
         assert wait()["telegram_payment_charge_id"] == payment.telegram_payment_charge_id
         charges.add(payment.telegram_payment_charge_id)
-    ledger = world.run(lambda bot: bot.get_star_transactions()).transactions
+    ledger = run(world, lambda bot: bot.get_star_transactions()).transactions
     assert {t.id for t in ledger} == charges and len(charges) == 2
     assert ledger[0].source.invoice_payload == "8f0c" and ledger[0].source.user.id == PAYER
 
 
 def test_a_refund_works_once_and_is_told_by_an_update(world: World, receiver: Receiver) -> None:
     receiver.reply = {}
-    link = world.run(lambda bot: bot.create_invoice_link(**stars()))
+    link = run(world, lambda bot: bot.create_invoice_link(**stars()))
     wait = world.pay_in_background(link)
-    question = world.run(lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
-    world.run(lambda bot: bot.answer_pre_checkout_query(question.id, ok=True))
+    question = run(world, lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
+    run(world, lambda bot: bot.answer_pre_checkout_query(question.id, ok=True))
     charge = wait()["telegram_payment_charge_id"]
 
-    assert world.run(lambda bot: bot.refund_star_payment(PAYER, charge))
-    refunded = world.run(lambda bot: bot.get_updates(timeout=2))[-1].message.refunded_payment
+    assert run(world, lambda bot: bot.refund_star_payment(PAYER, charge))
+    refunded = run(world, lambda bot: bot.get_updates(timeout=2))[-1].message.refunded_payment
     assert refunded.telegram_payment_charge_id == charge and refunded.total_amount == 150
     with pytest.raises(BadRequest, match="Charge_already_refunded"):
-        world.run(lambda bot: bot.refund_star_payment(PAYER, charge))
+        run(world, lambda bot: bot.refund_star_payment(PAYER, charge))
     with pytest.raises(BadRequest, match="Charge_not_found"):
-        world.run(lambda bot: bot.refund_star_payment(PAYER, "stx_other"))
-    incoming, outgoing = world.run(lambda bot: bot.get_star_transactions()).transactions
+        run(world, lambda bot: bot.refund_star_payment(PAYER, "stx_other"))
+    incoming, outgoing = run(world, lambda bot: bot.get_star_transactions()).transactions
     assert incoming.source and outgoing.receiver and incoming.id == outgoing.id == charge
 
 
 def test_a_refused_pre_checkout_takes_no_money_and_a_second_answer_is_too_old(
     world: World,
 ) -> None:
-    link = world.run(lambda bot: bot.create_invoice_link(**stars()))
+    link = run(world, lambda bot: bot.create_invoice_link(**stars()))
     wait = world.pay_in_background(link)
-    question = world.run(lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
-    world.run(
-        lambda bot: bot.answer_pre_checkout_query(question.id, ok=False, error_message="Оплачено")
+    question = run(world, lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
+    run(
+        world,
+        lambda bot: bot.answer_pre_checkout_query(question.id, ok=False, error_message="Оплачено"),
     )
     assert wait() == {
         "status": "refused",
@@ -324,24 +290,24 @@ def test_a_refused_pre_checkout_takes_no_money_and_a_second_answer_is_too_old(
         "error_message": "Оплачено",
     }
     with pytest.raises(BadRequest, match="Query is too old"):
-        world.run(lambda bot: bot.answer_pre_checkout_query(question.id, ok=True))
-    assert world.run(lambda bot: bot.get_star_transactions()).transactions == ()
+        run(world, lambda bot: bot.answer_pre_checkout_query(question.id, ok=True))
+    assert run(world, lambda bot: bot.get_star_transactions()).transactions == ()
 
 
 def test_the_deadline_of_a_pre_checkout_is_ten_seconds_unless_turned(world: World) -> None:
     assert TelegramSandbox().invoices.pre_checkout_seconds == 10
     world.control("PUT", "/pre-checkout", seconds=0.2)
-    link = world.run(lambda bot: bot.create_invoice_link(**stars()))
+    link = run(world, lambda bot: bot.create_invoice_link(**stars()))
     before = time.monotonic()
     assert world.control("POST", "/pay", link=link, user_id=PAYER)["status"] == "timeout"
     assert 0.2 <= time.monotonic() - before < 2
-    question = world.run(lambda bot: bot.get_updates())[0].pre_checkout_query
+    question = run(world, lambda bot: bot.get_updates())[0].pre_checkout_query
     with pytest.raises(BadRequest, match="Query is too old"):
-        world.run(lambda bot: bot.answer_pre_checkout_query(question.id, ok=True))
+        run(world, lambda bot: bot.answer_pre_checkout_query(question.id, ok=True))
 
 
 def test_a_webhook_gets_updates_in_order_with_its_secret(world: World, receiver: Receiver) -> None:
-    world.run(lambda bot: bot.set_webhook(receiver.url, secret_token="S-1"))
+    run(world, lambda bot: bot.set_webhook(receiver.url, secret_token="S-1"))
     receiver.statuses = [500]
     for text in ("раз", "два", "три"):
         world.control("POST", "/messages", chat_id=GROUP, user_id=PAYER, text=text)
@@ -349,18 +315,18 @@ def test_a_webhook_gets_updates_in_order_with_its_secret(world: World, receiver:
     assert [body["message"]["text"] for body in got] == ["раз", "раз", "два", "три"]
     assert {secret for _, secret, _ in receiver.got} == {"S-1"}
     with pytest.raises(Conflict):
-        world.run(lambda bot: bot.get_updates())
-    info = world.run(lambda bot: bot.get_webhook_info())
+        run(world, lambda bot: bot.get_updates())
+    info = run(world, lambda bot: bot.get_webhook_info())
     assert info.url == receiver.url and "500" in info.last_error_message
-    world.run(lambda bot: bot.delete_webhook())
-    assert world.run(lambda bot: bot.get_updates()) == ()
+    run(world, lambda bot: bot.delete_webhook())
+    assert run(world, lambda bot: bot.get_updates()) == ()
 
 
 def test_failed_deliveries_come_back_at_once_and_then_ever_later(
     world: World, receiver: Receiver
 ) -> None:
     world.control("PUT", "/pace", retry_scale=0.05)
-    world.run(lambda bot: bot.set_webhook(receiver.url))
+    run(world, lambda bot: bot.set_webhook(receiver.url))
     receiver.statuses = [500, 502, 503, 500]
     world.control("POST", "/messages", chat_id=GROUP, user_id=PAYER, text="раз")
     receiver.wait_for(5)
@@ -371,7 +337,7 @@ def test_failed_deliveries_come_back_at_once_and_then_ever_later(
 
 
 def test_a_slow_queue_does_not_hold_up_another(world: World, receiver: Receiver) -> None:
-    world.run(lambda bot: bot.set_webhook(receiver.url))
+    run(world, lambda bot: bot.set_webhook(receiver.url))
     receiver.statuses = [500, 500]
     world.control("POST", "/messages", chat_id=GROUP, user_id=PAYER, text="застрял")
     receiver.wait_for(2)
@@ -383,22 +349,22 @@ def test_a_reply_to_the_webhook_may_be_the_answer_to_pre_checkout(
     world: World, receiver: Receiver
 ) -> None:
     world.control("PUT", "/pre-checkout", seconds=5)
-    link = world.run(lambda bot: bot.create_invoice_link(**stars()))
+    link = run(world, lambda bot: bot.create_invoice_link(**stars()))
     wait = world.pay_in_background(link)
-    question = world.run(lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
+    question = run(world, lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
     receiver.reply = {
         "method": "answerPreCheckoutQuery",
         "pre_checkout_query_id": question.id,
         "ok": True,
     }
-    world.run(lambda bot: bot.set_webhook(receiver.url))
+    run(world, lambda bot: bot.set_webhook(receiver.url))
     assert wait()["status"] == "paid"
 
 
 def test_copies_and_redelivery_repeat_the_very_same_update(
     world: World, receiver: Receiver
 ) -> None:
-    world.run(lambda bot: bot.set_webhook(receiver.url))
+    run(world, lambda bot: bot.set_webhook(receiver.url))
     world.control("PUT", "/pace", copies=2)
     posted = world.control("POST", "/messages", chat_id=GROUP, user_id=PAYER, text="раз")
     receiver.wait_for(2)
@@ -407,20 +373,20 @@ def test_copies_and_redelivery_repeat_the_very_same_update(
 
 
 def test_only_allowed_updates_come_and_the_list_is_kept(world: World) -> None:
-    world.run(lambda bot: bot.get_updates(allowed_updates=["pre_checkout_query"]))
+    run(world, lambda bot: bot.get_updates(allowed_updates=["pre_checkout_query"]))
     posted = world.control("POST", "/messages", chat_id=GROUP, user_id=PAYER, text="раз")
     assert posted["update_id"] is None
-    world.run(lambda bot: bot.get_updates())
-    assert world.run(lambda bot: bot.get_webhook_info()).allowed_updates == ("pre_checkout_query",)
+    run(world, lambda bot: bot.get_updates())
+    assert run(world, lambda bot: bot.get_webhook_info()).allowed_updates == ("pre_checkout_query",)
 
 
 def test_a_public_webhook_must_be_https_with_a_clean_secret(world: World) -> None:
     with pytest.raises(BadRequest, match="an https url"):
-        world.run(lambda bot: bot.set_webhook("http://example.org/hook"))
+        run(world, lambda bot: bot.set_webhook("http://example.org/hook"))
     with pytest.raises(BadRequest, match="ports"):
-        world.run(lambda bot: bot.set_webhook("https://example.org:444/hook"))
+        run(world, lambda bot: bot.set_webhook("https://example.org:444/hook"))
     with pytest.raises(BadRequest, match="Secret token"):
-        world.run(lambda bot: bot.set_webhook("https://example.org/hook", secret_token="a b"))
+        run(world, lambda bot: bot.set_webhook("https://example.org/hook", secret_token="a b"))
 
 
 def test_scripted_trouble_befalls_the_named_method_only(world: World) -> None:
@@ -428,26 +394,26 @@ def test_scripted_trouble_befalls_the_named_method_only(world: World) -> None:
     world.control("POST", "/faults", kind="html", method="getChat")
     world.control("POST", "/faults", kind="drop", method="getChat")
     world.control("POST", "/faults", kind="hang", method="getChat", seconds=3)
-    assert world.run(lambda bot: bot.get_me())
+    assert run(world, lambda bot: bot.get_me())
     with pytest.raises(RetryAfter):
-        world.run(lambda bot: bot.get_chat(GROUP))
+        run(world, lambda bot: bot.get_chat(GROUP))
     for _ in ("html", "drop", "hang"):
         with pytest.raises(NetworkError):
-            world.run(lambda bot: bot.get_chat(GROUP))
-    assert world.run(lambda bot: bot.get_chat(GROUP)).id == GROUP
+            run(world, lambda bot: bot.get_chat(GROUP))
+    assert run(world, lambda bot: bot.get_chat(GROUP)).id == GROUP
 
 
 def test_a_lost_answer_leaves_the_work_done(world: World) -> None:
     world.control("POST", "/faults", kind="drop", method="sendMessage", after=True)
     with pytest.raises(NetworkError):
-        world.run(lambda bot: bot.send_message(GROUP, "Привет"))
-    forwarded = world.run(lambda bot: bot.forward_message(LOG_CHAT, GROUP, 100))
+        run(world, lambda bot: bot.send_message(GROUP, "Привет"))
+    forwarded = run(world, lambda bot: bot.forward_message(LOG_CHAT, GROUP, 100))
     assert forwarded.text == "Привет"
 
 
 def test_a_person_can_pay_on_the_page_behind_the_link(world: World) -> None:
     world.control("PUT", "/pre-checkout", seconds=0.1)
-    link = world.run(lambda bot: bot.create_invoice_link(**stars("<b>20</b>")))
+    link = run(world, lambda bot: bot.create_invoice_link(**stars("<b>20</b>")))
     page = requests.get(link, timeout=5).text
     assert "&lt;b&gt;20" in page and "150 ⭐" in page
     answer = requests.post(link, data={"user_id": PAYER}, timeout=5)

@@ -1,0 +1,47 @@
+"""Telegram's Bot API: what the product asks of it, and what it tells by updates and links."""
+
+from __future__ import annotations
+
+from providers.telegram.answers import (
+    BotIdentity,
+    ChatFacts,
+    ForwardedMessage,
+    Membership,
+    StarTransaction,
+)
+from providers.telegram.bot import TelegramBot
+from providers.telegram.calls import Clock
+from providers.telegram.links import MessageRef, parse_message_link
+from providers.telegram.refusals import Meaning, TelegramError
+from providers.telegram.stars import star_transactions_since
+from providers.telegram.updates import (
+    GroupMessage,
+    PreCheckout,
+    RefundedPayment,
+    SuccessfulPayment,
+    Update,
+    hash_text,
+    parse_update,
+)
+
+__all__ = [
+    "BotIdentity",
+    "ChatFacts",
+    "Clock",
+    "ForwardedMessage",
+    "GroupMessage",
+    "Meaning",
+    "Membership",
+    "MessageRef",
+    "PreCheckout",
+    "RefundedPayment",
+    "StarTransaction",
+    "SuccessfulPayment",
+    "TelegramBot",
+    "TelegramError",
+    "Update",
+    "hash_text",
+    "parse_message_link",
+    "parse_update",
+    "star_transactions_since",
+]

@@ -1,0 +1,66 @@
+"""A Telegram sandbox on its own port, for tests of whatever talks to Telegram."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from flask import Flask
+from werkzeug.serving import make_server
+
+from sandbox.telegram import TelegramSandbox
+
+CHANNEL, GROUP, LOG_CHAT, PAYER = -1001, -1002, -1003, 555001
+
+
+class World:
+    """One sandbox with its levers; `api` is the base URL of its Bot API."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.api = f"{url}/telegram"
+
+    def control(self, verb: str, path: str, **body: Any) -> dict[str, Any]:
+        """Pull a lever."""
+        answer = requests.request(verb, f"{self.url}/control/telegram{path}", json=body, timeout=20)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def pay_in_background(self, link: str, user_id: int = PAYER) -> Callable[[], dict[str, Any]]:
+        """Press Pay; the returned function waits for how it ended."""
+        result: dict[str, Any] = {}
+        thread = threading.Thread(
+            target=lambda: result.update(self.control("POST", "/pay", link=link, user_id=user_id))
+        )
+        thread.start()
+
+        def wait() -> dict[str, Any]:
+            thread.join(15)
+            return result
+
+        return wait
+
+
+@contextmanager
+def telegram_world() -> Iterator[World]:
+    """A world with a channel, a public group, a private log chat and one person."""
+    sandbox = TelegramSandbox()
+    app = Flask(__name__)
+    app.register_blueprint(sandbox.api, url_prefix="/telegram")
+    app.register_blueprint(sandbox.control, url_prefix="/control/telegram")
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    world = World(f"http://127.0.0.1:{server.server_port}")
+    world.control("PUT", f"/chats/{CHANNEL}", type="channel", username="live_photo")
+    world.control("PUT", f"/chats/{GROUP}", type="supergroup", username="live_photo_talk")
+    world.control("PUT", f"/chats/{LOG_CHAT}", type="supergroup")
+    world.control("PUT", f"/users/{PAYER}", first_name="Анна")
+    try:
+        yield world
+    finally:
+        server.shutdown()
+        server.server_close()
