@@ -10,26 +10,27 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import random
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import psycopg2
+from psycopg2 import sql
 
-from db import binaries
+from db import binaries, cluster
 from db.binaries import EmbeddedPostgresError
 
-ROLE = DATABASE = "livephoto"
+DATABASE = "livephoto"
 READY_SECONDS = 60.0  # replaying the log after a crash takes time
 STOP_SECONDS = 30.0
-READY_POLL_SECONDS = 0.03
+POLL_SECONDS = 0.03
 # Below 32768, where the ports of outgoing connections begin.
 PORTS = range(20000, 32000)
 PR_SET_PDEATHSIG = 1
@@ -38,17 +39,17 @@ PR_SET_PDEATHSIG = 1
 class EmbeddedPostgres:
     """The server of one folder; as a context manager it runs for the length of the block.
 
-    extra_config: settings of postgresql.conf over ours. Writes are durable unless it says else.
+    extra_config: lines of postgresql.conf that win over ours; without them writes are durable.
     start() must be called by a thread that lives as long as the server is needed: Linux stops the
     server when that thread ends, however it ends.
     """
 
     def __init__(self, folder: Path, *, extra_config: Mapping[str, str] | None = None) -> None:
-        self._folder = folder.absolute()
+        self._folder = folder.resolve()
         self._extra_config = dict(extra_config or {})
-        self._locks: list[int] = []
+        self._locks: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
-        self._adopted = False
+        self._adopted: int | None = None
 
     def __enter__(self) -> str:
         return self.start()
@@ -59,73 +60,239 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Start the server, made at the first call, and return the URL of its database.
 
-        EmbeddedPostgresError when it cannot run, another launcher has the folder, or the folder
-        was made by another major version.
+        EmbeddedPostgresError when it cannot run here, when another launcher has the folder or
+        another major version made it.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if os.geteuid() == 0:
-                # The server passes through it to its data; the password stays ours.
+                # The unprivileged server passes through to its data; it cannot list or read.
                 self._folder.chmod(0o711)
-            self._lock("launcher.lock", 0, "Another launcher runs the PostgreSQL of")
-            return self._start()
+            self._lock("launcher.lock", 0, "is being run by another launcher")
+            if sys.platform != "linux" and (url := running_url(self._folder)):
+                # Elsewhere the server of a launcher that was killed lives on.
+                self._adopted = _postmaster(self._folder)
+                return url
+            # A server whose launcher was killed may still be on its way out.
+            self._lock("server.lock", STOP_SECONDS, "still has a running server")
+            return self._launch()
         except PermissionError as error:
-            self._unlock()
-            raise EmbeddedPostgresError(
-                f"{error.filename} belongs to another user. Run as that user, "
-                "set STATE_DIR to a folder of your own, or set DATABASE_URL."
-            ) from error
+            self.stop()
+            raise _not_ours(error) from error
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
-        """Stop the server in order: running transactions are rolled back, nothing is lost."""
+        """Stop the server in order; open transactions are rolled back."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             try:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self.kill()
-        elif self._adopted:
-            os.kill(int((self._data().joinpath("postmaster.pid").read_text().split())[0]), 2)
-            self._lock("server.lock", STOP_SECONDS, "The server does not stop in")
-        self._process, self._adopted = None, False
-        self._unlock()
+        elif self._adopted is not None:
+            os.kill(self._adopted, signal.SIGINT)
+            self._lock("server.lock", STOP_SECONDS, "does not stop")
+        self._leave()
 
     def kill(self) -> None:
-        """End the server as a power cut would."""
+        """End the server as a power cut would: what it had not made durable is lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._process = None
-        self._unlock()
+        self._leave()
 
     def exit_code(self) -> int | None:
         """None while the server runs."""
         return self._process.poll() if self._process is not None else None
 
-    def _start(self) -> str:
-        if sys.platform != "linux" and (url := running_url(self._folder)):
-            # Only on Linux does the server follow a launcher that was killed.
-            self._adopted = True
-            return url
-        # A server whose launcher was killed may still be on its way out.
-        server_lock = self._lock("server.lock", STOP_SECONDS, "A server still runs in")
+    def _launch(self) -> str:
         programs = binaries.find()
         password = _remembered(self._folder / "password", lambda: secrets.token_urlsafe(24))
-        data = self._data()
-        user = binaries.server_user()
-        if not data.exists():
-            data = _make(programs, self._folder, password=password)
-        _refuse_other_version(data, programs.major)
-        if os.geteuid() == 0:
-            user = _owner(data)
+        if not (self._folder / "data").exists():
+            cluster.make(programs, self._folder, password=password)
+        data = cluster.data_folder(self._folder)
+        cluster.refuse_other_version(programs, data)
+        _forget_unreaped_server(data)
         for _ in range(3):
-            port = self._free_port()
-            self._process = self._launch(programs, data, port=port, lock=server_lock)
-            if self._ready(port, password):
-                return _with_database(port, password)
+            port = self._port()
+            self._process = self._run(programs.bin / "postgres", data, port)
+            if self._is_ready(port, password):
+                _make_database(port, password)
+                return _url(port, password)
             if _is_free(port):
-                break
+                break  # it was not for the port, which somebody may take between look and bind
         raise EmbeddedPostgresError(f"PostgreSQL does not start:\n{self._log_tail()}")
+
+    def _run(self, postgres: Path, data: Path, port: int) -> subprocess.Popen[bytes]:
+        config = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(port),
+            "unix_socket_directories": "",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            **self._extra_config,
+        }
+        with (self._folder / "server.log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 the wheel's program, our arguments
+                [postgres, "-D", data, *(f"--{name}={value}" for name, value in config.items())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C is for us: the server must outlive those who still write to it.
+                start_new_session=True,
+                preexec_fn=_follow_parent(os.getpid()),
+                pass_fds=[self._locks["server.lock"]],
+                **cluster.surroundings(data),
+            )
+
+    def _is_ready(self, port: int, password: str) -> bool:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if self.exit_code() is not None:
+                return False
+            try:
+                _connect(port, password, "postgres").close()
+            except psycopg2.OperationalError:
+                time.sleep(POLL_SECONDS)
+            else:
+                return True
+        return False
+
+    def _port(self) -> int:
+        """The saved port, or a new one when there is none or somebody else has taken it."""
+        file = self._folder / "port"
+        port = int(_remembered(file, _free_port))
+        if not _is_free(port):
+            port = int(_free_port())
+            file.write_text(str(port))
+        return port
+
+    def _lock(self, name: str, seconds: float, trouble: str) -> None:
+        file = os.open(self._folder / name, os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < deadline:
+                    time.sleep(POLL_SECONDS)
+                    continue
+                os.close(file)
+                raise EmbeddedPostgresError(f"PostgreSQL of {self._folder} {trouble}") from None
+            self._locks[name] = file
+            return
+
+    def _leave(self) -> None:
+        self._process, self._adopted = None, None
+        while self._locks:
+            os.close(self._locks.popitem()[1])
+
+    def _log_tail(self) -> str:
+        log = self._folder / "server.log"
+        lines = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
+        return "\n".join([*lines, f"(from {log})"])
+
+
+def running_url(folder: Path) -> str | None:
+    """URL of the server that now runs in `folder`, None when none answers.
+
+    EmbeddedPostgresError when it belongs to another user.
+    """
+    try:
+        port, password = int((folder / "port").read_text()), (folder / "password").read_text()
+        _connect(port, password, DATABASE).close()
+    except (FileNotFoundError, psycopg2.OperationalError):
+        return None
+    except PermissionError as error:
+        raise _not_ours(error) from error
+    return _url(port, password)
+
+
+def _url(port: int, password: str) -> str:
+    return f"postgresql+psycopg2://{cluster.ROLE}:{password}@127.0.0.1:{port}/{DATABASE}"
+
+
+def _connect(port: int, password: str, database: str) -> Any:
+    return psycopg2.connect(
+        host="127.0.0.1",
+        port=port,
+        user=cluster.ROLE,
+        password=password,
+        dbname=database,
+        connect_timeout=3,
+    )
+
+
+def _make_database(port: int, password: str) -> None:
+    connection = _connect(port, password, "postgres")
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+    finally:
+        connection.close()
+
+
+def _follow_parent(parent: int) -> Callable[[], None]:
+    """What the server's process does before it becomes PostgreSQL: ask to be stopped with us."""
+    if sys.platform != "linux":
+        return lambda: None
+    prctl = ctypes.CDLL(None).prctl
+
+    def follow() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return follow
+
+
+def _postmaster(folder: Path) -> int:
+    return int((cluster.data_folder(folder) / "postmaster.pid").read_text().split()[0])
+
+
+def _forget_unreaped_server(data: Path) -> None:
+    """Where process 1 reaps nobody, a killed server stays listed, and PostgreSQL respects that."""
+    note = data / "postmaster.pid"
+    if not note.exists():
+        return
+    process = Path("/proc", note.read_text().split()[0], "stat")
+    if process.exists() and process.read_text().rpartition(")")[2].split()[0] == "Z":
+        note.unlink()
+
+
+def _remembered(file: Path, choose: Callable[[], str]) -> str:
+    """The text of a file that only we can read, chosen at the first call."""
+    if not file.exists():
+        draft = file.with_suffix(".draft")
+        descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        with open(descriptor, "w") as fresh:
+            fresh.write(choose())
+        draft.rename(file)
+    return file.read_text()
+
+
+def _free_port() -> str:
+    # Two launchers that start at once should not both look at the first free one.
+    return str(next(port for port in random.sample(PORTS, len(PORTS)) if _is_free(port)))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _not_ours(error: PermissionError) -> EmbeddedPostgresError:
+    return EmbeddedPostgresError(
+        f"{error.filename} belongs to another user. Run as that user, or set STATE_DIR to "
+        "a folder of your own, or set DATABASE_URL."
+    )

@@ -14,10 +14,16 @@ from db.models.ledger import (
     IdempotencyKey,
     Transaction,
 )
+from db.models.payments import EVENT_STATES, PAID_STATUSES, PAYMENT_STATUSES, Payment, PaymentEvent
 from db.models.table import PROVIDERS, Table
 from db.models.users import User
 
 __all__ = [
+    "EVENT_STATES",
+    "PAID_STATUSES",
+    "PAYMENT_STATUSES",
+    "Payment",
+    "PaymentEvent",
     "DATA_TYPES",
     "JOB_STATUSES",
     "PROVIDERS",

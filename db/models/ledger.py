@@ -36,6 +36,7 @@ class Transaction(Table):
     number: Mapped[int] = mapped_column(Identity(always=True), unique=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
+    payment_id: Mapped[UUID | None] = mapped_column(ForeignKey("payments.id"))
     type: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="success")
     provider: Mapped[str | None]
@@ -62,16 +63,39 @@ class Transaction(Table):
         CheckConstraint("seq >= 1 AND balance_after >= 0", "chain_values"),
         CheckConstraint(
             "CASE type WHEN 'charge' THEN tokens_delta < 0 AND job_id IS NOT NULL"
-            " WHEN 'purchase' THEN tokens_delta > 0"
+            " WHEN 'purchase' THEN tokens_delta > 0 AND payment_id IS NOT NULL"
             " WHEN 'refund' THEN (job_id IS NOT NULL AND tokens_delta > 0)"
-            " OR (job_id IS NULL AND tokens_delta <= 0 AND amount_rub < 0)"
+            " OR (job_id IS NULL AND payment_id IS NOT NULL AND coalesce(amount_rub, 0) <> 0"
+            " AND sign(tokens_delta) IN (0, sign(amount_rub)))"
             " WHEN 'promo' THEN tokens_delta <> 0 AND bonus_key IS NOT NULL"
-            " ELSE tokens_delta = 0 AND amount_rub > 0 END",
+            " ELSE tokens_delta = 0 AND coalesce(amount_rub, 0) > 0"
+            " AND payment_id IS NOT NULL END",
             "signs",
         ),
         UniqueConstraint("user_id", "seq"),
         UniqueConstraint("job_id", "type"),
         UniqueConstraint("user_id", "bonus_key"),
+        # A refund's reference is the provider's own, so that each is taken back once.
+        Index(
+            "uq_transactions_payment_refund",
+            "payment_id",
+            "reference",
+            unique=True,
+            postgresql_where=text("type = 'refund' AND payment_id IS NOT NULL"),
+        ),
+        Index(
+            "uq_transactions_purchase",
+            "payment_id",
+            unique=True,
+            postgresql_where=text("type = 'purchase'"),
+        ),
+        # A payment that was given up and then paid after all has a failed row and a success.
+        Index(
+            "uq_transactions_gateway_payment",
+            "payment_id",
+            unique=True,
+            postgresql_where=text("type = 'gateway_payment' AND status <> 'failed'"),
+        ),
         Index("ix_transactions_user", "user_id", "number"),
     )
 
@@ -84,6 +108,7 @@ class IdempotencyKey(Table):
     operation: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[str]
+    payment_id: Mapped[UUID | None] = mapped_column(ForeignKey("payments.id"))
     status: Mapped[int | None] = mapped_column(SmallInteger)
     body: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
