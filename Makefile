@@ -1,0 +1,98 @@
+# The one door to this project: `make help` lists what it can do.
+# Only Python 3.11+ with its venv module, make and a network for the packages are needed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Test processes; each starts a PostgreSQL of its own.
+WORKERS ?= 2
+# Passed on to what a target runs: make test ARGS="-k ledger", make lock ARGS=--upgrade
+ARGS ?=
+
+# A contributor's .venv has everything; a visitor's has only what the server and the demo need.
+RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help setup run demo test check lint types format fuzz lock migration image clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.dev ## Make .venv with everything for work on the project (other targets do it too)
+
+run: $(RUNNABLE) ## Start database, server and worker on port 8000 (PORT=...); Ctrl-C stops them
+	@exec $(BIN)/python local.py run $(ARGS)
+
+demo: $(RUNNABLE) ## Play a customer's story over HTTP; leaves a video and a photo in var/demo/
+	@exec $(BIN)/python demo.py $(ARGS)
+
+test: .venv/.dev ## Run the tests (ARGS="-k ledger" picks some)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+check: lint types test fuzz ## All that CI runs: lint, types, tests with migrations, contract fuzz
+
+lint: .venv/.dev ## Check format, style and which room imports which
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: .venv/.dev ## Check types
+	$(BIN)/mypy
+
+format: .venv/.dev ## Format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+fuzz: .venv/.dev ## Attack a server of its own with what the contract allows and forbids
+	$(BIN)/python -m tests.contract.fuzz $(ARGS)
+
+LOCK = $(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header $(ARGS)
+
+lock: .venv/.dev ## Pin what setup.cfg asks for in requirements*.txt (ARGS=--upgrade for newer ones)
+	$(LOCK) --extra engine -o requirements.txt
+	$(LOCK) --extra engine --extra embedded -o requirements-local.txt
+	$(LOCK) --extra engine --extra embedded --extra dev --extra s3-test -o requirements-dev.txt
+
+migration: .venv/.dev ## Draft a migration from the models: make migration NAME="add what" (needs make run)
+	@test -n "$(NAME)" || { echo 'Say what it does: make migration NAME="add what"' >&2; exit 1; }
+	$(BIN)/alembic -c db/migrations/alembic.ini revision --autogenerate --message "$(NAME)" \
+		--rev-id $$(printf '%04d' $$(($$(ls db/migrations/versions/*.py | wc -l) + 1)))
+
+image: ## Build the Docker image livephoto-backend
+	docker build --tag livephoto-backend .
+
+clean: ## Delete caches and the files of demo and fuzz; .venv and the data of `make run` stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	rm -rf .coverage* var/demo var/fuzz
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+# Packages come pinned and with hashes. uv is quick; where it cannot work, pip does the same.
+define install
+	@echo "Installing the packages of $(1) into .venv (takes a minute, once)"
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(1) || \
+	    { echo "uv could not do it, pip goes on"; \
+	      $(PIP) install --require-hashes --requirement $(1); }
+	@touch $@
+endef
+PIP := PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.venv/.local: requirements-local.txt | .venv/.uv
+	$(call install,$<)
+
+.venv/.dev: requirements-dev.txt | .venv/.uv
+	$(call install,$<)
+
+# The pin and hashes of uv are those of requirements-dev.txt.
+.venv/.uv: | $(BIN)/python
+	@awk '/^[^ #]/ {of_uv = /^uv==/} of_uv' requirements-dev.txt > .venv/uv.txt
+	@$(PIP) install --require-hashes --requirement .venv/uv.txt || echo "uv has no build for this machine"
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Python 3.11 or newer is needed, '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)." >&2; \
+	    echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+	    echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
