@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 
 ENVIRONMENTS = ("development", "test", "production")
 PROVIDERS = ("yookassa", "stripe", "telegram")
+TELEGRAM_CURRENCIES = ("XTR", "RUB")
 
 
 class SettingsError(Exception):
@@ -75,6 +76,10 @@ class Settings:
         (), "secrets of forwarded updates, comma-separated for rotation", secret=True
     )
     telegram_provider_token: str = _setting("", "payments token for RUB invoices", secret=True)
+    telegram_currency: str = _setting("XTR", "currency of Telegram invoices: XTR (Stars) or RUB")
+    telegram_rub_per_star: Decimal = _setting(
+        Decimal("1.2"), "rubles one Star is worth to the shop; prices in Stars are rounded up"
+    )
     telegram_api_url: str = _setting("https://api.telegram.org", "Bot API base URL")
 
     token_price_rub: Decimal = _setting(Decimal("10"), "rubles for one token without a tariff")
@@ -264,4 +269,15 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: needed with S3_BUCKET")
     if settings.token_price_rub <= 0:
         problems.append("TOKEN_PRICE_RUB: must be more than 0")
+    return problems + _telegram_contradictions(settings)
+
+
+def _telegram_contradictions(settings: Settings) -> list[str]:
+    problems = []
+    if settings.telegram_currency not in TELEGRAM_CURRENCIES:
+        problems.append(f"TELEGRAM_CURRENCY: must be one of {', '.join(TELEGRAM_CURRENCIES)}")
+    if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
+        problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
+    if settings.telegram_rub_per_star <= 0:
+        problems.append("TELEGRAM_RUB_PER_STAR: must be more than 0")
     return problems

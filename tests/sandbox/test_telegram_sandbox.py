@@ -16,6 +16,7 @@ import telegram
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter
 from telegram.request import HTTPXRequest
 
+from providers.telegram import parse_update
 from sandbox.telegram import PROVIDER_TOKEN, TOKEN, TelegramSandbox
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, PAYER, World, telegram_world
 
@@ -253,6 +254,37 @@ def test_a_link_is_paid_twice_by_different_people_through_pre_checkout(world: Wo
     ledger = run(world, lambda bot: bot.get_star_transactions()).transactions
     assert {t.id for t in ledger} == charges and len(charges) == 2
     assert ledger[0].source.invoice_payload == "8f0c" and ledger[0].source.user.id == PAYER
+
+
+def test_an_update_forwarded_by_the_bot_reads_as_the_one_telegram_posted(world: World) -> None:
+    link = run(world, lambda bot: bot.create_invoice_link(**stars()))
+    wait = world.pay_in_background(link)
+    question = run(world, lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
+    run(world, lambda bot: bot.answer_pre_checkout_query(question.id, ok=True))
+    run(
+        world,
+        lambda bot: bot.refund_star_payment(PAYER, wait()["telegram_payment_charge_id"]),
+    )
+    authors = [{"user_id": PAYER}] + [
+        {"written_as": kind} for kind in ("anonymous", "channel", "automatic")
+    ]
+    for author in authors:
+        posted = world.control("POST", "/messages", chat_id=GROUP, text="Класс", **author)
+    edit = {"chat_id": GROUP, "message_id": posted["message"]["message_id"], "text": "Нет"}
+    world.control("PATCH", "/messages", **edit)
+    world.control("POST", "/messages", chat_id=CHANNEL, text="Новость")
+
+    as_posted = [parse_update(u) for u in world.control("GET", "/updates")["history"]]
+    forwarded = [u.to_dict() for u in run(world, lambda bot: bot.get_updates())]
+    as_forwarded = [parse_update(json.loads(json.dumps(update))) for update in forwarded]
+    assert as_forwarded == as_posted
+    assert [type(update).__name__ for update in as_posted] == [
+        "PreCheckout",
+        "SuccessfulPayment",
+        "RefundedPayment",
+        *["GroupMessage"] * 6,
+    ]
+    assert [u.author_id for u in as_posted[3:]] == [PAYER, None, None, None, None, None]
 
 
 def test_a_refund_works_once_and_is_told_by_an_update(world: World, receiver: Receiver) -> None:
