@@ -1,0 +1,181 @@
+"""Payments from the side of the customer: opened, given a link, read. Money arrives in
+services/settlement.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+import settings
+from db.models import Payment, Tariff, Transaction
+from db.types import MAX_AMOUNT
+from errors import ApiError
+from services import ledger, users
+
+# How long a provider lets a customer pay; an unpaid intent is closed after it.
+LIFETIME = timedelta(hours=24)
+FIRST_CHECK = timedelta(minutes=3)
+CURRENCY = "RUB"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What an amount of rubles buys."""
+
+    tokens: Decimal
+    title: str
+    tariff: Tariff | None
+
+
+def open(
+    session: Session,
+    user_id: UUID,
+    *,
+    amount_rub: Decimal,
+    provider: str,
+    plan: str | None,
+    now: datetime,
+) -> Payment:
+    """A pending payment with its pending gateway_payment; nobody has been asked for money yet.
+
+    ApiError `user_not_found`, `consent_required`, `tariff_not_found`, `amount_mismatch`,
+    `amount_out_of_range`.
+    """
+    user = ledger.lock(session, user_id)
+    users.require_consent(user)
+    offer = _offer(session, amount_rub, plan)
+    payment = Payment(
+        user_id=user_id,
+        provider=provider,
+        amount_rub=amount_rub,
+        tokens=offer.tokens,
+        tariff_id=offer.tariff and offer.tariff.id,
+        plan=offer.tariff.name if offer.tariff else None,
+        payer_telegram_id=user.telegram_id,
+        expires_at=now + LIFETIME,
+        next_check_at=now + FIRST_CHECK,
+    )
+    session.add(payment)
+    session.flush()
+    record_gateway_payment(session, payment, status="pending")
+    return payment
+
+
+def get(session: Session, payment_id: UUID) -> Payment:
+    """The payment of an intent this server made."""
+    return session.scalars(select(Payment).where(Payment.id == payment_id)).one()
+
+
+def title(session: Session, payment: Payment) -> str:
+    """What the customer reads on the payment page."""
+    tariff = session.get(Tariff, payment.tariff_id) if payment.tariff_id else None
+    return tariff.title if tariff else f"{payment.tokens.normalize():f} токенов"
+
+
+def attach(
+    session: Session,
+    payment_id: UUID,
+    *,
+    reference: str,
+    url: str,
+    asked_minor: int,
+    asked_currency: str,
+    expires_at: datetime | None,
+) -> Payment:
+    """Store what the provider answered, once; a twin of the request learns the first answer."""
+    payment = lock(session, payment_id)
+    if payment.payment_url is None:
+        payment.reference = payment.reference or reference
+        payment.payment_url = url
+        payment.asked_minor, payment.asked_currency = asked_minor, asked_currency
+        payment.expires_at = expires_at or payment.expires_at
+        payment.last_error = None
+        session.execute(
+            update(Transaction)
+            .where(
+                Transaction.payment_id == payment.id,
+                Transaction.type == "gateway_payment",
+                Transaction.status == "pending",
+            )
+            .values(reference=payment.reference)
+        )
+    return payment
+
+
+def note_trouble(session: Session, payment_id: UUID, error: str) -> None:
+    """Remember for the operator why the provider has not answered yet."""
+    session.execute(update(Payment).where(Payment.id == payment_id).values(last_error=error[:500]))
+
+
+def lock(session: Session, payment_id: UUID) -> Payment:
+    """The payment, locked after its user as everywhere."""
+    ledger.lock(session, get(session, payment_id).user_id)
+    return session.scalars(
+        select(Payment)
+        .where(Payment.id == payment_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def record_gateway_payment(session: Session, payment: Payment, *, status: str) -> None:
+    """The ledger row that shows the customer the rubles of this payment."""
+    ledger.record(
+        session,
+        payment.user_id,
+        type="gateway_payment",
+        status=status,
+        payment_id=payment.id,
+        provider=payment.provider,
+        amount_rub=payment.amount_rub,
+        currency=CURRENCY,
+        plan=payment.plan,
+        reference=payment.reference,
+        meta={"paymentId": str(payment.id)},
+    )
+
+
+def _offer(session: Session, amount_rub: Decimal, plan: str | None) -> Offer:
+    current = settings.load()
+    if plan is not None:
+        tariff = _tariff(session, plan)
+        if amount_rub != tariff.cost_rub:
+            raise ApiError("amount_mismatch", details={"costRub": _plain(tariff.cost_rub)})
+        return Offer(Decimal(tariff.monthly_tokens), tariff.title, tariff)
+    if not current.min_payment_rub <= amount_rub <= current.max_payment_rub:
+        raise ApiError(
+            "amount_out_of_range",
+            details={
+                "minRub": _plain(current.min_payment_rub),
+                "maxRub": _plain(current.max_payment_rub),
+            },
+        )
+    tokens = ledger.rounded(amount_rub / current.token_price_rub)
+    if not 0 < tokens <= MAX_AMOUNT:
+        raise ApiError("amount_out_of_range")
+    return Offer(tokens, f"{tokens} токенов", None)
+
+
+def _tariff(session: Session, plan: str) -> Tariff:
+    """The active tariff of this id or name."""
+    try:
+        by_id = [Tariff.id == UUID(plan)]
+    except ValueError:
+        by_id = []
+    tariff = session.scalar(
+        select(Tariff).where(Tariff.active, or_(Tariff.name == plan, *by_id)).limit(1)
+    )
+    if tariff is None:
+        raise ApiError("tariff_not_found")
+    return tariff
+
+
+def _plain(amount: Decimal) -> Any:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
