@@ -28,6 +28,7 @@ from db import binaries, cluster
 from db.binaries import EmbeddedPostgresError
 
 DATABASE = "livephoto"
+LEAVING_SECONDS = 2.0  # a launcher that was just killed
 READY_SECONDS = 60.0  # replaying the log after a crash takes time
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.03
@@ -68,7 +69,7 @@ class EmbeddedPostgres:
             if os.geteuid() == 0:
                 # The unprivileged server passes through to its data; it cannot list or read.
                 self._folder.chmod(0o711)
-            self._lock("launcher.lock", 0, "is being run by another launcher")
+            self._lock("launcher.lock", LEAVING_SECONDS, "is being run by another launcher")
             if sys.platform != "linux" and (url := running_url(self._folder)):
                 # Elsewhere the server of a launcher that was killed lives on.
                 self._adopted = _postmaster(self._folder)
@@ -119,6 +120,7 @@ class EmbeddedPostgres:
             port = self._port()
             self._process = self._run(programs.bin / "postgres", data, port)
             if self._is_ready(port, password):
+                os.close(self._locks.pop("server.lock"))  # from here on it is the server's alone
                 _make_database(port, password)
                 return _url(port, password)
             if _is_free(port):
