@@ -1,0 +1,56 @@
+"""The project's own code as syntax trees, for rules that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("handlers", "services", "providers", "spec", "db", "sandbox")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Python file; `name` is its path from the root."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text, self.name)
+
+    @property
+    def room(self) -> str:
+        """The folder at the root that holds it, empty for app.py and its neighbours."""
+        return self.name.partition("/")[0] if "/" in self.name else ""
+
+    def nodes(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, kinds))
+
+    def at(self, node: ast.AST) -> str:
+        """Where a finding is, as editors link it."""
+        return f"{self.name}:{node.lineno}"
+
+
+def sources() -> list[Source]:
+    """What runs in production: the rooms and the files at the root."""
+    files = [*ROOT.glob("*.py"), *(f for room in ROOMS for f in (ROOT / room).rglob("*.py"))]
+    return [Source(str(f.relative_to(ROOT)), f.read_text("utf-8")) for f in sorted(files)]
+
+
+def dotted(node: ast.AST) -> str:
+    """`a.b.c` for the expression a.b.c, empty for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (parent := dotted(node.value)):
+        return f"{parent}.{node.attr}"
+    return ""
+
+
+def called(call: ast.Call) -> str:
+    """The last name of what is called: `post` for ledger.post(...)."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)

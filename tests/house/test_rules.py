@@ -1,0 +1,224 @@
+"""Rules of the house that no linter knows. Each is tried against code that breaks it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from errors import CODES
+from tests.house.code import Source, called, dotted, sources
+
+SOURCES = sources()
+# Migrations are lists of what Alembic found, not logic.
+WRITTEN = [s for s in SOURCES if not s.name.startswith("db/migrations/versions/")]
+
+# Blank lines are not counted.
+FILE_LINES = 300
+FUNCTION_LINES = 40
+HANDLER_LINES = 20
+NAMES_THAT_SAY_NOTHING = {"base", "common", "core", "helper", "manager", "misc", "util"}
+CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time"}
+
+# Codes that nothing raises, each with the reason.
+PAYMENTS = "comes with the payment operations, which answer not_implemented today"
+GROWTH = "comes with the referral, review, channel and lottery operations, not implemented today"
+NOT_RAISED = {
+    "rate_limited": "limits are set in the proxy in front of the server, which answers with it",
+    "signature_invalid": PAYMENTS,
+    "provider_not_configured": PAYMENTS,
+    "provider_rejected": PAYMENTS,
+    "provider_unavailable": PAYMENTS,
+    "telegram_id_mismatch": GROWTH,
+    "review_already_used": GROWTH,
+    "no_current_lottery": GROWTH,
+    "entry_not_found": GROWTH,
+    "upload_mismatch": "",
+    "link_invalid": "",
+    "storage_unavailable": "",
+}
+
+
+def network_in_transactions(source: Source) -> Iterator[ast.AST]:
+    """Uses of providers inside `with transaction()`, `reading()` or `snapshot()`.
+
+    A connection of the pool would wait for the outside world, and its locks with it. Also found in
+    functions defined there, and in functions of the same file that are called there.
+    """
+    if source.room == "providers":
+        return
+    outside = set(_imported_from(source, "providers"))
+    functions = {n.name: n for n in source.nodes(ast.FunctionDef) if isinstance(n, ast.FunctionDef)}
+    tainted = {""}
+    while tainted:  # until no further function turns out to use them
+        tainted = {name for name, f in functions.items() if _names(f) & outside} - outside
+        outside |= tainted
+    for block in source.nodes(ast.With):
+        opened = {
+            called(i.context_expr) for i in block.items if isinstance(i.context_expr, ast.Call)
+        }
+        if opened & {"transaction", "reading", "snapshot"}:
+            yield from (n for n in ast.walk(block) if isinstance(n, ast.Name) and n.id in outside)
+
+
+def money_moved_past_the_ledger(source: Source) -> Iterator[ast.AST]:
+    """Rows of Transaction made, or balances assigned, elsewhere; only a status may change there."""
+    if source.name == "services/ledger.py" or source.name.startswith("db/m"):
+        return
+    for node in source.nodes(ast.Call, ast.Assign, ast.AugAssign):
+        if isinstance(node, ast.Call):
+            inserted = called(node) == "insert" and dotted(node.args[0]) == "Transaction"
+            assigned = any(each.arg in ("balance_tokens", "ledger_seq") for each in node.keywords)
+            if called(node) == "Transaction" or inserted or assigned:
+                yield node
+        else:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {target.attr for target in targets if isinstance(target, ast.Attribute)}
+            if names & {"balance_tokens", "ledger_seq"}:
+                yield node
+
+
+def commits_elsewhere(source: Source) -> Iterator[ast.AST]:
+    """commit, rollback or begin outside db/session.py; a savepoint (begin_nested) is no commit."""
+    if source.name in ("db/session.py", "db/migrations/env.py") or source.room == "sandbox":
+        return
+    for node in source.nodes(ast.Call):
+        if isinstance(node.func, ast.Attribute) and called(node) in ("commit", "rollback", "begin"):
+            yield node
+
+
+def unknown_codes(source: Source) -> Iterator[ast.AST]:
+    """ApiError("...") with a code that errors.py does not know."""
+    for node in source.nodes(ast.Call):
+        code = node.args[0] if node.args and called(node) == "ApiError" else None
+        if isinstance(code, ast.Constant) and code.value not in CODES:
+            yield node
+
+
+def own_clocks(source: Source) -> Iterator[ast.AST]:
+    """Reads of the wall clock in rules and handlers: db.types.now() is the one clock."""
+    if source.room in ("services", "handlers", "db") and source.name != "db/types.py":
+        yield from (n for n in source.nodes(ast.Call) if dotted(n.func) in CLOCKS)
+
+
+def long_functions(source: Source) -> Iterator[ast.AST]:
+    """Functions over FUNCTION_LINES, their docstring not counted."""
+    for node in source.nodes(ast.FunctionDef, ast.AsyncFunctionDef):
+        if node.end_lineno - node.lineno + 1 - _docstring_lines(node) > FUNCTION_LINES:
+            yield node
+
+
+def long_handlers(source: Source) -> Iterator[ast.AST]:
+    """Operations over HANDLER_LINES: blank lines and the signature do not count."""
+    if source.room == "handlers":
+        lines = source.text.splitlines()
+        for node in source.tree.body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                body = lines[node.body[0].lineno - 1 : node.end_lineno]
+                if (
+                    sum(bool(line.strip()) for line in body) - _docstring_lines(node)
+                    > HANDLER_LINES
+                ):
+                    yield node
+
+
+def untold_rules(source: Source) -> Iterator[ast.AST]:
+    """Public functions and classes of services without the sentence that says their rule."""
+    if source.room == "services":
+        for node in _public(source):
+            if not ast.get_docstring(node):
+                yield node
+
+
+RULES: dict[Callable[[Source], Iterator[ast.AST]], tuple[str, str]] = {
+    network_in_transactions: (
+        "handlers/planted.py",
+        "import providers\n"
+        "def _store(): providers.storage().put()\n"
+        "def _twice(): _store()\n"
+        "def operation():\n"
+        "    with transaction() as session:\n"
+        "        def effect(): _twice()\n",
+    ),
+    money_moved_past_the_ledger: ("services/planted.py", "user.balance_tokens += 5"),
+    commits_elsewhere: ("services/planted.py", "session.commit()"),
+    unknown_codes: ("services/planted.py", "raise ApiError('no_such_code')"),
+    own_clocks: ("services/planted.py", "datetime.now(UTC)"),
+    long_functions: ("services/planted.py", "def long():\n" + "    step()\n" * 40),
+    long_handlers: ("handlers/planted.py", "def operation():\n" + "    step()\n" * 21),
+    untold_rules: ("services/planted.py", "def untold(): ..."),
+}
+
+
+def _findings(rule: Callable[[Source], Iterator[ast.AST]], source: Source) -> list[str]:
+    return [source.at(node) for node in rule(source)]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_code_keeps_the_rule(rule: Callable[[Source], Iterator[ast.AST]]) -> None:
+    assert [spot for source in WRITTEN for spot in _findings(rule, source)] == [], rule.__doc__
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_planted_violation_is_found(rule: Callable[[Source], Iterator[ast.AST]]) -> None:
+    assert _findings(rule, Source(*RULES[rule]))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Transaction(user_id=user_id)",
+        "session.execute(insert(Transaction).values(rows))",
+        "session.execute(update(User).values(balance_tokens=0))",
+    ],
+)
+def test_every_way_past_the_ledger_is_found(statement: str) -> None:
+    assert _findings(money_moved_past_the_ledger, Source("services/planted.py", statement))
+
+
+def test_files_are_short_enough_to_read() -> None:
+    lines = {s.name: sum(map(bool, map(str.strip, s.text.splitlines()))) for s in WRITTEN}
+    assert {name: count for name, count in lines.items() if count > FILE_LINES} == {}
+
+
+def test_every_file_name_says_what_is_inside() -> None:
+    words = {s.name: set(s.name.removesuffix(".py").replace("/", "_").split("_")) for s in WRITTEN}
+    singular = {name: {word.removesuffix("s") for word in found} for name, found in words.items()}
+    assert [name for name, found in singular.items() if found & NAMES_THAT_SAY_NOTHING] == []
+
+
+def test_every_code_is_raised_somewhere() -> None:
+    """Codes reach ApiError as literals, or through a table of literals in the same rooms."""
+    texts = {
+        node.value
+        for source in SOURCES
+        if source.name != "errors.py"
+        for node in source.nodes(ast.Constant)
+    }
+    assert set(CODES) - texts - set(NOT_RAISED) == set()
+
+
+def _imported_from(source: Source, package: str) -> Iterator[str]:
+    for node in source.nodes(ast.Import, ast.ImportFrom):
+        module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+        for alias in node.names:
+            origin = (module or alias.name).partition(".")[0]
+            if origin == package:
+                yield alias.asname or (alias.name if module else origin)
+
+
+def _public(source: Source) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    for node in source.tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            yield node
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def _docstring_lines(node: ast.AST) -> int:
+    first = node.body[0]
+    told = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return first.end_lineno - first.lineno + 1 if told else 0
