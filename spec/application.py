@@ -22,6 +22,7 @@ from connexion.apps.abstract import AbstractApp
 from connexion.apps.flask import FlaskApi, FlaskApp, FlaskASGIApp
 from connexion.operations import AbstractOperation
 
+from spec import forms
 from spec.answers import Answers
 from spec.bodies import ARGUMENTS, RAW
 from spec.bridge import Bridge
@@ -127,7 +128,10 @@ class OperationView:
             arguments[RAW_BODY] = context[RAW]
         if self._gives_headers:
             arguments[HEADERS] = _headers(scope["headers"])
-        data, status, *rest = self._function(**arguments)
+        try:
+            data, status, *rest = self._function(**arguments)
+        finally:
+            forms.close(context)
         self._answers.require(self._operation_id, status, data)
         return flask.Response(
             b"" if data is None and status == 204 else orjson.dumps(data),

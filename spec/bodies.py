@@ -127,6 +127,24 @@ def too_large(limit: int) -> ApiError:
     return ApiError("payload_too_large", details={"maxBytes": limit})
 
 
+class Incoming:
+    """A `receive` that knows when the body has ended: asking again would wait for a disconnect."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._more = True
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._more = message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Throw away a bounded part of what is still coming."""
+        if self._more:
+            await discard(self._receive, DRAIN_BYTES)
+
+
 async def discard(receive: Receive, limit: int) -> int:
     """Read and forget up to `limit` bytes for up to DRAIN_SECONDS; how many there were."""
     size = 0

@@ -22,7 +22,7 @@ from connexion.operations import AbstractOperation
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from errors import ApiError
-from spec import bodies
+from spec import bodies, forms
 from spec.functions import RAW_BODY, accepted
 from spec.operations import JSON
 
@@ -73,7 +73,11 @@ class OperationValidation(RequestValidationOperation):
             await self.next_app(scope, receive, send)
             return
         receive, scope = await self._bodies[media_type].wrap_receive(receive, scope=scope)
-        await self.next_app(scope, receive, send)
+        try:
+            await self.next_app(scope, receive, send)
+        except Exception:  # not a cancellation: then the function may still be reading its file
+            forms.close(context)
+            raise
 
     def _body_validator(self, media_type: str, schema: Mapping[str, Any]) -> Any:
         anonymous = not self._operation.security

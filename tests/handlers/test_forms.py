@@ -1,0 +1,165 @@
+"""Uploads over the wire: streamed, limited by type, refused with a reason that arrives."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.wire import KEY, Answer, Server
+
+MIB = 1024 * 1024
+PNG = b"\x89PNG\r\n\x1a\n\xff\x00 photo"
+TYPE = ("type", None, b"image")
+FILE = ("file", b"a.png", PNG)
+
+
+def form(*parts: tuple[str, bytes | None, bytes], boundary: bytes = b"BB") -> bytes:
+    out = b""
+    for name, filename, content in parts:
+        out += b'--%s\r\nContent-Disposition: form-data; name="%s"' % (boundary, name.encode())
+        if filename is not None:
+            out += b'; filename="%s"\r\nContent-Type: image/png' % filename
+        out += b"\r\n\r\n%s\r\n" % content
+    return out + b"--%s--\r\n" % boundary
+
+
+def upload(server: Server, body: bytes, *, chunked: bool = False, boundary: str = "BB") -> Answer:
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    return server.request("POST", "/api/v1/data", body, headers, chunked=chunked)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("parts", [(TYPE, FILE), (FILE, TYPE)], ids=["type first", "file first"])
+def test_a_form_reaches_the_handler(server: Server, parts: Any, chunked: bool) -> None:
+    answer = upload(server, form(*parts), chunked=chunked)
+    assert answer.status == 201
+    assert answer.seen == {
+        "body": {"type": "image"},
+        "file": {"size": len(PNG), "read": len(PNG), "head": PNG[:8].hex()},
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (form(TYPE), "file"),
+        (form(FILE), "type"),
+        (form(), "file"),
+        (b"", "body"),
+        (b"garbage", "body"),
+        (form(TYPE, ("file", None, b"text")), "file"),
+        (form(("type", b"t", b"image"), FILE), "type"),
+        (form(("type", None, b"zzz"), FILE), "type"),
+        (form(("type", None, b"\xff"), FILE), "type"),
+        (form(("type", None, b"image\0"), FILE), "type"),
+        (form(TYPE, FILE, FILE), "file"),
+        (form(TYPE, TYPE, FILE), "type"),
+        (form(TYPE, FILE, ("zz", None, b"1")), "zz"),
+        (form(TYPE, FILE, ("zz", b"z.png", b"1")), "zz"),
+        (form(TYPE, FILE, ("sp ace \xff", None, b"1")), "body"),
+        (form(TYPE, ("file", b"\xff.png", b"x")), "file"),
+        (form(TYPE, FILE)[:-20], "file"),
+        (form(TYPE, FILE, boundary=b"other"), "body"),
+        (b"--BB\r\nContent-Disposition: form-data\r\n\r\nx\r\n--BB--\r\n", "body"),
+    ],
+)
+def test_a_bad_form_is_refused_at_once_and_the_field_is_named(
+    server: Server, body: bytes, named: str
+) -> None:
+    started = time.monotonic()
+    answer = upload(server, body)
+    assert answer.status == 400, answer.body
+    assert answer.json["code"] == "bad_request"
+    assert named in answer.json["details"]
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("boundary", ["", "x" * 200, '"'])
+def test_a_form_without_a_usable_boundary_is_refused(server: Server, boundary: str) -> None:
+    assert upload(server, form(TYPE, FILE), boundary=boundary).status == 400
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("order", ["type first", "file first"])
+def test_the_limit_is_that_of_the_type(server: Server, order: str, chunked: bool) -> None:
+    for kind, limit in ((b"text", MIB), (b"image", 20 * MIB)):
+        for size, status in ((limit, 201), (limit + 1, 413)):
+            parts = [("type", None, kind), ("file", b"a", b"x" * size)]
+            body = form(*(parts if order == "type first" else reversed(parts)))
+            answer = upload(server, body, chunked=chunked)
+            assert answer.status == status, (kind, size)
+            if status == 413:
+                assert answer.json["details"] == {"maxBytes": limit}
+            else:
+                assert answer.seen["file"]["read"] == limit
+
+
+def test_many_parts_and_long_texts_are_refused(server: Server) -> None:
+    many = form(TYPE, FILE, *((f"z{number}", None, b"1") for number in range(2000)))
+    assert upload(server, many).status == 413
+    assert upload(server, form(("type", None, b"x" * 2_000_000), FILE)).status == 413
+
+
+def test_an_upload_that_is_announced_too_large_is_refused_before_it_is_read(server: Server) -> None:
+    request = b"POST /api/v1/data HTTP/1.1\r\nHost: x\r\nX-API-Key: %s\r\n"
+    request += b"Content-Type: multipart/form-data; boundary=BB\r\nContent-Length: 999999999\r\n"
+    request += b"Expect: 100-continue\r\nConnection: close\r\n\r\n"
+    assert server.raw(request % KEY.encode()).status == 413
+
+
+def test_large_uploads_do_not_fill_the_memory(server: Server) -> None:
+    (worker,) = _children(server.process.pid)
+    before = _resident(worker)
+    body = form(("type", None, b"video"), ("file", b"a.mp4", b"x" * (60 * MIB)))
+    with ThreadPoolExecutor(2) as clients:
+        answers = list(clients.map(lambda _: upload(server, body), range(2)))
+    assert [each.status for each in answers] == [201, 201]
+    assert _peak(worker) - before < 40 * MIB
+
+
+def test_no_file_stays_behind(server: Server) -> None:
+    (worker,) = _children(server.process.pid)
+    big = ("file", b"a", b"x" * (2 * MIB))
+    for body in (form(TYPE, big), form(("type", None, b"text"), big), form(TYPE, big)[:-9]):
+        upload(server, body)
+    upload(server, form(TYPE, FILE))
+    deadline = time.monotonic() + 3
+    while (left := _deleted_files(worker)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
+
+
+def _children(pid: int) -> list[int]:
+    with open(f"/proc/{pid}/task/{pid}/children") as listed:
+        return [int(each) for each in listed.read().split()]
+
+
+def _status(pid: int, name: str) -> int:
+    with open(f"/proc/{pid}/status") as lines:
+        value = next(line for line in lines if line.startswith(name))
+    return int(value.split()[1]) * 1024
+
+
+def _resident(pid: int) -> int:
+    return _status(pid, "VmRSS")
+
+
+def _peak(pid: int) -> int:
+    return _status(pid, "VmHWM")
+
+
+def _deleted_files(pid: int) -> list[str]:
+    """Temporary files are deleted when they are made; an open one still has a descriptor."""
+    found = []
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+        except FileNotFoundError:
+            continue
+        if "deleted" in target and "/tmp" in target and "wgunicorn" not in target:
+            found.append(target)
+    return found

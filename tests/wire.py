@@ -1,0 +1,196 @@
+"""Real HTTP on loopback: gunicorn in a process of its own, requests as raw bytes."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+KEY = "wire-key-0123456789-0123456789-0123456789"
+SECOND_KEY = "second-key-0123456789-0123456789-012345678"
+
+
+@dataclass
+class Answer:
+    """One HTTP answer, as it came."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def seen(self) -> Any:
+        """What the stub handler was called with."""
+        return json.loads(self.headers["X-Seen"])
+
+
+@dataclass
+class Server:
+    """A running server; `log` is the file its lines go to."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+    state_dir: Path
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Its log so far; each line must be JSON."""
+        return [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
+
+    def access(self, request_id: str) -> dict[str, Any]:
+        """The access line of one request; it is written just after the answer has left."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for line in self.lines():
+                if line["logger"] == "access" and line["request_id"] == request_id:
+                    return line
+            time.sleep(0.01)
+        raise AssertionError(f"no access line for {request_id}")
+
+    def raw(self, data: bytes) -> Answer:
+        """Send bytes as they are and read one answer."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(data)
+            head = data.split(b" ", 1)[0].decode("latin-1")
+            with http.client.HTTPResponse(connection, method=head) as response:
+                response.begin()
+                return Answer(response.status, response.headers, response.read())
+
+    def request(
+        self,
+        method: str,
+        path: str | bytes,
+        body: bytes = b"",
+        headers: Mapping[str, str | bytes] | None = None,
+        *,
+        key: str | None = KEY,
+        chunked: bool = False,
+    ) -> Answer:
+        """One request on a connection of its own."""
+        return self.raw(compose(method, path, body, headers, key=key, chunked=chunked))
+
+    def post_json(self, path: str, value: Any, **headers: str) -> Answer:
+        """A POST of JSON with the first key."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        return self.request("POST", path, body, {"Content-Type": "application/json", **named})
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """A GET with the first key."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.request("GET", path, b"", named)
+
+
+def compose(
+    method: str,
+    path: str | bytes,
+    body: bytes = b"",
+    headers: Mapping[str, str | bytes] | None = None,
+    *,
+    key: str | None = KEY,
+    chunked: bool = False,
+) -> bytes:
+    """The bytes of a request; a header given as "" is left out."""
+    fields: dict[str, str | bytes] = {"Host": "127.0.0.1", "Connection": "close"}
+    if key is not None:
+        fields["X-API-Key"] = key
+    if chunked:
+        fields["Transfer-Encoding"] = "chunked"
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+    elif body or method in ("POST", "PATCH"):
+        fields["Content-Length"] = str(len(body))
+    fields |= headers or {}
+    target = path if isinstance(path, bytes) else path.encode()
+    out = io.BytesIO()
+    out.write(method.encode() + b" " + target + b" HTTP/1.1\r\n")
+    for name, value in fields.items():
+        if value != "":
+            encoded = value if isinstance(value, bytes) else value.encode()
+            out.write(name.encode() + b": " + encoded + b"\r\n")
+    out.write(b"\r\n" + body)
+    return out.getvalue()
+
+
+@contextmanager
+def serve(application: str, folder: Path, **environ: str) -> Iterator[Server]:
+    """gunicorn with the project's own configuration, one worker, until the block ends."""
+    port = free_port()
+    with (folder / "server.log").open("wb") as log:
+        process = start(application, folder, port, log, **environ)
+        server = Server(port, process, folder / "server.log", folder)
+        try:
+            _wait_until_listening(server)
+            yield server
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def start(
+    application: str, folder: Path, port: int, log: Any, **environ: str
+) -> subprocess.Popen[bytes]:
+    """Start gunicorn; settings come from `environ` over values that need no outside world."""
+    chosen = {
+        "ENVIRONMENT": "test",
+        "SERVER_API_KEY": f"{KEY},{SECOND_KEY}",
+        "SERVER_THREADS": "4",
+        "WEB_CONCURRENCY": "1",
+        "STATE_DIR": str(folder),
+        "S3_BUCKET": "none",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", application],
+        cwd=ROOT,
+        env={**os.environ, **chosen, "PORT": str(port), **environ},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def free_port() -> int:
+    """A port nobody listens on, below those the kernel gives to outgoing connections."""
+    while True:
+        port = random.randint(20_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def _wait_until_listening(server: Server) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            raise RuntimeError(server.log.read_text("utf-8"))
+        # Written once the worker listens; connecting earlier would only reach the backlog.
+        if re.search("ASGI server listening", server.log.read_text("utf-8")):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(server.log.read_text("utf-8"))
