@@ -7,7 +7,6 @@ the server, which inherits it and so keeps it exactly as long as any of its proc
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import random
@@ -24,6 +23,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
+from children import follow_parent, tail
 from db import binaries, cluster
 from db.binaries import EmbeddedPostgresError
 
@@ -34,7 +34,6 @@ STOP_SECONDS = 30.0
 POLL_SECONDS = 0.03
 # Below 32768, where the ports of outgoing connections begin.
 PORTS = range(20000, 32000)
-PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedPostgres:
@@ -47,6 +46,7 @@ class EmbeddedPostgres:
 
     def __init__(self, folder: Path, *, extra_config: Mapping[str, str] | None = None) -> None:
         self._folder = folder.resolve()
+        self.log = self._folder / "server.log"
         self._extra_config = dict(extra_config or {})
         self._locks: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -123,9 +123,9 @@ class EmbeddedPostgres:
                 os.close(self._locks.pop("server.lock"))  # from here on it is the server's alone
                 _make_database(port, password)
                 return _url(port, password)
-            if _is_free(port):
+            if is_free(port):
                 break  # it was not for the port, which somebody may take between look and bind
-        raise EmbeddedPostgresError(f"PostgreSQL does not start:\n{self._log_tail()}")
+        raise EmbeddedPostgresError(f"PostgreSQL does not start:\n{tail(self.log)}")
 
     def _run(self, postgres: Path, data: Path, port: int) -> subprocess.Popen[bytes]:
         config = {
@@ -136,7 +136,7 @@ class EmbeddedPostgres:
             "log_timezone": "UTC",
             **self._extra_config,
         }
-        with (self._folder / "server.log").open("ab") as log:
+        with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 the wheel's program, our arguments
                 [postgres, "-D", data, *(f"--{name}={value}" for name, value in config.items())],
                 stdin=subprocess.DEVNULL,
@@ -144,7 +144,7 @@ class EmbeddedPostgres:
                 stderr=log,
                 # Ctrl-C is for us: the server must outlive those who still write to it.
                 start_new_session=True,
-                preexec_fn=_follow_parent(os.getpid()),
+                preexec_fn=follow_parent(signal.SIGINT),
                 pass_fds=[self._locks["server.lock"]],
                 **cluster.surroundings(data),
             )
@@ -165,9 +165,9 @@ class EmbeddedPostgres:
     def _port(self) -> int:
         """The saved port, or a new one when there is none or somebody else has taken it."""
         file = self._folder / "port"
-        port = int(_remembered(file, _free_port))
-        if not _is_free(port):
-            port = int(_free_port())
+        port = int(_remembered(file, lambda: str(free_port())))
+        if not is_free(port):
+            port = free_port()
             file.write_text(str(port))
         return port
 
@@ -191,11 +191,6 @@ class EmbeddedPostgres:
         while self._locks:
             os.close(self._locks.popitem()[1])
 
-    def _log_tail(self) -> str:
-        log = self._folder / "server.log"
-        lines = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
-        return "\n".join([*lines, f"(from {log})"])
-
 
 def running_url(folder: Path) -> str | None:
     """URL of the server that now runs in `folder`, None when none answers.
@@ -210,6 +205,23 @@ def running_url(folder: Path) -> str | None:
     except PermissionError as error:
         raise _not_ours(error) from error
     return _url(port, password)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    # Two launchers that start at once should not both look at the first free one.
+    return next(port for port in random.sample(PORTS, len(PORTS)) if is_free(port))
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on 127.0.0.1:`port` now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def _url(port: int, password: str) -> str:
@@ -239,20 +251,6 @@ def _make_database(port: int, password: str) -> None:
         connection.close()
 
 
-def _follow_parent(parent: int) -> Callable[[], None]:
-    """What the server's process does before it becomes PostgreSQL: ask to be stopped with us."""
-    if sys.platform != "linux":
-        return lambda: None
-    prctl = ctypes.CDLL(None).prctl
-
-    def follow() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return follow
-
-
 def _postmaster(folder: Path) -> int:
     return int((cluster.data_folder(folder) / "postmaster.pid").read_text().split()[0])
 
@@ -276,21 +274,6 @@ def _remembered(file: Path, choose: Callable[[], str]) -> str:
             fresh.write(choose())
         draft.rename(file)
     return file.read_text()
-
-
-def _free_port() -> str:
-    # Two launchers that start at once should not both look at the first free one.
-    return str(next(port for port in random.sample(PORTS, len(PORTS)) if _is_free(port)))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def _not_ours(error: PermissionError) -> EmbeddedPostgresError:
