@@ -92,8 +92,19 @@ class Settings:
     referral_bonus_percent: Decimal = _setting(
         Decimal("0"), "percent of the invitee's first payment, in tokens"
     )
+    referral_return_days: int = _setting(
+        30, "days in which a full refund takes the inviter's reward back"
+    )
+    waiting_job_ttl_hours: int = _setting(
+        72, "hours an unpaid job waits for payment before it is closed"
+    )
     bonus_channels: tuple[str, ...] = _setting((), "channels that give a bonus, comma-separated")
-    review_chat: str = _setting("", "chat whose messages count as reviews")
+    review_chat: str = _setting(
+        "", "group whose messages count as reviews: @name or numeric id; for a channel, its group"
+    )
+    review_log_chat: str = _setting(
+        "", "private chat where the bot forwards a review to learn its author: numeric id"
+    )
     require_consent: bool = _setting(
         False, "refuse jobs and payments of users without consent to personal data processing"
     )

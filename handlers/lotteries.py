@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from errors import ApiError
+from db import reading, transaction
+from db.types import now
+from handlers import pages, schemas
+from services import lotteries
 
 
 def lotteries_current() -> Any:
-    raise ApiError("not_implemented")
+    with reading() as session:
+        lottery = lotteries.current(session, now=now())
+    return schemas.dump("Lottery", lottery), 200
 
 
 def lotteries_history(limit: int, cursor: str | None) -> Any:
-    raise ApiError("not_implemented")
+    with reading() as session:
+        page = lotteries.history(session, limit=limit, cursor=cursor)
+        winners = lotteries.winners_of(session, [row.id for row in page.rows if row.drawn_at])
+    body = [
+        schemas.dump("Lottery", row) | schemas.drawn(row, winners.get(row.id, []))
+        for row in page.rows
+    ]
+    return body, 200, pages.link("lotteries/history", page.next_cursor, limit=limit)
 
 
 def lotteries_entry_me(user_id: str) -> Any:
-    raise ApiError("not_implemented")
+    with reading() as session:
+        entry = lotteries.entry_of(session, UUID(user_id), now=now())
+    return schemas.dump("LotteryEntry", entry), 200
 
 
 def lotteries_submit_social(body: dict[str, Any]) -> Any:
-    raise ApiError("not_implemented")
+    with transaction() as session:
+        entry = lotteries.submit_social(
+            session, UUID(body["userId"]), body["socialLinks"], now=now()
+        )
+    return schemas.dump("LotteryEntry", entry), 200

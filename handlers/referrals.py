@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from errors import ApiError
+from db import reading
+from handlers import pages, schemas
+from services import referrals, users
 
 
 def referrals_get_link(user_id: str) -> Any:
-    raise ApiError("not_implemented")
+    with reading() as session:
+        user = users.get(session, UUID(user_id))
+    return {"refLink": referrals.link(user)}, 200
 
 
 def referrals_stats(user_id: str) -> Any:
-    raise ApiError("not_implemented")
+    with reading() as session:
+        stats = referrals.stats(session, UUID(user_id))
+    return {
+        "totalInvited": stats.total_invited,
+        "invitedPaidCount": stats.invited_paid_count,
+        "refEarned": schemas.number(stats.ref_earned),
+    }, 200
 
 
 def referrals_history(user_id: str, limit: int, cursor: str | None) -> Any:
-    raise ApiError("not_implemented")
+    with reading() as session:
+        page = referrals.history(session, UUID(user_id), limit=limit, cursor=cursor)
+    headers = pages.link("referrals/history", page.next_cursor, userId=user_id, limit=limit)
+    return schemas.dump_all("Referral", page.rows), 200, headers

@@ -15,15 +15,20 @@ import settings
 if TYPE_CHECKING:
     from db.models import Data as DataRow
     from db.models import Job as JobRow
+    from db.models import Lottery as LotteryRow
+    from db.models import LotteryWinner
+
+
+def number(value: Decimal) -> int | float:
+    """A Decimal with two decimals as a JSON number; float's shortest form is exact at this size."""
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 class Amount(fields.Field[Decimal]):
-    """A Decimal with two decimals as a JSON number; float's shortest form is exact at this size."""
+    """An amount of tokens or rubles."""
 
     def _serialize(self, value: Decimal | None, attr: Any, obj: Any, **kwargs: Any) -> Any:
-        if value is None:
-            return None
-        return int(value) if value == value.to_integral_value() else float(value)
+        return None if value is None else number(value)
 
 
 class Moment(fields.Field[datetime]):
@@ -120,6 +125,76 @@ class Tariff(Component):
     created_at = Moment()
 
 
+class PaymentIntent(Component):
+    id = fields.UUID()
+    provider = fields.String()
+    amount_rub = Amount()
+    currency = fields.Constant("RUB")
+    payment_url = fields.String()
+    reference = fields.String()
+    status = fields.String()
+    tokens = Amount()
+    expires_at = Moment()
+
+
+class Referral(Component):
+    id = fields.UUID()
+    inviter_id = fields.UUID()
+    invitee_id = fields.UUID()
+    invitee_paid = fields.Boolean()
+    reward_given = fields.Boolean()
+    created_at = Moment()
+
+
+class Review(Component):
+    id = fields.UUID()
+    user_id = fields.UUID()
+    message_id = fields.String()
+    reward_given = fields.Function(lambda review: review.state == "rewarded")
+    created_at = Moment()
+
+
+class Lottery(Component):
+    id = fields.UUID()
+    title = fields.String()
+    description = fields.String()
+    start_date = Moment()
+    end_date = Moment()
+    prizes = fields.Raw()
+    created_at = Moment()
+    seed_hash = fields.String()
+
+
+class LotteryEntry(Component):
+    id = fields.UUID()
+    lottery_id = fields.UUID()
+    user_id = fields.UUID()
+    referral_count = fields.Integer()
+    social_links = fields.Raw()
+    reward_given = fields.Boolean()
+    created_at = Moment()
+
+
+def drawn(lottery: LotteryRow, winners: Iterable[LotteryWinner]) -> dict[str, Any]:
+    """What the draw adds to a Lottery: the revealed seed and the winners, without their names."""
+    if lottery.drawn_at is None:
+        return {}
+    return {
+        "seed": lottery.seed,
+        "entriesHash": lottery.entries_hash,
+        "drawnAt": lottery.drawn_at.isoformat().replace("+00:00", "Z"),
+        "winners": [
+            {
+                "place": winner.place,
+                "prize": winner.prize,
+                "tokens": number(winner.tokens),
+                "entryId": str(winner.entry_id),
+            }
+            for winner in winners
+        ],
+    }
+
+
 def _link(row: DataRow) -> str:
     return providers.storage().url(
         row.storage_key,
@@ -136,7 +211,19 @@ def _result_url(job: JobRow) -> str | None:
 
 
 _SCHEMAS: dict[str, Schema] = {
-    schema.__name__: schema() for schema in (User, Job, Data, Transaction, Tariff)
+    schema.__name__: schema()
+    for schema in (
+        User,
+        Job,
+        Data,
+        Transaction,
+        Tariff,
+        PaymentIntent,
+        Referral,
+        Review,
+        Lottery,
+        LotteryEntry,
+    )
 }
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from db import reading, transaction
 from db.types import now
 from handlers import schemas
-from services import idempotency, users
+from services import idempotency, registration, users
 from services.idempotency import Answer
 
 
@@ -16,7 +16,7 @@ def users_register_or_login(body: dict[str, Any], idempotency_key: str | None) -
     with transaction() as session:
 
         def register() -> Answer:
-            user = users.register_or_log_in(
+            user = registration.register_or_log_in(
                 session,
                 body["telegramId"],
                 username=body.get("username"),
@@ -44,4 +44,4 @@ def users_update_consent(user_id: str, body: dict[str, Any]) -> Any:
 def users_get_balance(user_id: str) -> Any:
     with reading() as session:
         user = users.get(session, UUID(user_id))
-    return {"balanceTokens": schemas.dump("User", user)["balanceTokens"]}, 200
+    return {"balanceTokens": schemas.number(user.balance_tokens)}, 200

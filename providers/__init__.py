@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import cache
 
 import settings
+from errors import ApiError
 from providers.engine import Engine
 from providers.engine.embedded import EmbeddedEngine
 from providers.storage import Storage
 from providers.storage.disk import DiskStorage
 from providers.storage.s3 import S3Storage
+from providers.telegram import TelegramBot
 
 
 @cache
@@ -34,3 +36,12 @@ def engine(name: str) -> Engine:
     return {"embedded": EmbeddedEngine}[name](
         timeout_seconds=current.engine_timeout_seconds, memory_mb=current.engine_memory_mb
     )
+
+
+@cache
+def telegram() -> TelegramBot:
+    """The bot of TELEGRAM_BOT_TOKEN. ApiError `telegram_unavailable` when none is set."""
+    current = settings.load()
+    if not current.telegram_bot_token:
+        raise ApiError("telegram_unavailable", "TELEGRAM_BOT_TOKEN is not set", retry_after=60)
+    return TelegramBot(current.telegram_api_url, current.telegram_bot_token)

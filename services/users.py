@@ -1,49 +1,16 @@
-"""People: one row per Telegram account."""
+"""People: one row per Telegram account; how they come to be is in services/registration.py."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
 from db.models import User
 from errors import ApiError
-from services import funding
-
-# 48 random bits as 8 URL-safe characters: short enough for a link, too many to guess.
-REF_CODE_BYTES = 6
-
-
-def register_or_log_in(
-    session: Session,
-    telegram_id: str,
-    *,
-    username: str | None = None,
-    anon_user_id: str | None = None,
-    ref_code: str | None = None,
-    new_ref_code: Callable[[], str] = lambda: secrets.token_urlsafe(REF_CODE_BYTES),
-) -> User:
-    """The one user of this telegramId, made at the first visit.
-
-    A new username is stored at every visit, anonUserId once. ref_code names the inviter and counts
-    only at creation; an unknown one is ignored (contract, design of referrals).
-    """
-    user = _by_telegram_id(session, telegram_id)
-    if user is None:
-        return _register(session, telegram_id, username, anon_user_id, ref_code, new_ref_code)
-    news = {
-        "username": username if username and username != user.username else None,
-        "anon_user_id": anon_user_id if anon_user_id and not user.anon_user_id else None,
-    }
-    return (
-        _update(session, user.id, **{name: value for name, value in news.items() if value}) or user
-    )
 
 
 def get(session: Session, user_id: UUID) -> User:
@@ -59,7 +26,7 @@ def find(session: Session, reference: str) -> User:
     try:
         return get(session, UUID(reference))
     except ValueError:
-        user = _by_telegram_id(session, reference)
+        user = by_telegram_id(session, reference)
     if user is None:
         raise ApiError("user_not_found")
     return user
@@ -67,7 +34,7 @@ def find(session: Session, reference: str) -> User:
 
 def set_consent(session: Session, user_id: UUID, agreed: bool, *, now: datetime) -> User:
     """Store the consent flag and when it was given. ApiError `user_not_found`."""
-    user = _update(session, user_id, consent_pd=agreed, consent_pd_at=now if agreed else None)
+    user = change(session, user_id, consent_pd=agreed, consent_pd_at=now if agreed else None)
     if user is None:
         raise ApiError("user_not_found")
     return user
@@ -79,11 +46,13 @@ def require_consent(user: User) -> None:
         raise ApiError("consent_required")
 
 
-def _by_telegram_id(session: Session, telegram_id: str) -> User | None:
+def by_telegram_id(session: Session, telegram_id: str) -> User | None:
+    """The user of this Telegram account."""
     return session.scalar(select(User).where(User.telegram_id == telegram_id))
 
 
-def _update(session: Session, user_id: UUID, **values: object) -> User | None:
+def change(session: Session, user_id: UUID, **values: object) -> User | None:
+    """Store new values of columns other than money; None when there is no such user."""
     if not values:
         return None
     return session.scalar(
@@ -93,48 +62,3 @@ def _update(session: Session, user_id: UUID, **values: object) -> User | None:
         .returning(User)
         .execution_options(populate_existing=True)
     )
-
-
-def _register(
-    session: Session,
-    telegram_id: str,
-    username: str | None,
-    anon_user_id: str | None,
-    ref_code: str | None,
-    new_ref_code: Callable[[], str],
-) -> User:
-    inviter_id = ref_code and session.scalar(select(User.id).where(User.ref_code == ref_code))
-    created: User | None = None
-    while created is None:
-        # Two conflicts are possible: the same person at the same moment, who then is found, or a
-        # ref_code that is taken, and then the loop draws another.
-        created = session.scalar(
-            insert(User)
-            .values(
-                telegram_id=telegram_id,
-                username=username,
-                anon_user_id=anon_user_id,
-                referrer_id=inviter_id or None,
-                ref_code=new_ref_code(),
-            )
-            .on_conflict_do_nothing()
-            .returning(User)
-        )
-        if created is None and (twin := _by_telegram_id(session, telegram_id)):
-            return twin
-    _welcome(session, created)
-    return created
-
-
-def _welcome(session: Session, user: User) -> None:
-    bonus = settings.load().welcome_bonus_tokens
-    if bonus:
-        funding.credit(
-            session,
-            user.id,
-            bonus,
-            type="promo",
-            bonus_key="welcome",
-            meta={"reason": "welcome"},
-        )
-        session.refresh(user)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from db import transaction
 from db.models import Data, Job, User
 from db.types import now
-from services import data, grants, jobs, users
+from services import data, grants, jobs, registration, users
 
 _telegram_ids = count(10_000_000)
 
@@ -18,7 +18,7 @@ _telegram_ids = count(10_000_000)
 def make_user(tokens: Decimal | int = 0, **overrides: Any) -> User:
     """A registered user with `tokens` to spend."""
     with transaction() as session:
-        user = users.register_or_log_in(
+        user = registration.register_or_log_in(
             session, overrides.pop("telegram_id", str(next(_telegram_ids))), **overrides
         )
         if tokens:
@@ -32,9 +32,7 @@ def make_image(**overrides: Any) -> Data:
     with transaction() as session:
         row = data.reserve(session, "image", content_type="image/jpeg", now=now())
         session.flush()
-        row = data.confirm(
-            session, row.id, content_type="image/jpeg", size_bytes=1000, now=now()
-        )
+        row = data.confirm(session, row.id, content_type="image/jpeg", size_bytes=1000, now=now())
         for name, value in overrides.items():
             setattr(row, name, value)
     return row

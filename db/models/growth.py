@@ -17,7 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.table import Table, one_of
@@ -132,7 +132,7 @@ class LotteryEntry(Table):
     lottery_id: Mapped[UUID] = mapped_column(ForeignKey("lotteries.id"))
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     referral_count: Mapped[int] = mapped_column(server_default="0")
-    social_links: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    social_links: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"))
     reward_given: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

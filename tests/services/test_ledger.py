@@ -24,9 +24,7 @@ def execute(sql: str, **values: object) -> None:
 def test_a_move_changes_the_balance_and_says_what_is_left():
     user = make_user(10)
     with transaction() as session:
-        row = ledger.post(
-            session, user.id, Decimal("-2.55"), type="promo", bonus_key="x", meta={}
-        )
+        row = ledger.post(session, user.id, Decimal("-2.55"), type="promo", bonus_key="x", meta={})
     assert row.balance_after == Decimal("7.45")
     assert balance(user.id) == Decimal("7.45")
 
@@ -55,9 +53,7 @@ def test_parallel_moves_lose_nothing():
         start.wait()
         for _ in range(10):
             with transaction() as session:
-                ledger.post(
-                    session, user.id, Decimal(-1), type="promo", bonus_key=uuid4().hex
-                )
+                ledger.post(session, user.id, Decimal(-1), type="promo", bonus_key=uuid4().hex)
 
     threads = [Thread(target=spend) for _ in range(8)]
     for thread in threads:

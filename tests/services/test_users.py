@@ -7,14 +7,14 @@ import pytest
 from db import transaction
 from db.types import now
 from errors import ApiError
-from services import users
+from services import registration, users
 from tests.factories import make_user
 from tests.threads import at_once
 
 
 def register(telegram_id: str, **details: str):
     with transaction() as session:
-        return users.register_or_log_in(session, telegram_id, **details)
+        return registration.register_or_log_in(session, telegram_id, **details)
 
 
 def test_a_second_visit_finds_the_same_user():
@@ -51,7 +51,7 @@ def test_a_taken_ref_code_is_drawn_again():
     taken = make_user().ref_code
     codes = iter([taken, taken, "fresh-" + uuid4().hex])
     with transaction() as session:
-        user = users.register_or_log_in(session, "700008", new_ref_code=lambda: next(codes))
+        user = registration.register_or_log_in(session, "700008", new_ref_code=lambda: next(codes))
     assert user.ref_code.startswith("fresh-")
 
 

@@ -1,0 +1,69 @@
+"""One-time rewards: joining a channel, leaving a review."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+import settings
+from db.models import Transaction, User
+from errors import ApiError
+from services import funding, ledger, users
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Whether this call gave the bonus, and the balance after it."""
+
+    granted: bool
+    balance_tokens: Decimal
+
+
+def eligible_channel(session: Session, user_id: UUID, telegram_id: str, channel: str) -> str:
+    """The channel's name in one spelling, when this user may ask for its bonus.
+
+    ApiError `user_not_found`, `telegram_id_mismatch` (somebody else's id), `channel_not_eligible`
+    (not in BONUS_CHANNELS).
+    """
+    user = users.get(session, user_id)
+    if user.telegram_id != telegram_id:
+        raise ApiError("telegram_id_mismatch")
+    wanted = normalized(channel)
+    if wanted not in {normalized(name) for name in settings.load().bonus_channels}:
+        raise ApiError("channel_not_eligible")
+    return wanted
+
+
+def normalized(channel: str) -> str:
+    """`@name` in lower case, from `name`, `@Name` or `https://t.me/name`."""
+    name = channel.strip().lower().rstrip("/").rpartition("/")[2].lstrip("@")
+    return f"@{name}"
+
+
+def grant_channel(session: Session, user_id: UUID, channel: str) -> Grant:
+    """The bonus of a channel, once per user and channel under any race."""
+    return grant_once(
+        session,
+        ledger.lock(session, user_id),
+        settings.load().channel_bonus_tokens,
+        bonus_key=f"channel:{channel}",
+        meta={"reason": "channel", "channel": channel},
+    )
+
+
+def grant_once(
+    session: Session, user: User, tokens: Decimal, *, bonus_key: str, meta: dict[str, str]
+) -> Grant:
+    """Credit `tokens` unless this user already had this bonus; the caller has locked the user."""
+    had = session.scalar(
+        select(exists().where(Transaction.user_id == user.id, Transaction.bonus_key == bonus_key))
+    )
+    if had or not tokens:
+        return Grant(False, user.balance_tokens)
+    funding.credit(session, user.id, tokens, type="promo", bonus_key=bonus_key, meta=meta)
+    session.refresh(user)  # the credit may have started jobs that waited for it
+    return Grant(True, user.balance_tokens)

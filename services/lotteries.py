@@ -1,0 +1,197 @@
+"""Lotteries while they run: periods, entries, links. The draw is in services/draws.py."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg2 import errorcodes
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from db.models import Lottery, LotteryEntry, LotteryWinner
+from errors import ApiError
+from services import paging, users
+
+MAX_LINKS = 20
+
+
+@dataclass(frozen=True)
+class Prize:
+    """What one or more winners get; tokens are credited by the draw, the rest by hand."""
+
+    title: str
+    count: int
+    tokens: Decimal
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract's object in Lottery.prizes."""
+        tokens = self.tokens
+        whole = int(tokens) if tokens == tokens.to_integral_value() else float(tokens)
+        return {"title": self.title, "count": self.count, "tokens": whole}
+
+
+def create(
+    session: Session,
+    *,
+    title: str,
+    description: str,
+    start_date: datetime,
+    end_date: datetime,
+    prizes: list[Prize],
+    new_seed: Callable[[], str] = lambda: secrets.token_hex(32),
+) -> Lottery:
+    """A lottery whose seed is drawn now and published as its SHA-256 only.
+
+    ValueError when another lottery runs in the same period: at most one is current.
+    """
+    seed = new_seed()
+    lottery = Lottery(
+        title=title,
+        description=description,
+        start_date=start_date,
+        end_date=end_date,
+        prizes=[prize.as_json() for prize in prizes],
+        seed=seed,
+        seed_hash=hashlib.sha256(seed.encode()).hexdigest(),
+    )
+    session.add(lottery)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        if getattr(error.orig, "pgcode", None) == errorcodes.EXCLUSION_VIOLATION:
+            raise ValueError("another lottery runs in this period") from error
+        raise
+    return lottery
+
+
+def cancel(session: Session, lottery_id: UUID) -> Lottery:
+    """End a lottery without a draw. ValueError when it has been drawn."""
+    lottery = session.scalars(
+        select(Lottery).where(Lottery.id == lottery_id).with_for_update()
+    ).one()
+    if lottery.drawn_at is not None:
+        raise ValueError("this lottery has been drawn")
+    lottery.canceled_at = func.now()
+    session.flush()
+    return lottery
+
+
+def current(session: Session, *, now: datetime) -> Lottery:
+    """The lottery that runs at `now`. ApiError `no_current_lottery`."""
+    lottery = _current(session, now)
+    if lottery is None:
+        raise ApiError("no_current_lottery")
+    return lottery
+
+
+def history(session: Session, *, limit: int, cursor: str | None) -> paging.Page[Lottery]:
+    """All lotteries that were not cancelled, newest first."""
+    return paging.page(
+        session,
+        select(Lottery).where(Lottery.canceled_at.is_(None)),
+        Lottery.number,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def winners_of(session: Session, lottery_ids: list[UUID]) -> dict[UUID, list[LotteryWinner]]:
+    """Winners by lottery, in the order of places; a redrawn place shows its last round."""
+    rows = session.scalars(
+        select(LotteryWinner)
+        .where(LotteryWinner.lottery_id.in_(lottery_ids))
+        .distinct(LotteryWinner.lottery_id, LotteryWinner.place)
+        .order_by(LotteryWinner.lottery_id, LotteryWinner.place, LotteryWinner.round.desc())
+    )
+    found: dict[UUID, list[LotteryWinner]] = {}
+    for row in rows:
+        found.setdefault(row.lottery_id, []).append(row)
+    return found
+
+
+def entry_of(session: Session, user_id: UUID, *, now: datetime) -> LotteryEntry:
+    """The user's entry in the current lottery.
+
+    ApiError `user_not_found`, `no_current_lottery`, `entry_not_found`.
+    """
+    users.get(session, user_id)
+    entry = session.scalar(
+        select(LotteryEntry).where(
+            LotteryEntry.lottery_id == current(session, now=now).id,
+            LotteryEntry.user_id == user_id,
+        )
+    )
+    if entry is None:
+        raise ApiError("entry_not_found")
+    return entry
+
+
+def submit_social(
+    session: Session, user_id: UUID, links: list[str], *, now: datetime
+) -> LotteryEntry:
+    """Add links to the user's entry, which the first submit makes; known links count once.
+
+    ApiError `user_not_found`, `no_current_lottery`, `bad_request` beyond MAX_LINKS in total.
+    """
+    users.get(session, user_id)
+    entry = _entry(session, current(session, now=now).id, user_id)
+    merged = list(dict.fromkeys([*entry.social_links, *links]))
+    if len(merged) > MAX_LINKS:
+        raise ApiError("bad_request", details={"socialLinks": f"at most {MAX_LINKS} in all"})
+    entry.social_links = merged
+    session.flush()
+    return entry
+
+
+def count_referral(session: Session, inviter_id: UUID) -> None:
+    """Count a person invited while a lottery runs; the first one makes the inviter's entry."""
+    lottery = _current(session, None)
+    if lottery is not None:
+        entry = _entry(session, lottery.id, inviter_id)
+        session.execute(
+            update(LotteryEntry)
+            .where(LotteryEntry.id == entry.id)
+            .values(referral_count=LotteryEntry.referral_count + 1)
+        )
+
+
+def _current(session: Session, now: datetime | None) -> Lottery | None:
+    at = func.clock_timestamp() if now is None else now
+    return session.scalar(
+        select(Lottery).where(
+            Lottery.start_date <= at, Lottery.end_date > at, Lottery.canceled_at.is_(None)
+        )
+    )
+
+
+def _entry(session: Session, lottery_id: UUID, user_id: UUID) -> LotteryEntry:
+    """The user's entry, made if need be and locked.
+
+    The lottery is locked against its draw, which must not miss an entry or a link that a request
+    is still writing. ApiError `no_current_lottery` when the draw was first.
+    """
+    undrawn = session.scalar(
+        select(Lottery.id)
+        .where(Lottery.id == lottery_id, Lottery.drawn_at.is_(None))
+        .with_for_update(read=True, key_share=True)
+    )
+    if undrawn is None:
+        raise ApiError("no_current_lottery")
+    session.execute(
+        insert(LotteryEntry).values(lottery_id=lottery_id, user_id=user_id).on_conflict_do_nothing()
+    )
+    return session.scalars(
+        select(LotteryEntry)
+        .where(LotteryEntry.lottery_id == lottery_id, LotteryEntry.user_id == user_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()

@@ -1,0 +1,142 @@
+"""Invitations: who invited whom, and the inviter's reward for the invitee's first payment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+import settings
+from db.models import Payment, Referral, Transaction, User
+from services import funding, ledger, lotteries, paging, users
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Counts of invitees and the tokens earned by them."""
+
+    total_invited: int
+    invited_paid_count: int
+    ref_earned: Decimal
+
+
+def attach(session: Session, inviter_id: UUID, invitee_id: UUID) -> None:
+    """Note who invited a new user; called once, at the invitee's registration."""
+    session.add(Referral(inviter_id=inviter_id, invitee_id=invitee_id))
+    session.flush()
+    lotteries.count_referral(session, inviter_id)
+
+
+def link(user: User) -> str:
+    """The deep link that registers a friend with this user's code."""
+    return f"https://t.me/{settings.load().telegram_bot_username or 'bot'}?start={user.ref_code}"
+
+
+def stats(session: Session, user_id: UUID) -> Stats:
+    """What the user's invitations came to. ApiError `user_not_found`."""
+    users.get(session, user_id)
+    invited, paid = session.execute(
+        select(func.count(), func.count().filter(Referral.invitee_paid)).where(
+            Referral.inviter_id == user_id
+        )
+    ).one()
+    earned = session.scalar(
+        select(func.sum(Transaction.tokens_delta)).where(
+            Transaction.user_id == user_id,
+            Transaction.type == "promo",
+            Transaction.bonus_key.like("referral:%"),
+        )
+    )
+    return Stats(invited, paid, max(Decimal(earned or 0), Decimal(0)))
+
+
+def history(
+    session: Session, user_id: UUID, *, limit: int, cursor: str | None
+) -> paging.Page[Referral]:
+    """The user's invitations, newest first. ApiError `user_not_found`."""
+    return paging.page(
+        session,
+        select(Referral).where(Referral.inviter_id == user_id),
+        Referral.number,
+        owner_id=user_id,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def reward(session: Session, payment: Payment) -> None:
+    """Thank the inviter at the invitee's first successful payment, in that payment's transaction.
+
+    The invitee's row is locked by the payment; the inviter's is taken after it. Two people who
+    invited each other cannot exist, so these locks cannot cross.
+    """
+    referral = session.scalar(
+        select(Referral)
+        .where(Referral.invitee_id == payment.user_id, ~Referral.invitee_paid)
+        .with_for_update()
+    )
+    if referral is None:
+        return
+    tokens = _reward_tokens(payment)
+    referral.invitee_paid = True
+    referral.payment_id = payment.id
+    referral.reward_tokens = tokens
+    referral.reward_given = tokens > 0
+    session.flush()
+    if tokens:
+        funding.credit(
+            session,
+            referral.inviter_id,
+            tokens,
+            type="promo",
+            bonus_key=f"referral:{referral.invitee_id}",
+            meta={"reason": "referral", "referralId": str(referral.id)},
+        )
+
+
+def take_back(session: Session, payment: Payment) -> None:
+    """Undo the reward when its payment is refunded in full within REFERRAL_RETURN_DAYS, once.
+
+    The inviter's balance never goes below zero; what it lacks is kept in the row's meta.
+    """
+    days = timedelta(days=settings.load().referral_return_days)
+    referral = session.scalar(
+        select(Referral)
+        .where(
+            Referral.payment_id == payment.id,
+            Referral.reward_given,
+            Referral.returned_at.is_(None),
+            func.now() - payment.paid_at <= days,
+        )
+        .with_for_update()
+    )
+    if referral is None:
+        return
+    balance = ledger.lock(session, referral.inviter_id).balance_tokens
+    taken = min(referral.reward_tokens, balance)
+    referral.returned_at = func.now()
+    referral.reward_given = False
+    session.flush()
+    if taken:
+        ledger.post(
+            session,
+            referral.inviter_id,
+            -taken,
+            type="promo",
+            bonus_key=f"referral:{referral.invitee_id}:returned",
+            meta={
+                "reason": "referral_returned",
+                "referralId": str(referral.id),
+                "shortfallTokens": str(referral.reward_tokens - taken),
+            },
+        )
+
+
+def _reward_tokens(payment: Payment) -> Decimal:
+    current = settings.load()
+    share = payment.tokens * current.referral_bonus_percent / 100
+    return ledger.rounded(current.referral_bonus_tokens + share)

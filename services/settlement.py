@@ -1,0 +1,254 @@
+"""What providers tell about payments, applied exactly once and in any order.
+
+An event is kept in `payment_events` and takes effect in the same transaction; whether it came by
+webhook, by asking the provider, or by an operator's replay makes no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+import settings
+from db.models import Payment, PaymentEvent, Transaction
+from services import clawback, funding, payments, referrals
+
+if TYPE_CHECKING:
+    from providers.payments import Notice
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of an event: applied, ignored or parked, and why."""
+
+    state: str
+    reason: str | None = None
+    payment_id: UUID | None = None
+
+
+def knows(
+    session: Session, provider: str, *, payment_id: UUID | None, reference: str | None
+) -> bool:
+    """Whether a payment of ours is meant; a stranger's webhook must not make us call out."""
+    return _find(session, provider, payment_id, reference, None) is not None
+
+
+def settle(session: Session, notice: Notice) -> Verdict:
+    """Keep the event and apply it; a repeat of one that was applied or ignored changes nothing."""
+    event = _kept(session, notice)
+    if event.state in ("applied", "ignored"):
+        return Verdict(event.state, event.reason, event.payment_id)
+    verdict = _apply(session, notice)
+    event.state, event.reason, event.payment_id = verdict.state, verdict.reason, verdict.payment_id
+    event.applied_at = func.now()
+    session.flush()
+    return verdict
+
+
+def expire(session: Session, payment_id: UUID) -> None:
+    """Close a payment that its provider says was never paid; a late success still credits."""
+    payment = payments.lock(session, payment_id)
+    if payment.status == "pending":
+        _close(session, payment, "expired")
+
+
+def _kept(session: Session, notice: Notice) -> PaymentEvent:
+    """The inbox row of this event, new or locked; a concurrent twin waits here for the first."""
+    session.execute(
+        insert(PaymentEvent)
+        .values(
+            provider=notice.provider,
+            event_key=notice.event_id,
+            kind=notice.kind,
+            reference=notice.reference,
+            notice=notice.as_json(),
+        )
+        .on_conflict_do_nothing()
+    )
+    return session.scalars(
+        select(PaymentEvent)
+        .where(PaymentEvent.provider == notice.provider, PaymentEvent.event_key == notice.event_id)
+        .with_for_update()
+    ).one()
+
+
+def _apply(session: Session, notice: Notice) -> Verdict:
+    found = _find(
+        session, notice.provider, notice.payment_id, notice.reference, notice.charge_reference
+    )
+    if found is None:
+        return Verdict("parked", "unknown_reference")
+    payment = payments.lock(session, found)
+    if fault := _fault(payment, notice):
+        return Verdict("parked", fault, payment.id)
+    if _is_second_charge(payment, notice):
+        payment = _repeated(session, payment)
+    _learn_references(payment, notice)
+    apply = TRANSITIONS.get((payment.status, notice.outcome))
+    if apply is None:
+        return Verdict(
+            "ignored", f"{notice.outcome} changes nothing when {payment.status}", payment.id
+        )
+    apply(session, payment, notice)
+    payment.updated_at = func.now()
+    session.flush()
+    return Verdict("applied", None, payment.id)
+
+
+def _find(
+    session: Session,
+    provider: str,
+    payment_id: UUID | None,
+    reference: str | None,
+    charge_reference: str | None,
+) -> UUID | None:
+    """The payment meant: by the provider's ids first, since those cannot be set by a customer."""
+    query = select(Payment.id).where(Payment.provider == provider)
+    for column, value in (
+        (Payment.charge_reference, charge_reference),
+        (Payment.reference, reference),
+        (Payment.id, payment_id),
+    ):
+        found = value and session.scalar(query.where(column == value))
+        if found:
+            return found
+    return None
+
+
+def _fault(payment: Payment, notice: Notice) -> str | None:
+    """Why an event must not be applied although its reference is ours."""
+    if settings.load().production and notice.livemode is False:
+        return "test_mode"
+    if notice.currency and notice.currency.upper() != (payment.asked_currency or "").upper():
+        return "currency_mismatch"
+    if notice.outcome == "succeeded" and notice.amount_minor != payment.asked_minor:
+        return "amount_mismatch"
+    if notice.reference and payment.reference and notice.reference != payment.reference:
+        return "reference_mismatch"
+    return None
+
+
+def _is_second_charge(payment: Payment, notice: Notice) -> bool:
+    """A Telegram link can be paid again by the same person; each charge is money received."""
+    return (
+        notice.outcome == "succeeded"
+        and payment.charge_reference is not None
+        and notice.charge_reference is not None
+        and notice.charge_reference != payment.charge_reference
+        and notice.provider == "telegram"
+    )
+
+
+def _repeated(session: Session, first: Payment) -> Payment:
+    """A payment of its own for a second charge of the same link: credited like the first."""
+    payment = Payment(
+        user_id=first.user_id,
+        provider=first.provider,
+        amount_rub=first.amount_rub,
+        tokens=first.tokens,
+        tariff_id=first.tariff_id,
+        plan=first.plan,
+        asked_minor=first.asked_minor,
+        asked_currency=first.asked_currency,
+        payer_telegram_id=first.payer_telegram_id,
+        repeats_id=first.id,
+        expires_at=first.expires_at,
+    )
+    session.add(payment)
+    session.flush()
+    payments.record_gateway_payment(session, payment, status="pending")
+    return payment
+
+
+def _learn_references(payment: Payment, notice: Notice) -> None:
+    """A webhook may overtake the answer to our create call, which then finds these set."""
+    if payment.repeats_id is None:
+        payment.reference = payment.reference or notice.reference
+    payment.charge_reference = payment.charge_reference or notice.charge_reference
+
+
+def _credit(session: Session, payment: Payment, notice: Notice) -> None:
+    """Money has arrived: tokens come, waiting jobs start, the inviter is thanked."""
+    payment.status = "succeeded"
+    payment.paid_at = notice.occurred_at or func.now()
+    payment.next_check_at = None
+    if not _end_gateway_payment(session, payment, "success"):
+        payments.record_gateway_payment(session, payment, status="success")
+    funding.credit(
+        session,
+        payment.user_id,
+        payment.tokens,
+        type="purchase",
+        payment_id=payment.id,
+        provider=payment.provider,
+        amount_rub=payment.amount_rub,
+        currency=payments.CURRENCY,
+        plan=payment.plan,
+        reference=payment.reference or payment.charge_reference,
+        meta={"paymentId": str(payment.id)},
+    )
+    referrals.reward(session, payment)
+
+
+def _cancel(session: Session, payment: Payment, notice: Notice) -> None:
+    _close(session, payment, "canceled")
+
+
+def _expire(session: Session, payment: Payment, notice: Notice) -> None:
+    _close(session, payment, "expired")
+
+
+def _close(session: Session, payment: Payment, status: str) -> None:
+    payment.status = status
+    payment.next_check_at = None
+    payment.updated_at = func.now()
+    _end_gateway_payment(session, payment, "failed")
+
+
+def _end_gateway_payment(session: Session, payment: Payment, status: str) -> bool:
+    """Move the pending ruble row to its end; False when it has ended before."""
+    row = session.scalar(
+        select(Transaction).where(
+            Transaction.payment_id == payment.id,
+            Transaction.type == "gateway_payment",
+            Transaction.status == "pending",
+        )
+    )
+    if row is None:
+        return False
+    row.status = status
+    row.reference = payment.reference or payment.charge_reference
+    session.flush()
+    return True
+
+
+def _credit_then_refund(session: Session, payment: Payment, notice: Notice) -> None:
+    """The refund was told before the success that it presupposes."""
+    _credit(session, payment, notice)
+    clawback.refund(session, payment, notice)
+
+
+# What an outcome does in each status. A pair that is not here changes nothing: repeats, and news
+# that is older than what is known.
+TRANSITIONS: dict[tuple[str, str], Callable[[Session, Payment, Notice], None]] = {
+    ("pending", "succeeded"): _credit,
+    ("pending", "canceled"): _cancel,
+    ("pending", "expired"): _expire,
+    ("pending", "refunded"): _credit_then_refund,
+    ("canceled", "succeeded"): _credit,
+    ("canceled", "refunded"): _credit_then_refund,
+    ("expired", "succeeded"): _credit,
+    ("expired", "refunded"): _credit_then_refund,
+    ("succeeded", "refunded"): clawback.refund,
+    ("succeeded", "disputed"): clawback.dispute,
+    ("partly_refunded", "refunded"): clawback.refund,
+    ("partly_refunded", "disputed"): clawback.dispute,
+    ("disputed", "dispute_won"): clawback.dispute_won,
+    ("disputed", "dispute_lost"): clawback.dispute_lost,
+}
