@@ -1,0 +1,124 @@
+"""The process in which one job runs: `python -m providers.engine.embedded.child`.
+
+Reads one JSON request from stdin and writes JSON lines to stdout: {"progress": 42}, then
+{"result": {...}} or {"error": {"code": ..., "detail": ...}}. It trusts the photo with nothing: it
+has limits of its own, no secrets in its environment, and dies with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from providers.engine import EngineError
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_SPARE_MB = 512  # address space that is reserved but hardly ever touched: libraries, thread stacks
+_MAX_FILE_BYTES = 256 * 1024 * 1024
+_NICENESS = 5  # the web server on the same machine goes first
+_THREADS = 2
+_OPENCV_OUT_OF_MEMORY = -4  # cv::Error::StsNoMem
+
+
+def main() -> None:
+    """Do the job on stdin."""
+    request: dict[str, Any] = json.loads(sys.stdin.readline())
+    _die_with_parent(request["parentPid"])
+    confine(timeout_seconds=request["timeoutSeconds"], memory_mb=request["memoryMb"])
+    report = _Report()
+    try:
+        report.write(result=_work(request, report))
+    except EngineError as error:
+        report.write(error={"code": error.code, "detail": error.detail})
+    except MemoryError:
+        report.write(error={"code": "engine_memory", "detail": "an allocation was refused"})
+    except Exception as error:  # the parent must hear of every failure; the log gets the trace
+        traceback.print_exc()
+        code = _code_of(error)
+        report.write(error={"code": code, "detail": f"{type(error).__name__}: {error}"})
+
+
+def confine(*, timeout_seconds: int, memory_mb: int) -> None:
+    """Limit this process itself: a fence behind the parent's, for the call that asks for everything
+    between two looks from outside. Seconds of wall time, MiB.
+    """
+    _set_limit(resource.RLIMIT_CORE, 0)
+    _set_limit(resource.RLIMIT_FSIZE, _MAX_FILE_BYTES)
+    _set_limit(resource.RLIMIT_CPU, timeout_seconds * _THREADS + 1)
+    _set_limit(resource.RLIMIT_DATA, (memory_mb + _SPARE_MB) * 1024 * 1024)
+    os.nice(_NICENESS)
+
+
+class _Report:
+    """The way back to the parent. Nothing else may write there: stdout now leads to stderr."""
+
+    def __init__(self) -> None:
+        self._pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+        self._percent = -1
+
+    def write(self, **message: Any) -> None:
+        """Send one line."""
+        self._pipe.write(json.dumps(message) + "\n")
+        self._pipe.flush()
+
+    def progress(self, percent: int) -> None:
+        """Send a percentage once."""
+        if percent > self._percent:
+            self._percent = percent
+            self.write(progress=percent)
+
+
+def _work(request: dict[str, Any], report: _Report) -> dict[str, Any]:
+    """Run the service; the imports are here because they need the limits already in force."""
+    import cv2
+
+    from providers.engine.embedded.animate import animate
+    from providers.engine.embedded.restore import restore
+
+    cv2.setNumThreads(_THREADS)
+    source, target = Path(request["photo"]), Path(request["target"])
+    if request["serviceType"] == "animate":
+        return animate(source, target, ffmpeg=request["ffmpeg"], progress=report.progress)
+    return restore(source, target, progress=report.progress)
+
+
+def _die_with_parent(parent_pid: int) -> None:
+    """Never outlive the worker: nobody would count this job's time or memory any more."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The parent keeps our stdin open without writing to it: its end is the parent's end. This
+    # also takes ffmpeg along, and works where prctl does not exist.
+    threading.Thread(target=_watch_stdin, daemon=True).start()
+    if os.getppid() != parent_pid:
+        os._exit(1)
+
+
+def _watch_stdin() -> None:
+    # Not sys.stdin.read(): its lock, held at exit, would abort the interpreter.
+    while os.read(0, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def _set_limit(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (allowed, hard))
+
+
+def _code_of(error: Exception) -> str:
+    out_of_memory = getattr(error, "code", None) == _OPENCV_OUT_OF_MEMORY
+    return "engine_memory" if out_of_memory else "engine_crashed"
+
+
+if __name__ == "__main__":
+    main()

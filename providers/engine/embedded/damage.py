@@ -1,0 +1,157 @@
+"""Scratches, creases and dust: where they are, whether to believe it, and painting over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from providers.engine.embedded import faces, networks
+from providers.engine.embedded.faces import Face
+from providers.engine.embedded.fields import Pixels, Plane
+
+_SEARCH_SIDE = 1000  # pixels: marks are looked for at this size, where they are one to nine wide
+# Tiles keep the network below 300 MiB; a whole photo at once needs 770.
+_TILE = 384
+_TILE_OVERLAP = 32
+_BORDER = 8
+
+# The gate: nothing is touched until a photo proves damaged. Real marks are sure (nearly every
+# pixel above 0.5 is above 0.9) and long; texture is taken for damage hesitantly and in bits.
+_SURE_RATIO, _LONG = 0.62, 2.3
+_VERY_SURE_RATIO, _SHORT = 0.78, 0.5
+_FEWEST = 0.001  # of the picture
+_TEXTURE = 0.25  # of the picture: so much "damage" is how the picture looks
+
+_STRONG, _WEAK = 0.6, 0.35  # hysteresis: a mark has a strong core and may fade out
+_STRONG_ON_FEATURES, _WEAK_ON_FEATURES = 0.85, 0.6  # in eyes and on lips, where errors show
+_STRONG_SHARE = 0.15
+_INPAINT_RADIUS = 4
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for damage. ratio: sure pixels per suspicious one; length: of the sure marks,
+    in diagonals of the picture; flagged: share of suspicious pixels.
+    """
+
+    ratio: float
+    length: float
+    flagged: float
+
+    @property
+    def convincing(self) -> bool:
+        """Whether the photo may be touched."""
+        many = self.ratio >= _SURE_RATIO and self.length >= _LONG
+        few = self.ratio >= _VERY_SURE_RATIO and self.length >= _SHORT
+        return self.flagged >= _FEWEST and (many or few)
+
+
+def repair(image: Pixels, people: list[Face]) -> tuple[Pixels, Pixels]:
+    """The picture with its marks painted over, and the mask of them (255 where damaged).
+
+    A photo that is not convincingly damaged comes back as it is, with an empty mask.
+    """
+    probability = probabilities(image)
+    nothing = np.zeros(probability.shape, np.uint8)
+    if not evidence(probability).convincing:
+        return image, nothing
+    features = _features(people, probability.shape)
+    mask = _marks(probability, features)
+    # Some marks are recognised only once a stronger neighbour is gone.
+    mask |= _marks(probabilities(_inpainted(image, mask)), features)
+    if np.count_nonzero(mask) > _TEXTURE * mask.size:
+        return image, nothing
+    return _inpainted(image, mask), mask
+
+
+def percent(mask: Pixels) -> float:
+    """Share of masked pixels."""
+    return round(100.0 * float(np.count_nonzero(mask)) / mask.size, 2)
+
+
+def evidence(probability: Plane) -> Evidence:
+    """Sum up a probability plane for the gate."""
+    suspicious = probability > 0.5
+    count = int(np.count_nonzero(suspicious))
+    sure = int(np.count_nonzero(probability > 0.9))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(suspicious.astype(np.uint8))
+    peaks = np.unique(labels[probability > 0.97])
+    extents = np.hypot(stats[peaks, cv2.CC_STAT_WIDTH], stats[peaks, cv2.CC_STAT_HEIGHT])
+    return Evidence(
+        ratio=sure / max(1, count),
+        length=float(extents.sum() / np.hypot(*probability.shape)),
+        flagged=count / probability.size,
+    )
+
+
+def probabilities(image: Pixels) -> Plane:
+    """How likely each pixel is damaged, 0..1."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    height, width = grey.shape
+    scale = min(1.0, _SEARCH_SIDE / max(height, width))
+    small = grey
+    if scale < 1.0:
+        small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    found = _scan(small)
+    return cv2.resize(found, (width, height)) if scale < 1.0 else found
+
+
+def _scan(grey: Pixels) -> Plane:
+    """Run the network tile by tile; its three halvings want sides divisible by eight."""
+    height, width = grey.shape
+    bottom, right = _BORDER + -height % 8, _BORDER + -width % 8
+    padded = cv2.copyMakeBorder(grey, _BORDER, bottom, _BORDER, right, cv2.BORDER_REFLECT_101)
+    net = networks.load("damage_mask.onnx")
+    found = np.zeros(padded.shape, np.float32)
+    for top in _starts(padded.shape[0]):
+        for left in _starts(padded.shape[1]):
+            tile = padded[top : top + _TILE, left : left + _TILE]
+            net.setInput(((tile.astype(np.float32) - 128.0) / 64.0)[None, None])
+            answer = net.forward()[0, 0]
+            # The rim of a tile has seen too little of its surroundings.
+            skip_y, skip_x = (_TILE_OVERLAP if edge else 0 for edge in (top, left))
+            target = found[top + skip_y : top + _TILE, left + skip_x : left + _TILE]
+            target[:] = answer[skip_y:, skip_x:]
+    return found[_BORDER : _BORDER + height, _BORDER : _BORDER + width]
+
+
+def _starts(length: int) -> Iterator[int]:
+    for start in range(0, max(1, length - 2 * _TILE_OVERLAP), _TILE - 2 * _TILE_OVERLAP):
+        yield min(start, max(0, length - _TILE))
+
+
+def _features(people: list[Face], shape: tuple[int, ...]) -> Pixels:
+    """1 on eyes and lips."""
+    mask = np.zeros(shape, np.uint8)
+    for face in people:
+        for outline in (
+            faces.RIGHT_EYE_UPPER + faces.RIGHT_EYE_LOWER,
+            faces.LEFT_EYE_UPPER + faces.LEFT_EYE_LOWER,
+            faces.LIPS,
+        ):
+            hull = cv2.convexHull(face.points[outline, :2].astype(np.int32))
+            cv2.fillConvexPoly(mask, hull, 1)
+    return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=2))
+
+
+def _marks(probability: Plane, features: Pixels) -> Pixels:
+    """255 on components that are weak throughout and strong in part, and on their rims."""
+    strong = probability > np.where(features, _STRONG_ON_FEATURES, _STRONG)
+    weak = probability > np.where(features, _WEAK_ON_FEATURES, _WEAK)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        weak.astype(np.uint8), connectivity=8
+    )
+    cores = np.bincount(labels[strong], minlength=count)
+    kept = cores >= np.maximum(2.0, _STRONG_SHARE * stats[:, cv2.CC_STAT_AREA])
+    kept[0] = False
+    marks = np.where(kept[labels], 255, 0).astype(np.uint8)
+    # A mark's blurred rim belongs to it, or inpainting would spread its colour.
+    size = 2 * max(2, round(0.0016 * max(marks.shape) + 0.5)) + 1
+    return np.asarray(cv2.dilate(marks, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))))
+
+
+def _inpainted(image: Pixels, mask: Pixels) -> Pixels:
+    return np.asarray(cv2.inpaint(image, mask, _INPAINT_RADIUS, cv2.INPAINT_TELEA))

@@ -1,0 +1,183 @@
+"""Restored pictures are compared with the originals that the damage was drawn over."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from providers.engine.embedded import grain, photo, tone
+from providers.engine.embedded.faces import find_faces
+
+
+def drawn_damage(shape, seed: int):
+    """Opacity (0..1) and tone of scratches, a crease and dust over a picture of this shape."""
+    rng = np.random.default_rng(seed)
+    height, width = shape[:2]
+    marks, tones = np.zeros((2, height, width), np.float32)
+
+    def lay(mark, tone: float) -> None:
+        tones[mark > 0] = tone
+        np.maximum(marks, mark.astype(np.float32) / 255 * 0.9, out=marks)
+
+    for number in range(9):
+        mark = np.zeros((height, width), np.uint8)
+        x, y = rng.uniform(0, width), rng.uniform(0, height * 0.5)
+        angle = rng.normal(np.pi / 2, 0.25)
+        steps = np.linspace(0, rng.uniform(0.3, 0.8) * height, 40)
+        path = np.c_[x + np.cos(angle) * steps, y + np.sin(angle) * steps]
+        path += rng.normal(0, 0.5, path.shape)
+        cv2.polylines(mark, [path.astype(np.int32)], False, 255, 1 + number % 2, cv2.LINE_AA)
+        lay(mark, 20 if number % 4 == 3 else 240)
+    for number in range(60):
+        mark = np.zeros((height, width), np.uint8)
+        centre = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
+        cv2.circle(mark, centre, int(rng.integers(1, 4)), 255, -1, cv2.LINE_AA)
+        lay(mark, 30 if number % 3 == 2 else 240)
+    return marks, tones
+
+
+@pytest.fixture(scope="module")
+def original(samples):
+    return photo.read(samples / "portrait.jpg", long_side=1280)
+
+
+@pytest.fixture(scope="module")
+def marks(original):
+    return drawn_damage(original.shape, seed=8)
+
+
+@pytest.fixture(scope="module")
+def scratched(original, marks, tmp_path_factory):
+    opacity, tones = marks[0][..., None], marks[1][..., None]
+    damaged = (original * (1 - opacity) + tones * opacity).astype(np.uint8)
+    path = tmp_path_factory.mktemp("photos") / "scratched.jpg"
+    Image.fromarray(damaged[:, :, ::-1]).save(path, quality=92)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sound(make, samples):
+    return make("restore", samples / "portrait.jpg")
+
+
+@pytest.fixture(scope="module")
+def sepia(make, samples):
+    return make("restore", samples / "damaged_sepia_portrait.jpg")
+
+
+@pytest.fixture(scope="module")
+def faded(make, samples):
+    return make("restore", samples / "damaged_faded_portrait.jpg")
+
+
+def at_size(picture, like):
+    size = (like.shape[1], like.shape[0])
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def error(picture, truth, where) -> float:
+    return float(np.abs(picture[where].astype(int) - truth[where]).mean())
+
+
+def test_scratches_and_dust_are_found_and_gone(make, scratched, original, marks):
+    product = make("restore", scratched)
+    assert product.meta["mendedPercent"] > 1
+    restored = at_size(product.picture, original)
+    before = photo.read(scratched, long_side=1280)
+    damaged = marks[0] > 0.3
+    assert error(restored, original, damaged) < 0.4 * error(before, original, damaged)
+
+
+def test_what_was_not_scratched_stays_as_it_was(make, scratched, original, marks):
+    restored = at_size(make("restore", scratched).picture, original)
+    sound = cv2.dilate((marks[0] > 0).astype(np.uint8), np.ones((9, 9))) == 0
+    changes = np.abs(restored[sound].astype(int) - original[sound])
+    assert np.median(changes) <= 2
+    assert changes.mean() < 8
+
+
+@pytest.mark.parametrize(
+    "name", ["portrait.jpg", "man_profile_bw.jpg", "no_face_cat.jpg", "tiny_portrait_150px.jpg"]
+)
+def test_a_sound_photo_is_enlarged_and_otherwise_left_alone(make, samples, name):
+    product = make("restore", samples / name)
+    source = photo.read(samples / name, long_side=1280)
+    assert product.meta["mendedPercent"] == 0
+    assert product.picture.shape == (2 * source.shape[0], 2 * source.shape[1], 3)
+    assert np.abs(at_size(product.picture, source).astype(int) - source).mean() < 3
+
+
+def test_enlarging_shows_more_than_resizing_does(sound, original):
+    """The network finds edges again that a plain resize leaves soft."""
+    resized = cv2.resize(original, sound.picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    sharpness = [cv2.Laplacian(picture, cv2.CV_32F).std() for picture in (sound.picture, resized)]
+    assert sharpness[0] > 1.3 * sharpness[1]
+
+
+def test_a_faded_print_gets_its_contrast_and_neutral_grey_back(sepia, samples):
+    before = photo.read(samples / "damaged_sepia_portrait.jpg", long_side=1280)
+    low, high = np.percentile(before, (1, 99)), np.percentile(sepia.picture, (1, 99))
+    assert np.ptp(high) > 1.2 * np.ptp(low)
+    assert sepia.meta["mono"] is True
+    blue, _, red = sepia.picture.reshape(-1, 3).mean(axis=0)
+    assert 0 < red - blue < 6, "barely warm"
+    assert grain.sigma(sepia.picture) < 0.7 * grain.sigma(before)
+    assert tone.fading(before) > 0.9 and tone.fading(sepia.picture) < 0.1
+
+
+def test_a_yellowed_colour_photo_loses_its_cast_and_keeps_its_colours(faded, samples):
+    def backdrop_cast(picture) -> float:
+        height, width = picture.shape[:2]
+        patch = picture[: height // 8, width // 4 : width // 2].reshape(-1, 3).mean(axis=0)
+        return float(np.ptp(patch))
+
+    before = photo.read(samples / "damaged_faded_portrait.jpg", long_side=1280)
+    assert backdrop_cast(faded.picture) < 0.6 * backdrop_cast(before)
+    assert faded.meta["mono"] is False
+    suit = at_size(faded.picture, before)[300:340, 40:80].reshape(-1, 3).mean(axis=0)
+    assert suit[2] > suit[1] + 50 > suit[0], "the orange suit is orange"
+
+
+def test_the_face_stays_the_persons_own(sepia, samples):
+    before = photo.read(samples / "damaged_sepia_portrait.jpg", long_side=1280)
+    (was,) = find_faces(before, at_most=2)
+    (now,) = find_faces(sepia.picture, at_most=2)
+    shift = np.linalg.norm(now.points[:, :2] / 2 - was.points[:, :2], axis=1)
+    assert np.median(shift) < 0.02 * was.width
+
+
+def test_a_large_photo_keeps_its_own_pixels(make, original, tmp_path_factory):
+    large = cv2.resize(original, (2000, 2000), interpolation=cv2.INTER_CUBIC)
+    path = tmp_path_factory.mktemp("photos") / "large.jpg"
+    Image.fromarray(large[:, :, ::-1]).save(path, quality=95)
+    product = make("restore", path)
+    assert product.picture.shape == (2000, 2000, 3)
+    assert np.abs(product.picture.astype(int) - large).mean() < 2
+
+
+def test_a_photo_stored_sideways_comes_out_upright_and_without_its_place(make, samples):
+    product = make("restore", samples / "exif_rotated_gps.jpg")
+    with Image.open(product.result.path) as picture:
+        assert picture.format == "JPEG"
+        assert not picture.getexif()
+        assert picture.height > picture.width
+    written = product.result.path.read_bytes()
+    assert b"Exif" not in written and b"GPS" not in written
+    (face,) = find_faces(product.picture, at_most=2)
+    assert abs(face.angle) < 0.3
+
+
+def test_progress_never_falls_and_ends_at_100(sepia):
+    assert sepia.percents == sorted(set(sepia.percents))
+    assert sepia.percents[-1] == 100
+
+
+def test_the_result_tells_how_it_was_made(sepia):
+    meta = sepia.meta
+    assert (sepia.result.media_type, sepia.result.content_type) == ("image", "image/jpeg")
+    assert (meta["engine"], meta["faces"]) == ("embedded", 1)
+    assert (meta["sourceWidth"], meta["sourceHeight"]) == (576, 640)
+    assert (meta["width"], meta["height"]) == (1152, 1280)
+    assert meta["mendedPercent"] > 2
