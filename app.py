@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from connexion.datastructures import MediaTypeDict
 from connexion.middleware.context import ContextMiddleware
@@ -14,10 +14,14 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.security import SecurityMiddleware
 from starlette.types import ASGIApp
 
+import providers
 import settings as environment
 from handlers import problems
 from handlers.envelope import Envelope
+from handlers.files import files_app
 from handlers.security import ApiKeyCheck
+from providers.storage import StorageUnavailable
+from providers.storage.disk import DiskStorage
 from services import media
 from settings import Settings
 from spec import CONTRACT, functions
@@ -63,7 +67,7 @@ def create_app(
             ),
         },
     )
-    problems.register(app, answers)
+    problems.register(app, answers, known={StorageUnavailable: "storage_unavailable"})
     app.serve(CONTRACT)
     return app
 
@@ -102,10 +106,7 @@ def _mounts(settings: Settings) -> dict[str, ASGIApp]:
     """Files kept on this machine are served by it; a bucket serves its own."""
     if settings.s3_bucket:
         return {}
-    import providers
-    from handlers import files
-
-    return {STORAGE_PREFIX: files.files_app(providers.storage())}
+    return {STORAGE_PREFIX: files_app(cast(DiskStorage, providers.storage()))}
 
 
 @asynccontextmanager

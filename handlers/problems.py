@@ -11,7 +11,7 @@ from connexion.exceptions import ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from starlette.exceptions import HTTPException
 
-from errors import ApiError
+from errors import CODES, ApiError
 from logs import EXCHANGE
 from spec.answers import AnswerMismatchError, Answers
 from spec.application import ContractApp
@@ -56,7 +56,7 @@ def as_api_error(error: Exception, known: Mapping[type[Exception], str] | None =
         return error
     for kind, code in (known or {}).items():
         if isinstance(error, kind):
-            return ApiError(code, retry_after=1 if code == "service_unavailable" else None)
+            return ApiError(code, retry_after=1 if CODES[code][0] == 503 else None)
     if isinstance(error, HTTPException):
         fallback = "bad_request" if error.status_code < 500 else "internal_error"
         code = _BY_STATUS.get(error.status_code, fallback)

@@ -18,6 +18,7 @@ from spec.schemas import compiled, reasons
 JSON_LIMIT = 1024 * 1024  # bytes
 UNAUTHENTICATED_JSON_LIMIT = 256 * 1024  # bytes; webhooks are read before anyone is known
 MAX_DEPTH = 64
+MAX_NUMBER_LENGTH = 400
 BODY_SECONDS = 30
 # A client that is still sending when it is refused sees a reset instead of the answer, so a body
 # that is too large is read on, and thrown away, as far as this.
@@ -32,11 +33,7 @@ _LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}")
 
 
 class JsonBody:
-    """A JSON body of one operation, made once; stands in connexion's validator_map.
-
-    exact: refuse numbers that a float or a 64-bit integer would change. Webhooks are exempt, as
-    their bytes are the authority and a provider may send what it likes.
-    """
+    """A JSON body of one operation, made once; stands in connexion's validator_map."""
 
     def __init__(
         self,
@@ -44,13 +41,11 @@ class JsonBody:
         schema: Mapping[str, Any],
         required: bool = False,
         limit: int = JSON_LIMIT,
-        exact: bool = True,
         **_: Any,
     ) -> None:
         self._validator = compiled(schema)
         self._required = required
         self._limit = limit
-        self._exact = exact
 
     async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
         """Read and validate; the parsed body goes to `arguments`, the bytes to `raw_body`."""
@@ -66,14 +61,17 @@ class JsonBody:
             if self._required:
                 raise refused("is required")
             return None
-        value = parsed(raw, exact=self._exact)
-        if found := reasons(self._validator, value):
+        value = parsed(raw)
+        found = reasons(self._validator, value)
+        if not found and _LONG_NUMBER.search(raw):
+            found = reasons(self._validator, _exact(raw))
+        if found:
             raise ApiError("bad_request", "The body does not match the contract", details=found)
         return value
 
 
-def parsed(raw: bytes, *, exact: bool = True) -> Any:
-    """JSON that PostgreSQL can keep and a float can hold, or ApiError `bad_request`.
+def parsed(raw: bytes) -> Any:
+    """JSON that PostgreSQL can keep, or ApiError `bad_request`; numbers as float or integer.
 
     orjson already refuses NaN, 1e400, lone surrogates, invalid UTF-8 and a byte order mark.
     """
@@ -85,8 +83,6 @@ def parsed(raw: bytes, *, exact: bool = True) -> Any:
         raise refused(f"is nested deeper than {MAX_DEPTH} levels")
     if b"\\u0000" in raw and _has_nul(value):
         raise refused("must not contain NUL")
-    if exact and _LONG_NUMBER.search(raw):
-        _require_exact_numbers(raw)
     return value
 
 
@@ -221,19 +217,20 @@ def _has_nul(value: Any) -> bool:
     return isinstance(value, list) and any(map(_has_nul, value))
 
 
-def _require_exact_numbers(raw: bytes) -> None:
-    """Refuse a number with more digits than its parsed value keeps; orjson rounds silently."""
-    json.loads(raw, parse_float=_exact_float, parse_int=_exact_integer)
+def _exact(raw: bytes) -> Any:
+    """The same JSON with every digit: a float has rounded 100.00000000000000001 to 100.
+
+    Only for the schema to look at. What passes its limits is then exact as a float too; numbers
+    the contract says nothing about may be rounded, as JSON between programs always may.
+    """
+    return json.loads(raw, parse_float=_decimal, parse_int=_integer)
 
 
-def _exact_float(text: str) -> None:
-    if len(text) > _MAX_NUMBER or Decimal(text) != Decimal(repr(float(text))):
-        raise refused("has a number with more digits than can be kept exactly")
+def _decimal(text: str) -> Decimal:
+    if len(text) > MAX_NUMBER_LENGTH:
+        raise refused(f"has a number of more than {MAX_NUMBER_LENGTH} characters")
+    return Decimal(text)
 
 
-def _exact_integer(text: str) -> None:
-    if len(text) > _MAX_NUMBER or not -(2**63) <= int(text) < 2**64:
-        raise refused("has an integer of more than 64 bits")
-
-
-_MAX_NUMBER = 40
+def _integer(text: str) -> int:
+    return int(_decimal(text))

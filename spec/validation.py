@@ -23,7 +23,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from errors import ApiError
 from spec import bodies, forms
-from spec.functions import RAW_BODY, accepted
 from spec.operations import JSON
 
 # An operation without a body takes and ignores one up to this size, such as the `{}` of a client
@@ -86,7 +85,6 @@ class OperationValidation(RequestValidationOperation):
             schema=schema,
             required=self._operation.request_body.get("required", False),
             limit=limit,
-            exact=RAW_BODY not in accepted(self._operation.function),
         )
 
     def _media_type(self, content: _Content) -> str | None:
