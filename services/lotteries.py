@@ -13,7 +13,7 @@ from uuid import UUID
 
 from psycopg2 import errorcodes
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -109,7 +109,7 @@ def winners_of(session: Session, lottery_ids: list[UUID]) -> dict[UUID, list[Lot
     rows = session.scalars(
         select(LotteryWinner)
         .where(LotteryWinner.lottery_id.in_(lottery_ids))
-        .distinct(LotteryWinner.lottery_id, LotteryWinner.place)
+        .ext(distinct_on(LotteryWinner.lottery_id, LotteryWinner.place))
         .order_by(LotteryWinner.lottery_id, LotteryWinner.place, LotteryWinner.round.desc())
     )
     found: dict[UUID, list[LotteryWinner]] = {}
