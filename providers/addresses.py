@@ -1,0 +1,62 @@
+"""Which addresses are the public internet, and what a name resolves to."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from queue import Empty, SimpleQueue
+
+Address = IPv4Address | IPv6Address
+
+# All that IANA has given out for the public internet; the rest of IPv6 is not for us.
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+# RFC 6052: in networks without IPv4, this is how an IPv4 address looks.
+_NAT64 = IPv6Network("64:ff9b::/96")
+# Not private by their registry or by Python 3.11, and yet inside of somebody's network.
+_INSIDE = (
+    IPv4Network("192.0.0.0/24"),  # RFC 6890; Oracle's cloud answers with credentials at .192
+    IPv4Network("192.88.99.0/24"),  # RFC 7526: relays into IPv6
+    IPv4Network("168.63.129.16/32"),  # Azure's host
+)
+
+
+def is_public(address: Address) -> bool:
+    """Whether anybody on the internet may be reached there, as opposed to us and our neighbours.
+
+    IPv6 forms that lead to an IPv4 address are judged by that one, or refused.
+    """
+    if isinstance(address, IPv4Address):
+        inside = any(address in network for network in _INSIDE)
+        return address.is_global and not address.is_multicast and not inside
+    if address.ipv4_mapped is not None:
+        return is_public(address.ipv4_mapped)
+    if address in _NAT64:
+        return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+    tunnelled = address.sixtofour is not None or address.teredo is not None
+    return address in _GLOBAL_UNICAST and address.is_global and not tunnelled
+
+
+def resolve(host: str, seconds: float) -> list[Address]:
+    """The addresses of a name as the system knows them, the best first.
+
+    socket.gaierror when there are none, TimeoutError when the system does not tell within
+    `seconds`: it has no limit of its own.
+    """
+    answers: SimpleQueue[list[Address] | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            answers.put([ip_address(address[0]) for *_, address in found])
+        except (OSError, ValueError) as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError("no answer to a name look-up") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

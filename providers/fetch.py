@@ -1,0 +1,258 @@
+"""Download of an address that a customer gave, without letting it lead into our own network.
+
+Every host, of redirects too, is resolved once; all its addresses must be public, and the
+connection goes to one of them, so that a name that changes its answer in between gains nothing.
+OWASP API7:2023, Server Side Request Forgery.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import BinaryIO
+from urllib.parse import urljoin
+
+import certifi
+import requests
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
+
+from providers.addresses import Address, is_public, resolve
+
+MAX_REDIRECTS = 3
+CONNECT_SECONDS = 5.0
+CHUNK_BYTES = 64 * 1024
+PORTS = {"http": 80, "https": 443}
+REDIRECTS = {301, 302, 303, 307, 308}
+PASSING = {408, 425, 429}  # refusals that another time may not meet
+USER_AGENT = "livephoto/1"
+
+_TEXTS = {
+    "url_not_allowed": "Ссылка не подходит: нужен общедоступный адрес http:// или https://.",
+    "url_not_found": "По ссылке нет файла. Проверьте, что она открывается без входа и пароля.",
+    "url_untrusted": "Сайт по ссылке не подтвердил свою подлинность. Загрузите фото иначе.",
+    "url_too_large": "Файл по ссылке слишком большой.",
+}
+
+
+class FetchRefused(Exception):
+    """It will not work another time either. `code`, and `message` for the customer."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = _TEXTS[code]
+
+
+class FetchFailed(Exception):
+    """Temporary trouble; the text names the host but never the path, which may hold secrets."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came: size in bytes, and the type that the other side claims."""
+
+    content_type: str
+    size: int
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What may be reached and how; the default is the public internet."""
+
+    allows: Callable[[Address], bool] = is_public
+    ports: frozenset[int] = frozenset(PORTS.values())
+    resolve: Callable[[str, float], list[Address]] = resolve
+    trust: ssl.SSLContext = field(default_factory=_trust)
+
+
+def fetch(
+    url: str,
+    target: BinaryIO,
+    *,
+    max_bytes: int,
+    deadline_seconds: float,
+    guard: Guard | None = None,
+) -> Fetched:
+    """Write what is at `url` to `target`, at most `max_bytes`, within `deadline_seconds` in all.
+
+    The type that the other side claims proves nothing: look at the bytes. FetchRefused when it
+    will never work, FetchFailed when it may later; `target` may then hold a part.
+    """
+    guard = guard or Guard()
+    deadline = time.monotonic() + deadline_seconds
+    for _ in range(MAX_REDIRECTS + 1):
+        place = _parsed(url, guard)
+        with (
+            _translated(place),
+            closing(_connected(place, guard, deadline)) as sock,
+            _cut_at(deadline, sock),
+            closing(_asked(place, sock)) as response,
+        ):
+            location = response.getheader("Location")
+            if response.status not in REDIRECTS or location is None:
+                _refuse_failure(place, response)
+                size = _copied(response, target, max_bytes, deadline)
+                return Fetched(response.getheader("Content-Type", ""), size)
+            # http.client takes headers for Latin-1; some sites send paths as they are.
+            url = urljoin(url, location.encode("latin-1").decode(errors="replace"))
+    raise FetchRefused("url_not_found")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A URL taken apart."""
+
+    secure: bool
+    host: str
+    port: int
+    authority: str  # as the Host header says it
+    path: str
+
+    def __str__(self) -> str:
+        return self.authority
+
+
+def _parsed(url: str, guard: Guard) -> _Place:
+    try:
+        # Names in any script become ASCII, and what a path may not contain is quoted.
+        parts: Url = parse_url(requests.Request("GET", url).prepare().url or "")
+    except (requests.RequestException, LocationParseError, UnicodeError) as error:
+        raise FetchRefused("url_not_allowed") from error
+    if parts.scheme not in PORTS or parts.auth is not None or not parts.host:
+        raise FetchRefused("url_not_allowed")
+    port = PORTS[parts.scheme] if parts.port is None else parts.port
+    if port not in guard.ports:
+        raise FetchRefused("url_not_allowed")
+    return _Place(
+        secure=parts.scheme == "https",
+        host=parts.host.strip("[]"),
+        port=port,
+        authority=parts.host if port == PORTS[parts.scheme] else f"{parts.host}:{port}",
+        path=parts.request_uri,
+    )
+
+
+@contextmanager
+def _translated(place: _Place) -> Iterator[None]:
+    """What the network says, as our two errors."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise FetchRefused("url_untrusted") from error
+    except socket.gaierror as error:
+        if error.errno == socket.EAI_AGAIN:
+            raise FetchFailed(f"{place}: name not resolved") from error
+        raise FetchRefused("url_not_found") from error
+    except UnicodeError as error:
+        raise FetchRefused("url_not_allowed") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise FetchFailed(f"{place}: {type(error).__name__}") from error
+
+
+def _connected(place: _Place, guard: Guard, deadline: float) -> socket.socket:
+    """A connection to an address that was looked at, for TLS with the name proved."""
+    addresses = guard.resolve(place.host, _left(deadline))
+    # One private address among public ones is an attempt, not a mistake.
+    if not all(guard.allows(address) for address in addresses):
+        raise FetchRefused("url_not_allowed")
+    sock = _first_answering(addresses, place.port, deadline)
+    try:
+        sock.settimeout(_left(deadline))
+        if place.secure:
+            sock = guard.trust.wrap_socket(sock, server_hostname=place.host)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _first_answering(addresses: list[Address], port: int, deadline: float) -> socket.socket:
+    trouble: OSError = ConnectionError("no address")
+    for address in addresses:
+        try:
+            return socket.create_connection(
+                (str(address), port), timeout=min(CONNECT_SECONDS, _left(deadline))
+            )
+        except OSError as error:
+            trouble = error
+    raise trouble
+
+
+@contextmanager
+def _cut_at(deadline: float, sock: socket.socket) -> Iterator[None]:
+    """Ends a conversation at the deadline: a timeout of each read would allow a byte at a time."""
+    # Of the plain socket: that of TLS would first wait for the other side.
+    timer = threading.Timer(_left(deadline), _cut, [sock])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(sock: socket.socket) -> None:
+    try:
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError:
+        return  # it has ended by itself
+
+
+def _asked(place: _Place, sock: socket.socket) -> http.client.HTTPResponse:
+    """The head of the answer; http.client bounds its lines and their number."""
+    connection = http.client.HTTPConnection(place.host, place.port)
+    connection.sock = sock
+    headers = {
+        "Host": place.authority,
+        "User-Agent": USER_AGENT,
+        "Accept": "image/*, */*;q=0.5",
+        "Accept-Encoding": "identity",  # what is measured is what is stored
+        "Connection": "close",
+    }
+    connection.request("GET", place.path, headers=headers)
+    return connection.getresponse()
+
+
+def _refuse_failure(place: _Place, response: http.client.HTTPResponse) -> None:
+    status = response.status
+    if status >= 500 or status in PASSING:
+        raise FetchFailed(f"{place}: answered {status}")
+    if status != 200:
+        raise FetchRefused("url_not_found")
+
+
+def _copied(
+    response: http.client.HTTPResponse, target: BinaryIO, max_bytes: int, deadline: float
+) -> int:
+    if response.length is not None and response.length > max_bytes:
+        raise FetchRefused("url_too_large")
+    size = 0
+    while chunk := response.read1(CHUNK_BYTES):
+        size += len(chunk)
+        if size > max_bytes:
+            raise FetchRefused("url_too_large")
+        target.write(chunk)
+    _left(deadline)  # a connection that was cut looks like an end
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return size
+
+
+def _left(deadline: float) -> float:
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError("out of time")
+    return seconds
