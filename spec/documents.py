@@ -79,7 +79,7 @@ class Documents:
         ]
         routes += [Mount(prefix, app=mounted) for prefix, mounted in mounts.items()]
         self._router = Router(routes, redirect_slashes=False)
-        self._prefixes = (f"{ROOT}/openapi.", f"{ROOT}/docs", *mounts)
+        self._prefixes = (f"{ROOT}/openapi.", f"{ROOT}/docs", *(f"{prefix}/" for prefix in mounts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route what is ours; one comparison is all that a request of the API pays for it."""

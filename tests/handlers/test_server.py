@@ -90,6 +90,18 @@ def test_readiness_fails_first_when_the_server_stops(tmp_path: Path) -> None:
         assert server.process.wait(10) == 0
 
 
+def test_files_of_this_machine_are_served_beside_the_api(tmp_path: Path) -> None:
+    with wire.serve("tests.stubs:create()", tmp_path, S3_BUCKET="") as server:
+        for path in ("/storage/objects/forged", "/api/storage/objects/forged"):
+            answer = server.request("GET", path, key=None)
+            assert answer.status == 403
+            assert answer.json["code"] == "link_invalid"
+            line = server.access(answer.headers["X-Request-ID"])
+            assert (line["path"], line["code"]) == ("/storage/*", "link_invalid")
+        answer = server.request("GET", "/storage/nothing", key=None)
+        assert (answer.status, answer.json["code"]) == (404, "not_found")
+
+
 @pytest.mark.parametrize(
     ("application", "environ", "told"),
     [
