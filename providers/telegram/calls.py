@@ -7,6 +7,7 @@ of requests are not chained, and urllib3's own log lines are stripped of it.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import re
 import threading
@@ -95,7 +96,7 @@ class BotCalls:
     def _attempt(self, method: str, parameters: Mapping[str, Any], seconds: float) -> Any:
         if (silence := self._silent_until.get(method, 0) - self._clock.now()) > 0:
             raise TelegramError(
-                method, Meaning.TEMPORARY, "still asked to wait", retry_after=int(silence) + 1
+                method, Meaning.TEMPORARY, "still asked to wait", retry_after=math.ceil(silence)
             )
         status, answer = self._exchange(method, parameters, seconds)
         if status == 200 and answer.get("ok") is True and "result" in answer:
