@@ -41,6 +41,7 @@ POLL_SECONDS = 2.0  # also the longest delay of a job whose run_at has come
 GRACE_SECONDS = 20.0  # a job that needs longer after SIGTERM goes back to the queue
 PAUSE_AFTER_TROUBLE_SECONDS = 2.0
 FETCH_DEADLINE_SECONDS = 30.0
+CUT_OFF_SECONDS = 3600  # longer than any upload takes
 GONE_TEXT = "Файл с фото больше не доступен. Токены возвращены на баланс."
 TROUBLE_TEXT = (
     "Сервис временно перегружен, фото обработать не удалось. Токены возвращены на баланс."
@@ -297,6 +298,7 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("give up lost jobs", 5, _give_up_lost_jobs),
     ("delete expired files", 60, _delete_expired_files),
     ("forget idempotency keys", 600, _forget_idempotency_keys),
+    ("remove cut-off writes", 600, lambda: providers.storage().sweep(CUT_OFF_SECONDS)),
 ]
 
 

@@ -10,11 +10,13 @@ import providers
 from db import reading, schema
 from errors import ApiError
 from services import queue
+from spec import bridge
 
 log = logging.getLogger(__name__)
 
 # Jobs normally start within seconds; this long without a worker means that none is running.
 QUEUE_STALLED_SECONDS = 900
+REQUIRED = ("database", "migrations", "storage", "server")
 
 
 def health_live() -> Any:
@@ -31,7 +33,8 @@ def health_ready() -> Any:
         )
     }
     checks["queue"] = _queue()
-    ready = all(checks[name]["ok"] for name in ("database", "migrations", "storage"))
+    checks["server"] = {"ok": not bridge.stopping.is_set()}
+    ready = all(checks[name]["ok"] for name in REQUIRED)
     return {"status": "ok" if ready else "unavailable", "checks": checks}, 200 if ready else 503
 
 
