@@ -1,0 +1,345 @@
+"""A customer's story, played over HTTP as the bot would: `make demo`.
+
+Everything runs for real in a state folder of its own, fresh each time. Leaves a video and a photo
+in var/demo/, ends with exit code 1 at the first surprise, and stops all it started.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import cv2
+import requests
+from PIL import Image
+
+from db import cluster, embedded
+from local import Stack
+from settings import Settings
+
+ROOT = Path(__file__).parent
+FOLDER = ROOT / "var/demo"
+STATE = FOLDER / "state"
+PORTRAIT = ROOT / "samples/portrait.jpg"
+OLD_PHOTO = ROOT / "samples/damaged_sepia_portrait.jpg"
+VIDEO = FOLDER / "portrait-animated.mp4"
+RESTORED = FOLDER / "old-photo-restored.jpg"
+
+GIFT_TOKENS = 30
+ANIMATE_TOKENS = 10
+RESTORE_TOKENS = 5
+PATIENCE_SECONDS = 90
+POLL_SECONDS = 0.3
+PATH_WIDTH = 36
+UUID = re.compile(r"([0-9a-f]{8})-[0-9a-f-]{27}")
+
+
+class SurpriseError(Exception):
+    """Something did not go as this story tells it."""
+
+
+class Bot:
+    """The one client of the API: sends the key, says in a line what each call meant."""
+
+    def __init__(self, base_url: str, key: str) -> None:
+        self._base = base_url
+        self._key = key
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy between us and ourselves
+
+    def call(
+        self, method: str, path: str, expect: int, meaning: Callable[[Any], str], **options: Any
+    ) -> Any:
+        """One request of the contract; `meaning` of its JSON is printed. SurpriseError."""
+        headers = {"X-API-Key": self._key, **options.pop("headers", {})}
+        answer = self.plain(method, f"{self._base}{path}", expect, headers=headers, **options)
+        body = answer.json()
+        replayed = "Idempotency-Replayed" in answer.headers
+        say(method, path, expect, meaning(body) + (", replayed" if replayed else ""))
+        return body
+
+    def get(self, path: str) -> requests.Response:
+        """A 200 that somebody else will tell about. SurpriseError."""
+        return self.plain("GET", f"{self._base}{path}", 200, headers={"X-API-Key": self._key})
+
+    def plain(self, method: str, url: str, *expect: int, **options: Any) -> requests.Response:
+        """One request without the key, as signed links and forms need none. SurpriseError."""
+        answer = self._session.request(method, url, timeout=30, **options)
+        insist(
+            answer.status_code in expect,
+            f"{method} {url} answered {answer.status_code}, not {expect}: {answer.text[:500]}",
+        )
+        return answer
+
+
+def say(method: str, path: str, status: int | str, meaning: str) -> None:
+    """One step of the story as one line."""
+    short = UUID.sub(r"\1…", path)
+    short = short if len(short) <= PATH_WIDTH else f"{short[: PATH_WIDTH - 1]}…"
+    click.echo(f"{method:<5}  {short:<{PATH_WIDTH}}  {status:<4}  {meaning}")
+
+
+def insist(fact: bool, surprise: str) -> None:
+    """SurpriseError unless `fact`."""
+    if not fact:
+        raise SurpriseError(surprise)
+
+
+def main() -> None:
+    """Play the story once; exit code 1 when it went otherwise."""
+    started = time.monotonic()
+    try:
+        clear()
+        click.echo("Starting PostgreSQL, the server and a worker...")
+        # Defaults only: a demo must not touch what an .env of this folder connects to.
+        defaults = Settings(state_dir=STATE, port=0, web_concurrency=1)
+        with Stack(**vars(defaults)) as stack:
+            play(stack)
+    except (SurpriseError, requests.RequestException, RuntimeError) as trouble:
+        click.echo(f"\nThe demo failed: {trouble}\nLogs are in {STATE}/logs", err=True)
+        sys.exit(1)
+    click.echo(f"\nAll well in {time.monotonic() - started:.0f} s. Look at the results:")
+    click.echo(f"  {VIDEO}\n    made from {PORTRAIT}")
+    click.echo(f"  {RESTORED}\n    made from {OLD_PHOTO}")
+
+
+def clear() -> None:
+    """Forget the last demo. SurpriseError while it still runs."""
+    database = STATE / "postgres"
+    insist(embedded.running_url(database) is None, "another demo is running in var/demo")
+    # Where root's data had to go elsewhere, only a link to it is in our folder.
+    shutil.rmtree(cluster.data_folder(database), ignore_errors=True)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    STATE.mkdir(parents=True)
+
+
+def play(stack: Stack) -> None:
+    """The story from the first visit to the finished photos."""
+    bot = Bot(f"{stack.url}/v1", stack.api_key)
+    user_id = register(bot)
+    top_up(stack, bot, user_id)
+    portrait, old_photo = upload(bot), upload_by_form(bot)
+    animate = order(bot, user_id, "animate", portrait)
+    restore = order(bot, user_id, "restore", old_photo)
+    change_mind(bot, user_id, portrait)
+    watch(bot, animate)
+    watch(bot, restore)
+    read_books(bot, user_id)
+    download(bot, animate, VIDEO)
+    download(bot, restore, RESTORED)
+    check_video()
+    check_photo()
+    books = stack.cli("ledger", "check")
+    say("CLI", "cli.py ledger check", "ok", f"{len(books.splitlines())} rules of the books hold")
+
+
+def register(bot: Bot) -> str:
+    """Anna comes to the bot and agrees to the processing of her data."""
+    bot.call("GET", "/health/ready", 200, lambda b: f"all well: {', '.join(b['checks'])}")
+    user = bot.call(
+        "POST",
+        "/users/register-or-login",
+        200,
+        lambda b: f"Anna is registered, her own invitation code is {b['refCode']}",
+        json={"telegramId": "384726159", "username": "anna_sergeevna"},
+        headers={"Idempotency-Key": "register-384726159"},
+    )
+    user_id: str = user["id"]
+    bot.call(
+        "PATCH",
+        f"/users/{user_id}/consent",
+        200,
+        lambda b: f"consent to personal data processing: {b['consentPd']}",
+        json={"consentPd": True},
+    )
+    return user_id
+
+
+def top_up(stack: Stack, bot: Bot, user_id: str) -> None:
+    """Anna looks at the prices and gets tokens as a gift from the operator."""
+    bot.call(
+        "GET",
+        "/tariffs",
+        200,
+        lambda b: "; ".join(f"{t['monthlyTokens']} tokens for {t['costRub']} RUB" for t in b),
+    )
+    command = ("grant", user_id, str(GIFT_TOKENS), "--key", "demo", "--reason", "a gift")
+    say("CLI", f"cli.py {' '.join(command[:3])}", "ok", stack.cli(*command).strip())
+    expect_balance(bot, user_id, GIFT_TOKENS)
+
+
+def upload(bot: Bot) -> str:
+    """The portrait goes through the server."""
+    with PORTRAIT.open("rb") as file:
+        data = bot.call(
+            "POST",
+            "/data",
+            201,
+            lambda b: f"{PORTRAIT.name} uploaded ({b['type']})",
+            data={"type": "image"},
+            files={"file": (PORTRAIT.name, file, "image/jpeg")},
+        )
+    data_id: str = data["id"]
+    return data_id
+
+
+def upload_by_form(bot: Bot) -> str:
+    """The old photo goes straight to the storage, by a signed form, and is confirmed."""
+    form = bot.call(
+        "POST",
+        "/data/presign",
+        200,
+        lambda b: f"a signed upload form, good for {b['expiresInSeconds']} s",
+        json={"type": "image", "fileName": OLD_PHOTO.name, "contentType": "image/jpeg"},
+    )
+    url = form["uploadUrl"]
+    with OLD_PHOTO.open("rb") as file:
+        sent = bot.plain("POST", url, 200, 201, 204, data=form["fields"], files={"file": file})
+    say("POST", urlsplit(url).path, sent.status_code, f"the storage took {OLD_PHOTO.name}")
+    data = bot.call(
+        "POST",
+        f"/data/{form['dataId']}/confirm",
+        200,
+        lambda b: f"{OLD_PHOTO.name} confirmed, link good for {b['expiredIn']} s",
+    )
+    data_id: str = data["id"]
+    return data_id
+
+
+def request_job(
+    bot: Bot, user_id: str, service: str, data_id: str, **headers: str
+) -> dict[str, Any]:
+    """POST /jobs, which must be queued at once."""
+    job: dict[str, Any] = bot.call(
+        "POST",
+        "/jobs",
+        201,
+        lambda b: f"order {b['orderId']} to {service}, {b['tokensReserved']} tokens reserved",
+        json={
+            "userId": user_id,
+            "serviceType": service,
+            "input": [{"type": "image", "dataId": data_id}],
+        },
+        headers=headers,
+    )
+    insist(job["status"] == "queued", f"order {job['orderId']} is {job['status']}")
+    return job
+
+
+def order(bot: Bot, user_id: str, service: str, data_id: str) -> str:
+    """A job; asked for twice, as after a lost answer, it is still one job and one charge."""
+    key = {"Idempotency-Key": f"{service}-{data_id}"}
+    first, again = (request_job(bot, user_id, service, data_id, **key) for _ in range(2))
+    insist(first == again, "a repeated order was answered differently")
+    job_id: str = first["id"]
+    return job_id
+
+
+def change_mind(bot: Bot, user_id: str, data_id: str) -> None:
+    """A third order, cancelled before a worker takes it."""
+    job = request_job(bot, user_id, "animate", data_id)
+    cancelled = bot.call(
+        "POST",
+        f"/jobs/{job['id']}/cancel",
+        200,
+        lambda b: f"order {b['orderId']} is cancelled, its tokens are back",
+    )
+    insist(cancelled["meta"].get("reason") == "cancelled", f"cancelling left {cancelled}")
+    expect_balance(bot, user_id, GIFT_TOKENS - ANIMATE_TOKENS - RESTORE_TOKENS)
+
+
+def expect_balance(bot: Bot, user_id: str, tokens: int) -> None:
+    """The balance as the API tells it is `tokens`. SurpriseError."""
+    path = f"/users/{user_id}/balance"
+    balance = bot.call("GET", path, 200, lambda b: f"{b['balanceTokens']} tokens to spend")
+    insist(balance["balanceTokens"] == tokens, f"the balance is {balance}, not {tokens}")
+
+
+def watch(bot: Bot, job_id: str) -> None:
+    """Ask for the progress until the job is done; a line when it has gone a quarter further."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    told: tuple[str, int] | None = None
+    while told is None or told[0] != "done":
+        insist(time.monotonic() < deadline, f"job {job_id} is not done in {PATIENCE_SECONDS} s")
+        answer = bot.get(f"/jobs/{job_id}")
+        job = answer.json()
+        insist(job["status"] != "failed", f"job {job_id} failed: {job['meta']}")
+        news = (job["status"], job["progress"] // 25)
+        if news != told:
+            told = news
+            meaning = f"{job['serviceType']} is {job['status']}, {job['progress']}%"
+            say("GET", f"/jobs/{job_id}", answer.status_code, meaning)
+        time.sleep(POLL_SECONDS)
+
+
+def read_books(bot: Bot, user_id: str) -> None:
+    """Anna's orders and every move of her tokens."""
+    jobs = bot.call(
+        "GET",
+        "/jobs",
+        200,
+        lambda b: ", ".join(f"{j['orderId']} {j['serviceType']} {j['status']}" for j in b),
+        params={"userId": user_id},
+    )
+    insist([j["status"] for j in jobs] == ["failed", "done", "done"], f"the jobs are {jobs}")
+    moves = bot.call(
+        "GET",
+        "/transactions",
+        200,
+        lambda b: ", ".join(f"{t['type']} {t['tokensDelta']:+}" for t in b),
+        params={"userId": user_id},
+    )
+    left = GIFT_TOKENS - ANIMATE_TOKENS - RESTORE_TOKENS
+    insist(sum(t["tokensDelta"] for t in moves) == left, f"the moves are {moves}")
+
+
+def download(bot: Bot, job_id: str, target: Path) -> None:
+    """The result by its signed link, which needs no key."""
+    job = bot.get(f"/jobs/{job_id}").json()
+    answer = bot.plain("GET", job["resultUrl"], 200)
+    target.write_bytes(answer.content)
+    kind = answer.headers["Content-Type"]
+    meaning = f"{kind}, {len(answer.content) // 1024} KB, saved as {target.name}"
+    say("GET", urlsplit(job["resultUrl"]).path, answer.status_code, meaning)
+
+
+def check_video() -> None:
+    """The video plays: H.264, even sides, about four seconds, all frames there."""
+    video = cv2.VideoCapture(str(VIDEO))
+    code = int(video.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("ascii", "replace")
+    rate = video.get(cv2.CAP_PROP_FPS)
+    frames = 0
+    while video.grab():
+        frames += 1
+    width = int(video.get(cv2.CAP_PROP_FRAME_WIDTH))
+    height = int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    video.release()
+    facts = f"{code}, {width}x{height}, {frames} frames at {rate:g} a second"
+    insist(code.lower() in ("avc1", "h264"), f"the video is not H.264: {facts}")
+    insist(rate > 0 and 3.5 <= frames / rate <= 4.5, f"the video is not 4 seconds long: {facts}")
+    insist(width % 2 == height % 2 == 0 and width > 0, f"the video has odd sides: {facts}")
+    say("CHECK", VIDEO.name, "ok", facts)
+
+
+def check_photo() -> None:
+    """The restored photo is a JPEG larger than its source, with no EXIF left."""
+    with Image.open(OLD_PHOTO) as source, Image.open(RESTORED) as photo:
+        photo.load()
+        facts = (
+            f"{photo.format}, {source.width}x{source.height} became {photo.width}x{photo.height}"
+        )
+        insist(photo.format == "JPEG", f"the restored photo is not a JPEG: {facts}")
+        insist(photo.width > source.width, f"the restored photo is not larger: {facts}")
+        insist(not photo.getexif(), "the restored photo carries EXIF")
+    say("CHECK", RESTORED.name, "ok", f"{facts}, no EXIF")
+
+
+if __name__ == "__main__":
+    main()
