@@ -75,6 +75,8 @@ def config(level: str) -> dict[str, Any]:
             # gunicorn gives these two handlers of their own unless told otherwise.
             "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
             "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+            # Seven lines about its own plugins at each import.
+            "alembic.runtime.plugins": {"level": "WARNING"},
             # At INFO connexion reports every 401 and every media type it has no validator for.
             "connexion": {"level": "WARNING"},
         },
