@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import providers.fetch
 from providers.addresses import Address
 from providers.fetch import Fetched, FetchFailed, FetchRefused, Guard, fetch
 
@@ -245,6 +246,19 @@ def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
     with site(ok()) as place:
         rules = guard(place, resolve=two, allows=lambda _: True)
         assert download(f"http://a.test:{place.port}/", rules)[1] == PHOTO
+
+
+def test_a_site_may_think_longer_than_a_connection_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(providers.fetch, "CONNECT_SECONDS", 0.1)
+
+    def think(connection: socket.socket) -> None:
+        time.sleep(0.3)
+        connection.sendall(ok())
+
+    with site(think) as place:
+        assert download(f"http://a.test:{place.port}/", guard(place))[1] == PHOTO
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
