@@ -4,7 +4,6 @@ because a stranger's file may crash, hang or swell whatever decodes it.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -56,7 +55,6 @@ class EmbeddedEngine:
             "photo": str(photo.absolute()),
             "target": str(target),
             "ffmpeg": _ffmpeg() if media_type == "video" else "",
-            "parentPid": os.getpid(),
             "timeoutSeconds": self._timeout_seconds,
             "memoryMb": self._memory_mb,
         }

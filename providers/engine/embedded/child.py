@@ -7,7 +7,6 @@ has limits of its own, no secrets in its environment, and dies with its parent.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import resource
@@ -20,7 +19,6 @@ from typing import Any
 
 from providers.engine import EngineError
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SPARE_MB = 512  # address space that is reserved but hardly ever touched: libraries, thread stacks
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 _NICENESS = 5  # the web server on the same machine goes first
@@ -31,7 +29,7 @@ _OPENCV_OUT_OF_MEMORY = -4  # cv::Error::StsNoMem
 def main() -> None:
     """Do the job on stdin."""
     request: dict[str, Any] = json.loads(sys.stdin.readline())
-    _die_with_parent(request["parentPid"])
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     confine(timeout_seconds=request["timeoutSeconds"], memory_mb=request["memoryMb"])
     report = _Report()
     try:
@@ -91,18 +89,13 @@ def _work(request: dict[str, Any], report: _Report) -> dict[str, Any]:
     return restore(source, target, progress=report.progress)
 
 
-def _die_with_parent(parent_pid: int) -> None:
-    """Never outlive the worker: nobody would count this job's time or memory any more."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The parent keeps our stdin open without writing to it: its end is the parent's end. This
-    # also takes ffmpeg along, and works where prctl does not exist.
-    threading.Thread(target=_watch_stdin, daemon=True).start()
-    if os.getppid() != parent_pid:
-        os._exit(1)
+def _die_with_parent() -> None:
+    """Never outlive the worker: nobody would count this job's time or memory any more.
 
-
-def _watch_stdin() -> None:
+    The worker holds the other end of stdin in silence until the job is over, so its end is the
+    worker's end. Unlike Linux's parent-death signal this takes a hung encoder along, and does not
+    mind which thread of the worker started us.
+    """
     # Not sys.stdin.read(): its lock, held at exit, would abort the interpreter.
     while os.read(0, 1):
         pass

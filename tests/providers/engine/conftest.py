@@ -37,6 +37,13 @@ class Product:
         video.release()
         return frames
 
+    @property
+    def first_frame(self) -> Any:
+        video = cv2.VideoCapture(str(self.result.path))
+        frame = video.read()[1]
+        video.release()
+        return frame
+
     @cached_property
     def picture(self) -> Any:
         return cv2.imread(str(self.result.path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)

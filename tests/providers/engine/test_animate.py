@@ -21,7 +21,8 @@ def portrait(make, samples):
 
 @pytest.fixture(scope="module")
 def portrait_faces(portrait) -> list[Face]:
-    found = [find_faces(frame, at_most=2) for frame in portrait.frames]
+    """The face in every second frame."""
+    found = [find_faces(frame, at_most=2) for frame in portrait.frames[::2]]
     assert all(len(people) == 1 for people in found)
     return [people[0] for people in found]
 
@@ -109,9 +110,9 @@ def test_the_person_blinks_with_both_eyes(portrait_faces):
     openings = np.array([eye_openings(face) for face in portrait_faces])
     shut = openings < 0.72 * np.median(openings, axis=0)
     together = np.flatnonzero(shut.all(axis=1))
-    assert len(together) >= 4
-    assert len(together) < 30, "a blink is short"
-    assert np.any(np.diff(together) > 20), "blinks twice in a loop"
+    assert len(together) >= 2
+    assert len(together) < 15, "a blink is short"
+    assert np.any(np.diff(together) > 10), "blinks twice in a loop"
 
 
 def test_the_person_smiles(portrait_faces):
@@ -119,10 +120,9 @@ def test_the_person_smiles(portrait_faces):
     assert max(smiles) > 1.08 * smiles[0]
 
 
-def test_the_head_turns_to_both_sides(portrait_faces):
+def test_the_head_turns_to_one_side_and_then_to_the_other(portrait_faces):
     offsets = np.array([nose_offset(face) for face in portrait_faces])
-    assert offsets.max() - np.median(offsets) > 0.02
-    assert np.median(offsets) - offsets.min() > 0.02
+    assert offsets[8:18].mean() > 0.02 > -0.04 > offsets[33:43].mean()
 
 
 def test_the_last_frame_meets_the_first(portrait, two_people, cup):
@@ -170,7 +170,7 @@ def test_a_sound_photo_is_not_mended_before_it_is_animated(portrait):
 def test_two_people_both_blink_but_not_in_step(two_people):
     assert two_people.meta["faces"] == 2
     left, right = [], []
-    for frame in two_people.frames[10:45]:
+    for frame in two_people.frames[14:40]:
         people = sorted(find_faces(frame, at_most=3), key=lambda face: face.centre[0])
         assert len(people) == 2
         left.append(np.mean(eye_openings(people[0])))
@@ -192,10 +192,10 @@ def test_a_cat_is_not_taken_for_a_person(samples):
 
 def test_an_old_print_is_mended_before_it_moves(old_print, samples):
     assert old_print.meta["mendedPercent"] > 2
-    height, width = old_print.frames[0].shape[:2]
+    height, width = old_print.first_frame.shape[:2]
     before = cv2.resize(cv2.imread(str(samples / "damaged_sepia_portrait.jpg")), (width, height))
     was = damage.evidence(damage.probabilities(before))
-    now = damage.evidence(damage.probabilities(old_print.frames[0]))
+    now = damage.evidence(damage.probabilities(old_print.first_frame))
     assert was.convincing and not now.convincing
     assert now.length < 0.35 * was.length
 

@@ -27,6 +27,10 @@ def family(parent: int | None = None) -> list[psutil.Process]:
     return names
 
 
+def encoder(processes: list[psutil.Process]) -> psutil.Process:
+    return next(process for process in processes if "libx264" in process.cmdline())
+
+
 def failure(engine: EmbeddedEngine, photo: Path, workdir: Path, **options) -> EngineError:
     with pytest.raises(EngineError) as failed:
         engine.run(
@@ -54,18 +58,19 @@ def test_a_job_over_its_time_is_killed(samples, tmp_path):
     assert not family()
 
 
-def test_a_stopped_job_takes_its_encoder_along(samples, tmp_path):
+def test_a_stopped_job_takes_even_a_hung_encoder_along(samples, tmp_path):
     seen: list[psutil.Process] = []
 
-    def remember(percent: int) -> None:
+    def hang_encoder(percent: int) -> None:
         if percent >= 30 and not seen:
             seen.extend(family())
+            encoder(seen).suspend()
 
     error = failure(
         EmbeddedEngine(),
         samples / "no_face_cup.jpg",
         tmp_path,
-        progress=remember,
+        progress=hang_encoder,
         should_stop=lambda: bool(seen),
     )
     assert (error.code, error.retryable) == ("stopped", True)
@@ -118,11 +123,12 @@ def test_a_child_killed_from_outside_is_a_crash_worth_another_try(samples, tmp_p
 
 
 def test_an_encoder_killed_from_outside_is_a_crash_too(samples, tmp_path):
+    killed: list[psutil.Process] = []
+
     def kill(percent: int) -> None:
-        if percent >= 30:
-            for process in family():
-                if "libx264" in " ".join(process.cmdline()):
-                    process.kill()
+        if percent >= 30 and not killed:
+            killed.append(encoder(family()))
+            killed[0].kill()
 
     error = failure(EmbeddedEngine(), samples / "no_face_cup.jpg", tmp_path, progress=kill)
     assert (error.code, error.retryable) == ("engine_crashed", True)
@@ -147,6 +153,7 @@ def test_a_worker_killed_in_mid_job_leaves_nothing_running(samples, tmp_path):
             pass
         running = family(worker.pid)
         assert len(running) == 2
+        encoder(running).suspend()
         worker.kill()
     wait_until_gone(running)
 
