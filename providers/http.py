@@ -1,0 +1,312 @@
+"""JSON over HTTP to payment providers: time limits, safe repeats, one log line per call.
+
+No header, body or URL is ever logged or put into an error: they hold keys and customers' data.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+import tenacity
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
+
+from providers.failures import (
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderRejected,
+    ProviderUnavailable,
+)
+
+# After these the provider may have done what it was asked for, or may do it on a repeat.
+PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+KEY_STATUSES = frozenset({401, 403})
+MAX_ANSWER_BYTES = 1024 * 1024
+USER_AGENT = "livephoto/1"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Limits of one call, seconds. total_seconds covers all its tries and the pauses between.
+
+    at_once: calls of one process to one provider; a provider that hangs must not hold every
+    thread of the server. Who finds no room within room_seconds is told to come again.
+    """
+
+    connect_seconds: float = 3.0
+    read_seconds: float = 10.0
+    total_seconds: float = 12.0
+    tries: int = 3
+    first_pause_seconds: float = 0.25
+    at_once: int = 4
+    room_seconds: float = 0.5
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the error answer of a provider says; the empty one when it is not in its language.
+
+    repeat: the provider's own advice about repeating the call, None when it gives none.
+    """
+
+    reason: str = ""
+    description: str = ""
+    retry_after: float | None = None
+    repeat: bool | None = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """In what the providers differ on the wire.
+
+    passing: statuses of this provider that mean "repeat", beside PASSING_STATUSES.
+    """
+
+    provider: str
+    content_type: str
+    key_header: str
+    encode: Callable[[Mapping[str, Any]], bytes]
+    read_refusal: Callable[[Mapping[str, str], Mapping[str, Any]], Refusal]
+    passing: frozenset[int] = frozenset()
+
+
+class Transport:
+    """One provider's API at one base URL. Safe to share between threads; make it after a fork.
+
+    authorization: the whole value of the Authorization header. Every call raises
+    ProviderUnavailable, ProviderRejected or ProviderMisconfigured.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        base_url: str,
+        *,
+        authorization: str,
+        headers: Mapping[str, str] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._dialect = dialect
+        self._base_url = base_url.rstrip("/")
+        self._patience = patience or Patience()
+        self._room = threading.BoundedSemaphore(self._patience.at_once)
+        self._session = _session(authorization, self._patience.at_once)
+        self._session.headers.update(headers or {})
+
+    def get(self, path: str, *, call: str) -> dict[str, Any]:
+        """The JSON object at `path`; `call` names it in logs and errors."""
+        return self._send(_Request("GET", path, call, b"", {}, repeatable=True))
+
+    def post(
+        self, path: str, body: Mapping[str, Any], *, call: str, key: str | None
+    ) -> dict[str, Any]:
+        """The JSON object that a POST answers. Repeated only with a key: then it acts once."""
+        headers = {"Content-Type": self._dialect.content_type}
+        if key is not None:
+            headers[self._dialect.key_header] = key
+        encoded = self._dialect.encode(body)
+        return self._send(_Request("POST", path, call, encoded, headers, key is not None))
+
+    def _send(self, request: _Request) -> dict[str, Any]:
+        started = time.monotonic()
+        tries = 0
+
+        def attempt() -> dict[str, Any]:
+            nonlocal tries
+            tries += 1
+            left = started + self._patience.total_seconds - time.monotonic()
+            return self._attempt(request, max(left, 0.1))
+
+        status: int | None = requests.codes.ok
+        failure: ProviderError | None = None
+        try:
+            with self._take_room(request):
+                return self._retrying(request)(attempt)
+        except ProviderError as error:
+            status, failure = error.http_status, error
+            raise
+        finally:
+            self._log(request, status, failure, time.monotonic() - started, tries)
+
+    def _retrying(self, request: _Request) -> tenacity.Retrying:
+        def again(error: BaseException) -> bool:
+            return request.repeatable and isinstance(error, ProviderUnavailable) and error.repeat
+
+        jitter = tenacity.wait_random_exponential(self._patience.first_pause_seconds, max=2)
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.pause_seconds if isinstance(error, ProviderUnavailable) else None
+            return (asked or 0) + jitter(state)
+
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(again),
+            stop=tenacity.stop_after_attempt(self._patience.tries)
+            | tenacity.stop_before_delay(self._patience.total_seconds),
+            wait=pause,
+            reraise=True,
+        )
+
+    def _attempt(self, request: _Request, seconds: float) -> dict[str, Any]:
+        limits = (
+            min(self._patience.connect_seconds, seconds),
+            min(self._patience.read_seconds, seconds),
+        )
+        try:
+            with self._session.request(
+                request.verb,
+                self._base_url + request.path,
+                data=request.body or None,
+                headers=request.headers,
+                timeout=limits,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = _read(response, time.monotonic() + seconds)
+        except (requests.RequestException, HTTPError, OSError) as problem:
+            # Without its cause: the text of a requests exception names the URL.
+            raise ProviderUnavailable(
+                self._dialect.provider, request.call, type(problem).__name__
+            ) from None
+        return self._understand(request, response, body)
+
+    def _understand(
+        self, request: _Request, response: requests.Response, body: bytes
+    ) -> dict[str, Any]:
+        answer = _json_object(body)
+        status = response.status_code
+        if status == requests.codes.ok and answer is not None:
+            return answer
+        told = self._dialect.read_refusal(response.headers, answer or {})
+        words = told.description or f"HTTP {status} without an answer of the API"
+        if status < 300 or status >= 500 or status in PASSING_STATUSES | self._dialect.passing:
+            waiting = _retry_after(response)
+            raise ProviderUnavailable(
+                self._dialect.provider,
+                request.call,
+                words,
+                http_status=status,
+                reason=told.reason,
+                retry_after=told.retry_after if waiting is None else waiting,
+                repeat=told.repeat is not False,
+                replayed=told.replayed,
+            )
+        # An answer in another language comes from somebody else: a proxy, a wrong address.
+        foreign = status < 400 or (status == requests.codes.not_found and not told.reason)
+        failure = ProviderMisconfigured if status in KEY_STATUSES or foreign else ProviderRejected
+        raise failure(
+            self._dialect.provider, request.call, words, http_status=status, reason=told.reason
+        )
+
+    @contextmanager
+    def _take_room(self, request: _Request) -> Iterator[None]:
+        if not self._room.acquire(timeout=self._patience.room_seconds):
+            raise ProviderUnavailable(
+                self._dialect.provider, request.call, "too many calls at once", retry_after=2
+            )
+        try:
+            yield
+        finally:
+            self._room.release()
+
+    def _log(
+        self,
+        request: _Request,
+        status: int | None,
+        failure: ProviderError | None,
+        seconds: float,
+        tries: int,
+    ) -> None:
+        level = logging.INFO if failure is None else logging.WARNING
+        if isinstance(failure, ProviderMisconfigured):
+            level = logging.ERROR
+        facts = {
+            "provider": self._dialect.provider,
+            "call": request.call,
+            "status": status,
+            "ms": round(seconds * 1000),
+            "tries": tries,
+        }
+        if failure is not None:
+            facts |= {"reason": failure.reason, "description": failure.description}
+        logger.log(level, "provider call", extra=facts)
+
+
+@dataclass(frozen=True)
+class _Request:
+    verb: str
+    path: str
+    call: str
+    body: bytes
+    headers: Mapping[str, str]
+    repeatable: bool
+
+
+class _Authorization(AuthBase):
+    """Given to requests as `auth`, so that a .netrc of the machine cannot replace the header."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
+
+
+def _session(authorization: str, connections: int) -> requests.Session:
+    session = requests.Session()
+    session.auth = _Authorization(authorization)
+    session.headers["User-Agent"] = USER_AGENT
+    # Cookies are state that threads would share; no payment API needs them.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+    return session
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    """The body, small and in time. The read limit of requests counts each packet anew."""
+    body = bytearray()
+    while packet := response.raw.read1(64 * 1024, decode_content=True):
+        body += packet
+        if len(body) > MAX_ANSWER_BYTES:
+            raise requests.exceptions.ContentDecodingError("answer too large")
+        if time.monotonic() > deadline:
+            raise requests.exceptions.ReadTimeout("answer too slow")
+    return bytes(body)
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(body, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Seconds of the Retry-After header; a date counts from the answer's own Date (RFC 9110)."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+        gap = moment - parsedate_to_datetime(response.headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(gap.total_seconds(), 0.0)

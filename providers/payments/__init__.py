@@ -1,0 +1,259 @@
+"""What payment providers have in common: the shapes that cross their border, and what they can do.
+
+A webhook is handled in steps, so that no transaction waits for the network and no provider knows
+our tables:
+
+    event = gateway.parse_event(raw, headers, client_ip=..., now=...)   # no network
+    if isinstance(event, Question):  look at the payment, then gateway.answer(event, refusal)
+    if isinstance(event, Hint):      unless event.signed: is it about a payment of ours? (tables)
+                                     then event = gateway.confirm(event)                (network)
+    if isinstance(event, Notice):    services.settlement.settle(session, event)         (tables)
+                                     unless its outcome is PENDING: that tells nothing new
+    if event is None:                nothing about money; acknowledge
+
+All amounts that end in `_minor` are whole kopecks, cents or Telegram stars (those have no minor
+unit); Decimal amounts are rubles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+from uuid import UUID
+
+from providers.failures import (
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderRejected,
+    ProviderUnavailable,
+    SignatureInvalid,
+)
+
+__all__ = [
+    "AnsweringGateway",
+    "Checkout",
+    "Event",
+    "Gateway",
+    "Hint",
+    "Notice",
+    "Order",
+    "Outcome",
+    "PaymentRef",
+    "ProviderError",
+    "ProviderMisconfigured",
+    "ProviderRejected",
+    "ProviderUnavailable",
+    "Question",
+    "SignatureInvalid",
+    "from_minor",
+    "to_minor",
+]
+
+
+class Outcome(StrEnum):
+    """What an event means for the payment; a string, so that tables can be keyed by it."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REFUNDED = "refunded"  # in part or whole, see refunded_minor
+    REFUND_FAILED = "refund_failed"  # money that was to be returned stayed with us
+    DISPUTED = "disputed"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a customer is about to pay for. The same payment_id must come with the same rest.
+
+    amount: in `currency`, at most two decimals. title and description are read by the customer;
+    gateways shorten them to the provider's limits. return_url: where the customer goes afterwards.
+    """
+
+    payment_id: UUID
+    amount: Decimal
+    currency: str
+    title: str
+    description: str
+    return_url: str
+    payer_telegram_id: str
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A page where the order can be paid, and what is asked there.
+
+    reference: the provider's id of it. expires_at: None where the provider tells no moment.
+    """
+
+    reference: str
+    url: str
+    asked_minor: int
+    asked_currency: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PaymentRef:
+    """By what a provider finds a payment of ours again; taken from our tables.
+
+    reference: of the Checkout. charge_reference: of the money, once it has been paid.
+    """
+
+    payment_id: UUID
+    reference: str
+    charge_reference: str | None
+    asked_minor: int
+    asked_currency: str
+    payer_telegram_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something true about a payment: proved by a signature, or read from the provider itself.
+
+    event_id: the same for every telling of one fact by one provider. kind: the provider's word for
+    it. reference and charge_reference as in PaymentRef. amount_minor: of the whole payment, None
+    when not told. refunded_minor: returned so far in total, None when not told. payer_id:
+    Telegram id of who paid. raw: what the provider told, without personal data.
+    """
+
+    provider: str
+    event_id: str
+    kind: str
+    outcome: Outcome
+    payment_id: UUID | None = None
+    reference: str | None = None
+    charge_reference: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+    refunded_minor: int | None = None
+    refund_reference: str | None = None
+    livemode: bool | None = None
+    payer_id: str | None = None
+    occurred_at: datetime | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the inbox; from_json() gives an equal Notice back."""
+        return {
+            **asdict(self),
+            "outcome": self.outcome.value,
+            "payment_id": self.payment_id and str(self.payment_id),
+            "occurred_at": self.occurred_at and self.occurred_at.isoformat(),
+            "raw": dict(self.raw),
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Notice:
+        """The Notice that as_json() was made of, to apply it again."""
+        payment_id, occurred_at = kept["payment_id"], kept["occurred_at"]
+        read = {
+            "outcome": Outcome(kept["outcome"]),
+            "payment_id": payment_id and UUID(payment_id),
+            "occurred_at": occurred_at and datetime.fromisoformat(occurred_at),
+        }
+        return cls(**{**kept, **read})
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Something a webhook says without telling all, or without proof; confirm() finds the truth.
+
+    signed: the provider has said it; an unsigned one may come from anybody, so it is confirmed
+    only when reference or payment_id is ours. object_id: what confirm() has to read.
+    """
+
+    provider: str
+    kind: str
+    object_id: str
+    signed: bool
+    payment_id: UUID | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A provider asks whether a payment may go on (Telegram's pre-checkout); it waits seconds.
+
+    The payment must be pending and equal in amount, currency and payer.
+    """
+
+    provider: str
+    query_id: str
+    payment_id: UUID | None
+    amount_minor: int
+    currency: str
+    payer_id: str
+
+
+Event = Notice | Hint | Question
+
+
+class Gateway(Protocol):
+    """A way to take money. Safe to share between threads.
+
+    Every method that asks the provider raises ProviderUnavailable, ProviderRejected or
+    ProviderMisconfigured (providers/failures.py), all of them ApiErrors.
+    """
+
+    provider: str
+
+    def create_checkout(self, order: Order) -> Checkout:
+        """A page to pay the order on. Repeating it, after a crash too, gives the same page."""
+
+    def read_back(self, payment: PaymentRef) -> Notice:
+        """What the provider says about a payment now; Outcome.PENDING while nothing is decided."""
+
+    def close(self, payment: PaymentRef) -> Notice:
+        """Stop an unpaid checkout where the provider lets us; what it says after that."""
+
+    def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
+        """Give money back; `key` (1-64 of A-Za-z0-9-) makes a repeat harmless.
+
+        Outcome.REFUNDED once it is done, Outcome.PENDING while the provider works on it.
+        """
+
+    def parse_event(
+        self, raw: bytes, headers: Mapping[str, str], *, client_ip: str | None, now: datetime
+    ) -> Event | None:
+        """What a webhook tells, None when that is not about money. Asks nobody.
+
+        headers: names in any case. client_ip: of the connection, not of a header.
+        SignatureInvalid when the provider did not send it; ApiError `bad_request` when it did
+        but the body cannot be understood.
+        """
+
+    def confirm(self, hint: Hint) -> Notice:
+        """The truth behind a hint; Outcome.PENDING when there is nothing to apply yet.
+
+        SignatureInvalid when the provider knows nothing of what was hinted.
+        """
+
+
+@runtime_checkable
+class AnsweringGateway(Gateway, Protocol):
+    """A gateway whose events may be questions."""
+
+    def answer(self, question: Question, refusal: str | None) -> bool:
+        """Let a payment go on, or stop it with a text for the payer; False when it is too late."""
+
+
+def to_minor(amount: Decimal) -> int:
+    """Kopecks of rubles, cents of dollars. ValueError for fractions of them and for NaN."""
+    minor = amount * 100
+    if not minor.is_finite() or minor != minor.to_integral_value():
+        raise ValueError(f"{amount} is not an amount with two decimals")
+    return int(minor)
+
+
+def from_minor(minor: int) -> Decimal:
+    """199.00 of 19900; always with two decimals, as providers write amounts."""
+    return Decimal(minor).scaleb(-2)
