@@ -1,0 +1,75 @@
+"""Where photos and results are kept: a bucket, or a folder of this machine.
+
+Keys are of our own making (a kind and a UUID). What is stored under a key is whole or absent, never
+half: a second write replaces the first at once.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+
+class StorageUnavailable(Exception):
+    """The store does not answer, is full or refuses us: temporary for the caller, 503."""
+
+
+class ObjectMissing(Exception):
+    """Nothing is stored under this key."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What is stored: size in bytes, and an opaque etag that changes with every write."""
+
+    size: int
+    content_type: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class UploadForm:
+    """A multipart/form-data POST: first all `fields`, then the file in a field named `file`."""
+
+    url: str
+    fields: dict[str, str]
+
+
+class Storage(Protocol):
+    """Every method may raise StorageUnavailable, after seconds at most; safe in many threads."""
+
+    def put(self, key: str, file: BinaryIO, *, content_type: str) -> StoredObject:
+        """Store the whole of a seekable file; durable on return."""
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """The bytes as a stream that cannot seek. ObjectMissing."""
+
+    def head(self, key: str) -> StoredObject | None:
+        """What is stored under the key, None for nothing."""
+
+    def delete(self, key: str) -> None:
+        """Remove the object; nothing happens when there is none."""
+
+    def presign_upload(
+        self, key: str, *, content_type: str, max_bytes: int, expires_in: int
+    ) -> UploadForm:
+        """A form that lets its holder store 1 to `max_bytes` bytes of exactly this type and key.
+
+        It works for `expires_in` seconds and may be sent again; the last file stays.
+        """
+
+    def url(self, key: str, *, expires_in: int, filename: str | None, content_type: str) -> str:
+        """A link that lets its holder download the object for at least `expires_in` seconds.
+
+        filename: what a browser saves it as, cleaned here; None for no name.
+        """
+
+    def uri(self, key: str) -> str:
+        """The object's name for our own records; opens nothing."""
+
+    def check(self) -> None:
+        """Return when the store can be used now; cheap enough for a readiness probe."""
+
+    def sweep(self, older_than_seconds: int) -> int:
+        """Remove what writes left that were cut off longer ago; how many there were."""

@@ -1,0 +1,270 @@
+"""Files in a folder of this machine, handed out by this server through signed links.
+
+    <root>/links.key              signs the links; made once
+    <root>/incoming/<random>      being written; swept when abandoned
+    <root>/objects/ab/cd/<hash>   content, then the content type padded to TYPE_BYTES
+
+A name is the SHA-256 of its key, so no key can be a path. Content and type are one file, so one
+rename replaces both: readers see the old object or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from providers.storage import ObjectMissing, StorageUnavailable, StoredObject, UploadForm
+from providers.storage.links import DownloadPermit, LinkInvalid, Links, UploadPolicy
+
+TYPE_BYTES = 128
+# The database may live on the same disk: uploads stop while it can still write.
+RESERVE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class OpenObject:
+    """An object open for reading: its content is the first `stored.size` bytes of `file`."""
+
+    file: BinaryIO
+    stored: StoredObject
+
+
+class PendingFile:
+    """A file on its way into the store: write to `file`, then keep() it; discard() in any case."""
+
+    def __init__(self, file: BinaryIO, path: Path, folder: Path) -> None:
+        self.file = file
+        self._path = path
+        self._folder = folder
+
+    def keep(self, key: str, *, content_type: str) -> StoredObject:
+        """Store what has been written under `key`; durable on return. StorageUnavailable."""
+        target = _path(self._folder, key)
+        kind = content_type.encode("ascii").ljust(TYPE_BYTES)
+        if len(kind) > TYPE_BYTES:
+            raise ValueError(f"a content type of more than {TYPE_BYTES} characters")
+        with _trouble(), self.file as file:
+            file.seek(0, os.SEEK_END)
+            file.write(kind)
+            file.flush()
+            os.fsync(file.fileno())
+            _make_folders(target.parent, self._folder)
+            os.replace(self._path, target)
+            _sync_folder(target.parent)
+            return _described(file)
+
+    def discard(self) -> None:
+        """Remove what was not kept."""
+        with contextlib.suppress(OSError):  # closing writes what is buffered, to a full disk
+            self.file.close()
+        self._path.unlink(missing_ok=True)
+
+
+class DiskStorage:
+    """The store in folder `root`; links start with `base_url`; `clock` gives epoch seconds."""
+
+    def __init__(
+        self, root: Path, *, base_url: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._objects = root / "objects"
+        self._incoming = root / "incoming"
+        for folder in (self._objects, self._incoming):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._base_url = base_url
+        self._clock = clock
+        self._links = Links(_secret(root / "links.key"), clock=clock)
+
+    def put(self, key: str, file: BinaryIO, *, content_type: str) -> StoredObject:
+        """See Storage."""
+        pending = self.start()
+        try:
+            with _trouble():
+                file.seek(0)
+                shutil.copyfileobj(file, pending.file)
+            return pending.keep(key, content_type=content_type)
+        finally:
+            pending.discard()
+
+    @contextlib.contextmanager
+    def open(self, key: str) -> Iterator[BinaryIO]:
+        """See Storage."""
+        found = self.find(key)
+        with found.file:
+            yield cast(BinaryIO, io.BufferedReader(_Content(found)))
+
+    def head(self, key: str) -> StoredObject | None:
+        """See Storage."""
+        try:
+            found = self.find(key)
+        except ObjectMissing:
+            return None
+        found.file.close()
+        return found.stored
+
+    def delete(self, key: str) -> None:
+        """See Storage."""
+        with _trouble():
+            _path(self._objects, key).unlink(missing_ok=True)
+
+    def presign_upload(
+        self, key: str, *, content_type: str, max_bytes: int, expires_in: int
+    ) -> UploadForm:
+        """See Storage."""
+        token = self._links.upload_token(
+            key, content_type=content_type, max_bytes=max_bytes, expires_in=expires_in
+        )
+        return UploadForm(f"{self._base_url}/upload", _fields(key, content_type, token))
+
+    def url(self, key: str, *, expires_in: int, filename: str | None, content_type: str) -> str:
+        """See Storage."""
+        token = self._links.download_token(
+            key, content_type=content_type, filename=filename, expires_in=expires_in
+        )
+        return f"{self._base_url}/objects/{token}"
+
+    def uri(self, key: str) -> str:
+        """See Storage."""
+        return f"file://storage/{key}"
+
+    def check(self) -> None:
+        """See Storage."""
+        with _trouble():
+            disk = os.statvfs(self._incoming)
+            if disk.f_bavail * disk.f_frsize < RESERVE_BYTES:
+                raise StorageUnavailable(f"less than {RESERVE_BYTES} bytes are free")
+            if not os.access(self._incoming, os.W_OK):
+                raise StorageUnavailable("the folder cannot be written")
+
+    def sweep(self, older_than_seconds: int) -> int:
+        """See Storage."""
+        removed = 0
+        with _trouble():
+            for path in self._incoming.iterdir():
+                # Another worker may be sweeping too, or a writer may have finished.
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < self._clock() - older_than_seconds:
+                        path.unlink()
+                        removed += 1
+        return removed
+
+    def policy(self, fields: dict[str, str]) -> UploadPolicy:
+        """What a form of presign_upload permits now. LinkInvalid unless it is exactly as issued."""
+        token = fields.get("policy", "")
+        policy = self._links.upload_policy(token)
+        if fields != _fields(policy.key, policy.content_type, token):
+            raise LinkInvalid("the form's fields are not those that were issued")
+        return policy
+
+    def permit(self, token: str) -> DownloadPermit:
+        """What the last part of a url() permits now. LinkInvalid."""
+        return self._links.download_permit(token)
+
+    def start(self) -> PendingFile:
+        """A new file for content whose key is decided later. StorageUnavailable."""
+        self.check()
+        with _trouble():
+            handle, path = tempfile.mkstemp(dir=self._incoming)
+            return PendingFile(os.fdopen(handle, "w+b"), Path(path), self._objects)
+
+    def find(self, key: str) -> OpenObject:
+        """The object, open; the caller closes its file. ObjectMissing."""
+        with _trouble():
+            try:
+                file = _path(self._objects, key).open("rb")
+            except FileNotFoundError as error:
+                raise ObjectMissing(key) from error
+            with contextlib.ExitStack() as on_error:
+                on_error.push(file)
+                found = OpenObject(file, _described(file))
+                on_error.pop_all()
+            return found
+
+
+def _fields(key: str, content_type: str, token: str) -> dict[str, str]:
+    return {"Content-Type": content_type, "key": key, "policy": token}
+
+
+class _Content(io.RawIOBase):
+    """The content alone, without the type behind it."""
+
+    def __init__(self, opened: OpenObject) -> None:
+        self._file = opened.file
+        self._left = opened.stored.size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = memoryview(buffer)[: self._left]
+        with _trouble():
+            count: int = self._file.readinto(part)  # type: ignore[attr-defined]
+        self._left -= count
+        return count
+
+
+@contextlib.contextmanager
+def _trouble() -> Iterator[None]:
+    """Whatever a file system refuses is trouble of ours that may pass: full, read-only, broken."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailable(f"{error.strerror} (errno {error.errno})") from error
+
+
+def _path(folder: Path, key: str) -> Path:
+    name = hashlib.sha256(key.encode("utf-8")).hexdigest()
+    return folder / name[:2] / name[2:4] / name
+
+
+def _described(file: BinaryIO) -> StoredObject:
+    """Size, type and etag. A new object is a new file, so inode and time tell it from the last."""
+    found = os.fstat(file.fileno())
+    size = found.st_size - TYPE_BYTES
+    content_type = os.pread(file.fileno(), TYPE_BYTES, size).decode("ascii").rstrip()
+    return StoredObject(size, content_type, f"{found.st_ino:x}-{found.st_mtime_ns:x}-{size:x}")
+
+
+def _make_folders(folder: Path, top: Path) -> None:
+    """Make `folder` below `top`; a folder's entry is durable once its parent is synced."""
+    if folder == top or folder.is_dir():
+        return
+    _make_folders(folder.parent, top)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _secret(path: Path) -> bytes:
+    """32 random bytes, made by whichever process comes first and read by all.
+
+    A hard link appears whole or not at all and never replaces: nobody can read a half-written key,
+    and of two processes that start at once the second takes the key of the first.
+    """
+    if not path.exists():
+        handle, made = tempfile.mkstemp(dir=path.parent)  # readable by us alone
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+        os.unlink(made)
+        _sync_folder(path.parent)
+    return path.read_bytes()

@@ -1,0 +1,104 @@
+"""Signed permissions of the disk store: what S3 does with presigned forms and URLs.
+
+A token says everything it permits; nothing about it is kept. itsdangerous compares signatures in
+constant time; HMAC-SHA256 with a key of its own for each salt, so that one kind of token is
+worthless as the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from itsdangerous import BadData, URLSafeSerializer
+
+
+class LinkInvalid(Exception):
+    """The token is forged, altered, expired or of the other kind."""
+
+
+@dataclass(frozen=True)
+class UploadPolicy:
+    """One key may be written with `min_bytes` to `max_bytes` bytes of one type, until `expires_at`.
+
+    Times are whole seconds since the epoch.
+    """
+
+    key: str
+    content_type: str
+    min_bytes: int
+    max_bytes: int
+    expires_at: int
+
+
+@dataclass(frozen=True)
+class DownloadPermit:
+    """One key may be read until `expires_at`, seconds since the epoch."""
+
+    key: str
+    content_type: str
+    filename: str | None
+    expires_at: int
+
+
+class Links:
+    """Makes and checks tokens; `clock` gives seconds since the epoch."""
+
+    def __init__(self, secret: bytes, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._upload = _serializer(secret, "upload")
+        self._download = _serializer(secret, "download")
+
+    def upload_token(self, key: str, *, content_type: str, max_bytes: int, expires_in: int) -> str:
+        """A token for UploadPolicy, valid for `expires_in` seconds."""
+        expires_at = int(self._clock()) + expires_in
+        policy = UploadPolicy(key, content_type, 1, max_bytes, expires_at)
+        return _dumped(self._upload, policy)
+
+    def upload_policy(self, token: str) -> UploadPolicy:
+        """What the token permits now, else LinkInvalid."""
+        policy = UploadPolicy(**self._loaded(self._upload, token))
+        self._require_time(policy.expires_at)
+        return policy
+
+    def download_token(
+        self, key: str, *, content_type: str, filename: str | None, expires_in: int
+    ) -> str:
+        """A token for DownloadPermit, valid for `expires_in` to 1.25 * `expires_in` seconds.
+
+        The end is rounded up, so that links made soon after one another are the same to a cache.
+        """
+        step = max(1, expires_in // 4)
+        expires_at = -(-(int(self._clock()) + expires_in) // step) * step
+        return _dumped(self._download, DownloadPermit(key, content_type, filename, expires_at))
+
+    def download_permit(self, token: str) -> DownloadPermit:
+        """What the token permits now, else LinkInvalid."""
+        permit = DownloadPermit(**self._loaded(self._download, token))
+        self._require_time(permit.expires_at)
+        return permit
+
+    def _loaded(self, serializer: URLSafeSerializer, token: str) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = serializer.loads(token)
+        except BadData as error:
+            raise LinkInvalid from error
+        return claims
+
+    def _require_time(self, expires_at: int) -> None:
+        if self._clock() >= expires_at:
+            raise LinkInvalid("expired")
+
+
+def _serializer(secret: bytes, salt: str) -> URLSafeSerializer:
+    return URLSafeSerializer(
+        secret,
+        salt=salt,
+        signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
+    )
+
+
+def _dumped(serializer: URLSafeSerializer, claims: UploadPolicy | DownloadPermit) -> str:
+    return serializer.dumps(asdict(claims))

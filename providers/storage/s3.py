@@ -1,0 +1,156 @@
+"""Any S3-compatible bucket. Clients upload to it and download from it directly.
+
+Path style and SigV4 work everywhere. The credentials need GetObject, PutObject, DeleteObject and
+ListBucket: without the last one S3 answers 403 instead of 404 for what is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import boto3.session
+from botocore.client import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from providers.storage import ObjectMissing, StorageUnavailable, StoredObject, UploadForm
+from providers.storage.disposition import content_disposition
+
+CONNECT_SECONDS = 2
+READ_SECONDS = 10
+ATTEMPTS = 2
+CONNECTIONS = 32
+
+_CONFIG = Config(
+    signature_version="s3v4",
+    s3={"addressing_style": "path"},
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    max_pool_connections=CONNECTIONS,
+    # botocore's newer checksums are refused by stores that are not Amazon's.
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
+)
+
+
+class S3Storage:
+    """The store in one bucket. `endpoint_url` None means Amazon."""
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        endpoint_url: str | None,
+        region: str,
+        access_key_id: str,
+        secret_access_key: str,
+    ) -> None:
+        self._bucket = bucket
+        self._account = {
+            "endpoint_url": endpoint_url,
+            "region_name": region,
+            "aws_access_key_id": access_key_id,
+            "aws_secret_access_key": secret_access_key,
+        }
+        self._made: Any = None
+        self._making = threading.Lock()
+
+    def put(self, key: str, file: BinaryIO, *, content_type: str) -> StoredObject:
+        """See Storage. One request, so an upload that is cut off leaves nothing behind."""
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        with _trouble():
+            answer = self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=file, ContentType=content_type
+            )
+        return StoredObject(size, content_type, answer["ETag"].strip('"'))
+
+    @contextlib.contextmanager
+    def open(self, key: str) -> Iterator[BinaryIO]:
+        """See Storage."""
+        with _trouble(key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            with contextlib.closing(answer["Body"]) as body:
+                yield body
+
+    def head(self, key: str) -> StoredObject | None:
+        """See Storage."""
+        try:
+            with _trouble(key):
+                answer = self._client.head_object(Bucket=self._bucket, Key=key)
+        except ObjectMissing:
+            return None
+        etag = answer["ETag"].strip('"')
+        return StoredObject(answer["ContentLength"], answer.get("ContentType", ""), etag)
+
+    def delete(self, key: str) -> None:
+        """See Storage."""
+        with _trouble():
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def presign_upload(
+        self, key: str, *, content_type: str, max_bytes: int, expires_in: int
+    ) -> UploadForm:
+        """See Storage. Signed here, without asking S3."""
+        form = self._client.generate_presigned_post(
+            self._bucket,
+            key,
+            Fields={"Content-Type": content_type},
+            Conditions=[{"Content-Type": content_type}, ["content-length-range", 1, max_bytes]],
+            ExpiresIn=expires_in,
+        )
+        return UploadForm(form["url"], form["fields"])
+
+    def url(self, key: str, *, expires_in: int, filename: str | None, content_type: str) -> str:
+        """See Storage. Signed here, without asking S3."""
+        link: str = self._client.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "ResponseContentType": content_type,
+                "ResponseContentDisposition": content_disposition(content_type, filename),
+            },
+            ExpiresIn=expires_in,
+        )
+        return link
+
+    def uri(self, key: str) -> str:
+        """See Storage."""
+        return f"s3://{self._bucket}/{key}"
+
+    def check(self) -> None:
+        """See Storage."""
+        with _trouble():
+            self._client.head_bucket(Bucket=self._bucket)
+
+    def sweep(self, older_than_seconds: int) -> int:
+        """See Storage. There is nothing: see put()."""
+        return 0
+
+    @property
+    def _client(self) -> Any:
+        """Made at first use: it costs a second, and must not be shared across a fork."""
+        with self._making:
+            if self._made is None:
+                # The default session of boto3 is not safe in threads, one of our own is.
+                self._made = boto3.session.Session().client("s3", config=_CONFIG, **self._account)
+            return self._made
+
+
+@contextlib.contextmanager
+def _trouble(key: str | None = None) -> Iterator[None]:
+    """Trouble with S3 as ours; `key`: an object whose absence is ObjectMissing."""
+    try:
+        yield
+    except ClientError as error:
+        # HEAD has no body, hence no name for what is wrong.
+        if key is not None and error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            raise ObjectMissing(key) from error
+        raise StorageUnavailable(str(error)) from error
+    except BotoCoreError as error:
+        raise StorageUnavailable(str(error)) from error
