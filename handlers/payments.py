@@ -2,10 +2,52 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import providers
+import settings
+from db import transaction
+from db.types import now
 from errors import ApiError
+from handlers import checkout, schemas
+from services import idempotency, payments
+from services.idempotency import Answer
+
+OPERATION = "paymentsCreateIntent"
 
 
 def payments_create_intent(body: dict[str, Any], idempotency_key: str | None) -> Any:
-    raise ApiError("not_implemented")
+    provider = body.get("provider") or settings.load().default_provider
+    providers.gateway(provider)  # refuses one that is not connected
+    with transaction() as session:
+        opened = idempotency.open_or_resume(
+            session,
+            OPERATION,
+            idempotency_key,
+            body,
+            lambda: (
+                payments.open(
+                    session,
+                    UUID(body["userId"]),
+                    amount_rub=Decimal(str(body["amountRub"])),
+                    provider=provider,
+                    plan=body.get("plan"),
+                    now=now(),
+                ).id
+            ),
+        )
+    answer = opened if isinstance(opened, Answer) else _with_page(opened, idempotency_key)
+    return answer.body, answer.status, answer.headers
+
+
+def _with_page(payment_id: UUID, idempotency_key: str | None) -> Answer:
+    try:
+        answer = Answer(schemas.dump("PaymentIntent", checkout.ensure(payment_id)), 201)
+    except ApiError as refusal:
+        if refusal.code != "provider_rejected":
+            raise
+        answer = Answer(refusal.as_dict(), refusal.status)
+    with transaction() as session:
+        return idempotency.complete(session, OPERATION, idempotency_key, answer)

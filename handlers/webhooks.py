@@ -1,12 +1,85 @@
-"""Tag Webhooks."""
+"""Tag Webhooks: what providers post. The proof is theirs, so no X-API-Key."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
-from errors import ApiError
+import orjson
+
+import providers
+from db import reading, transaction
+from db.types import now
+from providers.payments import Hint, Notice, Question
+from providers.telegram import GroupMessage, parse_update
+from services import payments, reviews, settlement
+
+log = logging.getLogger(__name__)
 
 
-def webhook_payments(provider: str, raw_body: bytes, headers: Mapping[str, str]) -> Any:
-    raise ApiError("not_implemented")
+def webhook_payments(
+    provider: str, raw_body: bytes, headers: Mapping[str, str], client_ip: str | None
+) -> Any:
+    gateway = providers.gateway(provider)
+    event = gateway.parse_event(raw_body, headers, client_ip=client_ip, now=now())
+    if isinstance(event, Question):
+        gateway.answer(event, _refusal(event))
+    elif isinstance(event, Hint):
+        event = gateway.confirm(event) if event.signed or _is_ours(event) else None
+    if isinstance(event, Notice):
+        _settle(event)
+    elif event is None and provider == "telegram":
+        _keep_review(raw_body)
+    return {}, 200
+
+
+def _is_ours(hint: Hint) -> bool:
+    with reading() as session:
+        return settlement.knows(
+            session, hint.provider, payment_id=hint.payment_id, reference=hint.reference
+        )
+
+
+def _refusal(question: Question) -> str | None:
+    with reading() as session:
+        return payments.why_not_payable(
+            session,
+            question.payment_id,
+            amount_minor=question.amount_minor,
+            currency=question.currency,
+            payer_id=question.payer_id,
+        )
+
+
+def _settle(notice: Notice) -> None:
+    with transaction() as session:
+        verdict = settlement.settle(session, notice)
+    log.log(
+        logging.WARNING if verdict.state == "parked" else logging.INFO,
+        "payment event %s",
+        verdict.state,
+        extra={
+            "provider": notice.provider,
+            "event": notice.event_id,
+            "kind": notice.kind,
+            "payment_id": verdict.payment_id and str(verdict.payment_id),
+            "reason": verdict.reason,
+        },
+    )
+
+
+def _keep_review(raw_body: bytes) -> None:
+    update = parse_update(orjson.loads(raw_body))
+    if not isinstance(update, GroupMessage):
+        return
+    if reviews.is_review_chat(update.chat_id, update.chat_username):
+        with transaction() as session:
+            reviews.ingest(
+                session,
+                chat_id=update.chat_id,
+                message_id=update.message_id,
+                author_id=update.author_id,
+                text_sha256=update.text_hash or "",
+                posted_at=update.date,
+            )

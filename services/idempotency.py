@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import orjson
 from psycopg2 import errorcodes
@@ -54,14 +55,52 @@ def once(
     if key is None:
         return effect()
     if not _claim(session, operation, key, _fingerprint(request)):
-        return _replay(session, operation, key, _fingerprint(request))
-    answer = _refusal_or_answer(session, effect)
-    session.execute(
-        update(IdempotencyKey)
-        .where(IdempotencyKey.operation == operation, IdempotencyKey.key == key)
-        .values(status=answer.status, body=answer.body)
-    )
-    return answer
+        stored = _stored(session, operation, key, _fingerprint(request))
+        if stored.body is None or stored.status is None:
+            raise ApiError("idempotency_in_progress", retry_after=1)
+        return Answer(stored.body, stored.status, replayed=True)
+    try:
+        with session.begin_nested():
+            answer = effect()
+    except ApiError as refusal:
+        answer = _refused(refusal)
+    return _store(session, operation, key, answer)
+
+
+def open_or_resume(
+    session: Session,
+    operation: str,
+    key: str | None,
+    request: dict[str, Any],
+    open: Callable[[], UUID],
+) -> UUID | Answer:
+    """The first half of an effect that asks a provider before it can answer.
+
+    `open` makes the payment; a request with the same key, after a crash or at the same time, gets
+    the same payment to go on with, or the answer once complete() has stored one. Refusals as
+    in once().
+    """
+    if key is None:
+        return open()
+    if _claim(session, operation, key, _fingerprint(request)):
+        try:
+            with session.begin_nested():
+                payment_id = open()
+        except ApiError as refusal:
+            return _store(session, operation, key, _refused(refusal))
+        _set(session, operation, key, payment_id=payment_id)
+        return payment_id
+    stored = _stored(session, operation, key, _fingerprint(request))
+    if stored.body is not None and stored.status is not None:
+        return Answer(stored.body, stored.status, replayed=True)
+    if stored.payment_id is None:
+        raise ApiError("idempotency_in_progress", retry_after=1)
+    return stored.payment_id
+
+
+def complete(session: Session, operation: str, key: str | None, answer: Answer) -> Answer:
+    """The second half: store the answer that later requests with this key will hear."""
+    return answer if key is None else _store(session, operation, key, answer)
 
 
 def sweep(session: Session, now: datetime) -> int:
@@ -75,7 +114,13 @@ def _claim(session: Session, operation: str, key: str, fingerprint: str) -> bool
     row = insert(IdempotencyKey).values(operation=operation, key=key, fingerprint=fingerprint)
     statement = row.on_conflict_do_update(
         index_elements=["operation", "key"],
-        set_={"fingerprint": fingerprint, "status": None, "body": None, "created_at": func.now()},
+        set_={
+            "fingerprint": fingerprint,
+            "status": None,
+            "body": None,
+            "payment_id": None,
+            "created_at": func.now(),
+        },
         where=IdempotencyKey.created_at < func.now() - _ttl(),
     ).returning(IdempotencyKey.key)
     try:
@@ -86,27 +131,39 @@ def _claim(session: Session, operation: str, key: str, fingerprint: str) -> bool
         raise
 
 
-def _replay(session: Session, operation: str, key: str, fingerprint: str) -> Answer:
+def _stored(session: Session, operation: str, key: str, fingerprint: str) -> IdempotencyKey:
     stored = session.scalars(
-        select(IdempotencyKey).where(
-            IdempotencyKey.operation == operation, IdempotencyKey.key == key
-        )
+        select(IdempotencyKey)
+        .where(IdempotencyKey.operation == operation, IdempotencyKey.key == key)
+        .execution_options(populate_existing=True)
     ).one()
     if stored.fingerprint != fingerprint:
         raise ApiError("idempotency_key_reused")
-    if stored.status is None or stored.body is None:
-        raise ApiError("idempotency_in_progress", retry_after=1)
-    return Answer(stored.body, stored.status, replayed=True)
+    return stored
 
 
-def _refusal_or_answer(session: Session, effect: Callable[[], Answer]) -> Answer:
-    try:
-        with session.begin_nested():
-            return effect()
-    except ApiError as refusal:
-        if refusal.status not in STORED_REFUSALS:
-            raise
-        return Answer(refusal.as_dict(), refusal.status)
+def _refused(refusal: ApiError) -> Answer:
+    """A refusal as an answer to store; trouble that may pass is raised again."""
+    if refusal.status not in STORED_REFUSALS:
+        raise refusal
+    return Answer(refusal.as_dict(), refusal.status)
+
+
+def _store(session: Session, operation: str, key: str, answer: Answer) -> Answer:
+    _set(session, operation, key, status=answer.status, body=answer.body)
+    return answer
+
+
+def _set(session: Session, operation: str, key: str, **values: Any) -> None:
+    session.execute(
+        update(IdempotencyKey)
+        .where(
+            IdempotencyKey.operation == operation,
+            IdempotencyKey.key == key,
+            IdempotencyKey.status.is_(None),
+        )
+        .values(**values)
+    )
 
 
 def _fingerprint(request: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from services import ledger, users
 # How long a provider lets a customer pay; an unpaid intent is closed after it.
 LIFETIME = timedelta(hours=24)
 FIRST_CHECK = timedelta(minutes=3)
+CHECK_WAITS = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 10, 20, 40, 60))
 CURRENCY = "RUB"
 
 
@@ -58,6 +59,8 @@ def open(
         tokens=offer.tokens,
         tariff_id=offer.tariff and offer.tariff.id,
         plan=offer.tariff.name if offer.tariff else None,
+        asked_minor=int(amount_rub * 100),
+        asked_currency=CURRENCY,
         payer_telegram_id=user.telegram_id,
         expires_at=now + LIFETIME,
         next_check_at=now + FIRST_CHECK,
@@ -107,6 +110,51 @@ def attach(
             .values(reference=payment.reference)
         )
     return payment
+
+
+def why_not_payable(
+    session: Session,
+    payment_id: UUID | None,
+    *,
+    amount_minor: int,
+    currency: str,
+    payer_id: str,
+) -> str | None:
+    """What to tell a payer (in Russian) whose payment must be stopped; None when it may go on.
+
+    A Telegram link can be passed on and paid by anybody, any number of times: only its own user
+    may pay it, what it asks, while it is pending.
+    """
+    payment = session.get(Payment, payment_id) if payment_id else None
+    if payment is None:
+        return "Счёт не найден. Запросите новый в боте."
+    if payment.status != "pending":
+        return "Этот счёт уже оплачен или закрыт. Запросите новый в боте."
+    if (payment.asked_minor, payment.asked_currency) != (amount_minor, currency):
+        return "Сумма счёта изменилась. Запросите новый в боте."
+    if payment.payer_telegram_id != payer_id:
+        return "Этот счёт выставлен другому пользователю."
+    return None
+
+
+def claim_due(session: Session, *, now: datetime) -> UUID | None:
+    """A pending payment whose provider should be asked now, taken so that no other worker asks.
+
+    The next time is set at once, later and later: a crash while asking costs one round.
+    """
+    payment = session.scalar(
+        select(Payment)
+        .where(Payment.status == "pending", Payment.next_check_at <= now)
+        .order_by(Payment.next_check_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if payment is None:
+        return None
+    wait = CHECK_WAITS[min(payment.checks, len(CHECK_WAITS) - 1)]
+    payment.next_check_at = min(now + wait, max(payment.expires_at, now + CHECK_WAITS[0]))
+    payment.checks += 1
+    return payment.id
 
 
 def note_trouble(session: Session, payment_id: UUID, error: str) -> None:

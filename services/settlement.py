@@ -58,6 +58,13 @@ def expire(session: Session, payment_id: UUID) -> None:
         _close(session, payment, "expired")
 
 
+def give_up(session: Session, payment_id: UUID) -> None:
+    """Close a payment that its provider has refused to take."""
+    payment = payments.lock(session, payment_id)
+    if payment.status == "pending":
+        _close(session, payment, "canceled")
+
+
 def _kept(session: Session, notice: Notice) -> PaymentEvent:
     """The inbox row of this event, new or locked; a concurrent twin waits here for the first."""
     session.execute(

@@ -26,7 +26,7 @@ from spec import forms
 from spec.answers import Answers
 from spec.bodies import ARGUMENTS, RAW
 from spec.bridge import Bridge
-from spec.functions import HEADERS, RAW_BODY, accepted
+from spec.functions import CLIENT_IP, HEADERS, RAW_BODY, accepted
 from spec.loading import openapi_31_accepted
 from spec.operations import snake_case
 
@@ -114,6 +114,7 @@ class OperationView:
         wanted = accepted(operation.function)
         self._gives_raw_body = RAW_BODY in wanted
         self._gives_headers = HEADERS in wanted
+        self._gives_client_ip = CLIENT_IP in wanted
         # A function that takes a wider view of the input need not name the narrow one.
         given = {"body", *(snake_case(each["name"]) for each in operation.parameters)}
         self._unnamed = given - wanted
@@ -128,6 +129,8 @@ class OperationView:
             arguments[RAW_BODY] = context[RAW]
         if self._gives_headers:
             arguments[HEADERS] = _headers(scope["headers"])
+        if self._gives_client_ip:
+            arguments[CLIENT_IP] = scope["client"][0] if scope.get("client") else None
         try:
             data, status, *rest = self._function(**arguments)
         finally:

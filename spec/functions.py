@@ -19,6 +19,7 @@ Function = Callable[..., Any]
 # What a function may ask for beyond the contract's own parameters.
 RAW_BODY = "raw_body"
 HEADERS = "headers"
+CLIENT_IP = "client_ip"
 
 
 class ContractError(Exception):
@@ -129,7 +130,8 @@ def _signature_problems(operation: Operation, function: Function) -> Iterator[st
 
 
 def _extras(operation: Operation) -> frozenset[str]:
-    return frozenset({RAW_BODY, HEADERS} if JSON in operation.media_types else {HEADERS})
+    extras = {HEADERS, CLIENT_IP}
+    return frozenset(extras | {RAW_BODY} if JSON in operation.media_types else extras)
 
 
 def _replaced(operation: Operation, names: frozenset[str]) -> frozenset[str]:

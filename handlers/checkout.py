@@ -1,0 +1,73 @@
+"""Joins a payment of ours with the provider's page for it; for the intent and the reconciler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import providers
+import settings
+from db import reading, transaction
+from providers.payments import Order, PaymentRef, ProviderError, ProviderRejected
+from services import payments, settlement
+
+if TYPE_CHECKING:
+    from db.models import Payment
+
+
+def ensure(payment_id: UUID) -> Payment:
+    """The payment with its page, asked of the provider unless it is known already.
+
+    ProviderRejected closes the payment; after any other ProviderError it stays pending, since the
+    provider may have made the page all the same, and the next call asks with the same key.
+    """
+    with reading() as session:
+        payment = payments.get(session, payment_id)
+        title = payments.title(session, payment)
+    if payment.payment_url is not None or payment.status != "pending":
+        return payment
+    try:
+        page = providers.gateway(payment.provider).create_checkout(_order(payment, title))
+    except ProviderError as error:
+        with transaction() as session:
+            payments.note_trouble(session, payment_id, str(error))
+            if isinstance(error, ProviderRejected):
+                settlement.give_up(session, payment_id)
+        raise
+    with transaction() as session:
+        return payments.attach(
+            session,
+            payment_id,
+            reference=page.reference,
+            url=page.url,
+            asked_minor=page.asked_minor,
+            asked_currency=page.asked_currency,
+            expires_at=page.expires_at,
+        )
+
+
+def reference_of(payment: Payment) -> PaymentRef:
+    """By what the provider finds a payment that has a page."""
+    return PaymentRef(
+        payment_id=payment.id,
+        reference=payment.reference or "",
+        charge_reference=payment.charge_reference,
+        asked_minor=payment.asked_minor,
+        asked_currency=payment.asked_currency,
+        payer_telegram_id=payment.payer_telegram_id,
+        created_at=payment.created_at,
+    )
+
+
+def _order(payment: Payment, title: str) -> Order:
+    current = settings.load()
+    bot = current.telegram_bot_username
+    return Order(
+        payment_id=payment.id,
+        amount=payment.amount_rub,
+        currency=payments.CURRENCY,
+        title=title,
+        description=f"Пополнение баланса: {title}",
+        return_url=f"https://t.me/{bot}" if bot else current.origin,
+        payer_telegram_id=payment.payer_telegram_id,
+    )

@@ -1,0 +1,39 @@
+"""The real worker with an engine that takes milliseconds: run as a process, killed by tests."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import providers
+import worker
+from providers.engine import EngineError, Result
+
+
+class QuickEngine:
+    """`risky` photos now and then fail or outlive a lease; `slow` ones take two seconds."""
+
+    def run(self, service_type, photo, *, workdir, progress, should_stop=lambda: False):
+        content = photo.read_bytes()
+        chance = random.random() if content == b"risky" else 1
+        if chance < 0.05:
+            raise EngineError("image_truncated")
+        if chance < 0.10:
+            raise EngineError("engine_crashed")
+        seconds = 2.0 if content == b"slow" or chance < 0.12 else random.uniform(0, 0.05)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            progress(50)
+            if should_stop():
+                raise EngineError("stopped")
+            time.sleep(0.01)
+        result = Path(workdir) / "result.jpg"
+        result.write_bytes(content + b"done")
+        return Result(result, "image", "image/jpeg", {"engine": "quick"})
+
+
+if __name__ == "__main__":
+    providers.engine = lambda name: QuickEngine()
+    sys.exit(worker.main())

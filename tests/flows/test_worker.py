@@ -1,0 +1,180 @@
+"""The worker as processes on a real queue: killed, stopped, starved of input."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+
+import providers
+from db import snapshot, transaction
+from db.models import Data, Job, Transaction
+from db.types import now
+from services import data, funding, jobs, ledger
+from tests.factories import balance, make_job, make_user
+
+ROOT = Path(__file__).parents[2]
+PRICE = 5
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(database):
+    with transaction() as session:
+        session.execute(
+            update(Job).where(Job.status == "queued").values(run_at=now().replace(year=2099))
+        )
+
+
+def stored_image(content: bytes):
+    with transaction() as session:
+        row = data.reserve(session, "image", content_type="image/jpeg", now=now())
+    providers.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
+    with transaction() as session:
+        return data.confirm(
+            session, row.id, content_type="image/jpeg", size_bytes=len(content), now=now()
+        )
+
+
+def start_worker(**changes: str) -> subprocess.Popen[bytes]:
+    environ = {**os.environ, "JOB_LEASE_SECONDS": "2", "LOG_LEVEL": "WARNING", **changes}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.flows.quick_worker"], cwd=ROOT, env=environ
+    )
+
+
+def live_jobs() -> int:
+    with transaction() as session:
+        return session.scalar(
+            select(func.count()).where(
+                Job.status.in_(("queued", "processing")), Job.run_at < now().replace(year=2098)
+            )
+        )
+
+
+def hurry_retries() -> None:
+    """Waits before another try are for production; here the next try may come at once."""
+    with transaction() as session:
+        session.execute(
+            update(Job)
+            .where(Job.status == "queued", Job.run_at < now().replace(year=2098))
+            .values(run_at=func.now())
+        )
+        funding.announce(session)
+
+
+def wait_until(condition, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "took too long"
+        time.sleep(0.05)
+
+
+def test_kill_9_of_workers_under_load_loses_no_job_and_no_token():
+    users = [make_user(PRICE * 30) for _ in range(4)]
+    picture = stored_image(b"risky")
+    ordered = [make_job(user.id, data_id=picture.id).id for user in users for _ in range(30)]
+    crew = [start_worker() for _ in range(3)]
+    kills = 0
+    try:
+        deadline = time.monotonic() + 60
+        while live_jobs() and time.monotonic() < deadline:
+            time.sleep(0.7)
+            victim = random.randrange(len(crew))
+            crew[victim].kill()
+            crew[victim].wait()
+            kills += 1
+            crew[victim] = start_worker()
+            hurry_retries()
+    finally:
+        for process in crew:
+            process.kill()
+            process.wait()
+    with transaction() as session:
+        ended = session.execute(
+            select(Job.status, func.count()).where(Job.id.in_(ordered)).group_by(Job.status)
+        ).all()
+        refunds = session.scalar(
+            select(func.count()).where(
+                Transaction.job_id.in_(ordered), Transaction.type == "refund"
+            )
+        )
+    outcome = dict(map(tuple, ended))
+    assert set(outcome) <= {"done", "failed"} and sum(outcome.values()) == len(ordered)
+    assert refunds == outcome.get("failed", 0)
+    assert kills >= 3
+    left = sum(balance(user.id) for user in users)
+    assert left == PRICE * outcome.get("failed", 0)
+    with snapshot() as session:
+        assert not any(ledger.violations(session).values())
+
+
+def test_a_result_is_stored_and_can_be_read_back():
+    user = make_user(PRICE)
+    job = make_job(user.id, data_id=stored_image(b"abc").id)
+    process = start_worker()
+    try:
+        wait_until(lambda: not live_jobs(), 20)
+    finally:
+        process.terminate()
+        process.wait(10)
+    with transaction() as session:
+        done = jobs.get(session, job.id)
+    with providers.storage().open(done.result.storage_key) as file:
+        assert file.read() == b"abcdone"
+    assert done.meta["engine"] == "quick"
+
+
+def test_a_photo_that_has_gone_fails_the_job_with_its_reason():
+    user = make_user(PRICE)
+    picture = stored_image(b"abc")
+    job = make_job(user.id, data_id=picture.id)
+    providers.storage().delete(picture.storage_key)
+    process = start_worker()
+    try:
+        wait_until(lambda: not live_jobs(), 20)
+    finally:
+        process.terminate()
+        process.wait(10)
+    with transaction() as session:
+        assert jobs.get(session, job.id).meta["error"]["code"] == "input_gone"
+    assert balance(user.id) == PRICE
+
+
+def test_sigterm_lets_the_job_in_hand_end_and_takes_no_other():
+    user = make_user(PRICE * 2)
+    picture = stored_image(b"slow")
+    first, second = (make_job(user.id, data_id=picture.id).id for _ in range(2))
+    process = start_worker()
+
+    def status(job_id):
+        with transaction() as session:
+            return jobs.get(session, job_id).status
+
+    wait_until(lambda: status(first) == "processing", 20)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+    assert (status(first), status(second)) == ("done", "queued")
+
+
+def test_abandoned_uploads_are_forgotten_with_their_bytes():
+    with transaction() as session:
+        row = data.reserve(
+            session, "image", content_type="image/jpeg", now=now().replace(year=2020)
+        )
+    providers.storage().put(row.storage_key, io.BytesIO(b"x"), content_type="image/jpeg")
+    process = start_worker()
+    try:
+        wait_until(lambda: providers.storage().head(row.storage_key) is None, 20)
+    finally:
+        process.terminate()
+        process.wait(10)
+    with transaction() as session:
+        assert session.get(Data, row.id).status == "deleted"
