@@ -149,6 +149,7 @@ class Stack:
         trouble = "no answer"
         with requests.Session() as session:
             session.trust_env = False  # no proxy between us and ourselves
+            session.headers["Connection"] = "close"  # an idle one delays the server's stop
             while time.monotonic() < deadline and not self._leaving.wait(POLL_SECONDS):
                 self._refuse_dead_parts()
                 try:
