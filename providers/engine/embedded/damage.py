@@ -20,8 +20,8 @@ _BORDER = 8
 
 # The gate: nothing is touched until a photo proves damaged. Real marks are sure (nearly every
 # pixel above 0.5 is above 0.9) and long; texture is taken for damage hesitantly and in bits.
-_SURE_RATIO, _LONG = 0.62, 2.3
-_VERY_SURE_RATIO, _SHORT = 0.78, 0.5
+_SURE_RATIO, _LONG = 0.66, 1.5
+_VERY_SURE_RATIO, _SHORT = 0.80, 0.6
 _FEWEST = 0.001  # of the picture
 _TEXTURE = 0.25  # of the picture: so much "damage" is how the picture looks
 
