@@ -119,10 +119,11 @@ class PaymentRef:
 class Notice:
     """Something true about a payment: proved by a signature, or read from the provider itself.
 
-    event_id: the same for every telling of one fact by one provider. kind: the provider's word for
-    it. reference and charge_reference as in PaymentRef. amount_minor: of the whole payment, None
-    when not told. refunded_minor: returned so far in total, None when not told. payer_id:
-    Telegram id of who paid. raw: what the provider told, without personal data.
+    event_id: unique per event of the provider; a state that was read has the same one each time.
+    kind: the provider's word for it. reference and charge_reference as in PaymentRef.
+    amount_minor: of the whole payment, None when not told. refunded_minor: returned so far in
+    total, None when not told. payer_id: Telegram id of who paid. raw: what the provider told,
+    without personal data.
     """
 
     provider: str

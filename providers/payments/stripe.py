@@ -1,0 +1,252 @@
+"""Stripe Checkout: a page per order, signed events, refunds and disputes read back before use.
+
+Wire: https://docs.stripe.com/api, at the version pinned below. Events come in any order; those
+about money that goes back are therefore only reasons to read the charge or dispute as it is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+
+from errors import ApiError
+from providers.http import Dialect, Patience, Refusal, Transport
+from providers.payments import (
+    Checkout,
+    Event,
+    Hint,
+    Notice,
+    Order,
+    Outcome,
+    PaymentRef,
+    ProviderRejected,
+    ProviderUnavailable,
+    SignatureInvalid,
+    signatures,
+    to_minor,
+)
+from providers.payments.stripe_objects import (
+    EXPANDED,
+    HINTED,
+    ID,
+    READERS,
+    SESSION_EVENTS,
+    moment,
+    read_session_event,
+    whole,
+)
+from providers.payments.webhooks import UNREADABLE, header, json_object
+
+PROVIDER = "stripe"
+API_VERSION = "2026-10-28.endive"
+MAX_NAME = 250
+# A key whose first execution ended in a 500 gives that 500 for a day. Nobody has seen the URL that
+# such an execution may have made, so another key makes no second page for the customer.
+CHECKOUT_KEYS = 3
+
+
+class StripeGateway:
+    """The account of `secret_key`; its webhooks are signed with one of `webhook_secrets`."""
+
+    provider = PROVIDER
+
+    def __init__(
+        self,
+        base_url: str,
+        secret_key: str,
+        webhook_secrets: Sequence[str],
+        *,
+        patience: Patience | None = None,
+    ) -> None:
+        self._secrets = tuple(webhook_secrets)
+        self._api = Transport(
+            DIALECT,
+            base_url,
+            authorization=f"Bearer {secret_key}",
+            headers={"Stripe-Version": API_VERSION},
+            patience=patience,
+        )
+
+    def create_checkout(self, order: Order) -> Checkout:
+        """See Gateway. The page lives 24 h, as long as Stripe remembers the key."""
+        session = self._create_session(order)
+        try:
+            return Checkout(
+                reference=_checked_id(session["id"]),
+                url=_checked_url(session["url"]),
+                asked_minor=whole(session["amount_total"]),
+                asked_currency=str(session["currency"]).upper(),
+                expires_at=moment(session["expires_at"]),
+            )
+        except UNREADABLE as problem:
+            raise _strange("create_session", problem) from problem
+
+    def read_back(self, payment: PaymentRef) -> Notice:
+        """See Gateway. Tells of refunds too."""
+        return self._read_notice("checkout/sessions", payment.reference)
+
+    def close(self, payment: PaymentRef) -> Notice:
+        """See Gateway. After this the page says that it has expired."""
+        path = f"/v1/checkout/sessions/{_checked_id(payment.reference)}/expire"
+        try:
+            self._api.post(path, {}, call="expire_session", key=None)
+        except ProviderRejected as refusal:
+            if refusal.http_status != requests.codes.bad_request:
+                raise
+            # Paid or expired a moment ago: what it is now is the answer.
+        return self.read_back(payment)
+
+    def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
+        """See Gateway. ProviderRejected when the bank fails it or nothing has been paid."""
+        body = {
+            "payment_intent": self._intent(payment),
+            "amount": amount_minor,
+            "metadata": {"payment_id": str(payment.payment_id)},
+        }
+        refund = self._api.post("/v1/refunds", body, call="create_refund", key=key)
+        notice = self._read_notice("refunds", str(refund.get("id")))
+        if notice.outcome is Outcome.REFUND_FAILED:
+            raise ProviderRejected(PROVIDER, "create_refund", notice.kind)
+        return notice
+
+    def parse_event(
+        self, raw: bytes, headers: Mapping[str, str], *, client_ip: str | None, now: datetime
+    ) -> Event | None:
+        """See Gateway. A Notice about a session, a signed Hint about refunds and disputes."""
+        signatures.verify(raw, header(headers, "Stripe-Signature"), secrets=self._secrets, now=now)
+        event = json_object(raw)
+        try:
+            kind, told = str(event["type"]), event["data"]["object"]
+            if kind in SESSION_EVENTS:
+                return read_session_event(told, event)
+            if kind in HINTED:
+                return Hint(PROVIDER, kind, _checked_id(told["id"]), signed=True)
+        except UNREADABLE:
+            raise ApiError("bad_request", "Not an event of Stripe") from None
+        return None
+
+    def confirm(self, hint: Hint) -> Notice:
+        """See Gateway. Reads the charge, refund or dispute as it is now."""
+        try:
+            return self._read_notice(HINTED[hint.kind], hint.object_id)
+        except ProviderRejected as refusal:
+            if refusal.http_status == requests.codes.not_found:
+                raise SignatureInvalid(PROVIDER, "Stripe knows no such object") from refusal
+            raise
+
+    def _create_session(self, order: Order) -> dict[str, Any]:
+        form = _session_form(order)
+        keys = [str(order.payment_id)]
+        keys += [f"{order.payment_id}-{again}" for again in range(2, CHECKOUT_KEYS + 1)]
+        for key in keys:
+            try:
+                return self._api.post("/v1/checkout/sessions", form, call="create_session", key=key)
+            except ProviderUnavailable as failure:
+                if not failure.replayed or key == keys[-1]:
+                    raise
+        raise AssertionError("the last key returns or raises")
+
+    def _intent(self, payment: PaymentRef) -> str:
+        """The PaymentIntent, by which money is returned; it exists once the page has been paid."""
+        intent = payment.charge_reference or self.read_back(payment).charge_reference
+        if intent is None:
+            raise ProviderRejected(PROVIDER, "create_refund", "nothing has been paid")
+        return intent
+
+    def _read_notice(self, collection: str, identifier: str) -> Notice:
+        expanded = EXPANDED[collection]
+        query = urlencode({"expand[]": expanded}, safe="[]") if expanded else ""
+        path = f"/v1/{collection}/{_checked_id(identifier)}?{query}".rstrip("?")
+        call = f"read_{collection.rpartition('/')[2].removesuffix('s')}"
+        found = self._api.get(path, call=call)
+        try:
+            if found["id"] != identifier:
+                raise ValueError("another object")
+            return READERS[collection](found)
+        except UNREADABLE as problem:
+            raise _strange(call, problem) from problem
+
+
+def encode_form(body: Mapping[str, Any]) -> bytes:
+    """Nested values with literal brackets: a[b]=1&list[0][c]=2; booleans as true and false."""
+    return urlencode(list(_flat(body, "")), safe="[]").encode()
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}[{key}]" if name else key)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _flat(inner, f"{name}[{index}]")
+    else:
+        yield name, str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _session_form(order: Order) -> dict[str, Any]:
+    metadata = {"payment_id": str(order.payment_id)}
+    price = {
+        "currency": order.currency.lower(),
+        "unit_amount": to_minor(order.amount),
+        "product_data": {"name": order.title[:MAX_NAME], "description": order.description},
+    }
+    return {
+        "mode": "payment",
+        "success_url": order.return_url,
+        "cancel_url": order.return_url,
+        "client_reference_id": str(order.payment_id),
+        "metadata": metadata,
+        # Charges inherit it, so that refunds and disputes name the payment too.
+        "payment_intent_data": {"metadata": metadata},
+        "line_items": [{"quantity": 1, "price_data": price}],
+        # Otherwise Stripe may offer, and then report, another currency.
+        "adaptive_pricing": {"enabled": False},
+    }
+
+
+def _read_refusal(headers: Mapping[str, str], body: Mapping[str, Any]) -> Refusal:
+    error = body.get("error")
+    told = error if isinstance(error, dict) else {}
+    # A stored answer comes again however often one asks with this key.
+    replayed = headers.get("Idempotent-Replayed") == "true"
+    advice = {"true": True, "false": False}.get(headers.get("Stripe-Should-Retry", ""))
+    parameter = told.get("param")
+    description = str(told.get("message") or "")
+    return Refusal(
+        reason=str(told.get("code") or told.get("type") or ""),
+        description=f"{description} ({parameter})" if parameter else description,
+        repeat=False if replayed else advice,
+        replayed=replayed,
+    )
+
+
+DIALECT = Dialect(
+    provider=PROVIDER,
+    content_type="application/x-www-form-urlencoded",
+    key_header="Idempotency-Key",
+    encode=encode_form,
+    read_refusal=_read_refusal,
+    passing=frozenset({409}),  # the same key is being worked on
+)
+
+
+def _checked_id(value: Any) -> str:
+    if not isinstance(value, str) or not ID.fullmatch(value):
+        raise ValueError("not an id of Stripe")
+    return value
+
+
+def _checked_url(value: Any) -> str:
+    """A session has a page only while it is open; a repeated create may find it closed."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("no page")
+    return value
+
+
+def _strange(call: str, problem: object) -> ProviderUnavailable:
+    """An answer that cannot be read promises nothing, so it must not end a payment."""
+    return ProviderUnavailable(PROVIDER, call, f"answer of an unknown shape: {problem!r}")
