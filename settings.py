@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -65,6 +66,21 @@ class Settings:
     yookassa_shop_id: str = _setting("", "YooKassa shop id")
     yookassa_secret_key: str = _setting("", "YooKassa secret key", secret=True)
     yookassa_api_url: str = _setting("https://api.yookassa.ru/v3", "YooKassa API base URL")
+    yookassa_receipt_email: str = _setting(
+        "", "address fiscal receipts (54-FZ) go to; empty sends no receipts through YooKassa"
+    )
+    yookassa_vat_code: int = _setting(1, "VAT code of receipts, 1 to 12; 1 is no VAT")
+    yookassa_tax_system_code: int = _setting(
+        0, "tax system code of receipts, 1 to 6; 0 leaves it out"
+    )
+    yookassa_payment_subject: str = _setting("service", "what receipts say is sold")
+    yookassa_payment_mode: str = _setting("full_payment", "how receipts say it is paid")
+    yookassa_check_network: bool = _setting(
+        False, "refuse notifications from outside of YooKassa's networks"
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "addresses or networks whose X-Forwarded-For is believed, comma-separated"
+    )
     stripe_secret_key: str = _setting("", "Stripe secret key", secret=True)
     stripe_webhook_secret: tuple[str, ...] = _setting(
         (), "Stripe endpoint secrets, comma-separated for rotation", secret=True
@@ -280,7 +296,21 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: needed with S3_BUCKET")
     if settings.token_price_rub <= 0:
         problems.append("TOKEN_PRICE_RUB: must be more than 0")
-    return problems + _telegram_contradictions(settings)
+    return problems + _yookassa_contradictions(settings) + _telegram_contradictions(settings)
+
+
+def _yookassa_contradictions(settings: Settings) -> list[str]:
+    problems = []
+    if not 1 <= settings.yookassa_vat_code <= 12:
+        problems.append("YOOKASSA_VAT_CODE: must be 1 to 12")
+    if settings.yookassa_tax_system_code > 6:
+        problems.append("YOOKASSA_TAX_SYSTEM_CODE: must be 1 to 6, or 0 to leave it out")
+    for proxy in settings.trusted_proxies:
+        try:
+            ip_network(proxy)
+        except ValueError:
+            problems.append(f"TRUSTED_PROXIES: {proxy!r} is not an address or a network")
+    return problems
 
 
 def _telegram_contradictions(settings: Settings) -> list[str]:
