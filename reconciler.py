@@ -6,6 +6,7 @@ What it learns goes the same way as a webhook, so it never matters which of the 
 from __future__ import annotations
 
 import logging
+from decimal import Decimal
 from uuid import UUID
 
 import providers
@@ -49,6 +50,27 @@ def check(payment_id: UUID) -> Verdict:
         notice = gateway.close(reference)
     if notice.outcome is Outcome.PENDING:
         return _still_pending(payment_id)
+    with transaction() as session:
+        return settlement.settle(session, notice)
+
+
+def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
+    """Return `rub` (all that is left without it) through the provider, then the tokens pro rata.
+
+    ProviderError; ValueError for a payment that was never paid or has less left.
+    """
+    with reading() as session:
+        payment = payments.get(session, payment_id)
+    left = payment.amount_rub - payment.refunded_rub
+    amount = left if rub is None else rub
+    if payment.paid_at is None or not 0 < amount <= left:
+        raise ValueError(f"{left if payment.paid_at else 0} rub can be returned")
+    share = amount / payment.amount_rub
+    notice = providers.gateway(payment.provider).refund(
+        checkout.reference_of(payment), amount_minor=round(payment.asked_minor * share), key=key
+    )
+    if notice.outcome is Outcome.PENDING:
+        return Verdict("ignored", "the provider is working on it", payment_id)
     with transaction() as session:
         return settlement.settle(session, notice)
 

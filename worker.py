@@ -12,16 +12,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
 import psycopg2
-from providers.fetch import FetchFailed, FetchRefused, fetch
-from providers.storage import ObjectMissing, StorageUnavailable
 
 import logs
 import providers
@@ -29,9 +25,12 @@ import settings
 from db import transaction
 from db.session import database_url
 from db.types import now
+from duties import DUTIES, Duty
 from errors import ApiError
 from providers.engine import EngineError, Result
-from services import data, idempotency, media, queue
+from providers.fetch import FetchFailed, FetchRefused, fetch
+from providers.storage import ObjectMissing, StorageUnavailable
+from services import data, media, queue
 from services.funding import JOB_CHANNEL
 from services.queue import Claim
 
@@ -41,7 +40,6 @@ POLL_SECONDS = 2.0  # also the longest delay of a job whose run_at has come
 GRACE_SECONDS = 20.0  # a job that needs longer after SIGTERM goes back to the queue
 PAUSE_AFTER_TROUBLE_SECONDS = 2.0
 FETCH_DEADLINE_SECONDS = 30.0
-CUT_OFF_SECONDS = 3600  # longer than any upload takes
 GONE_TEXT = "Файл с фото больше не доступен. Токены возвращены на баланс."
 TROUBLE_TEXT = (
     "Сервис временно перегружен, фото обработать не удалось. Токены возвращены на баланс."
@@ -208,23 +206,6 @@ class Notices:
             self._connection = None
 
 
-@dataclass
-class Duty:
-    """Something to do every so often, by one worker at a time."""
-
-    name: str
-    every_seconds: float
-    work: Callable[[], int]
-    _next: float = 0.0
-
-    def run_if_due(self) -> None:
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + self.every_seconds
-        if done := self.work():
-            log.info("duty %s: %d", self.name, done)
-
-
 def _photo(claim: Claim, folder: Path) -> Path:
     """The job's input as a file in `folder`."""
     target = folder / "input"
@@ -267,39 +248,6 @@ def _release(claim: Claim, lease: Lease) -> str:
     with transaction() as session:
         queue.release(session, claim)
     return "released"
-
-
-def _give_up_lost_jobs() -> int:
-    with transaction() as session:
-        return queue.give_up_lost(session)
-
-
-def _forget_idempotency_keys() -> int:
-    with transaction() as session:
-        return idempotency.sweep(session, now())
-
-
-def _delete_expired_files() -> int:
-    # First nobody can use them any more, then the bytes go, then that is noted: a crash in between
-    # leaves them on the list.
-    with transaction() as session:
-        data.expire(session, now=now())
-        doomed = data.purgeable(session)
-    for _, key in doomed:
-        providers.storage().delete(key)
-    if doomed:
-        with transaction() as session:
-            data.purged(session, [data_id for data_id, _ in doomed], now=now())
-    return len(doomed)
-
-
-# Each is safe in several workers at once: they take different rows, or the second finds none.
-DUTIES: list[tuple[str, float, Callable[[], int]]] = [
-    ("give up lost jobs", 5, _give_up_lost_jobs),
-    ("delete expired files", 60, _delete_expired_files),
-    ("forget idempotency keys", 600, _forget_idempotency_keys),
-    ("remove cut-off writes", 600, lambda: providers.storage().sweep(CUT_OFF_SECONDS)),
-]
 
 
 def main() -> None:

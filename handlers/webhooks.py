@@ -11,7 +11,7 @@ import orjson
 import providers
 from db import reading, transaction
 from db.types import now
-from providers.payments import Hint, Notice, Question
+from providers.payments import AnsweringGateway, Hint, Notice, Question
 from providers.telegram import GroupMessage, parse_update
 from services import payments, reviews, settlement
 
@@ -23,7 +23,7 @@ def webhook_payments(
 ) -> Any:
     gateway = providers.gateway(provider)
     event = gateway.parse_event(raw_body, headers, client_ip=client_ip, now=now())
-    if isinstance(event, Question):
+    if isinstance(event, Question) and isinstance(gateway, AnsweringGateway):
         gateway.answer(event, _refusal(event))
     elif isinstance(event, Hint):
         event = gateway.confirm(event) if event.signed or _is_ours(event) else None

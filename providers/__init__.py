@@ -8,6 +8,10 @@ import settings
 from errors import ApiError
 from providers.engine import Engine
 from providers.engine.embedded import EmbeddedEngine
+from providers.payments import Gateway
+from providers.payments.stripe import StripeGateway
+from providers.payments.telegram import TelegramGateway
+from providers.payments.yookassa import YooKassaGateway
 from providers.storage import Storage
 from providers.storage.disk import DiskStorage
 from providers.storage.s3 import S3Storage
@@ -35,6 +39,29 @@ def engine(name: str) -> Engine:
     current = settings.load()
     return {"embedded": EmbeddedEngine}[name](
         timeout_seconds=current.engine_timeout_seconds, memory_mb=current.engine_memory_mb
+    )
+
+
+@cache
+def gateway(provider: str) -> Gateway:
+    """The gateway of a provider of the contract. ApiError `provider_not_configured`."""
+    current = settings.load()
+    if not settings.configured(current, provider):
+        raise ApiError("provider_not_configured", details={"provider": provider})
+    if provider == "yookassa":
+        return YooKassaGateway(
+            current.yookassa_api_url, current.yookassa_shop_id, current.yookassa_secret_key
+        )
+    if provider == "stripe":
+        return StripeGateway(
+            current.stripe_api_url, current.stripe_secret_key, current.stripe_webhook_secret
+        )
+    return TelegramGateway(
+        telegram(),
+        secrets=current.telegram_webhook_secret,
+        currency=current.telegram_currency,
+        rub_per_star=current.telegram_rub_per_star,
+        provider_token=current.telegram_provider_token,
     )
 
 

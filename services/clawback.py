@@ -62,7 +62,7 @@ def dispute_lost(session: Session, payment: Payment, notice: Notice) -> None:
 
 
 def _share(payment: Payment, notice: Notice) -> Decimal:
-    if notice.refunded_minor is None or not payment.asked_minor:
+    if notice.refunded_minor is None:
         return Decimal(1)
     return min(Decimal(1), Decimal(notice.refunded_minor) / payment.asked_minor)
 

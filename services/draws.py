@@ -151,6 +151,23 @@ def verified(session: Session, lottery: Lottery) -> list[str]:
     return faults
 
 
+def proof(session: Session, lottery: Lottery) -> dict[str, Any]:
+    """All that the rule needs, for docs/verify_lottery.py. ValueError before the draw."""
+    if lottery.drawn_at is None:
+        raise ValueError("this lottery has not been drawn: its seed is still secret")
+    return {
+        "lotteryId": str(lottery.id),
+        "seedHash": lottery.seed_hash,
+        "seed": lottery.seed,
+        "entriesHash": lottery.entries_hash,
+        "places": len(_places(lottery.prizes)),
+        "entries": [
+            {"id": entry.entry_id, "tickets": entry.tickets}
+            for entry in listed(session, lottery.id)
+        ],
+    }
+
+
 def _places(prizes: list[dict[str, Any]]) -> list[tuple[str, Decimal]]:
     """Title and tokens of each place: a prize that is given n times takes n places."""
     return [

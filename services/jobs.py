@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -9,11 +10,13 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload
 
+import settings
 from db.models import GenerationModel, Job
 from errors import ApiError
 from services import data, funding, ledger, paging, users
 
 # Shown to the customer by the bot.
+NOT_PAID_TEXT = "Заказ закрыт: оплата так и не поступила."
 CANCELLED_TEXT = "Заказ отменён, токены возвращены на баланс."
 
 
@@ -90,6 +93,20 @@ def cancel(session: Session, job_id: UUID) -> Job:
         {"reason": "cancelled", "error": {"code": "cancelled", "message": CANCELLED_TEXT}},
     )
     return job
+
+
+def expire_waiting(session: Session, *, now: datetime, limit: int = 100) -> int:
+    """Close jobs that nobody paid for within WAITING_JOB_TTL_HOURS; returns how many."""
+    oldest = now - timedelta(hours=settings.load().waiting_job_ttl_hours)
+    due = select(Job.id).where(Job.status == "waiting_payment", Job.created_at < oldest)
+    expired = 0
+    for job_id in session.scalars(due.order_by(Job.number).limit(limit)).all():
+        job = lock(session, job_id)
+        if job.status == "waiting_payment":  # a payment may have been faster
+            error = {"code": "not_paid", "message": NOT_PAID_TEXT}
+            end_unfinished(session, job, {"reason": "not_paid", "error": error})
+            expired += 1
+    return expired
 
 
 def lock(session: Session, job_id: UUID) -> Job:

@@ -141,6 +141,24 @@ CHECKS: dict[str, str] = {
         SELECT j.id::text AS id FROM jobs j JOIN transactions t ON t.job_id = j.id
         WHERE t.type = 'refund' AND j.status <> 'failed'
            OR t.type = 'charge' AND j.status = 'waiting_payment'""",
+    "a paid payment has one success gateway_payment and one purchase of its tokens": """
+        SELECT p.id::text AS id FROM payments p
+        LEFT JOIN transactions t ON t.payment_id = p.id
+        GROUP BY p.id
+        HAVING count(*) FILTER (WHERE t.type = 'gateway_payment' AND t.status = 'success')
+               <> (p.paid_at IS NOT NULL)::int
+            OR count(*) FILTER (WHERE t.type = 'purchase') <> (p.paid_at IS NOT NULL)::int
+            OR coalesce(sum(t.tokens_delta) FILTER (WHERE t.type = 'purchase'), p.tokens)
+               <> p.tokens""",
+    "refunds of a payment add up to what it says was taken back": """
+        SELECT p.id::text AS id FROM payments p
+        LEFT JOIN transactions t ON t.payment_id = p.id AND t.type = 'refund'
+        GROUP BY p.id
+        HAVING coalesce(sum(t.tokens_delta), 0) <> -p.refunded_tokens
+            OR coalesce(sum(t.amount_rub), 0) <> -p.refunded_rub""",
+    "purchases and refunds belong to the payer": """
+        SELECT t.id::text AS id FROM transactions t JOIN payments p ON p.id = t.payment_id
+        WHERE t.user_id <> p.user_id""",
     "charges and refunds belong to the job's own user": """
         SELECT t.id::text AS id FROM transactions t JOIN jobs j ON j.id = t.job_id
         WHERE t.user_id <> j.user_id""",

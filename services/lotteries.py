@@ -64,24 +64,35 @@ def create(
         seed_hash=hashlib.sha256(seed.encode()).hexdigest(),
     )
     session.add(lottery)
-    try:
-        session.flush()
-    except IntegrityError as error:
-        if getattr(error.orig, "pgcode", None) == errorcodes.EXCLUSION_VIOLATION:
-            raise ValueError("another lottery runs in this period") from error
-        raise
+    _flush(session)
     return lottery
 
 
 def cancel(session: Session, lottery_id: UUID) -> Lottery:
     """End a lottery without a draw. ValueError when it has been drawn."""
-    lottery = session.scalars(
-        select(Lottery).where(Lottery.id == lottery_id).with_for_update()
-    ).one()
-    if lottery.drawn_at is not None:
-        raise ValueError("this lottery has been drawn")
+    lottery = _locked(session, lottery_id)
     lottery.canceled_at = func.now()
     session.flush()
+    return lottery
+
+
+def get(session: Session, lottery_id: UUID) -> Lottery:
+    """ValueError when there is no such lottery."""
+    lottery = session.get(Lottery, lottery_id)
+    if lottery is None:
+        raise ValueError("there is no such lottery")
+    return lottery
+
+
+def change(session: Session, lottery_id: UUID, **columns: Any) -> Lottery:
+    """Change texts or the end of a lottery that is not drawn. ValueError.
+
+    Prizes stay: people took part for them.
+    """
+    lottery = _locked(session, lottery_id)
+    for column, value in columns.items():
+        setattr(lottery, column, value)
+    _flush(session)
     return lottery
 
 
@@ -162,6 +173,22 @@ def count_referral(session: Session, inviter_id: UUID) -> None:
             .where(LotteryEntry.id == entry.id)
             .values(referral_count=LotteryEntry.referral_count + 1)
         )
+
+
+def _locked(session: Session, lottery_id: UUID) -> Lottery:
+    lottery = session.scalar(select(Lottery).where(Lottery.id == lottery_id).with_for_update())
+    if lottery is None or lottery.drawn_at is not None:
+        raise ValueError("there is no such lottery, or it has been drawn")
+    return lottery
+
+
+def _flush(session: Session) -> None:
+    try:
+        session.flush()
+    except IntegrityError as error:
+        if getattr(error.orig, "pgcode", None) == errorcodes.EXCLUSION_VIOLATION:
+            raise ValueError("another lottery runs in this period") from error
+        raise
 
 
 def _current(session: Session, now: datetime | None) -> Lottery | None:

@@ -1,16 +1,19 @@
-"""What an operator may do by hand to orders, and look at."""
+"""What an operator may look at, and do by hand."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Job
+from db.models import Job, Payment, PaymentEvent, Tariff, Transaction
 from errors import ApiError
 from services import jobs
+
+Row = TypeVar("Row")
 
 
 def recent_jobs(session: Session, *, status: str | None, limit: int) -> list[Job]:
@@ -52,3 +55,68 @@ def fail(session: Session, job_id: UUID, *, reason: str) -> Job:
     meta = {"reason": "failed", "error": {"code": "operator", "message": reason}}
     jobs.end_unfinished(session, job, meta)
     return job
+
+
+def recent_payments(session: Session, *, status: str | None, limit: int) -> list[Payment]:
+    """The newest payments of all users, of one status if given."""
+    query = select(Payment).order_by(Payment.number.desc()).limit(limit)
+    return list(session.scalars(query.where(Payment.status == status) if status else query))
+
+
+def payment(session: Session, payment_id: UUID) -> Payment:
+    """ValueError when there is no such payment."""
+    return _found(session.get(Payment, payment_id))
+
+
+def events_of(session: Session, payment_id: UUID) -> list[PaymentEvent]:
+    """What was told about a payment, in the order of arrival."""
+    query = select(PaymentEvent).where(PaymentEvent.payment_id == payment_id)
+    return list(session.scalars(query.order_by(PaymentEvent.number)))
+
+
+def recent_events(session: Session, *, state: str | None, limit: int) -> list[PaymentEvent]:
+    """The newest events of all providers, of one state if given."""
+    query = select(PaymentEvent).order_by(PaymentEvent.number.desc()).limit(limit)
+    return list(session.scalars(query.where(PaymentEvent.state == state) if state else query))
+
+
+def event(session: Session, event_id: UUID) -> PaymentEvent:
+    """ValueError when there is no such event."""
+    return _found(session.get(PaymentEvent, event_id))
+
+
+def all_tariffs(session: Session) -> list[Tariff]:
+    """Every tariff there ever was, those on offer first."""
+    query = select(Tariff).order_by(Tariff.active.desc(), Tariff.position, Tariff.number)
+    return list(session.scalars(query))
+
+
+def add_tariff(session: Session, **columns: Any) -> None:
+    """Offer a new tariff. ValueError when the name is taken."""
+    if session.scalar(select(Tariff.id).where(Tariff.name == columns["name"])):
+        raise ValueError("there is a tariff of this name")
+    session.add(Tariff(**columns))
+
+
+def change_tariff(session: Session, name: str, **columns: Any) -> None:
+    """Change a tariff; payments keep the terms they were opened with. ValueError."""
+    tariff = _found(session.scalar(select(Tariff).where(Tariff.name == name).with_for_update()))
+    for column, value in columns.items():
+        setattr(tariff, column, value)
+
+
+def channel_bonuses(session: Session, channels: list[str]) -> dict[str, int]:
+    """Channel -> how many users had its bonus."""
+    keys = [f"channel:{channel}" for channel in channels]
+    counts = session.execute(
+        select(Transaction.bonus_key, func.count())
+        .where(Transaction.bonus_key.in_(keys))
+        .group_by(Transaction.bonus_key)
+    )
+    return {str(key).removeprefix("channel:"): count for key, count in counts}
+
+
+def _found(row: Row | None) -> Row:
+    if row is None:
+        raise ValueError("there is none of this id or name")
+    return row

@@ -132,7 +132,7 @@ def _fault(payment: Payment, notice: Notice) -> str | None:
     """Why an event must not be applied although its reference is ours."""
     if settings.load().production and notice.livemode is False:
         return "test_mode"
-    if notice.currency and notice.currency.upper() != (payment.asked_currency or "").upper():
+    if notice.currency and notice.currency.upper() != payment.asked_currency.upper():
         return "currency_mismatch"
     if notice.outcome == "succeeded" and notice.amount_minor != payment.asked_minor:
         return "amount_mismatch"

@@ -6,7 +6,14 @@ keep the ledger append-only and equal to the balances are in db/migrations/versi
 
 from db.models.catalog import SERVICE_TYPES, GenerationModel, Tariff
 from db.models.data import DATA_TYPES, Data
-from db.models.growth import Lottery, LotteryEntry, LotteryWinner, Referral, Review
+from db.models.growth import (
+    REVIEW_STATES,
+    Lottery,
+    LotteryEntry,
+    LotteryWinner,
+    Referral,
+    Review,
+)
 from db.models.jobs import JOB_STATUSES, Job
 from db.models.ledger import (
     TRANSACTION_PROVIDERS,
@@ -20,6 +27,7 @@ from db.models.table import PROVIDERS, Table
 from db.models.users import User
 
 __all__ = [
+    "REVIEW_STATES",
     "Lottery",
     "LotteryEntry",
     "LotteryWinner",

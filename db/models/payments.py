@@ -50,8 +50,8 @@ class Payment(Table):
     tokens: Mapped[Decimal]
     tariff_id: Mapped[UUID | None] = mapped_column(ForeignKey("tariffs.id"))
     plan: Mapped[str | None]
-    asked_minor: Mapped[int | None]
-    asked_currency: Mapped[str | None]
+    asked_minor: Mapped[int]
+    asked_currency: Mapped[str]
     payer_telegram_id: Mapped[str]
     reference: Mapped[str | None]
     charge_reference: Mapped[str | None]
@@ -81,7 +81,7 @@ class Payment(Table):
         CheckConstraint(
             f"({one_of('status', PAID_STATUSES)}) = (paid_at IS NOT NULL)", "paid_at_when_paid"
         ),
-        CheckConstraint("(asked_minor IS NULL) = (asked_currency IS NULL)", "asked_whole"),
+        CheckConstraint("asked_minor > 0", "asked_positive"),
         UniqueConstraint("provider", "reference"),
         UniqueConstraint("provider", "charge_reference"),
         Index("ix_payments_user", "user_id", "number"),

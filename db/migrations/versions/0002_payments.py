@@ -25,8 +25,8 @@ def upgrade() -> None:
         sa.Column("tokens", sa.BigInteger(), nullable=False),
         sa.Column("tariff_id", sa.Uuid(), nullable=True),
         sa.Column("plan", sa.Text(), nullable=True),
-        sa.Column("asked_minor", sa.BigInteger(), nullable=True),
-        sa.Column("asked_currency", sa.Text(), nullable=True),
+        sa.Column("asked_minor", sa.BigInteger(), nullable=False),
+        sa.Column("asked_currency", sa.Text(), nullable=False),
         sa.Column("payer_telegram_id", sa.Text(), nullable=False),
         sa.Column("reference", sa.Text(), nullable=True),
         sa.Column("charge_reference", sa.Text(), nullable=True),
@@ -63,9 +63,7 @@ def upgrade() -> None:
             "status IN ('pending', 'succeeded', 'canceled', 'expired', 'partly_refunded', 'refunded', 'disputed')",
             name=op.f("ck_payments_status"),
         ),
-        sa.CheckConstraint(
-            "(asked_minor IS NULL) = (asked_currency IS NULL)", name=op.f("ck_payments_asked_whole")
-        ),
+        sa.CheckConstraint("asked_minor > 0", name=op.f("ck_payments_asked_positive")),
         sa.CheckConstraint(
             "amount_rub > 0 AND tokens > 0", name=op.f("ck_payments_amounts_positive")
         ),

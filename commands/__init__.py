@@ -1,0 +1,1 @@
+"""The operator's commands by noun; cli.py joins them."""

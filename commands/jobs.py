@@ -1,0 +1,62 @@
+"""Orders and the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import click
+
+from commands.shapes import table
+from db import reading, transaction
+from db.models import Job
+from services import operations
+
+
+@click.group()
+def jobs() -> None:
+    """Orders and the queue."""
+
+
+@jobs.command("list")
+@click.option("--status", type=click.Choice(["waiting_payment", "queued", "processing", "failed"]))
+@click.option("--limit", default=20, show_default=True)
+def list_jobs(status: str | None, limit: int) -> None:
+    """The newest jobs of all users."""
+    with reading() as session:
+        rows = operations.recent_jobs(session, status=status, limit=limit)
+    jobs_table(rows)
+
+
+@jobs.command()
+@click.argument("job_id", type=click.UUID)
+def retry(job_id: UUID) -> None:
+    """Do JOB_ID again: a failed one as a new order, a stuck one by another worker."""
+    with transaction() as session:
+        job = operations.retry(session, job_id)
+    click.echo(f"job {job.id} is {job.status}")
+
+
+@jobs.command()
+@click.argument("job_id", type=click.UUID)
+@click.option("--reason", required=True, help="shown to the customer")
+def fail(job_id: UUID, reason: str) -> None:
+    """End a live JOB_ID as failed; its tokens go back."""
+    with transaction() as session:
+        job = operations.fail(session, job_id, reason=reason)
+    click.echo(f"job {job.id} is {job.status}")
+
+
+def jobs_table(rows: Iterable[Job]) -> None:
+    """Print jobs, one a line."""
+    table(
+        ("job", "order", "service", "status", "tries", "created", "why"),
+        (
+            (j.id, j.number, j.service_type, j.status, j.attempt, j.created_at, _why(j))
+            for j in rows
+        ),
+    )
+
+
+def _why(job: Job) -> str:
+    return str(job.meta.get("error", job.meta.get("lastError", {})).get("code", ""))

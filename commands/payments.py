@@ -1,0 +1,120 @@
+"""Payments, what providers told about them, and tariffs."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from uuid import UUID
+
+import click
+
+import reconciler
+from commands.shapes import Amount, table
+from db import reading, transaction
+from db.models import EVENT_STATES, PAYMENT_STATUSES, PaymentEvent
+from providers.payments import Notice
+from services import operations, settlement
+
+
+@click.group()
+def payments() -> None:
+    """Payments of customers."""
+
+
+@payments.command("list")
+@click.option("--status", type=click.Choice(PAYMENT_STATUSES))
+@click.option("--limit", default=20, show_default=True)
+def list_payments(status: str | None, limit: int) -> None:
+    """The newest payments of all users."""
+    with reading() as session:
+        rows = operations.recent_payments(session, status=status, limit=limit)
+    table(
+        ("payment", "provider", "status", "rub", "tokens", "user", "created", "trouble"),
+        (
+            (
+                p.id,
+                p.provider,
+                p.status,
+                p.amount_rub,
+                p.tokens,
+                p.user_id,
+                p.created_at,
+                p.last_error,
+            )
+            for p in rows
+        ),
+    )
+
+
+@payments.command("show")
+@click.argument("payment_id", type=click.UUID)
+def show_payment(payment_id: UUID) -> None:
+    """Everything known about PAYMENT_ID and its events."""
+    with reading() as session:
+        payment = operations.payment(session, payment_id)
+        events = operations.events_of(session, payment_id)
+    for column in payment.__table__.columns:
+        click.echo(f"{column.name:20} {getattr(payment, column.name)}")
+    _events_table(events)
+
+
+@payments.command()
+@click.argument("payment_id", type=click.UUID)
+def check(payment_id: UUID) -> None:
+    """Ask the provider about PAYMENT_ID now and apply what it says."""
+    verdict = reconciler.check(payment_id)
+    click.echo(f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}")
+
+
+@payments.command()
+@click.argument("payment_id", type=click.UUID)
+@click.option("--rub", type=Amount(), help="rubles to return; all that is left without it")
+@click.option("--key", required=True, help="the same key refunds once")
+def refund(payment_id: UUID, rub: Decimal | None, key: str) -> None:
+    """Return rubles of PAYMENT_ID through its provider; tokens go back pro rata."""
+    verdict = reconciler.refund(payment_id, rub, key=key)
+    click.echo(f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}")
+
+
+@click.group()
+def events() -> None:
+    """What providers told, as it was kept."""
+
+
+@events.command("list")
+@click.option("--state", type=click.Choice(EVENT_STATES))
+@click.option("--limit", default=20, show_default=True)
+def list_events(state: str | None, limit: int) -> None:
+    """The newest events; parked ones need a look."""
+    with reading() as session:
+        rows = operations.recent_events(session, state=state, limit=limit)
+    _events_table(rows)
+
+
+@events.command("show")
+@click.argument("event_id", type=click.UUID)
+def show_event(event_id: UUID) -> None:
+    """EVENT_ID as the provider told it, without personal data."""
+    with reading() as session:
+        event = operations.event(session, event_id)
+    click.echo(
+        f"{event.provider} {event.event_key} {event.kind}: {event.state} {event.reason or ''}"
+    )
+    click.echo(json.dumps(event.notice, ensure_ascii=False, indent=2))
+
+
+@events.command()
+@click.argument("event_id", type=click.UUID)
+def replay(event_id: UUID) -> None:
+    """Apply EVENT_ID again; one that was applied or ignored changes nothing."""
+    with transaction() as session:
+        notice = Notice.from_json(operations.event(session, event_id).notice)
+        verdict = settlement.settle(session, notice)
+    click.echo(f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}")
+
+
+def _events_table(rows: list[PaymentEvent]) -> None:
+    table(
+        ("event", "provider", "kind", "state", "reason", "payment", "received"),
+        ((e.id, e.provider, e.kind, e.state, e.reason, e.payment_id, e.received_at) for e in rows),
+    )

@@ -1,0 +1,49 @@
+"""How commands read amounts and moments and print tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+import click
+
+
+class Amount(click.ParamType[Decimal]):
+    """An amount of tokens or rubles: more than 0, at most two decimals."""
+
+    name = "amount"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        try:
+            amount = Decimal(value)
+        except InvalidOperation:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not amount.is_finite() or amount <= 0 or amount != round(amount, 2):
+            self.fail("must be more than 0 with at most two decimals", param, ctx)
+        return amount
+
+
+class Moment(click.ParamType[datetime]):
+    """An ISO 8601 date or time; without a time zone it is UTC."""
+
+    name = "time"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-12-31T21:00", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows in aligned columns."""
+    lines = [tuple(head), *(tuple("" if v is None else str(v) for v in row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        click.echo("  ".join(v.ljust(w) for v, w in zip(line, widths, strict=True)).rstrip())

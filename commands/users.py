@@ -1,0 +1,63 @@
+"""People and the tokens an operator gives or takes by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import click
+
+from commands.jobs import jobs_table
+from commands.shapes import Amount, table
+from db import reading, transaction
+from services import grants, jobs, ledger, users
+
+
+@click.group()
+def user() -> None:
+    """People."""
+
+
+@user.command("show")
+@click.argument("user")
+def show(user: str) -> None:
+    """Balance, last transactions and last jobs of USER (id or telegramId)."""
+    with reading() as session:
+        person = users.find(session, user)
+        history = ledger.history(session, person.id, limit=10, cursor=None).rows
+        orders = jobs.of_user(session, person.id, limit=10, cursor=None).rows
+    click.echo(f"{person.id}  telegram {person.telegram_id}  @{person.username or '-'}")
+    click.echo(f"balance {person.balance_tokens} tokens, consent {person.consent_pd}")
+    table(
+        ("when", "type", "status", "tokens", "rub", "balance"),
+        (
+            (t.created_at, t.type, t.status, t.tokens_delta, t.amount_rub, t.balance_after)
+            for t in history
+        ),
+    )
+    jobs_table(orders)
+
+
+@click.command()
+@click.argument("user")
+@click.argument("tokens", type=Amount())
+@click.option("--key", required=True, help="the same key grants once")
+@click.option("--reason", required=True, help="kept in the ledger")
+def grant(user: str, tokens: Decimal, key: str, reason: str) -> None:
+    """Give USER (id or telegramId) TOKENS; the user's waiting jobs start with it."""
+    with transaction() as session:
+        owner = users.find(session, user)
+        row = grants.grant(session, owner.id, tokens, key=key, reason=reason)
+    click.echo(f"{row.tokens_delta} tokens given, balance was {row.balance_after} then")
+
+
+@click.command()
+@click.argument("user")
+@click.argument("tokens", type=Amount())
+@click.option("--key", required=True, help="the same key withdraws once")
+@click.option("--reason", required=True, help="kept in the ledger")
+def withdraw(user: str, tokens: Decimal, key: str, reason: str) -> None:
+    """Take TOKENS from USER (id or telegramId)."""
+    with transaction() as session:
+        owner = users.find(session, user)
+        row = grants.withdraw(session, owner.id, tokens, key=key, reason=reason)
+    click.echo(f"{-row.tokens_delta} tokens taken, balance was {row.balance_after} then")
