@@ -88,8 +88,9 @@ class Dialect:
 class Transport:
     """One provider's API at one base URL. Safe to share between threads; make it after a fork.
 
-    authorization: the whole value of the Authorization header. Every call raises
-    ProviderUnavailable, ProviderRejected or ProviderMisconfigured.
+    authorization: the whole value of the Authorization header, None where the key is elsewhere
+    (Telegram's is in base_url). Every call raises ProviderUnavailable, ProviderRejected or
+    ProviderMisconfigured.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Transport:
         dialect: Dialect,
         base_url: str,
         *,
-        authorization: str,
+        authorization: str | None,
         headers: Mapping[str, str] | None = None,
         patience: Patience | None = None,
     ) -> None:
@@ -260,15 +261,16 @@ class _Request:
 class _Authorization(AuthBase):
     """Given to requests as `auth`, so that a .netrc of the machine cannot replace the header."""
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str | None) -> None:
         self._value = value
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._value
+        if self._value is not None:
+            request.headers["Authorization"] = self._value
         return request
 
 
-def _session(authorization: str, connections: int) -> requests.Session:
+def _session(authorization: str | None, connections: int) -> requests.Session:
     session = requests.Session()
     session.auth = _Authorization(authorization)
     session.headers["User-Agent"] = USER_AGENT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -21,16 +20,13 @@ from providers.telegram.answers import (
     read_membership,
     read_star_transactions,
 )
-from providers.telegram.calls import BotCalls, Clock
+from providers.telegram.calls import ORDINARY, URGENT, BotCalls, Clock
 from providers.telegram.links import MessageRef
 from providers.telegram.refusals import Meaning, TelegramError
 
 # Somebody who has joined may leave: believe "member" this long, "not member" never.
 MEMBER_SECONDS = 60.0
 MEMBERS_KEPT = 10_000
-# Of the 10 s that Telegram gives, some are spent before the question reaches us.
-ANSWER_SECONDS = 7.0
-ANSWER_READ_SECONDS = 3.0
 
 T = TypeVar("T")
 
@@ -43,7 +39,8 @@ class TelegramBot:
 
     def __init__(self, base_url: str, token: str, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
-        self._calls = BotCalls(base_url, token, self._clock)
+        self._calls = BotCalls(base_url, token, clock=self._clock, haste=ORDINARY)
+        self._urgent_calls = BotCalls(base_url, token, clock=self._clock, haste=URGENT)
         self._lock = threading.Lock()
         self._members: dict[tuple[str, int], float] = {}
         self._moved: dict[str, int] = {}
@@ -145,12 +142,10 @@ class TelegramBot:
         if not ok:
             parameters["error_message"] = error_message
         try:
-            return self._calls.call(
+            return self._urgent_calls.call(
                 "answerPreCheckoutQuery",
                 parameters,
                 read=bool,
-                budget_seconds=ANSWER_SECONDS,
-                read_seconds=ANSWER_READ_SECONDS,
             )
         except TelegramError as error:
             if error.meaning is Meaning.TOO_LATE:
@@ -166,14 +161,13 @@ class TelegramBot:
         currency: str,
         amount: int,
         provider_token: str = "",
-        provider_data: Mapping[str, Any] | None = None,
     ) -> str:
         """A link that anybody can pay any number of times; `amount` in stars or kopecks.
 
         title 1-32 and description 1-255 characters, payload 1-128 bytes. A repeated call makes
         another link to the same payload, which does no harm: pre-checkout is the guard.
         """
-        parameters: dict[str, Any] = {
+        parameters = {
             "title": title,
             "description": description,
             "payload": payload,
@@ -181,13 +175,6 @@ class TelegramBot:
             "provider_token": provider_token,
             "prices": [{"label": title, "amount": amount}],
         }
-        if provider_data is not None:
-            # With a receipt the payment provider needs an e-mail to send it to.
-            parameters |= {
-                "provider_data": json.dumps(provider_data, ensure_ascii=False),
-                "need_email": True,
-                "send_email_to_provider": True,
-            }
         return self._calls.call("createInvoiceLink", parameters, read=read_link)
 
     def refund_star_payment(self, user_id: int, charge_id: str) -> bool:

@@ -1,30 +1,25 @@
-"""One call of one Bot API method: time limits, retries, waiting out 429, errors with a meaning.
-
-The token is part of every URL, so nothing that could print a URL leaves this module: exceptions
-of requests are not chained, and urllib3's own log lines are stripped of it.
-"""
+"""One call of one Bot API method: when it is repeated, waited for, given up, and what it means."""
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import random
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import requests
-
+from providers.failures import ProviderError
+from providers.http import Dialect, Patience, Refusal, Transport
 from providers.telegram.refusals import Meaning, TelegramError, refusal
 
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 10.0
 ATTEMPTS = 3
 # A 429 is waited out this long at most; a longer one is the caller's to wait.
 PATIENCE_SECONDS = 3.0
+TOO_MANY_REQUESTS = 429
 
 _TOKEN_IN_PATH = re.compile(r"/bot\d+:[\w-]+")
 
@@ -40,16 +35,36 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-class BotCalls:
-    """The Bot API at one base URL for one token. Safe to share between threads."""
+@dataclass(frozen=True)
+class Haste:
+    """How long a call may take, seconds: one attempt, and until when another may begin."""
 
-    def __init__(self, base_url: str, token: str, clock: Clock) -> None:
-        self._root = f"{base_url.rstrip('/')}/bot{token}"
+    attempt_seconds: float
+    last_start_seconds: float
+
+
+ORDINARY = Haste(attempt_seconds=8.0, last_start_seconds=10.0)
+# Of the 10 s of a pre-checkout some are spent before the question reaches us: 7 s in all.
+URGENT = Haste(attempt_seconds=3.0, last_start_seconds=4.0)
+
+
+class BotCalls:
+    """The Bot API at one base URL for one token, at one haste. Safe to share between threads."""
+
+    def __init__(self, base_url: str, token: str, *, clock: Clock, haste: Haste) -> None:
+        _hide_tokens_in_logs()
         self._clock = clock
-        self._local = threading.local()
+        self._haste = haste
+        # Which calls may be repeated is decided here: the transport knows only keys, and the Bot
+        # API has none.
+        patience = Patience(
+            read_seconds=haste.attempt_seconds, total_seconds=haste.attempt_seconds, tries=1
+        )
+        self._transport = Transport(
+            DIALECT, f"{base_url.rstrip('/')}/bot{token}", authorization=None, patience=patience
+        )
         # Method -> moment until which Telegram has asked for silence.
         self._silent_until: dict[str, float] = {}
-        _hide_tokens_in_logs()
 
     def call(
         self,
@@ -58,25 +73,19 @@ class BotCalls:
         *,
         read: Callable[[Any], T],
         repeatable: bool = True,
-        budget_seconds: float = 20.0,
-        read_seconds: float = READ_SECONDS,
     ) -> T:
         """The `result` of a method, turned into a value by `read`. Raises TelegramError.
 
         repeatable: a second execution does no harm, so a lost answer is asked for again.
-        budget_seconds: no attempt starts, waits or reads beyond it.
-        read_seconds: patience with one attempt.
         """
-        deadline = self._clock.now() + budget_seconds
+        last_start = self._clock.now() + self._haste.last_start_seconds
         for attempt in range(1, ATTEMPTS + 1):
-            seconds = min(read_seconds, deadline - self._clock.now())
             try:
-                result = self._attempt(method, parameters, seconds)
-                return _understood(method, result, read)
+                return _understood(method, self._attempt(method, parameters), read)
             except TelegramError as error:
                 pause = self._pause(error, attempt, repeatable=repeatable)
-                if pause is None or self._clock.now() + pause >= deadline:
-                    _report(error)
+                if pause is None or self._clock.now() + pause > last_start:
+                    _alarm(error)
                     raise
             self._clock.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
@@ -93,44 +102,21 @@ class BotCalls:
         jitter = random.uniform(0.1, 0.3)  # noqa: S311 - no secret
         return jitter * float(2**attempt)
 
-    def _attempt(self, method: str, parameters: Mapping[str, Any], seconds: float) -> Any:
+    def _attempt(self, method: str, parameters: Mapping[str, Any]) -> Any:
         if (silence := self._silent_until.get(method, 0) - self._clock.now()) > 0:
             raise TelegramError(
                 method, Meaning.TEMPORARY, "still asked to wait", retry_after=math.ceil(silence)
             )
-        status, answer = self._exchange(method, parameters, seconds)
-        if status == 200 and answer.get("ok") is True and "result" in answer:
-            return answer["result"]
-        error = refusal(method, status, answer)
-        if error.retry_after is not None:
-            self._silent_until[method] = self._clock.now() + error.retry_after
-        raise error
-
-    def _exchange(
-        self, method: str, parameters: Mapping[str, Any], seconds: float
-    ) -> tuple[int, dict[str, Any]]:
-        """HTTP status and JSON object of the answer, {} where it is something else."""
-        limits = (min(CONNECT_SECONDS, seconds), seconds)
-        failure = ""
         try:
-            response = self._session().post(
-                f"{self._root}/{method}", json=parameters, timeout=limits, allow_redirects=False
-            )
-            body = response.json()
-        except requests.JSONDecodeError:
-            return response.status_code, {}
-        except requests.RequestException as problem:
-            failure = type(problem).__name__
-        if failure:
-            # Raised outside the handler: the exception of requests names the URL, and the token.
-            raise TelegramError(method, Meaning.TEMPORARY, failure)
-        return response.status_code, body if isinstance(body, dict) else {}
-
-    def _session(self) -> requests.Session:
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-        session: requests.Session = self._local.session
-        return session
+            answer = self._transport.post(f"/{method}", parameters, call=method, key=None)
+        except ProviderError as failure:
+            error = refusal(method, failure)
+            if failure.http_status == TOO_MANY_REQUESTS and error.retry_after is not None:
+                self._silent_until[method] = self._clock.now() + error.retry_after
+            raise error from failure
+        if answer.get("ok") is not True or "result" not in answer:
+            raise TelegramError(method, Meaning.TEMPORARY, "an answer of somebody else")
+        return answer["result"]
 
 
 def _understood(method: str, result: Any, read: Callable[[Any], T]) -> T:
@@ -142,19 +128,43 @@ def _understood(method: str, result: Any, read: Callable[[Any], T]) -> T:
         ) from problem
 
 
-def _report(error: TelegramError) -> None:
+def _alarm(error: TelegramError) -> None:
     if error.meaning is Meaning.CONFIGURATION:
         logger.error(
             "Telegram refuses the bot: %s: %s (see docs/telegram.md)",
             error.method,
             error.description,
         )
-    elif error.meaning in (Meaning.TEMPORARY, Meaning.REJECTED, Meaning.WRONG_CHAT):
-        logger.warning("Telegram call failed: %s: %s", error.method, error.description)
+
+
+def _encode(parameters: Mapping[str, Any]) -> bytes:
+    return json.dumps(parameters, ensure_ascii=False).encode()
+
+
+def _read_refusal(_: Mapping[str, str], answer: Mapping[str, Any]) -> Refusal:
+    """The reason is the new id of a group that has moved: all else is told by the description."""
+    parameters = answer.get("parameters")
+    if not isinstance(parameters, Mapping):
+        parameters = {}
+    retry_after = parameters.get("retry_after")
+    return Refusal(
+        reason=str(parameters.get("migrate_to_chat_id", "")),
+        description=str(answer.get("description", "")),
+        retry_after=float(retry_after) if isinstance(retry_after, int) else None,
+    )
+
+
+DIALECT = Dialect(
+    provider="telegram",
+    content_type="application/json",
+    key_header="",
+    encode=_encode,
+    read_refusal=_read_refusal,
+)
 
 
 class _TokenFilter(logging.Filter):
-    """Strips the token from the URL paths that urllib3 writes at DEBUG."""
+    """The token is part of every URL path, and urllib3 writes paths at DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = _TOKEN_IN_PATH.sub("/bot***", record.getMessage())

@@ -5,11 +5,11 @@ Texts are no API, so the HTTP status decides first and lower-cased parts of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from enum import StrEnum
-from typing import Any
 
 from errors import ApiError
+from providers.failures import ProviderError, ProviderUnavailable
 
 # Told to callers when Telegram itself names no time to wait, seconds.
 DEFAULT_RETRY_AFTER = 5
@@ -91,36 +91,26 @@ class TelegramError(ApiError):
             super().__init__("telegram_unavailable", retry_after=retry_after or patience)
         self.method = method
         self.meaning = meaning
-        self.description = description[:200]
+        self.description = description[:300]
         self.retry_after = retry_after
         self.migrate_to = migrate_to
 
 
-def refusal(method: str, status: int, answer: Mapping[str, Any]) -> TelegramError:
-    """The error that a not-ok answer stands for; `answer` is empty when it was not JSON."""
-    description = str(answer.get("description", ""))
-    parameters = answer.get("parameters")
-    if not isinstance(parameters, Mapping):
-        parameters = {}
+def refusal(method: str, failure: ProviderError) -> TelegramError:
+    """The error that a failed call stands for; `failure.reason` is the id a group moved to."""
+    moved_to = failure.reason.removeprefix("-")
+    pause = failure.pause_seconds if isinstance(failure, ProviderUnavailable) else None
     return TelegramError(
         method,
-        _meaning(status, description.lower()),
-        description or f"HTTP {status} without a Bot API answer",
-        retry_after=_positive(parameters.get("retry_after")),
-        migrate_to=_number(parameters.get("migrate_to_chat_id")),
+        _meaning(failure.http_status, failure.description.lower()),
+        failure.description,
+        retry_after=math.ceil(pause) if pause else None,
+        migrate_to=int(failure.reason) if moved_to.isdecimal() else None,
     )
 
 
-def _meaning(status: int, text: str) -> Meaning:
+def _meaning(status: int | None, text: str) -> Meaning:
     for known, part, meaning in MEANINGS:
         if status == known and part in text:
             return meaning
     return Meaning.TEMPORARY
-
-
-def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def _positive(value: Any) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None

@@ -1,0 +1,296 @@
+"""Payments inside Telegram: invoice links in Stars (XTR), or in rubles through a provider token.
+
+A link can be paid by anybody and any number of times. What keeps that in order is the question
+Telegram asks before each payment (parse_event gives a Question, `answer` replies to it).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from providers.failures import (
+    ProviderMisconfigured,
+    ProviderRejected,
+    ProviderUnavailable,
+    SignatureInvalid,
+)
+from providers.payments import (
+    Checkout,
+    Event,
+    Hint,
+    Notice,
+    Order,
+    Outcome,
+    PaymentRef,
+    Question,
+    to_minor,
+)
+from providers.payments.webhooks import header, json_object, uuid_or_none
+from providers.telegram import (
+    Meaning,
+    PreCheckout,
+    RefundedPayment,
+    StarTransaction,
+    SuccessfulPayment,
+    TelegramBot,
+    TelegramError,
+    parse_update,
+    star_transactions_since,
+)
+
+PROVIDER = "telegram"
+STARS = "XTR"
+SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - a header's name
+TITLE_LIMIT, DESCRIPTION_LIMIT = 32, 255
+# A charge may be this much older than the payment row that a late update made for it.
+SLACK = timedelta(days=1)
+
+
+class TelegramGateway:
+    """Invoices of one bot. The reference of a checkout is our payment id, as is its payload.
+
+    secrets: accepted in the secret header, none closes the webhook. currency: XTR or RUB, of new
+    invoices. rub_per_star: what a Star is worth. provider_token: for RUB.
+    """
+
+    provider = PROVIDER
+
+    def __init__(
+        self,
+        bot: TelegramBot,
+        *,
+        secrets: tuple[str, ...],
+        currency: str,
+        rub_per_star: Decimal,
+        provider_token: str = "",
+    ) -> None:
+        self._bot = bot
+        self._secrets = tuple(secret.encode() for secret in secrets if secret)
+        self._currency = currency
+        self._rub_per_star = rub_per_star
+        self._provider_token = provider_token
+
+    def create_checkout(self, order: Order) -> Checkout:
+        """A link for the order, in Stars rounded up to a whole one, or in kopecks.
+
+        A repeat gives another link to the same payment; both stay good, and pre-checkout lets
+        only one be paid. ValueError for an order that is not in rubles.
+        """
+        if order.currency != "RUB":
+            raise ValueError(f"prices are in RUB, not {order.currency}")
+        stars = self._currency == STARS
+        amount = self._in_stars(order.amount) if stars else to_minor(order.amount)
+        reference = str(order.payment_id)
+        with _asking("create_invoice_link"):
+            url = self._bot.create_invoice_link(
+                _shortened(order.title, TITLE_LIMIT),
+                _shortened(order.description or order.title, DESCRIPTION_LIMIT),
+                payload=reference,
+                currency=self._currency,
+                amount=amount,
+                provider_token="" if stars else self._provider_token,
+            )
+        return Checkout(reference, url, asked_minor=amount, asked_currency=self._currency)
+
+    def read_back(self, payment: PaymentRef) -> Notice:
+        """What the Star ledger says about a payment; rubles are always PENDING, unreadable.
+
+        Of a link paid twice it tells the charge that is known already, else the first.
+        """
+        if payment.asked_currency != STARS:
+            return _unpaid(payment, Outcome.PENDING)
+        with _asking("get_star_transactions"):
+            rows = [
+                row
+                for row in star_transactions_since(self._bot, payment.created_at - SLACK)
+                if _concerns(row, payment)
+            ]
+        paid = next((row for row in rows if row.incoming), None)
+        if paid is None:
+            return _unpaid(payment, Outcome.PENDING)
+        # A refund bears the id of its charge and comes after it.
+        newest = [row for row in rows if row.charge_id == paid.charge_id][-1]
+        return _read(payment, newest)
+
+    def close(self, payment: PaymentRef) -> Notice:
+        """EXPIRED unless paid: a link cannot be revoked, but an expired payment is not let pass.
+
+        A payment that passed pre-checkout just before may still succeed afterwards.
+        """
+        found = self.read_back(payment)
+        return _unpaid(payment, Outcome.EXPIRED) if found.outcome is Outcome.PENDING else found
+
+    def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
+        """Give all Stars of a charge back. ProviderRejected for a part of them, or for rubles.
+
+        Needs no key: Telegram refunds a charge once.
+        """
+        call = "refund_star_payment"
+        if payment.asked_currency != STARS:
+            raise ProviderRejected(
+                PROVIDER, call, "rubles are returned in the payment provider's own cabinet"
+            )
+        payer = payment.payer_telegram_id
+        if payment.charge_reference is None or not payer.isdecimal():
+            raise ProviderRejected(PROVIDER, call, "no charge of a Telegram user is known")
+        if amount_minor != payment.asked_minor:
+            raise ProviderRejected(PROVIDER, call, "Stars of a charge are returned whole")
+        with _asking(call):
+            self._bot.refund_star_payment(int(payer), payment.charge_reference)
+        return _money(
+            Outcome.REFUNDED,
+            payment.charge_reference,
+            amount=payment.asked_minor,
+            currency=payment.asked_currency,
+            payload=str(payment.payment_id),
+            payer_id=payer,
+        )
+
+    def parse_event(
+        self, raw: bytes, headers: Mapping[str, str], *, client_ip: str | None, now: datetime
+    ) -> Event | None:
+        """A Question before a payment, a Notice after it or its refund, None for anything else.
+
+        The secret header is the only proof there is. SignatureInvalid; ApiError `bad_request`.
+        """
+        self._check_secret(headers)
+        update = parse_update(json_object(raw))
+        if isinstance(update, PreCheckout):
+            return Question(
+                provider=PROVIDER,
+                query_id=update.query_id,
+                payment_id=uuid_or_none(update.payload),
+                amount_minor=update.total_amount,
+                currency=update.currency,
+                payer_id=str(update.payer_id),
+            )
+        if isinstance(update, SuccessfulPayment):
+            return self._told(update, Outcome.SUCCEEDED, update.paid_at)
+        if isinstance(update, RefundedPayment):
+            return self._told(update, Outcome.REFUNDED, update.refunded_at)
+        return None
+
+    def confirm(self, hint: Hint) -> Notice:
+        """Never called for: Telegram tells everything at once, so it gives no hints."""
+        raise SignatureInvalid(PROVIDER, "Telegram gives no hints")
+
+    def answer(self, question: Question, refusal: str | None) -> bool:
+        """Let a payment go on, or stop it with a text for the payer; False when it is too late.
+
+        Takes 7 s at most, of the 10 s that Telegram waits.
+        """
+        with _asking("answer_pre_checkout_query"):
+            return self._bot.answer_pre_checkout_query(
+                question.query_id, ok=refusal is None, error_message=refusal or ""
+            )
+
+    def _in_stars(self, amount_rub: Decimal) -> int:
+        return int((amount_rub / self._rub_per_star).to_integral_value(ROUND_CEILING))
+
+    def _check_secret(self, headers: Mapping[str, str]) -> None:
+        given = header(headers, SECRET_HEADER).encode("utf-8", "replace")
+        # Every secret is compared, so the time tells nothing about which one came near.
+        matches = [hmac.compare_digest(given, secret) for secret in self._secrets]
+        if not any(matches):
+            raise SignatureInvalid(PROVIDER, "wrong secret" if self._secrets else "no secret set")
+
+    def _told(
+        self, update: SuccessfulPayment | RefundedPayment, outcome: Outcome, at: datetime
+    ) -> Notice:
+        test_money = update.currency != STARS and ":TEST:" in self._provider_token
+        notice = _money(
+            outcome,
+            update.charge_id,
+            amount=update.total_amount,
+            currency=update.currency,
+            payload=update.payload,
+            payer_id=str(update.payer_id),
+        )
+        return replace(
+            notice,
+            livemode=False if test_money else None,
+            occurred_at=at,
+            raw=_impersonal(update),
+        )
+
+
+def _concerns(row: StarTransaction, payment: PaymentRef) -> bool:
+    if payment.charge_reference is not None:
+        return row.charge_id == payment.charge_reference
+    return row.payload == str(payment.payment_id)
+
+
+def _read(payment: PaymentRef, row: StarTransaction) -> Notice:
+    notice = _money(
+        Outcome.SUCCEEDED if row.incoming else Outcome.REFUNDED,
+        row.charge_id,
+        amount=row.amount,
+        currency=STARS,
+        payload=str(payment.payment_id),
+        payer_id=payment.payer_telegram_id if row.user_id is None else str(row.user_id),
+    )
+    raw = {"id": row.charge_id, "amount": row.amount, "incoming": row.incoming}
+    return replace(notice, occurred_at=row.made_at, raw=raw)
+
+
+def _money(
+    outcome: Outcome, charge_id: str, *, amount: int, currency: str, payload: str, payer_id: str
+) -> Notice:
+    """A charge or its refund: that happens once and whole, so the charge's id names both facts."""
+    refunded = outcome is Outcome.REFUNDED
+    return Notice(
+        provider=PROVIDER,
+        event_id=f"refund:{charge_id}" if refunded else charge_id,
+        kind="refunded_payment" if refunded else "successful_payment",
+        outcome=outcome,
+        payment_id=uuid_or_none(payload),
+        reference=payload,
+        charge_reference=charge_id,
+        amount_minor=amount,
+        currency=currency,
+        refunded_minor=amount if refunded else None,
+        refund_reference=charge_id if refunded else None,
+        payer_id=payer_id,
+    )
+
+
+def _unpaid(payment: PaymentRef, outcome: Outcome) -> Notice:
+    return Notice(
+        provider=PROVIDER,
+        event_id=f"{outcome}:{payment.payment_id}",
+        kind=f"invoice_{outcome}",
+        outcome=outcome,
+        payment_id=payment.payment_id,
+        reference=payment.reference,
+    )
+
+
+def _impersonal(update: SuccessfulPayment | RefundedPayment) -> dict[str, Any]:
+    elsewhere = ("payer_id", "paid_at", "refunded_at")
+    return {name: value for name, value in asdict(update).items() if name not in elsewhere}
+
+
+def _shortened(text: str, limit: int) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= limit else f"{words[: limit - 1].rstrip()}…"
+
+
+@contextmanager
+def _asking(call: str) -> Iterator[None]:
+    """Telegram's refusals as those of a payment provider."""
+    try:
+        yield
+    except TelegramError as error:
+        if error.meaning is Meaning.TEMPORARY:
+            raise ProviderUnavailable(
+                PROVIDER, call, error.description, retry_after=error.retry_after
+            ) from error
+        if error.meaning is Meaning.CONFIGURATION:
+            raise ProviderMisconfigured(PROVIDER, call, error.description) from error
+        raise ProviderRejected(PROVIDER, call, error.description) from error
