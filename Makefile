@@ -40,9 +40,10 @@ lint: .venv/.dev ## Check format, style and which room imports which
 types: .venv/.dev ## Check types
 	$(BIN)/mypy
 
-format: .venv/.dev ## Format the code and mend what ruff can mend
+format: .venv/.dev ## Format the code, mend what ruff can mend, renew the tables of README.md
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m tests.house.tables
 
 fuzz: .venv/.dev ## Attack a server of its own with what the contract allows and forbids
 	$(BIN)/python -m tests.contract.fuzz $(ARGS)

@@ -17,26 +17,14 @@ WRITTEN = [s for s in SOURCES if not s.name.startswith("db/migrations/versions/"
 # Blank lines are not counted.
 FILE_LINES = 300
 FUNCTION_LINES = 40
-HANDLER_LINES = 20
+HANDLER_LINES = 25
 NAMES_THAT_SAY_NOTHING = {"base", "common", "core", "helper", "manager", "misc", "util"}
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time"}
 
 # Codes that nothing raises, each with the reason.
-PAYMENTS = "comes with the payment operations, which answer not_implemented today"
-GROWTH = "comes with the referral, review, channel and lottery operations, not implemented today"
 NOT_RAISED = {
-    "rate_limited": "limits are set in the proxy in front of the server, which answers with it",
-    "signature_invalid": PAYMENTS,
-    "provider_not_configured": PAYMENTS,
-    "provider_rejected": PAYMENTS,
-    "provider_unavailable": PAYMENTS,
-    "telegram_id_mismatch": GROWTH,
-    "review_already_used": GROWTH,
-    "no_current_lottery": GROWTH,
-    "entry_not_found": GROWTH,
-    "upload_mismatch": "",
-    "link_invalid": "",
-    "storage_unavailable": "",
+    "provider_not_configured": "the gateways are being connected",
+    "upload_mismatch": "confirming a file over the limit is answered with payload_too_large",
 }
 
 
@@ -44,11 +32,12 @@ def network_in_transactions(source: Source) -> Iterator[ast.AST]:
     """Uses of providers inside `with transaction()`, `reading()` or `snapshot()`.
 
     A connection of the pool would wait for the outside world, and its locks with it. Also found in
-    functions defined there, and in functions of the same file that are called there.
+    functions defined there, and in functions of the same file that are called there. Classes of
+    providers are values and exceptions; what reaches out are functions, and what they return.
     """
     if source.room == "providers":
         return
-    outside = set(_imported_from(source, "providers"))
+    outside = {name for name in _imported_from(source, "providers") if not name[0].isupper()}
     functions = {n.name: n for n in source.nodes(ast.FunctionDef) if isinstance(n, ast.FunctionDef)}
     tainted = {""}
     while tainted:  # until no further function turns out to use them
@@ -146,7 +135,7 @@ RULES: dict[Callable[[Source], Iterator[ast.AST]], tuple[str, str]] = {
     unknown_codes: ("services/planted.py", "raise ApiError('no_such_code')"),
     own_clocks: ("services/planted.py", "datetime.now(UTC)"),
     long_functions: ("services/planted.py", "def long():\n" + "    step()\n" * 40),
-    long_handlers: ("handlers/planted.py", "def operation():\n" + "    step()\n" * 21),
+    long_handlers: ("handlers/planted.py", "def operation():\n" + "    step()\n" * 26),
     untold_rules: ("services/planted.py", "def untold(): ..."),
 }
 

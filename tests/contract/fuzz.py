@@ -1,0 +1,132 @@
+"""`make fuzz`: schemathesis, all phases and checks, against a running server with real rows.
+
+Starts a stack of its own in var/fuzz. ENVIRONMENT=test makes the server answer 500 whenever an
+answer differs from the contract, so that every mismatch counts as a failure, refusals included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import requests
+
+from children import Child
+from db import cluster
+from local import Stack
+from settings import Settings
+from tests.contract.fuzzing import config
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "var/fuzz"
+PHOTO = ROOT / "samples/tiny_portrait_150px.jpg"
+TOKENS = 500
+PATIENCE_SECONDS = 90
+EXAMPLES = 30
+
+
+class Seeds:
+    """Rows that the attack shall find, made over HTTP; their ids by the contract's names."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._api = f"{stack.url}/v1"
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers["X-API-Key"] = stack.api_key
+        inviter = self._post("/users/register-or-login", {"telegramId": "1"})
+        invitee = {"telegramId": "2", "refCode": inviter["refCode"]}
+        self.users = [inviter["id"], self._post("/users/register-or-login", invitee)["id"]]
+        self.telegram_ids = ["1", "2"]
+        stack.cli("grant", inviter["id"], str(TOKENS), "--key", "fuzz", "--reason", "-")
+        self.data = [self._upload() for _ in range(2)]
+        self.jobs = [self._order(service) for service in ("animate", "restore", "restore")]
+        self._wait_for(self.jobs[:2])
+
+    def _post(self, path: str, body: dict[str, object]) -> dict[str, str]:
+        answer = self._session.post(self._api + path, json=body, timeout=30)
+        answer.raise_for_status()
+        found: dict[str, str] = answer.json()
+        return found
+
+    def _upload(self) -> str:
+        with PHOTO.open("rb") as file:
+            form = {"data": {"type": "image"}, "files": {"file": file}}
+            answer = self._session.post(f"{self._api}/data", timeout=30, **form)
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    def _order(self, service: str) -> str:
+        picture = [{"type": "image", "dataId": self.data[0]}]
+        job = {"userId": self.users[0], "serviceType": service, "input": picture}
+        return self._post("/jobs", job)["id"]
+
+    def _wait_for(self, jobs: list[str]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while any(
+            self._session.get(f"{self._api}/jobs/{job}", timeout=30).json()["status"] != "done"
+            for job in jobs
+        ):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"jobs are not done in {PATIENCE_SECONDS} s: {jobs}")
+            time.sleep(0.3)
+
+
+def main() -> int:
+    """Exit code of schemathesis, or 1 when the books are not whole after it."""
+    shutil.rmtree(cluster.data_folder(FOLDER / "postgres"), ignore_errors=True)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    defaults = Settings(environment="test", state_dir=FOLDER, port=0, web_concurrency=1)
+    with Stack(**vars(defaults)) as stack:
+        seeds = Seeds(stack)
+        with paused(next(each for each in stack.children if each.program.name == "worker")):
+            code = attack(stack, seeds)
+        click.echo(stack.cli("ledger", "check"))
+    return code
+
+
+@contextmanager
+def paused(child: Child) -> Iterator[None]:
+    """The worker sleeps: no photo is worked on, no address that schemathesis invents is fetched."""
+    os.kill(child.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(child.pid, signal.SIGCONT)
+
+
+def attack(stack: Stack, seeds: Seeds) -> int:
+    """Exit code of schemathesis, whose report goes to standard output."""
+    file = FOLDER / "schemathesis.toml"
+    origin = stack.url.removesuffix("/api")
+    file.write_text(as_toml(config(origin, stack.api_key, seeds, examples=EXAMPLES)))
+    program = Path(sys.executable).with_name("schemathesis")
+    location = f"{stack.url}/v1/openapi.json"
+    command = [program, "--config-file", file, "run", location, *sys.argv[1:]]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def as_toml(table: dict[str, object]) -> str:
+    """`table` as TOML: keys of JSON strings and inline tables are all that is needed."""
+    return "".join(f"{json.dumps(key)} = {_inline(value)}\n" for key, value in table.items())
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(key)} = {_inline(item)}" for key, item in value.items())
+        return f"{{ {inner} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
+    return json.dumps(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Tables of README.md that are written by the code they describe.
+
+`python -m tests.house.tables`, part of `make format`, puts them there; a test sees that they are.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+import click
+
+import cli
+from errors import CODES
+from settings import Settings, described
+from spec import CONTRACT
+from spec.operations import operations_of
+from tests.house.code import ROOT, sources
+
+UNTOLD = "say here what it does"
+README = ROOT / "README.md"
+
+
+def settings_table() -> str:
+    """Every setting with its default and meaning."""
+    rows = described(Settings())
+    return _table(("Setting", "Default", "Meaning"), ((_code(n), _code(v), m) for n, v, m in rows))
+
+
+def codes_table() -> str:
+    """Every code of a refusal."""
+    rows = ((str(status), _code(code), meaning) for code, (status, meaning) in CODES.items())
+    return _table(("Status", "`code`", "Meaning"), sorted(rows, key=lambda row: row[0]))
+
+
+def make_table() -> str:
+    """Every target of the Makefile with its help."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    helped = re.findall(r"^([a-z]+):.*?## (.*)$", makefile, re.MULTILINE)
+    return _table(("Command", "What it does"), ((_code(f"make {n}"), text) for n, text in helped))
+
+
+def cli_table() -> str:
+    """Every command of the operator with the first line of its help."""
+    return _table(("Command", "What it does"), _commands(cli.cli, "python cli.py"))
+
+
+def operations_table() -> str:
+    """Every operation with the text that its row in README has, which is written by hand."""
+    row = re.compile(
+        r"^\| `\w+ \S+` \| (\w+) \| (.*?)(?: \(not there yet: 501\))? \|$", re.MULTILINE
+    )
+    told = dict(row.findall(README.read_text("utf-8")))
+    missing = set(_not_there_yet())
+    rows = [
+        (
+            _code(f"{each.method} {each.path}"),
+            each.operation_id,
+            told.get(each.operation_id, UNTOLD)
+            + (" (not there yet: 501)" if each.function_name in missing else ""),
+        )
+        for each in operations_of(CONTRACT)
+    ]
+    return _table(("Call", "operationId", "What it does"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "codes": codes_table,
+    "make": make_table,
+    "cli": cli_table,
+    "operations": operations_table,
+}
+
+
+def written(text: str) -> str:
+    """`text` of README with each table as it should be, between its two comments."""
+    for name, table in TABLES.items():
+        start, end = f"<!-- table: {name} -->\n", f"<!-- end of table: {name} -->\n"
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(end)
+        text = f"{before}{start}{table()}{end}{after}"
+    return text
+
+
+def _not_there_yet() -> Iterable[str]:
+    """Handlers that do nothing but refuse."""
+    for source in (each for each in sources() if each.room == "handlers"):
+        for node in source.tree.body:
+            refuses = "raise ApiError('not_implemented')"
+            if isinstance(node, ast.FunctionDef) and ast.unparse(node.body[-1]) == refuses:
+                yield node.name
+
+
+def _commands(group: click.Group, prefix: str) -> Iterable[tuple[str, str]]:
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix} {name}")
+        else:
+            arguments = [p.name.upper() for p in command.params if isinstance(p, click.Argument)]
+            yield _code(" ".join([prefix, name, *arguments])), command.get_short_help_str(120)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(
+        f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in lines
+    )
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text("utf-8")), "utf-8")

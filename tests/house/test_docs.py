@@ -1,0 +1,87 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from tests.house import tables
+from tests.house.code import ROOT
+
+README = tables.README.read_text("utf-8")
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")]
+CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+
+
+def targets() -> set[str]:
+    """What `make` can be asked for."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+    return set(phony[1].split())
+
+
+def anchors(document: str) -> set[str]:
+    """Names by which a heading can be linked, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", document, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_a_table_of_the_readme_is_true(name: str) -> None:
+    assert tables.TABLES[name]() in README, "run make format"
+
+
+def test_every_operation_is_explained() -> None:
+    assert tables.UNTOLD not in README
+
+
+def test_every_make_target_has_help() -> None:
+    assert {
+        target for target in targets() if f"`make {target}`" not in tables.make_table()
+    } == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_in_documents_exist(document: Path) -> None:
+    text = document.read_text("utf-8")
+    named = re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)
+    assert set(named) - targets() == set()
+    commands = {
+        row.split("`")[1].removeprefix("python ") for row in tables.cli_table().splitlines()[2:]
+    }
+    known = {re.match(r"cli\.py [a-z ]*[a-z]", command)[0] for command in commands}
+    for used in re.findall(r"`(?:python )?(?:\S*/python )?(cli\.py [a-z ]*[a-z])", text):
+        assert any(used == each or used.startswith(f"{each} ") for each in known), used
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_in_documents_lead_somewhere(document: Path) -> None:
+    text = document.read_text("utf-8")
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", CODE.sub("", text)):
+        place, _, anchor = link.partition("#")
+        target = document.parent / place if place else document
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text("utf-8"))):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_dependency_has_its_reason() -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    wanted = [config["options"]["install_requires"], *config["options.extras_require"].values()]
+    names = re.findall(r"^[\w.\[\]-]+", "\n".join(wanted), re.MULTILINE)
+    told = (ROOT / "docs/adr/0002-dependencies.md").read_text("utf-8")
+    assert [name for name in names if not re.search(rf"[| ]{re.escape(name)}[, ]", told)] == []
+
+
+def test_files_named_in_the_tree_exist() -> None:
+    tree = README.partition("### The tree")[2].partition("```")[2].partition("```")[0]
+    names = re.findall(r"^(?:\S+(?: \S+\.py)*)", tree.strip(), re.MULTILINE)
+    assert [n for line in names for n in line.split() if not (ROOT / n).exists()] == []
