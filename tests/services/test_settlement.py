@@ -1,0 +1,315 @@
+"""Money arriving, in every order and repetition that networks and providers are capable of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from itertools import permutations
+from uuid import uuid4
+
+import pytest
+
+from db import snapshot, transaction
+from db.models import Referral
+from db.types import now
+from errors import ApiError
+from providers.payments import Notice, Outcome
+from services import jobs, ledger, payments, settlement
+from tests.factories import balance, make_job, make_user
+from tests.threads import at_once
+
+RUB = Decimal(200)  # 20 tokens at 10 rubles
+
+
+def opened(user, amount=RUB, provider="yookassa", plan=None):
+    with transaction() as session:
+        payment = payments.open(
+            session, user.id, amount_rub=Decimal(amount), provider=provider, plan=plan, now=now()
+        )
+    with transaction() as session:
+        return payments.attach(
+            session,
+            payment.id,
+            reference=f"ref-{payment.id}",
+            url="https://pay.example/1",
+            asked_minor=payment.asked_minor,
+            asked_currency="RUB",
+            expires_at=None,
+        )
+
+
+def notice(payment, outcome, **changes):
+    base = Notice(
+        provider=payment.provider,
+        event_id=uuid4().hex,
+        kind=f"payment.{outcome}",
+        outcome=Outcome(outcome),
+        payment_id=payment.id,
+        reference=payment.reference,
+        amount_minor=payment.asked_minor,
+        currency="RUB",
+    )
+    return replace(base, **changes)
+
+
+def settle(told):
+    with transaction() as session:
+        return settlement.settle(session, told)
+
+
+def current(payment):
+    with transaction() as session:
+        return payments.get(session, payment.id)
+
+
+def entries(user):
+    with transaction() as session:
+        page = ledger.history(session, user.id, limit=50, cursor=None)
+    return [(row.type, row.status, row.tokens_delta) for row in page.rows]
+
+
+def books_are_whole():
+    with snapshot() as session:
+        return {rule: rows for rule, rows in ledger.violations(session).items() if rows} == {}
+
+
+def test_a_paid_payment_brings_its_tokens_and_starts_the_job_that_waited():
+    user = make_user()
+    job = make_job(user.id, "animate")
+    payment = opened(user)
+    assert settle(notice(payment, "succeeded")).state == "applied"
+    with transaction() as session:
+        assert jobs.get(session, job.id).status == "queued"
+    assert balance(user.id) == 10
+    assert entries(user) == [
+        ("charge", "success", -10),
+        ("purchase", "success", 20),
+        ("gateway_payment", "success", 0),
+    ]
+
+
+def test_32_copies_of_one_webhook_at_once_credit_once():
+    user = make_user()
+    payment = opened(user)
+    told = notice(payment, "succeeded")
+    verdicts = at_once(lambda: settle(told), 32)
+    states = [v.state if not isinstance(v, ApiError) else v.code for v in verdicts]
+    # Those that had to wait longer than the lock timeout are told to come again.
+    assert set(states) <= {"applied", "service_unavailable"}
+    assert settle(told).state == "applied"
+    assert balance(user.id) == 20
+    assert books_are_whole()
+
+
+def test_two_events_about_one_fact_credit_once():
+    user = make_user()
+    payment = opened(user)
+    settle(notice(payment, "succeeded"))
+    again = settle(notice(payment, "succeeded"))
+    assert (again.state, balance(user.id)) == ("ignored", 20)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount_minor": 100}, "amount_mismatch"),
+        ({"amount_minor": None}, "amount_mismatch"),
+        ({"currency": "USD"}, "currency_mismatch"),
+        ({"reference": "another"}, "reference_mismatch"),
+        ({"payment_id": None, "reference": "nobody's"}, "unknown_reference"),
+    ],
+)
+def test_an_event_that_does_not_fit_is_parked_and_the_real_one_still_counts(changes, reason):
+    user = make_user()
+    payment = opened(user)
+    verdict = settle(notice(payment, "succeeded", **changes))
+    assert (verdict.state, verdict.reason) == ("parked", reason)
+    assert balance(user.id) == 0
+    settle(notice(payment, "succeeded"))
+    assert balance(user.id) == 20
+
+
+def test_success_before_the_answer_to_the_create_call_credits():
+    user = make_user()
+    with transaction() as session:
+        payment = payments.open(
+            session, user.id, amount_rub=RUB, provider="stripe", plan=None, now=now()
+        )
+    settle(notice(payment, "succeeded", reference="cs_1"))
+    assert balance(user.id) == 20
+    with transaction() as session:
+        attached = payments.attach(
+            session,
+            payment.id,
+            reference="cs_1",
+            url="https://pay.example/1",
+            asked_minor=payment.asked_minor,
+            asked_currency="RUB",
+            expires_at=None,
+        )
+    assert (attached.status, attached.reference) == ("succeeded", "cs_1")
+
+
+@pytest.mark.parametrize("end", ["canceled", "expired"])
+def test_success_after_the_payment_was_given_up_still_credits(end):
+    user = make_user()
+    payment = opened(user)
+    settle(notice(payment, end))
+    assert entries(user) == [("gateway_payment", "failed", 0)]
+    settle(notice(payment, "succeeded"))
+    assert balance(user.id) == 20
+    assert [row[:2] for row in entries(user)] == [
+        ("purchase", "success"),
+        ("gateway_payment", "success"),
+        ("gateway_payment", "failed"),
+    ]
+    assert books_are_whole()
+
+
+def test_news_in_any_order_end_in_the_same_state():
+    ends = set()
+    for order in permutations(["succeeded", "canceled", "refunded"]):
+        user = make_user()
+        payment = opened(user)
+        for outcome in order:
+            settle(
+                notice(
+                    payment,
+                    outcome,
+                    refunded_minor=payment.asked_minor if outcome == "refunded" else None,
+                )
+            )
+        ends.add((current(payment).status, balance(user.id)))
+    assert ends == {("refunded", Decimal(0))}
+    assert books_are_whole()
+
+
+def test_partial_refunds_take_tokens_pro_rata_and_never_twice():
+    user = make_user()
+    payment = opened(user)
+    settle(notice(payment, "succeeded"))
+    settle(notice(payment, "refunded", refunded_minor=5000, refund_reference="r1"))
+    assert (balance(user.id), current(payment).status) == (15, "partly_refunded")
+    settle(notice(payment, "refunded", refunded_minor=5000, refund_reference="r1"))
+    assert balance(user.id) == 15
+    settle(notice(payment, "refunded", refunded_minor=20000, refund_reference="r2"))
+    assert (balance(user.id), current(payment).status) == (0, "refunded")
+    assert books_are_whole()
+
+
+def test_a_refund_of_spent_tokens_takes_what_is_left_and_records_the_rest():
+    user = make_user()
+    make_job(user.id, "animate")
+    payment = opened(user)
+    settle(notice(payment, "succeeded"))  # 20 come, 10 are reserved at once
+    settle(notice(payment, "refunded", refunded_minor=20000))
+    assert balance(user.id) == 0
+    refunded = current(payment)
+    assert (refunded.refunded_tokens, refunded.shortfall_tokens) == (10, 10)
+    assert books_are_whole()
+
+
+def test_a_dispute_takes_the_tokens_and_winning_it_gives_them_back():
+    user = make_user()
+    payment = opened(user, provider="stripe")
+    settle(notice(payment, "succeeded"))
+    settle(notice(payment, "disputed", refund_reference="dp_1"))
+    assert (balance(user.id), current(payment).status) == (0, "disputed")
+    settle(notice(payment, "dispute_won"))
+    assert (balance(user.id), current(payment).status) == (20, "succeeded")
+    settle(notice(payment, "disputed", refund_reference="dp_2"))
+    settle(notice(payment, "dispute_lost"))
+    assert (balance(user.id), current(payment).status) == (0, "refunded")
+    assert books_are_whole()
+
+
+def test_a_second_charge_of_a_telegram_link_is_a_payment_of_its_own():
+    user = make_user()
+    payment = opened(user, provider="telegram")
+    settle(notice(payment, "succeeded", charge_reference="stx-1"))
+    second = notice(payment, "succeeded", charge_reference="stx-2")
+    verdict = settle(second)
+    assert verdict.state == "applied" and verdict.payment_id != payment.id
+    assert settle(replace(second, event_id="told again")).state == "ignored"
+    assert balance(user.id) == 40
+    assert books_are_whole()
+
+
+def test_the_inviter_is_rewarded_once_and_a_full_refund_takes_it_back():
+    inviter = make_user()
+    invitee = make_user(ref_code=inviter.ref_code)
+    first, second = opened(invitee), opened(invitee)
+    told = [notice(first, "succeeded"), notice(second, "succeeded")]
+    at_once(lambda: settle(told.pop()), 2)
+    assert balance(inviter.id) == 5
+    with transaction() as session:
+        referral = session.query(Referral).filter_by(invitee_id=invitee.id).one()
+    rewarded = first if referral.payment_id == first.id else second
+    assert referral.invitee_paid and referral.reward_given
+    settle(notice(rewarded, "refunded", refunded_minor=20000))
+    assert balance(inviter.id) == 0
+    settle(notice(rewarded, "refunded", refunded_minor=20000))
+    assert balance(inviter.id) == 0
+    assert books_are_whole()
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({"amount_rub": Decimal(1)}, "amount_out_of_range"),
+        ({"amount_rub": Decimal(9999999)}, "amount_out_of_range"),
+        ({"amount_rub": Decimal(1), "plan": "start"}, "amount_mismatch"),
+        ({"amount_rub": Decimal(199), "plan": "nope"}, "tariff_not_found"),
+    ],
+)
+def test_a_wrong_amount_or_plan_opens_nothing(request_, code):
+    user = make_user()
+    with pytest.raises(ApiError, match=code), transaction() as session:
+        payments.open(
+            session, user.id, **{"provider": "stripe", "plan": None, "now": now()} | request_
+        )
+    assert entries(user) == []
+
+
+def test_a_tariff_sells_its_tokens_at_its_price():
+    user = make_user()
+    payment = opened(user, amount=199, plan="start")
+    assert (payment.tokens, payment.plan) == (20, "start")
+
+
+def test_a_pre_checkout_is_refused_unless_everything_fits():
+    user = make_user()
+    payment = opened(user, provider="telegram")
+
+    def why(**changes):
+        asked = {
+            "amount_minor": payment.asked_minor,
+            "currency": "RUB",
+            "payer_id": user.telegram_id,
+        }
+        with transaction() as session:
+            return payments.why_not_payable(session, payment.id, **asked | changes)
+
+    assert why() is None
+    assert why(amount_minor=1) and why(currency="XTR") and why(payer_id="1")
+    with transaction() as session:
+        assert payments.why_not_payable(
+            session, None, amount_minor=1, currency="RUB", payer_id="1"
+        )
+    settle(notice(payment, "succeeded", charge_reference=uuid4().hex))
+    assert why()
+
+
+def test_due_payments_are_asked_about_by_one_worker_and_ever_less_often():
+    user = make_user()
+    payment = opened(user)
+    later = now() + timedelta(minutes=4)
+
+    def claim(moment):
+        with transaction() as session:
+            return payments.claim_due(session, now=moment)
+
+    taken = [found for found in at_once(lambda: claim(later), 4) if found == payment.id]
+    assert len(taken) == 1
+    assert current(payment).next_check_at > later
