@@ -294,9 +294,7 @@ def test_a_pre_checkout_is_refused_unless_everything_fits():
     assert why() is None
     assert why(amount_minor=1) and why(currency="XTR") and why(payer_id="1")
     with transaction() as session:
-        assert payments.why_not_payable(
-            session, None, amount_minor=1, currency="RUB", payer_id="1"
-        )
+        assert payments.why_not_payable(session, None, amount_minor=1, currency="RUB", payer_id="1")
     settle(notice(payment, "succeeded", charge_reference=uuid4().hex))
     assert why()
 

@@ -1,0 +1,162 @@
+"""Random lives of users: whatever the sequence of pay, refund, order, cancel, finish and crash, the
+books stay whole after every step.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import func, update
+
+from db import snapshot, transaction
+from db.models import Job
+from db.types import now
+from errors import ApiError
+from providers.payments import Notice, Outcome
+from services import data, grants, jobs, ledger, payments, queue, settlement
+from tests.factories import make_image, make_job, make_user
+
+OUTCOMES = st.sampled_from(
+    ["succeeded", "canceled", "expired", "refunded", "disputed", "dispute_won", "dispute_lost"]
+)
+
+
+class Crash(Exception):
+    """The process dies before the commit."""
+
+
+class MoneyMachine(RuleBasedStateMachine):
+    users = Bundle("users")
+    paid = Bundle("paid")
+    orders = Bundle("orders")
+    held = Bundle("held")
+
+    @initialize()
+    def begin(self):
+        self.picture = make_image().id
+        with transaction() as session:  # what other tests left in the queue stays out of the way
+            session.execute(
+                update(Job)
+                .where(Job.status == "queued")
+                .values(run_at=func.now() + timedelta(days=1))
+            )
+
+    @rule(target=users, tokens=st.integers(0, 30))
+    def register(self, tokens):
+        return make_user(tokens).id
+
+    @rule(target=paid, user=users, rubles=st.integers(50, 400))
+    def open_payment(self, user, rubles):
+        with transaction() as session:
+            return payments.open(
+                session,
+                user,
+                amount_rub=Decimal(rubles),
+                provider="stripe",
+                plan=None,
+                now=now(),
+            )
+
+    @rule(payment=paid, outcome=OUTCOMES, part=st.integers(1, 100), crash=st.booleans())
+    def tell(self, payment, outcome, part, crash):
+        told = Notice(
+            provider="stripe",
+            event_id=uuid4().hex,
+            kind=outcome,
+            outcome=Outcome(outcome),
+            payment_id=payment.id,
+            amount_minor=payment.asked_minor,
+            currency="RUB",
+            refunded_minor=payment.asked_minor * part // 100 if outcome == "refunded" else None,
+            refund_reference=uuid4().hex,
+        )
+        with suppress(Crash), transaction() as session:
+            settlement.settle(session, told)
+            if crash:
+                raise Crash
+
+    @rule(target=orders, user=users, service=st.sampled_from(["animate", "restore"]))
+    def order(self, user, service):
+        return make_job(user, service, data_id=self.picture).id
+
+    @rule(job=orders)
+    def cancel(self, job):
+        with suppress(ApiError), transaction() as session:
+            jobs.cancel(session, job)
+
+    @rule(target=held)
+    def claim(self):
+        with transaction() as session:
+            return queue.claim(session, "machine")
+
+    @rule(claim=held, end=st.sampled_from(["finish", "fail", "retry", "silence"]))
+    def end(self, claim, end):
+        if claim is None:
+            return
+        with transaction() as session:
+            if end == "finish":
+                row = data.reserve(session, "image", content_type="image/jpeg", now=now())
+                session.flush()
+                queue.finish(session, claim, row.id, size_bytes=1, meta={}, now=now())
+            elif end == "silence":
+                session.execute(
+                    update(Job)
+                    .where(Job.id == claim.job_id, Job.status == "processing")
+                    .values(lease_until=func.now() - timedelta(seconds=1))
+                )
+            else:
+                queue.fail(session, claim, code="x", message="x", retryable=end == "retry")
+
+    @rule(user=users, tokens=st.integers(1, 20))
+    def withdraw(self, user, tokens):
+        with suppress(ledger.NotEnoughTokens), transaction() as session:
+            grants.withdraw(session, user, Decimal(tokens), key=uuid4().hex, reason="x")
+
+    @invariant()
+    def books_are_whole(self):
+        with snapshot() as session:
+            found = {rule: rows for rule, rows in ledger.violations(session).items() if rows}
+        assert not found
+
+
+MoneyMachine.TestCase.settings = settings(
+    max_examples=25,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    database=None,
+)
+
+
+class TestMoney(MoneyMachine.TestCase):
+    pass
+
+
+def test_the_machine_is_not_a_rubber_stamp():
+    """The invariant sees a balance that was cooked behind the guards."""
+    user = make_user(random.randint(1, 9))
+    machine = MoneyMachine()
+    from sqlalchemy import text
+
+    from db.session import engine
+
+    cook = "UPDATE users SET balance_tokens = balance_tokens + :by WHERE id = :id"
+    for by in (100, -100):
+        with engine().begin() as connection:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            connection.execute(text(cook), {"by": by, "id": user.id})
+        if by > 0:
+            try:
+                machine.books_are_whole()
+            except AssertionError:
+                continue
+            raise RuntimeError("cooked books were not noticed")
+    machine.books_are_whole()
