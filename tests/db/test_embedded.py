@@ -73,10 +73,12 @@ def postmaster(folder: Path) -> int:
 
 
 @contextmanager
-def launcher(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def launcher(
+    folder: Path, *arguments: str, script: str = LAUNCHER
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A launcher process and the first line it says; killed at the end of the block."""
     with subprocess.Popen(
-        [sys.executable, "-c", LAUNCHER, folder, *arguments],
+        [sys.executable, "-c", script, folder, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -87,9 +89,10 @@ def launcher(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[s
             process.kill()
 
 
-def runs(pid: int) -> bool:
-    stat = Path("/proc", str(pid), "stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+def alive(pid: int) -> bool:
+    """Whether it runs; a zombie does not."""
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False)
+    return shown.stdout.strip() not in (b"", b"Z", b"Zs")
 
 
 def test_data_password_and_port_outlive_a_restart(folder: Path) -> None:
@@ -159,7 +162,7 @@ def test_a_killed_launcher_leaves_no_server_and_no_lock(folder: Path) -> None:
         # Not waited for: a launcher that nobody reaps must not be taken for a living one.
         with EmbeddedPostgres(folder) as url:
             assert query(url, "SELECT 1") == [(1,)]
-            assert not runs(server)
+            assert not alive(server)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="zombies are looked up in /proc")
@@ -173,6 +176,23 @@ def test_a_killed_server_that_nobody_reaps_does_not_bar_the_next_start(folder: P
         with EmbeddedPostgres(folder) as url:
             assert Path("/proc", str(process.pid)).exists()
             assert query(url, "SELECT 1") == [(1,)]
+
+
+def test_where_servers_outlive_killed_launchers_the_next_one_adopts_and_stops_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = LAUNCHER.replace("try:", "sys.platform = 'freebsd'\ntry:", 1)
+    with launcher(folder, script=elsewhere) as (process, said):
+        assert said == "started\n"
+    server = postmaster(folder)
+    assert alive(server)
+    monkeypatch.setattr(sys, "platform", "freebsd")
+    adopted = EmbeddedPostgres(folder)
+    assert query(adopted.start(), "SELECT 1") == [(1,)]
+    assert postmaster(folder) == server
+    adopted.stop()
+    assert not alive(server)
+    assert running_url(folder) is None
 
 
 def test_a_second_launcher_is_refused_and_the_first_goes_on(folder: Path) -> None:
