@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp
 
 import providers
 import settings as environment
+from db import session
 from handlers import problems
 from handlers.envelope import Envelope
 from handlers.files import files_app
@@ -56,7 +56,6 @@ def create_app(
         answers=answers,
         threads=settings.server_threads,
         probes=[each.operation_id for each in described if each.tag == PROBES_TAG],
-        lifespan=_lifespan,
         middlewares=_middlewares(_mounts(settings)),
         resolver=FunctionResolver(_functions(described, operations)),
         security_map={"apiKey": partial(ApiKeyCheck, settings.server_api_key)},
@@ -107,9 +106,3 @@ def _mounts(settings: Settings) -> dict[str, ASGIApp]:
     if settings.s3_bucket:
         return {}
     return {STORAGE_PREFIX: files_app(cast(DiskStorage, providers.storage()))}
-
-
-@asynccontextmanager
-async def _lifespan(app: ContractApp) -> AsyncIterator[None]:
-    yield
-    app.close()

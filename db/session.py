@@ -60,6 +60,7 @@ def connect(url: str, *, pool_size: int) -> Engine:
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_recycle=1800,
         pool_use_lifo=True,
+        hide_parameters=True,  # a logged error must not tell names, links or amounts
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
