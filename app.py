@@ -75,6 +75,8 @@ def _functions(
     described: tuple[Operation, ...], table: Mapping[str, Function] | None
 ) -> Mapping[str, Function]:
     if table is None:
+        # Without a database there is nothing to serve: this says so, and how to get one.
+        session.engine()
         return functions.load(described)
     if gaps := functions.check(described, table):
         raise ContractError(gaps)
