@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from providers.storage import ObjectMissing
-from spec.multipart import FilePart
-
 import providers
 import settings
 from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from handlers import schemas
+from providers.storage import ObjectMissing
 from services import data, idempotency, media
 from services.idempotency import Answer
+from spec.multipart import FilePart
 
 
 def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
@@ -73,7 +72,7 @@ def _inspect(data_type: str, key: str) -> tuple[int, str]:
     stored = providers.storage().head(key)
     if stored is None:
         raise ApiError("upload_missing")
-    media.check_size(data_type, stored.size)
+    media.check_stored_size(data_type, stored.size)
     try:
         with providers.storage().open(key) as file:
             return stored.size, media.sniffed(data_type, file.read(media.SNIFF_BYTES))

@@ -69,6 +69,12 @@ def check_size(data_type: str, size: int) -> None:
         raise ApiError("payload_too_large", details={"maxBytes": UPLOAD_LIMITS[data_type]})
 
 
+def check_stored_size(data_type: str, size: int) -> None:
+    """ApiError `upload_mismatch` for what the upload form should have refused; size in bytes."""
+    if not 0 < size <= UPLOAD_LIMITS[data_type]:
+        raise ApiError("upload_mismatch", details={"maxBytes": UPLOAD_LIMITS[data_type]})
+
+
 def _unsupported(data_type: str, field: str) -> ApiError:
     return ApiError(
         "unsupported_media_type",

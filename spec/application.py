@@ -12,7 +12,8 @@ Internals of connexion 3.3.0 that are overridden here, and why:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import flask
@@ -20,6 +21,7 @@ import orjson
 import werkzeug.exceptions
 from connexion.apps.abstract import AbstractApp
 from connexion.apps.flask import FlaskApi, FlaskApp, FlaskASGIApp
+from connexion.middleware import ConnexionMiddleware
 from connexion.operations import AbstractOperation
 
 from spec import forms
@@ -48,7 +50,7 @@ class ContractApp(FlaskApp):
         self._middleware_app = ContractASGIApp(
             import_name, answers=answers, threads=threads, probes=probes
         )
-        AbstractApp.__init__(self, import_name, **options)
+        AbstractApp.__init__(self, import_name, lifespan=self._lifespan, **options)
         self.app = self._middleware_app.app
         self.app.register_error_handler(werkzeug.exceptions.HTTPException, self._http_exception)
 
@@ -63,8 +65,10 @@ class ContractApp(FlaskApp):
         stack = self.middleware._build_middleware_stack()
         self.middleware.app, self.middleware.middleware_stack = stack
 
-    def close(self) -> None:
-        """Let running handlers end."""
+    @asynccontextmanager
+    async def _lifespan(self, _: ConnexionMiddleware) -> AsyncIterator[None]:
+        """While the server runs; at its stop running handlers end."""
+        yield
         self._middleware_app.asgi_app.close()
 
 

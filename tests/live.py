@@ -1,0 +1,180 @@
+"""The real application in a process of its own, and a client that speaks to it as the bot does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import requests
+from requests.adapters import HTTPAdapter
+from sqlalchemy import text
+
+from db import snapshot
+from db.models import Table
+from errors import CODES
+from tests import wire
+
+START_SECONDS = 30
+STOP_SECONDS = 15
+TIMEOUT_SECONDS = 30
+CLIENTS = 32
+
+_telegram_ids = count(20_000_000)
+
+
+class Server:
+    """gunicorn with `app:create_app()` on a port of its own; it can be killed and started again."""
+
+    def __init__(self, folder: Path, *, state_dir: Path, **environ: str) -> None:
+        self.port = wire.free_port()
+        self.url = f"http://127.0.0.1:{self.port}/api"
+        self._log = folder / "server.log"
+        self._state_dir = state_dir
+        # Files are kept in the state folder, and links lead to this very server.
+        self._environ = {"S3_BUCKET": "", "SERVER_URL": self.url, **environ}
+        self.process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Return once it answers."""
+        with self._log.open("ab") as log:
+            self.process = wire.start(
+                "app:create_app()", self._state_dir, self.port, log, **self._environ
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            said = self._log.read_text("utf-8")
+            assert self.process.poll() is None and time.monotonic() < deadline, said
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """In order, as an operator does."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """As the machine does when memory is short: its worker notices and goes, too."""
+        self.process.kill()
+        self.process.wait()
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Lines of its log about bugs: there must be none."""
+        lines = map(json.loads, self._log.read_text("utf-8").splitlines())
+        return [line for line in lines if line["level"] == "ERROR"]
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/v1/health/live", timeout=TIMEOUT_SECONDS).ok
+        except requests.ConnectionError:
+            return False
+
+
+@contextmanager
+def serve(folder: Path, *, state_dir: Path, **environ: str) -> Iterator[Server]:
+    """A server for the length of the block, with settings from `environ`; bugs fail the test."""
+    server = Server(folder, state_dir=state_dir, **environ)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+    assert server.errors() == []
+
+
+class Bot:
+    """The one client of the API; any number of threads may use it."""
+
+    def __init__(self, url: str, key: str = wire.KEY) -> None:
+        self.url = f"{url}/v1"
+        self.session = requests.Session()
+        self.session.trust_env = False  # no proxy between us and ourselves
+        self.session.mount("http://", HTTPAdapter(pool_maxsize=CLIENTS))
+        self.session.headers["X-API-Key"] = key
+
+    def get(self, path: str, **query: Any) -> requests.Response:
+        """One read; `path` may be a whole URL, such as that of a Link header."""
+        return self._call("GET", path, params=query)
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> requests.Response:
+        """One POST of JSON, with this Idempotency-Key if given."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self._call("POST", path, json=body, headers=headers)
+
+    def patch(self, path: str, body: Any) -> requests.Response:
+        """One PATCH of JSON."""
+        return self._call("PATCH", path, json=body)
+
+    def upload(self, content: bytes, type: str = "image", name: str = "a") -> requests.Response:
+        """One file in a form."""
+        form = {"type": (None, type), "file": (name, content)}
+        return self._call("POST", "/data", files=form)
+
+    def register(self, **body: str) -> dict[str, Any]:
+        """A visitor, a new one unless `telegramId` is given."""
+        visitor = {"telegramId": str(next(_telegram_ids))} | body
+        return done(self.post("/users/register-or-login", visitor), 200)
+
+    def order(
+        self, user_id: str | UUID, data_id: str | UUID, service_type: str = "restore"
+    ) -> dict[str, Any]:
+        """A job for one picture."""
+        return done(self.post("/jobs", order(user_id, data_id, service_type)), 201)
+
+    def balance(self, user_id: str | UUID) -> float:
+        """What the user can spend now, tokens."""
+        balance: float = done(self.get(f"/users/{user_id}/balance"), 200)["balanceTokens"]
+        return balance
+
+    def _call(self, method: str, path: str, **options: Any) -> requests.Response:
+        url = path if path.startswith("http") else self.url + path
+        return self.session.request(method, url, timeout=TIMEOUT_SECONDS, **options)
+
+
+def order(
+    user_id: str | UUID, data_id: str | UUID, service_type: str = "restore"
+) -> dict[str, Any]:
+    """The body of jobsCreate for one picture."""
+    picture = {"type": "image", "dataId": str(data_id)}
+    return {"userId": str(user_id), "serviceType": service_type, "input": [picture]}
+
+
+def done(answer: requests.Response, status: int) -> Any:
+    """The JSON of a success with this status."""
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def refused(answer: requests.Response, code: str) -> dict[str, Any]:
+    """The details of a refusal with this code, which is a whole Error of the contract."""
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (CODES[code][0], code), answer.text
+    assert answer.headers["Content-Type"] == "application/json"
+    assert body.keys() <= {"code", "message", "details"} and body["message"]
+    details: dict[str, Any] = body.get("details", {})
+    return details
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Whatever happens in the block leaves every row of every table as it was."""
+    before = _contents()
+    yield
+    assert _contents() == before
+
+
+def _contents() -> dict[str, tuple[int, int]]:
+    parts = (
+        f"SELECT '{name}', count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {name} t"
+        for name in Table.metadata.tables
+    )
+    with snapshot() as session:
+        return {row[0]: row[1:] for row in session.execute(text(" UNION ALL ".join(parts)))}
