@@ -65,8 +65,8 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
 
 
 def test_a_look_up_is_bounded_although_the_systems_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: time.sleep(2))
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: time.sleep(1) or [])
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         resolve("slow.test", 0.2)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 0.9
