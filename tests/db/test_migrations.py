@@ -1,0 +1,81 @@
+"""The schema is what the migrations make of it, in both directions and from several hands at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from db import schema
+from tests.threads import at_once
+
+REVISIONS = ["0001", "0002", "0003"]
+
+
+@pytest.fixture
+def empty(postgres: str) -> Iterator[str]:
+    """URL of a database of its own, with nothing in it."""
+    name = f"migrations_{uuid4().hex[:8]}"
+    url = make_url(postgres)
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = psycopg2.connect(plain)
+    connection.autocommit = True
+    connection.cursor().execute(f"CREATE DATABASE {name}")
+    yield url.set(database=name).render_as_string(hide_password=False)
+    connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+    connection.close()
+
+
+def leftovers(url: str) -> list[str]:
+    with create_engine(url).connect() as connection:
+        tables = connection.scalars(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        )
+        functions = connection.scalars(
+            text("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
+        )
+        return sorted([*tables, *functions])
+
+
+def test_models_and_migrations_agree(empty):
+    schema.upgrade(empty)
+    schema.check(empty)
+
+
+def test_every_step_goes_down_and_up_again(empty):
+    schema.upgrade(empty)
+    for revision in ["0002", "0001", "base"]:
+        schema.downgrade(empty, revision)
+        schema.upgrade(empty)
+    schema.downgrade(empty, "base")
+    assert leftovers(empty) == ["alembic_version"]
+
+
+def test_the_newest_revision_is_the_one_in_the_list():
+    assert schema.head() == REVISIONS[-1]
+
+
+def test_several_servers_may_migrate_at_once(empty):
+    outcomes = at_once(lambda: schema.upgrade(empty), 3)
+    assert outcomes == [None, None, None]
+
+
+def test_people_who_were_invited_before_referrals_had_a_table_are_in_it(empty):
+    schema.upgrade(empty, "0002")
+    with create_engine(empty).begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO users (id, telegram_id, ref_code, referrer_id) VALUES"
+                " ('11111111-1111-4111-8111-111111111111', '1', 'a', NULL),"
+                " ('22222222-2222-4222-8222-222222222222', '2', 'b',"
+                " '11111111-1111-4111-8111-111111111111')"
+            )
+        )
+    schema.upgrade(empty)
+    with create_engine(empty).connect() as connection:
+        row = connection.execute(text("SELECT inviter_id, invitee_id FROM referrals")).one()
+    assert [str(value)[0] for value in row] == ["1", "2"]
