@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -179,6 +180,27 @@ def test_an_answer_nobody_understands_is_unknown_not_a_no(world: World, bot: Tel
     with pytest.raises(TelegramError) as caught:
         bot.get_chat_member(CHANNEL, PAYER)
     assert (caught.value.meaning, caught.value.status) == (Meaning.REJECTED, 503)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"hello": 1}', b'{"ok": true}', b"[]", b"true"])
+def test_an_answer_of_somebody_else_is_trouble_that_passes(body: bytes, hand: Hand) -> None:
+    class Stranger(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        bot = TelegramBot(f"http://127.0.0.1:{server.server_port}", TOKEN, hand.clock())
+        with pytest.raises(TelegramError) as caught:
+            bot.delete_message(GROUP, 1)
+        assert caught.value.meaning is Meaning.TEMPORARY and len(hand.slept) == 2
+        server.shutdown()
 
 
 def test_a_member_is_believed_for_a_minute(world: World, bot: TelegramBot, hand: Hand) -> None:

@@ -160,6 +160,11 @@ def test_rubles_are_asked_in_kopecks_through_the_provider_token(world: World) ->
     assert (checkout.asked_minor, checkout.asked_currency) == (19900, "RUB")
 
 
+def test_stars_need_no_provider_token_and_are_not_given_one(world: World) -> None:
+    gateway = gateway_of(world, provider_token=PROVIDER_TOKEN)
+    assert gateway.create_checkout(ORDER).asked_currency == "XTR"
+
+
 def test_long_and_empty_words_fit_telegrams_limits(gateway: TelegramGateway) -> None:
     long = replace(ORDER, title="Очень длинное название " * 5, description="о" * 900)
     assert gateway.create_checkout(long).url
@@ -234,6 +239,7 @@ def test_a_payment_is_told_with_its_charge_and_payer_and_nothing_personal(
     assert (notice.amount_minor, notice.currency, notice.payer_id) == (166, "XTR", str(PAYER))
     assert notice.occurred_at is not None and notice.livemode is None
     assert "Анна" not in json.dumps(notice.as_json(), ensure_ascii=False)
+    assert str(PAYER) not in json.dumps(dict(notice.raw))
     assert Notice.from_json(json.loads(json.dumps(notice.as_json()))) == notice
 
 
@@ -296,6 +302,15 @@ def test_a_refund_telegram_cannot_make_is_rejected(
         gateway.refund(payment, amount_minor=amount, key="refund-1")
 
 
+def test_a_part_of_a_charge_is_not_refunded_as_a_whole(
+    world: World, gateway: TelegramGateway, webhook: Webhook
+) -> None:
+    payment = ref(charge_reference=paid(world, gateway, webhook).charge_reference)
+    with pytest.raises(ProviderRejected, match="whole"):
+        gateway.refund(payment, amount_minor=165, key="refund-1")
+    assert gateway.read_back(payment).outcome is Outcome.SUCCEEDED
+
+
 def test_closing_tells_expired_or_the_payment_that_came_first(
     world: World, gateway: TelegramGateway, webhook: Webhook
 ) -> None:
@@ -305,8 +320,13 @@ def test_closing_tells_expired_or_the_payment_that_came_first(
     assert gateway.close(ref()).outcome is Outcome.SUCCEEDED
 
 
-def test_rubles_cannot_be_read_back_and_expire_unpaid(gateway: TelegramGateway) -> None:
-    payment = ref(asked_currency="RUB", asked_minor=19900)
+def test_rubles_cannot_be_read_back_or_refunded_and_telegram_is_not_asked(
+    world: World, gateway: TelegramGateway
+) -> None:
+    world.control("POST", "/faults", kind="flood", seconds=60, times=99)
+    payment = ref(asked_currency="RUB", asked_minor=19900, charge_reference="1")
+    with pytest.raises(ProviderRejected, match="cabinet"):
+        gateway.refund(payment, amount_minor=19900, key="refund-1")
     assert gateway.read_back(payment).outcome is Outcome.PENDING
     assert gateway.close(payment).outcome is Outcome.EXPIRED
 
