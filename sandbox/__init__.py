@@ -1,0 +1,98 @@
+"""YooKassa, Stripe and Telegram on loopback, true to the wire: for the demo, the tests, `make run`.
+
+Shares no code with the server, so that one mistake cannot be on both sides. Keeps everything in
+memory. Never part of production: `python -m sandbox` refuses to start there.
+
+    /yookassa/v3  /stripe/v1  /telegram/bot<token>/   the APIs
+    /yookassa/pay  /stripe/pay  /telegram/invoice     pages on which a person pays
+    /control                                          levers that the real ones do not have
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, Response, jsonify
+
+from sandbox import stripe, telegram, yookassa
+from sandbox.clock import Clock
+from sandbox.control import body, refuse_mistakes
+from sandbox.stripe import StripeSandbox
+from sandbox.telegram import TelegramSandbox
+from sandbox.telegram.delivery import Webhook
+from sandbox.yookassa import YooKassaSandbox
+
+TELEGRAM_WEBHOOK_SECRET = "sandbox-not-a-secret"  # noqa: S105 - public on purpose
+
+
+@dataclass(frozen=True)
+class Options:
+    """Keys that the pretended providers accept, and where they send their webhooks.
+
+    server_url: of the backend, such as http://127.0.0.1:8000/api; empty sends none.
+    """
+
+    server_url: str = ""
+    yookassa_shop_id: str = yookassa.SHOP_ID
+    yookassa_secret_key: str = yookassa.SECRET_KEY
+    stripe_secret_key: str = stripe.SECRET_KEY
+    stripe_webhook_secrets: tuple[str, ...] = (stripe.WEBHOOK_SECRET,)
+    telegram_bot_token: str = telegram.TOKEN
+    telegram_bot_username: str = telegram.USERNAME
+    telegram_webhook_secret: str = TELEGRAM_WEBHOOK_SECRET
+
+    def webhook(self, provider: str) -> str | None:
+        """Where the events of a provider go."""
+        root = self.server_url.rstrip("/")
+        return f"{root}/v1/webhooks/payments/{provider}" if root else None
+
+
+def create_app(options: Options | None = None, clock: Clock | None = None) -> Flask:
+    """All three providers in one application."""
+    options, clock = options or Options(), clock or Clock()
+    app = Flask("sandbox")
+    shop = YooKassaSandbox(
+        clock,
+        options.yookassa_shop_id,
+        options.yookassa_secret_key,
+        webhook_url=options.webhook("yookassa"),
+    )
+    account = StripeSandbox(
+        clock,
+        options.stripe_secret_key,
+        options.stripe_webhook_secrets,
+        webhook_url=options.webhook("stripe"),
+    )
+    for name, api, provider in (("yookassa", "/v3", shop), ("stripe", "/v1", account)):
+        app.register_blueprint(provider.api, url_prefix=f"/{name}{api}")
+        app.register_blueprint(provider.pages, url_prefix=f"/{name}/pay")
+        app.register_blueprint(provider.control, url_prefix=f"/control/{name}")
+    _mount_telegram(app, options)
+    _serve_clock(app, clock, shop, account)
+    return app
+
+
+def _mount_telegram(app: Flask, options: Options) -> None:
+    bot = TelegramSandbox(options.telegram_bot_token, options.telegram_bot_username)
+    if url := options.webhook("telegram"):
+        bot.delivery.set_webhook(
+            Webhook(url, options.telegram_webhook_secret, max_connections=40), drop_pending=False
+        )
+    app.register_blueprint(bot.api, url_prefix="/telegram")
+    app.register_blueprint(bot.control, url_prefix="/control/telegram")
+
+
+def _serve_clock(app: Flask, clock: Clock, shop: YooKassaSandbox, account: StripeSandbox) -> None:
+    refuse_mistakes(app)
+
+    @app.post("/control/clock")
+    def advance() -> Response:
+        """Let time pass at once; what was not paid in time expires, and its shop is told."""
+        moment = clock.advance(float(body()["advance_seconds"]))
+        shop.shop.expire_late()
+        account.account.expire_late()
+        return jsonify({"now": moment.isoformat()})
+
+    @app.get("/control/health")
+    def health() -> Response:
+        return jsonify({"status": "ok"})

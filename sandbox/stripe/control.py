@@ -1,0 +1,119 @@
+"""Levers of the pretended account that Stripe has not, and the page on which a person pays."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, abort, jsonify, request
+
+from sandbox.control import body, refuse_mistakes, serve_trouble
+from sandbox.pay_page import PayPage
+from sandbox.stripe.account import Account, shown
+from sandbox.stripe.wire import Refusal
+
+if TYPE_CHECKING:
+    from sandbox.stripe import StripeSandbox
+
+DISPUTE_ENDS = ("won", "lost", "warning_closed")
+
+
+def control_blueprint(sandbox: StripeSandbox) -> Blueprint:
+    """Pay, expire, end slow payments, refunds and disputes, sign otherwise, cause trouble."""
+    control = Blueprint("stripe_control", __name__)
+    control.register_error_handler(Refusal, Refusal.response)
+    refuse_mistakes(control)
+    serve_trouble(control, sandbox.faults, sandbox.sender)
+    _sessions(control, sandbox.account)
+    _returns(control, sandbox.account)
+
+    @control.put("/signing")
+    def sign_otherwise() -> Response:
+        """secrets: all that are valid now. skew_seconds: how wrong Stripe's clock is."""
+        wanted = body()
+        sandbox.signer.secrets = list(wanted.pop("secrets", sandbox.signer.secrets))
+        sandbox.signer.skew_seconds = int(wanted.pop("skew_seconds", sandbox.signer.skew_seconds))
+        if wanted:
+            raise ValueError(f"unknown: {', '.join(wanted)}")
+        return jsonify({"secrets": len(sandbox.signer.secrets)})
+
+    return control
+
+
+def _sessions(control: Blueprint, account: Account) -> None:
+    @control.post("/sessions/<identifier>/pay")
+    def pay(identifier: str) -> Response:
+        return jsonify(shown(account.pay(identifier, slow=bool(body().get("slow")))))
+
+    @control.post("/sessions/<identifier>/settle")
+    def settle(identifier: str) -> Response:
+        return jsonify(shown(account.settle(identifier, paid=bool(body()["paid"]))))
+
+    @control.post("/sessions/<identifier>/expire")
+    def expire(identifier: str) -> Response:
+        return jsonify(shown(account.expire(identifier)))
+
+    @control.post("/sessions/<identifier>/dispute")
+    def dispute(identifier: str) -> Response:
+        inquiry = bool(body().get("inquiry"))
+        return jsonify(shown(account.dispute(identifier, inquiry=inquiry)))
+
+
+def _returns(control: Blueprint, account: Account) -> None:
+    @control.post("/disputes/<identifier>/<status>")
+    def end_dispute(identifier: str, status: str) -> Response:
+        if status not in DISPUTE_ENDS:
+            abort(404)
+        return jsonify(shown(account.end_dispute(identifier, status)))
+
+    @control.put("/refunds")
+    def put_refunds() -> Response:
+        account.refunds_wait = bool(body()["wait"])
+        return jsonify({"wait": account.refunds_wait})
+
+    @control.post("/refunds/<identifier>/<end>")
+    def end_refund(identifier: str, end: str) -> Response:
+        if end not in ("succeed", "fail"):
+            abort(404)
+        return jsonify(shown(account.end_refund(identifier, failed=end == "fail")))
+
+
+def pages_blueprint(account: Account) -> Blueprint:
+    """GET shows a session, POST pays it or has the card declined, after which one may try again."""
+    pages = Blueprint("stripe_pages", __name__)
+
+    @pages.get("/<identifier>")
+    def show(identifier: str) -> str:
+        return _page(account, identifier, declined=False)
+
+    @pages.post("/<identifier>")
+    def act(identifier: str) -> str:
+        declined = request.form.get("do") != "pay"
+        if not declined:
+            # Pressed twice, or too late: the page tells how it stands.
+            with contextlib.suppress(Refusal):
+                account.pay(identifier)
+        return _page(account, identifier, declined=declined)
+
+    return pages
+
+
+def _page(account: Account, identifier: str, *, declined: bool) -> str:
+    try:
+        session = account.get(identifier, "checkout.session")
+    except Refusal:
+        abort(404)
+    told = {
+        "open": "Карта отклонена, попробуйте ещё раз" if declined else "",
+        "complete": "Оплачено",
+        "expired": "Срок оплаты истёк",
+    }
+    return PayPage(
+        provider="Stripe",
+        title=session["_name"],
+        minor=session["amount_total"],
+        currency=session["currency"].upper(),
+        payable=session["status"] == "open",
+        return_url=session["success_url"],
+        told=told[session["status"]],
+    ).html()
