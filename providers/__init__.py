@@ -9,6 +9,8 @@ from errors import ApiError
 from providers.engine import Engine
 from providers.engine.embedded import EmbeddedEngine
 from providers.payments import Gateway
+from providers.payments.networks import SourceFilter
+from providers.payments.receipts import ReceiptRules
 from providers.payments.stripe import StripeGateway
 from providers.payments.telegram import TelegramGateway
 from providers.payments.yookassa import YooKassaGateway
@@ -16,6 +18,7 @@ from providers.storage import Storage
 from providers.storage.disk import DiskStorage
 from providers.storage.s3 import S3Storage
 from providers.telegram import TelegramBot
+from settings import Settings
 
 
 @cache
@@ -50,7 +53,13 @@ def gateway(provider: str) -> Gateway:
         raise ApiError("provider_not_configured", details={"provider": provider})
     if provider == "yookassa":
         return YooKassaGateway(
-            current.yookassa_api_url, current.yookassa_shop_id, current.yookassa_secret_key
+            current.yookassa_api_url,
+            current.yookassa_shop_id,
+            current.yookassa_secret_key,
+            receipts=_receipts(current),
+            sources=SourceFilter(current.trusted_proxies)
+            if current.yookassa_check_network
+            else None,
         )
     if provider == "stripe":
         return StripeGateway(
@@ -72,3 +81,15 @@ def telegram() -> TelegramBot:
     if not current.telegram_bot_token:
         raise ApiError("telegram_unavailable", "TELEGRAM_BOT_TOKEN is not set", retry_after=60)
     return TelegramBot(current.telegram_api_url, current.telegram_bot_token)
+
+
+def _receipts(current: Settings) -> ReceiptRules | None:
+    if not current.yookassa_receipt_email:
+        return None
+    return ReceiptRules(
+        email=current.yookassa_receipt_email,
+        vat_code=current.yookassa_vat_code,
+        tax_system_code=current.yookassa_tax_system_code,
+        payment_subject=current.yookassa_payment_subject,
+        payment_mode=current.yookassa_payment_mode,
+    )
