@@ -26,6 +26,7 @@ import settings as environment
 from children import Child, Program, tail
 from db import embedded
 from db.embedded import EmbeddedPostgres
+from playground import Playground
 from settings import Settings
 
 ROOT = Path(__file__).parent
@@ -47,7 +48,7 @@ class StackError(RuntimeError):
 
 
 class Stack:
-    """Database, migrations, seeds, worker and server, with one life.
+    """Database, migrations, seeds, sandbox, worker and server, with one life.
 
     state_dir: instead of STATE_DIR. changes: fields of Settings that win over the environment;
     port 0 chooses a free one. postgres_config: lines of postgresql.conf for the embedded server.
@@ -64,7 +65,8 @@ class Stack:
     ) -> None:
         if state_dir is not None:
             changes["state_dir"] = state_dir
-        self.settings = _completed(replace(environment.load(), **changes))
+        self.playground = Playground(_completed(replace(environment.load(), **changes)))
+        self.settings = self.playground.settings
         self.postgres: EmbeddedPostgres | None = None
         if not self.settings.database_url:
             folder = self.settings.state_dir / "postgres"
@@ -100,10 +102,11 @@ class Stack:
             self.cli("migrate")
             self.cli("seed")
             environ = _environ(self.settings)
-            for program in PROGRAMS:
+            for program in (*self.playground.programs, *PROGRAMS):
                 child = Child(program, folder=ROOT, environ=environ, logs=self.logs)
                 self.children.append(child)
             self._wait_until_ready()
+            self.playground.furnish()
         except BaseException:
             self.stop()
             raise
@@ -212,9 +215,16 @@ def _tell(stack: Stack) -> None:
   Docs       {stack.url}/v1/docs
   X-API-Key  {stack.api_key}
   Database   {database}
+  Payments   {_payments(stack.playground)}
   Logs       {stack.logs}
 
 Ctrl-C stops everything.""")
+
+
+def _payments(playground: Playground) -> str:
+    if not playground.played:
+        return "real providers"
+    return f"{', '.join(playground.played)} played by a sandbox at {playground.url}"
 
 
 def _completed(settings: Settings) -> Settings:
