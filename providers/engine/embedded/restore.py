@@ -22,6 +22,7 @@ _DOUBLED_SIDE = MAX_SIDE // 2
 _KEPT_SIDE = 1920
 _MAX_FACES = 6
 _JPEG_QUALITY = 92
+_WORN_PERCENT = 1.0  # of the picture mended: less is an accident to an otherwise sound photo
 _NOISE_LEVELS = (2.2, 4.5)  # grain sigma from which the enlarger removes noise, and more of it
 
 
@@ -55,7 +56,7 @@ def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> d
     progress(10)
     picture, mask = damage.repair(picture, people)
     progress(25)
-    condition = _examine(picture, damaged=bool(mask.any()))
+    condition = _examine(picture, damaged=damage.percent(mask) >= _WORN_PERCENT)
     if condition.old:
         picture = _renew(picture, condition)
     progress(35)

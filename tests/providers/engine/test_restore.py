@@ -98,6 +98,22 @@ def test_what_was_not_scratched_stays_as_it_was(make, scratched, original, marks
     assert changes.mean() < 8
 
 
+def test_one_plain_scratch_is_mended_and_nothing_else_touched(make, original, tmp_path_factory):
+    scratch = np.zeros(original.shape[:2], np.uint8)
+    cv2.line(scratch, (20, 330), (75, 120), 255, 2, cv2.LINE_AA)
+    cv2.line(scratch, (75, 120), (95, 20), 255, 2, cv2.LINE_AA)
+    damaged = original.copy()
+    damaged[scratch > 60] = 238
+    path = tmp_path_factory.mktemp("photos") / "one_scratch.png"
+    Image.fromarray(damaged[:, :, ::-1]).save(path)
+    product = make("restore", path)
+    assert 0.1 < product.meta["mendedPercent"] < 2
+    restored = at_size(product.picture, original)
+    assert error(restored, original, scratch > 60) < 0.4 * error(damaged, original, scratch > 60)
+    elsewhere = cv2.dilate(scratch, np.ones((21, 21), np.uint8)) == 0
+    assert error(restored, original, elsewhere) < 3
+
+
 @pytest.mark.parametrize(
     "name", ["portrait.jpg", "man_profile_bw.jpg", "no_face_cat.jpg", "tiny_portrait_150px.jpg"]
 )
