@@ -23,7 +23,8 @@ class Fault:
     """One script; it wears off after `times` calls.
 
     call: "create_payment" and so on, "*" fits all. after: carry the call out first, so that only
-    its answer is lost. retry_after: told with `status`, seconds.
+    its answer is lost. retry_after: told with `status`, seconds. description: the words of that
+    error, "" leaves them to the provider.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Fault:
     after: bool = False
     status: int = 500
     retry_after: float | None = None
+    description: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

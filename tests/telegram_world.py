@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
-from flask import Flask
 from werkzeug.serving import make_server
 
-from sandbox.telegram import TOKEN, TelegramSandbox
+from sandbox import create_app
+from sandbox.telegram import TOKEN
 
 CHANNEL, GROUP, LOG_CHAT, PAYER = -1001, -1002, -1003, 555001
 
@@ -54,11 +54,7 @@ class World:
 @contextmanager
 def telegram_world() -> Iterator[World]:
     """A world with a channel, a public group, a private log chat and one person."""
-    sandbox = TelegramSandbox()
-    app = Flask(__name__)
-    app.register_blueprint(sandbox.api, url_prefix="/telegram")
-    app.register_blueprint(sandbox.control, url_prefix="/control/telegram")
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     world = World(f"http://127.0.0.1:{server.server_port}")
     world.control("PUT", f"/chats/{CHANNEL}", type="channel", username="live_photo")

@@ -11,9 +11,9 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from sandbox.faults import Fault, Faults
 from sandbox.telegram.control import control_blueprint
 from sandbox.telegram.delivery import Delivery
-from sandbox.telegram.faults import Faults, befall
 from sandbox.telegram.invoices import Invoices
 from sandbox.telegram.methods import ChatMethods
 from sandbox.telegram.pay_page import pay_page_blueprint
@@ -42,7 +42,7 @@ class TelegramSandbox:
         self.state = State(bot_id=int(token.partition(":")[0]), bot_username=username)
         self.delivery = Delivery(run_reply=self._run_reply)
         self.invoices = Invoices(self.state, self.delivery, provider_tokens)
-        self.faults = Faults()
+        self.faults = Faults(_error)
         webhook = WebhookMethods(self.delivery)
         self._methods = {
             **ChatMethods(self.state).table,
@@ -73,13 +73,9 @@ class TelegramSandbox:
     def _answer(self, method: str) -> Response:
         if method not in self._methods:
             raise Refusal(404, "Not Found: method not found")
-        fault = self.faults.next(method)
-        if fault and not fault.after and (trouble := befall(fault)):
-            return trouble
-        answer = success(self._methods[method](Parameters.of(request)))
-        if fault and fault.after and (trouble := befall(fault)):
-            return trouble
-        return answer
+        return self.faults.serve(
+            method, lambda: success(self._methods[method](Parameters.of(request)))
+        )
 
     def _create_invoice_link(self, parameters: Parameters) -> str:
         # The real link is https://t.me/$<slug>; here it opens a page that anybody can pay on.
@@ -97,3 +93,15 @@ class TelegramSandbox:
 def _mount_point() -> str:
     """Where this blueprint is mounted, "" or "/telegram"."""
     return request.path.partition("/bot")[0]
+
+
+def _error(fault: Fault) -> Response:
+    """A scripted error status, in the words of the Bot API."""
+    if fault.retry_after is None:
+        return Refusal(fault.status, fault.description or "Scripted error").response()
+    seconds = max(int(fault.retry_after), 1)
+    return Refusal(
+        fault.status,
+        fault.description or f"Too Many Requests: retry after {seconds}",
+        {"retry_after": seconds},
+    ).response()

@@ -73,9 +73,9 @@ def fail(world: World, status: int, text: str, method: str = "getChatMember", **
     world.control(
         "POST",
         "/faults",
-        kind="error",
-        method=method,
-        error_code=status,
+        kind="status",
+        call=method,
+        status=status,
         description=text,
         **({"times": 1} | more),
     )
@@ -168,7 +168,7 @@ def test_trouble_that_passes_is_asked_again_with_growing_pauses(
 
 @pytest.mark.parametrize("kind", ["html", "drop"])
 def test_trouble_that_stays_is_unknown_not_a_no(world: World, bot: TelegramBot, kind: str) -> None:
-    world.control("POST", "/faults", kind=kind, method="getChatMember", times=3)
+    world.control("POST", "/faults", kind=kind, call="getChatMember", times=3)
     with pytest.raises(TelegramError) as caught:
         bot.get_chat_member(CHANNEL, PAYER)
     assert caught.value.meaning is Meaning.TEMPORARY and caught.value.status == 503
@@ -226,7 +226,9 @@ def test_a_short_429_is_waited_out_even_where_repeating_is_unsafe(
     world: World, bot: TelegramBot, hand: Hand
 ) -> None:
     posted = world.control("POST", "/messages", chat_id=GROUP, user_id=PAYER, text="Отзыв")
-    world.control("POST", "/faults", kind="flood", method="forwardMessage", seconds=2)
+    world.control(
+        "POST", "/faults", kind="status", status=429, call="forwardMessage", retry_after=2
+    )
     number = posted["message"]["message_id"]
     assert bot.forward_message(GROUP, number, to_chat=LOG_CHAT)
     assert hand.slept == [2]
@@ -235,7 +237,7 @@ def test_a_short_429_is_waited_out_even_where_repeating_is_unsafe(
 def test_a_long_429_is_handed_on_and_telegram_is_left_in_peace(
     world: World, bot: TelegramBot, hand: Hand
 ) -> None:
-    world.control("POST", "/faults", kind="flood", method="getChat", seconds=4)
+    world.control("POST", "/faults", kind="status", status=429, call="getChat", retry_after=4)
     with pytest.raises(TelegramError) as caught:
         bot.get_chat(GROUP)
     assert caught.value.headers["Retry-After"] == "4" and hand.slept == []
@@ -313,7 +315,7 @@ def test_a_missing_or_protected_message_proves_nothing(world: World, bot: Telegr
 
 def test_a_forward_whose_answer_is_lost_is_not_repeated(world: World, bot: TelegramBot) -> None:
     number = post(world, user_id=PAYER)
-    world.control("POST", "/faults", kind="drop", method="forwardMessage", after=True)
+    world.control("POST", "/faults", kind="drop", call="forwardMessage", after=True)
     with pytest.raises(TelegramError):
         bot.forward_message(GROUP, number, to_chat=LOG_CHAT)
     proof = bot.forward_message(GROUP, number, to_chat=LOG_CHAT)
@@ -356,7 +358,7 @@ def test_a_refusal_reaches_the_payer_as_text(world: World, bot: TelegramBot) -> 
 def test_an_answer_lost_on_the_way_is_sent_again(world: World, bot: TelegramBot) -> None:
     wait = world.pay_in_background(invoice(bot))
     query_id = pre_checkout_id(world)
-    world.control("POST", "/faults", kind="drop", method="answerPreCheckoutQuery", after=True)
+    world.control("POST", "/faults", kind="drop", call="answerPreCheckoutQuery", after=True)
     # Telegram had it the first time, so the repetition is "too late": done either way.
     assert bot.answer_pre_checkout_query(query_id, ok=True) is False
     assert wait()["status"] == "paid"
@@ -407,7 +409,7 @@ def test_a_refund_is_done_once_and_a_repetition_does_no_harm(
     wait = world.pay_in_background(invoice(bot))
     bot.answer_pre_checkout_query(pre_checkout_id(world), ok=True)
     charge = wait()["telegram_payment_charge_id"]
-    world.control("POST", "/faults", kind="drop", method="refundStarPayment", after=True)
+    world.control("POST", "/faults", kind="drop", call="refundStarPayment", after=True)
     assert bot.refund_star_payment(PAYER, charge) is False
     assert bot.refund_star_payment(PAYER, charge) is False
     rows = [row for row in star_transactions_since(bot, LONG_AGO) if row.charge_id == charge]
@@ -456,12 +458,12 @@ def test_recent_star_transactions_are_found_without_reading_all(count: int, back
     assert history.asked <= 26
 
 
-@pytest.mark.parametrize("kind", ["drop", "html", "flood"])
+@pytest.mark.parametrize("kind", ["drop", "html", "status"])
 def test_the_token_is_in_no_log_line_and_no_traceback(
     world: World, bot: TelegramBot, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    world.control("POST", "/faults", kind=kind, method="getMe", times=3, seconds=60)
+    world.control("POST", "/faults", kind=kind, call="getMe", times=3)
     caplog.clear()
     with pytest.raises(TelegramError) as caught:
         bot.get_me()

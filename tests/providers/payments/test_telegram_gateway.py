@@ -192,7 +192,9 @@ def test_a_wrong_provider_token_is_the_operators_to_mend(world: World) -> None:
 
 
 def test_a_flood_is_trouble_that_passes(world: World, gateway: TelegramGateway) -> None:
-    world.control("POST", "/faults", kind="flood", method="createInvoiceLink", seconds=40)
+    world.control(
+        "POST", "/faults", kind="status", status=429, call="createInvoiceLink", retry_after=40
+    )
     with pytest.raises(ProviderUnavailable) as caught:
         gateway.create_checkout(ORDER)
     assert (caught.value.code, caught.value.headers["Retry-After"]) == (
@@ -204,7 +206,7 @@ def test_a_flood_is_trouble_that_passes(world: World, gateway: TelegramGateway) 
 def test_a_lost_answer_gives_another_link_to_the_same_payment(
     world: World, gateway: TelegramGateway
 ) -> None:
-    world.control("POST", "/faults", kind="drop", method="createInvoiceLink", after=True)
+    world.control("POST", "/faults", kind="drop", call="createInvoiceLink", after=True)
     assert gateway.create_checkout(ORDER).reference == str(PAYMENT_ID)
 
 
@@ -225,7 +227,7 @@ def test_a_question_tells_who_wants_to_pay_what(
 def test_an_unanswerable_question_is_trouble_that_passes(
     world: World, gateway: TelegramGateway
 ) -> None:
-    world.control("POST", "/faults", kind="html", method="answerPreCheckoutQuery", times=3)
+    world.control("POST", "/faults", kind="html", call="answerPreCheckoutQuery", times=3)
     with pytest.raises(ProviderUnavailable):
         gateway.answer(Question("telegram", "1", PAYMENT_ID, 1, "XTR", "1"), None)
 
@@ -323,7 +325,7 @@ def test_closing_tells_expired_or_the_payment_that_came_first(
 def test_rubles_cannot_be_read_back_or_refunded_and_telegram_is_not_asked(
     world: World, gateway: TelegramGateway
 ) -> None:
-    world.control("POST", "/faults", kind="flood", seconds=60, times=99)
+    world.control("POST", "/faults", kind="status", status=429, retry_after=60, times=99)
     payment = ref(asked_currency="RUB", asked_minor=19900, charge_reference="1")
     with pytest.raises(ProviderRejected, match="cabinet"):
         gateway.refund(payment, amount_minor=19900, key="refund-1")
