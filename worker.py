@@ -112,6 +112,7 @@ class Worker:
             except EngineError as error:
                 if error.code == "stopped":
                     return _release(claim, lease)
+                log.warning("engine: %s", error)  # with its detail, which customers never see
                 return _fail(claim, error.code, error.message, retryable=error.retryable)
             except FetchRefused as error:
                 return _fail(claim, error.code, error.message, retryable=False)

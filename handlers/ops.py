@@ -11,6 +11,7 @@ from db import reading, schema
 from errors import ApiError
 from services import queue
 from spec import bridge
+from spec.answers import mismatches
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ def health_ready() -> Any:
     }
     checks["queue"] = _queue()
     checks["server"] = {"ok": not bridge.stopping.is_set()}
+    wrong = sum(mismatches.values())
+    checks["contract"] = {"ok": wrong == 0, "mismatchedAnswers": wrong}
     ready = all(checks[name]["ok"] for name in REQUIRED)
     return {"status": "ok" if ready else "unavailable", "checks": checks}, 200 if ready else 503
 
