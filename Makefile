@@ -14,7 +14,7 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test check lint types format fuzz lock migration image clean
+.PHONY: help setup run demo test coverage check lint types format fuzz lock migration image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ demo: $(RUNNABLE) ## Play a customer's story over HTTP; leaves a video and a pho
 
 test: .venv/.dev ## Run the tests (ARGS="-k ledger" picks some)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+coverage: .venv/.dev ## Run the tests in one process and list the lines that none of them reaches
+	@mkdir -p var
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --show-missing
 
 check: lint types test fuzz ## All that CI runs: lint, types, tests with migrations, contract fuzz
 
