@@ -1,0 +1,109 @@
+"""The whole sandbox on a port of its own, and a shop's webhook that keeps what it is sent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import requests
+from werkzeug.serving import make_server
+
+import sandbox
+
+PATIENCE_SECONDS = 10
+
+
+class Sandbox:
+    """One sandbox with its levers."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.yookassa = f"{url}/yookassa/v3"
+        self.stripe = f"{url}/stripe"
+
+    def control(self, verb: str, path: str, **body: Any) -> Any:
+        """Pull a lever."""
+        answer = requests.request(verb, f"{self.url}/control{path}", json=body, timeout=20)
+        answer.raise_for_status()
+        return answer.json()
+
+    def trouble(self, provider: str, kind: str, **script: Any) -> None:
+        """Script what befalls the next calls."""
+        self.control("POST", f"/{provider}/faults", kind=kind, **script)
+
+
+@contextmanager
+def payment_sandbox(options: sandbox.Options | None = None) -> Iterator[Sandbox]:
+    """A fresh sandbox of all three providers."""
+    server = make_server("127.0.0.1", 0, sandbox.create_app(options), threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield Sandbox(f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass(frozen=True)
+class Posted:
+    """One request to the shop's webhook."""
+
+    raw: bytes
+    headers: dict[str, str]
+    at: float
+
+
+class Shop:
+    """A webhook that answers from a script of statuses, then 200; `slow` seconds each."""
+
+    def __init__(self) -> None:
+        self.posted: list[Posted] = []
+        self.statuses: list[int] = []
+        self.slow = 0.0
+        self._came = threading.Condition()
+        shop = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                status = shop.statuses.pop(0) if shop.statuses else 200
+                time.sleep(shop.slow)
+                self.send_response(status)
+                self.end_headers()
+                with shop._came:
+                    shop.posted.append(Posted(raw, dict(self.headers), time.monotonic()))
+                    shop._came.notify_all()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def wait_for(self, count: int) -> list[Posted]:
+        """What has been posted, once it is `count` or more."""
+        with self._came:
+            came = self._came.wait_for(lambda: len(self.posted) >= count, PATIENCE_SECONDS)
+            assert came, f"{len(self.posted)} of {count} came"
+            return list(self.posted)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@contextmanager
+def shop_webhook() -> Iterator[Shop]:
+    """A shop's webhook."""
+    shop = Shop()
+    try:
+        yield shop
+    finally:
+        shop.close()
