@@ -10,16 +10,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-ENVIRONMENTS = ("development", "test", "production")
-PROVIDERS = ("yookassa", "stripe", "telegram")
-TELEGRAM_CURRENCIES = ("XTR", "RUB")
+from settings_rules import PROVIDERS, configured, contradictions, missing_for_production
+
+__all__ = [
+    "PROVIDERS",
+    "Settings",
+    "SettingsError",
+    "configured",
+    "described",
+    "load",
+    "missing_for_production",
+    "read",
+]
 
 
 class SettingsError(Exception):
@@ -163,7 +171,7 @@ def read(environ: Mapping[str, str]) -> Settings:
                 f"{setting.name.upper()}: {shown} is not {_TYPE_NAMES[hints[setting.name]]}"
             )
     settings = Settings(**values)
-    problems += _contradictions(settings)
+    problems += contradictions(settings)
     if problems:
         raise SettingsError(problems)
     return settings
@@ -176,54 +184,6 @@ def load() -> Settings:
     if settings.production and (unsafe := missing_for_production(settings)):
         raise SettingsError(unsafe)
     return settings
-
-
-def missing_for_production(settings: Settings) -> list[str]:
-    """What must still be set before real customers may come, one line each."""
-    needs = [
-        (settings.server_api_key, "SERVER_API_KEY: set at least one key of 32 characters or more"),
-        (
-            all(len(key) >= 32 for key in settings.server_api_key),
-            "SERVER_API_KEY: a key needs 32 characters or more: `openssl rand -hex 32`",
-        ),
-        (settings.database_url, "DATABASE_URL: set it to a PostgreSQL 15+ server"),
-        (
-            settings.server_url.startswith("https://"),
-            "SERVER_URL: must be the public https:// address of this server",
-        ),
-        (
-            not settings.s3_bucket or not settings.s3_endpoint_url.startswith("http://"),
-            "S3_ENDPOINT_URL: photos would travel unencrypted; use https://",
-        ),
-        (
-            any(configured(settings, provider) for provider in PROVIDERS),
-            "YOOKASSA_*, STRIPE_* or TELEGRAM_*: configure at least one payment provider",
-        ),
-        (
-            not settings.yookassa_secret_key or settings.yookassa_api_url.startswith("https://"),
-            "YOOKASSA_API_URL: must be https://",
-        ),
-        (
-            not settings.stripe_secret_key or settings.stripe_api_url.startswith("https://"),
-            "STRIPE_API_URL: must be https://",
-        ),
-        (
-            not settings.telegram_bot_token or settings.telegram_api_url.startswith("https://"),
-            "TELEGRAM_API_URL: must be https://",
-        ),
-    ]
-    return [advice for satisfied, advice in needs if not satisfied]
-
-
-def configured(settings: Settings, provider: str) -> bool:
-    """Whether a payment provider has everything it needs to take money and prove its webhooks."""
-    return bool(
-        {
-            "yookassa": settings.yookassa_shop_id and settings.yookassa_secret_key,
-            "stripe": settings.stripe_secret_key and settings.stripe_webhook_secret,
-            "telegram": settings.telegram_bot_token and settings.telegram_webhook_secret,
-        }[provider]
-    )
 
 
 def described(settings: Settings) -> list[tuple[str, str, str]]:
@@ -241,20 +201,7 @@ def described(settings: Settings) -> list[tuple[str, str, str]]:
 
 def _parse(kind: type, raw: str) -> Any:
     if kind is bool:
-        return (
-            {
-                "true": True,
-                "1": True,
-                "yes": True,
-                "on": True,
-                "false": False,
-                "0": False,
-                "no": False,
-                "off": False,
-            }[raw.lower()]
-            if raw.lower() in _BOOLEANS
-            else _refuse()
-        )
+        return _BOOLEANS[raw.lower()] if raw.lower() in _BOOLEANS else _refuse()
     if kind is int:
         return int(raw) if int(raw) >= 0 else _refuse()
     if kind is Decimal:
@@ -271,7 +218,10 @@ def _refuse() -> Any:
     raise ValueError
 
 
-_BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
+_BOOLEANS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
 _TYPE_NAMES = {
     bool: "true or false",
     int: "a whole number of 0 or more",
@@ -280,45 +230,3 @@ _TYPE_NAMES = {
     str: "text",
     tuple[str, ...]: "a comma-separated list",
 }
-
-
-def _contradictions(settings: Settings) -> list[str]:
-    problems = []
-    if settings.environment not in ENVIRONMENTS:
-        problems.append(f"ENVIRONMENT: must be one of {', '.join(ENVIRONMENTS)}")
-    if settings.default_provider not in PROVIDERS:
-        problems.append(f"DEFAULT_PROVIDER: must be one of {', '.join(PROVIDERS)}")
-    if urlsplit(settings.server_url).scheme not in ("http", "https"):
-        problems.append("SERVER_URL: must start with http:// or https://")
-    if settings.min_payment_rub > settings.max_payment_rub:
-        problems.append("MIN_PAYMENT_RUB: is larger than MAX_PAYMENT_RUB")
-    if settings.s3_bucket and not (settings.aws_access_key_id and settings.aws_secret_access_key):
-        problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: needed with S3_BUCKET")
-    if settings.token_price_rub <= 0:
-        problems.append("TOKEN_PRICE_RUB: must be more than 0")
-    return problems + _yookassa_contradictions(settings) + _telegram_contradictions(settings)
-
-
-def _yookassa_contradictions(settings: Settings) -> list[str]:
-    problems = []
-    if not 1 <= settings.yookassa_vat_code <= 12:
-        problems.append("YOOKASSA_VAT_CODE: must be 1 to 12")
-    if settings.yookassa_tax_system_code > 6:
-        problems.append("YOOKASSA_TAX_SYSTEM_CODE: must be 1 to 6, or 0 to leave it out")
-    for proxy in settings.trusted_proxies:
-        try:
-            ip_network(proxy)
-        except ValueError:
-            problems.append(f"TRUSTED_PROXIES: {proxy!r} is not an address or a network")
-    return problems
-
-
-def _telegram_contradictions(settings: Settings) -> list[str]:
-    problems = []
-    if settings.telegram_currency not in TELEGRAM_CURRENCIES:
-        problems.append(f"TELEGRAM_CURRENCY: must be one of {', '.join(TELEGRAM_CURRENCIES)}")
-    if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
-        problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
-    if settings.telegram_rub_per_star <= 0:
-        problems.append("TELEGRAM_RUB_PER_STAR: must be more than 0")
-    return problems

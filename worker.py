@@ -10,6 +10,7 @@ import select
 import shutil
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -252,7 +253,11 @@ def _release(claim: Claim, lease: Lease) -> str:
 
 
 def main() -> None:
-    logs.configure(settings.load().log_level)
+    """Run until SIGTERM or Ctrl-C; a setting that cannot be used ends it with a message."""
+    try:
+        logs.configure(settings.load().log_level)
+    except settings.SettingsError as error:
+        sys.exit(str(error))
     worker = Worker()
 
     def stop(signum: int, frame: FrameType | None) -> None:

@@ -37,16 +37,18 @@ TRANSIENT = {
 
 
 def database_url() -> str:
-    """URL of DATABASE_URL, or of the embedded server that runs in STATE_DIR.
-
-    SQLAlchemy 2.1 takes a bare postgresql:// for psycopg 3, which is not installed.
-    """
+    """URL of DATABASE_URL, or of the embedded server that runs in STATE_DIR; else RuntimeError."""
     configured = settings.load().database_url
     url = configured or embedded.running_url(settings.load().state_dir / "postgres")
     if not url:
         raise RuntimeError(
             "No database: set DATABASE_URL, or start the embedded PostgreSQL with `make run`"
         )
+    return in_psycopg2(url)
+
+
+def in_psycopg2(url: str) -> str:
+    """A PostgreSQL URL for the driver we have: SQLAlchemy 2.1 takes a bare one for psycopg 3."""
     scheme, rest = url.split("://", 1)
     return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
 

@@ -1,0 +1,120 @@
+"""Settings say clearly what is wrong, and production refuses defaults that are not safe."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import settings
+from db.session import in_psycopg2
+from settings import SettingsError, read
+
+ROOT = Path(__file__).parents[2]
+
+SAFE = {
+    "ENVIRONMENT": "production",
+    "SERVER_API_KEY": "k" * 32,
+    "SERVER_URL": "https://kreatum.ru/api",
+    "DATABASE_URL": "postgresql://db/livephoto",
+    "YOOKASSA_SHOP_ID": "1",
+    "YOOKASSA_SECRET_KEY": "live_x",
+}
+
+
+def test_no_setting_is_needed_to_run():
+    assert read({}).environment == "development"
+
+
+def test_values_are_typed_and_lists_split():
+    found = read(
+        {
+            "PORT": "9000",
+            "TOKEN_PRICE_RUB": "9.50",
+            "REQUIRE_CONSENT": "Yes",
+            "SERVER_API_KEY": "one, two,",
+        }
+    )
+    assert (found.port, found.token_price_rub, found.require_consent) == (
+        9000,
+        Decimal("9.50"),
+        True,
+    )
+    assert found.server_api_key == ("one", "two")
+
+
+def test_every_fault_is_named_at_once_and_secrets_are_not_shown():
+    with pytest.raises(SettingsError) as refused:
+        read(
+            {
+                "PORT": "http",
+                "MIN_PAYMENT_RUB": "NaN",
+                "REQUIRE_CONSENT": "maybe",
+                "ENVIRONMENT": "prod",
+                "S3_BUCKET": "photos",
+            }
+        )
+    text = str(refused.value)
+    for name in ("PORT", "MIN_PAYMENT_RUB", "REQUIRE_CONSENT", "ENVIRONMENT", "AWS_ACCESS_KEY_ID"):
+        assert name in text
+
+
+def test_a_safe_production_lacks_nothing():
+    assert settings.missing_for_production(read(SAFE)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"SERVER_API_KEY": ""}, "SERVER_API_KEY"),
+        ({"SERVER_API_KEY": "short"}, "SERVER_API_KEY"),
+        ({"SERVER_API_KEY": "k" * 32 + ",short"}, "SERVER_API_KEY"),
+        ({"DATABASE_URL": ""}, "DATABASE_URL"),
+        ({"SERVER_URL": "http://kreatum.ru/api"}, "SERVER_URL"),
+        ({"YOOKASSA_SECRET_KEY": ""}, "YOOKASSA"),
+        ({"YOOKASSA_API_URL": "http://127.0.0.1:1"}, "YOOKASSA_API_URL"),
+        (
+            {"STRIPE_SECRET_KEY": "sk", "STRIPE_API_URL": "http://127.0.0.1:1"},
+            "STRIPE_API_URL",
+        ),
+        (
+            {"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_API_URL": "http://127.0.0.1:1"},
+            "TELEGRAM_API_URL",
+        ),
+    ],
+)
+def test_production_refuses_what_is_unsafe(changes, named):
+    missing = settings.missing_for_production(read(SAFE | changes))
+    assert any(named in advice for advice in missing)
+
+
+@pytest.mark.parametrize("program", ["worker.py", "cli.py"])
+def test_a_program_that_cannot_run_names_the_setting_in_one_message(program):
+    arguments = ["settings"] if program == "cli.py" else []
+    environ = {**os.environ, "ENVIRONMENT": "production", "SERVER_API_KEY": "short"}
+    done = subprocess.run(
+        [sys.executable, program, *arguments],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "SERVER_API_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_table_masks_secrets():
+    rows = {name: value for name, value, _ in settings.described(read(SAFE))}
+    assert rows["YOOKASSA_SECRET_KEY"] == "(set)" and rows["DATABASE_URL"] == "(set)"
+    assert rows["SERVER_URL"] == "https://kreatum.ru/api"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
+    assert in_psycopg2(f"{scheme}://u:p@h/d") == "postgresql+psycopg2://u:p@h/d"
