@@ -13,13 +13,13 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.security import SecurityMiddleware
 from starlette.types import ASGIApp
 
-import providers
 import settings as environment
 from db import session
 from handlers import problems
 from handlers.envelope import Envelope
 from handlers.files import files_app
 from handlers.security import ApiKeyCheck
+from providers import instances
 from providers.storage import StorageUnavailable
 from providers.storage.disk import DiskStorage
 from services import media
@@ -107,4 +107,4 @@ def _mounts(settings: Settings) -> dict[str, ASGIApp]:
     """Files kept on this machine are served by it; a bucket serves its own."""
     if settings.s3_bucket:
         return {}
-    return {STORAGE_PREFIX: files_app(cast(DiskStorage, providers.storage()))}
+    return {STORAGE_PREFIX: files_app(cast(DiskStorage, instances.storage()))}

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import providers
 import reconciler
 from db import transaction
 from db.types import now
+from providers import instances
 from services import data, draws, idempotency, jobs, queue
 
 log = logging.getLogger("worker")
@@ -54,7 +54,7 @@ def _delete_expired_files() -> int:
         data.expire(session, now=now())
         doomed = data.purgeable(session)
     for _, key in doomed:
-        providers.storage().delete(key)
+        instances.storage().delete(key)
     if doomed:
         with transaction() as session:
             data.purged(session, [data_id for data_id, _ in doomed], now=now())
@@ -79,5 +79,5 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("close unpaid jobs", 60, _expire_waiting_jobs),
     ("draw lotteries", 10, _draw_lotteries),
     ("forget idempotency keys", 600, _forget_idempotency_keys),
-    ("remove cut-off writes", 600, lambda: providers.storage().sweep(CUT_OFF_SECONDS)),
+    ("remove cut-off writes", 600, lambda: instances.storage().sweep(CUT_OFF_SECONDS)),
 ]

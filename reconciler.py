@@ -9,10 +9,10 @@ import logging
 from decimal import Decimal
 from uuid import UUID
 
-import providers
 from db import reading, transaction
 from db.types import now
 from handlers import checkout
+from providers import instances
 from providers.payments import Outcome, ProviderError
 from services import payments, settlement
 from services.settlement import Verdict
@@ -43,7 +43,7 @@ def check(payment_id: UUID) -> Verdict:
     payment = checkout.ensure(payment_id)
     if payment.payment_url is None:
         return Verdict("ignored", f"never reached {payment.provider}", payment_id)
-    gateway = providers.gateway(payment.provider)
+    gateway = instances.gateway(payment.provider)
     reference = checkout.reference_of(payment)
     notice = gateway.read_back(reference)
     if notice.outcome is Outcome.PENDING and payment.expires_at <= now():
@@ -66,7 +66,7 @@ def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
     if payment.paid_at is None or not 0 < amount <= left:
         raise ValueError(f"{left if payment.paid_at else 0} rub can be returned")
     share = amount / payment.amount_rub
-    notice = providers.gateway(payment.provider).refund(
+    notice = instances.gateway(payment.provider).refund(
         checkout.reference_of(payment), amount_minor=round(payment.asked_minor * share), key=key
     )
     if notice.outcome is Outcome.PENDING:

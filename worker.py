@@ -21,13 +21,13 @@ from typing import Any
 import psycopg2
 
 import logs
-import providers
 import settings
 from db import transaction
 from db.session import database_url
 from db.types import now
 from duties import DUTIES, Duty
 from errors import ApiError
+from providers import instances
 from providers.engine import EngineError, Result
 from providers.fetch import FetchFailed, FetchRefused, fetch
 from providers.storage import ObjectMissing, StorageUnavailable
@@ -102,7 +102,7 @@ class Worker:
         with Lease(claim) as lease, TemporaryDirectory(prefix="livephoto-job-") as folder:
             try:
                 photo = _photo(claim, Path(folder))
-                result = providers.engine(claim.engine).run(
+                result = instances.engine(claim.engine).run(
                     claim.service_type,
                     photo,
                     workdir=Path(folder),
@@ -213,7 +213,7 @@ def _photo(claim: Claim, folder: Path) -> Path:
     target = folder / "input"
     with target.open("wb") as file:
         if claim.input_key is not None:
-            with providers.storage().open(claim.input_key) as source:
+            with instances.storage().open(claim.input_key) as source:
                 shutil.copyfileobj(source, file)
         else:
             fetch(
@@ -230,7 +230,7 @@ def _store(claim: Claim, result: Result) -> str:
     with transaction() as session:
         row = data.reserve(session, result.media_type, content_type=result.content_type, now=now())
     with result.path.open("rb") as file:
-        providers.storage().put(row.storage_key, file, content_type=result.content_type)
+        instances.storage().put(row.storage_key, file, content_type=result.content_type)
     with transaction() as session:
         finished = queue.finish(
             session, claim, row.id, size_bytes=size, meta=result.meta, now=now()

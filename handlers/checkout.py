@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import providers
 import settings
 from db import reading, transaction
+from providers import instances
 from providers.payments import Order, PaymentRef, ProviderError, ProviderRejected
 from services import payments, settlement
 
@@ -27,7 +27,7 @@ def ensure(payment_id: UUID) -> Payment:
     if payment.payment_url is not None or payment.status != "pending":
         return payment
     try:
-        page = providers.gateway(payment.provider).create_checkout(_order(payment, title))
+        page = instances.gateway(payment.provider).create_checkout(_order(payment, title))
     except ProviderError as error:
         with transaction() as session:
             payments.note_trouble(session, payment_id, str(error))

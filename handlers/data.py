@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import providers
 import settings
 from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from handlers import schemas
+from providers import instances
 from providers.storage import ObjectMissing
 from services import data, idempotency, media
 from services.idempotency import Answer
@@ -24,7 +24,7 @@ def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
     # The row comes first: a crash after the bytes are stored leaves nothing that nobody owns.
     with transaction() as session:
         row = data.reserve(session, body["type"], content_type=content_type, now=now())
-    providers.storage().put(row.storage_key, file.file, content_type=content_type)
+    instances.storage().put(row.storage_key, file.file, content_type=content_type)
     with transaction() as session:
         row = data.confirm(
             session, row.id, content_type=content_type, size_bytes=file.size, now=now()
@@ -36,7 +36,7 @@ def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Any:
     content_type = media.declared(body["type"], body["contentType"])
     lifetime = settings.load().presign_ttl_seconds
     key = data.new_key(body["type"], content_type)
-    form = providers.storage().presign_upload(
+    form = instances.storage().presign_upload(
         key,
         content_type=content_type,
         max_bytes=media.UPLOAD_LIMITS[body["type"]],
@@ -69,12 +69,12 @@ def data_confirm_upload(data_id: str) -> Any:
 
 def _inspect(data_type: str, key: str) -> tuple[int, str]:
     """Size and content type of what was uploaded, both read from the file itself."""
-    stored = providers.storage().head(key)
+    stored = instances.storage().head(key)
     if stored is None:
         raise ApiError("upload_missing")
     media.check_stored_size(data_type, stored.size)
     try:
-        with providers.storage().open(key) as file:
+        with instances.storage().open(key) as file:
             return stored.size, media.sniffed(data_type, file.read(media.SNIFF_BYTES))
     except ObjectMissing as error:
         raise ApiError("upload_missing") from error

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import providers
 from db import reading, schema
 from errors import ApiError
+from providers import instances
 from services import queue
 from spec import bridge
 from spec.answers import mismatches
@@ -30,7 +30,7 @@ def health_ready() -> Any:
         for name, check in (
             ("database", _database),
             ("migrations", _migrations),
-            ("storage", providers.storage().check),
+            ("storage", instances.storage().check),
         )
     }
     checks["queue"] = _queue()

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import providers
 import settings
 from db import transaction
 from db.types import now
 from errors import ApiError
 from handlers import checkout, schemas
+from providers import instances
 from services import idempotency, payments
 from services.idempotency import Answer
 
@@ -20,7 +20,7 @@ OPERATION = "paymentsCreateIntent"
 
 def payments_create_intent(body: dict[str, Any], idempotency_key: str | None) -> Any:
     provider = body.get("provider") or settings.load().default_provider
-    providers.gateway(provider)  # refuses one that is not connected
+    instances.gateway(provider)  # refuses one that is not connected
     with transaction() as session:
         opened = idempotency.open_or_resume(
             session,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import providers
 import settings
 from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from handlers.schemas import number
+from providers import instances
 from providers.telegram import MessageRef, parse_message_link
 from services import reviews
 
@@ -43,7 +43,7 @@ def _reference(link: str) -> MessageRef:
 def _place(reference: MessageRef) -> tuple[int, int]:
     """Chat and message that a link names. ApiError `channel_not_eligible` outside REVIEW_CHAT."""
     review_chat = settings.load().review_chat
-    bot = providers.telegram()
+    bot = instances.telegram()
     if not review_chat:
         raise ApiError("channel_not_eligible")
     chat_id, message_id = bot.locate(reference)
@@ -59,7 +59,7 @@ def _prove_author(chat_id: int, message_id: int) -> None:
     log_chat = settings.load().review_log_chat
     if known is not None or not log_chat:
         return
-    proof = providers.telegram().prove_author(chat_id, message_id, log_chat=int(log_chat))
+    proof = instances.telegram().prove_author(chat_id, message_id, log_chat=int(log_chat))
     if proof is not None and proof.author_id is not None:
         with transaction() as session:
             reviews.ingest(

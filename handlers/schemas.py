@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, fields, post_dump
 
-import providers
 import settings
+from providers import instances
 
 if TYPE_CHECKING:
     from db.models import Data as DataRow
@@ -88,7 +88,7 @@ class Job(Component):
 class Data(Component):
     id = fields.UUID()
     type = fields.String()
-    s3_url = fields.Function(lambda row: providers.storage().uri(row.storage_key))
+    s3_url = fields.Function(lambda row: instances.storage().uri(row.storage_key))
     public_s3_url = fields.Function(lambda row: _link(row))
     expired_in = fields.Function(lambda row: settings.load().link_ttl_seconds)
     created_at = Moment()
@@ -196,7 +196,7 @@ def drawn(lottery: LotteryRow, winners: Iterable[LotteryWinner]) -> dict[str, An
 
 
 def _link(row: DataRow) -> str:
-    return providers.storage().url(
+    return instances.storage().url(
         row.storage_key,
         expires_in=settings.load().link_ttl_seconds,
         filename=None,

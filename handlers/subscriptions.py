@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import providers
 from db import reading, transaction
 from handlers.schemas import number
+from providers import instances
 from providers.telegram import Membership
 from services import bonuses, users
 
@@ -19,7 +19,7 @@ def subscriptions_check_channel(body: dict[str, Any]) -> Any:
             session, user_id, body["telegramId"], body["channelUsername"]
         )
     # An answer that Telegram did not give is an error (503), never "not a member".
-    membership = providers.telegram().get_chat_member(channel, int(body["telegramId"]))
+    membership = instances.telegram().get_chat_member(channel, int(body["telegramId"]))
     if membership is not Membership.MEMBER:
         with reading() as session:
             balance = users.get(session, user_id).balance_tokens

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-import providers
 from db import reading, transaction
 from db.types import now
+from providers import instances
 from providers.payments import AnsweringGateway, Hint, Notice, Question
 from providers.telegram import GroupMessage, parse_update
 from services import payments, reviews, settlement
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def webhook_payments(
     provider: str, raw_body: bytes, headers: Mapping[str, str], client_ip: str | None
 ) -> Any:
-    gateway = providers.gateway(provider)
+    gateway = instances.gateway(provider)
     event = gateway.parse_event(raw_body, headers, client_ip=client_ip, now=now())
     if isinstance(event, Question) and isinstance(gateway, AnsweringGateway):
         gateway.answer(event, _refusal(event))

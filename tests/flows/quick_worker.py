@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-import providers
 import worker
+from providers import instances
 from providers.engine import EngineError, Result
 
 
@@ -35,5 +35,5 @@ class QuickEngine:
 
 
 if __name__ == "__main__":
-    providers.engine = lambda name: QuickEngine()
+    instances.engine = lambda name: QuickEngine()
     sys.exit(worker.main())

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-import providers
 from db import snapshot, transaction
 from db.models import Data, Job, Transaction
 from db.types import now
+from providers import instances
 from services import data, funding, jobs, ledger
 from tests.factories import balance, make_job, make_user
 
@@ -36,7 +36,7 @@ def _empty_queue(database):
 def stored_image(content: bytes):
     with transaction() as session:
         row = data.reserve(session, "image", content_type="image/jpeg", now=now())
-    providers.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
+    instances.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
     with transaction() as session:
         return data.confirm(
             session, row.id, content_type="image/jpeg", size_bytes=len(content), now=now()
@@ -128,7 +128,7 @@ def test_a_result_is_stored_and_can_be_read_back():
         process.wait(10)
     with transaction() as session:
         done = jobs.get(session, job.id)
-    with providers.storage().open(done.result.storage_key) as file:
+    with instances.storage().open(done.result.storage_key) as file:
         assert file.read() == b"abcdone"
     assert done.meta["engine"] == "quick"
 
@@ -137,7 +137,7 @@ def test_a_photo_that_has_gone_fails_the_job_with_its_reason():
     user = make_user(PRICE)
     picture = stored_image(b"abc")
     job = make_job(user.id, data_id=picture.id)
-    providers.storage().delete(picture.storage_key)
+    instances.storage().delete(picture.storage_key)
     process = start_worker()
     try:
         wait_until(lambda: not live_jobs(), 20)
@@ -170,10 +170,10 @@ def test_abandoned_uploads_are_forgotten_with_their_bytes():
         row = data.reserve(
             session, "image", content_type="image/jpeg", now=now().replace(year=2020)
         )
-    providers.storage().put(row.storage_key, io.BytesIO(b"x"), content_type="image/jpeg")
+    instances.storage().put(row.storage_key, io.BytesIO(b"x"), content_type="image/jpeg")
     process = start_worker()
     try:
-        wait_until(lambda: providers.storage().head(row.storage_key) is None, 20)
+        wait_until(lambda: instances.storage().head(row.storage_key) is None, 20)
     finally:
         process.terminate()
         process.wait(10)

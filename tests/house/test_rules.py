@@ -123,8 +123,8 @@ def untold_rules(source: Source) -> Iterator[ast.AST]:
 RULES: dict[Callable[[Source], Iterator[ast.AST]], tuple[str, str]] = {
     network_in_transactions: (
         "handlers/planted.py",
-        "import providers\n"
-        "def _store(): providers.storage().put()\n"
+        "from providers import instances\n"
+        "def _store(): instances.storage().put()\n"
         "def _twice(): _store()\n"
         "def operation():\n"
         "    with transaction() as session:\n"

@@ -1,23 +1,66 @@
-"""Each provider's gateway as the settings describe it."""
+"""The outside world as the settings describe it: each thing is built once per process."""
 
 from __future__ import annotations
 
-import providers
+from functools import cache
+
+import settings
 from errors import ApiError
+from providers.engine import Engine
+from providers.engine.embedded import EmbeddedEngine
 from providers.payments import Gateway
 from providers.payments.networks import SourceFilter
 from providers.payments.receipts import ReceiptRules
 from providers.payments.stripe import StripeGateway
 from providers.payments.telegram import TelegramGateway
 from providers.payments.yookassa import YooKassaGateway
-from settings import Settings, configured
+from providers.storage import Storage
+from providers.storage.disk import DiskStorage
+from providers.storage.s3 import S3Storage
+from providers.telegram import TelegramBot
+from settings import Settings
 
 
-def connected(provider: str, current: Settings) -> Gateway:
+@cache
+def storage() -> Storage:
+    """The bucket of S3_BUCKET, or the folder STATE_DIR/files served by this server."""
+    current = settings.load()
+    if current.s3_bucket:
+        return S3Storage(
+            bucket=current.s3_bucket,
+            endpoint_url=current.s3_endpoint_url or None,
+            region=current.s3_region,
+            access_key_id=current.aws_access_key_id,
+            secret_access_key=current.aws_secret_access_key,
+        )
+    return DiskStorage(current.state_dir / "files", base_url=f"{current.server_url}/storage")
+
+
+@cache
+def engine(name: str) -> Engine:
+    """The engine that a generation model names. KeyError for one this version does not have."""
+    current = settings.load()
+    return {"embedded": EmbeddedEngine}[name](
+        timeout_seconds=current.engine_timeout_seconds, memory_mb=current.engine_memory_mb
+    )
+
+
+@cache
+def gateway(provider: str) -> Gateway:
     """The gateway of a provider of the contract. ApiError `provider_not_configured`."""
-    if not configured(current, provider):
+    current = settings.load()
+    if not settings.configured(current, provider):
         raise ApiError("provider_not_configured", details={"provider": provider})
     return {"yookassa": _yookassa, "stripe": _stripe, "telegram": _telegram}[provider](current)
+
+
+@cache
+def telegram() -> TelegramBot:
+    """The bot of TELEGRAM_BOT_TOKEN. ApiError `telegram_unavailable` when none is set."""
+    current = settings.load()
+    if not current.telegram_bot_token:
+        raise ApiError("telegram_unavailable", "TELEGRAM_BOT_TOKEN is not set", retry_after=60)
+    return TelegramBot(current.telegram_api_url, current.telegram_bot_token)
 
 
 def _yookassa(current: Settings) -> Gateway:
@@ -38,7 +81,7 @@ def _stripe(current: Settings) -> Gateway:
 
 def _telegram(current: Settings) -> Gateway:
     return TelegramGateway(
-        providers.telegram(),
+        telegram(),
         secrets=current.telegram_webhook_secret,
         currency=current.telegram_currency,
         rub_per_star=current.telegram_rub_per_star,
