@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Uuid, cast, exists, func, or_, select, update
@@ -63,11 +64,15 @@ def confirm(
     return get(session, data_id)
 
 
-def usable_images(session: Session, data_ids: list[UUID]) -> None:
-    """Check that every file can be the input of a job, locked against deletion meanwhile.
+def usable_images(session: Session, items: list[dict[str, Any]]) -> None:
+    """Check that every item can be the input of a job; files are locked against deletion meanwhile.
 
-    ApiError `data_not_found`, `data_not_confirmed`, `data_not_usable` (not an image).
+    What is behind a `url` only the worker will see. ApiError `data_not_found`,
+    `data_not_confirmed`, `data_not_usable` (not an image, or not sent as one).
     """
+    if any(item.get("type", "image") != "image" for item in items):
+        raise ApiError("data_not_usable", details={"input": "must be of type image"})
+    data_ids = [UUID(item["dataId"]) for item in items if "dataId" in item]
     found = {
         row.id: row
         for row in session.scalars(

@@ -37,7 +37,7 @@ def create(
     user = ledger.lock(session, user_id)
     users.require_consent(user)
     model = _default_model(session, service_type)
-    data.usable_images(session, [UUID(item["dataId"]) for item in input if "dataId" in item])
+    data.usable_images(session, input)
     job = Job(
         user_id=user_id,
         model_id=model.id,

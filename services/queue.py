@@ -218,5 +218,5 @@ def _user_of(session: Session, job_id: UUID) -> UUID:
 
 
 def _input_key(session: Session, job: Job) -> str | None:
-    ids = [UUID(item["dataId"]) for item in job.input if "dataId" in item]
-    return session.scalar(select(Data.storage_key).where(Data.id == ids[0])) if ids else None
+    data_id = job.input[0].get("dataId")  # the worker takes the first photo
+    return data_id and session.scalar(select(Data.storage_key).where(Data.id == UUID(data_id)))

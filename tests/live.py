@@ -168,7 +168,8 @@ def unchanged() -> Iterator[None]:
     """Whatever happens in the block leaves every row of every table as it was."""
     before = _contents()
     yield
-    assert _contents() == before
+    changed = [table for table, content in _contents().items() if content != before[table]]
+    assert not changed, f"changed: {changed}"
 
 
 def _contents() -> dict[str, tuple[int, int]]:

@@ -17,10 +17,10 @@ import requests
 from PIL import Image
 from sqlalchemy import update
 
-import providers
 import settings
 from db import transaction
 from db.models import Data
+from providers import instances
 from providers.storage.disk import DiskStorage
 from services.media import UPLOAD_LIMITS
 from tests.live import Bot, done, refused, unchanged
@@ -234,7 +234,7 @@ def test_a_file_of_a_wrong_size_that_reached_the_store_is_never_confirmed(
     """Our forms let none through; a bucket whose policy was changed by hand may."""
     form = presigned(bot, "text")
     content = io.BytesIO(b"a" * size)
-    providers.storage().put(form["fields"]["key"], content, content_type="text/plain")
+    instances.storage().put(form["fields"]["key"], content, content_type="text/plain")
     with unchanged():
         refused(bot.post(f"/data/{form['dataId']}/confirm"), "upload_mismatch")
 
