@@ -207,8 +207,8 @@ class Transport:
                 repeat=told.repeat is not False,
                 replayed=told.replayed,
             )
-        # An answer in another language comes from somebody else: a proxy, a wrong address.
-        foreign = status < 400 or (status == requests.codes.not_found and not told.reason)
+        # An answer in another language is not the provider's no: a proxy's, a wrong address's.
+        foreign = status < 400 or not (told.reason or told.description)
         failure = ProviderMisconfigured if status in KEY_STATUSES or foreign else ProviderRejected
         raise failure(
             self._dialect.provider, request.call, words, http_status=status, reason=told.reason

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify
 
 from sandbox import stripe, telegram, yookassa
 from sandbox.clock import Clock
@@ -83,9 +83,10 @@ def _mount_telegram(app: Flask, options: Options) -> None:
 
 
 def _serve_clock(app: Flask, clock: Clock, shop: YooKassaSandbox, account: StripeSandbox) -> None:
-    refuse_mistakes(app)
+    control = Blueprint("control", __name__)
+    refuse_mistakes(control)
 
-    @app.post("/control/clock")
+    @control.post("/clock")
     def advance() -> Response:
         """Let time pass at once; what was not paid in time expires, and its shop is told."""
         moment = clock.advance(float(body()["advance_seconds"]))
@@ -93,6 +94,8 @@ def _serve_clock(app: Flask, clock: Clock, shop: YooKassaSandbox, account: Strip
         account.account.expire_late()
         return jsonify({"now": moment.isoformat()})
 
-    @app.get("/control/health")
+    @control.get("/health")
     def health() -> Response:
         return jsonify({"status": "ok"})
+
+    app.register_blueprint(control, url_prefix="/control")

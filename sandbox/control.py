@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, jsonify, request
+from flask import Blueprint, Response, abort, jsonify, request
 
 from sandbox.faults import Faults
 from sandbox.webhooks import Sender
@@ -19,7 +19,7 @@ def body() -> dict[str, Any]:
     return posted
 
 
-def refuse_mistakes(control: Blueprint | Flask) -> None:
+def refuse_mistakes(control: Blueprint) -> None:
     """Answer 400 where a field or value is unknown, so that a typing error shows."""
 
     def mistaken(mistake: Exception) -> tuple[Response, int]:

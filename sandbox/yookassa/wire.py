@@ -66,7 +66,7 @@ class Refusal(Exception):
 
     def body(self) -> dict[str, Any]:
         """The error object."""
-        code, words = _CODES[self.status]
+        code, words = _CODES.get(self.status, _CODES[500])
         error = {
             "type": "error",
             "id": str(uuid4()),

@@ -1,0 +1,109 @@
+"""A sandbox per test, gateways that talk to it without much patience, and their webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from providers.http import Patience
+from providers.payments import Checkout, Event, Gateway, Hint, Notice, Order, PaymentRef
+from providers.payments.stripe import StripeGateway
+from providers.payments.yookassa import YooKassaGateway
+from sandbox import Options
+from tests.payment_world import Posted, Sandbox, Shop, payment_sandbox, shop_webhook
+
+KEYS = Options()
+QUICK = Patience(
+    connect_seconds=1, read_seconds=0.5, total_seconds=3, first_pause_seconds=0.01, at_once=8
+)
+
+
+@dataclass
+class Till:
+    """A gateway at its sandbox, with the levers that pay; `events` is what its webhook gets."""
+
+    name: str
+    gateway: Gateway
+    world: Sandbox
+    shop: Shop
+
+    def order(self, **changes: Any) -> Order:
+        """20 tokens for 199 rubles."""
+        wanted = {
+            "payment_id": uuid4(),
+            "amount": Decimal("199.00"),
+            "currency": "RUB",
+            "title": "20 токенов",
+            "description": "Пополнение баланса: 20 токенов",
+            "return_url": "https://t.me/example_bot",
+            "payer_telegram_id": "555001",
+        }
+        return Order(**(wanted | changes))
+
+    def ref(self, order: Order, page: Checkout, charge: str | None = None) -> PaymentRef:
+        """What our tables would know."""
+        return PaymentRef(
+            payment_id=order.payment_id,
+            reference=page.reference,
+            charge_reference=charge,
+            asked_minor=page.asked_minor,
+            asked_currency=page.asked_currency,
+            payer_telegram_id=order.payer_telegram_id,
+            created_at=datetime.now(UTC),
+        )
+
+    def pull(self, page: Checkout, lever: str, **body: Any) -> Any:
+        """pay, decline, expire... the payment of this page."""
+        kind = {"yookassa": "payments", "stripe": "sessions"}[self.name]
+        return self.world.control("POST", f"/{self.name}/{kind}/{page.reference}/{lever}", **body)
+
+    def listen(self) -> None:
+        """From now on events are posted to the shop."""
+        self.world.control("PUT", f"/{self.name}/webhook", url=self.shop.url)
+
+    def read(self, posted: Posted) -> Event | None:
+        """What the gateway makes of a request to the webhook, without asking anybody."""
+        return self.gateway.parse_event(
+            posted.raw, posted.headers, client_ip="127.0.0.1", now=datetime.now(UTC)
+        )
+
+    def notices(self, count: int) -> list[Notice]:
+        """What `count` posted events come to, hints confirmed."""
+        events = [self.read(posted) for posted in self.shop.wait_for(count)]
+        hints = [self.gateway.confirm(e) if isinstance(e, Hint) else e for e in events]
+        return [event for event in hints if isinstance(event, Notice)]
+
+
+def yookassa(world: Sandbox, **more: Any) -> YooKassaGateway:
+    """A gateway to the sandbox's YooKassa."""
+    options = {"patience": QUICK} | more
+    return YooKassaGateway(
+        world.yookassa, KEYS.yookassa_shop_id, KEYS.yookassa_secret_key, **options
+    )
+
+
+def stripe(world: Sandbox, **more: Any) -> StripeGateway:
+    """A gateway to the sandbox's Stripe."""
+    options = {"webhook_secrets": KEYS.stripe_webhook_secrets, "patience": QUICK} | more
+    return StripeGateway(world.stripe, KEYS.stripe_secret_key, **options)
+
+
+GATEWAYS = {"yookassa": yookassa, "stripe": stripe}
+
+
+@pytest.fixture
+def payments() -> Iterator[Sandbox]:
+    with payment_sandbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    with shop_webhook() as opened:
+        yield opened

@@ -1,0 +1,265 @@
+"""What every gateway promises (providers/payments), asked of each against its sandbox.
+
+Telegram's, which sells links instead of sessions, has its own in test_telegram_gateway.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from errors import ApiError
+from providers.payments import (
+    Checkout,
+    Gateway,
+    Hint,
+    Notice,
+    Order,
+    Outcome,
+    ProviderMisconfigured,
+    ProviderRejected,
+    ProviderUnavailable,
+)
+from sandbox.clock import Clock
+from sandbox.stripe.signing import Signer
+from tests.payment_world import Sandbox, Shop
+from tests.providers.payments.conftest import GATEWAYS, KEYS, QUICK, Till
+
+CREATE = {"yookassa": "create_payment", "stripe": "create_session"}
+
+
+@pytest.fixture(params=sorted(GATEWAYS))
+def till(request: pytest.FixtureRequest, payments: Sandbox, shop: Shop) -> Till:
+    return Till(request.param, GATEWAYS[request.param](payments), payments, shop)
+
+
+def test_a_gateway_is_what_it_says(till: Till) -> None:
+    gateway: Gateway = till.gateway
+    assert gateway.provider == till.name
+
+
+def test_a_paid_order_is_known_from_the_webhook_and_from_asking(till: Till) -> None:
+    till.listen()
+    order = till.order()
+    page = till.gateway.create_checkout(order)
+    assert (page.asked_minor, page.asked_currency) == (19900, "RUB")
+    assert page.url.startswith(till.world.url)
+    ref = till.ref(order, page)
+    assert till.gateway.read_back(ref).outcome is Outcome.PENDING
+    till.pull(page, "pay")
+    told = till.notices(1 if till.name == "yookassa" else 3)
+    (told_paid,) = [each for each in told if each.outcome is Outcome.SUCCEEDED]
+    for notice in (told_paid, till.gateway.read_back(ref)):
+        assert notice.provider == till.name
+        assert (notice.outcome, notice.payment_id) == (Outcome.SUCCEEDED, order.payment_id)
+        assert (notice.amount_minor, notice.currency) == (19900, "RUB")
+        assert (notice.reference, notice.livemode) == (page.reference, False)
+
+
+@pytest.mark.parametrize("amount", ["1.10", "50.00", "199.99", "4567.05", "99999.01"])
+def test_amounts_are_exact_both_ways(till: Till, amount: str) -> None:
+    if till.name == "stripe" and Decimal(amount) < 40:
+        amount = "40.10"
+    order = till.order(amount=Decimal(amount))
+    page = till.gateway.create_checkout(order)
+    assert page.asked_minor == int(Decimal(amount) * 100)
+    till.pull(page, "pay")
+    assert till.gateway.read_back(till.ref(order, page)).amount_minor == page.asked_minor
+
+
+@pytest.mark.parametrize("amount", ["199.001", "NaN", "Infinity"])
+def test_amounts_that_no_provider_knows_are_a_bug(till: Till, amount: str) -> None:
+    with pytest.raises(ValueError):
+        till.gateway.create_checkout(till.order(amount=Decimal(amount)))
+
+
+def test_the_same_order_gets_the_same_page(till: Till) -> None:
+    order = till.order()
+    assert till.gateway.create_checkout(order) == till.gateway.create_checkout(order)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"kind": "drop"},
+        {"kind": "drop", "after": True},
+        {"kind": "html"},
+        {"kind": "html", "after": True},
+        {"kind": "hang", "seconds": 0.8, "after": True},
+        {"kind": "status", "status": 429, "retry_after": 0},
+        {"kind": "status", "status": 503},
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 500, "after": True},
+    ],
+)
+def test_passing_trouble_leads_to_one_page(till: Till, script: dict[str, Any]) -> None:
+    order = till.order()
+    till.world.trouble(till.name, **script, call=CREATE[till.name])
+    page = till.gateway.create_checkout(order)
+    assert till.gateway.create_checkout(order) == page
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"kind": "drop"},
+        {"kind": "html"},
+        {"kind": "hang", "seconds": 1.7},
+        {"kind": "status", "status": 503},
+    ],
+)
+def test_lasting_trouble_leaves_the_outcome_unknown(till: Till, script: dict[str, Any]) -> None:
+    order = till.order()
+    till.world.trouble(till.name, **script, times=3)
+    with pytest.raises(ProviderUnavailable) as failure:
+        till.gateway.create_checkout(order)
+    assert (failure.value.status, failure.value.code) == (503, "provider_unavailable")
+    assert int(failure.value.headers["Retry-After"]) >= 1
+    till.world.control("DELETE", f"/{till.name}/faults")
+    assert _later(till, order).url  # the same key finds the way
+
+
+def test_a_provider_asking_for_a_long_wait_is_not_waited_for(till: Till) -> None:
+    till.world.trouble(till.name, "status", status=429, retry_after=60)
+    with pytest.raises(ProviderUnavailable) as failure:
+        till.gateway.create_checkout(till.order())
+    assert failure.value.headers["Retry-After"] == "60"
+
+
+def test_an_order_that_is_refused_is_refused_for_good(till: Till) -> None:
+    with pytest.raises(ProviderRejected) as failure:
+        till.gateway.create_checkout(till.order(amount=Decimal("0.10")))
+    assert (failure.value.status, failure.value.code) == (409, "provider_rejected")
+    assert "amount" in str(failure.value).lower()
+
+
+def test_wrong_keys_are_the_operators_trouble(till: Till) -> None:
+    made = {
+        "yookassa": lambda kind: kind(till.world.yookassa, "100500", "test_x", patience=QUICK),
+        "stripe": lambda kind: kind(till.world.stripe, "sk_test_x", ("x",), patience=QUICK),
+    }
+    gateway = made[till.name](type(till.gateway))
+    with pytest.raises(ProviderMisconfigured) as failure:
+        gateway.create_checkout(till.order())
+    assert failure.value.status == 503
+
+
+def test_a_refund_in_parts_is_told_in_total(till: Till) -> None:
+    order = till.order()
+    page = till.gateway.create_checkout(order)
+    till.pull(page, "pay")
+    ref = till.ref(order, page)
+    first = till.gateway.refund(ref, amount_minor=5000, key=f"{order.payment_id}-1")
+    assert (first.outcome, first.refunded_minor) == (Outcome.REFUNDED, 5000)
+    again = till.gateway.refund(ref, amount_minor=5000, key=f"{order.payment_id}-1")
+    assert again == first
+    second = till.gateway.refund(ref, amount_minor=14900, key=f"{order.payment_id}-2")
+    assert second.refunded_minor == 19900
+    assert first.event_id != second.event_id
+    state = till.gateway.read_back(ref)
+    assert (state.outcome, state.refunded_minor) == (Outcome.REFUNDED, 19900)
+    assert (state.payment_id, state.amount_minor) == (order.payment_id, 19900)
+    with pytest.raises(ProviderRejected):
+        till.gateway.refund(ref, amount_minor=1, key=f"{order.payment_id}-3")
+
+
+def test_a_refund_and_its_webhook_are_one_event(till: Till) -> None:
+    order = till.order()
+    page = till.gateway.create_checkout(order)
+    till.pull(page, "pay")
+    till.listen()
+    mine = till.gateway.refund(till.ref(order, page), amount_minor=5000, key="r-1")
+    told = till.notices(1 if till.name == "yookassa" else 2)
+    (theirs,) = [each for each in told if each.outcome is Outcome.REFUNDED]
+    assert theirs.event_id == mine.event_id
+    assert theirs.refunded_minor == 5000
+
+
+def test_what_was_never_paid_cannot_be_refunded(till: Till) -> None:
+    order = till.order()
+    page = till.gateway.create_checkout(order)
+    with pytest.raises(ProviderRejected):
+        till.gateway.refund(till.ref(order, page), amount_minor=19900, key="r-1")
+
+
+def test_an_expired_page_is_told_and_found(till: Till) -> None:
+    till.listen()
+    order = till.order()
+    page = till.gateway.create_checkout(order)
+    till.pull(page, "expire")
+    (told,) = till.notices(1)
+    assert told.outcome is till.gateway.read_back(till.ref(order, page)).outcome is Outcome.EXPIRED
+    assert told.payment_id == order.payment_id
+
+
+def test_a_paid_page_cannot_be_closed(till: Till) -> None:
+    order = till.order()
+    page = till.gateway.create_checkout(order)
+    till.pull(page, "pay")
+    assert till.gateway.close(till.ref(order, page)).outcome is Outcome.SUCCEEDED
+
+
+def test_the_inbox_keeps_a_notice_whole_and_nothing_personal(till: Till) -> None:
+    till.listen()
+    page = till.gateway.create_checkout(till.order())
+    till.pull(page, "pay")
+    for notice in till.notices(1 if till.name == "yookassa" else 3):
+        kept = json.dumps(notice.as_json())
+        assert Notice.from_json(json.loads(kept)) == notice
+        assert len(kept) < 4096
+        for secret in ("last4", "bank_card", "example.org", "Payer"):
+            assert secret not in kept
+
+
+def test_keys_are_never_logged(till: Till, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    till.world.trouble(till.name, "html")
+    till.gateway.create_checkout(till.order())
+    with pytest.raises(ProviderRejected):
+        till.gateway.create_checkout(till.order(amount=Decimal("0.10")))
+    told = " ".join(str(vars(record)) for record in caplog.records)
+    assert "provider call" in told
+    for secret in (KEYS.yookassa_secret_key, KEYS.stripe_secret_key, "Authorization"):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[]", b"{", b'"x"', b"\xff", b'{"type":1}', b"[" * 100_000]
+)
+def test_a_body_that_is_no_event_is_the_senders_mistake(till: Till, body: bytes) -> None:
+    # Signed, so by somebody who has the secret; YooKassa does not look at it.
+    headers = Signer(Clock(), list(KEYS.stripe_webhook_secrets)).headers(body)
+    with pytest.raises(ApiError) as refused:
+        till.gateway.parse_event(body, headers, client_ip=None, now=datetime.now(UTC))
+    assert (refused.value.status, refused.value.code) == (400, "bad_request")
+
+
+def test_hints_say_what_must_be_read(till: Till) -> None:
+    till.listen()
+    order = till.order()
+    page = till.gateway.create_checkout(order)
+    till.pull(page, "pay")
+    till.gateway.refund(till.ref(order, page), amount_minor=100, key="r")
+    events = [
+        till.read(posted) for posted in till.shop.wait_for(2 if till.name == "yookassa" else 5)
+    ]
+    hints = [event for event in events if isinstance(event, Hint)]
+    assert hints
+    assert all(hint.signed is (till.name == "stripe") for hint in hints)
+
+
+def _later(till: Till, order: Order) -> Checkout:
+    """The page, once the provider has done with what it hung on: until then a key is in use."""
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            return till.gateway.create_checkout(order)
+        except ProviderUnavailable:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
