@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
 from db import reading, transaction
+from errors import ApiError
 from handlers.schemas import number
 from providers import instances
 from providers.telegram import Membership
 from services import bonuses, users
+
+# Ids of users are positive and have at most 52 significant bits. One spelling only: "007" would be
+# another user here, but the same person there.
+USER_ID = re.compile(r"[1-9][0-9]{0,15}")
 
 
 def subscriptions_check_channel(body: dict[str, Any]) -> Any:
@@ -18,8 +24,9 @@ def subscriptions_check_channel(body: dict[str, Any]) -> Any:
         channel = bonuses.eligible_channel(
             session, user_id, body["telegramId"], body["channelUsername"]
         )
+    telegram_id = _user_of_telegram(body["telegramId"])
     # An answer that Telegram did not give is an error (503), never "not a member".
-    membership = instances.telegram().get_chat_member(channel, int(body["telegramId"]))
+    membership = instances.telegram().get_chat_member(channel, telegram_id)
     if membership is not Membership.MEMBER:
         with reading() as session:
             balance = users.get(session, user_id).balance_tokens
@@ -31,3 +38,10 @@ def subscriptions_check_channel(body: dict[str, Any]) -> Any:
         "bonusGranted": grant.granted,
         "balanceTokens": number(grant.balance_tokens),
     }, 200
+
+
+def _user_of_telegram(telegram_id: str) -> int:
+    """The number by which Telegram knows a person; ApiError `bad_request` for any other text."""
+    if not USER_ID.fullmatch(telegram_id):
+        raise ApiError("bad_request", details={"telegramId": "is not an id of a Telegram user"})
+    return int(telegram_id)
