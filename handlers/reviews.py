@@ -7,20 +7,17 @@ from uuid import UUID
 
 import settings
 from db import reading, transaction
-from db.types import now
 from errors import ApiError
 from handlers.schemas import number
 from providers import instances
 from providers.telegram import MessageRef, parse_message_link
-from services import reviews
+from services import reviews, users
 
 
 def reviews_check(body: dict[str, Any]) -> Any:
     user_id = UUID(body["userId"])
     link = body.get("messageLink")
-    place = _place(_reference(link)) if link else None
-    if place is not None:
-        _prove_author(*place)
+    place = _proved(user_id, _reference(link)) if link else None
     with transaction() as session:
         if place is not None:
             finding = reviews.check_message(session, user_id, *place)
@@ -40,27 +37,46 @@ def _reference(link: str) -> MessageRef:
     return reference
 
 
-def _place(reference: MessageRef) -> tuple[int, int]:
-    """Chat and message that a link names. ApiError `channel_not_eligible` outside REVIEW_CHAT."""
-    review_chat = settings.load().review_chat
-    bot = instances.telegram()
-    if not review_chat:
-        raise ApiError("channel_not_eligible")
-    chat_id, message_id = bot.locate(reference)
-    if not reviews.is_review_chat(chat_id, None) and chat_id != bot.get_chat(review_chat).id:
-        raise ApiError("channel_not_eligible")
+def _proved(user_id: UUID, reference: MessageRef) -> tuple[int, int] | None:
+    """Chat and message that a link names, its author asked of Telegram if need be.
+
+    None where Telegram need not be asked: this user was rewarded before, whatever the link is.
+    """
+    with reading() as session:
+        user = users.get(session, user_id)
+    if user.has_left_review:
+        return None
+    chat_id, message_id = _place(reference)
+    _prove_author(chat_id, message_id)
     return chat_id, message_id
 
 
+def _place(reference: MessageRef) -> tuple[int, int]:
+    """Chat and message that a link names. ApiError `channel_not_eligible` outside REVIEW_CHAT."""
+    bot = instances.telegram()
+    review_chat = settings.load().review_chat
+    place = bot.locate(reference, chat=_id_or_name(review_chat)) if review_chat else None
+    if place is None:
+        raise ApiError("channel_not_eligible", "The link does not lead to the chat of reviews")
+    return place
+
+
+def _id_or_name(chat: str) -> int | str:
+    return chat if chat.startswith("@") else int(chat)
+
+
 def _prove_author(chat_id: int, message_id: int) -> None:
-    """Ask Telegram who wrote a message that no update has told us of, and keep the answer."""
+    """Ask Telegram who wrote a message that no update has told us of, and keep the answer.
+
+    One without a provable author is kept too, for the operator to approve.
+    """
+    log_chat = settings.load().review_log_chat
     with reading() as session:
         known = reviews.known_author(session, chat_id, message_id)
-    log_chat = settings.load().review_log_chat
     if known is not None or not log_chat:
         return
     proof = instances.telegram().prove_author(chat_id, message_id, log_chat=int(log_chat))
-    if proof is not None and proof.author_id is not None:
+    if proof is not None:
         with transaction() as session:
             reviews.ingest(
                 session,
@@ -68,5 +84,5 @@ def _prove_author(chat_id: int, message_id: int) -> None:
                 message_id=message_id,
                 author_id=proof.author_id,
                 text_sha256=proof.text_hash or "",
-                posted_at=proof.written_at or now(),
+                posted_at=proof.written_at,
             )

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,7 @@ class Finding:
 def is_review_chat(chat_id: int, username: str | None) -> bool:
     """Whether REVIEW_CHAT names this chat, by its id or its @name."""
     wanted = settings.load().review_chat.lower()
-    return bool(wanted) and wanted in (str(chat_id), f"@{(username or '').lower()}")
+    return bool(wanted) and wanted in (str(chat_id), f"@{username}".lower())
 
 
 def ingest(
@@ -41,18 +41,26 @@ def ingest(
     text_sha256: str,
     posted_at: datetime,
 ) -> None:
-    """Keep a message of the review chat; a repeat or an edit keeps its author and state."""
+    """Keep a message of the review chat; a repeat or an edit keeps its author and state.
+
+    An author that was not known before is added: a person may have opened his privacy settings.
+    """
+    author = author_id and str(author_id)
     session.execute(
         insert(Review)
         .values(
             chat=str(chat_id),
             message_id=message_id,
-            author_telegram_id=author_id and str(author_id),
+            author_telegram_id=author,
             text_sha256=text_sha256,
             posted_at=posted_at,
         )
         .on_conflict_do_update(
-            index_elements=["chat", "message_id"], set_={"text_sha256": text_sha256}
+            index_elements=["chat", "message_id"],
+            set_={
+                "text_sha256": text_sha256,
+                "author_telegram_id": func.coalesce(Review.author_telegram_id, author),
+            },
         )
     )
 
@@ -106,10 +114,12 @@ def recent(session: Session, *, state: str | None, limit: int) -> list[Review]:
 def approve(session: Session, review_id: UUID, user_id: UUID) -> Finding:
     """Count a message for a user on the operator's word, where Telegram gives no proof.
 
-    ApiError `user_not_found`, `review_already_used`.
+    ApiError `user_not_found`, `review_already_used`; ValueError for one rejected or never seen.
     """
     user = ledger.lock(session, user_id)
-    review = session.scalars(select(Review).where(Review.id == review_id).with_for_update()).one()
+    review = session.scalar(select(Review).where(Review.id == review_id).with_for_update())
+    if review is None or review.state == "rejected":
+        raise ValueError("there is no such review, or it has been rejected")
     if review.user_id not in (None, user.id):
         raise ApiError("review_already_used")
     return _finding(session, user, review)
@@ -124,7 +134,7 @@ def reject(session: Session, review_id: UUID, *, note: str) -> None:
         .returning(Review.id)
     )
     if rejected is None:
-        raise ValueError("no such review, or it has been rewarded")
+        raise ValueError("there is no such review, or it has been rewarded")
 
 
 def _finding(session: Session, user: User, review: Review | None) -> Finding:

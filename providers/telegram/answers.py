@@ -48,6 +48,10 @@ class ChatFacts:
     username: str | None
     linked_chat_id: int | None
 
+    def is_named(self, name: int | str) -> bool:
+        """Whether an id, or an @name in lower case, is this chat's."""
+        return name in (self.id, f"@{self.username}".lower())
+
 
 @dataclass(frozen=True)
 class ForwardedMessage:

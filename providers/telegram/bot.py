@@ -73,19 +73,21 @@ class TelegramBot:
             self._remember_member(key)
         return found
 
-    def locate(self, ref: MessageRef) -> tuple[int, int]:
-        """Numeric chat id and message id that a link names; a comment is in the linked group.
+    def locate(self, ref: MessageRef, *, chat: int | str) -> tuple[int, int] | None:
+        """Numeric chat id and message id of a link into `chat`; None for a link elsewhere.
 
-        Raises TelegramError channel_not_eligible when there is no such chat or discussion group.
+        A comment below a post of a channel is in the group that is linked to the channel. Only
+        `chat` and its channel are asked about, never what the link names: bots are refused in most
+        chats of the world, which must neither alarm the operator nor cost a customer a 503.
         """
-        if isinstance(ref.chat, int) and ref.comment_id is None:
-            return ref.chat, ref.message_id
-        chat = self.get_chat(ref.chat)
+        if ref.comment_id is None and ref.chat == chat and isinstance(chat, int):
+            return chat, ref.message_id
+        ours = self.get_chat(chat)
         if ref.comment_id is None:
-            return chat.id, ref.message_id
-        if chat.linked_chat_id is None:
-            raise TelegramError("getChat", Meaning.WRONG_CHAT, "the channel has no comments")
-        return chat.linked_chat_id, ref.comment_id
+            return (ours.id, ref.message_id) if ours.is_named(ref.chat) else None
+        if ours.linked_chat_id is None or not self._is_channel(ref.chat, ours.linked_chat_id):
+            return None
+        return ours.id, ref.comment_id
 
     def forward_message(
         self, chat: int | str, message_id: int, *, to_chat: int | str
@@ -216,6 +218,12 @@ class TelegramBot:
             self._moved[str(chat)] = error.migrate_to
             moved = {**parameters, "chat_id": error.migrate_to}
         return self._calls.call(method, moved, read=read, repeatable=repeatable)
+
+    def _is_channel(self, named: int | str, channel_id: int) -> bool:
+        """Whether a link names the channel of this id; its @name is asked for if need be."""
+        if isinstance(named, int):
+            return named == channel_id
+        return self.get_chat(channel_id).is_named(named)
 
     def _known_member(self, key: tuple[str, int]) -> bool:
         with self._lock:

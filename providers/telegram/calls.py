@@ -129,7 +129,8 @@ def _understood(method: str, result: Any, read: Callable[[Any], T]) -> T:
 
 
 def _alarm(error: TelegramError) -> None:
-    if error.meaning is Meaning.CONFIGURATION:
+    """Only chats of the settings are ever asked about, so an unknown one is the operator's too."""
+    if error.meaning in (Meaning.CONFIGURATION, Meaning.WRONG_CHAT):
         logger.error(
             "Telegram refuses the bot: %s: %s (see docs/telegram.md)",
             error.method,

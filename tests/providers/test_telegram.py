@@ -55,6 +55,7 @@ def shared_world() -> Iterator[World]:
 def world(shared_world: World) -> World:
     shared_world.control("DELETE", "/faults")
     shared_world.control("PUT", f"/chats/{CHANNEL}", type="channel", username="live_photo")
+    shared_world.control("PUT", f"/chats/{GROUP}", type="supergroup", username="live_photo_talk")
     return shared_world
 
 
@@ -146,10 +147,14 @@ def test_missing_rights_are_an_alarm_and_never_a_no(
     assert len(alarms) == 1 and text in alarms[0].getMessage()
 
 
-def test_a_wrong_channel_is_a_refusal_of_its_own(bot: TelegramBot) -> None:
+def test_a_wrong_channel_is_a_refusal_of_its_own_and_an_alarm(
+    bot: TelegramBot, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(TelegramError) as caught:
         bot.get_chat_member("@no_such_channel", PAYER)
     assert (caught.value.status, caught.value.code) == (409, "channel_not_eligible")
+    (alarm,) = (record for record in caplog.records if record.levelname == "ERROR")
+    assert "chat not found" in alarm.getMessage()
 
 
 @pytest.mark.parametrize(
@@ -322,15 +327,37 @@ def test_a_forward_whose_answer_is_lost_is_not_repeated(world: World, bot: Teleg
     assert proof is not None and proof.copy_id == number + 2
 
 
-def test_a_link_is_located_by_id_name_or_discussion_group(world: World, bot: TelegramBot) -> None:
-    assert bot.locate(MessageRef(-100123, 7)) == (-100123, 7)
-    assert bot.locate(MessageRef("@live_photo_talk", 7)) == (GROUP, 7)
-    with pytest.raises(TelegramError, match="channel_not_eligible"):
-        bot.locate(MessageRef("@live_photo", 7, comment_id=9))
+@pytest.mark.parametrize("chat", [GROUP, "@live_photo_talk"])
+def test_a_link_is_located_by_id_name_or_the_post_it_comments(
+    world: World, bot: TelegramBot, chat: int | str
+) -> None:
+    comments = [MessageRef("@live_photo", 7, comment_id=9), MessageRef(CHANNEL, 7, comment_id=9)]
+    assert [bot.locate(ref, chat=chat) for ref in comments] == [None, None]
     world.control(
-        "PUT", f"/chats/{CHANNEL}", type="channel", username="live_photo", linked_chat_id=GROUP
+        "PUT",
+        f"/chats/{GROUP}",
+        type="supergroup",
+        username="Live_Photo_Talk",
+        linked_chat_id=CHANNEL,
     )
-    assert bot.locate(MessageRef("@live_photo", 7, comment_id=9)) == (GROUP, 9)
+    assert [bot.locate(ref, chat=chat) for ref in comments] == [(GROUP, 9), (GROUP, 9)]
+    assert bot.locate(MessageRef(GROUP, 7), chat=chat) == (GROUP, 7)
+    assert bot.locate(MessageRef("@live_photo_talk", 7), chat=chat) == (GROUP, 7)
+
+
+def test_of_a_link_elsewhere_telegram_is_asked_nothing(
+    world: World, bot: TelegramBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.control("PUT", "/chats/-1010", type="supergroup", username="strangers", bot_status="left")
+    for ref in (
+        MessageRef("@strangers", 7),
+        MessageRef("@no_such_group", 7),
+        MessageRef(-1010, 7),
+        MessageRef("@strangers", 7, comment_id=9),
+        MessageRef(-1010, 7, comment_id=9),
+    ):
+        assert bot.locate(ref, chat=GROUP) is None
+    assert [record for record in caplog.records if record.levelname != "INFO"] == []
 
 
 def invoice(bot: TelegramBot, **more: Any) -> str:
