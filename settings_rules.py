@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,6 +13,22 @@ if TYPE_CHECKING:
 ENVIRONMENTS = ("development", "test", "production")
 PROVIDERS = ("yookassa", "stripe", "telegram")
 TELEGRAM_CURRENCIES = ("XTR", "RUB")
+
+_NAME = "[A-Za-z][A-Za-z0-9_]{3,31}"
+_CHAT_ID = "-?[1-9][0-9]{0,15}"
+# How the chats of settings may be written, each with its fix.
+_CHATS = {
+    "bonus_channels": (
+        re.compile(rf"(?:@|(?:https://)?t\.me/)?{_NAME}/?"),
+        "name public channels as @name",
+    ),
+    "review_chat": (
+        re.compile(f"@{_NAME}|{_CHAT_ID}"),
+        "write @name, or the numeric id of the group",
+    ),
+    "review_log_chat": (re.compile(_CHAT_ID), "write the numeric id of the chat"),
+    "telegram_bot_username": (re.compile(_NAME), "write the name of the bot without @"),
+}
 
 
 def contradictions(settings: Settings) -> list[str]:
@@ -102,4 +119,9 @@ def _telegram_contradictions(settings: Settings) -> list[str]:
         problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
     if settings.telegram_rub_per_star <= 0:
         problems.append("TELEGRAM_RUB_PER_STAR: must be more than 0")
+    for name, (form, fix) in _CHATS.items():
+        value = getattr(settings, name)
+        for chat in value if isinstance(value, tuple) else filter(None, [value]):
+            if not form.fullmatch(chat):
+                problems.append(f"{name.upper()}: {chat!r} names no chat; {fix}")
     return problems

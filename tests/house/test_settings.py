@@ -118,3 +118,21 @@ def test_the_table_masks_secrets():
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
 def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
     assert in_psycopg2(f"{scheme}://u:p@h/d") == "postgresql+psycopg2://u:p@h/d"
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("BONUS_CHANNELS", "kreatum,@Kreatum_2,https://t.me/kreatum/", "@kreatum,-1001234567890"),
+        ("BONUS_CHANNELS", "t.me/kreatum", "https://example.com/kreatum"),
+        ("REVIEW_CHAT", "@kreatum_chat", "kreatum_chat"),
+        ("REVIEW_CHAT", "-1001234567890", "https://t.me/kreatum_chat"),
+        ("REVIEW_LOG_CHAT", "-1001234567890", "@kreatum_log"),
+        ("REVIEW_LOG_CHAT", "384726159", "-"),
+        ("TELEGRAM_BOT_USERNAME", "kreatum_bot", "@kreatum_bot"),
+    ],
+)
+def test_a_chat_is_named_so_that_telegram_can_find_it(name, good, bad):
+    assert read({name: good})
+    with pytest.raises(SettingsError, match=f"{name}: .* names no chat; "):
+        read({name: bad})
