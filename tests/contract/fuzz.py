@@ -29,7 +29,8 @@ from tests.contract.fuzzing import config
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "var/fuzz"
 PHOTO = ROOT / "samples/tiny_portrait_150px.jpg"
-TOKENS = 500
+TOKENS = "500"
+LOTTERY = ("--description", "-", "--start", "2020-01-01", "--end", "2099-01-01", "--prize", "1x5xA")
 PATIENCE_SECONDS = 90
 EXAMPLES = 30
 
@@ -46,7 +47,9 @@ class Seeds:
         invitee = {"telegramId": "2", "refCode": inviter["refCode"]}
         self.users = [inviter["id"], self._post("/users/register-or-login", invitee)["id"]]
         self.telegram_ids = ["1", "2"]
-        stack.cli("grant", inviter["id"], str(TOKENS), "--key", "fuzz", "--reason", "-")
+        stack.cli("grant", inviter["id"], TOKENS, "--key", "fuzz", "--reason", "-")
+        stack.cli("lottery", "create", "Running", *LOTTERY)
+        self.channels = list(stack.settings.bonus_channels)
         self.data = [self._upload() for _ in range(2)]
         self.jobs = [self._order(service) for service in ("animate", "restore", "restore")]
         self._wait_for(self.jobs[:2])
