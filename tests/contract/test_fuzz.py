@@ -1,0 +1,56 @@
+"""Schemathesis against every operation; `make fuzz` goes further, longer, and in all phases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import schemathesis
+from sqlalchemy import update
+
+import settings
+from db import transaction
+from db.models import Job, User
+from tests import live, wire
+from tests.contract.fuzzing import config
+from tests.factories import make_image, make_job
+
+CONTRACT = Path(__file__).parents[2] / "spec/openapi.yaml"
+EXAMPLES = 5
+
+
+class Rows:
+    """Ids that are known before there is a database, as tests are collected by them."""
+
+    users = ["f0000000-0000-4000-8000-000000000001", "f0000000-0000-4000-8000-000000000002"]
+    telegram_ids = ["9000000001", "9000000002"]
+    channels = ["without_a_bonus"]
+    data = ["f0000000-0000-4000-8000-000000000003"]
+    jobs = ["f0000000-0000-4000-8000-000000000004"]
+
+
+attack = config("http://127.0.0.1", wire.KEY, Rows(), examples=EXAMPLES)
+contract = schemathesis.openapi.from_path(CONTRACT, config=schemathesis.Config.from_dict(attack))
+
+
+@pytest.fixture(scope="module")
+def origin(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a server that knows the rows that the attack shall find."""
+    with transaction() as session:
+        for user_id, telegram_id in zip(Rows.users, Rows.telegram_ids, strict=True):
+            person = User(id=UUID(user_id), telegram_id=telegram_id, ref_code=telegram_id)
+            session.add(person)
+    photo = make_image(id=UUID(Rows.data[0]))
+    job = make_job(UUID(Rows.users[0]), data_id=photo.id)
+    with transaction() as session:
+        session.execute(update(Job).where(Job.id == job.id).values(id=UUID(Rows.jobs[0])))
+    folder, state_dir = tmp_path_factory.mktemp("fuzz"), settings.load().state_dir
+    with live.serve(folder, state_dir=state_dir) as server:
+        yield server.url.removesuffix("/api")
+
+
+@contract.parametrize()
+def test_every_answer_keeps_the_contract(case: schemathesis.Case, origin: str) -> None:
+    case.call_and_validate(base_url=origin)
