@@ -16,15 +16,17 @@ hashed = hashlib.sha256(listed.encode()).hexdigest()
 if hashed != proof["entriesHash"]:
     sys.exit("the entries are not those that were drawn from")
 
-for place in range(1, proof["places"] + 1):
+turns = [(1, place) for place in range(1, proof["places"] + 1)]
+turns += [(again["round"], again["place"]) for again in proof["redraws"]]
+for number, place in turns:
     total = sum(entry["tickets"] for entry in entries)
     if total == 0:
         break
-    message = f"{proof['lotteryId']}:1:{place}:{hashed}".encode()
+    message = f"{proof['lotteryId']}:{number}:{place}:{hashed}".encode()
     ticket = int(hmac.new(proof["seed"].encode(), message, hashlib.sha256).hexdigest(), 16) % total
     for entry in entries:
         ticket -= entry["tickets"]
         if ticket < 0:
             break
-    sys.stdout.write(f"{place} {entry['id']}\n")
+    sys.stdout.write(f"{place} {entry['id']}{' (again)' if number > 1 else ''}\n")
     entries.remove(entry)

@@ -5,7 +5,8 @@
    SHA-256.
 3. For place 1, 2, ... the number HMAC-SHA256(seed, "<lottery id>:<round>:<place>:<entriesHash>"),
    modulo the tickets still in play, points at a ticket counted along the list; the entry that holds
-   it wins and leaves the list.
+   it wins and leaves the list. The round is 1.
+4. A place that is drawn again goes on with the list that is left, in round 2, 3, ...
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from sqlalchemy.orm import Session
 
 from db.models import Lottery, LotteryEntry, LotteryWinner
 from services import funding
+
+# Round and place of one winner to be found.
+Turn = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,8 @@ def draw_due(session: Session, *, now: datetime) -> Lottery | None:
     entries = listed(session, lottery.id)
     lottery.entries_hash = entries_hash(entries)
     lottery.drawn_at = now
-    places = _places(lottery.prizes)
-    winners = chosen(
-        entries,
-        lottery.seed,
-        str(lottery.id),
-        lottery.entries_hash,
-        places=range(1, len(places) + 1),
-    )
-    for place, entry_id in winners.items():
-        _award(session, lottery, entry_id, place, *places[place - 1])
+    for turn, entry_id in _chosen(lottery, entries, _first_round(lottery)).items():
+        _award(session, lottery, entry_id, turn)
     session.flush()
     return lottery
 
@@ -65,27 +61,20 @@ def draw_due(session: Session, *, now: datetime) -> Lottery | None:
 def redraw(session: Session, lottery_id: UUID, place: int, *, reason: str) -> LotteryWinner:
     """Draw one place again, the reason on record; nobody who has won before takes part.
 
-    ValueError when there is nothing to draw again. Tokens of the first winner stay with them.
+    ValueError when there is nothing to draw again, or the draw so far does not add up. Tokens of
+    the first winner stay with them.
     """
-    lottery = session.scalars(
-        select(Lottery).where(Lottery.id == lottery_id).with_for_update()
-    ).one()
-    past = session.scalars(
-        select(LotteryWinner).where(LotteryWinner.lottery_id == lottery_id)
-    ).all()
-    rounds = [winner.round for winner in past if winner.place == place]
-    if lottery.entries_hash is None or not rounds:
+    lottery = session.scalar(select(Lottery).where(Lottery.id == lottery_id).with_for_update())
+    past = _turns(session, lottery_id)
+    if lottery is None or place not in {place for _, place in past}:
         raise ValueError("this place has not been drawn")
-    taken = {str(winner.entry_id) for winner in past}
-    left = [entry for entry in listed(session, lottery_id) if entry.entry_id not in taken]
-    number = max(rounds) + 1
-    won = chosen(
-        left, lottery.seed, str(lottery_id), lottery.entries_hash, places=[place], round=number
-    )
-    if not won:
+    if faults := verified(session, lottery):
+        raise ValueError(faults[0])
+    turn = (max(round for round, _ in past) + 1, place)
+    won = _chosen(lottery, listed(session, lottery_id), [*past, turn])
+    if turn not in won:
         raise ValueError("there is nobody left to draw from")
-    title, tokens = _places(lottery.prizes)[place - 1]
-    return _award(session, lottery, won[place], place, title, tokens, round=number, reason=reason)
+    return _award(session, lottery, won[turn], turn, reason=reason)
 
 
 def listed(session: Session, lottery_id: UUID) -> list[Ticket]:
@@ -104,19 +93,13 @@ def entries_hash(entries: Iterable[Ticket]) -> str:
 
 
 def chosen(
-    entries: list[Ticket],
-    seed: str,
-    lottery_id: str,
-    hashed: str,
-    *,
-    places: Iterable[int],
-    round: int = 1,
-) -> dict[int, str]:
-    """Place -> winning entry id, by rule 3; fewer places when the tickets run out."""
+    entries: Iterable[Ticket], seed: str, lottery_id: str, hashed: str, *, turns: Iterable[Turn]
+) -> dict[Turn, str]:
+    """Winning entry ids by rules 3 and 4; fewer than the turns when the tickets run out."""
     left = [entry for entry in entries if entry.tickets > 0]
-    won: dict[int, str] = {}
-    for place in places:
-        total = sum(entry.tickets for entry in left)
+    total = sum(entry.tickets for entry in left)
+    won: dict[Turn, str] = {}
+    for round, place in turns:
         if total == 0:
             break
         message = f"{lottery_id}:{round}:{place}:{hashed}".encode()
@@ -124,7 +107,8 @@ def chosen(
         for index, entry in enumerate(left):
             drawn -= entry.tickets
             if drawn < 0:
-                won[place] = entry.entry_id
+                won[round, place] = entry.entry_id
+                total -= entry.tickets
                 del left[index]
                 break
     return won
@@ -132,21 +116,17 @@ def chosen(
 
 def verified(session: Session, lottery: Lottery) -> list[str]:
     """What does not add up in a drawn lottery: seed, list, winners; empty when all does."""
+    if lottery.drawn_at is None:
+        return ["this lottery has not been drawn"]
     faults = []
     if hashlib.sha256(lottery.seed.encode()).hexdigest() != lottery.seed_hash:
         faults.append("the seed is not the one whose hash was published")
     entries = listed(session, lottery.id)
-    hashed = entries_hash(entries)
-    if hashed != lottery.entries_hash:
+    if entries_hash(entries) != lottery.entries_hash:
         faults.append("the entries are not those that were drawn from")
-    places = range(1, len(_places(lottery.prizes)) + 1)
-    expected = chosen(entries, lottery.seed, str(lottery.id), hashed, places=places)
-    first = session.scalars(
-        select(LotteryWinner).where(
-            LotteryWinner.lottery_id == lottery.id, LotteryWinner.round == 1
-        )
-    )
-    if {winner.place: str(winner.entry_id) for winner in first} != expected:
+    again = [turn for turn in _turns(session, lottery.id) if turn[0] > 1]
+    expected = _chosen(lottery, entries, [*_first_round(lottery), *again])
+    if {turn: str(entry) for turn, entry in _winners(session, lottery.id).items()} != expected:
         faults.append("the winners are not those of the rule")
     return faults
 
@@ -161,6 +141,11 @@ def proof(session: Session, lottery: Lottery) -> dict[str, Any]:
         "seed": lottery.seed,
         "entriesHash": lottery.entries_hash,
         "places": len(_places(lottery.prizes)),
+        "redraws": [
+            {"round": round, "place": place}
+            for round, place in _turns(session, lottery.id)
+            if round > 1
+        ],
         "entries": [
             {"id": entry.entry_id, "tickets": entry.tickets}
             for entry in listed(session, lottery.id)
@@ -177,17 +162,39 @@ def _places(prizes: list[dict[str, Any]]) -> list[tuple[str, Decimal]]:
     ]
 
 
+def _first_round(lottery: Lottery) -> list[Turn]:
+    return [(1, place) for place in range(1, len(_places(lottery.prizes)) + 1)]
+
+
+def _winners(session: Session, lottery_id: UUID) -> dict[Turn, UUID]:
+    """Who has won so far, in the order of the draw."""
+    rows = session.scalars(
+        select(LotteryWinner)
+        .where(LotteryWinner.lottery_id == lottery_id)
+        .order_by(LotteryWinner.round, LotteryWinner.place)
+    )
+    return {(row.round, row.place): row.entry_id for row in rows}
+
+
+def _turns(session: Session, lottery_id: UUID) -> list[Turn]:
+    return list(_winners(session, lottery_id))
+
+
+def _chosen(lottery: Lottery, entries: Iterable[Ticket], turns: Iterable[Turn]) -> dict[Turn, str]:
+    hashed = lottery.entries_hash or ""
+    return chosen(entries, lottery.seed, str(lottery.id), hashed, turns=turns)
+
+
 def _award(
     session: Session,
     lottery: Lottery,
     entry_id: str,
-    place: int,
-    title: str,
-    tokens: Decimal,
+    turn: Turn,
     *,
-    round: int = 1,
     reason: str | None = None,
 ) -> LotteryWinner:
+    round, place = turn
+    title, tokens = _places(lottery.prizes)[place - 1]
     winner = LotteryWinner(
         lottery_id=lottery.id,
         round=round,

@@ -22,6 +22,8 @@ from errors import ApiError
 from services import paging, users
 
 MAX_LINKS = 20
+# A draw of this many among 100 000 entries takes seconds, well within its transaction's limits.
+MAX_PLACES = 1000
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,11 @@ def create(
 ) -> Lottery:
     """A lottery whose seed is drawn now and published as its SHA-256 only.
 
-    ValueError when another lottery runs in the same period: at most one is current.
+    ValueError when another lottery runs in the same period, as at most one is current; when the
+    end is not after the start, or the prizes are more than MAX_PLACES.
     """
+    if sum(prize.count for prize in prizes) > MAX_PLACES:
+        raise ValueError(f"a lottery has at most {MAX_PLACES} prizes")
     seed = new_seed()
     lottery = Lottery(
         title=title,
@@ -63,13 +68,14 @@ def create(
         seed=seed,
         seed_hash=hashlib.sha256(seed.encode()).hexdigest(),
     )
+    _check_period(lottery)
     session.add(lottery)
     _flush(session)
     return lottery
 
 
 def cancel(session: Session, lottery_id: UUID) -> Lottery:
-    """End a lottery without a draw. ValueError when it has been drawn."""
+    """End a lottery without a draw. ValueError when it has been drawn or closed."""
     lottery = _locked(session, lottery_id)
     lottery.canceled_at = func.now()
     session.flush()
@@ -85,13 +91,14 @@ def get(session: Session, lottery_id: UUID) -> Lottery:
 
 
 def change(session: Session, lottery_id: UUID, **columns: Any) -> Lottery:
-    """Change texts or the end of a lottery that is not drawn. ValueError.
+    """Change texts or the end of a lottery that is not drawn. ValueError, as for a new one.
 
     Prizes stay: people took part for them.
     """
     lottery = _locked(session, lottery_id)
     for column, value in columns.items():
         setattr(lottery, column, value)
+    _check_period(lottery)
     _flush(session)
     return lottery
 
@@ -155,6 +162,8 @@ def submit_social(
     """
     users.get(session, user_id)
     entry = _entry(session, current(session, now=now).id, user_id)
+    if entry is None:
+        raise ApiError("no_current_lottery")
     merged = list(dict.fromkeys([*entry.social_links, *links]))
     if len(merged) > MAX_LINKS:
         raise ApiError("bad_request", details={"socialLinks": f"at most {MAX_LINKS} in all"})
@@ -164,10 +173,13 @@ def submit_social(
 
 
 def count_referral(session: Session, inviter_id: UUID) -> None:
-    """Count a person invited while a lottery runs; the first one makes the inviter's entry."""
+    """Count a person invited while a lottery runs; the first one makes the inviter's entry.
+
+    One who comes in the very moment of the draw counts nowhere, and is registered all the same.
+    """
     lottery = _current(session, None)
-    if lottery is not None:
-        entry = _entry(session, lottery.id, inviter_id)
+    entry = lottery and _entry(session, lottery.id, inviter_id)
+    if entry is not None:
         session.execute(
             update(LotteryEntry)
             .where(LotteryEntry.id == entry.id)
@@ -177,9 +189,16 @@ def count_referral(session: Session, inviter_id: UUID) -> None:
 
 def _locked(session: Session, lottery_id: UUID) -> Lottery:
     lottery = session.scalar(select(Lottery).where(Lottery.id == lottery_id).with_for_update())
-    if lottery is None or lottery.drawn_at is not None:
-        raise ValueError("there is no such lottery, or it has been drawn")
+    if lottery is None:
+        raise ValueError("there is no such lottery")
+    if lottery.drawn_at is not None or lottery.canceled_at is not None:
+        raise ValueError(f"this lottery has been {'drawn' if lottery.drawn_at else 'closed'}")
     return lottery
+
+
+def _check_period(lottery: Lottery) -> None:
+    if lottery.start_date >= lottery.end_date:
+        raise ValueError("the end must come after the start")
 
 
 def _flush(session: Session) -> None:
@@ -200,11 +219,11 @@ def _current(session: Session, now: datetime | None) -> Lottery | None:
     )
 
 
-def _entry(session: Session, lottery_id: UUID, user_id: UUID) -> LotteryEntry:
-    """The user's entry, made if need be and locked.
+def _entry(session: Session, lottery_id: UUID, user_id: UUID) -> LotteryEntry | None:
+    """The user's entry, made if need be and locked; None when the draw was first.
 
     The lottery is locked against its draw, which must not miss an entry or a link that a request
-    is still writing. ApiError `no_current_lottery` when the draw was first.
+    is still writing.
     """
     undrawn = session.scalar(
         select(Lottery.id)
@@ -212,7 +231,7 @@ def _entry(session: Session, lottery_id: UUID, user_id: UUID) -> LotteryEntry:
         .with_for_update(read=True, key_share=True)
     )
     if undrawn is None:
-        raise ApiError("no_current_lottery")
+        return None
     session.execute(
         insert(LotteryEntry).values(lottery_id=lottery_id, user_id=user_id).on_conflict_do_nothing()
     )

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from db import transaction
-from db.models import Lottery, LotteryWinner
+from db.models import Lottery, LotteryEntry, LotteryWinner
 from db.session import engine
 from db.types import now
 from errors import ApiError
@@ -152,18 +154,50 @@ def test_the_draw_happens_once_pays_tokens_and_can_be_verified(lottery):
     [
         "UPDATE lotteries SET seed = 'other' WHERE id = :id",
         "UPDATE lottery_entries SET referral_count = 9 WHERE lottery_id = :id",
-        "UPDATE lottery_winners SET place = place + 10 WHERE lottery_id = :id",
+        "UPDATE lottery_winners SET place = place + 10 WHERE lottery_id = :id AND round = 1",
+        """UPDATE lottery_winners SET entry_id = (
+               SELECT entry_id FROM lottery_winners WHERE lottery_id = :id AND round * place = 1
+           ) WHERE lottery_id = :id AND round = 2""",
     ],
 )
 def test_verification_finds_a_changed_seed_entry_or_winner(lottery, tampering):
-    for _ in range(3):
+    for _ in range(4):
         submit(make_user(), "https://vk.com/x")
     end(lottery)
     draw()
+    with transaction() as session:
+        draws.redraw(session, lottery.id, 2, reason="отказ")
     with engine().begin() as connection:
         connection.execute(text(tampering), {"id": lottery.id})
     with transaction() as session:
         assert draws.verified(session, session.get(Lottery, lottery.id))
+    with pytest.raises(ValueError, match=r"are not those|is not the one"), transaction() as session:
+        draws.redraw(session, lottery.id, 2, reason="не на чем")
+
+
+def test_before_the_draw_there_is_nothing_to_verify_prove_or_repeat(lottery):
+    with transaction() as session:
+        assert draws.verified(session, lottery) == ["this lottery has not been drawn"]
+        with pytest.raises(ValueError, match="still secret"):
+            draws.proof(session, lottery)
+        for lottery_id in (lottery.id, uuid4()):
+            with pytest.raises(ValueError, match="has not been drawn"):
+                draws.redraw(session, lottery_id, 1, reason="рано")
+
+
+def test_places_are_drawn_again_in_order_whichever_they_are(lottery):
+    for _ in range(7):
+        submit(make_user(), "https://vk.com/x")
+    end(lottery)
+    draw()
+    with transaction() as session:
+        rounds = [draws.redraw(session, lottery.id, place, reason="?").round for place in (3, 1, 3)]
+    assert rounds == [2, 3, 4]
+    with transaction() as session:
+        drawn = session.get(Lottery, lottery.id)
+        assert draws.verified(session, drawn) == []
+        again = [(each["round"], each["place"]) for each in draws.proof(session, drawn)["redraws"]]
+    assert again == [(2, 3), (3, 1), (4, 3)]
 
 
 def test_a_lottery_nobody_entered_is_drawn_with_no_winners(lottery):
@@ -205,7 +239,8 @@ def test_the_draw_is_fair_by_tickets():
     hashed = draws.entries_hash(entries)
     rounds = 6000
     seen = Counter(
-        draws.chosen(entries, f"seed {n}", "lottery", hashed, places=[1])[1] for n in range(rounds)
+        draws.chosen(entries, f"seed {n}", "lottery", hashed, turns=[(1, 1)])[1, 1]
+        for n in range(rounds)
     )
     chi_square = sum(
         (seen[entry.entry_id] - rounds * entry.tickets / 6) ** 2 / (rounds * entry.tickets / 6)
@@ -222,3 +257,52 @@ def test_registration_outside_a_lottery_counts_nowhere(database):
         registration.register_or_log_in(session, uuid4().hex, ref_code=inviter.ref_code)
     with pytest.raises(ApiError, match="no_current_lottery"), transaction() as session:
         lotteries.entry_of(session, inviter.id, now=now())
+
+
+def test_who_registers_while_the_lottery_is_drawn_is_registered_and_counts_nowhere(lottery):
+    inviter = make_user()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction() as session:
+            draws.draw_due(session, now=lottery.end_date)
+            late = pool.submit(make_user, ref_code=inviter.ref_code)
+            wait_until_somebody_waits_for_a_lock()
+        assert late.result(10).referrer_id == inviter.id
+    with transaction() as session:
+        entries = select(LotteryEntry).where(LotteryEntry.lottery_id == lottery.id)
+        assert session.scalars(entries).all() == []
+    end(lottery)
+
+
+def wait_until_somebody_waits_for_a_lock():
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    for _ in range(200):
+        with engine().connect() as connection:
+            if connection.scalar(waiting):
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+def test_what_cannot_be_a_lottery_is_refused_with_its_reason(lottery):
+    later = lottery.end_date + timedelta(days=1)
+    terms = {"title": "t", "description": "d", "start_date": later}
+    for end_date, prizes, reason in (
+        (later, PRIZES, "the end must come after the start"),
+        (later - timedelta(seconds=1), PRIZES, "the end must come after the start"),
+        (later + timedelta(days=1), [Prize("?", 1001, Decimal(1))], "at most 1000 prizes"),
+    ):
+        with pytest.raises(ValueError, match=reason), transaction() as session:
+            lotteries.create(session, **terms, end_date=end_date, prizes=prizes)
+
+
+def test_a_lottery_that_is_over_is_neither_changed_nor_closed(lottery):
+    with pytest.raises(ValueError, match="after the start"), transaction() as session:
+        lotteries.change(session, lottery.id, end_date=lottery.start_date)
+    with transaction() as session:
+        assert lotteries.change(session, lottery.id, title="Зима").title == "Зима"
+        lotteries.cancel(session, lottery.id)
+    for call in (lotteries.cancel, lotteries.change):
+        with pytest.raises(ValueError, match="has been closed"), transaction() as session:
+            call(session, lottery.id)
+        with pytest.raises(ValueError, match="no such lottery"), transaction() as session:
+            call(session, uuid4())

@@ -27,6 +27,7 @@ def proof(**changes):
         "seedHash": hashlib.sha256(SEED.encode()).hexdigest(),
         "entriesHash": draws.entries_hash(entries),
         "places": 5,
+        "redraws": [{"round": 2, "place": 4}, {"round": 3, "place": 1}],
         "entries": [{"id": e.entry_id, "tickets": e.tickets} for e in reversed(entries)],
     } | changes
 
@@ -39,9 +40,14 @@ def run(tmp_path, content):
 
 def test_anybody_gets_the_same_winners(tmp_path):
     entries, content = proof()
-    expected = draws.chosen(entries, SEED, "lottery-1", content["entriesHash"], places=range(1, 6))
+    turns = [(1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (2, 4), (3, 1)]
+    expected = draws.chosen(entries, SEED, "lottery-1", content["entriesHash"], turns=turns)
+    assert list(expected) == turns
     lines = run(tmp_path, content).stdout.split("\n")[:-1]
-    assert lines == [f"{place} {entry}" for place, entry in expected.items()]
+    assert lines == [
+        f"{place} {entry}{' (again)' if number > 1 else ''}"
+        for (number, place), entry in expected.items()
+    ]
 
 
 @pytest.mark.parametrize("changes", [{"seed": "other"}, {"entriesHash": HASH}])
