@@ -77,7 +77,7 @@ for command in (
 
 
 def main() -> None:
-    """Run a command; a refusal is one line and exit code 1, not a stack trace."""
+    """Run a command; a refusal is one line and exit code 1 or 2, not a stack trace."""
     try:
         cli.main(standalone_mode=False)
     except ledger.NotEnoughTokens:
@@ -86,8 +86,11 @@ def main() -> None:
     except (ApiError, settings.SettingsError, ValueError, RuntimeError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except click.exceptions.NoArgsIsHelpError as asked:
+        asked.show()
+        sys.exit(asked.exit_code)
     except click.ClickException as error:
-        error.show()
+        click.echo(f"error: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -10,12 +11,15 @@ from uuid import UUID
 import click
 
 import settings
-from commands.shapes import Moment, table
+from commands.shapes import Moment, row_limit, table
 from db import reading, transaction
-from db.models import REVIEW_STATES
-from db.types import now
+from db.models import REVIEW_STATES, Lottery
+from db.types import MAX_AMOUNT, now
 from services import bonuses, draws, lotteries, operations, reviews, users
 from services.lotteries import Prize
+
+# A Russian keyboard has an x of its own, which looks the same.
+CROSS = re.compile("[x\u0445]")
 
 
 class PrizeParam(click.ParamType[Prize]):
@@ -27,13 +31,41 @@ class PrizeParam(click.ParamType[Prize]):
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> Prize:
         try:
-            count, tokens, title = value.split("x", 2)
+            count, tokens, title = CROSS.split(value, 2)
             prize = Prize(title.strip(), int(count), Decimal(tokens))
         except (ValueError, ArithmeticError):
             self.fail(f"{value!r} is not COUNTxTOKENSxTITLE", param, ctx)
-        if prize.count < 1 or prize.tokens < 0 or not prize.title:
-            self.fail("needs a count of 1 or more, tokens of 0 or more and a title", param, ctx)
+        if prize.count < 1 or not prize.title or not _is_amount(prize.tokens):
+            fault = f"needs a count of 1 or more, a title, and tokens from 0 to {MAX_AMOUNT}"
+            self.fail(f"{value!r} {fault}", param, ctx)
         return prize
+
+
+def _is_amount(tokens: Decimal) -> bool:
+    return tokens.is_finite() and 0 <= tokens <= MAX_AMOUNT and tokens == round(tokens, 2)
+
+
+class Ending(Moment):
+    """A moment yet to come: what has ended is drawn at once, with whoever took part by then."""
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        moment = super().convert(value, param, ctx)
+        if moment <= now():
+            self.fail(f"{value!r} is in the past", param, ctx)
+        return moment
+
+
+class Words(click.ParamType[str]):
+    """Text that is not blank."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.strip():
+            self.fail("is blank", param, ctx)
+        return value.strip()
 
 
 @click.group()
@@ -42,10 +74,10 @@ def lottery() -> None:
 
 
 @lottery.command()
-@click.argument("title")
-@click.option("--description", required=True)
+@click.argument("title", type=Words())
+@click.option("--description", type=Words(), required=True)
 @click.option("--start", type=Moment(), required=True)
-@click.option("--end", type=Moment(), required=True)
+@click.option("--end", type=Ending(), required=True)
 @click.option("--prize", "prizes", type=PrizeParam(), multiple=True, required=True)
 def create(
     title: str, description: str, start: datetime, end: datetime, prizes: tuple[Prize, ...]
@@ -65,30 +97,41 @@ def create(
 
 @lottery.command()
 @click.argument("lottery_id", type=click.UUID)
-@click.option("--title")
-@click.option("--description")
-@click.option("--end", type=Moment())
+@click.option("--title", type=Words())
+@click.option("--description", type=Words())
+@click.option("--end", type=Ending())
 def edit(
     lottery_id: UUID, title: str | None, description: str | None, end: datetime | None
 ) -> None:
     """Change the texts or the end of a lottery that has not been drawn."""
-    changes = {"title": title, "description": description, "end_date": end}
+    given = {"title": title, "description": description, "end_date": end}
+    changes = {name: value for name, value in given.items() if value}
+    if not changes:
+        raise click.UsageError("say what to change: --title, --description or --end")
     with transaction() as session:
-        lotteries.change(
-            session, lottery_id, **{name: value for name, value in changes.items() if value}
-        )
+        lotteries.change(session, lottery_id, **changes)
     click.echo("changed")
 
 
 @lottery.command("list")
-def list_lotteries() -> None:
-    """All lotteries, newest first."""
+@row_limit
+def list_lotteries(limit: int) -> None:
+    """The newest lotteries."""
+    moment = now()
     with reading() as session:
-        rows = lotteries.history(session, limit=50, cursor=None).rows
+        rows = operations.recent_lotteries(session, limit=limit)
     table(
-        ("lottery", "title", "start", "end", "drawn", "seed hash"),
-        ((r.id, r.title, r.start_date, r.end_date, r.drawn_at, r.seed_hash) for r in rows),
+        ("lottery", "title", "state", "start", "end", "seed hash"),
+        ((r.id, r.title, _state(r, moment), r.start_date, r.end_date, r.seed_hash) for r in rows),
     )
+
+
+def _state(row: Lottery, moment: datetime) -> str:
+    if row.canceled_at or row.drawn_at:
+        return "drawn" if row.drawn_at else "closed"
+    if row.start_date > moment:
+        return "to come"
+    return "running" if row.end_date > moment else "to be drawn"
 
 
 @lottery.command()
@@ -103,7 +146,7 @@ def close(lottery_id: UUID) -> None:
 @lottery.command()
 @click.option("--again", "lottery_id", type=click.UUID, help="draw one place of it again")
 @click.option("--place", type=click.IntRange(min=1))
-@click.option("--reason")
+@click.option("--reason", type=Words())
 def draw(lottery_id: UUID | None, place: int | None, reason: str | None) -> None:
     """Draw a lottery that has ended (the worker does it by itself), or one place again."""
     if lottery_id is not None:
@@ -147,7 +190,7 @@ def reviews_group() -> None:
 
 @reviews_group.command("list")
 @click.option("--state", type=click.Choice(REVIEW_STATES))
-@click.option("--limit", default=20, show_default=True)
+@row_limit
 def list_reviews(state: str | None, limit: int) -> None:
     """The newest messages seen."""
     with reading() as session:
@@ -173,7 +216,7 @@ def approve(review_id: UUID, user: str) -> None:
 
 @reviews_group.command()
 @click.argument("review_id", type=click.UUID)
-@click.option("--note", required=True)
+@click.option("--note", type=Words(), required=True)
 def reject(review_id: UUID, note: str) -> None:
     """Never count REVIEW_ID."""
     with transaction() as session:

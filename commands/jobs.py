@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from commands.shapes import table
+from commands.shapes import row_limit, table
 from db import reading, transaction
 from db.models import Job
 from services import operations
@@ -20,7 +20,7 @@ def jobs() -> None:
 
 @jobs.command("list")
 @click.option("--status", type=click.Choice(["waiting_payment", "queued", "processing", "failed"]))
-@click.option("--limit", default=20, show_default=True)
+@row_limit
 def list_jobs(status: str | None, limit: int) -> None:
     """The newest jobs of all users."""
     with reading() as session:

@@ -8,6 +8,12 @@ from decimal import Decimal, InvalidOperation
 
 import click
 
+# Elsewhere another time zone may leave the years that Python knows, and the row be unreadable.
+YEARS = range(2000, 3000)
+
+# How many rows a list shows.
+row_limit = click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+
 
 class Amount(click.ParamType[Decimal]):
     """An amount of tokens or rubles: more than 0, at most two decimals."""
@@ -38,6 +44,8 @@ class Moment(click.ParamType[datetime]):
             moment = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is not a time such as 2026-12-31T21:00", param, ctx)
+        if moment.year not in YEARS:
+            self.fail(f"{value!r} is not of this age", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Job, Payment, PaymentEvent, Tariff, Transaction
+from db.models import Job, Lottery, Payment, PaymentEvent, Tariff, Transaction
 from errors import ApiError
 from services import jobs
 
@@ -103,6 +103,11 @@ def change_tariff(session: Session, name: str, **columns: Any) -> None:
     tariff = _found(session.scalar(select(Tariff).where(Tariff.name == name).with_for_update()))
     for column, value in columns.items():
         setattr(tariff, column, value)
+
+
+def recent_lotteries(session: Session, *, limit: int) -> list[Lottery]:
+    """The newest lotteries, those closed without a draw among them."""
+    return list(session.scalars(select(Lottery).order_by(Lottery.number.desc()).limit(limit)))
 
 
 def channel_bonuses(session: Session, channels: list[str]) -> dict[str, int]:
