@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -64,10 +65,16 @@ def test_the_version_is_the_one_the_official_library_speaks() -> None:
     assert sdk.api_version == API_VERSION
 
 
-def test_an_error_that_repeats_for_a_day_does_not_lose_the_order(till: Till) -> None:
+def test_an_error_that_repeats_for_a_day_does_not_lose_the_order(
+    till: Till, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     order = till.order()
     till.world.trouble("stripe", "status", status=500, after=True)
     page = till.gateway.create_checkout(order)
+    calls = [vars(each) for each in caplog.records if each.name == "providers.http"]
+    # The second try shows that the answer is a stored one: another key, and no third try.
+    assert [(each["status"], each["tries"]) for each in calls] == [(500, 2), (200, 1)]
     till.pull(page, "pay")
     assert till.gateway.read_back(till.ref(order, page)).payment_id == order.payment_id
     till.world.trouble("stripe", "status", status=500, after=True, times=9)

@@ -175,7 +175,13 @@ def test_only_yookassas_networks_are_listened_to_when_asked_so(payments: Sandbox
         {},
         {"id": STRANGER},
         {"id": STRANGER, "status": "brand_new"},
-        {"id": "30c1a5f2-000f-5000-8000-000000000000", "status": "succeeded"},
+        {
+            "id": "30c1a5f2-000f-5000-8000-000000000000",  # a whole payment, but another one
+            "status": "succeeded",
+            "amount": {"value": "199.00", "currency": "RUB"},
+            "created_at": "2026-11-24T12:00:00.000Z",
+            "test": True,
+        },
         {"status": "succeeded", "test": True, "id": STRANGER, "amount": {"value": 199}},
         {"status": "succeeded", "test": True, "id": STRANGER, "amount": None, "metadata": []},
     ],
