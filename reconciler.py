@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import logging
 from decimal import Decimal
-from uuid import UUID
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
 
 from db import reading, transaction
 from db.types import now
+from errors import ApiError
 from handlers import checkout
 from providers import instances
-from providers.payments import Outcome, ProviderError
+from providers.payments import Outcome, ProviderError, ProviderRejected
 from services import payments, settlement
 from services.settlement import Verdict
+
+if TYPE_CHECKING:
+    from db.models import Payment
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +28,24 @@ BATCH = 20  # payments asked about in one turn of the duty
 
 
 def check_due() -> int:
-    """Ask about payments whose time has come, one after another; returns how many."""
+    """Ask about payments whose time has come, one after another; returns how many.
+
+    A provider that is down is asked once in a turn: the jobs of this worker wait meanwhile.
+    """
+    down: set[str] = set()
     for done in range(BATCH):
         with transaction() as session:
-            payment_id = payments.claim_due(session, now=now())
-        if payment_id is None:
+            claimed = payments.claim_due(session, now=now(), without=down)
+        if claimed is None:
             return done
+        payment_id, provider = claimed
         try:
             check(payment_id)
-        except ProviderError as error:
+        except ApiError as error:
+            if not (isinstance(error, ProviderError) or error.code == "provider_not_configured"):
+                raise
+            if not isinstance(error, ProviderRejected):
+                down.add(provider)
             log.warning("payment will be checked again: %s", error)
             with transaction() as session:
                 payments.note_trouble(session, payment_id, str(error))
@@ -39,17 +53,25 @@ def check_due() -> int:
 
 
 def check(payment_id: UUID) -> Verdict:
-    """Ask the provider about one payment now and apply what it says. ProviderError."""
+    """Ask the provider about one payment now and apply what it says.
+
+    ProviderError; ApiError `provider_not_configured`.
+    """
     payment = checkout.ensure(payment_id)
-    if payment.payment_url is None:
-        return Verdict("ignored", f"never reached {payment.provider}", payment_id)
+    if payment.reference is None:
+        return _undecided(payment, f"never reached {payment.provider}")
     gateway = instances.gateway(payment.provider)
     reference = checkout.reference_of(payment)
-    notice = gateway.read_back(reference)
-    if notice.outcome is Outcome.PENDING and payment.expires_at <= now():
-        notice = gateway.close(reference)
+    try:
+        notice = gateway.read_back(reference)
+        if notice.outcome is Outcome.PENDING and payment.expires_at <= now():
+            notice = gateway.close(reference)
+    except ProviderRejected as refusal:
+        if payment.expires_at > now():
+            raise
+        return _undecided(payment, str(refusal))
     if notice.outcome is Outcome.PENDING:
-        return _still_pending(payment_id)
+        return _undecided(payment, "pending")
     with transaction() as session:
         return settlement.settle(session, notice)
 
@@ -57,17 +79,22 @@ def check(payment_id: UUID) -> Verdict:
 def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
     """Return `rub` (all that is left without it) through the provider, then the tokens pro rata.
 
-    ProviderError; ValueError for a payment that was never paid or has less left.
+    A repeat with the same key asks the provider for the same refund. ProviderError; ValueError for
+    a payment that was never paid or has less left.
     """
     with reading() as session:
         payment = payments.get(session, payment_id)
+    if payment.paid_at is None:
+        raise ValueError(f"the payment is {payment.status}, nothing has been paid")
     left = payment.amount_rub - payment.refunded_rub
     amount = left if rub is None else rub
-    if payment.paid_at is None or not 0 < amount <= left:
-        raise ValueError(f"{left if payment.paid_at else 0} rub can be returned")
+    if not 0 < amount <= left:
+        raise ValueError(f"{left} of {payment.amount_rub} rub are left to return")
     share = amount / payment.amount_rub
     notice = instances.gateway(payment.provider).refund(
-        checkout.reference_of(payment), amount_minor=round(payment.asked_minor * share), key=key
+        checkout.reference_of(payment),
+        amount_minor=round(payment.asked_minor * share),
+        key=str(uuid5(payment_id, key)),  # providers know one scope of keys for all payments
     )
     if notice.outcome is Outcome.PENDING:
         return Verdict("ignored", "the provider is working on it", payment_id)
@@ -75,11 +102,10 @@ def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
         return settlement.settle(session, notice)
 
 
-def _still_pending(payment_id: UUID) -> Verdict:
-    with reading() as session:
-        payment = payments.get(session, payment_id)
-    if payment.expires_at > now():
-        return Verdict("ignored", "pending", payment_id)
+def _undecided(payment: Payment, why: str) -> Verdict:
+    """The payment goes on waiting, unless its time is over."""
+    if payment.status != "pending" or payment.expires_at > now():
+        return Verdict("ignored", why, payment.id)
     with transaction() as session:
-        settlement.expire(session, payment_id)
-    return Verdict("applied", "expired", payment_id)
+        settlement.expire(session, payment.id)
+    return Verdict("applied", "expired", payment.id)

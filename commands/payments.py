@@ -9,11 +9,12 @@ from uuid import UUID
 import click
 
 import reconciler
-from commands.shapes import Amount, table
+from commands.shapes import Amount, row_limit, table
 from db import reading, transaction
 from db.models import EVENT_STATES, PAYMENT_STATUSES, PaymentEvent
 from providers.payments import Notice
 from services import operations, settlement
+from services.settlement import Verdict
 
 
 @click.group()
@@ -23,7 +24,7 @@ def payments() -> None:
 
 @payments.command("list")
 @click.option("--status", type=click.Choice(PAYMENT_STATUSES))
-@click.option("--limit", default=20, show_default=True)
+@row_limit
 def list_payments(status: str | None, limit: int) -> None:
     """The newest payments of all users."""
     with reading() as session:
@@ -62,8 +63,8 @@ def show_payment(payment_id: UUID) -> None:
 @click.argument("payment_id", type=click.UUID)
 def check(payment_id: UUID) -> None:
     """Ask the provider about PAYMENT_ID now and apply what it says."""
-    verdict = reconciler.check(payment_id)
-    click.echo(f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}")
+    _require(payment_id)
+    _tell(reconciler.check(payment_id))
 
 
 @payments.command()
@@ -72,8 +73,8 @@ def check(payment_id: UUID) -> None:
 @click.option("--key", required=True, help="the same key refunds once")
 def refund(payment_id: UUID, rub: Decimal | None, key: str) -> None:
     """Return rubles of PAYMENT_ID through its provider; tokens go back pro rata."""
-    verdict = reconciler.refund(payment_id, rub, key=key)
-    click.echo(f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}")
+    _require(payment_id)
+    _tell(reconciler.refund(payment_id, rub, key=key))
 
 
 @click.group()
@@ -83,7 +84,7 @@ def events() -> None:
 
 @events.command("list")
 @click.option("--state", type=click.Choice(EVENT_STATES))
-@click.option("--limit", default=20, show_default=True)
+@row_limit
 def list_events(state: str | None, limit: int) -> None:
     """The newest events; parked ones need a look."""
     with reading() as session:
@@ -110,6 +111,15 @@ def replay(event_id: UUID) -> None:
     with transaction() as session:
         notice = Notice.from_json(operations.event(session, event_id).notice)
         verdict = settlement.settle(session, notice)
+    _tell(verdict)
+
+
+def _require(payment_id: UUID) -> None:
+    with reading() as session:
+        operations.payment(session, payment_id)
+
+
+def _tell(verdict: Verdict) -> None:
     click.echo(f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}")
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import settings
 from db import reading, transaction
+from db.types import now
 from providers import instances
 from providers.payments import Order, PaymentRef, ProviderError, ProviderRejected
 from services import payments, settlement
@@ -18,21 +19,25 @@ if TYPE_CHECKING:
 def ensure(payment_id: UUID) -> Payment:
     """The payment with its page, asked of the provider unless it is known already.
 
-    ProviderRejected closes the payment; after any other ProviderError it stays pending, since the
-    provider may have made the page all the same, and the next call asks with the same key.
+    One whose time ended before it had a page comes back without. ProviderRejected closes the
+    payment; after any other ProviderError it stays as it is, since the provider may have made the
+    page all the same, and the next call asks with the same key.
     """
     with reading() as session:
         payment = payments.get(session, payment_id)
         title = payments.title(session, payment)
-    if payment.payment_url is not None or payment.status != "pending":
+    # Providers forget our key when the payment expires: another page would be a second one.
+    over = payment.status in ("canceled", "expired") or payment.expires_at <= now()
+    if payment.payment_url is not None or over:
         return payment
     try:
         page = instances.gateway(payment.provider).create_checkout(_order(payment, title))
     except ProviderError as error:
         with transaction() as session:
-            payments.note_trouble(session, payment_id, str(error))
+            # First what locks the user, as everywhere: a webhook may be at work on this payment.
             if isinstance(error, ProviderRejected):
                 settlement.give_up(session, payment_id)
+            payments.note_trouble(session, payment_id, str(error))
         raise
     with transaction() as session:
         return payments.attach(

@@ -44,7 +44,10 @@ def payments_create_intent(body: dict[str, Any], idempotency_key: str | None) ->
 
 def _with_page(payment_id: UUID, idempotency_key: str | None) -> Answer:
     try:
-        answer = Answer(schemas.dump("PaymentIntent", checkout.ensure(payment_id)), 201)
+        payment = checkout.ensure(payment_id)
+        if payment.payment_url is None:
+            raise ApiError("provider_rejected", "This payment is closed; make a new one")
+        answer = Answer(schemas.dump("PaymentIntent", payment), 201)
     except ApiError as refusal:
         if refusal.code != "provider_rejected":
             raise

@@ -129,7 +129,7 @@ class PaymentIntent(Component):
     id = fields.UUID()
     provider = fields.String()
     amount_rub = Amount()
-    currency = fields.Constant("RUB")
+    currency = fields.String(attribute="asked_currency")
     payment_url = fields.String()
     reference = fields.String()
     status = fields.String()

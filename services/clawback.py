@@ -26,7 +26,7 @@ def refund(session: Session, payment: Payment, notice: Notice) -> None:
 
 def dispute(session: Session, payment: Payment, notice: Notice) -> None:
     """The bank took the money back for now: so are the tokens, until the dispute is won."""
-    _take_back(session, payment, Decimal(1), f"dispute:{notice.refund_reference or payment.id}")
+    _take_back(session, payment, Decimal(1), _dispute_reference(payment, notice))
     payment.status = "disputed"
 
 
@@ -56,9 +56,14 @@ def dispute_won(session: Session, payment: Payment, notice: Notice) -> None:
 
 
 def dispute_lost(session: Session, payment: Payment, notice: Notice) -> None:
-    """The money is gone for good, as the tokens already are."""
+    """The money is gone for good; so are the tokens, unless the dispute itself took them."""
+    _take_back(session, payment, Decimal(1), _dispute_reference(payment, notice))
     payment.status = "refunded"
     referrals.take_back(session, payment)
+
+
+def _dispute_reference(payment: Payment, notice: Notice) -> str:
+    return f"dispute:{notice.refund_reference or payment.id}"
 
 
 def _share(payment: Payment, notice: Notice) -> Decimal:

@@ -4,6 +4,7 @@ services/settlement.py.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -137,24 +138,33 @@ def why_not_payable(
     return None
 
 
-def claim_due(session: Session, *, now: datetime) -> UUID | None:
-    """A pending payment whose provider should be asked now, taken so that no other worker asks.
+def claim_due(
+    session: Session, *, now: datetime, without: Collection[str] = ()
+) -> tuple[UUID, str] | None:
+    """A pending payment and its provider, to be asked now; no other worker gets the same.
 
     The next time is set at once, later and later: a crash while asking costs one round.
+    without: providers that have just been seen to be down.
     """
     payment = session.scalar(
         select(Payment)
-        .where(Payment.status == "pending", Payment.next_check_at <= now)
+        .where(
+            Payment.status == "pending",
+            Payment.next_check_at <= now,
+            Payment.provider.not_in(without),
+        )
         .order_by(Payment.next_check_at)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
     if payment is None:
         return None
-    wait = CHECK_WAITS[min(payment.checks, len(CHECK_WAITS) - 1)]
-    payment.next_check_at = min(now + wait, max(payment.expires_at, now + CHECK_WAITS[0]))
+    next_check_at = now + CHECK_WAITS[min(payment.checks, len(CHECK_WAITS) - 1)]
+    if now < payment.expires_at < next_check_at:
+        next_check_at = max(payment.expires_at, now + CHECK_WAITS[0])
+    payment.next_check_at = next_check_at
     payment.checks += 1
-    return payment.id
+    return payment.id, payment.provider
 
 
 def note_trouble(session: Session, payment_id: UUID, error: str) -> None:

@@ -22,6 +22,9 @@ from services import clawback, funding, payments, referrals
 if TYPE_CHECKING:
     from providers.payments import Notice
 
+UNPAID = ("pending", "canceled", "expired")
+Effect = Callable[[Session, Payment, "Notice"], None]
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -97,6 +100,8 @@ def _apply(session: Session, notice: Notice) -> Verdict:
     if _is_second_charge(payment, notice):
         payment = _repeated(session, payment)
     _learn_references(payment, notice)
+    if reason := FOR_THE_OPERATOR.get((payment.status, notice.outcome)):
+        return Verdict("parked", reason, payment.id)
     apply = TRANSITIONS.get((payment.status, notice.outcome))
     if apply is None:
         return Verdict(
@@ -134,7 +139,8 @@ def _fault(payment: Payment, notice: Notice) -> str | None:
         return "test_mode"
     if notice.currency and notice.currency.upper() != payment.asked_currency.upper():
         return "currency_mismatch"
-    if notice.outcome == "succeeded" and notice.amount_minor != payment.asked_minor:
+    untold = notice.amount_minor is None and notice.outcome != "succeeded"
+    if not untold and notice.amount_minor != payment.asked_minor:
         return "amount_mismatch"
     if notice.reference and payment.reference and notice.reference != payment.reference:
         return "reference_mismatch"
@@ -235,27 +241,40 @@ def _end_gateway_payment(session: Session, payment: Payment, status: str) -> boo
     return True
 
 
-def _credit_then_refund(session: Session, payment: Payment, notice: Notice) -> None:
-    """The refund was told before the success that it presupposes."""
-    _credit(session, payment, notice)
-    clawback.refund(session, payment, notice)
+def _credited_first(apply: Effect) -> Effect:
+    """For a fact that was told before the success that it presupposes."""
+
+    def apply_both(session: Session, payment: Payment, notice: Notice) -> None:
+        _credit(session, payment, notice)
+        apply(session, payment, notice)
+
+    return apply_both
 
 
 # What an outcome does in each status. A pair that is not here changes nothing: repeats, and news
 # that is older than what is known.
-TRANSITIONS: dict[tuple[str, str], Callable[[Session, Payment, Notice], None]] = {
-    ("pending", "succeeded"): _credit,
+TRANSITIONS: dict[tuple[str, str], Effect] = {
     ("pending", "canceled"): _cancel,
     ("pending", "expired"): _expire,
-    ("pending", "refunded"): _credit_then_refund,
-    ("canceled", "succeeded"): _credit,
-    ("canceled", "refunded"): _credit_then_refund,
-    ("expired", "succeeded"): _credit,
-    ("expired", "refunded"): _credit_then_refund,
+    **{(unpaid, "succeeded"): _credit for unpaid in UNPAID},
+    **{(unpaid, "refunded"): _credited_first(clawback.refund) for unpaid in UNPAID},
+    **{(unpaid, "disputed"): _credited_first(clawback.dispute) for unpaid in UNPAID},
+    **{(unpaid, "dispute_lost"): _credited_first(clawback.dispute_lost) for unpaid in UNPAID},
     ("succeeded", "refunded"): clawback.refund,
     ("succeeded", "disputed"): clawback.dispute,
+    ("succeeded", "dispute_lost"): clawback.dispute_lost,
     ("partly_refunded", "refunded"): clawback.refund,
     ("partly_refunded", "disputed"): clawback.dispute,
+    ("partly_refunded", "dispute_lost"): clawback.dispute_lost,
     ("disputed", "dispute_won"): clawback.dispute_won,
     ("disputed", "dispute_lost"): clawback.dispute_lost,
+}
+
+# True, and not for a program to decide: these park their event with the reason.
+FOR_THE_OPERATOR = {
+    # The dispute took everything; once it has ended, replaying the event applies it.
+    ("disputed", "refunded"): "disputed",
+    # The customer has neither tokens nor money: pay him in another way, or grant the tokens.
+    ("partly_refunded", "refund_failed"): "refund_failed",
+    ("refunded", "refund_failed"): "refund_failed",
 }

@@ -24,7 +24,16 @@ from services import data, grants, jobs, ledger, payments, queue, settlement
 from tests.factories import make_image, make_job, make_user
 
 OUTCOMES = st.sampled_from(
-    ["succeeded", "canceled", "expired", "refunded", "disputed", "dispute_won", "dispute_lost"]
+    [
+        "succeeded",
+        "canceled",
+        "expired",
+        "refunded",
+        "refund_failed",
+        "disputed",
+        "dispute_won",
+        "dispute_lost",
+    ]
 )
 
 

@@ -9,9 +9,10 @@ from itertools import permutations
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 
 from db import snapshot, transaction
-from db.models import Referral
+from db.models import Payment, Referral
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
@@ -224,6 +225,52 @@ def test_a_dispute_takes_the_tokens_and_winning_it_gives_them_back():
     assert books_are_whole()
 
 
+@pytest.mark.parametrize("before", [[], ["canceled"], ["succeeded"]])
+def test_a_lost_dispute_that_nobody_told_of_takes_the_tokens_all_the_same(before):
+    user = make_user()
+    payment = opened(user, provider="stripe")
+    for outcome in before:
+        settle(notice(payment, outcome))
+    lost = notice(payment, "dispute_lost", refund_reference="dp_1")
+    assert settle(lost).state == "applied"
+    assert (balance(user.id), current(payment).status) == (0, "refunded")
+    assert settle(notice(payment, "succeeded")).state == "ignored"
+    assert current(payment).refunded_tokens == 20
+    assert books_are_whole()
+
+
+def test_a_refund_told_during_a_dispute_waits_for_its_end():
+    user = make_user()
+    payment = opened(user, provider="stripe")
+    settle(notice(payment, "succeeded"))
+    settle(notice(payment, "disputed", refund_reference="dp_1"))
+    half = notice(payment, "refunded", refunded_minor=10000, refund_reference="re_1")
+    assert (settle(half).state, settle(half).reason) == ("parked", "disputed")
+    settle(notice(payment, "dispute_won", refund_reference="dp_1"))
+    assert balance(user.id) == 20
+    assert settle(half).state == "applied"
+    assert (balance(user.id), current(payment).status) == (10, "partly_refunded")
+    assert books_are_whole()
+
+
+def test_a_refund_that_failed_afterwards_is_left_to_the_operator():
+    user = make_user()
+    payment = opened(user, provider="stripe")
+    settle(notice(payment, "succeeded"))
+    assert settle(notice(payment, "refund_failed", refunded_minor=0)).state == "ignored"
+    settle(notice(payment, "refunded", refunded_minor=20000))
+    failed = settle(notice(payment, "refund_failed", refunded_minor=0))
+    assert (failed.state, failed.reason, balance(user.id)) == ("parked", "refund_failed", 0)
+
+
+def test_a_refund_of_another_amount_than_was_asked_is_parked():
+    user = make_user()
+    payment = opened(user)
+    told = notice(payment, "refunded", amount_minor=100, refunded_minor=100)
+    assert (settle(told).state, settle(told).reason) == ("parked", "amount_mismatch")
+    assert entries(user) == [("gateway_payment", "pending", 0)]
+
+
 def test_a_second_charge_of_a_telegram_link_is_a_payment_of_its_own():
     user = make_user()
     payment = opened(user, provider="telegram")
@@ -301,13 +348,27 @@ def test_a_pre_checkout_is_refused_unless_everything_fits():
 
 def test_due_payments_are_asked_about_by_one_worker_and_ever_less_often():
     user = make_user()
+    with transaction() as session:  # what other tests left open stays out of the way
+        session.execute(update(Payment).values(next_check_at=None))
     payment = opened(user)
     later = now() + timedelta(minutes=4)
 
-    def claim(moment):
+    def claim(moment, without=()):
         with transaction() as session:
-            return payments.claim_due(session, now=moment)
+            return payments.claim_due(session, now=moment, without=without)
 
-    taken = [found for found in at_once(lambda: claim(later), 4) if found == payment.id]
-    assert len(taken) == 1
-    assert current(payment).next_check_at > later
+    assert claim(later, without=["yookassa"]) is None
+    taken = at_once(lambda: claim(later), 4)
+    assert sorted(taken, key=str) == [(payment.id, "yookassa"), None, None, None]
+    waits = []
+    for _ in range(7):
+        last, later = later, current(payment).next_check_at
+        waits.append((later - last) // timedelta(minutes=1))
+        claim(later)
+    assert waits == [2, 5, 10, 20, 40, 60, 60]
+    # At its end it is asked once more; if that finds nobody, not every two minutes for ever.
+    end = payment.expires_at - timedelta(minutes=10)
+    claim(end)
+    assert current(payment).next_check_at == payment.expires_at
+    claim(payment.expires_at)
+    assert current(payment).next_check_at == payment.expires_at + timedelta(hours=1)
