@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import orjson
 from psycopg2 import errorcodes
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
@@ -99,7 +100,12 @@ def transaction() -> Iterator[Session]:
 @contextmanager
 def reading() -> Iterator[Session]:
     """A session for one or few reads without BEGIN and COMMIT around them; it must not write."""
-    with _translated(), Session(_autocommit(), expire_on_commit=False, autoflush=False) as session:
+    with (
+        _translated(),
+        engine().connect() as connection,
+        _autocommit(connection),
+        Session(connection, expire_on_commit=False, autoflush=False) as session,
+    ):
         yield session
 
 
@@ -112,9 +118,20 @@ def snapshot() -> Iterator[Session]:
         yield session
 
 
-@cache
-def _autocommit() -> Engine:
-    return engine().execution_options(isolation_level="AUTOCOMMIT")
+@contextmanager
+def _autocommit(connection: Connection) -> Iterator[None]:
+    """Without BEGIN for the length of the block.
+
+    Set in psycopg2, which sends nothing: SQLAlchemy's isolation_level sends a SET at each return to
+    the pool, and when the server has gone that fails as no DBAPIError.
+    """
+    raw: Any = connection.connection.dbapi_connection
+    raw.autocommit = True
+    try:
+        yield
+    finally:
+        if not raw.closed:
+            raw.autocommit = False
 
 
 @contextmanager

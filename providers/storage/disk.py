@@ -139,11 +139,8 @@ class DiskStorage:
     def check(self) -> None:
         """See Storage."""
         with _trouble():
-            disk = os.statvfs(self._incoming)
-            if disk.f_bavail * disk.f_frsize < RESERVE_BYTES:
-                raise StorageUnavailable(f"less than {RESERVE_BYTES} bytes are free")
-            if not os.access(self._incoming, os.W_OK):
-                raise StorageUnavailable("the folder cannot be written")
+            self._require_space()
+            tempfile.TemporaryFile(dir=self._incoming).close()
 
     def sweep(self, older_than_seconds: int) -> int:
         """See Storage."""
@@ -171,8 +168,8 @@ class DiskStorage:
 
     def start(self) -> PendingFile:
         """A new file for content whose key is decided later. StorageUnavailable."""
-        self.check()
         with _trouble():
+            self._require_space()
             handle, path = tempfile.mkstemp(dir=self._incoming)
             return PendingFile(os.fdopen(handle, "w+b"), Path(path), self._objects)
 
@@ -188,6 +185,11 @@ class DiskStorage:
                 found = OpenObject(file, _described(file))
                 on_error.pop_all()
             return found
+
+    def _require_space(self) -> None:
+        disk = os.statvfs(self._incoming)
+        if disk.f_bavail * disk.f_frsize < RESERVE_BYTES:
+            raise StorageUnavailable(f"less than {RESERVE_BYTES} bytes are free")
 
 
 def _fields(key: str, content_type: str, token: str) -> dict[str, str]:
