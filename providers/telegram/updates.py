@@ -145,7 +145,7 @@ def _message(update_id: int, message: Mapping[str, Any], *, edited: bool) -> Upd
         update_id=update_id,
         chat_id=int(chat["id"]),
         chat_username=chat.get("username"),
-        message_id=int(message["message_id"]),
+        message_id=_place(message["message_id"]),
         author_id=_author(message),
         text_hash=hash_text(message),
         date=_moment(message.get("edit_date") or message["date"]),
@@ -178,6 +178,13 @@ def _whole(amount: Any) -> int:
     if not isinstance(amount, int) or isinstance(amount, bool):
         raise ValueError("total_amount is not a whole number")
     return amount
+
+
+def _place(message_id: Any) -> int:
+    """Positive, and of a size that can be stored; real ones have 31 bits."""
+    if not 0 < (number := int(message_id)) < 2**63:
+        raise ValueError("message_id is out of range")
+    return number
 
 
 def _author(message: Mapping[str, Any]) -> int | None:

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 import settings
-from tests import live
+from tests import growth_world, live
+from tests import till as tills
+from tests.growth_world import Growth
 from tests.live import Bot, Server
+from tests.till import Till
 
 CHANNEL = "@live_photo"
 REVIEW_CHAT = -1001234567890
@@ -50,3 +53,34 @@ def other_bot(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         client = Bot(running.url)
         with client.session:
             yield client
+
+
+@pytest.fixture(scope="session")
+def _growth(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Growth]:
+    folder, state_dir = tmp_path_factory.mktemp("growth"), settings.load().state_dir
+    with growth_world.growth_world(folder, state_dir=state_dir) as running:
+        yield running
+
+
+@pytest.fixture
+def growth(_growth: Growth) -> Growth:
+    """A server that finds the Telegram of the sandbox, where all is well at first."""
+    growth_world.settle(_growth.world)
+    return _growth
+
+
+@pytest.fixture(scope="session")
+def open_till(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    """A server that takes money from all three providers, and asks for consent."""
+    with tills.open_till(tmp_path_factory.mktemp("till")) as running:
+        yield running
+
+
+@pytest.fixture
+def till(open_till: Till) -> Iterator[Till]:
+    """The same, with providers that behave; whatever a story did, the books are whole after it."""
+    yield open_till
+    for provider in tills.PROVIDERS:
+        open_till.sandbox.fair(provider)
+    open_till.hear(True)
+    assert tills.books() == {}

@@ -1,0 +1,153 @@
+"""The real server with a pretended Telegram beside it, and what only Telegram or the bot can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from sandbox.telegram import TOKEN
+from tests.live import Bot, Server
+from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, World, telegram_world
+
+CHANNEL_NAME, GROUP_NAME, LOST_CHANNEL = "live_photo", "live_photo_talk", "lost_channel"
+SECOND_CHANNEL, SECOND_NAME = -1005, "second_channel"
+SECRET = "webhook-secret-of-growth-0123456789"
+BOT_NAME = "growth_live_photo_bot"
+
+CHANNEL_BONUS, REVIEW_BONUS, REFERRAL_BONUS, REFERRAL_PERCENT = 5, 7, 3, 10
+
+_names = count(1)
+
+
+@dataclass
+class Growth:
+    """One server, one Telegram, and the bot between them.
+
+    private: all that was said in confidence, which no log and no public answer may repeat.
+    """
+
+    world: World
+    server: Server
+    bot: Bot
+    log: Path
+    private: set[str] = field(default_factory=set)
+
+    def visitor(self, **body: str) -> dict[str, Any]:
+        """A new user whom Telegram knows."""
+        user = self.bot.register(username=f"visitor_of_growth_{next(_names)}", **body)
+        self.world.control(
+            "PUT", f"/users/{user['telegramId']}", first_name="Гость", username=user["username"]
+        )
+        self.private |= {user["telegramId"], user["username"], user["refCode"]}
+        return user
+
+    def join(
+        self, user: dict[str, Any], status: str = "member", chat: int = CHANNEL, **more: Any
+    ) -> None:
+        """The user's place in a channel."""
+        path = f"/chats/{chat}/members/{user['telegramId']}"
+        self.world.control("PUT", path, status=status, **more)
+
+    def check_channel(
+        self, user: dict[str, Any], channel: str = f"@{CHANNEL_NAME}", **changes: str
+    ) -> requests.Response:
+        """subscriptionsCheckChannel."""
+        body = {"userId": user["id"], "telegramId": user["telegramId"], "channelUsername": channel}
+        return self.bot.post("/subscriptions/check-channel", body | changes)
+
+    def check_review(self, user: dict[str, Any], link: str | None = None) -> requests.Response:
+        """reviewsCheck."""
+        named = {} if link is None else {"messageLink": link}
+        self.private |= set(named.values())
+        return self.bot.post("/reviews/check", {"userId": user["id"]} | named)
+
+    def write(self, user: dict[str, Any] | None = None, **message: Any) -> dict[str, Any]:
+        """Somebody writes in the chat of reviews; the update that the bot gets."""
+        author = {} if user is None else {"user_id": int(user["telegramId"])}
+        text = f"Отзыв {next(_names)}: бабушка улыбается"
+        self.private.add(text)
+        wanted = {"chat_id": GROUP, "text": text} | author | message
+        return self._update(self.world.control("POST", "/messages", **wanted))
+
+    def edit(self, update: dict[str, Any]) -> dict[str, Any]:
+        """The author changes his words; the update that the bot gets."""
+        place = {"chat_id": GROUP, "message_id": update["message"]["message_id"]}
+        return self._update(self.world.control("PATCH", "/messages", text="Передумал", **place))
+
+    def forward(self, update: dict[str, Any], **headers: str) -> requests.Response:
+        """The bot passes an update on."""
+        return requests.post(
+            f"{self.server.url}/v1/webhooks/payments/telegram",
+            json=update,
+            headers={"X-Telegram-Bot-Api-Secret-Token": SECRET} | headers,
+            timeout=20,
+        )
+
+    def trouble(self, kind: str, method: str, **script: Any) -> None:
+        """What befalls the next calls of a method of the Bot API."""
+        self.world.control("POST", "/faults", kind=kind, call=method, **script)
+
+    def alarms(self) -> list[str]:
+        """What the operator was told about the bot so far."""
+        lines = self.server.errors()
+        return [each["message"] for each in lines if each["logger"] == "providers.telegram.calls"]
+
+    def _update(self, posted: dict[str, Any]) -> dict[str, Any]:
+        history = self.world.control("GET", "/updates")["history"]
+        return next(each for each in history if each["update_id"] == posted["update_id"])
+
+
+@contextmanager
+def growth_world(folder: Path, *, state_dir: Path) -> Iterator[Growth]:
+    """A channel with its group for reviews, a second channel, and one that Telegram does not know.
+
+    The server tells all it can in its log. What is wrong in Telegram are the only errors there.
+    """
+    with telegram_world() as world:
+        settle(world)
+        server = Server(folder, state_dir=state_dir, **_environ(world))
+        server.start()
+        bot = Bot(server.url)
+        try:
+            with bot.session:
+                yield Growth(world, server, bot, folder / "server.log")
+        finally:
+            server.stop()
+    errors = [line for line in server.errors() if not line["logger"].startswith("providers.")]
+    assert not errors, errors
+
+
+def settle(world: World) -> None:
+    """Everything in Telegram as it should be."""
+    chats: dict[int, dict[str, Any]] = {
+        CHANNEL: {"type": "channel", "username": CHANNEL_NAME, "linked_chat_id": GROUP},
+        SECOND_CHANNEL: {"type": "channel", "username": SECOND_NAME},
+        GROUP: {"type": "supergroup", "username": GROUP_NAME, "linked_chat_id": CHANNEL},
+        LOG_CHAT: {"type": "supergroup"},
+    }
+    for chat_id, chat in chats.items():
+        world.control("PUT", f"/chats/{chat_id}", **chat)
+    world.control("DELETE", "/faults")
+
+
+def _environ(world: World) -> dict[str, str]:
+    return {
+        "LOG_LEVEL": "DEBUG",
+        "TELEGRAM_API_URL": world.api,
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_BOT_USERNAME": BOT_NAME,
+        "TELEGRAM_WEBHOOK_SECRET": f"{SECRET},{SECRET[::-1]}",
+        "BONUS_CHANNELS": f"@{CHANNEL_NAME},https://t.me/Second_Channel,{LOST_CHANNEL}",
+        "REVIEW_CHAT": "@Live_Photo_Talk",
+        "REVIEW_LOG_CHAT": str(LOG_CHAT),
+        "CHANNEL_BONUS_TOKENS": str(CHANNEL_BONUS),
+        "REVIEW_BONUS_TOKENS": str(REVIEW_BONUS),
+        "REFERRAL_BONUS_TOKENS": str(REFERRAL_BONUS),
+        "REFERRAL_BONUS_PERCENT": str(REFERRAL_PERCENT),
+    }
