@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -12,17 +11,14 @@ import requests
 from sqlalchemy import update
 
 from db import snapshot, transaction
-from db.models import GenerationModel, Job
-from db.types import now
-from providers import instances
-from services import data, ledger, queue
-from services.queue import Claim
+from db.models import GenerationModel
+from services import ledger, queue
+from tests.crew import VIDEO, claimed, finish
 from tests.factories import make_image, make_user
 from tests.live import Bot, done, order, refused, unchanged
 from tests.threads import at_once
 
 ANIMATE, RESTORE = 10, 5  # prices in tokens
-VIDEO = b"the finished video"
 
 
 @pytest.fixture(autouse=True)
@@ -31,24 +27,6 @@ def _whole_books() -> Iterator[None]:
     yield
     with snapshot() as session:
         assert not any(ledger.violations(session).values())
-
-
-def claimed(job: dict[str, Any]) -> Claim:
-    """The job in a worker's hands; it is taken before all others."""
-    with transaction() as session:
-        early = now().replace(year=2000)
-        session.execute(update(Job).where(Job.id == job["id"]).values(run_at=early))
-        claim = queue.claim(session, "a worker")
-    assert claim is not None and str(claim.job_id) == job["id"]
-    return claim
-
-
-def finish(claim: Claim) -> None:
-    with transaction() as session:
-        row = data.reserve(session, "video", content_type="video/mp4", now=now())
-    instances.storage().put(row.storage_key, io.BytesIO(VIDEO), content_type="video/mp4")
-    with transaction() as session:
-        assert queue.finish(session, claim, row.id, size_bytes=len(VIDEO), meta={}, now=now())
 
 
 def test_a_paid_order_is_made_and_its_result_handed_out(bot: Bot) -> None:
@@ -63,7 +41,7 @@ def test_a_paid_order_is_made_and_its_result_handed_out(bot: Bot) -> None:
     path = f"/jobs/{ordered['id']}"
     assert done(bot.get(path), 200) == ordered
 
-    claim = claimed(ordered)
+    claim = claimed(ordered["id"])
     with transaction() as session:
         assert queue.renew(session, claim, progress=40)
     running = done(bot.get(path), 200)
@@ -86,7 +64,7 @@ def test_a_paid_order_is_made_and_its_result_handed_out(bot: Bot) -> None:
 def test_an_order_that_fails_gives_the_tokens_back_and_says_why(bot: Bot) -> None:
     user = make_user(RESTORE)
     job = bot.order(user.id, make_image().id)
-    claim, words = claimed(job), "Файл повреждён."
+    claim, words = claimed(job["id"]), "Файл повреждён."
     with transaction() as session:
         queue.fail(session, claim, code="image_truncated", message=words, retryable=False)
     failed = done(bot.get(f"/jobs/{job['id']}"), 200)
@@ -143,7 +121,7 @@ def test_a_cancelled_order_gives_its_tokens_back_once(bot: Bot) -> None:
 
 def test_an_order_in_work_or_ready_cannot_be_cancelled(bot: Bot) -> None:
     job = bot.order(make_user(RESTORE).id, make_image().id)
-    path, claim = f"/jobs/{job['id']}/cancel", claimed(job)
+    path, claim = f"/jobs/{job['id']}/cancel", claimed(job["id"])
     with unchanged():
         assert refused(bot.post(path), "job_not_cancellable") == {"status": "processing"}
     finish(claim)

@@ -1,0 +1,38 @@
+"""The worker's part of a job, played in the test's own process."""
+
+from __future__ import annotations
+
+import io
+from uuid import UUID
+
+from sqlalchemy import update
+
+from db import transaction
+from db.models import Job
+from db.types import now
+from providers import instances
+from services import data, queue
+from services.queue import Claim
+
+VIDEO = b"the finished video"
+
+
+def claimed(job_id: UUID | str) -> Claim:
+    """The job in a worker's hands; it goes before all others that wait or were left behind."""
+    left = update(Job).where(Job.status == "processing", Job.lease_until < now())
+    with transaction() as session:
+        session.execute(left.values(lease_until=now().replace(year=2099)))
+        early = now().replace(year=2000)
+        session.execute(update(Job).where(Job.id == job_id).values(run_at=early))
+        claim = queue.claim(session, "a worker")
+    assert claim is not None and str(claim.job_id) == str(job_id)
+    return claim
+
+
+def finish(claim: Claim) -> None:
+    """The job done, with VIDEO as its result."""
+    with transaction() as session:
+        row = data.reserve(session, "video", content_type="video/mp4", now=now())
+    instances.storage().put(row.storage_key, io.BytesIO(VIDEO), content_type="video/mp4")
+    with transaction() as session:
+        assert queue.finish(session, claim, row.id, size_bytes=len(VIDEO), meta={}, now=now())

@@ -1,0 +1,170 @@
+"""What an operation costs the database, in statements, each of them a round trip.
+
+Counted by PostgreSQL's own log, as drivers and pools send more than the code shows: BEGIN and
+COMMIT, savepoints, settings. The numbers are exact so that a change for the worse is seen.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event
+
+import settings
+from db.session import engine
+from handlers import data, jobs, lotteries, referrals, reviews, tariffs, transactions, users
+from providers import instances
+from spec.multipart import FilePart
+from tests.crew import claimed, finish
+from tests.factories import make_image, make_job, make_user
+from tests.live import order
+
+TEXT = {"type": "text", "fileName": "a.txt", "contentType": "text/plain"}
+ALL = 200  # rows of a list
+
+
+@dataclass
+class World:
+    """A customer with a finished, a queued and a waiting order, and files in every state."""
+
+    telegram_id: str
+    ref_code: str
+    user: str
+    poor: str
+    photo: str
+    queued: str
+    cancelled: str
+    uploaded: str
+    key: str
+
+
+@pytest.fixture
+def world(database: str) -> World:
+    user, poor, photo = make_user(100), make_user(), make_image()
+    finish(claimed(make_job(user.id, data_id=photo.id).id))
+    queued, cancelled = (str(make_job(user.id, data_id=photo.id).id) for _ in range(2))
+    jobs.jobs_cancel(cancelled)
+    form = data.data_get_presign(TEXT, None)[0]
+    instances.storage().put(form["fields"]["key"], io.BytesIO(b"Hi"), content_type="text/plain")
+    wish, key = order(user.id, photo.id), uuid4().hex
+    jobs.jobs_create(wish, key)
+    return World(
+        user.telegram_id,
+        user.ref_code,
+        str(user.id),
+        str(poor.id),
+        str(photo.id),
+        queued,
+        cancelled,
+        form["dataId"],
+        key,
+    )
+
+
+@pytest.fixture
+def heard(world: World) -> Iterator[Callable[[Callable[[], Any]], list[str]]]:
+    """The first word of each statement the server hears during a call."""
+    log = settings.load().state_dir / "postgres" / "server.log"
+
+    def tell(connection: Any, _: Any) -> None:
+        connection.cursor().execute("SET log_statement TO 'all'")
+        connection.commit()
+
+    def listen(call: Callable[[], Any]) -> list[str]:
+        end = log.stat().st_size
+        call()
+        with log.open() as file:
+            file.seek(end)
+            return re.findall(r"LOG:  statement: (\w+)", file.read())
+
+    engine().dispose()
+    event.listen(engine(), "connect", tell)
+    try:
+        users.users_get_by_id(world.user)  # connects
+        yield listen
+    finally:
+        event.remove(engine(), "connect", tell)
+        engine().dispose()
+
+
+def text_file() -> FilePart:
+    return FilePart("file", "a.txt", "text/plain", io.BytesIO(b"Hi"), 2)
+
+
+READS: dict[str, tuple[int, Callable[[World], Any]]] = {
+    "usersGetById": (1, lambda w: users.users_get_by_id(w.user)),
+    "usersGetBalance": (1, lambda w: users.users_get_balance(w.user)),
+    "jobsGet": (1, lambda w: jobs.jobs_get(w.queued)),
+    "jobsList": (1, lambda w: jobs.jobs_list(w.user, ALL, None)),
+    "transactionsList": (1, lambda w: transactions.transactions_list(w.user, ALL, None)),
+    "tariffsList": (1, lambda w: tariffs.tariffs_list(ALL, None)),
+    "referralsGetLink": (1, lambda w: referrals.referrals_get_link(w.user)),
+    "referralsHistory, of nobody yet": (
+        2,
+        lambda w: referrals.referrals_history(w.user, ALL, None),
+    ),
+    "referralsStats": (3, lambda w: referrals.referrals_stats(w.user)),
+    "lotteriesHistory": (2, lambda w: lotteries.lotteries_history(ALL, None)),
+    "dataConfirmUpload again": (1, lambda w: data.data_confirm_upload(w.photo)),
+}
+# BEGIN and COMMIT included; with a key there are the key, its answer, and a savepoint's two.
+WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
+    "usersRegisterOrLogin, known": (
+        3,
+        lambda w: users.users_register_or_login({"telegramId": w.telegram_id}, None),
+    ),
+    "usersRegisterOrLogin, new name": (
+        4,
+        lambda w: users.users_register_or_login(
+            {"telegramId": w.telegram_id, "username": uuid4().hex}, None
+        ),
+    ),
+    "usersRegisterOrLogin, first visit": (
+        4,
+        lambda w: users.users_register_or_login({"telegramId": uuid4().hex}, None),
+    ),
+    "usersRegisterOrLogin, first visit by invitation": (
+        7,
+        lambda w: users.users_register_or_login(
+            {"telegramId": uuid4().hex, "refCode": w.ref_code}, None
+        ),
+    ),
+    "usersUpdateConsent": (3, lambda w: users.users_update_consent(w.user, {"consentPd": True})),
+    "dataGetPresign": (3, lambda w: data.data_get_presign(TEXT, None)),
+    "dataConfirmUpload": (5, lambda w: data.data_confirm_upload(w.uploaded)),
+    "dataUploadMultipart": (7, lambda w: data.data_upload_multipart({"type": "text"}, text_file())),
+    "jobsCreate, paid": (8, lambda w: jobs.jobs_create(order(w.user, w.photo), None)),
+    "jobsCreate, paid, with a key": (
+        12,
+        lambda w: jobs.jobs_create(order(w.user, w.photo), uuid4().hex),
+    ),
+    "jobsCreate, replayed": (4, lambda w: jobs.jobs_create(order(w.user, w.photo), w.key)),
+    "jobsCreate, waiting": (6, lambda w: jobs.jobs_create(order(w.poor, w.photo), None)),
+    "jobsCancel": (9, lambda w: jobs.jobs_cancel(w.queued)),
+    "jobsCancel again": (5, lambda w: jobs.jobs_cancel(w.cancelled)),
+    "reviewsCheck, nothing found": (5, lambda w: reviews.reviews_check({"userId": w.user})),
+}
+
+
+@pytest.mark.parametrize("operation", READS)
+def test_a_read_is_not_wrapped_in_a_transaction(
+    world: World, heard: Callable[[Callable[[], Any]], list[str]], operation: str
+) -> None:
+    expected, call = READS[operation]
+    assert heard(lambda: call(world)) == ["SELECT"] * expected
+
+
+@pytest.mark.parametrize("operation", WRITES)
+def test_a_write_costs_what_it_did(
+    world: World, heard: Callable[[Callable[[], Any]], list[str]], operation: str
+) -> None:
+    expected, call = WRITES[operation]
+    statements = heard(lambda: call(world))
+    assert len(statements) == expected, statements
+    assert statements.count("BEGIN") == statements.count("COMMIT")
