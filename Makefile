@@ -14,7 +14,7 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test coverage check lint types format fuzz lock migration image clean
+.PHONY: help setup run demo test coverage check lint types format fuzz lock migration bench image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ migration: .venv/.dev ## Draft a migration from the models: make migration NAME=
 	$(BIN)/alembic -c db/migrations/alembic.ini revision --autogenerate --message "$(NAME)" \
 		--rev-id $$(printf '%04d' $$(($$(ls db/migrations/versions/*.py | wc -l) + 1)))
 
+bench: .venv/.bench ## Measure our server against its peers (needs wrk); the table goes to docs/quality.md
+	$(BIN)/python -m bench --write $(ARGS)
+
 image: ## Build the Docker image livephoto-backend
 	docker build --tag livephoto-backend .
 
@@ -90,6 +93,11 @@ PIP := PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip --quiet --disable-pip-ve
 
 .venv/.dev: requirements-dev.txt | .venv/.uv
 	$(call install,$<)
+
+# Peers of `make bench`, beside our own packages: both servers then run on the same ones.
+.venv/.bench: bench/requirements.txt | .venv/.dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r $<
+	@touch $@
 
 # The pin and hashes of uv are those of requirements-dev.txt.
 .venv/.uv: | $(BIN)/python

@@ -1,0 +1,1 @@
+"""Our server against its peers, on one machine and one database: `make bench`."""

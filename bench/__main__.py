@@ -1,0 +1,116 @@
+"""`python -m bench`: all servers in turn, operation by operation; the table goes to the docs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from bench import load, report, statements, world
+from bench.operations import OPERATIONS, Operation
+from bench.servers import SERVERS, Server, environment
+from db import schema, session, transaction
+from db.embedded import EmbeddedPostgres
+from services import catalog
+
+# Durable writes as in production would measure the disk of this machine, for all servers alike.
+POSTGRES = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+EVENTS_PER_SECOND = 900  # more than any server settles; each is sent once
+FLOOR = "pgbench"
+
+
+@click.command()
+@click.option("--operations", "-o", multiple=True, help="Only these operations.")
+@click.option("--servers", "-s", multiple=True, help="Only these servers.")
+@click.option("--rounds", default=3, help="Runs of each server and operation, alternating.")
+@click.option("--seconds", default=3.0, help="Length of one run.")
+@click.option("--write/--no-write", default=False, help="Put table and plot into docs/.")
+def main(
+    operations: Sequence[str], servers: Sequence[str], rounds: int, seconds: float, write: bool
+) -> None:
+    """Measure CPU for one request and throughput."""
+    chosen = [each for each in OPERATIONS if not operations or each.name in operations]
+    names = [each for each in (*SERVERS, FLOOR) if not servers or each in servers]
+    with tempfile.TemporaryDirectory(prefix="livephoto-bench-") as home:
+        folder = Path(home)
+        folder.chmod(0o755)
+        with EmbeddedPostgres(folder / "postgres", extra_config=POSTGRES) as started:
+            url = started.replace("+psycopg2", "", 1)
+            os.environ.update(environment(url, folder))
+            results = _measured(url, folder, chosen, names, rounds, seconds)
+    table = report.table(results)
+    click.echo(table)
+    if write:
+        report.write(table, results, rounds=rounds, seconds=seconds)
+
+
+def _measured(
+    url: str,
+    folder: Path,
+    operations: Sequence[Operation],
+    names: Sequence[str],
+    rounds: int,
+    seconds: float,
+) -> report.Results:
+    _fill(url)
+    results: report.Results = {}
+    with ExitStack() as stack:
+        servers = [_started(name, url, folder, stack) for name in names if name != FLOOR]
+        for server in servers:
+            server.wait()
+        for operation in operations:
+            click.echo(operation.name, err=True)
+            world.settle_down(url)
+            for server in servers:
+                _run(server, operation, url, folder, number=0, seconds=1)  # warms up
+            for number in range(1, rounds + 1):
+                for server in servers:
+                    run = _run(server, operation, url, folder, number=number, seconds=seconds)
+                    results.setdefault((operation.name, server.name), []).append(run)
+                if FLOOR in names:
+                    run = _floor(operation, url, folder, number=number, seconds=seconds)
+                    results.setdefault((operation.name, FLOOR), []).append(run)
+    return results
+
+
+def _started(name: str, url: str, folder: Path, stack: ExitStack) -> Server:
+    server = Server(name, environment(url, folder), folder)
+    stack.callback(server.stop)
+    return server
+
+
+def _fill(url: str) -> None:
+    schema.upgrade(session.database_url())
+    with transaction() as opened:
+        catalog.seed(opened)
+    world.fill(url)
+
+
+def _run(
+    server: Server, operation: Operation, url: str, folder: Path, *, number: int, seconds: float
+) -> load.Run:
+    batch = f"{server.name}{number}"
+    count = int(seconds * EVENTS_PER_SECOND) if operation.once else world.USERS
+    if operation.once:
+        world.open_payments(url, batch, count)
+    file = load.prepare(folder / "requests", operation.requests(count, batch))
+    return load.drive(server, operation, file, seconds=seconds)
+
+
+def _floor(
+    operation: Operation, url: str, folder: Path, *, number: int, seconds: float
+) -> load.Run:
+    if operation.once and number == 1:
+        world.open_payments(url, statements.BATCH, 60_000)
+    file = folder / f"{operation.name}.sql"
+    if not file.exists():
+        statements.script(operation, file)
+    return load.floor(file, url, seconds=seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The same six operations as others would write them."""
