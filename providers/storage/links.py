@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
+
+REMEMBERED_LINKS = 4096  # about a kilobyte each
 
 
 class LinkInvalid(Exception):
@@ -50,6 +53,10 @@ class Links:
         self._clock = clock
         self._upload = _serializer(secret, "upload")
         self._download = _serializer(secret, "download")
+        # Lists show the same links again and again for a quarter of their life.
+        self._signed = lru_cache(maxsize=REMEMBERED_LINKS)(
+            lambda permit: _dumped(self._download, permit)
+        )
 
     def upload_token(self, key: str, *, content_type: str, max_bytes: int, expires_in: int) -> str:
         """A token for UploadPolicy, valid for `expires_in` seconds."""
@@ -72,7 +79,7 @@ class Links:
         """
         step = max(1, expires_in // 4)
         expires_at = -(-(int(self._clock()) + expires_in) // step) * step
-        return _dumped(self._download, DownloadPermit(key, content_type, filename, expires_at))
+        return self._signed(DownloadPermit(key, content_type, filename, expires_at))
 
     def download_permit(self, token: str) -> DownloadPermit:
         """What the token permits now, else LinkInvalid."""
