@@ -25,7 +25,8 @@ def written() -> list[tuple[str, str]]:
     for folder in ROOT.iterdir():
         if folder.name not in SKIPPED and not folder.name.endswith("_cache"):
             files = [folder] if folder.is_file() else folder.rglob("*")
-            texts = (f for f in files if f.is_file() and f.suffix in TEXTS)
+            ours = (f for f in files if "node_modules" not in f.parts)
+            texts = (f for f in ours if f.suffix in TEXTS and f.is_file())
             found += [(str(f.relative_to(ROOT)), f.read_text("utf-8", "replace")) for f in texts]
     return found
 
