@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterable, Sequence
 
@@ -16,7 +15,7 @@ from errors import CODES
 from settings import Settings, described
 from spec import CONTRACT
 from spec.operations import operations_of
-from tests.house.code import ROOT, sources
+from tests.house.code import ROOT
 
 UNTOLD = "say here what it does"
 README = ROOT / "README.md"
@@ -48,20 +47,15 @@ def cli_table() -> str:
 
 def operations_table() -> str:
     """Every operation with the text that its row in README has, which is written by hand."""
-    row = re.compile(
-        r"^\| `\w+ \S+` \| (\w+) \| (.*?)(?: \(not there yet: 501\))? \|$", re.MULTILINE
-    )
-    told = dict(row.findall(README.read_text("utf-8")))
-    missing = set(_not_there_yet())
-    rows = [
+    told = dict(re.findall(r"^\| `\w+ \S+` \| (\w+) \| (.*) \|$", README.read_text(), re.MULTILINE))
+    rows = (
         (
             _code(f"{each.method} {each.path}"),
             each.operation_id,
-            told.get(each.operation_id, UNTOLD)
-            + (" (not there yet: 501)" if each.function_name in missing else ""),
+            told.get(each.operation_id, UNTOLD),
         )
         for each in operations_of(CONTRACT)
-    ]
+    )
     return _table(("Call", "operationId", "What it does"), rows)
 
 
@@ -82,15 +76,6 @@ def written(text: str) -> str:
         _, _, after = rest.partition(end)
         text = f"{before}{start}{table()}{end}{after}"
     return text
-
-
-def _not_there_yet() -> Iterable[str]:
-    """Handlers that do nothing but refuse."""
-    for source in (each for each in sources() if each.room == "handlers"):
-        for node in source.tree.body:
-            refuses = "raise ApiError('not_implemented')"
-            if isinstance(node, ast.FunctionDef) and ast.unparse(node.body[-1]) == refuses:
-                yield node.name
 
 
 def _commands(group: click.Group, prefix: str) -> Iterable[tuple[str, str]]:
