@@ -95,7 +95,7 @@ def _reader(name: str, described: fields.Field[Any]) -> Callable[[Any], Any]:
         return lambda _: described.constant
     if isinstance(described, fields.Function) and described.serialize_func is not None:
         return cast(Callable[[Any], Any], described.serialize_func)
-    return attrgetter(name)
+    return attrgetter(described.attribute or name)
 
 
 class User(Component):
