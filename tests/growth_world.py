@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -12,8 +16,9 @@ from typing import Any
 import requests
 
 from sandbox.telegram import TOKEN
-from tests.live import Bot, Server
+from tests.live import Bot, Server, done
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, World, telegram_world
+from tests.wire import ROOT
 
 CHANNEL_NAME, GROUP_NAME, LOST_CHANNEL = "live_photo", "live_photo_talk", "lost_channel"
 SECOND_CHANNEL, SECOND_NAME = -1005, "second_channel"
@@ -35,7 +40,8 @@ class Growth:
     world: World
     server: Server
     bot: Bot
-    log: Path
+    folder: Path
+    environ: dict[str, str] = field(repr=False)
     private: set[str] = field(default_factory=set)
 
     def visitor(self, **body: str) -> dict[str, Any]:
@@ -89,6 +95,66 @@ class Growth:
             timeout=20,
         )
 
+    @contextmanager
+    def updates_posted(self) -> Iterator[None]:
+        """Telegram itself posts what is about payments to the server."""
+        self.world.call_bot(
+            "setWebhook",
+            url=f"{self.server.url}/v1/webhooks/payments/telegram",
+            secret_token=SECRET,
+            allowed_updates=["message", "pre_checkout_query"],
+            drop_pending_updates=True,
+        )
+        yield
+        self.world.call_bot("deleteWebhook", drop_pending_updates=True)
+
+    def pay(self, user: dict[str, Any], rub: int) -> str:
+        """The user pays in Telegram; the charge, whose update is on its way."""
+        wish = {"userId": user["id"], "amountRub": rub, "provider": "telegram"}
+        link = done(self.bot.post("/payments/intents", wish), 201)["paymentUrl"]
+        payer = int(user["telegramId"])
+        paid = self.world.control("POST", "/pay", link=link, user_id=payer)
+        assert paid["status"] == "paid", paid
+        charge: str = paid["telegram_payment_charge_id"]
+        self.private.add(link)
+        return charge
+
+    @contextmanager
+    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
+        """The real worker at work; at its start it does all its duties once."""
+        path = self.folder / f"worker-{next(_names)}.log"
+        with path.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.flows.quick_worker"],
+                cwd=ROOT,
+                env={**os.environ, **self.environ},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            # Sooner it would not know how to stop.
+            eventually(lambda: "worker started" in path.read_text("utf-8"), 30)
+            yield process
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+    def cli(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code of an operator's command, what it says, and what it complains of."""
+        ended = subprocess.run(
+            [sys.executable, "cli.py", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return ended.returncode, ended.stdout.strip(), ended.stderr.strip()
+
+    def logs(self) -> str:
+        """All that server and workers have written so far."""
+        return "".join(each.read_text("utf-8") for each in self.folder.glob("*.log"))
+
     def trouble(self, kind: str, method: str, **script: Any) -> None:
         """What befalls the next calls of a method of the Bot API."""
         self.world.control("POST", "/faults", kind=kind, call=method, **script)
@@ -103,6 +169,14 @@ class Growth:
         return next(each for each in history if each["update_id"] == posted["update_id"])
 
 
+def eventually(fact: Callable[[], bool], seconds: float = 15) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.05)
+
+
 @contextmanager
 def growth_world(folder: Path, *, state_dir: Path) -> Iterator[Growth]:
     """A channel with its group for reviews, a second channel, and one that Telegram does not know.
@@ -111,12 +185,13 @@ def growth_world(folder: Path, *, state_dir: Path) -> Iterator[Growth]:
     """
     with telegram_world() as world:
         settle(world)
-        server = Server(folder, state_dir=state_dir, **_environ(world))
+        environ = _environ(world)
+        server = Server(folder, state_dir=state_dir, **environ)
         server.start()
         bot = Bot(server.url)
         try:
             with bot.session:
-                yield Growth(world, server, bot, folder / "server.log")
+                yield Growth(world, server, bot, folder, environ)
         finally:
             server.stop()
     errors = [line for line in server.errors() if not line["logger"].startswith("providers.")]
