@@ -24,6 +24,7 @@ from connexion.apps.flask import FlaskApi, FlaskApp, FlaskASGIApp
 from connexion.middleware import ConnexionMiddleware
 from connexion.operations import AbstractOperation
 
+from logs import EXCHANGE
 from spec import forms
 from spec.answers import Answers
 from spec.bodies import ARGUMENTS, RAW
@@ -140,6 +141,8 @@ class OperationView:
         finally:
             forms.close(context)
         self._answers.require(self._operation_id, status, data)
+        if status >= 400:  # a refusal that was stored with its Idempotency-Key
+            scope[EXCHANGE].code = data.get("code")
         return flask.Response(
             b"" if data is None and status == 204 else orjson.dumps(data),
             status=status,

@@ -90,9 +90,13 @@ def launcher(
 
 
 def alive(pid: int) -> bool:
-    """Whether it runs; a zombie does not."""
-    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False)
-    return shown.stdout.strip() not in (b"", b"Z", b"Zs")
+    """Whether it still runs after a moment; a zombie does not, and a killed one takes a while."""
+    for _ in range(50):
+        shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True)
+        if shown.stdout.strip()[:1] in (b"", b"Z"):
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def test_data_password_and_port_outlive_a_restart(folder: Path) -> None:
