@@ -1,0 +1,296 @@
+"""Our server connected to all three providers, which are played by the sandbox."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import flask
+import requests
+from werkzeug.serving import make_server
+
+import sandbox
+import settings
+from db import reading, snapshot
+from db.models import Payment
+from services import ledger, operations, payments
+from tests import live
+from tests.live import Bot, Server, done
+from tests.payment_world import Sandbox
+from tests.wire import ROOT
+
+PROVIDERS = ("yookassa", "stripe", "telegram")
+PATIENCE_SECONDS = 20
+OPTIONS = sandbox.Options()
+OLD_STRIPE_SECRET = "whsec_being_rolled_out"
+OLD_TELEGRAM_SECRET = "telegram-being-rolled-out"
+RUB, TOKENS, STARS = 200, 20, 167
+
+
+class CountingSandbox(Sandbox):
+    """The sandbox, and every call of the providers' APIs in the order it came."""
+
+    def __init__(self, url: str, calls: list[str]) -> None:
+        super().__init__(url)
+        self._calls = calls
+
+    def calls(self, path: str = "") -> int:
+        """How many calls have had `path` in their "POST /yookassa/v3/payments"."""
+        return sum(path in call for call in list(self._calls))
+
+    def fair(self, provider: str) -> None:
+        """Forget what was scripted."""
+        self.control("DELETE", f"/{provider}/faults")
+
+
+@contextmanager
+def counting_sandbox() -> Iterator[CountingSandbox]:
+    """A fresh sandbox of all three providers that sends its webhooks nowhere yet."""
+    app, calls = sandbox.create_app(), list[str]()
+
+    @app.before_request
+    def count() -> None:
+        if not flask.request.path.startswith("/control"):
+            calls.append(f"{flask.request.method} {flask.request.path}")
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield CountingSandbox(f"http://127.0.0.1:{server.server_port}", calls)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def environ(played: Sandbox) -> dict[str, str]:
+    """Settings that connect a server or worker to the sandbox."""
+    return {
+        "REQUIRE_CONSENT": "true",
+        "YOOKASSA_API_URL": f"{played.url}/yookassa/v3",
+        "YOOKASSA_SHOP_ID": OPTIONS.yookassa_shop_id,
+        "YOOKASSA_SECRET_KEY": OPTIONS.yookassa_secret_key,
+        "STRIPE_API_URL": f"{played.url}/stripe",
+        "STRIPE_SECRET_KEY": OPTIONS.stripe_secret_key,
+        "STRIPE_WEBHOOK_SECRET": f"{OLD_STRIPE_SECRET},{OPTIONS.stripe_webhook_secrets[0]}",
+        "TELEGRAM_API_URL": f"{played.url}/telegram",
+        "TELEGRAM_BOT_TOKEN": OPTIONS.telegram_bot_token,
+        "TELEGRAM_BOT_USERNAME": OPTIONS.telegram_bot_username,
+        "TELEGRAM_WEBHOOK_SECRET": f"{OLD_TELEGRAM_SECRET},{OPTIONS.telegram_webhook_secret}",
+    }
+
+
+@dataclass
+class Till:
+    """A server, its bot, the providers, and what their customers and operators do."""
+
+    server: Server
+    bot: Bot
+    sandbox: CountingSandbox
+    environ: dict[str, str] = field(repr=False)
+
+    def customer(self, **body: str) -> dict[str, Any]:
+        """A new visitor who agrees to everything."""
+        user = self.bot.register(**body)
+        done(self.bot.patch(f"/users/{user['id']}/consent", {"consentPd": True}), 200)
+        return user
+
+    def ask(
+        self, user: dict[str, Any], by: str, *, key: str | None = None, **body: Any
+    ) -> requests.Response:
+        """paymentsCreateIntent, of RUB rubles unless the body says otherwise."""
+        wish = {"userId": user["id"], "provider": by, "amountRub": RUB} | body
+        return self.bot.post("/payments/intents", wish, key=key)
+
+    def intent(self, user: dict[str, Any], provider: str, **body: Any) -> dict[str, Any]:
+        """A payment that can be paid."""
+        intent: dict[str, Any] = done(self.ask(user, provider, **body), 201)
+        return intent
+
+    def pay(self, user: dict[str, Any], intent: dict[str, Any]) -> dict[str, Any]:
+        """The customer pays; the provider then tells us in its own time."""
+        if intent["provider"] == "telegram":
+            link, payer = intent["paymentUrl"], int(user["telegramId"])
+            return self.sandbox.control("POST", "/telegram/pay", link=link, user_id=payer)
+        return self.sandbox.control("POST", f"{_path(intent)}/pay")
+
+    def lever(self, intent: dict[str, Any], lever: str, **body: Any) -> Any:
+        """Something that befalls a payment at its provider: decline, expire, dispute."""
+        return self.sandbox.control("POST", f"{_path(intent)}/{lever}", **body)
+
+    def paid(self, user: dict[str, Any], provider: str, **body: Any) -> dict[str, Any]:
+        """A payment whose tokens have come."""
+        intent = self.intent(user, provider, **body)
+        self.pay(user, intent)
+        self.wait_for(intent, "succeeded")
+        return intent
+
+    def cabinet_refund(self, intent: dict[str, Any], minor: int | None = None) -> None:
+        """The shop's owner returns money, all without `minor`, in the provider's own cabinet."""
+        payment = self.payment(intent)
+        if intent["provider"] == "yookassa":
+            value = f"{(RUB * 100 if minor is None else minor) / 100:.2f}"
+            amount = {"value": value, "currency": "RUB"}
+            body = {"payment_id": payment.reference, "amount": amount}
+            login = (OPTIONS.yookassa_shop_id, OPTIONS.yookassa_secret_key)
+            headers = {"Idempotence-Key": os.urandom(8).hex()}
+            answer = requests.post(
+                f"{self.sandbox.yookassa}/refunds", json=body, auth=login, headers=headers
+            )
+        elif intent["provider"] == "stripe":
+            api = f"{self.sandbox.stripe}/v1"
+            headers = {"Authorization": f"Bearer {OPTIONS.stripe_secret_key}"}
+            page = requests.get(f"{api}/checkout/sessions/{payment.reference}", headers=headers)
+            form = {"payment_intent": page.json()["payment_intent"]}
+            form |= {"amount": str(minor)} if minor is not None else {}
+            answer = requests.post(f"{api}/refunds", data=form, headers=headers)
+        else:
+            answer = requests.post(
+                f"{self.sandbox.url}/telegram/bot{OPTIONS.telegram_bot_token}/refundStarPayment",
+                json={
+                    "user_id": int(payment.payer_telegram_id),
+                    "telegram_payment_charge_id": payment.charge_reference,
+                },
+            )
+        assert answer.ok, answer.text
+
+    def payment(self, intent: dict[str, Any]) -> Payment:
+        """Our row of an intent."""
+        with reading() as session:
+            return payments.get(session, UUID(intent["id"]))
+
+    def events(self, intent: dict[str, Any]) -> list[tuple[str, str]]:
+        """Kind and state of what was told about a payment, in the order of arrival."""
+        with reading() as session:
+            rows = operations.events_of(session, UUID(intent["id"]))
+        return [(row.kind, row.state) for row in rows]
+
+    def wait_for(self, intent: dict[str, Any], status: str) -> Payment:
+        """Until a payment is in this status."""
+        wait_until(lambda: self.payment(intent).status == status)
+        return self.payment(intent)
+
+    def history(self, user: dict[str, Any]) -> list[tuple[str, str, float]]:
+        """Type, status and tokens of the user's transactions, newest first."""
+        rows = done(self.bot.get("/transactions", userId=user["id"]), 200)
+        return [(row["type"], row["status"], row["tokensDelta"]) for row in rows]
+
+    def webhook(self, provider: str, body: bytes, **headers: str) -> requests.Response:
+        """A POST to our webhook by somebody who may not be the provider."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return requests.post(
+            f"{self.bot.url}/webhooks/payments/{provider}",
+            data=body,
+            headers={"Content-Type": "application/json"} | named,
+            timeout=30,
+        )
+
+    def hear(self, yes: bool) -> None:
+        """Whether the webhooks of the providers reach us; what was missed is sent afterwards."""
+        for provider in ("yookassa", "stripe"):
+            self.sandbox.control("PUT", f"/{provider}/webhook", paused=not yes)
+        self.sandbox.control("PUT", "/telegram/pace", paused=not yes)
+
+    def connect(self) -> None:
+        """Tell the providers where our webhooks are, as an operator does in their cabinets."""
+        url = f"{self.bot.url}/webhooks/payments"
+        for provider in ("yookassa", "stripe"):
+            path = f"/{provider}/webhook"
+            self.sandbox.control("PUT", path, url=f"{url}/{provider}", retry_scale=0.05)
+        done(
+            requests.post(
+                f"{self.sandbox.url}/telegram/bot{OPTIONS.telegram_bot_token}/setWebhook",
+                json={
+                    "url": f"{url}/telegram",
+                    "secret_token": OPTIONS.telegram_webhook_secret,
+                },
+            ),
+            200,
+        )
+        self.sandbox.control("PUT", "/telegram/pace", retry_scale=0.05)
+
+    @contextmanager
+    def worker(self, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker with a quick engine; at its start it does all its duties once."""
+        process = self.start("-m", "tests.flows.quick_worker", **changes)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def start(self, *arguments: str, **changes: str) -> subprocess.Popen[bytes]:
+        """One of our programs, connected like the server."""
+        settled = {**os.environ, **self.environ, "LOG_LEVEL": "ERROR", **changes}
+        return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=settled)
+
+    def cli(self, *arguments: str) -> tuple[int, str]:
+        """Exit code of an operator's command, and what it says."""
+        ended = subprocess.run(
+            [sys.executable, "cli.py", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return ended.returncode, ended.stdout.strip()
+
+
+@contextmanager
+def open_till(folder: Path, **changes: str) -> Iterator[Till]:
+    """A server on the database of this run, and a sandbox whose webhooks reach it."""
+    with counting_sandbox() as played:
+        settled = environ(played) | changes
+        state_dir = settings.load().state_dir
+        with live.serve(folder, state_dir=state_dir, **settled) as server:
+            bot = Bot(server.url)
+            till = Till(server, bot, played, settled)
+            till.connect()
+            with bot.session:
+                yield till
+
+
+def wait_until(fact: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    """Until `fact` holds."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline, "took too long"
+        time.sleep(0.03)
+
+
+def signed(
+    event: Any, *secrets: str, at: float | None = None, raw: bytes | None = None
+) -> tuple[bytes, str]:
+    """Body and Stripe-Signature of an event, as Stripe sends them."""
+    body = json.dumps(event).encode() if raw is None else raw
+    stamp = int(time.time() if at is None else at)
+    marks = [
+        hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+        for secret in secrets or OPTIONS.stripe_webhook_secrets
+    ]
+    return body, ",".join([f"t={stamp}", *(f"v1={mark}" for mark in marks)])
+
+
+def books() -> dict[str, list[str]]:
+    """Rules of the ledger that are broken, and where; empty when the books are whole."""
+    with snapshot() as session:
+        return {rule: rows for rule, rows in ledger.violations(session).items() if rows}
+
+
+def _path(intent: dict[str, Any]) -> str:
+    kind = {"yookassa": "payments", "stripe": "sessions"}[intent["provider"]]
+    return f"/{intent['provider']}/{kind}/{intent['reference']}"
