@@ -6,36 +6,35 @@ without anybody's help, and what was acknowledged is there.
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, create_engine, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from db import schema
 from db.embedded import EmbeddedPostgres
 from db.models import Data, Job, User
-from services import catalog, grants, ledger
-from tests import live
+from db.types import now
+from services import catalog
+from tests import live, wire
 from tests.live import Bot, Server, done, order, refused
+from tests.load import CLIENTS, PHOTO, PRICE, RECOVERY_SECONDS, TOKENS, Load
 
-CLIENTS = 6
-PHOTO = (Path(__file__).parents[2] / "samples/tiny_portrait_150px.jpg").read_bytes()
-PRICE, TOKENS = 5, 100_000
 ANSWER_SECONDS = 6  # a wait for a connection and a statement, and a slow machine
-RECOVERY_SECONDS = 10
 MANY = 20  # orders: enough for each client to have been hit
 
 
@@ -72,84 +71,6 @@ def world() -> Iterator[World]:
         shutil.rmtree(folder)
 
 
-@dataclass
-class Attempt:
-    """One request and what came of it; no status when the connection broke."""
-
-    at: float
-    seconds: float
-    status: int | None
-    code: str | None
-    retry_after: str | None
-
-
-class Load:
-    """Clients that order without pause and repeat each order until it is acknowledged."""
-
-    def __init__(self, world: World) -> None:
-        self.attempts: list[Attempt] = []
-        self.orders: dict[str, str] = {}  # Idempotency-Key -> id of the acknowledged job
-        self.users = [world.bot.register()["id"] for _ in range(CLIENTS)]
-        self._bot = world.bot
-        self._stopping = threading.Event()
-        with Session(world.engine) as session, session.begin():
-            for user_id in self.users:
-                grants.grant(session, user_id, TOKENS, key="load", reason="-")
-        self._picture = done(world.bot.upload(PHOTO), 201)["id"]
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Under load until the end of the block, and until every order is acknowledged."""
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            clients = [pool.submit(self._buy, user_id) for user_id in self.users]
-            try:
-                yield
-            finally:
-                self._stopping.set()
-            for client in clients:
-                client.result()
-
-    def wait_for(self, orders: int) -> None:
-        """Until so many more have been acknowledged."""
-        wanted, deadline = len(self.orders) + orders, time.monotonic() + RECOVERY_SECONDS
-        while len(self.orders) < wanted:
-            assert time.monotonic() < deadline, self.attempts[-CLIENTS:]
-            time.sleep(0.02)
-
-    def _buy(self, user_id: str) -> None:
-        wish = order(user_id, self._picture)
-        while not self._stopping.is_set():
-            key, deadline = uuid4().hex, time.monotonic() + 3 * RECOVERY_SECONDS
-            while (job := self._attempt(lambda: self._bot.post("/jobs", wish, key=key))) is None:  # noqa: B023
-                assert time.monotonic() < deadline, self.attempts[-CLIENTS:]
-                time.sleep(0.05)
-            self.orders[key] = job["id"]
-            self._attempt(lambda: self._bot.get(f"/users/{user_id}/balance"))
-
-    def _attempt(self, send: Callable[[], requests.Response]) -> Any:
-        started = time.monotonic()
-        try:
-            answer = send()
-        except requests.ConnectionError:
-            self.attempts.append(Attempt(started, time.monotonic() - started, None, None, None))
-            return None
-        body, retry_after = answer.json(), answer.headers.get("Retry-After")
-        code = None if answer.ok else body["code"]
-        seconds = time.monotonic() - started
-        self.attempts.append(Attempt(started, seconds, answer.status_code, code, retry_after))
-        return body if answer.ok else None
-
-
-def require_everything_kept(world: World, load: Load) -> None:
-    """One job and one charge for each acknowledged order, none without, and books that add up."""
-    with Session(world.engine) as session, session.begin():
-        jobs = session.scalars(select(Job.id).where(Job.user_id.in_(load.users)))
-        assert sorted(map(str, jobs)) == sorted(load.orders.values())
-        spent = session.scalars(select(User.balance_tokens).where(User.id.in_(load.users)))
-        assert sum(TOKENS - balance for balance in spent) == PRICE * len(load.orders)
-        assert not any(ledger.violations(session).values())
-
-
 def kill(postgres: EmbeddedPostgres) -> None:
     """As a power cut."""
     postgres.kill()
@@ -164,7 +85,7 @@ def stop(postgres: EmbeddedPostgres) -> None:
 def test_without_its_database_the_server_says_so_and_recovers_by_itself(
     world: World, end: Callable[[EmbeddedPostgres], None]
 ) -> None:
-    load, bot = Load(world), world.bot
+    load, bot = Load(world.bot, world.engine), world.bot
     with load.running():
         load.wait_for(MANY)
         end(world.postgres)
@@ -199,7 +120,74 @@ def test_without_its_database_the_server_says_so_and_recovers_by_itself(
         else:
             assert (attempt.code, attempt.retry_after) == ("service_unavailable", "1")
         assert attempt.seconds < ANSWER_SECONDS, attempt
-    require_everything_kept(world, load)
+    load.require_everything_kept()
+
+
+def test_without_its_database_the_worker_waits_and_then_does_every_job_once(world: World) -> None:
+    park_jobs(world.engine)
+    load = Load(world.bot, world.engine)
+    with load.running():
+        load.wait_for(MANY)
+    with quick_worker(world) as process:
+        wait_until(lambda: load.done() > 0)
+        world.postgres.kill()
+        time.sleep(1)
+        world.postgres.start()
+        wait_until(lambda: load.done() == len(load.orders))
+        assert process.poll() is None
+    # The server slept through it: whoever asks first finds its old connection dead.
+    wait_until(lambda: world.bot.get("/health/ready").ok)
+    load.require_everything_kept()
+
+
+def park_jobs(engine: Engine) -> None:
+    """What other tests ordered does not come up."""
+    parked = update(Job).where(Job.status == "queued").values(run_at=now().replace(year=2099))
+    with Session(engine) as session, session.begin():
+        session.execute(parked)
+
+
+def wait_until(fact: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while not fact():
+        assert time.monotonic() < deadline, "took too long"
+        time.sleep(0.05)
+
+
+@contextmanager
+def quick_worker(world: World) -> Iterator[subprocess.Popen[bytes]]:
+    """The worker with an engine that takes milliseconds."""
+    environ = {
+        **os.environ,
+        "DATABASE_URL": str(world.engine.url.render_as_string(hide_password=False)),
+        "STATE_DIR": str(world.files.parent),
+        "JOB_LEASE_SECONDS": "2",
+        "LOG_LEVEL": "ERROR",
+    }
+    command = [sys.executable, "-m", "tests.flows.quick_worker"]
+    with subprocess.Popen(command, cwd=wire.ROOT, env=environ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_lock_that_is_held_too_long_is_not_waited_for(world: World) -> None:
+    load, bot = Load(world.bot, world.engine), world.bot
+    key, wish = uuid4().hex, order(load.users[0], load.picture)
+    with Session(world.engine) as session:
+        held = select(User).where(User.id == load.users[0]).with_for_update()
+        session.execute(held)
+        with ThreadPoolExecutor(1) as client:
+            waiting = client.submit(bot.post, "/jobs", wish, key=key)
+            assert bot.balance(load.users[0]) == TOKENS
+            bot.order(load.users[1], load.picture)
+            assert not waiting.done()
+    refused(waiting.result(), "service_unavailable")
+    assert waiting.result().headers["Retry-After"] == "1"
+    assert waiting.result().elapsed.total_seconds() < ANSWER_SECONDS
+    done(bot.post("/jobs", wish, key=key), 201)
+    assert bot.balance(load.users[0]) == TOKENS - PRICE
 
 
 def kill_worker(server: Server) -> None:
@@ -218,14 +206,14 @@ def kill_all(server: Server) -> None:
 def test_orders_cut_off_with_the_server_are_made_once_by_their_repeats(
     world: World, end: Callable[[Server], None]
 ) -> None:
-    load = Load(world)
+    load = Load(world.bot, world.engine)
     with load.running():
         load.wait_for(MANY)
         end(world.server)
         load.wait_for(MANY)
     assert {each.status for each in load.attempts} == {200, 201, None}
     assert sum(each.status is None for each in load.attempts) >= CLIENTS / 2
-    require_everything_kept(world, load)
+    load.require_everything_kept()
 
 
 @contextmanager
