@@ -56,7 +56,9 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 calls = count()
 
 
-def config(origin: str, api_key: str, rows: Rows, *, examples: int) -> dict[str, Any]:
+def config(
+    origin: str, api_key: str, rows: Rows, *, examples: int, deterministic: bool = True
+) -> dict[str, Any]:
     """Configuration of schemathesis; each exception from its defaults has its reason beside it."""
     return {
         "base-url": origin,
@@ -74,7 +76,7 @@ def config(origin: str, api_key: str, rows: Rows, *, examples: int) -> dict[str,
         "generation": {
             "max-examples": examples,
             # The same attack each time: a red build is a fault of the change, not of the dice.
-            "deterministic": True,
+            "deterministic": deterministic,
             "database": "none",
             # PostgreSQL has no NUL in texts, and JSON Schema cannot say so; tests/spec sends it.
             "allow-x00": False,

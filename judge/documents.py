@@ -1,0 +1,74 @@
+"""Judges that read the contract only."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import yaml
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from judge.releases import losses
+from judge.verdicts import CONTRACT, HERE, FoundError, insist, run_tool
+
+NODE = HERE / "node_modules/.bin"
+RELEASED = HERE / "released-openapi.yaml"
+# No judge calls home.
+QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+
+
+def redocly() -> str:
+    """Redocly's recommended rules; warnings are findings, too."""
+    command = (NODE / "redocly", "lint", "../spec/openapi.yaml", "--config", "redocly.yaml")
+    said = run_tool(*command, "--format", "stylish", folder=HERE, changes=QUIET)
+    insist(not re.search(r"You have \d+ (error|warning)", said), said)
+    ignored = re.search(r"(\d+) problems? (?:is|are) explicitly ignored", said)
+    return f"0 errors, 0 warnings, {ignored.group(1) if ignored else 0} exceptions with a reason"
+
+
+def spectral_oas() -> str:
+    """Spectral's rules for OpenAPI documents."""
+    return _spectral("oas.yaml")
+
+
+def spectral_owasp() -> str:
+    """OWASP API Security Top 10 2023, as Spectral rules."""
+    return _spectral("owasp.yaml")
+
+
+def openapi_spec_validator() -> str:
+    """The document against the meta-schema of OpenAPI 3.1, and its references."""
+    document = yaml.safe_load(CONTRACT.read_text("utf-8"))
+    found = [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()]
+    insist(not found, "\n".join(found))
+    return f"valid OpenAPI {document['openapi']}"
+
+
+def given_contract() -> str:
+    """The comparison with the contract as given, of tests/contract."""
+    pytest = (Path(sys.executable).with_name("pytest"), "-q", "-p", "no:cacheprovider")
+    said = run_tool(*pytest, "tests/contract/test_inventory.py")
+    return f"nothing lost, {_passed(said)} comparisons and deliberate breakages"
+
+
+def last_release() -> str:
+    """The comparison with the contract of the last release."""
+    was, now = (yaml.safe_load(file.read_text("utf-8")) for file in (RELEASED, CONTRACT))
+    broken = list(losses(was, now))
+    insist(not broken, "\n".join(broken))
+    return f"no break of {was['info']['version']}"
+
+
+def _spectral(ruleset: str) -> str:
+    command = (NODE / "spectral", "lint", "../spec/openapi.yaml", "--ruleset", ruleset)
+    said = run_tool(*command, "--fail-severity", "hint", "--format", "text", folder=HERE)
+    insist("No results" in said, said)
+    return "0 errors, 0 warnings, 0 hints"
+
+
+def _passed(said: str) -> str:
+    found = re.search(r"(\d+) passed", said)
+    if found is None:
+        raise FoundError(said)
+    return found.group(1)

@@ -1,0 +1,89 @@
+"""Breaks of the last release's contract, kept in released-openapi.yaml.
+
+After a release: cp spec/openapi.yaml judge/released-openapi.yaml
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.contract.compatibility import Node, lost_components, lost_operation, operations
+
+# Any change of these in a request refuses what was taken, unless it is gone.
+EXACT = ("type", "format", "pattern", "multipleOf", "uniqueItems", "additionalProperties", "anyOf")
+LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+
+
+def losses(was: Node, now: Node) -> Iterator[str]:
+    """What a client of `was` may stumble over in `now`; texts may be rewritten."""
+    kept = operations(now)
+    for name, operation in operations(was).items():
+        if name not in kept:
+            yield f"{name}: gone"
+            continue
+        found = kept[name]
+        if (found["path"], found["method"]) != (operation["path"], operation["method"]):
+            yield f"{name}: has moved to {found['method']} {found['path']}"
+        old = _plain({**operation, "parameters": _parameters(operation, was)})
+        yield from (f"{name}: {lost}" for lost in lost_operation(old, found, now))
+        asked = _asked(operation, was), _asked(found, now)
+        yield from (f"{name}: {tighter}" for tighter in _tightened(*asked, "request"))
+    yield from lost_components(
+        {"securitySchemes": {}, **_plain(was["components"])}, now["components"]
+    )
+
+
+def _parameters(operation: Node, contract: Node) -> list[Node]:
+    components = contract["components"]["parameters"]
+    return [
+        components[each["$ref"].rpartition("/")[2]] if "$ref" in each else each
+        for each in operation.get("parameters", [])
+    ]
+
+
+def _asked(operation: Node, contract: Node) -> Node:
+    """All that a request may hold, as one tree."""
+    tree = {
+        f"{each['in']} {each['name']}": each["schema"] for each in _parameters(operation, contract)
+    }
+    return {**tree, **operation.get("requestBody", {}).get("content", {})}
+
+
+def _tightened(was: Node, now: Node, where: str) -> Iterator[str]:
+    for key in (*EXACT, *LOWER, *UPPER):
+        # A property may be named like a keyword; its value is a schema then, and walked below.
+        if key in now and not isinstance(now[key], dict) and _tighter(key, was.get(key), now[key]):
+            yield f"{where}: {key} was {was.get(key)}, is {now[key]}"
+    for key, below in was.items():
+        for old, new, name in _pairs(below, now.get(key), key):
+            yield from _tightened(old, new, f"{where}.{name}")
+
+
+def _pairs(was: Any, now: Any, key: str) -> Iterator[tuple[Node, Node, str]]:
+    if isinstance(was, dict) and isinstance(now, dict):
+        yield was, now, key
+    elif isinstance(was, list) and isinstance(now, list):
+        for number, (old, new) in enumerate(zip(was, now, strict=False)):
+            if isinstance(old, dict) and isinstance(new, dict):
+                yield old, new, f"{key}.{number}"
+
+
+def _tighter(key: str, was: Any, now: Any) -> bool:
+    if key in EXACT:
+        return bool(was != now)
+    if was is None:
+        return True
+    return bool(now > was if key in LOWER else now < was)
+
+
+def _plain(node: Any) -> Any:
+    """Without texts. A property called description is a schema, and stays."""
+    if isinstance(node, dict):
+        return {
+            key: _plain(value)
+            for key, value in node.items()
+            if not (key in ("summary", "description") and isinstance(value, str))
+        }
+    return [_plain(value) for value in node] if isinstance(node, list) else node

@@ -1,0 +1,337 @@
+"""The demo's story, told by the generated client: every operation, typed answers, typed refusals.
+
+Runs in the client's own environment: `python story.py ORIGIN API_KEY PHOTO`. Prints how many
+operations, answers and refusals it got; ends with a traceback at the first surprise.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+import httpx
+from generated_client import AuthenticatedClient, Client
+from generated_client.api.data import data_confirm_upload, data_get_presign, data_upload_multipart
+from generated_client.api.jobs import jobs_cancel, jobs_create, jobs_get, jobs_list
+from generated_client.api.lotteries import (
+    lotteries_current,
+    lotteries_entry_me,
+    lotteries_history,
+    lotteries_submit_social,
+)
+from generated_client.api.ops import health_live, health_ready
+from generated_client.api.payments import payments_create_intent
+from generated_client.api.referrals import referrals_get_link, referrals_history, referrals_stats
+from generated_client.api.reviews import reviews_check
+from generated_client.api.subscriptions import subscriptions_check_channel
+from generated_client.api.tariffs import tariffs_list
+from generated_client.api.transactions import transactions_list
+from generated_client.api.users import (
+    users_get_balance,
+    users_get_by_id,
+    users_register_or_login,
+    users_update_consent,
+)
+from generated_client.api.webhooks import webhook_payments
+from generated_client.models import (
+    Data,
+    DataGetPresignBody,
+    DataGetPresignBodyType,
+    DataGetPresignResponse200,
+    DataUploadMultipartBody,
+    DataUploadMultipartBodyType,
+    Error,
+    Job,
+    JobsCreateBody,
+    JobsCreateBodyInputItem,
+    JobsCreateBodyServiceType,
+    JobStatus,
+    Liveness,
+    LotteriesSubmitSocialBody,
+    Lottery,
+    PaymentIntent,
+    PaymentsCreateIntentBody,
+    PaymentsCreateIntentBodyProvider,
+    Readiness,
+    Referral,
+    ReferralsGetLinkResponse200,
+    ReferralsStatsResponse200,
+    ReviewsCheckBody,
+    ReviewsCheckResponse200,
+    SubscriptionsCheckChannelBody,
+    SubscriptionsCheckChannelResponse200,
+    Tariff,
+    Transaction,
+    User,
+    UsersGetBalanceResponse200,
+    UsersRegisterOrLoginBody,
+    UsersUpdateConsentBody,
+    WebhookPaymentsBody,
+    WebhookPaymentsProvider,
+)
+from generated_client.types import File, Response
+
+PATIENCE_SECONDS = 120
+POLL_SECONDS = 0.3
+
+T = TypeVar("T")
+
+
+class Story:
+    """One customer, and what the client could not make sense of: nothing, or it stops."""
+
+    def __init__(self, origin: str, key: str, photo: Path) -> None:
+        self.bot = AuthenticatedClient(
+            base_url=origin, token=key, prefix="", auth_header_name="X-API-Key"
+        )
+        self.stranger = Client(base_url=origin)
+        self.photo = photo.read_bytes()
+        self.answers = self.refusals = 0
+        self.telegram_id = str(uuid4().int % 10**9 + 10**9)
+
+    def got(self, answer: Response[T | Error], status: int, kind: type[T]) -> T:
+        """The parsed body, which is of the class the contract names. AssertionError."""
+        found = answer.parsed
+        assert answer.status_code == status, (answer.status_code, answer.content)
+        assert isinstance(found, kind), found
+        self.answers += 1
+        return found
+
+    def refused(self, answer: Response[T | Error], status: int, code: str) -> Error:
+        """The parsed refusal. AssertionError."""
+        found = answer.parsed
+        assert isinstance(found, Error), found
+        assert (answer.status_code, found.code) == (status, code), answer.content
+        assert found.message
+        self.refusals += 1
+        return found
+
+    def play(self) -> None:
+        """From the first visit to the last look at the books."""
+        self.got(health_live.sync_detailed(client=self.stranger), 200, Liveness)
+        ready = self.got(health_ready.sync_detailed(client=self.stranger), 200, Readiness)
+        assert all(check.ok for check in ready.checks.additional_properties.values())
+        user = self.register()
+        self.pay(user)
+        photo, again = self.upload(), self.upload_by_form()
+        self.finish(user, self.order(user, JobsCreateBodyServiceType.ANIMATE, photo), photo)
+        self.finish(user, self.order(user, JobsCreateBodyServiceType.RESTORE, again), again)
+        self.order_without_tokens(user, photo)
+        self.growth(user)
+        self.lottery(user)
+        self.books(user)
+
+    def register(self) -> UUID:
+        """Anna registers and agrees; nobody else is found, and no key opens nothing."""
+        body = UsersRegisterOrLoginBody(telegram_id=self.telegram_id, username="anna")
+        user = self.got(
+            users_register_or_login.sync_detailed(client=self.bot, body=body), 200, User
+        )
+        agreed = self.got(
+            users_update_consent.sync_detailed(
+                user.id, client=self.bot, body=UsersUpdateConsentBody(consent_pd=True)
+            ),
+            200,
+            User,
+        )
+        assert agreed.consent_pd and agreed.created_at.tzinfo is not None
+        seen = self.got(users_get_by_id.sync_detailed(user.id, client=self.bot), 200, User)
+        assert seen == agreed
+        nobody = users_get_by_id.sync_detailed(uuid4(), client=self.bot)
+        self.refused(nobody, 404, "user_not_found")
+        self.refused(
+            users_get_by_id.sync_detailed(
+                user.id, client=self.bot.with_headers({"X-API-Key": "x"})
+            ),
+            401,
+            "unauthorized",
+        )
+        return user.id
+
+    def pay(self, user: UUID) -> None:
+        """The first tariff, paid on the provider's page; a repeat is the same payment."""
+        tariffs = self.got_list(tariffs_list.sync_detailed(client=self.bot), Tariff)
+        self.refused(tariffs_list.sync_detailed(client=self.bot, limit=0), 400, "bad_request")
+        tariff = tariffs[0]
+        body = PaymentsCreateIntentBody(
+            user_id=user,
+            amount_rub=tariff.cost_rub,
+            plan=tariff.name,
+            provider=PaymentsCreateIntentBodyProvider.YOOKASSA,
+        )
+        key = uuid4().hex
+        intent, twin = (
+            self.got(
+                payments_create_intent.sync_detailed(
+                    client=self.bot, body=body, idempotency_key=key
+                ),
+                201,
+                PaymentIntent,
+            )
+            for _ in range(2)
+        )
+        assert intent == twin
+        body.amount_rub += 1
+        wrong = payments_create_intent.sync_detailed(client=self.bot, body=body)
+        self.refused(wrong, 409, "amount_mismatch")
+        other = payments_create_intent.sync_detailed(
+            client=self.bot, body=body, idempotency_key=key
+        )
+        self.refused(other, 422, "idempotency_key_reused")
+        notice = WebhookPaymentsBody()
+        notice["id"] = "evt_1"
+        forged = webhook_payments.sync_detailed(
+            WebhookPaymentsProvider.STRIPE,
+            client=self.stranger,
+            body=notice,
+            stripe_signature="t=1,v1=00",
+        )
+        self.refused(forged, 401, "signature_invalid")
+        httpx.post(intent.payment_url, data={"do": "pay"}).raise_for_status()
+        wait_until(lambda: self.balance(user) == tariff.monthly_tokens)
+
+    def balance(self, user: UUID) -> float:
+        """Tokens to spend."""
+        answer = users_get_balance.sync_detailed(user, client=self.bot)
+        return self.got(answer, 200, UsersGetBalanceResponse200).balance_tokens
+
+    def upload(self) -> UUID:
+        """A photo through the server; a text that is called a photo is refused."""
+
+        def body(content: bytes) -> DataUploadMultipartBody:
+            file = File(payload=io.BytesIO(content), file_name="p.jpg", mime_type="image/jpeg")
+            return DataUploadMultipartBody(file=file, type_=DataUploadMultipartBodyType.IMAGE)
+
+        text = data_upload_multipart.sync_detailed(client=self.bot, body=body(b"no photo"))
+        self.refused(text, 415, "unsupported_media_type")
+        sent = data_upload_multipart.sync_detailed(client=self.bot, body=body(self.photo))
+        return self.got(sent, 201, Data).id
+
+    def upload_by_form(self) -> UUID:
+        """A photo straight to the storage, confirmed only once it is there."""
+        body = DataGetPresignBody(
+            type_=DataGetPresignBodyType.IMAGE, file_name="p.jpg", content_type="image/jpeg"
+        )
+        asked = data_get_presign.sync_detailed(client=self.bot, body=body)
+        form = self.got(asked, 200, DataGetPresignResponse200)
+        early = data_confirm_upload.sync_detailed(form.data_id, client=self.bot)
+        self.refused(early, 409, "upload_missing")
+        httpx.post(
+            form.upload_url,
+            data=form.fields.additional_properties,
+            files={"file": ("p.jpg", self.photo, "image/jpeg")},
+        ).raise_for_status()
+        confirmed = data_confirm_upload.sync_detailed(form.data_id, client=self.bot)
+        return self.got(confirmed, 200, Data).id
+
+    def order(self, user: UUID, service: JobsCreateBodyServiceType, photo: UUID) -> Job:
+        """A job of one photo."""
+        body = JobsCreateBody(
+            user_id=user, service_type=service, input_=[JobsCreateBodyInputItem(data_id=photo)]
+        )
+        return self.got(jobs_create.sync_detailed(client=self.bot, body=body), 201, Job)
+
+    def finish(self, user: UUID, job: Job, photo: UUID) -> None:
+        """Until it is done; the result can be fetched, the job no longer cancelled."""
+        assert (job.user_id, job.input_[0].data_id) == (user, photo)
+
+        def look() -> Job:
+            return self.got(jobs_get.sync_detailed(job.id, client=self.bot), 200, Job)
+
+        wait_until(lambda: look().status in (JobStatus.DONE, JobStatus.FAILED))
+        done = look()
+        assert done.status is JobStatus.DONE and isinstance(done.result_url, str), done
+        assert isinstance(done.output[0].data_id, UUID)
+        assert httpx.get(done.result_url).raise_for_status().content
+        late = jobs_cancel.sync_detailed(job.id, client=self.bot)
+        self.refused(late, 409, "job_not_cancellable")
+
+    def order_without_tokens(self, user: UUID, photo: UUID) -> None:
+        """Orders until no tokens are left; the one that waits is cancelled."""
+        job = self.order(user, JobsCreateBodyServiceType.RESTORE, photo)
+        while job.status is not JobStatus.WAITING_PAYMENT:
+            self.finish(user, job, photo)
+            job = self.order(user, JobsCreateBodyServiceType.RESTORE, photo)
+        cancelled = self.got(jobs_cancel.sync_detailed(job.id, client=self.bot), 200, Job)
+        assert (cancelled.status, cancelled.meta["reason"]) == (JobStatus.FAILED, "cancelled")
+        missing = JobsCreateBody(
+            user_id=user,
+            service_type=JobsCreateBodyServiceType.RESTORE,
+            input_=[JobsCreateBodyInputItem(data_id=uuid4())],
+        )
+        refusal = jobs_create.sync_detailed(client=self.bot, body=missing)
+        self.refused(refusal, 404, "data_not_found")
+
+    def growth(self, user: UUID) -> None:
+        """Invitations, a channel, a review."""
+        bot = self.bot
+        link = referrals_get_link.sync_detailed(client=bot, user_id=user)
+        assert self.got(link, 200, ReferralsGetLinkResponse200).ref_link.startswith("https://")
+        stats = referrals_stats.sync_detailed(client=bot, user_id=user)
+        assert self.got(stats, 200, ReferralsStatsResponse200).total_invited == 0
+        assert not self.got_list(
+            referrals_history.sync_detailed(client=bot, user_id=user), Referral
+        )
+        channel = SubscriptionsCheckChannelBody(
+            user_id=user, telegram_id=self.telegram_id, channel_username="livephoto_channel"
+        )
+        checked = subscriptions_check_channel.sync_detailed(client=bot, body=channel)
+        assert not self.got(checked, 200, SubscriptionsCheckChannelResponse200).is_member
+        channel.channel_username = "elsewhere"
+        elsewhere = subscriptions_check_channel.sync_detailed(client=bot, body=channel)
+        self.refused(elsewhere, 409, "channel_not_eligible")
+        review = reviews_check.sync_detailed(client=bot, body=ReviewsCheckBody(user_id=user))
+        assert not self.got(review, 200, ReviewsCheckResponse200).found
+
+    def lottery(self, user: UUID) -> None:
+        """No lottery is on."""
+        links = LotteriesSubmitSocialBody(user_id=user, social_links=["https://vk.com/wall-1_42"])
+        sent = lotteries_submit_social.sync_detailed(client=self.bot, body=links)
+        self.refused(sent, 404, "no_current_lottery")
+        mine = lotteries_entry_me.sync_detailed(client=self.bot, user_id=user)
+        self.refused(mine, 404, "no_current_lottery")
+        self.refused(lotteries_current.sync_detailed(client=self.bot), 404, "no_current_lottery")
+        assert not self.got_list(lotteries_history.sync_detailed(client=self.bot), Lottery)
+
+    def books(self, user: UUID) -> None:
+        """Every job is listed, and the moves of tokens make the balance."""
+        jobs = self.got_list(jobs_list.sync_detailed(client=self.bot, user_id=user), Job)
+        assert {job.status for job in jobs} == {JobStatus.DONE, JobStatus.FAILED}
+        answer = transactions_list.sync_detailed(client=self.bot, user_id=user)
+        moves = self.got_list(answer, Transaction)
+        assert sum(move.tokens_delta for move in moves) == self.balance(user)
+
+    def got_list(self, answer: Response[list[T] | Error], kind: type[T]) -> list[T]:
+        """The parsed list, each item of the class the contract names. AssertionError."""
+        found = answer.parsed
+        assert isinstance(found, list), (answer.status_code, answer.content)
+        assert all(isinstance(item, kind) for item in found), found
+        self.answers += 1
+        return found
+
+
+def wait_until(fact: Callable[[], bool]) -> None:
+    """Ask again and again. AssertionError when it does not come true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not fact():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(POLL_SECONDS)
+
+
+def main() -> None:
+    """Tell the story once."""
+    origin, key, photo = sys.argv[1:]
+    story = Story(origin, key, Path(photo))
+    story.play()
+    called = [name for name in sys.modules if name.startswith("generated_client.api.")]
+    operations = sum(name.count(".") == 3 for name in called)
+    print(f"{operations} operations, {story.answers} answers, {story.refusals} refusals")
+
+
+if __name__ == "__main__":
+    main()
