@@ -43,5 +43,5 @@ def users_update_consent(user_id: str, body: dict[str, Any]) -> Any:
 
 def users_get_balance(user_id: str) -> Any:
     with reading() as session:
-        user = users.get(session, UUID(user_id))
-    return {"balanceTokens": schemas.number(user.balance_tokens)}, 200
+        tokens = users.balance(session, UUID(user_id))
+    return {"balanceTokens": schemas.number(tokens)}, 200

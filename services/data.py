@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Uuid, cast, exists, func, or_, select, update
+from sqlalchemy import Uuid, bindparam, cast, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 import settings
@@ -73,12 +73,7 @@ def usable_images(session: Session, items: list[dict[str, Any]]) -> None:
     if any(item.get("type", "image") != "image" for item in items):
         raise ApiError("data_not_usable", details={"input": "must be of type image"})
     data_ids = [UUID(item["dataId"]) for item in items if "dataId" in item]
-    found = {
-        row.id: row
-        for row in session.scalars(
-            select(Data).where(Data.id.in_(data_ids)).with_for_update(read=True, key_share=True)
-        )
-    }
+    found = {row.id: row for row in session.scalars(_KEPT_MEANWHILE, {"data_ids": data_ids})}
     for data_id in data_ids:
         row = found.get(data_id)
         details = {"dataId": str(data_id)}
@@ -132,3 +127,10 @@ def purgeable(session: Session, *, limit: int = 100) -> list[tuple[UUID, str]]:
 def purged(session: Session, data_ids: list[UUID], *, now: datetime) -> None:
     """Note that the bytes are gone from storage."""
     session.execute(update(Data).where(Data.id.in_(data_ids)).values(deleted_at=now))
+
+
+_KEPT_MEANWHILE = (
+    select(Data)
+    .where(Data.id.in_(bindparam("data_ids", expanding=True)))
+    .with_for_update(read=True, key_share=True)
+)

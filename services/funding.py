@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from db.models import Job, Transaction
@@ -31,12 +31,7 @@ def start_waiting(session: Session, user_id: UUID, *, balance: Decimal) -> None:
     A job that is too dear is passed over: an abandoned order must not hold up a cheaper one that
     the customer has just paid for. The caller has moved the user's balance and so holds the row.
     """
-    waiting = session.scalars(
-        select(Job)
-        .where(Job.user_id == user_id, Job.status == "waiting_payment", Job.price_tokens <= balance)
-        .order_by(Job.number)
-        .with_for_update()
-    ).all()
+    waiting = session.scalars(_WAITING, {"user_id": user_id, "balance": balance}).all()
     for job in waiting:
         if job.price_tokens <= balance:
             balance -= job.price_tokens
@@ -58,4 +53,17 @@ def reserve(session: Session, job: Job) -> None:
 
 def announce(session: Session) -> None:
     """Wake a waiting worker when this transaction commits."""
-    session.execute(text(f"NOTIFY {JOB_CHANNEL}"))
+    session.execute(_NOTIFY)
+
+
+_WAITING = (
+    select(Job)
+    .where(
+        Job.user_id == bindparam("user_id"),
+        Job.status == "waiting_payment",
+        Job.price_tokens <= bindparam("balance"),
+    )
+    .order_by(Job.number)
+    .with_for_update()
+)
+_NOTIFY = text(f"NOTIFY {JOB_CHANNEL}")

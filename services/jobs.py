@@ -7,14 +7,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import Bundle, Session, joinedload
 
 import settings
-from db.models import GenerationModel, Job
+from db.models import Data, GenerationModel, Job
 from errors import ApiError
 from services import data, funding, ledger, paging, users
 
+# The contract's IOObject; what else a client sends is not kept.
+INPUT_FIELDS = ("type", "dataId", "url", "meta")
 # Shown to the customer by the bot.
 NOT_PAID_TEXT = "Заказ закрыт: оплата так и не поступила."
 CANCELLED_TEXT = "Заказ отменён, токены возвращены на баланс."
@@ -46,7 +48,7 @@ def create(
         description=description,
         price_tokens=model.price_tokens,
         price_rub=model.price_rub,
-        input=input,
+        input=[{name: item[name] for name in INPUT_FIELDS if name in item} for item in input],
         output=[],
         meta=meta or {},
     )
@@ -59,7 +61,7 @@ def create(
 
 def get(session: Session, job_id: UUID) -> Job:
     """ApiError `job_not_found`."""
-    job = session.scalar(_with_result().where(Job.id == job_id))
+    job = session.scalar(_WITH_RESULT, {"job_id": job_id})
     if job is None:
         raise ApiError("job_not_found")
     return job
@@ -69,7 +71,7 @@ def of_user(session: Session, user_id: UUID, *, limit: int, cursor: str | None) 
     """The user's jobs, newest first. ApiError `user_not_found`."""
     return paging.page(
         session,
-        _with_result().where(Job.user_id == user_id),
+        _LISTED.where(Job.user_id == user_id),
         Job.number,
         owner_id=user_id,
         limit=limit,
@@ -143,15 +145,40 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
 
 
 def _default_model(session: Session, service_type: str) -> GenerationModel:
-    model = session.scalar(
-        select(GenerationModel).where(
-            GenerationModel.service_type == service_type, GenerationModel.is_default
-        )
-    )
+    model = session.scalar(_DEFAULT_MODEL, {"service_type": service_type})
     if model is None:
         raise ApiError("service_unavailable_now")
     return model
 
 
-def _with_result() -> Select[Job]:
-    return select(Job).options(joinedload(Job.result))
+_DEFAULT_MODEL = select(GenerationModel).where(
+    GenerationModel.service_type == bindparam("service_type"), GenerationModel.is_default
+)
+_WITH_RESULT = select(Job).where(Job.id == bindparam("job_id")).options(joinedload(Job.result))
+# A page is many rows, which only are shown: values without the ORM's objects cost half.
+_SHOWN: Bundle[Any] = Bundle(
+    "job",
+    *(
+        getattr(Job, name)
+        for name in (
+            "id",
+            "number",
+            "user_id",
+            "model_id",
+            "service_type",
+            "status",
+            "price_rub",
+            "tokens_reserved",
+            "tokens_consumed",
+            "input",
+            "output",
+            "progress",
+            "attempt",
+            "meta",
+            "created_at",
+            "updated_at",
+        )
+    ),
+    Bundle("result", Data.status, Data.storage_key, Data.content_type),
+)
+_LISTED = select(_SHOWN).outerjoin(Job.result)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import cast, func, insert, literal, select, text, update
+from sqlalchemy import Executable, bindparam, cast, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from db.models import Transaction, User
@@ -24,12 +25,7 @@ def lock(session: Session, user_id: UUID) -> User:
 
     FOR NO KEY UPDATE: inserts that merely refer to the user do not wait. ApiError `user_not_found`.
     """
-    user = session.scalar(
-        select(User)
-        .where(User.id == user_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    user = session.scalar(_LOCKED, {"user_id": user_id})
     if user is None:
         raise ApiError("user_not_found")
     return user
@@ -48,35 +44,9 @@ def post(
     NotEnoughTokens when the balance does not cover it. A second row for the same job and type, or
     for the same user and bonus_key, is refused by the database (IntegrityError).
     """
-    moved = (
-        update(User)
-        .where(User.id == user_id, User.balance_tokens + tokens >= 0)
-        .values(
-            balance_tokens=User.balance_tokens + tokens,
-            ledger_seq=User.ledger_seq + 1,
-            updated_at=func.now(),
-        )
-        .returning(User.id, User.ledger_seq, User.balance_tokens)
-        .cte("moved")
-    )
     values = {"id": uuid4(), "type": type, "tokens_delta": tokens, **columns}
-    table = Transaction.__table__
-    row: Transaction | None = session.scalar(
-        insert(Transaction)
-        .from_select(
-            ["user_id", "seq", "balance_after", *values],
-            select(
-                moved.c.id,
-                moved.c.ledger_seq,
-                moved.c.balance_tokens,
-                *(
-                    cast(literal(value, table.c[name].type), table.c[name].type)
-                    for name, value in values.items()
-                ),
-            ),
-        )
-        .returning(Transaction)
-    )
+    given = {f"new_{name}": value for name, value in values.items()}
+    row: Transaction | None = session.scalar(_move(tuple(values)), {"mover_id": user_id, **given})
     if row is None:
         raise NotEnoughTokens
     return row
@@ -107,6 +77,50 @@ def history(
 def rounded(amount: Decimal) -> Decimal:
     """Hundredths, rounded down: nobody gets a fraction that was not paid for."""
     return amount.quantize(CENT, rounding=ROUND_DOWN)
+
+
+# Built once: making a statement and its cache key costs more than sending it.
+_LOCKED = (
+    select(User)
+    .where(User.id == bindparam("user_id"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+
+
+@cache
+def _move(columns: tuple[str, ...]) -> Executable:
+    """The statement that moves `new_tokens_delta` of `mover_id` and writes a row of `new_*`.
+
+    Parameters named like columns of users would be taken for their new values.
+    """
+    table: Any = Transaction.__table__
+    tokens = bindparam("new_tokens_delta", type_=table.c.tokens_delta.type)
+    moved = (
+        update(User)
+        .where(User.id == bindparam("mover_id"), User.balance_tokens + tokens >= 0)
+        .values(
+            balance_tokens=User.balance_tokens + tokens,
+            ledger_seq=User.ledger_seq + 1,
+            updated_at=func.now(),
+        )
+        .returning(User.id, User.ledger_seq, User.balance_tokens)
+        .cte("moved")
+    )
+    given = (
+        cast(bindparam(f"new_{name}", type_=table.c[name].type), table.c[name].type)
+        for name in columns
+    )
+    written = (
+        insert(table)
+        .from_select(
+            ["user_id", "seq", "balance_after", *columns],
+            select(moved.c.id, moved.c.ledger_seq, moved.c.balance_tokens, *given),
+        )
+        .returning(*table.c)
+    )
+    # An ORM insert with parameters would be taken for a bulk insert of values.
+    return select(Transaction).from_statement(written)
 
 
 # Each query lists rows that break one rule; an empty answer is the proof. They read whole tables

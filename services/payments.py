@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 import settings
-from db.models import Payment, Tariff, Transaction
+from db.models import Payment, Tariff, Transaction, User
 from db.types import MAX_AMOUNT
 from errors import ApiError
 from services import ledger, users
@@ -174,13 +174,8 @@ def note_trouble(session: Session, payment_id: UUID, error: str) -> None:
 
 def lock(session: Session, payment_id: UUID) -> Payment:
     """The payment, locked after its user as everywhere."""
-    ledger.lock(session, get(session, payment_id).user_id)
-    return session.scalars(
-        select(Payment)
-        .where(Payment.id == payment_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    session.scalars(_PAYER_LOCKED, {"payment_id": payment_id}).one()
+    return session.scalars(_LOCKED, {"payment_id": payment_id}).one()
 
 
 def record_gateway_payment(session: Session, payment: Payment, *, status: str) -> None:
@@ -198,6 +193,22 @@ def record_gateway_payment(session: Session, payment: Payment, *, status: str) -
         reference=payment.reference,
         meta={"paymentId": str(payment.id)},
     )
+
+
+# As ledger.lock: a payment never changes hands, so that its user is found and locked at once.
+_PAYER_LOCKED = (
+    select(User)
+    .join(Payment, Payment.user_id == User.id)
+    .where(Payment.id == bindparam("payment_id"))
+    .with_for_update(key_share=True, of=User)
+    .execution_options(populate_existing=True)
+)
+_LOCKED = (
+    select(Payment)
+    .where(Payment.id == bindparam("payment_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def _offer(session: Session, amount_rub: Decimal, plan: str | None) -> Offer:

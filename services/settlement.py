@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -70,7 +70,7 @@ def give_up(session: Session, payment_id: UUID) -> None:
 
 def _kept(session: Session, notice: Notice) -> PaymentEvent:
     """The inbox row of this event, new or locked; a concurrent twin waits here for the first."""
-    session.execute(
+    new: PaymentEvent | None = session.scalar(
         insert(PaymentEvent)
         .values(
             provider=notice.provider,
@@ -80,12 +80,18 @@ def _kept(session: Session, notice: Notice) -> PaymentEvent:
             notice=notice.as_json(),
         )
         .on_conflict_do_nothing()
+        .returning(PaymentEvent)
     )
-    return session.scalars(
-        select(PaymentEvent)
-        .where(PaymentEvent.provider == notice.provider, PaymentEvent.event_key == notice.event_id)
-        .with_for_update()
-    ).one()
+    return (
+        new
+        or session.scalars(
+            select(PaymentEvent)
+            .where(
+                PaymentEvent.provider == notice.provider, PaymentEvent.event_key == notice.event_id
+            )
+            .with_for_update()
+        ).one()
+    )
 
 
 def _apply(session: Session, notice: Notice) -> Verdict:
@@ -107,8 +113,8 @@ def _apply(session: Session, notice: Notice) -> Verdict:
         return Verdict(
             "ignored", f"{notice.outcome} changes nothing when {payment.status}", payment.id
         )
-    apply(session, payment, notice)
     payment.updated_at = func.now()
+    apply(session, payment, notice)
     session.flush()
     return Verdict("applied", None, payment.id)
 
@@ -226,19 +232,17 @@ def _close(session: Session, payment: Payment, status: str) -> None:
 
 def _end_gateway_payment(session: Session, payment: Payment, status: str) -> bool:
     """Move the pending ruble row to its end; False when it has ended before."""
-    row = session.scalar(
-        select(Transaction).where(
+    ended = session.scalars(
+        update(Transaction)
+        .where(
             Transaction.payment_id == payment.id,
             Transaction.type == "gateway_payment",
             Transaction.status == "pending",
         )
+        .values(status=status, reference=payment.reference or payment.charge_reference)
+        .returning(Transaction.id)
     )
-    if row is None:
-        return False
-    row.status = status
-    row.reference = payment.reference or payment.charge_reference
-    session.flush()
-    return True
+    return bool(ended.all())
 
 
 def _credited_first(apply: Effect) -> Effect:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
@@ -19,6 +20,14 @@ def get(session: Session, user_id: UUID) -> User:
     if user is None:
         raise ApiError("user_not_found")
     return user
+
+
+def balance(session: Session, user_id: UUID) -> Decimal:
+    """Tokens the user can spend now. ApiError `user_not_found`."""
+    tokens = session.scalar(_BALANCE, {"user_id": user_id})
+    if tokens is None:
+        raise ApiError("user_not_found")
+    return tokens
 
 
 def find(session: Session, reference: str) -> User:
@@ -48,7 +57,7 @@ def require_consent(user: User) -> None:
 
 def by_telegram_id(session: Session, telegram_id: str) -> User | None:
     """The user of this Telegram account."""
-    return session.scalar(select(User).where(User.telegram_id == telegram_id))
+    return session.scalar(_BY_TELEGRAM_ID, {"telegram_id": telegram_id})
 
 
 def change(session: Session, user_id: UUID, **values: object) -> User | None:
@@ -62,3 +71,9 @@ def change(session: Session, user_id: UUID, **values: object) -> User | None:
         .returning(User)
         .execution_options(populate_existing=True)
     )
+
+
+_BALANCE = select(User.balance_tokens).where(User.id == bindparam("user_id"))
+
+
+_BY_TELEGRAM_ID = select(User).where(User.telegram_id == bindparam("telegram_id"))
