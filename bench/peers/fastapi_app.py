@@ -368,22 +368,25 @@ async def signed_event(request: Request, stripe_signature: Annotated[str, Header
 @app.post("/api/v1/webhooks/payments/stripe")
 def stripe_webhook(event: Annotated[StripeEvent, Depends(signed_event)], session: Db) -> Any:
     told = event.data.object
-    session.execute(
-        upsert(PaymentEvent)
-        .values(
-            provider="stripe",
-            event_key=event.id,
-            kind=event.type,
-            reference=told.id,
-            notice=event.model_dump(mode="json"),
+    kept = (
+        session.scalar(
+            upsert(PaymentEvent)
+            .values(
+                provider="stripe",
+                event_key=event.id,
+                kind=event.type,
+                reference=told.id,
+                notice=event.model_dump(mode="json"),
+            )
+            .on_conflict_do_nothing()
+            .returning(PaymentEvent)
         )
-        .on_conflict_do_nothing()
+        or session.scalars(
+            select(PaymentEvent)
+            .where(PaymentEvent.provider == "stripe", PaymentEvent.event_key == event.id)
+            .with_for_update()
+        ).one()
     )
-    kept = session.scalars(
-        select(PaymentEvent)
-        .where(PaymentEvent.provider == "stripe", PaymentEvent.event_key == event.id)
-        .with_for_update()
-    ).one()
     if kept.state in ("applied", "ignored"):
         session.commit()
         return {}
@@ -392,7 +395,12 @@ def stripe_webhook(event: Annotated[StripeEvent, Depends(signed_event)], session
         kept.state, kept.reason = "parked", "unknown_reference"
         session.commit()
         return {}
-    lock_user(session, session.get_one(Payment, found).user_id)
+    session.scalars(
+        select(User)
+        .join(Payment, Payment.user_id == User.id)
+        .where(Payment.id == found)
+        .with_for_update(key_share=True, of=User)
+    ).one()
     payment = session.scalars(
         select(Payment)
         .where(Payment.id == found)
@@ -431,16 +439,15 @@ def credit(session: Session, payment: Payment, told: StripeSession, event: Strip
     payment.paid_at = datetime.fromtimestamp(event.created, UTC)
     payment.next_check_at = None
     payment.updated_at = func.now()
-    row = session.scalars(
-        select(Transaction).where(
+    session.execute(
+        update(Transaction)
+        .where(
             Transaction.payment_id == payment.id,
             Transaction.type == "gateway_payment",
             Transaction.status == "pending",
         )
-    ).one()
-    row.status = "success"
-    row.reference = payment.reference
-    session.flush()
+        .values(status="success", reference=payment.reference)
+    )
     balance = move_tokens(
         session,
         payment.user_id,
