@@ -17,6 +17,8 @@ from services import data, funding, ledger, paging, users
 
 # The contract's IOObject; what else a client sends is not kept.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")
+# The contract's IOObject; what else a client sends is not kept.
+INPUT_FIELDS = ("type", "dataId", "url", "meta")
 # Shown to the customer by the bot.
 NOT_PAID_TEXT = "Заказ закрыт: оплата так и не поступила."
 CANCELLED_TEXT = "Заказ отменён, токены возвращены на баланс."

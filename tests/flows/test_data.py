@@ -24,6 +24,7 @@ from providers import instances
 from providers.storage.disk import DiskStorage
 from services.media import UPLOAD_LIMITS
 from tests.live import Bot, done, refused, unchanged
+from tests.threads import at_once
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -206,7 +207,9 @@ def test_a_confirmed_file_stays_what_it_is(bot: Bot, plain: requests.Session) ->
         for _ in range(2):
             refused(bot.post(f"/data/{form['dataId']}/confirm"), "upload_missing")
     assert send(plain, form, PHOTO).status_code == 204
-    first = done(bot.post(f"/data/{form['dataId']}/confirm"), 200)
+    answers = at_once(lambda: bot.post(f"/data/{form['dataId']}/confirm"), 6)
+    first = done(answers[0], 200)
+    assert {done(answer, 200)["createdAt"] for answer in answers} == {first["createdAt"]}
     assert first["id"] == form["dataId"]
     with unchanged():
         again = done(bot.post(f"/data/{form['dataId']}/confirm"), 200)

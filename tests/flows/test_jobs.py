@@ -167,6 +167,14 @@ def test_a_photo_may_be_named_by_its_address(bot: Bot) -> None:
     assert (job["status"], job["input"]) == ("queued", [{"type": "image", "url": url}])
 
 
+def test_only_the_contracts_fields_of_an_input_are_kept(bot: Bot) -> None:
+    wish = order(make_user(RESTORE).id, make_image().id)
+    known = wish["input"][0] | {"meta": {"angle": 90}}
+    wish["input"] = [known | {"price": 0, "storage_key": "../../etc/passwd"}]
+    job = done(bot.post("/jobs", wish | {"priceRub": 0, "status": "done"}), 201)
+    assert (job["input"], job["priceRub"], job["status"]) == ([known], 50, "queued")
+
+
 def test_orders_of_nobody_and_for_nothing_are_refused(bot: Bot) -> None:
     picture = make_image().id
     with unchanged():
