@@ -42,7 +42,6 @@ CODES: dict[str, tuple[int, str]] = {
     "idempotency_key_reused": (422, "This Idempotency-Key was used with another request"),
     "rate_limited": (429, "Too many requests; wait for Retry-After seconds"),
     "internal_error": (500, "A bug on our side; quote the X-Request-ID"),
-    "not_implemented": (501, "This operation is not available yet"),
     "service_unavailable": (503, "Temporary trouble on our side; try again after Retry-After"),
     "provider_unavailable": (503, "The payment provider does not answer; try again later"),
     "telegram_unavailable": (503, "Telegram does not answer or the bot lacks rights there"),

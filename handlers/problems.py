@@ -30,7 +30,6 @@ _BY_STATUS = {
     413: "payload_too_large",
     415: "unsupported_media_type",
     429: "rate_limited",
-    501: "not_implemented",
     503: "service_unavailable",
 }
 
