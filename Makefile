@@ -14,7 +14,7 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test coverage check lint types format fuzz lock migration bench image clean
+.PHONY: help setup run demo test coverage check lint types format fuzz judge lock migration bench image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,19 @@ format: .venv/.dev ## Format the code, mend what ruff can mend, renew the tables
 fuzz: .venv/.dev ## Attack a server of its own with what the contract allows and forbids
 	$(BIN)/python -m tests.contract.fuzz $(ARGS)
 
+judge: .venv/.dev judge/node_modules/.installed var/judge/venv/.installed ## Let outsiders judge contract and server (needs Node.js); table in docs/quality.md
+	$(BIN)/python -m judge $(ARGS)
+
+judge/node_modules/.installed: judge/package-lock.json judge/.npmrc
+	@echo "Installing the judges that run on Node.js (takes a minute, once)"
+	@cd judge && npm ci --ignore-scripts --silent
+	@touch $@
+
+var/judge/venv/.installed: judge/requirements.txt | .venv/.dev
+	@$(BIN)/uv venv --quiet --clear var/judge/venv
+	@$(BIN)/uv pip sync --quiet --require-hashes --python var/judge/venv/bin/python $<
+	@touch $@
+
 LOCK = $(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header $(ARGS)
 
@@ -67,7 +80,7 @@ migration: .venv/.dev ## Draft a migration from the models: make migration NAME=
 	$(BIN)/alembic -c db/migrations/alembic.ini revision --autogenerate --message "$(NAME)" \
 		--rev-id $$(printf '%04d' $$(($$(ls db/migrations/versions/*.py | wc -l) + 1)))
 
-bench: .venv/.bench ## Measure our server against its peers (needs wrk); the table goes to docs/quality.md
+bench: .venv/peers ## Measure our server against its peers (needs wrk); the table goes to docs/quality.md
 	$(BIN)/python -m bench --write $(ARGS)
 
 image: ## Build the Docker image livephoto-backend
@@ -94,9 +107,9 @@ PIP := PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip --quiet --disable-pip-ve
 .venv/.dev: requirements-dev.txt | .venv/.uv
 	$(call install,$<)
 
-# Peers of `make bench`, beside our own packages: both servers then run on the same ones.
-.venv/.bench: bench/requirements.txt | .venv/.dev
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r $<
+# Peers of `make bench` have a folder of their own: .venv is kept to its lock file.
+.venv/peers: bench/requirements.txt | .venv/.dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target $@ -r $<
 	@touch $@
 
 # The pin and hashes of uv are those of requirements-dev.txt.

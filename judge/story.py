@@ -86,8 +86,9 @@ class Story:
     """One customer, and what the client could not make sense of: nothing, or it stops."""
 
     def __init__(self, origin: str, key: str, photo: Path) -> None:
-        self.bot = AuthenticatedClient(
-            base_url=origin, token=key, prefix="", auth_header_name="X-API-Key"
+        self.bot, self.impostor = (
+            AuthenticatedClient(base_url=origin, token=k, prefix="", auth_header_name="X-API-Key")
+            for k in (key, "of-somebody-else")
         )
         self.stranger = Client(base_url=origin)
         self.photo = photo.read_bytes()
@@ -144,13 +145,8 @@ class Story:
         assert seen == agreed
         nobody = users_get_by_id.sync_detailed(uuid4(), client=self.bot)
         self.refused(nobody, 404, "user_not_found")
-        self.refused(
-            users_get_by_id.sync_detailed(
-                user.id, client=self.bot.with_headers({"X-API-Key": "x"})
-            ),
-            401,
-            "unauthorized",
-        )
+        unknown = users_get_by_id.sync_detailed(user.id, client=self.impostor)
+        self.refused(unknown, 401, "unauthorized")
         return user.id
 
     def pay(self, user: UUID) -> None:
