@@ -12,6 +12,7 @@ from tests.contract.compatibility import Node, lost_components, lost_operation, 
 
 # Any change of these in a request refuses what was taken, unless it is gone.
 EXACT = ("type", "format", "pattern", "multipleOf", "uniqueItems", "additionalProperties", "anyOf")
+TEXTS = ("summary", "description")
 LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 
@@ -26,13 +27,20 @@ def losses(was: Node, now: Node) -> Iterator[str]:
         found = kept[name]
         if (found["path"], found["method"]) != (operation["path"], operation["method"]):
             yield f"{name}: has moved to {found['method']} {found['path']}"
-        old = _plain({**operation, "parameters": _parameters(operation, was)})
+        old = _without(TEXTS, _written_out(operation, was))
         yield from (f"{name}: {lost}" for lost in lost_operation(old, found, now))
         asked = _asked(operation, was), _asked(found, now)
         yield from (f"{name}: {tighter}" for tighter in _tightened(*asked, "request"))
-    yield from lost_components(
-        {"securitySchemes": {}, **_plain(was["components"])}, now["components"]
-    )
+    # Parameters are judged with the operations that take them.
+    components = {"securitySchemes": {}, **was["components"], "parameters": {}}
+    yield from lost_components(_without(TEXTS, components), now["components"])
+
+
+def _written_out(operation: Node, contract: Node) -> Node:
+    """Without references to parameters, and without limits, which may be widened in a request."""
+    parts = {"parameters": _parameters(operation, contract)}
+    parts |= {"requestBody": operation["requestBody"]} if "requestBody" in operation else {}
+    return {**operation, **_without((*LOWER, *UPPER), parts)}
 
 
 def _parameters(operation: Node, contract: Node) -> list[Node]:
@@ -78,12 +86,12 @@ def _tighter(key: str, was: Any, now: Any) -> bool:
     return bool(now > was if key in LOWER else now < was)
 
 
-def _plain(node: Any) -> Any:
-    """Without texts. A property called description is a schema, and stays."""
+def _without(keys: tuple[str, ...], node: Any) -> Any:
+    """A copy without some keywords. A property of such a name is a schema, and stays."""
     if isinstance(node, dict):
         return {
-            key: _plain(value)
+            key: _without(keys, value)
             for key, value in node.items()
-            if not (key in ("summary", "description") and isinstance(value, str))
+            if key not in keys or isinstance(value, dict)
         }
-    return [_plain(value) for value in node] if isinstance(node, list) else node
+    return [_without(keys, value) for value in node] if isinstance(node, list) else node
