@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 import settings
@@ -74,11 +74,7 @@ def reward(session: Session, payment: Payment) -> None:
     The invitee's row is locked by the payment; the inviter's is taken after it. Two people who
     invited each other cannot exist, so these locks cannot cross.
     """
-    referral = session.scalar(
-        select(Referral)
-        .where(Referral.invitee_id == payment.user_id, ~Referral.invitee_paid)
-        .with_for_update()
-    )
+    referral = session.scalar(_UNPAID, {"invitee_id": payment.user_id})
     if referral is None:
         return
     tokens = _reward_tokens(payment)
@@ -140,3 +136,10 @@ def _reward_tokens(payment: Payment) -> Decimal:
     current = settings.load()
     share = payment.tokens * current.referral_bonus_percent / 100
     return ledger.rounded(current.referral_bonus_tokens + share)
+
+
+_UNPAID = (
+    select(Referral)
+    .where(Referral.invitee_id == bindparam("invitee_id"), ~Referral.invitee_paid)
+    .with_for_update()
+)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -70,28 +70,16 @@ def give_up(session: Session, payment_id: UUID) -> None:
 
 def _kept(session: Session, notice: Notice) -> PaymentEvent:
     """The inbox row of this event, new or locked; a concurrent twin waits here for the first."""
-    new: PaymentEvent | None = session.scalar(
-        insert(PaymentEvent)
-        .values(
-            provider=notice.provider,
-            event_key=notice.event_id,
-            kind=notice.kind,
-            reference=notice.reference,
-            notice=notice.as_json(),
-        )
-        .on_conflict_do_nothing()
-        .returning(PaymentEvent)
-    )
-    return (
-        new
-        or session.scalars(
-            select(PaymentEvent)
-            .where(
-                PaymentEvent.provider == notice.provider, PaymentEvent.event_key == notice.event_id
-            )
-            .with_for_update()
-        ).one()
-    )
+    told = {
+        "id": uuid4(),
+        "provider": notice.provider,
+        "event_key": notice.event_id,
+        "kind": notice.kind,
+        "reference": notice.reference,
+        "notice": notice.as_json(),
+    }
+    new: PaymentEvent | None = session.scalar(_NEW_EVENT, told)
+    return new or session.scalars(_KNOWN_EVENT, told).one()
 
 
 def _apply(session: Session, notice: Notice) -> Verdict:
@@ -127,16 +115,11 @@ def _find(
     charge_reference: str | None,
 ) -> UUID | None:
     """The payment meant: by the provider's ids first, since those cannot be set by a customer."""
-    query = select(Payment.id).where(Payment.provider == provider)
-    for column, value in (
-        (Payment.charge_reference, charge_reference),
-        (Payment.reference, reference),
-        (Payment.id, payment_id),
-    ):
-        found = value and session.scalar(query.where(column == value))
-        if found:
-            return found
-    return None
+    found: UUID | None = None
+    for query, value in zip(_FINDS, (charge_reference, reference, payment_id), strict=True):
+        if value and found is None:
+            found = session.scalar(query, {"provider": provider, "value": value})
+    return found
 
 
 def _fault(payment: Payment, notice: Notice) -> str | None:
@@ -233,14 +216,12 @@ def _close(session: Session, payment: Payment, status: str) -> None:
 def _end_gateway_payment(session: Session, payment: Payment, status: str) -> bool:
     """Move the pending ruble row to its end; False when it has ended before."""
     ended = session.scalars(
-        update(Transaction)
-        .where(
-            Transaction.payment_id == payment.id,
-            Transaction.type == "gateway_payment",
-            Transaction.status == "pending",
-        )
-        .values(status=status, reference=payment.reference or payment.charge_reference)
-        .returning(Transaction.id)
+        _ENDED,
+        {
+            "ended_payment_id": payment.id,
+            "new_status": status,
+            "new_reference": payment.reference or payment.charge_reference,
+        },
     )
     return bool(ended.all())
 
@@ -254,6 +235,45 @@ def _credited_first(apply: Effect) -> Effect:
 
     return apply_both
 
+
+_EVENTS: Any = PaymentEvent.__table__
+_TRANSACTIONS: Any = Transaction.__table__
+# Built once. Tables instead of classes: with parameters the ORM would take these for bulk writes.
+_NEW_EVENT = select(PaymentEvent).from_statement(
+    insert(_EVENTS)
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("id", "provider", "event_key", "kind", "reference", "notice")
+        }
+    )
+    .on_conflict_do_nothing()
+    .returning(*_EVENTS.c)
+)
+_KNOWN_EVENT = (
+    select(PaymentEvent)
+    .where(
+        PaymentEvent.provider == bindparam("provider"),
+        PaymentEvent.event_key == bindparam("event_key"),
+    )
+    .with_for_update()
+)
+_FINDS = [
+    select(Payment.id).where(
+        Payment.provider == bindparam("provider"), column == bindparam("value")
+    )
+    for column in (Payment.charge_reference, Payment.reference, Payment.id)
+]
+_ENDED = (
+    update(_TRANSACTIONS)
+    .where(
+        _TRANSACTIONS.c.payment_id == bindparam("ended_payment_id"),
+        _TRANSACTIONS.c.type == "gateway_payment",
+        _TRANSACTIONS.c.status == "pending",
+    )
+    .values(status=bindparam("new_status"), reference=bindparam("new_reference"))
+    .returning(_TRANSACTIONS.c.id)
+)
 
 # What an outcome does in each status. A pair that is not here changes nothing: repeats, and news
 # that is older than what is known.
