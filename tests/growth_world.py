@@ -214,6 +214,7 @@ def settle(world: World) -> None:
 def _environ(world: World) -> dict[str, str]:
     return {
         "LOG_LEVEL": "DEBUG",
+        "SERVER_THREADS": "8",
         "TELEGRAM_API_URL": world.api,
         "TELEGRAM_BOT_TOKEN": TOKEN,
         "TELEGRAM_BOT_USERNAME": BOT_NAME,

@@ -7,6 +7,7 @@ import logging
 import math
 import random
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from providers.telegram.refusals import Meaning, TelegramError, refusal
 ATTEMPTS = 3
 # A 429 is waited out this long at most; a longer one is the caller's to wait.
 PATIENCE_SECONDS = 3.0
+# So many calls at once, with their pauses: a Telegram that hangs, or asks for silence, must not
+# hold every thread of the server. Who finds no room in time is told to come again.
+AT_ONCE = 4
+ROOM_SECONDS = 0.5
+ROOM_RETRY_AFTER = 2
 TOO_MANY_REQUESTS = 429
 
 _TOKEN_IN_PATH = re.compile(r"/bot\d+:[\w-]+")
@@ -63,6 +69,7 @@ class BotCalls:
         self._transport = Transport(
             DIALECT, f"{base_url.rstrip('/')}/bot{token}", authorization=None, patience=patience
         )
+        self._room = threading.BoundedSemaphore(AT_ONCE)
         # Method -> moment until which Telegram has asked for silence.
         self._silent_until: dict[str, float] = {}
 
@@ -78,6 +85,26 @@ class BotCalls:
 
         repeatable: a second execution does no harm, so a lost answer is asked for again.
         """
+        if not self._room.acquire(timeout=ROOM_SECONDS):
+            raise TelegramError(
+                method,
+                Meaning.TEMPORARY,
+                "too many calls at once",
+                retry_after=ROOM_RETRY_AFTER,
+            )
+        try:
+            return self._patiently(method, parameters, read, repeatable=repeatable)
+        finally:
+            self._room.release()
+
+    def _patiently(
+        self,
+        method: str,
+        parameters: Mapping[str, Any],
+        read: Callable[[Any], T],
+        *,
+        repeatable: bool,
+    ) -> T:
         last_start = self._clock.now() + self._haste.last_start_seconds
         for attempt in range(1, ATTEMPTS + 1):
             try:

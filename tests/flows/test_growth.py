@@ -210,3 +210,29 @@ def test_while_telegram_hangs_others_are_served_and_then_it_is_asked_again(growt
         answer = waiting.result(25)
     assert done(answer, 200) == GRANTED
     assert 7 < answer.elapsed.total_seconds() < 12
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"kind": "hang", "seconds": 3, "times": 10},
+        {"kind": "status", "status": 429, "retry_after": 3},
+    ],
+    ids=lambda script: script["kind"],
+)
+def test_a_crowd_that_waits_for_telegram_does_not_keep_others_waiting(
+    growth: Growth, script: dict[str, Any]
+) -> None:
+    crowd = [growth.visitor() for _ in range(10)]
+    growth.trouble(method=ASKED, **script)
+    with ThreadPoolExecutor(len(crowd)) as pool:
+        waiting = [pool.submit(growth.check_channel, user) for user in crowd]
+        time.sleep(1)
+        served = growth.bot.get(f"/users/{crowd[0]['id']}")
+        answers = [each.result() for each in waiting]
+    assert served.elapsed.total_seconds() < 1
+    assert {answer.status_code for answer in answers} == {200, 503}
+    for answer in answers:
+        if answer.status_code == 503:
+            refused(answer, "telegram_unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
