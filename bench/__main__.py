@@ -28,7 +28,9 @@ FLOOR = "pgbench"
 @click.option("--servers", "-s", multiple=True, help="Only these servers.")
 @click.option("--rounds", default=3, help="Runs of each server and operation, alternating.")
 @click.option("--seconds", default=3.0, help="Length of one run.")
-@click.option("--write/--no-write", default=False, help="Put table and plot into docs/.")
+@click.option(
+    "--write/--no-write", default=False, help="Put table and plot into docs/, beside earlier ones."
+)
 def main(
     operations: Sequence[str], servers: Sequence[str], rounds: int, seconds: float, write: bool
 ) -> None:
@@ -42,10 +44,9 @@ def main(
             url = started.replace("+psycopg2", "", 1)
             os.environ.update(environment(url, folder))
             results = _measured(url, folder, chosen, names, rounds, seconds)
-    table = report.table(results)
-    click.echo(table)
+    click.echo(report.table(results))
     if write:
-        report.write(table, results, rounds=rounds, seconds=seconds)
+        report.write(report.merged(results), seconds=seconds)
 
 
 def _measured(

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import platform
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bench.load import CONNECTIONS, Run
+from bench.operations import OPERATIONS
 from bench.servers import PROCESSES
 
 DOCS = Path(__file__).parents[1] / "docs"
+RUNS = Path(__file__).parents[1] / "var" / "bench" / "runs.json"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 COLOURS = {"ours": "#2b7a4b", "fastapi": "#3f6fb5", "connexion": "#b5643f"}
 
 Results = dict[tuple[str, str], list[Run]]
+
+
+def merged(results: Results) -> Results:
+    """These runs and, for other operations, those of earlier measurements."""
+    known: dict[str, list[dict[str, Any]]] = json.loads(RUNS.read_text()) if RUNS.exists() else {}
+    measured = {operation for operation, _ in results}
+    known = {key: runs for key, runs in known.items() if key.split()[0] not in measured}
+    known |= {" ".join(key): [asdict(run) for run in runs] for key, runs in results.items()}
+    RUNS.parent.mkdir(parents=True, exist_ok=True)
+    RUNS.write_text(json.dumps(known))
+    order = [each.name for each in OPERATIONS]
+    keys = sorted((tuple(key.split()) for key in known), key=lambda key: order.index(key[0]))
+    return {(one, two): [Run(**run) for run in known[f"{one} {two}"]] for one, two in keys}
 
 
 def table(results: Results) -> str:
@@ -39,15 +57,15 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
-def write(text: str, results: Results, *, rounds: int, seconds: float) -> None:
+def write(results: Results, *, seconds: float) -> None:
     """Put the table between the markers of docs/quality.md and the plot beside it."""
     page = DOCS / "quality.md"
     about = (
         f"`make bench` on {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()},"
-        f" {rounds} runs of {seconds:.0f} s each, alternating, {CONNECTIONS} connections,"
+        f" runs of {seconds:.0f} s, servers alternating, {CONNECTIONS} connections,"
         f" {PROCESSES} processes per server; medians. CPU is that of the server's processes."
     )
-    section = f"{BEGIN}\n{about}\n\n{text}\n\n![CPU for one request](speed.svg)\n{END}"
+    section = f"{BEGIN}\n{about}\n\n{table(results)}\n\n![CPU for one request](speed.svg)\n{END}"
     old = page.read_text() if page.exists() else "# Quality\n"
     if BEGIN in old:
         head, _, rest = old.partition(BEGIN)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 PROCESSES = 2
 THREADS = 8  # of our handlers, and connections of each process of every server
 READY_SECONDS = 40
+PEERS = ROOT / ".venv" / "peers"  # their packages, see the Makefile
 
 _UVICORN = ("-m", "uvicorn", "--workers", str(PROCESSES), "--host", "127.0.0.1")
 SERVERS = {
@@ -38,8 +39,11 @@ def environment(url: str, folder: Path) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
         "WEB_CONCURRENCY": str(PROCESSES),
         "SERVER_THREADS": str(THREADS),
-        "PYTHONPATH": str(ROOT),
     }
+
+
+def _path(name: str) -> dict[str, str]:
+    return {} if name == "ours" else {"PYTHONPATH": f"{ROOT}{os.pathsep}{PEERS}"}
 
 
 class Server:
@@ -56,7 +60,7 @@ class Server:
             self._process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=ROOT,
-                env={**environ, "PORT": str(self.port)},
+                env={**environ, **_path(name), "PORT": str(self.port)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -72,7 +76,7 @@ class Server:
             else:
                 time.sleep(2)  # the other processes
                 return
-        raise RuntimeError(f"{self.name} does not start, see {self.log}")
+        raise RuntimeError(f"{self.name} does not start:\n{self.log.read_text()[-2000:]}")
 
     def cpu_seconds(self) -> float:
         """User and system time of all its processes so far."""
@@ -92,5 +96,7 @@ class Server:
         self._process.wait()
 
     def _processes(self) -> list[psutil.Process]:
+        if self._process.poll() is not None:
+            return []
         parent = psutil.Process(self._process.pid)
         return [parent, *parent.children(recursive=True)]
