@@ -87,7 +87,7 @@ def _server() -> Iterator[Stack]:
     settings = Settings(environment="test", state_dir=folder, port=0, web_concurrency=1)
     with Stack(**vars(settings)) as stack:
         yield stack
-        click.echo(stack.cli("ledger", "check"), err=True)
+        stack.cli("ledger", "check")  # StackError where the books are not whole
 
 
 def _heard(name: str, judge: Callable[[], str]) -> str | None:
