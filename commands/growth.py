@@ -163,6 +163,21 @@ def draw(lottery_id: UUID | None, place: int | None, reason: str | None) -> None
 
 @lottery.command()
 @click.argument("lottery_id", type=click.UUID)
+def winners(lottery_id: UUID) -> None:
+    """Who won what in LOTTERY_ID, to hand over what is not tokens; personal data."""
+    with reading() as session:
+        rows = operations.winners(session, lottery_id)
+    table(
+        ("place", "round", "prize", "tokens", "telegramId", "username", "user", "reason"),
+        (
+            (w.place, w.round, w.prize, w.tokens, u.telegram_id, u.username, u.id, w.reason)
+            for w, u in rows
+        ),
+    )
+
+
+@lottery.command()
+@click.argument("lottery_id", type=click.UUID)
 def verify(lottery_id: UUID) -> None:
     """Compute the draw of LOTTERY_ID again; exit code 1 when it does not add up."""
     with reading() as session:

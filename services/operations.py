@@ -9,7 +9,17 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Job, Lottery, Payment, PaymentEvent, Tariff, Transaction
+from db.models import (
+    Job,
+    Lottery,
+    LotteryEntry,
+    LotteryWinner,
+    Payment,
+    PaymentEvent,
+    Tariff,
+    Transaction,
+    User,
+)
 from errors import ApiError
 from services import jobs
 
@@ -108,6 +118,20 @@ def change_tariff(session: Session, name: str, **columns: Any) -> None:
 def recent_lotteries(session: Session, *, limit: int) -> list[Lottery]:
     """The newest lotteries, those closed without a draw among them."""
     return list(session.scalars(select(Lottery).order_by(Lottery.number.desc()).limit(limit)))
+
+
+def winners(session: Session, lottery_id: UUID) -> list[tuple[LotteryWinner, User]]:
+    """Who won what, by place, a redrawn one after the first; ValueError when nothing is drawn."""
+    if _found(session.get(Lottery, lottery_id)).drawn_at is None:
+        raise ValueError("this lottery has not been drawn")
+    rows = session.execute(
+        select(LotteryWinner, User)
+        .join(LotteryEntry, LotteryEntry.id == LotteryWinner.entry_id)
+        .join(User, User.id == LotteryEntry.user_id)
+        .where(LotteryWinner.lottery_id == lottery_id)
+        .order_by(LotteryWinner.place, LotteryWinner.round)
+    )
+    return [(winner, user) for winner, user in rows]
 
 
 def channel_bonuses(session: Session, channels: list[str]) -> dict[str, int]:

@@ -83,6 +83,7 @@ def test_a_lottery_is_run_by_commands(growth: Growth, cli: CommandLine, nothing_
     assert say(cli, "lottery", "edit", lottery_id, "--title", "Весенний") == "changed"
     assert done(growth.bot.get("/lotteries/current"), 200)["title"] == "Весенний"
     assert cli.run("lottery", "verify", lottery_id)[:2] == (1, "this lottery has not been drawn")
+    assert "has not been drawn" in complaint(cli, "lottery", "winners", lottery_id)[1]
     assert "still secret" in complaint(cli, "lottery", "entries", lottery_id)[1]
     for _ in range(4):
         wish = {"userId": growth.visitor()["id"], "socialLinks": ["https://vk.com/wall-1_1"]}
@@ -96,6 +97,10 @@ def test_a_lottery_is_run_by_commands(growth: Growth, cli: CommandLine, nothing_
     again = say(cli, "lottery", "draw", "--again", lottery_id, "--place", "3", "--reason", "отказ")
     assert re.fullmatch(r"place 3, round 2: entry \S{36}", again)
     assert say(cli, "lottery", "verify", lottery_id) == "seed, entries and winners add up"
+    head, *won = say(cli, "lottery", "winners", lottery_id).splitlines()
+    assert head.split()[:3] == ["place", "round", "prize"]
+    assert [line.split()[:2] for line in won] == [["1", "1"], ["2", "1"], ["3", "1"], ["3", "2"]]
+    assert won[3].endswith("отказ") and "visitor_of_growth" in won[3]
     for forbidden in (("close",), ("edit", "--title", "?")):
         code, told = complaint(cli, "lottery", forbidden[0], lottery_id, *forbidden[1:])
         assert (code, told) == (1, "error: this lottery has been drawn")
@@ -202,6 +207,7 @@ BAD: list[tuple[tuple[str, ...], int, str]] = [
     (("lottery", "edit", NOBODY, "--end", "2020-01-01"), 2, "is in the past"),
     (("lottery", "list", "--limit", "-1"), 2, "1<=x<=1000"),
     *(((("lottery", command, NOBODY)), 1, "no such lottery") for command in ("close", "verify")),
+    (("lottery", "winners", NOBODY), 1, "there is none of this id"),
     (("lottery", "entries", "first"), 2, "is not a valid UUID"),
     (("lottery", "draw", "--again", NOBODY), 2, "needs --place and --reason"),
     (
