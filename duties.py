@@ -17,6 +17,7 @@ from services import data, draws, idempotency, jobs, queue
 
 log = logging.getLogger("worker")
 
+BATCH = 100  # unpaid jobs closed in one turn
 CUT_OFF_SECONDS = 3600  # longer than any upload takes
 
 
@@ -62,8 +63,11 @@ def _delete_expired_files() -> int:
 
 
 def _expire_waiting_jobs() -> int:
-    with transaction() as session:
-        return jobs.expire_waiting(session, now=now())
+    for expired in range(BATCH):
+        with transaction() as session:
+            if not jobs.expire_waiting(session, now=now()):
+                return expired
+    return BATCH
 
 
 def _draw_lotteries() -> int:

@@ -17,8 +17,6 @@ from services import data, funding, ledger, paging, users
 
 # The contract's IOObject; what else a client sends is not kept.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")
-# The contract's IOObject; what else a client sends is not kept.
-INPUT_FIELDS = ("type", "dataId", "url", "meta")
 # Shown to the customer by the bot.
 NOT_PAID_TEXT = "Заказ закрыт: оплата так и не поступила."
 CANCELLED_TEXT = "Заказ отменён, токены возвращены на баланс."
@@ -99,18 +97,22 @@ def cancel(session: Session, job_id: UUID) -> Job:
     return job
 
 
-def expire_waiting(session: Session, *, now: datetime, limit: int = 100) -> int:
-    """Close jobs that nobody paid for within WAITING_JOB_TTL_HOURS; returns how many."""
+def expire_waiting(session: Session, *, now: datetime) -> bool:
+    """Close the first job that nobody paid for within WAITING_JOB_TTL_HOURS; whether there was one.
+
+    One in a transaction: each locks its user, and a payment locks the customer and then the
+    inviter, so that two users held here could wait for each other in a circle.
+    """
     oldest = now - timedelta(hours=settings.load().waiting_job_ttl_hours)
     due = select(Job.id).where(Job.status == "waiting_payment", Job.created_at < oldest)
-    expired = 0
-    for job_id in session.scalars(due.order_by(Job.number).limit(limit)).all():
-        job = lock(session, job_id)
-        if job.status == "waiting_payment":  # a payment may have been faster
-            error = {"code": "not_paid", "message": NOT_PAID_TEXT}
-            end_unfinished(session, job, {"reason": "not_paid", "error": error})
-            expired += 1
-    return expired
+    job_id = session.scalar(due.order_by(Job.number).limit(1))
+    if job_id is None:
+        return False
+    job = lock(session, job_id)
+    if job.status == "waiting_payment":  # a payment may have been faster
+        error = {"code": "not_paid", "message": NOT_PAID_TEXT}
+        end_unfinished(session, job, {"reason": "not_paid", "error": error})
+    return True
 
 
 def lock(session: Session, job_id: UUID) -> Job:
