@@ -64,7 +64,8 @@ def _spectral(ruleset: str) -> str:
     command = (NODE / "spectral", "lint", "../spec/openapi.yaml", "--ruleset", ruleset)
     said = run_tool(*command, "--fail-severity", "hint", "--format", "text", folder=HERE)
     insist("No results" in said, said)
-    return "0 errors, 0 warnings, 0 hints"
+    exceptions = (HERE / ruleset).read_text("utf-8").count(': "off"')
+    return f"0 errors, 0 warnings, {exceptions} exceptions with a reason"
 
 
 def _passed(said: str) -> str:
