@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -25,6 +26,12 @@ _DEFAULT_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+# gunicorn cannot serve another request after a body that was not read, and closes without a word:
+# the client's next request would be lost. So what is left is read, within these bounds, and beyond
+# them the answer says that the connection closes.
+READ_ON_BYTES = 1024 * 1024
+READ_ON_SECONDS = 1
+_CLOSE = (b"connection", b"close")
 # nginx's number for a client that left before the answer; nothing is sent with it.
 CLIENT_CLOSED_REQUEST = 499
 
@@ -63,9 +70,18 @@ class Envelope:
 
 
 class _Sealed:
-    """receive and send of one request: bytes are counted, headers completed."""
+    """receive and send of one request: bytes are counted, headers completed, the body read."""
 
-    __slots__ = ("_exchange", "_head", "_identifier", "_receive", "_send", "started")
+    __slots__ = (
+        "_exchange",
+        "_head",
+        "_identifier",
+        "_receive",
+        "_send",
+        "_unread",
+        "_waits",
+        "started",
+    )
 
     def __init__(self, scope: Scope, identifier: str, receive: Receive, send: Send) -> None:
         self._exchange: Exchange = scope[EXCHANGE]
@@ -73,23 +89,39 @@ class _Sealed:
         self._identifier = (b"x-request-id", identifier.encode("ascii"))
         self._receive = receive
         self._send = send
+        self._unread, self._waits = _body(scope)
         self.started = False
 
     async def receive(self) -> Message:
         message = await self._receive()
         self._exchange.bytes_in += len(message.get("body", b""))
+        self._unread = message.get("more_body", False)
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
             self._exchange.status = message["status"]
-            message = {**message, "headers": self._completed(message.get("headers", ()))}
+            headers = self._completed(message.get("headers", ()))
+            if self._unread:
+                await self._read_on()
+            if self._unread:
+                headers.append(_CLOSE)
+            message = {**message, "headers": headers}
         elif message["type"] == "http.response.body":
             body = b"" if self._head else message.get("body", b"")
             self._exchange.bytes_out += len(body)
             message = {**message, "body": body}
         await self._send(message)
+
+    async def _read_on(self) -> None:
+        """Read what is left of a refused request, unless its client waits to be told to send it."""
+        if not self._waits:
+            enough = self._exchange.bytes_in + READ_ON_BYTES
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(READ_ON_SECONDS):
+                    while self._unread and self._exchange.bytes_in < enough:
+                        await self.receive()
 
     def _completed(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         complete = [*headers, self._identifier]
@@ -104,6 +136,19 @@ def _identifier(scope: Scope) -> str:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return str(value, "ascii")
     return uuid.uuid4().hex
+
+
+def _body(scope: Scope) -> tuple[bool, bool]:
+    """Whether the request has a body, and whether its client waits for 100 Continue with it."""
+    present = waits = False
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            present = present or value != b"0"
+        elif name == b"transfer-encoding":
+            present = True
+        elif name == b"expect":
+            waits = True
+    return present, waits
 
 
 async def _last_resort(error: Exception, exchange: Exchange, sealed: _Sealed) -> None:
