@@ -171,7 +171,7 @@ def test_trouble_is_outlived_or_told_and_never_a_no(growth: Growth, script: dict
         answer = growth.check_channel(user)
         refused(answer, "telegram_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
-    growth.trouble(method=ASKED, times=2, **script)
+    growth.trouble(method=ASKED, **script)
     assert done(growth.check_channel(user), 200) == GRANTED
 
 
