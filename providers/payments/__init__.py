@@ -8,7 +8,7 @@ our tables:
     if isinstance(event, Hint):      unless event.signed: is it about a payment of ours? (tables)
                                      then event = gateway.confirm(event)                (network)
     if isinstance(event, Notice):    services.settlement.settle(session, event)         (tables)
-                                     unless its outcome is PENDING: that tells nothing new
+                                     PENDING is kept like the others, and changes nothing
     if event is None:                nothing about money; acknowledge
 
 All amounts that end in `_minor` are whole kopecks, cents or Telegram stars (those have no minor
