@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import click
@@ -78,6 +79,8 @@ for command in (
 
 def main() -> None:
     """Run a command; a refusal is one line and exit code 1 or 2, not a stack trace."""
+    # A refusal names its cause; warnings logged on the way would be printed beside it.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         cli.main(standalone_mode=False)
     except ledger.NotEnoughTokens:

@@ -11,7 +11,7 @@ from uuid import UUID
 import click
 
 import settings
-from commands.shapes import Moment, row_limit, table
+from commands.shapes import Moment, Words, row_limit, table
 from db import reading, transaction
 from db.models import REVIEW_STATES, Lottery
 from db.types import MAX_AMOUNT, now
@@ -55,17 +55,6 @@ class Ending(Moment):
         if moment <= now():
             self.fail(f"{value!r} is in the past", param, ctx)
         return moment
-
-
-class Words(click.ParamType[str]):
-    """Text that is not blank."""
-
-    name = "text"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not value.strip():
-            self.fail("is blank", param, ctx)
-        return value.strip()
 
 
 @click.group()

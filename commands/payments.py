@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 import reconciler
-from commands.shapes import Amount, row_limit, table
+from commands.shapes import Amount, Words, row_limit, table
 from db import reading, transaction
 from db.models import EVENT_STATES, PAYMENT_STATUSES, PaymentEvent
 from providers.payments import Notice
@@ -70,7 +70,7 @@ def check(payment_id: UUID) -> None:
 @payments.command()
 @click.argument("payment_id", type=click.UUID)
 @click.option("--rub", type=Amount(), help="rubles to return; all that is left without it")
-@click.option("--key", required=True, help="the same key refunds once")
+@click.option("--key", type=Words(200), required=True, help="the same key refunds once")
 def refund(payment_id: UUID, rub: Decimal | None, key: str) -> None:
     """Return rubles of PAYMENT_ID through its provider; tokens go back pro rata."""
     _require(payment_id)

@@ -1,4 +1,4 @@
-"""How commands read amounts and moments and print tables."""
+"""How commands read amounts, moments and words, and print tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 import click
+
+from db.types import MAX_AMOUNT
 
 # Elsewhere another time zone may leave the years that Python knows, and the row be unreadable.
 YEARS = range(2000, 3000)
@@ -27,8 +29,9 @@ class Amount(click.ParamType[Decimal]):
             amount = Decimal(value)
         except InvalidOperation:
             self.fail(f"{value!r} is not a number", param, ctx)
-        if not amount.is_finite() or amount <= 0 or amount != round(amount, 2):
-            self.fail("must be more than 0 with at most two decimals", param, ctx)
+        # In this order: a comparison with NaN and the rounding of a huge number are errors.
+        if not amount.is_finite() or not 0 < amount <= MAX_AMOUNT or amount != round(amount, 2):
+            self.fail(f"must be more than 0, at most {MAX_AMOUNT}, with two decimals", param, ctx)
         return amount
 
 
@@ -47,6 +50,23 @@ class Moment(click.ParamType[datetime]):
         if moment.year not in YEARS:
             self.fail(f"{value!r} is not of this age", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Words(click.ParamType[str]):
+    """Text that is not blank, of at most `longest` characters."""
+
+    name = "text"
+
+    def __init__(self, longest: int = 1000) -> None:
+        self._longest = longest
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = value.strip()
+        if not text:
+            self.fail("is blank", param, ctx)
+        if len(text) > self._longest or not text.isprintable():
+            self.fail(f"must be one line of at most {self._longest} characters", param, ctx)
+        return text
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -6,9 +6,16 @@ from decimal import Decimal
 
 import click
 
-from commands.shapes import Amount, table
+from commands.shapes import Amount, Words, table
 from db import reading, transaction
+from db.types import MAX_AMOUNT
 from services import operations
+
+# As long as the `plan` of a payment may be.
+NAME = Words(64)
+TITLE = Words(100)
+TOKENS = click.IntRange(1, int(MAX_AMOUNT))
+PLACE = click.IntRange(0, 10_000)
 
 
 @click.group()
@@ -28,11 +35,11 @@ def list_tariffs() -> None:
 
 
 @tariffs.command()
-@click.argument("name")
-@click.argument("title")
-@click.argument("tokens", type=click.IntRange(min=1))
+@click.argument("name", type=NAME)
+@click.argument("title", type=TITLE)
+@click.argument("tokens", type=TOKENS)
 @click.argument("rub", type=Amount())
-@click.option("--position", default=100, show_default=True, help="place in the list")
+@click.option("--position", type=PLACE, default=100, show_default=True, help="place in the list")
 def add(name: str, title: str, tokens: int, rub: Decimal, position: int) -> None:
     """Offer TOKENS for RUB rubles as NAME, shown as TITLE."""
     with transaction() as session:
@@ -44,21 +51,20 @@ def add(name: str, title: str, tokens: int, rub: Decimal, position: int) -> None
 
 @tariffs.command()
 @click.argument("name")
-@click.option("--title")
-@click.option("--tokens", type=click.IntRange(min=1))
+@click.option("--title", type=TITLE)
+@click.option("--tokens", type=TOKENS)
 @click.option("--rub", type=Amount())
-@click.option("--position", type=int)
+@click.option("--position", type=PLACE)
 def edit(
     name: str, title: str | None, tokens: int | None, rub: Decimal | None, position: int | None
 ) -> None:
     """Change NAME; payments that were opened before keep their terms."""
-    changes = {"title": title, "monthly_tokens": tokens, "cost_rub": rub, "position": position}
+    wanted = {"title": title, "monthly_tokens": tokens, "cost_rub": rub, "position": position}
+    changes = {column: value for column, value in wanted.items() if value is not None}
+    if not changes:
+        raise click.UsageError("say what to change: --title, --tokens, --rub or --position")
     with transaction() as session:
-        operations.change_tariff(
-            session,
-            name,
-            **{column: value for column, value in changes.items() if value is not None},
-        )
+        operations.change_tariff(session, name, **changes)
     click.echo(f"{name} is changed")
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import click
 
 from commands.jobs import jobs_table
-from commands.shapes import Amount, table
+from commands.shapes import Amount, Words, table
 from db import reading, transaction
 from services import grants, jobs, ledger, users
 
@@ -40,8 +40,8 @@ def show(user: str) -> None:
 @click.command()
 @click.argument("user")
 @click.argument("tokens", type=Amount())
-@click.option("--key", required=True, help="the same key grants once")
-@click.option("--reason", required=True, help="kept in the ledger")
+@click.option("--key", type=Words(200), required=True, help="the same key grants once")
+@click.option("--reason", type=Words(), required=True, help="kept in the ledger")
 def grant(user: str, tokens: Decimal, key: str, reason: str) -> None:
     """Give USER (id or telegramId) TOKENS; the user's waiting jobs start with it."""
     with transaction() as session:
@@ -53,8 +53,8 @@ def grant(user: str, tokens: Decimal, key: str, reason: str) -> None:
 @click.command()
 @click.argument("user")
 @click.argument("tokens", type=Amount())
-@click.option("--key", required=True, help="the same key withdraws once")
-@click.option("--reason", required=True, help="kept in the ledger")
+@click.option("--key", type=Words(200), required=True, help="the same key withdraws once")
+@click.option("--reason", type=Words(), required=True, help="kept in the ledger")
 def withdraw(user: str, tokens: Decimal, key: str, reason: str) -> None:
     """Take TOKENS from USER (id or telegramId)."""
     with transaction() as session:

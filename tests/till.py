@@ -172,6 +172,13 @@ class Till:
             )
         assert answer.ok, answer.text
 
+    def yookassa(self, collection: str, **query: Any) -> list[dict[str, Any]]:
+        """Payments or refunds of the shop, newest first."""
+        login = (OPTIONS.yookassa_shop_id, OPTIONS.yookassa_secret_key)
+        url = f"{self.sandbox.yookassa}/{collection}"
+        listed: list[dict[str, Any]] = requests.get(url, params=query, auth=login).json()["items"]
+        return listed
+
     def payment(self, intent: dict[str, Any]) -> Payment:
         """Our row of an intent."""
         with reading() as session:
@@ -241,20 +248,6 @@ class Till:
         """One of our programs, connected like the server."""
         settled = {**os.environ, **self.environ, "LOG_LEVEL": "ERROR", **changes}
         return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=settled)
-
-    def cli(self, *arguments: str) -> tuple[int, str]:
-        """Exit code of an operator's command, and what it says."""
-        ended = subprocess.run(
-            [sys.executable, "cli.py", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **self.environ},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return ended.returncode, ended.stdout.strip()
 
 
 @contextmanager

@@ -222,9 +222,7 @@ def test_a_payment_paid_before_we_knew_its_page_is_told_as_paid(till: Till) -> N
     user, key = till.customer(), uuid4().hex
     with trouble(till, "yookassa", "drop", after=True):
         refused(till.ask(user, "yookassa", key=key), "provider_unavailable")
-    login = (OPTIONS.yookassa_shop_id, OPTIONS.yookassa_secret_key)
-    listed = requests.get(f"{till.sandbox.yookassa}/payments", auth=login, timeout=10).json()
-    reference = listed["items"][0]["id"]
+    reference = till.yookassa("payments", limit=1)[0]["id"]
     till.sandbox.control("POST", f"/yookassa/payments/{reference}/pay")
     wait_until(lambda: only_payment(user).status == "succeeded")
     intent = done(till.ask(user, "yookassa", key=key), 201)

@@ -1,0 +1,290 @@
+"""What an operator types about payments, events, tariffs and tokens, and what he is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select, update
+
+from db import transaction
+from db.models import Payment, PaymentEvent
+from services import operations
+from tests.command_line import CommandLine, command_line
+from tests.factories import make_image
+from tests.live import done, refused, unchanged
+from tests.till import RUB, TOKENS, Till, wait_until
+
+NOBODY = str(uuid4())
+
+
+@pytest.fixture(scope="module")
+def terminal(open_till: Till) -> Iterator[CommandLine]:
+    with command_line(**open_till.environ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def cli(till: Till, terminal: CommandLine) -> CommandLine:
+    """The operator's terminal, beside the server of `till`."""
+    return terminal
+
+
+def say(cli: CommandLine, *arguments: str) -> str:
+    """What a command answers; it must succeed without a complaint."""
+    code, told, complaint = cli.run(*arguments)
+    assert (code, complaint) == (0, ""), complaint
+    return told
+
+
+def complain(cli: CommandLine, *arguments: str, code: int = 1) -> str:
+    """Why a command fails, in one line; it must change nothing."""
+    with unchanged():
+        ended, told, complaint = cli.run(*arguments)
+    assert (ended, told) == (code, ""), (arguments, told, complaint)
+    assert complaint.startswith("error: ") and "\n" not in complaint, complaint
+    return complaint.removeprefix("error: ")
+
+
+def cells(table: str) -> list[list[str]]:
+    """Rows of a printed table without its head, in words."""
+    return [line.split() for line in table.splitlines()[1:]]
+
+
+def event_of(intent: dict[str, Any]) -> PaymentEvent:
+    """The first that was told about a payment."""
+    with transaction() as session:
+        return operations.events_of(session, UUID(intent["id"]))[0]
+
+
+def test_payments_are_listed_and_shown_with_what_was_told(till: Till, cli: CommandLine) -> None:
+    user = till.customer()
+    paid, waiting = till.paid(user, "yookassa"), till.intent(user, "stripe")
+    newest, older = cells(say(cli, "payments", "list", "--limit", "2"))
+    assert newest[:3] == [waiting["id"], "stripe", "pending"]
+    assert older[:6] == [paid["id"], "yookassa", "succeeded", "200", "20", user["id"]]
+    (one,) = cells(say(cli, "payments", "list", "--status", "succeeded", "--limit", "1"))
+    assert one[0] == paid["id"]
+    told = say(cli, "payments", "show", paid["id"])
+    assert paid["reference"] in told and "payment.succeeded" in told and "applied" in told
+
+
+def test_a_provider_is_asked_on_demand(till: Till, cli: CommandLine) -> None:
+    user = till.customer()
+    till.hear(False)
+    for provider in ("yookassa", "stripe"):
+        intent = till.intent(user, provider)
+        assert say(cli, "payments", "check", intent["id"]) == "ignored: pending"
+        till.pay(user, intent)
+        assert say(cli, "payments", "check", intent["id"]) == "applied"
+        assert say(cli, "payments", "check", intent["id"]) == "applied"
+    assert till.bot.balance(user["id"]) == 2 * TOKENS
+
+
+def test_a_refund_the_webhook_of_which_got_lost_is_found_on_demand(
+    till: Till, cli: CommandLine
+) -> None:
+    user = till.customer()
+    intent = till.paid(user, "yookassa")
+    till.hear(False)
+    till.cabinet_refund(intent, 5000)
+    assert say(cli, "payments", "check", intent["id"]) == "applied"
+    assert till.bot.balance(user["id"]) == 15
+
+
+@pytest.mark.parametrize("provider", ["yookassa", "stripe"])
+def test_a_refund_happens_once_per_key(till: Till, cli: CommandLine, provider: str) -> None:
+    user = till.customer()
+    intent = till.paid(user, provider)
+    for _ in range(3):
+        refund = ("payments", "refund", intent["id"], "--rub", "50", "--key", "жалоба 17")
+        assert say(cli, *refund) == "applied"
+    assert till.payment(intent).status == "partly_refunded"
+    assert till.bot.balance(user["id"]) == 15
+    other = ("payments", "refund", intent["id"], "--rub", "60", "--key", "жалоба 17")
+    assert f"{provider} create_refund: 400" in complain(cli, *other)
+    assert say(cli, "payments", "refund", intent["id"], "--key", "the rest") == "applied"
+    assert till.wait_for(intent, "refunded").refunded_rub == RUB
+    assert till.bot.balance(user["id"]) == 0
+    nothing_left = complain(cli, "payments", "refund", intent["id"], "--key", "more")
+    assert nothing_left == "0 of 200 rub are left to return"
+
+
+def test_stars_are_returned_whole(till: Till, cli: CommandLine) -> None:
+    user = till.customer()
+    intent = till.paid(user, "telegram")
+    part = ("payments", "refund", intent["id"], "--rub", "50", "--key", "1")
+    assert "Stars of a charge are returned whole" in complain(cli, *part)
+    assert say(cli, "payments", "refund", intent["id"], "--key", "2") == "applied"
+    assert till.wait_for(intent, "refunded").refunded_tokens == TOKENS
+
+
+def test_what_cannot_be_returned_is_said(till: Till, cli: CommandLine) -> None:
+    user = till.customer()
+    unpaid, paid = till.intent(user, "stripe"), till.paid(user, "yookassa")
+    refund = ("payments", "refund")
+    waiting = complain(cli, *refund, unpaid["id"], "--key", "1")
+    assert waiting == "the payment is pending, nothing has been paid"
+    more = complain(cli, *refund, paid["id"], "--rub", "200.01", "--key", "1")
+    assert more == "200 of 200 rub are left to return"
+
+
+def test_a_refund_that_its_bank_thinks_about_is_told_later(till: Till, cli: CommandLine) -> None:
+    user = till.customer()
+    intent = till.paid(user, "yookassa")
+    till.sandbox.control("PUT", "/yookassa/refunds", wait=True)
+    told = say(cli, "payments", "refund", intent["id"], "--key", "1")
+    till.sandbox.control("PUT", "/yookassa/refunds", wait=False)
+    assert told == "ignored: the provider is working on it"
+    assert till.bot.balance(user["id"]) == TOKENS
+    (refund,) = till.yookassa("refunds", payment_id=intent["reference"])
+    till.sandbox.control("POST", f"/yookassa/refunds/{refund['id']}/succeed")
+    till.wait_for(intent, "refunded")
+
+
+def test_a_provider_in_trouble_is_named_in_one_line(till: Till, cli: CommandLine) -> None:
+    intent = till.intent(till.customer(), "yookassa")
+    till.sandbox.trouble("yookassa", "html", call="read_payment", times=9)
+    complaint = complain(cli, "payments", "check", intent["id"])
+    assert complaint.startswith("yookassa read_payment: 502")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("payments", "show", NOBODY),
+        ("payments", "check", NOBODY),
+        ("payments", "refund", NOBODY, "--key", "1"),
+        ("events", "show", NOBODY),
+        ("events", "replay", NOBODY),
+        ("tariffs", "edit", "nothing", "--rub", "1"),
+        ("tariffs", "disable", "nothing"),
+        ("grant", NOBODY, "1", "--key", "1", "--reason", "-"),
+        ("withdraw", "no such telegram id", "1", "--key", "1", "--reason", "-"),
+    ],
+)
+def test_what_is_not_there_is_said(cli: CommandLine, command: tuple[str, ...]) -> None:
+    assert complain(cli, *command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("payments", "show", "7"),
+        ("payments", "list", "--status", "lost"),
+        ("payments", "list", "--limit", "0"),
+        ("payments", "refund", NOBODY),
+        ("payments", "refund", NOBODY, "--rub", "-1", "--key", "1"),
+        ("payments", "refund", NOBODY, "--rub", "1.005", "--key", "1"),
+        ("payments", "refund", NOBODY, "--key", ""),
+        ("events", "list", "--state", "lost"),
+        ("tariffs", "add", "x", "X", "0", "100"),
+        ("tariffs", "add", "x", "X", "10", "0"),
+        ("tariffs", "add", "x", "X", "10", "1e30"),
+        ("tariffs", "add", "", "X", "10", "100"),
+        ("tariffs", "add", "x", " ", "10", "100"),
+        ("tariffs", "add", "x" * 65, "X", "10", "100"),
+        ("tariffs", "add", "x", "X", str(10**12), "100"),
+        ("tariffs", "edit", "start"),
+        ("grant", NOBODY, "1", "--key", "1"),
+        ("grant", NOBODY, "1", "--reason", "-"),
+        ("grant", NOBODY, "1", "--key", "", "--reason", "-"),
+        ("grant", NOBODY, "1", "--key", "1", "--reason", " "),
+        ("grant", NOBODY, "0", "--key", "1", "--reason", "-"),
+        ("grant", NOBODY, "-5", "--key", "1", "--reason", "-"),
+        ("grant", NOBODY, "NaN", "--key", "1", "--reason", "-"),
+        ("grant", NOBODY, "1e30", "--key", "1", "--reason", "-"),
+        ("withdraw", NOBODY, "0.001", "--key", "1", "--reason", "-"),
+        ("withdraw", NOBODY, "1", "--key", "1"),
+    ],
+)
+def test_a_wrong_word_is_refused(cli: CommandLine, command: tuple[str, ...]) -> None:
+    assert complain(cli, *command, code=2)
+
+
+def test_an_event_is_listed_shown_and_replayed_without_effect(till: Till, cli: CommandLine) -> None:
+    user = till.customer()
+    intent = till.paid(user, "stripe")
+    event = event_of(intent)
+    listed = {row[0]: row[1:] for row in cells(say(cli, "events", "list", "--limit", "50"))}
+    assert listed[str(event.id)][:3] == ["stripe", "checkout.session.completed", "applied"]
+    shown = say(cli, "events", "show", str(event.id))
+    notice = json.loads(shown.partition("\n")[2])
+    assert (notice["payment_id"], notice["outcome"]) == (intent["id"], "succeeded")
+    assert "payer@example.org" not in shown
+    with unchanged():
+        assert say(cli, "events", "replay", str(event.id)) == "applied"
+    assert till.bot.balance(user["id"]) == TOKENS
+
+
+def test_a_parked_event_is_applied_once_its_cause_is_mended(till: Till, cli: CommandLine) -> None:
+    user = till.customer()
+    job = till.bot.order(user["id"], make_image().id, "animate")
+    intent = till.intent(user, "yookassa")
+
+    def expect(minor: int) -> None:
+        with transaction() as session:
+            session.execute(
+                update(Payment).where(Payment.id == UUID(intent["id"])).values(asked_minor=minor)
+            )
+
+    expect(20001)
+    till.pay(user, intent)
+    wait_until(lambda: till.events(intent) != [])
+    event = event_of(intent)
+    assert (event.state, event.reason) == ("parked", "amount_mismatch")
+    assert say(cli, "events", "replay", str(event.id)) == "parked: amount_mismatch"
+    parked = cells(say(cli, "events", "list", "--state", "parked", "--limit", "1"))
+    assert parked[0][0] == str(event.id)
+    expect(20000)
+    assert say(cli, "events", "replay", str(event.id)) == "applied"
+    assert done(till.bot.get(f"/jobs/{job['id']}"), 200)["status"] == "queued"
+    with transaction() as session:
+        state = select(PaymentEvent.state).where(PaymentEvent.id == event.id)
+        assert session.scalar(state) == "applied"
+
+
+def test_a_tariff_is_offered_changed_and_taken_away(till: Till, cli: CommandLine) -> None:
+    name, user = f"spring-{uuid4().hex[:8]}", till.customer()
+    say(cli, "tariffs", "add", name, "Весна: 30 токенов", "30", "249.90", "--position", "1")
+    (offered,) = [each for each in done(till.bot.get("/tariffs"), 200) if each["name"] == name]
+    assert (offered["costRub"], offered["monthlyTokens"]) == (249.9, 30)
+    assert "there is a tariff of this name" in complain(
+        cli, "tariffs", "add", name, "Ещё", "1", "1"
+    )
+    opened_before = till.intent(user, "yookassa", plan=name, amountRub=249.9)
+    say(cli, "tariffs", "edit", name, "--rub", "300", "--tokens", "31")
+    refused(till.ask(user, "yookassa", plan=name, amountRub=249.9), "amount_mismatch")
+    dearer = till.intent(user, "yookassa", plan=name, amountRub=300)
+    say(cli, "tariffs", "disable", name)
+    refused(till.ask(user, "yookassa", plan=name, amountRub=300), "tariff_not_found")
+    assert name not in [each["name"] for each in done(till.bot.get("/tariffs"), 200)]
+    (row,) = [row for row in cells(say(cli, "tariffs", "list")) if row[0] == name]
+    assert row[-1] == "False"
+    for intent, tokens in ((opened_before, 30), (dearer, 61)):  # each at the terms of its day
+        till.pay(user, intent)
+        till.wait_for(intent, "succeeded")
+        assert till.bot.balance(user["id"]) == tokens
+
+
+def test_tokens_are_given_and_taken_by_hand_once_per_key(till: Till, cli: CommandLine) -> None:
+    user = till.customer()
+    for who in (user["id"], user["telegramId"]):
+        told = say(cli, "grant", who, "7.50", "--key", "1", "--reason", "извинения")
+        assert told == "7.5 tokens given, balance was 7.5 then"
+    other = ("grant", user["id"], "8", "--key", "1", "--reason", "-")
+    assert "idempotency_key_reused" in complain(cli, *other)
+    assert till.bot.balance(user["id"]) == 7.5
+    too_much = ("withdraw", user["id"], "7.51", "--key", "1", "--reason", "-")
+    assert complain(cli, *too_much) == "the balance is smaller than that"
+    for _ in range(2):
+        say(cli, "withdraw", user["id"], "2.5", "--key", "1", "--reason", "ошибка")
+    assert till.bot.balance(user["id"]) == 5
+    newest = done(till.bot.get("/transactions", userId=user["id"]), 200)[0]
+    assert (newest["type"], newest["tokensDelta"]) == ("promo", -2.5)
+    assert newest["meta"] == {"reason": "withdraw", "note": "ошибка"}
+    shown = say(cli, "user", "show", user["telegramId"])
+    assert "balance 5 tokens" in shown and "-2.5" in shown
