@@ -6,11 +6,9 @@ in var/demo/, ends with exit code 1 at the first surprise, and stops all it star
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +19,8 @@ import requests
 from PIL import Image
 
 from db import cluster, embedded
+from demo_bot import Bot, SurpriseError, insist, say
+from demo_growth import Growth
 from local import Stack
 from settings import Settings
 
@@ -32,64 +32,11 @@ OLD_PHOTO = ROOT / "samples/damaged_sepia_portrait.jpg"
 VIDEO = FOLDER / "portrait-animated.mp4"
 RESTORED = FOLDER / "old-photo-restored.jpg"
 
-GIFT_TOKENS = 30
+BOUGHT_TOKENS = 20
 ANIMATE_TOKENS = 10
 RESTORE_TOKENS = 5
 PATIENCE_SECONDS = 90
 POLL_SECONDS = 0.3
-PATH_WIDTH = 36
-UUID = re.compile(r"([0-9a-f]{8})-[0-9a-f-]{27}")
-
-
-class SurpriseError(Exception):
-    """Something did not go as this story tells it."""
-
-
-class Bot:
-    """The one client of the API: sends the key, says in a line what each call meant."""
-
-    def __init__(self, base_url: str, key: str) -> None:
-        self._base = base_url
-        self._key = key
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy between us and ourselves
-
-    def call(
-        self, method: str, path: str, expect: int, meaning: Callable[[Any], str], **options: Any
-    ) -> Any:
-        """One request of the contract; `meaning` of its JSON is printed. SurpriseError."""
-        headers = {"X-API-Key": self._key, **options.pop("headers", {})}
-        answer = self.plain(method, f"{self._base}{path}", expect, headers=headers, **options)
-        body = answer.json()
-        replayed = "Idempotency-Replayed" in answer.headers
-        say(method, path, expect, meaning(body) + (", replayed" if replayed else ""))
-        return body
-
-    def get(self, path: str) -> requests.Response:
-        """A 200 that somebody else will tell about. SurpriseError."""
-        return self.plain("GET", f"{self._base}{path}", 200, headers={"X-API-Key": self._key})
-
-    def plain(self, method: str, url: str, *expect: int, **options: Any) -> requests.Response:
-        """One request without the key, as signed links and forms need none. SurpriseError."""
-        answer = self._session.request(method, url, timeout=30, **options)
-        insist(
-            answer.status_code in expect,
-            f"{method} {url} answered {answer.status_code}, not {expect}: {answer.text[:500]}",
-        )
-        return answer
-
-
-def say(method: str, path: str, status: int | str, meaning: str) -> None:
-    """One step of the story as one line."""
-    short = UUID.sub(r"\1…", path)
-    short = short if len(short) <= PATH_WIDTH else f"{short[: PATH_WIDTH - 1]}…"
-    click.echo(f"{method:<5}  {short:<{PATH_WIDTH}}  {status:<4}  {meaning}")
-
-
-def insist(fact: bool, surprise: str) -> None:
-    """SurpriseError unless `fact`."""
-    if not fact:
-        raise SurpriseError(surprise)
 
 
 def main() -> None:
@@ -124,14 +71,14 @@ def play(stack: Stack) -> None:
     """The story from the first visit to the finished photos."""
     bot = Bot(f"{stack.url}/v1", stack.api_key)
     user_id = register(bot)
-    top_up(stack, bot, user_id)
     portrait, old_photo = upload(bot), upload_by_form(bot)
-    animate = order(bot, user_id, "animate", portrait)
+    animate = pay_for_waiting_order(stack, bot, user_id, portrait)
     restore = order(bot, user_id, "restore", old_photo)
     change_mind(bot, user_id, portrait)
     watch(bot, animate)
     watch(bot, restore)
     read_books(bot, user_id)
+    grow(Growth(stack, bot), user_id)
     download(bot, animate, VIDEO)
     download(bot, restore, RESTORED)
     check_video()
@@ -162,17 +109,34 @@ def register(bot: Bot) -> str:
     return user_id
 
 
-def top_up(stack: Stack, bot: Bot, user_id: str) -> None:
-    """Anna looks at the prices and gets tokens as a gift from the operator."""
+def pay_for_waiting_order(stack: Stack, bot: Bot, user_id: str, data_id: str) -> str:
+    """An order that the balance does not cover starts by itself once it is paid for."""
+    job = request_job(bot, user_id, "animate", data_id, expected="waiting_payment")
     bot.call(
         "GET",
         "/tariffs",
         200,
         lambda b: "; ".join(f"{t['monthlyTokens']} tokens for {t['costRub']} RUB" for t in b),
     )
-    command = ("grant", user_id, str(GIFT_TOKENS), "--key", "demo", "--reason", "a gift")
-    say("CLI", f"cli.py {' '.join(command[:3])}", "ok", stack.cli(*command).strip())
-    expect_balance(bot, user_id, GIFT_TOKENS)
+    intent = bot.call(
+        "POST",
+        "/payments/intents",
+        201,
+        lambda b: f"a {b['provider']} page to pay {b['amountRub']} RUB for {b['tokens']} tokens",
+        json={"userId": user_id, "amountRub": 199, "plan": "start", "provider": "yookassa"},
+        headers={"Idempotency-Key": f"pay-{job['id']}"},
+    )
+    url = intent["paymentUrl"]
+    insist(url.startswith(stack.playground.url), f"{url} is not a page of the sandbox")
+    paid = bot.plain("POST", url, 200, data={"do": "pay"})
+    say("POST", urlsplit(url).path, paid.status_code, "Anna pays on the page of the sandbox")
+    job_id: str = job["id"]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while bot.get(f"/jobs/{job_id}").json()["status"] == "waiting_payment":
+        insist(time.monotonic() < deadline, "the payment never started the order")
+        time.sleep(POLL_SECONDS)
+    say("GET", f"/jobs/{job_id}", 200, "the webhook came: tokens are there, the order has started")
+    return job_id
 
 
 def upload(bot: Bot) -> str:
@@ -214,14 +178,23 @@ def upload_by_form(bot: Bot) -> str:
 
 
 def request_job(
-    bot: Bot, user_id: str, service: str, data_id: str, **headers: str
+    bot: Bot,
+    user_id: str,
+    service: str,
+    data_id: str,
+    *,
+    expected: str = "queued",
+    **headers: str,
 ) -> dict[str, Any]:
-    """POST /jobs, which must be queued at once."""
+    """POST /jobs, which must be `expected` at once."""
     job: dict[str, Any] = bot.call(
         "POST",
         "/jobs",
         201,
-        lambda b: f"order {b['orderId']} to {service}, {b['tokensReserved']} tokens reserved",
+        lambda b: (
+            f"order {b['orderId']} to {service} is {b['status']}, "
+            f"{b['tokensReserved']} tokens reserved"
+        ),
         json={
             "userId": user_id,
             "serviceType": service,
@@ -229,7 +202,7 @@ def request_job(
         },
         headers=headers,
     )
-    insist(job["status"] == "queued", f"order {job['orderId']} is {job['status']}")
+    insist(job["status"] == expected, f"order {job['orderId']} is {job['status']}")
     return job
 
 
@@ -244,7 +217,7 @@ def order(bot: Bot, user_id: str, service: str, data_id: str) -> str:
 
 def change_mind(bot: Bot, user_id: str, data_id: str) -> None:
     """A third order, cancelled before a worker takes it."""
-    job = request_job(bot, user_id, "animate", data_id)
+    job = request_job(bot, user_id, "restore", data_id)
     cancelled = bot.call(
         "POST",
         f"/jobs/{job['id']}/cancel",
@@ -252,7 +225,7 @@ def change_mind(bot: Bot, user_id: str, data_id: str) -> None:
         lambda b: f"order {b['orderId']} is cancelled, its tokens are back",
     )
     insist(cancelled["meta"].get("reason") == "cancelled", f"cancelling left {cancelled}")
-    expect_balance(bot, user_id, GIFT_TOKENS - ANIMATE_TOKENS - RESTORE_TOKENS)
+    expect_balance(bot, user_id, BOUGHT_TOKENS - ANIMATE_TOKENS - RESTORE_TOKENS)
 
 
 def expect_balance(bot: Bot, user_id: str, tokens: int) -> None:
@@ -279,6 +252,16 @@ def watch(bot: Bot, job_id: str) -> None:
         time.sleep(POLL_SECONDS)
 
 
+def grow(growth: Growth, user_id: str) -> None:
+    """What brings people in, and what they get for it."""
+    growth.start_lottery()
+    growth.take_part("Anna", user_id)
+    growth.join_channel(user_id)
+    growth.write_review(user_id)
+    growth.invite(user_id)
+    growth.see_the_draw()
+
+
 def read_books(bot: Bot, user_id: str) -> None:
     """Anna's orders and every move of her tokens."""
     jobs = bot.call(
@@ -296,7 +279,7 @@ def read_books(bot: Bot, user_id: str) -> None:
         lambda b: ", ".join(f"{t['type']} {t['tokensDelta']:+}" for t in b),
         params={"userId": user_id},
     )
-    left = GIFT_TOKENS - ANIMATE_TOKENS - RESTORE_TOKENS
+    left = BOUGHT_TOKENS - ANIMATE_TOKENS - RESTORE_TOKENS
     insist(sum(t["tokensDelta"] for t in moves) == left, f"the moves are {moves}")
 
 
