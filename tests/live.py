@@ -77,7 +77,9 @@ class Server:
 
     def errors(self) -> list[dict[str, Any]]:
         """Lines of its log about bugs; that a worker was killed is none of its own."""
-        lines = map(json.loads, self._log.read_text("utf-8").splitlines())
+        said = self._log.read_text("utf-8").splitlines()
+        # PostgreSQL's client prints by itself that an idle connection has been ended.
+        lines = [json.loads(line) for line in said if line and not line.startswith("FATAL: ")]
         return [
             line for line in lines if line["level"] == "ERROR" and "SIGKILL" not in line["message"]
         ]

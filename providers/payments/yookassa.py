@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +36,8 @@ from providers.payments.webhooks import UNREADABLE, header, json_object, picked,
 
 PROVIDER = "yookassa"
 MAX_DESCRIPTION = 128
+# An unpaid payment ends after about an hour; no answer tells the moment.
+PAY_WITHIN = timedelta(hours=1)
 
 PAYMENT_OUTCOMES = {
     "pending": Outcome.PENDING,
@@ -103,7 +105,7 @@ class YooKassaGateway:
         self._sources = sources
 
     def create_checkout(self, order: Order) -> Checkout:
-        """See Gateway. YooKassa remembers the key for 24 h, as long as a payment of ours lives."""
+        """See Gateway. YooKassa remembers the key for 24 h, as long as a page is asked for."""
         minor = to_minor(order.amount)
         body = {
             "amount": _amount(minor, order.currency),
@@ -123,6 +125,7 @@ class YooKassaGateway:
                 url=str(payment["confirmation"]["confirmation_url"]),
                 asked_minor=minor,
                 asked_currency=order.currency,
+                expires_at=datetime.fromisoformat(payment["created_at"]) + PAY_WITHIN,
             )
         except UNREADABLE as problem:
             raise _strange("create_payment", problem) from problem

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
 
+from db.types import now
 from tests.factories import make_image
 from tests.live import Bot, done, refused, unchanged
 from tests.threads import at_once
@@ -24,7 +26,9 @@ def test_a_tariff_is_sold_at_its_price(till: Till, provider: str) -> None:
     stars = provider == "telegram"
     assert (intent["amountRub"], intent["tokens"], intent["status"]) == (199, 20, "pending")
     assert (intent["provider"], intent["currency"]) == (provider, "XTR" if stars else "RUB")
-    assert intent["reference"] and intent["expiresAt"]
+    left = datetime.fromisoformat(intent["expiresAt"]) - now()
+    assert round(left / timedelta(hours=1)) == (1 if provider == "yookassa" else 24)
+    assert intent["reference"]
     page = requests.get(intent["paymentUrl"], timeout=10)
     assert page.ok and ("166 ⭐" if stars else "199") in page.text
     asked = till.payment(intent)
