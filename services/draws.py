@@ -24,7 +24,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db.models import Lottery, LotteryEntry, LotteryWinner
-from services import funding
+from services import funding, ledger
 
 # Round and place of one winner to be found.
 Turn = tuple[int, int]
@@ -52,7 +52,10 @@ def draw_due(session: Session, *, now: datetime) -> Lottery | None:
     entries = listed(session, lottery.id)
     lottery.entries_hash = entries_hash(entries)
     lottery.drawn_at = now
-    for turn, entry_id in _chosen(lottery, entries, _first_round(lottery)).items():
+    won = _chosen(lottery, entries, _first_round(lottery))
+    winners = select(LotteryEntry.user_id).where(LotteryEntry.id.in_(map(UUID, won.values())))
+    ledger.lock_all(session, session.scalars(winners).all())
+    for turn, entry_id in won.items():
         _award(session, lottery, entry_id, turn)
     session.flush()
     return lottery

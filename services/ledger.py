@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import ROUND_DOWN, Decimal
 from functools import cache
 from typing import Any
@@ -29,6 +30,20 @@ def lock(session: Session, user_id: UUID) -> User:
     if user is None:
         raise ApiError("user_not_found")
     return user
+
+
+def lock_all(session: Session, user_ids: Collection[UUID]) -> None:
+    """Lock several users' rows, the youngest first.
+
+    A payment locks the customer and then the inviter, who is always older: in any other order the
+    two transactions could wait for each other in a circle.
+    """
+    session.execute(
+        select(User.id)
+        .where(User.id.in_(user_ids))
+        .order_by(User.created_at.desc(), User.id)
+        .with_for_update(key_share=True)
+    )
 
 
 def post(

@@ -9,19 +9,22 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from uuid import UUID, uuid4
 
 from psycopg2 import errorcodes
+from sqlalchemy import update
 
 import duties
 from db import snapshot, transaction
-from db.models import Payment
+from db.models import Lottery, Payment, User
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
-from services import grants, jobs, ledger, payments, settlement
+from services import grants, jobs, ledger, lotteries, payments, settlement
+from services.lotteries import Prize
 from tests.factories import make_image, make_job, make_user
 
 SECONDS, THREADS = 3.0, 8
@@ -155,18 +158,57 @@ def test_nobody_waits_in_a_circle() -> None:
         assert not any(ledger.violations(session).values())
 
 
-def test_orders_are_closed_while_friends_of_their_owners_pay() -> None:
-    """A payment locks the customer and then the inviter: closing must never hold two users."""
+def friends() -> tuple[list[User], list[User]]:
+    """People, and whom each of them invited."""
+    inviters = [make_user() for _ in range(THREADS - 1)]
+    return inviters, [make_user(ref_code=inviter.ref_code) for inviter in inviters]
+
+
+def nobody_stops(act: Callable[[], object], invited: list[User]) -> bool:
+    """Whether something and the first payments of the invited, all at once, end without a circle.
+
+    Such a payment locks the customer and then the inviter.
+    """
+    sold = [told(opened(user.id), Outcome.SUCCEEDED, uuid4().hex) for user in invited]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return not any(pool.map(deadlocked, [act, *(partial(settle, each) for each in sold)]))
+
+
+def test_unpaid_orders_are_closed_while_friends_of_their_owners_pay() -> None:
     picture = make_image().id
     for _ in range(4):
-        inviters = [make_user() for _ in range(THREADS - 1)]
-        invited = [make_user(ref_code=inviter.ref_code) for inviter in inviters]
-        sold = [opened(user.id) for user in invited]
+        inviters, invited = friends()
         for user in inviters + invited:
             waits_for_money(user.id, picture)
-        paying = [
-            partial(settle, told(payment, Outcome.SUCCEEDED, payment.id.hex)) for payment in sold
-        ]
-        with ThreadPoolExecutor(THREADS) as pool:
-            ends = list(pool.map(deadlocked, [*paying, duties._expire_waiting_jobs]))
-        assert not any(ends)
+        assert nobody_stops(duties._expire_waiting_jobs, invited)
+
+
+def test_a_lottery_is_drawn_while_friends_of_its_winners_pay() -> None:
+    for day in range(1, 5):
+        with transaction() as session:
+            session.execute(
+                update(Lottery).where(Lottery.drawn_at.is_(None)).values(canceled_at=now())
+            )
+            lottery = lotteries.create(
+                session,
+                title="Осень",
+                description="Розыгрыш",
+                start_date=now() - timedelta(hours=1),
+                end_date=now() + timedelta(hours=1),
+                prizes=[Prize("Приз", 2 * THREADS, Decimal(5))],
+            )
+        inviters, invited = friends()
+        for user in inviters + invited:
+            with transaction() as session:
+                lotteries.submit_social(session, user.id, ["https://vk.com/1"], now=now())
+        past = now() - timedelta(days=5000 + day)
+        with transaction() as session:
+            session.execute(
+                update(Lottery)
+                .where(Lottery.id == lottery.id)
+                .values(start_date=past - timedelta(hours=2), end_date=past)
+            )
+        assert nobody_stops(duties._draw_lotteries, invited)
+        with transaction() as session:
+            won = lotteries.winners_of(session, [lottery.id])[lottery.id]
+        assert len(won) == 2 * (THREADS - 1)
