@@ -450,44 +450,6 @@ def test_without_its_database_the_server_promises_nothing(till: Till) -> None:
     assert till.bot.balance(user["id"]) == 3 * TOKENS
 
 
-def test_connections_cut_in_the_middle_cost_repeats_and_no_tokens(till: Till) -> None:
-    """Whatever was acknowledged is there, and what was not is told again, as providers do."""
-    sold, troubles, stop = list[tuple[UUID, Payment]](), list[int](), threading.Event()
-
-    def tell(payment: Payment) -> None:
-        event = session_event(payment)
-        while (answer := tell_stripe(till, event)).status_code != 200:
-            refused(answer, "service_unavailable")
-            troubles.append(answer.status_code)
-        with transaction() as session:
-            assert payments.get(session, payment.id).status == "succeeded"
-
-    def cut() -> None:
-        while not stop.is_set():
-            ports = [
-                connection.laddr.port
-                for process in till.server.workers()
-                for connection in process.net_connections("tcp")
-            ]
-            with transaction() as session:
-                ended = select(func.pg_terminate_backend(column("pid", Integer))).select_from(
-                    text("pg_stat_activity")
-                )
-                mine = column("client_port", Integer).in_(ports)
-                session.execute(ended.where(mine))
-            time.sleep(0.05)
-
-    with ThreadPoolExecutor(SENDERS) as pool:
-        cutting, deadline = pool.submit(cut), time.monotonic() + 20
-        while len(troubles) < 5:
-            assert time.monotonic() < deadline, "no connection was in use when it was cut"
-            sold += (batch := [opened() for _ in range(20)])
-            list(pool.map(tell, [payment for _, payment in batch]))
-        stop.set()
-        cutting.result()
-    assert {balance(user_id) for user_id, _ in sold} == {TOKENS}
-
-
 def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: Till) -> None:
     kinds = ("completed", "async_payment_succeeded", "completed", "expired")
     sold = [opened() for _ in range(BURST // 5)]
@@ -533,3 +495,41 @@ def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: Till) -> 
     assert {balance(user_id) for user_id, _ in sold} == {TOKENS}
     p95 = statistics.quantiles(waits, n=20)[-1]
     assert p95 < 1, f"reads took {p95:.2f} s among {BURST / seconds:.0f} events a second"
+
+
+def test_connections_cut_in_the_middle_cost_repeats_and_no_tokens(till: Till) -> None:
+    """Whatever was acknowledged is there, and what was not is told again, as providers do."""
+    sold, troubles, stop = list[tuple[UUID, Payment]](), list[int](), threading.Event()
+
+    def tell(payment: Payment) -> None:
+        event = session_event(payment)
+        while (answer := tell_stripe(till, event)).status_code != 200:
+            refused(answer, "service_unavailable")
+            troubles.append(answer.status_code)
+        with transaction() as session:
+            assert payments.get(session, payment.id).status == "succeeded"
+
+    def cut() -> None:
+        while not stop.is_set():
+            ports = [
+                connection.laddr.port
+                for process in till.server.workers()
+                for connection in process.net_connections("tcp")
+            ]
+            with transaction() as session:
+                ended = select(func.pg_terminate_backend(column("pid", Integer))).select_from(
+                    text("pg_stat_activity")
+                )
+                mine = column("client_port", Integer).in_(ports)
+                session.execute(ended.where(mine))
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        cutting, deadline = pool.submit(cut), time.monotonic() + 20
+        while len(troubles) < 5:
+            assert time.monotonic() < deadline, "no connection was in use when it was cut"
+            sold += (batch := [opened() for _ in range(20)])
+            list(pool.map(tell, [payment for _, payment in batch]))
+        stop.set()
+        cutting.result()
+    assert {balance(user_id) for user_id, _ in sold} == {TOKENS}
