@@ -2,33 +2,33 @@
 
 Internals of connexion 3.3.0 that are overridden here, and why:
 - FlaskApp.__init__ names FlaskASGIApp; repeated with our subclass, as there is no parameter.
-- FlaskASGIApp.asgi_app is a2wsgi; replaced by spec.bridge.Bridge.
+- FlaskASGIApp.app and asgi_app are Flask and a2wsgi; replaced by spec.bridge's.
 - FlaskASGIApp.add_api names FlaskApi; repeated with our subclass.
 - FlaskApi.make_operation wraps the function in decorators that inspect its signature again for
   every request; replaced by OperationView, which calls it with arguments made by validation.
+- FlaskApi._add_operation_internal makes a route of Flask; views are found by operationId instead.
 - ConnexionMiddleware._build_middleware_stack runs at the first request; called at start, so that
   a contract that cannot be served stops the process.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import flask
 import orjson
-import werkzeug.exceptions
 from connexion.apps.abstract import AbstractApp
 from connexion.apps.flask import FlaskApi, FlaskApp, FlaskASGIApp
 from connexion.middleware import ConnexionMiddleware
 from connexion.operations import AbstractOperation
+from starlette.types import Scope
 
 from logs import EXCHANGE
 from spec import forms
 from spec.answers import Answers
 from spec.bodies import ARGUMENTS, RAW
-from spec.bridge import Bridge
+from spec.bridge import Answer, Bridge, OperationFlask, View
 from spec.functions import CLIENT_IP, HEADERS, RAW_BODY, accepted
 from spec.loading import openapi_31_accepted
 from spec.operations import snake_case
@@ -53,7 +53,6 @@ class ContractApp(FlaskApp):
         )
         AbstractApp.__init__(self, import_name, lifespan=self._lifespan, **options)
         self.app = self._middleware_app.app
-        self.app.register_error_handler(werkzeug.exceptions.HTTPException, self._http_exception)
 
     def serve(self, contract: Mapping[str, Any], **options: Any) -> None:
         """Register `contract` at its own paths and build the whole stack now.
@@ -81,39 +80,46 @@ class ContractASGIApp(FlaskASGIApp):
     def __init__(
         self, import_name: str, *, answers: Answers, threads: int, probes: Collection[str]
     ) -> None:
-        super().__init__(import_name, {})
+        self.app = OperationFlask(import_name)
+        self.asgi_app = Bridge(self.app, threads=threads, probes=probes)
         self._answers = answers
-        self.asgi_app = Bridge(self.app.wsgi_app, threads=threads, probes=probes)
 
     def add_api(self, specification: Any, *, name: str | None = None, **options: Any) -> FlaskApi:
-        """Register the contract's operations as Flask views."""
-        api = ContractApi(specification, answers=self._answers, **options)
-        self.app.register_blueprint(api.blueprint)
-        return api
+        """Register the contract's operations as views of the bridge."""
+        return ContractApi(
+            specification, answers=self._answers, views=self.asgi_app.views, **options
+        )
 
 
 class ContractApi(FlaskApi):
     """Makes an OperationView for each operation of the contract."""
 
-    def __init__(self, specification: Any, *, answers: Answers, **options: Any) -> None:
+    def __init__(
+        self, specification: Any, *, answers: Answers, views: dict[str, View], **options: Any
+    ) -> None:
         self._answers = answers
+        self._views = views
         super().__init__(specification, **options)
 
-    def make_operation(self, operation: AbstractOperation) -> Callable[..., flask.Response]:
+    def make_operation(self, operation: AbstractOperation) -> OperationView:
         self._answers.add(operation)
         return OperationView(operation, self._answers)
 
+    def _add_operation_internal(
+        self, method: str, path: str, operation: OperationView, name: str | None = None
+    ) -> None:
+        self._views[operation.operation_id] = operation
+
 
 class OperationView:
-    """Calls the function of one operation and turns what it returns into a response.
+    """Calls the function of one operation and turns what it returns into an answer.
 
     The function returns `(data, status)` or `(data, status, headers)`; `data` is JSON-ready and is
     checked against the contract before it leaves.
     """
 
     def __init__(self, operation: AbstractOperation, answers: Answers) -> None:
-        self.__name__ = operation.operation_id
-        self._operation_id = operation.operation_id
+        self.operation_id: str = operation.operation_id
         self._function = operation.function
         self._answers = answers
         wanted = accepted(operation.function)
@@ -124,8 +130,8 @@ class OperationView:
         given = {"body", *(snake_case(each["name"]) for each in operation.parameters)}
         self._unnamed = given - wanted
 
-    def __call__(self, **_: Any) -> flask.Response:
-        scope = flask.request.environ["asgi.scope"]
+    def __call__(self, scope: Scope) -> Answer:
+        """One answer; what the function raises is raised."""
         context = scope["extensions"]["connexion_context"]
         arguments = context[ARGUMENTS]
         for name in self._unnamed:
@@ -140,15 +146,21 @@ class OperationView:
             data, status, *rest = self._function(**arguments)
         finally:
             forms.close(context)
-        self._answers.require(self._operation_id, status, data)
+        self._answers.require(self.operation_id, status, data)
         if status >= 400:  # a refusal that was stored with its Idempotency-Key
             scope[EXCHANGE].code = data.get("code")
-        return flask.Response(
-            b"" if data is None and status == 204 else orjson.dumps(data),
-            status=status,
-            headers=rest[0] if rest else None,
-            content_type="application/json",
-        )
+        body = b"" if data is None and status == 204 else orjson.dumps(data)
+        headers = [JSON_TYPE, (b"content-length", b"%d" % len(body))]
+        if rest:
+            headers += _encoded(rest[0].items())
+        return Answer(status, headers, body)
+
+
+JSON_TYPE = (b"content-type", b"application/json")
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:

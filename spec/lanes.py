@@ -1,0 +1,116 @@
+"""Threads that run blocking calls for an event loop: a bounded number, a bounded queue, a deadline.
+
+concurrent.futures would do, at half as much CPU again for each call: its futures carry a lock and
+a condition of their own, and each result wakes the loop by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from errors import ApiError
+
+# Calls that may wait for a thread, for each thread: about as long as a bot cares to wait.
+QUEUE_PER_THREAD = 8
+# Longer than any call may take by its own limits; what hangs beyond (a frozen database answers no
+# statement and no timeout) is answered for, and its thread is lost until the call returns.
+DEADLINE_SECONDS = 50
+
+_Call = tuple[
+    "asyncio.Future[Any]", contextvars.Context, Callable[[Any], Any], Any
+]  # future, context, function, argument
+
+
+class Lane:
+    """`threads` threads, started by the first call and so after a fork."""
+
+    def __init__(self, name: str, threads: int, *, deadline: float = DEADLINE_SECONDS) -> None:
+        self._name = name
+        self._deadline = deadline
+        self._free = threads * (1 + QUEUE_PER_THREAD)
+        self._count = threads
+        self._threads: list[threading.Thread] = []
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._finished: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._delivering = False
+
+    async def run(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        """`function(argument)` in a thread of this lane, in a copy of the caller's context.
+
+        ApiError `service_unavailable`: at once when QUEUE_PER_THREAD calls for each thread are
+        waiting already, and when the call has not returned within DEADLINE_SECONDS.
+        """
+        if not self._free:
+            raise ApiError("service_unavailable", "Too many requests are waiting", retry_after=1)
+        loop = asyncio.get_running_loop()
+        if not self._threads:
+            self._start()
+        # Only the loop's thread counts places, and only for calls that have really returned: the
+        # caller may be cancelled while its thread still works.
+        self._free -= 1
+        future: asyncio.Future[Any] = loop.create_future()
+        self._calls.put((future, contextvars.copy_context(), function, argument))
+        expiry = loop.call_later(self._deadline, _expire, future)
+        try:
+            return await future
+        finally:
+            expiry.cancel()
+
+    def close(self) -> None:
+        """Let running calls end, for as long as their deadline at most, and take no more."""
+        self._free = 0
+        for _ in self._threads:
+            self._calls.put(None)
+        end = time.monotonic() + self._deadline
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _start(self) -> None:
+        for number in range(self._count):
+            thread = threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            future, context, function, argument = call
+            result: Any = None
+            error: BaseException | None = None
+            try:
+                result = context.run(function, argument)
+            except StopIteration as stop:  # a future refuses to hold one
+                error = RuntimeError("a handler let StopIteration through")
+                error.__cause__ = stop
+            except BaseException as raised:
+                error = raised
+            self._finished.append((future, result, error))
+            # Whoever finds the flag set knows that a delivery is still to begin, and to find this.
+            if not self._delivering:
+                self._delivering = True
+                future.get_loop().call_soon_threadsafe(self._deliver)
+            del call, future, context, argument, result, error  # not kept until the next call
+
+    def _deliver(self) -> None:
+        """In the loop's thread: hand over all that has finished, woken once for many."""
+        self._delivering = False
+        while self._finished:
+            future, result, error = self._finished.popleft()
+            self._free += 1
+            if future.done():  # cancelled, or past its deadline
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+
+def _expire(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(ApiError("service_unavailable", retry_after=5))
