@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
-from db import reading, transaction
+from db import Record, reading, transaction
 from db.types import now
 from errors import ApiError
 from handlers import checkout
@@ -82,8 +82,8 @@ def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
     A repeat with the same key asks the provider for the same refund. ProviderError; ValueError for
     a payment that was never paid or has less left.
     """
-    with reading() as session:
-        payment = payments.get(session, payment_id)
+    with reading() as reader:
+        payment = payments.get(reader, payment_id)
     if payment.paid_at is None:
         raise ValueError(f"the payment is {payment.status}, nothing has been paid")
     left = payment.amount_rub - payment.refunded_rub
@@ -102,7 +102,7 @@ def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
         return settlement.settle(session, notice)
 
 
-def _undecided(payment: Payment, why: str) -> Verdict:
+def _undecided(payment: Payment | Record, why: str) -> Verdict:
     """The payment goes on waiting, unless its time is over."""
     if payment.status != "pending" or payment.expires_at > now():
         return Verdict("ignored", why, payment.id)

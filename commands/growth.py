@@ -12,7 +12,7 @@ import click
 
 import settings
 from commands.shapes import Moment, Words, row_limit, table
-from db import reading, transaction
+from db import snapshot, transaction
 from db.models import REVIEW_STATES, Lottery
 from db.types import MAX_AMOUNT, now
 from services import bonuses, draws, lotteries, operations, reviews, users
@@ -107,7 +107,7 @@ def edit(
 def list_lotteries(limit: int) -> None:
     """The newest lotteries."""
     moment = now()
-    with reading() as session:
+    with snapshot() as session:
         rows = operations.recent_lotteries(session, limit=limit)
     table(
         ("lottery", "title", "state", "start", "end", "seed hash"),
@@ -154,7 +154,7 @@ def draw(lottery_id: UUID | None, place: int | None, reason: str | None) -> None
 @click.argument("lottery_id", type=click.UUID)
 def winners(lottery_id: UUID) -> None:
     """Who won what in LOTTERY_ID, to hand over what is not tokens; personal data."""
-    with reading() as session:
+    with snapshot() as session:
         rows = operations.winners(session, lottery_id)
     table(
         ("place", "round", "prize", "tokens", "telegramId", "username", "user", "reason"),
@@ -169,7 +169,7 @@ def winners(lottery_id: UUID) -> None:
 @click.argument("lottery_id", type=click.UUID)
 def verify(lottery_id: UUID) -> None:
     """Compute the draw of LOTTERY_ID again; exit code 1 when it does not add up."""
-    with reading() as session:
+    with snapshot() as session:
         faults = draws.verified(session, lotteries.get(session, lottery_id))
     for fault in faults:
         click.echo(fault)
@@ -182,7 +182,7 @@ def verify(lottery_id: UUID) -> None:
 @click.argument("lottery_id", type=click.UUID)
 def entries(lottery_id: UUID) -> None:
     """Print what anybody needs to recompute the draw, as JSON for docs/verify_lottery.py."""
-    with reading() as session:
+    with snapshot() as session:
         proof = draws.proof(session, lotteries.get(session, lottery_id))
     click.echo(json.dumps(proof, indent=2))
 
@@ -197,7 +197,7 @@ def reviews_group() -> None:
 @row_limit
 def list_reviews(state: str | None, limit: int) -> None:
     """The newest messages seen."""
-    with reading() as session:
+    with snapshot() as session:
         rows = reviews.recent(session, state=state, limit=limit)
     table(
         ("review", "chat", "message", "author", "state", "user", "posted"),
@@ -237,6 +237,6 @@ def channels() -> None:
 def list_channels() -> None:
     """Channels of BONUS_CHANNELS and how many users had their bonus."""
     names = [bonuses.normalized(name) for name in settings.load().bonus_channels]
-    with reading() as session:
+    with snapshot() as session:
         counts = operations.channel_bonuses(session, names)
     table(("channel", "bonuses given"), ((name, counts.get(name, 0)) for name in names))

@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from commands.shapes import row_limit, table
-from db import reading, transaction
+from db import Record, snapshot, transaction
 from db.models import Job
 from services import operations
 
@@ -23,7 +23,7 @@ def jobs() -> None:
 @row_limit
 def list_jobs(status: str | None, limit: int) -> None:
     """The newest jobs of all users."""
-    with reading() as session:
+    with snapshot() as session:
         rows = operations.recent_jobs(session, status=status, limit=limit)
     jobs_table(rows)
 
@@ -47,7 +47,7 @@ def fail(job_id: UUID, reason: str) -> None:
     click.echo(f"job {job.id} is {job.status}")
 
 
-def jobs_table(rows: Iterable[Job]) -> None:
+def jobs_table(rows: Iterable[Job | Record]) -> None:
     """Print jobs, one a line."""
     table(
         ("job", "order", "service", "status", "tries", "created", "why"),
@@ -58,5 +58,5 @@ def jobs_table(rows: Iterable[Job]) -> None:
     )
 
 
-def _why(job: Job) -> str:
+def _why(job: Job | Record) -> str:
     return str(job.meta.get("error", job.meta.get("lastError", {})).get("code", ""))

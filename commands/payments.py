@@ -10,7 +10,7 @@ import click
 
 import reconciler
 from commands.shapes import Amount, Words, row_limit, table
-from db import reading, transaction
+from db import snapshot, transaction
 from db.models import EVENT_STATES, PAYMENT_STATUSES, PaymentEvent
 from providers.payments import Notice
 from services import operations, settlement
@@ -27,7 +27,7 @@ def payments() -> None:
 @row_limit
 def list_payments(status: str | None, limit: int) -> None:
     """The newest payments of all users."""
-    with reading() as session:
+    with snapshot() as session:
         rows = operations.recent_payments(session, status=status, limit=limit)
     table(
         ("payment", "provider", "status", "rub", "tokens", "user", "created", "trouble"),
@@ -51,7 +51,7 @@ def list_payments(status: str | None, limit: int) -> None:
 @click.argument("payment_id", type=click.UUID)
 def show_payment(payment_id: UUID) -> None:
     """Everything known about PAYMENT_ID and its events."""
-    with reading() as session:
+    with snapshot() as session:
         payment = operations.payment(session, payment_id)
         events = operations.events_of(session, payment_id)
     for column in payment.__table__.columns:
@@ -87,7 +87,7 @@ def events() -> None:
 @row_limit
 def list_events(state: str | None, limit: int) -> None:
     """The newest events; parked ones need a look."""
-    with reading() as session:
+    with snapshot() as session:
         rows = operations.recent_events(session, state=state, limit=limit)
     _events_table(rows)
 
@@ -96,7 +96,7 @@ def list_events(state: str | None, limit: int) -> None:
 @click.argument("event_id", type=click.UUID)
 def show_event(event_id: UUID) -> None:
     """EVENT_ID as the provider told it, without personal data."""
-    with reading() as session:
+    with snapshot() as session:
         event = operations.event(session, event_id)
     click.echo(
         f"{event.provider} {event.event_key} {event.kind}: {event.state} {event.reason or ''}"
@@ -115,7 +115,7 @@ def replay(event_id: UUID) -> None:
 
 
 def _require(payment_id: UUID) -> None:
-    with reading() as session:
+    with snapshot() as session:
         operations.payment(session, payment_id)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import click
 
 from commands.shapes import Amount, Words, table
-from db import reading, transaction
+from db import snapshot, transaction
 from db.types import MAX_AMOUNT
 from services import operations
 
@@ -26,7 +26,7 @@ def tariffs() -> None:
 @tariffs.command("list")
 def list_tariffs() -> None:
     """All tariffs, those on offer first."""
-    with reading() as session:
+    with snapshot() as session:
         rows = operations.all_tariffs(session)
     table(
         ("name", "title", "tokens", "rub", "position", "on offer"),

@@ -8,7 +8,7 @@ import click
 
 from commands.jobs import jobs_table
 from commands.shapes import Amount, Words, table
-from db import reading, transaction
+from db import snapshot, transaction
 from services import grants, jobs, ledger, users
 
 
@@ -21,7 +21,7 @@ def user() -> None:
 @click.argument("user")
 def show(user: str) -> None:
     """Balance, last transactions and last jobs of USER (id or telegramId)."""
-    with reading() as session:
+    with snapshot() as session:
         person = users.find(session, user)
         history = ledger.history(session, person.id, limit=10, cursor=None).rows
         orders = jobs.of_user(session, person.id, limit=10, cursor=None).rows

@@ -1,5 +1,5 @@
-"""Tables, connections and migrations. Entry points need only these three."""
+"""Tables, connections and migrations. Entry points need only these three blocks."""
 
-from db.session import reading, snapshot, transaction
+from db.session import Reader, Record, reading, snapshot, transaction
 
-__all__ = ["reading", "snapshot", "transaction"]
+__all__ = ["Reader", "Record", "reading", "snapshot", "transaction"]

@@ -9,7 +9,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
-from sqlalchemy.orm import Session
+
+from db.session import Reader
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -35,11 +36,11 @@ def head() -> str:
     return ScriptDirectory.from_config(_config("")).get_current_head() or ""
 
 
-def current(session: Session) -> str:
+def current(reader: Reader) -> str:
     """The migration the database is at, empty when it has none."""
-    if session.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+    if reader.scalar(text("SELECT to_regclass('alembic_version')")) is None:
         return ""
-    return session.scalar(text("SELECT version_num FROM alembic_version")) or ""
+    return reader.scalar(text("SELECT version_num FROM alembic_version")) or ""
 
 
 def _config(url: str) -> Config:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from psycopg2 import errorcodes
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, Row, create_engine, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
@@ -80,6 +80,12 @@ def connect(url: str, *, pool_size: int) -> Engine:
     )
 
 
+# Whatever runs a SELECT of columns: inside of a transaction, or of reading().
+Reader = Session | Connection
+# What such a SELECT gives: values by the names of their columns.
+Record: TypeAlias = Row[*tuple[Any, ...]]
+
+
 @cache
 def engine() -> Engine:
     """The engine of this process, made at its first use and so after gunicorn's fork."""
@@ -98,15 +104,13 @@ def transaction() -> Iterator[Session]:
 
 
 @contextmanager
-def reading() -> Iterator[Session]:
-    """A session for one or few reads without BEGIN and COMMIT around them; it must not write."""
-    with (
-        _translated(),
-        engine().connect() as connection,
-        _autocommit(connection),
-        Session(connection, expire_on_commit=False, autoflush=False) as session,
-    ):
-        yield session
+def reading() -> Iterator[Connection]:
+    """A connection for one or few SELECTs of columns, without BEGIN and COMMIT around them.
+
+    No Session: most of what a short read costs would be its bookkeeping. It must not write.
+    """
+    with _translated(), engine().connect() as connection, _autocommit(connection):
+        yield connection
 
 
 @contextmanager

@@ -13,19 +13,20 @@ from providers.payments import Order, PaymentRef, ProviderError, ProviderRejecte
 from services import payments, settlement
 
 if TYPE_CHECKING:
+    from db import Record
     from db.models import Payment
 
 
-def ensure(payment_id: UUID) -> Payment:
+def ensure(payment_id: UUID) -> Payment | Record:
     """The payment with its page, asked of the provider unless it is known already.
 
     One whose time ended before it had a page comes back without. ProviderRejected closes the
     payment; after any other ProviderError it stays as it is, since the provider may have made the
     page all the same, and the next call asks with the same key.
     """
-    with reading() as session:
-        payment = payments.get(session, payment_id)
-        title = payments.title(session, payment)
+    with reading() as reader:
+        payment = payments.get(reader, payment_id)
+    title = payments.title(payment)
     # Providers forget our key when the payment expires: another page would be a second one.
     over = payment.status in ("canceled", "expired") or payment.expires_at <= now()
     if payment.payment_url is not None or over:
@@ -51,7 +52,7 @@ def ensure(payment_id: UUID) -> Payment:
         )
 
 
-def reference_of(payment: Payment) -> PaymentRef:
+def reference_of(payment: Payment | Record) -> PaymentRef:
     """By what the provider finds a payment that has a page."""
     return PaymentRef(
         payment_id=payment.id,
@@ -64,7 +65,7 @@ def reference_of(payment: Payment) -> PaymentRef:
     )
 
 
-def _order(payment: Payment, title: str) -> Order:
+def _order(payment: Record, title: str) -> Order:
     current = settings.load()
     bot = current.telegram_bot_username
     return Order(

@@ -23,13 +23,13 @@ def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
     file.file.seek(0)
     # The row comes first: a crash after the bytes are stored leaves nothing that nobody owns.
     with transaction() as session:
-        row = data.reserve(session, body["type"], content_type=content_type, now=now())
-    instances.storage().put(row.storage_key, file.file, content_type=content_type)
+        reserved = data.reserve(session, body["type"], content_type=content_type, now=now())
+    instances.storage().put(reserved.storage_key, file.file, content_type=content_type)
     with transaction() as session:
-        row = data.confirm(
-            session, row.id, content_type=content_type, size_bytes=file.size, now=now()
+        stored = data.confirm(
+            session, reserved.id, content_type=content_type, size_bytes=file.size, now=now()
         )
-    return schemas.dump("Data", row), 201
+    return schemas.dump("Data", stored), 201
 
 
 def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Any:
@@ -56,8 +56,8 @@ def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Any:
 
 
 def data_confirm_upload(data_id: str) -> Any:
-    with reading() as session:
-        row = data.get(session, UUID(data_id))
+    with reading() as reader:
+        row = data.get(reader, UUID(data_id))
     if row.status == "pending":
         size, content_type = _inspect(row.type, row.storage_key)
         with transaction() as session:

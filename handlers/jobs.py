@@ -29,15 +29,15 @@ def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
 
 
 def jobs_list(user_id: str, limit: int, cursor: str | None) -> Any:
-    with reading() as session:
-        page = jobs.of_user(session, UUID(user_id), limit=limit, cursor=cursor)
+    with reading() as reader:
+        page = jobs.of_user(reader, UUID(user_id), limit=limit, cursor=cursor)
     headers = pages.link("jobs", page.next_cursor, userId=user_id, limit=limit)
     return schemas.dump_all("Job", page.rows), 200, headers
 
 
 def jobs_get(job_id: str) -> Any:
-    with reading() as session:
-        job = jobs.get(session, UUID(job_id))
+    with reading() as reader:
+        job = jobs.get(reader, UUID(job_id))
     return schemas.dump("Job", job), 200
 
 

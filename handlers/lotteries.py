@@ -12,15 +12,15 @@ from services import lotteries
 
 
 def lotteries_current() -> Any:
-    with reading() as session:
-        lottery = lotteries.current(session, now=now())
+    with reading() as reader:
+        lottery = lotteries.current(reader, now=now())
     return schemas.dump("Lottery", lottery), 200
 
 
 def lotteries_history(limit: int, cursor: str | None) -> Any:
-    with reading() as session:
-        page = lotteries.history(session, limit=limit, cursor=cursor)
-        winners = lotteries.winners_of(session, [row.id for row in page.rows if row.drawn_at])
+    with reading() as reader:
+        page = lotteries.history(reader, limit=limit, cursor=cursor)
+        winners = lotteries.winners_of(reader, [row.id for row in page.rows if row.drawn_at])
     body = [
         schemas.dump("Lottery", row) | schemas.drawn(row, winners.get(row.id, []))
         for row in page.rows
@@ -29,8 +29,8 @@ def lotteries_history(limit: int, cursor: str | None) -> Any:
 
 
 def lotteries_entry_me(user_id: str) -> Any:
-    with reading() as session:
-        entry = lotteries.entry_of(session, UUID(user_id), now=now())
+    with reading() as reader:
+        entry = lotteries.entry_of(reader, UUID(user_id), now=now())
     return schemas.dump("LotteryEntry", entry), 200
 
 

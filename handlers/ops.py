@@ -42,13 +42,13 @@ def health_ready() -> Any:
 
 
 def _database() -> None:
-    with reading() as session:
-        schema.current(session)
+    with reading() as reader:
+        schema.current(reader)
 
 
 def _migrations() -> None:
-    with reading() as session:
-        at = schema.current(session)
+    with reading() as reader:
+        at = schema.current(reader)
     if at != schema.head():
         raise RuntimeError(f"database is at {at or 'nothing'}, code needs {schema.head()}")
 
@@ -56,8 +56,8 @@ def _migrations() -> None:
 def _queue() -> dict[str, Any]:
     """Never makes the server unready: it can take orders while workers are being restarted."""
     try:
-        with reading() as session:
-            seconds = round(queue.oldest_wait_seconds(session), 1)
+        with reading() as reader:
+            seconds = round(queue.oldest_wait_seconds(reader), 1)
     except ApiError:
         return {"ok": False}
     return {"ok": seconds < QUEUE_STALLED_SECONDS, "oldestWaitSeconds": seconds}

@@ -11,14 +11,14 @@ from services import referrals, users
 
 
 def referrals_get_link(user_id: str) -> Any:
-    with reading() as session:
-        user = users.get(session, UUID(user_id))
+    with reading() as reader:
+        user = users.get(reader, UUID(user_id))
     return {"refLink": referrals.link(user)}, 200
 
 
 def referrals_stats(user_id: str) -> Any:
-    with reading() as session:
-        stats = referrals.stats(session, UUID(user_id))
+    with reading() as reader:
+        stats = referrals.stats(reader, UUID(user_id))
     return {
         "totalInvited": stats.total_invited,
         "invitedPaidCount": stats.invited_paid_count,
@@ -27,7 +27,7 @@ def referrals_stats(user_id: str) -> Any:
 
 
 def referrals_history(user_id: str, limit: int, cursor: str | None) -> Any:
-    with reading() as session:
-        page = referrals.history(session, UUID(user_id), limit=limit, cursor=cursor)
+    with reading() as reader:
+        page = referrals.history(reader, UUID(user_id), limit=limit, cursor=cursor)
     headers = pages.link("referrals/history", page.next_cursor, userId=user_id, limit=limit)
     return schemas.dump_all("Referral", page.rows), 200, headers

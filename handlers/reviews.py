@@ -42,8 +42,8 @@ def _proved(user_id: UUID, reference: MessageRef) -> tuple[int, int] | None:
 
     None where Telegram need not be asked: this user was rewarded before, whatever the link is.
     """
-    with reading() as session:
-        user = users.get(session, user_id)
+    with reading() as reader:
+        user = users.get(reader, user_id)
     if user.has_left_review:
         return None
     chat_id, message_id = _place(reference)
@@ -71,8 +71,8 @@ def _prove_author(chat_id: int, message_id: int) -> None:
     One without a provable author is kept too, for the operator to approve.
     """
     log_chat = settings.load().review_log_chat
-    with reading() as session:
-        known = reviews.known_author(session, chat_id, message_id)
+    with reading() as reader:
+        known = reviews.known_author(reader, chat_id, message_id)
     if known is not None or not log_chat:
         return
     proof = instances.telegram().prove_author(chat_id, message_id, log_chat=int(log_chat))

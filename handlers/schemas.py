@@ -7,18 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from marshmallow import Schema, fields
 
 import settings
 from providers import instances
-
-if TYPE_CHECKING:
-    from db.models import Data as DataRow
-    from db.models import Job as JobRow
-    from db.models import Lottery as LotteryRow
-    from db.models import LotteryWinner
 
 
 def number(value: Decimal) -> int | float:
@@ -137,7 +131,7 @@ class Data(Component):
     id = fields.UUID()
     type = fields.String()
     s3_url = fields.Function(lambda row: instances.storage().uri(row.storage_key))
-    public_s3_url = fields.Function(lambda row: _link(row))
+    public_s3_url = fields.Function(lambda row: _link(row.storage_key, row.content_type))
     expired_in = fields.Function(lambda row: settings.load().link_ttl_seconds)
     created_at = Moment()
 
@@ -223,7 +217,7 @@ class LotteryEntry(Component):
     created_at = Moment()
 
 
-def drawn(lottery: LotteryRow, winners: Iterable[LotteryWinner]) -> dict[str, Any]:
+def drawn(lottery: Any, winners: Iterable[Any]) -> dict[str, Any]:
     """What the draw adds to a Lottery: the revealed seed and the winners, without their names."""
     if lottery.drawn_at is None:
         return {}
@@ -243,19 +237,19 @@ def drawn(lottery: LotteryRow, winners: Iterable[LotteryWinner]) -> dict[str, An
     }
 
 
-def _link(row: DataRow) -> str:
+def _link(storage_key: str, content_type: str) -> str:
     return instances.storage().url(
-        row.storage_key,
+        storage_key,
         expires_in=settings.load().link_ttl_seconds,
         filename=None,
-        content_type=row.content_type,
+        content_type=content_type,
     )
 
 
-def _result_url(job: JobRow) -> str | None:
-    if job.status != "done" or job.result is None or job.result.status == "deleted":
+def _result_url(job: Any) -> str | None:
+    if job.status != "done" or job.result_status == "deleted":
         return None
-    return _link(job.result)
+    return _link(job.result_key, job.result_content_type)
 
 
 _SCHEMAS: dict[str, Schema] = {

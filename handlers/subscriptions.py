@@ -20,16 +20,16 @@ USER_ID = re.compile(r"[1-9][0-9]{0,15}")
 
 def subscriptions_check_channel(body: dict[str, Any]) -> Any:
     user_id = UUID(body["userId"])
-    with reading() as session:
+    with reading() as reader:
         channel = bonuses.eligible_channel(
-            session, user_id, body["telegramId"], body["channelUsername"]
+            reader, user_id, body["telegramId"], body["channelUsername"]
         )
     telegram_id = _user_of_telegram(body["telegramId"])
     # An answer that Telegram did not give is an error (503), never "not a member".
     membership = instances.telegram().get_chat_member(channel, telegram_id)
     if membership is not Membership.MEMBER:
-        with reading() as session:
-            balance = users.get(session, user_id).balance_tokens
+        with reading() as reader:
+            balance = users.get(reader, user_id).balance_tokens
         return {"isMember": False, "bonusGranted": False, "balanceTokens": number(balance)}, 200
     with transaction() as session:
         grant = bonuses.grant_channel(session, user_id, channel)

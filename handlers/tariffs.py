@@ -10,7 +10,7 @@ from services import tariffs
 
 
 def tariffs_list(limit: int, cursor: str | None) -> Any:
-    with reading() as session:
-        page = tariffs.active(session, limit=limit, cursor=cursor)
+    with reading() as reader:
+        page = tariffs.active(reader, limit=limit, cursor=cursor)
     headers = pages.link("tariffs", page.next_cursor, limit=limit)
     return schemas.dump_all("Tariff", page.rows), 200, headers

@@ -11,7 +11,7 @@ from services import ledger
 
 
 def transactions_list(user_id: str, limit: int, cursor: str | None) -> Any:
-    with reading() as session:
-        page = ledger.history(session, UUID(user_id), limit=limit, cursor=cursor)
+    with reading() as reader:
+        page = ledger.history(reader, UUID(user_id), limit=limit, cursor=cursor)
     headers = pages.link("transactions", page.next_cursor, userId=user_id, limit=limit)
     return schemas.dump_all("Transaction", page.rows), 200, headers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from db import reading, transaction
+from db import Record, reading, transaction
 from db.types import now
 from handlers import schemas
 from services import idempotency, registration, users
@@ -13,6 +13,8 @@ from services.idempotency import Answer
 
 
 def users_register_or_login(body: dict[str, Any], idempotency_key: str | None) -> Any:
+    if idempotency_key is None and (known := _known(body)):
+        return schemas.dump("User", known), 200
     with transaction() as session:
 
         def register() -> Answer:
@@ -29,9 +31,20 @@ def users_register_or_login(body: dict[str, Any], idempotency_key: str | None) -
     return answer.body, answer.status, answer.headers
 
 
+def _known(body: dict[str, Any]) -> Record | None:
+    """Most visits are of somebody known and bring nothing to write."""
+    with reading() as reader:
+        return registration.log_in(
+            reader,
+            body["telegramId"],
+            username=body.get("username"),
+            anon_user_id=body.get("anonUserId"),
+        )
+
+
 def users_get_by_id(user_id: str) -> Any:
-    with reading() as session:
-        user = users.get(session, UUID(user_id))
+    with reading() as reader:
+        user = users.get(reader, UUID(user_id))
     return schemas.dump("User", user), 200
 
 
@@ -42,6 +55,6 @@ def users_update_consent(user_id: str, body: dict[str, Any]) -> Any:
 
 
 def users_get_balance(user_id: str) -> Any:
-    with reading() as session:
-        tokens = users.balance(session, UUID(user_id))
+    with reading() as reader:
+        tokens = users.balance(reader, UUID(user_id))
     return {"balanceTokens": schemas.number(tokens)}, 200

@@ -35,16 +35,16 @@ def webhook_payments(
 
 
 def _is_ours(hint: Hint) -> bool:
-    with reading() as session:
-        return settlement.knows(
-            session, hint.provider, payment_id=hint.payment_id, reference=hint.reference
+    with reading() as reader:
+        return payments.knows(
+            reader, hint.provider, payment_id=hint.payment_id, reference=hint.reference
         )
 
 
 def _refusal(question: Question) -> str | None:
-    with reading() as session:
+    with reading() as reader:
         return payments.why_not_payable(
-            session,
+            reader,
             question.payment_id,
             amount_minor=question.amount_minor,
             currency=question.currency,

@@ -10,7 +10,8 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 import settings
-from db.models import Transaction, User
+from db import Reader, Record
+from db.models import Transaction
 from errors import ApiError
 from services import funding, ledger, users
 
@@ -23,13 +24,13 @@ class Grant:
     balance_tokens: Decimal
 
 
-def eligible_channel(session: Session, user_id: UUID, telegram_id: str, channel: str) -> str:
+def eligible_channel(reader: Reader, user_id: UUID, telegram_id: str, channel: str) -> str:
     """The channel's name in one spelling, when this user may ask for its bonus.
 
     ApiError `user_not_found`, `telegram_id_mismatch` (somebody else's id), `channel_not_eligible`
     (not in BONUS_CHANNELS).
     """
-    user = users.get(session, user_id)
+    user = users.get(reader, user_id)
     if user.telegram_id != telegram_id:
         raise ApiError("telegram_id_mismatch")
     wanted = normalized(channel)
@@ -56,7 +57,7 @@ def grant_channel(session: Session, user_id: UUID, channel: str) -> Grant:
 
 
 def grant_once(
-    session: Session, user: User, tokens: Decimal, *, bonus_key: str, meta: dict[str, str]
+    session: Session, user: Record, tokens: Decimal, *, bonus_key: str, meta: dict[str, str]
 ) -> Grant:
     """Credit `tokens` unless this user already had this bonus; the caller has locked the user."""
     had = session.scalar(
@@ -65,5 +66,5 @@ def grant_once(
     if had or not tokens:
         return Grant(False, user.balance_tokens)
     funding.credit(session, user.id, tokens, type="promo", bonus_key=bonus_key, meta=meta)
-    session.refresh(user)  # the credit may have started jobs that waited for it
-    return Grant(True, user.balance_tokens)
+    # The credit may have started jobs that waited for it.
+    return Grant(True, users.balance(session, user.id))

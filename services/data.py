@@ -10,6 +10,7 @@ from sqlalchemy import Uuid, bindparam, cast, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 import settings
+from db import Reader, Record
 from db.models import Data, Job
 from errors import ApiError
 
@@ -42,9 +43,9 @@ def reserve(
     return row
 
 
-def get(session: Session, data_id: UUID) -> Data:
+def get(reader: Reader, data_id: UUID) -> Record:
     """ApiError `data_not_found`, also for a deleted file."""
-    row = session.get(Data, data_id)
+    row = reader.execute(_ONE, {"data_id": data_id}).one_or_none()
     if row is None or row.status == "deleted":
         raise ApiError("data_not_found", details={"dataId": str(data_id)})
     return row
@@ -52,16 +53,17 @@ def get(session: Session, data_id: UUID) -> Data:
 
 def confirm(
     session: Session, data_id: UUID, *, content_type: str, size_bytes: int, now: datetime
-) -> Data:
+) -> Record:
     """Make an uploaded file usable; a repeat changes nothing. ApiError `data_not_found`."""
-    session.execute(
+    confirmed = session.execute(
         update(Data)
         .where(Data.id == data_id, Data.status == "pending")
         .values(
             status="confirmed", content_type=content_type, size_bytes=size_bytes, confirmed_at=now
         )
-    )
-    return get(session, data_id)
+        .returning(*Data.columns())
+    ).one_or_none()
+    return confirmed or get(session, data_id)
 
 
 def usable_images(session: Session, items: list[dict[str, Any]]) -> None:
@@ -73,7 +75,8 @@ def usable_images(session: Session, items: list[dict[str, Any]]) -> None:
     if any(item.get("type", "image") != "image" for item in items):
         raise ApiError("data_not_usable", details={"input": "must be of type image"})
     data_ids = [UUID(item["dataId"]) for item in items if "dataId" in item]
-    found = {row.id: row for row in session.scalars(_KEPT_MEANWHILE, {"data_ids": data_ids})}
+    kept = session.connection().execute(_KEPT_MEANWHILE, {"data_ids": data_ids}) if data_ids else ()
+    found = {row.id: row for row in kept}
     for data_id in data_ids:
         row = found.get(data_id)
         details = {"dataId": str(data_id)}
@@ -129,8 +132,9 @@ def purged(session: Session, data_ids: list[UUID], *, now: datetime) -> None:
     session.execute(update(Data).where(Data.id.in_(data_ids)).values(deleted_at=now))
 
 
+_ONE = select(*Data.columns()).where(Data.id == bindparam("data_id"))
 _KEPT_MEANWHILE = (
-    select(Data)
+    select(Data.id, Data.status, Data.type)
     .where(Data.id.in_(bindparam("data_ids", expanding=True)))
     .with_for_update(read=True, key_share=True)
 )

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
-from db.models import Job, Transaction
+from db import Record
+from db.models import Job
 from services import ledger
 
 # Workers listen here; the payload is not used, a notice only ends their wait early.
@@ -18,10 +19,15 @@ JOB_CHANNEL = "jobs_queued"
 
 def credit(
     session: Session, user_id: UUID, tokens: Decimal, *, type: str, **columns: Any
-) -> Transaction:
-    """Give tokens and, with them, start the user's waiting jobs in the same transaction."""
+) -> Record:
+    """Give tokens and, with them, start the user's waiting jobs in the same transaction.
+
+    The caller holds the user's row: an order that came to wait while we waited for the lock would
+    not be seen by the very statement that got it.
+    """
     row = ledger.post(session, user_id, tokens, type=type, **columns)
-    start_waiting(session, user_id, balance=row.balance_after or Decimal(0))
+    if row.has_waiting:
+        start_waiting(session, user_id, balance=row.balance_after)
     return row
 
 

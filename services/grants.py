@@ -8,14 +8,13 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db import Record
 from db.models import Transaction
 from errors import ApiError
 from services import funding, ledger
 
 
-def grant(
-    session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str
-) -> Transaction:
+def grant(session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str) -> Record:
     """Give tokens once per user and key; a repeat returns the first grant.
 
     ApiError `user_not_found`, `idempotency_key_reused` (same key, other amount).
@@ -23,9 +22,7 @@ def grant(
     return _once(session, user_id, tokens, f"grant:{key}", {"reason": "grant", "note": reason})
 
 
-def withdraw(
-    session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str
-) -> Transaction:
+def withdraw(session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str) -> Record:
     """Take tokens once per user and key; ledger.NotEnoughTokens when the balance is smaller.
 
     ApiError `user_not_found`, `idempotency_key_reused` (same key, other amount).
@@ -37,13 +34,13 @@ def withdraw(
 
 def _once(
     session: Session, user_id: UUID, tokens: Decimal, bonus_key: str, meta: dict[str, str]
-) -> Transaction:
+) -> Record:
     ledger.lock(session, user_id)
-    first = session.scalar(
-        select(Transaction).where(
+    first = session.execute(
+        select(*Transaction.columns()).where(
             Transaction.user_id == user_id, Transaction.bonus_key == bonus_key
         )
-    )
+    ).one_or_none()
     if first is None:
         move = funding.credit if tokens > 0 else ledger.post
         return move(

@@ -11,12 +11,13 @@ from uuid import UUID
 
 import orjson
 from psycopg2 import errorcodes
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Interval, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import settings
+from db import Record
 from db.models import IdempotencyKey
 from errors import ApiError
 
@@ -85,17 +86,19 @@ def open_or_resume(
     if _claim(session, operation, key, _fingerprint(request)):
         try:
             with session.begin_nested():
-                payment_id = open()
+                new_id = open()
         except ApiError as refusal:
             return _store(session, operation, key, _refused(refusal))
-        _set(session, operation, key, payment_id=payment_id)
-        return payment_id
+        opened = {"of_operation": operation, "of_key": key, "new_payment_id": new_id}
+        session.connection().execute(_OPENED, opened)
+        return new_id
     stored = _stored(session, operation, key, _fingerprint(request))
     if stored.body is not None and stored.status is not None:
         return Answer(stored.body, stored.status, replayed=True)
     if stored.payment_id is None:
         raise ApiError("idempotency_in_progress", retry_after=1)
-    return stored.payment_id
+    payment_id: UUID = stored.payment_id
+    return payment_id
 
 
 def complete(session: Session, operation: str, key: str | None, answer: Answer) -> Answer:
@@ -111,32 +114,17 @@ def sweep(session: Session, now: datetime) -> int:
 
 def _claim(session: Session, operation: str, key: str, fingerprint: str) -> bool:
     """Whether the key is new; an expired one counts as new."""
-    row = insert(IdempotencyKey).values(operation=operation, key=key, fingerprint=fingerprint)
-    statement = row.on_conflict_do_update(
-        index_elements=["operation", "key"],
-        set_={
-            "fingerprint": fingerprint,
-            "status": None,
-            "body": None,
-            "payment_id": None,
-            "created_at": func.now(),
-        },
-        where=IdempotencyKey.created_at < func.now() - _ttl(),
-    ).returning(IdempotencyKey.key)
+    claim = {"operation": operation, "key": key, "fingerprint": fingerprint, "ttl": _ttl()}
     try:
-        return session.scalar(statement) is not None
+        return session.connection().execute(_CLAIMED, claim).one_or_none() is not None
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) == errorcodes.LOCK_NOT_AVAILABLE:
             raise ApiError("idempotency_in_progress", retry_after=1) from error
         raise
 
 
-def _stored(session: Session, operation: str, key: str, fingerprint: str) -> IdempotencyKey:
-    stored = session.scalars(
-        select(IdempotencyKey)
-        .where(IdempotencyKey.operation == operation, IdempotencyKey.key == key)
-        .execution_options(populate_existing=True)
-    ).one()
+def _stored(session: Session, operation: str, key: str, fingerprint: str) -> Record:
+    stored = session.connection().execute(_STORED, {"operation": operation, "key": key}).one()
     if stored.fingerprint != fingerprint:
         raise ApiError("idempotency_key_reused")
     return stored
@@ -150,20 +138,14 @@ def _refused(refusal: ApiError) -> Answer:
 
 
 def _store(session: Session, operation: str, key: str, answer: Answer) -> Answer:
-    _set(session, operation, key, status=answer.status, body=answer.body)
+    stored = {
+        "of_operation": operation,
+        "of_key": key,
+        "new_status": answer.status,
+        "new_body": answer.body,
+    }
+    session.connection().execute(_ANSWERED, stored)
     return answer
-
-
-def _set(session: Session, operation: str, key: str, **values: Any) -> None:
-    session.execute(
-        update(IdempotencyKey)
-        .where(
-            IdempotencyKey.operation == operation,
-            IdempotencyKey.key == key,
-            IdempotencyKey.status.is_(None),
-        )
-        .values(**values)
-    )
 
 
 def _fingerprint(request: dict[str, Any]) -> str:
@@ -172,3 +154,35 @@ def _fingerprint(request: dict[str, Any]) -> str:
 
 def _ttl() -> timedelta:
     return timedelta(hours=settings.load().idempotency_ttl_hours)
+
+
+# Built once; a table instead of the class, as the ORM takes writes with parameters for bulk writes.
+_KEYS: Any = IdempotencyKey.__table__
+_CLAIMED = (
+    insert(_KEYS)
+    .values(
+        operation=bindparam("operation"), key=bindparam("key"), fingerprint=bindparam("fingerprint")
+    )
+    .on_conflict_do_update(
+        index_elements=["operation", "key"],
+        set_={
+            "fingerprint": bindparam("fingerprint"),
+            "status": None,
+            "body": None,
+            "payment_id": None,
+            "created_at": func.now(),
+        },
+        where=_KEYS.c.created_at < func.now() - bindparam("ttl", type_=Interval),
+    )
+    .returning(_KEYS.c.key)
+)
+_STORED = select(*IdempotencyKey.columns()).where(
+    _KEYS.c.operation == bindparam("operation"), _KEYS.c.key == bindparam("key")
+)
+_UNANSWERED = update(_KEYS).where(
+    _KEYS.c.operation == bindparam("of_operation"),
+    _KEYS.c.key == bindparam("of_key"),
+    _KEYS.c.status.is_(None),
+)
+_ANSWERED = _UNANSWERED.values(status=bindparam("new_status"), body=bindparam("new_body"))
+_OPENED = _UNANSWERED.values(payment_id=bindparam("new_payment_id"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, func, select
-from sqlalchemy.orm import Bundle, Session, joinedload
+from sqlalchemy import bindparam, case, func, insert, select
+from sqlalchemy.orm import Session
 
 import settings
-from db.models import Data, GenerationModel, Job
+from db import Reader, Record
+from db.models import Data, GenerationModel, Job, User
 from errors import ApiError
 from services import data, funding, ledger, paging, users
 
@@ -30,53 +31,45 @@ def create(
     input: list[dict[str, Any]],
     description: str | None = None,
     meta: dict[str, Any] | None = None,
-) -> Job:
+) -> Record:
     """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
 
     ApiError `user_not_found`, `consent_required`, `service_unavailable_now` and those of
     data.usable_images.
     """
-    user = ledger.lock(session, user_id)
-    users.require_consent(user)
-    model = _default_model(session, service_type)
+    terms = _terms(session, user_id, service_type)
     data.usable_images(session, input)
-    job = Job(
-        user_id=user_id,
-        model_id=model.id,
-        service_type=service_type,
-        status="waiting_payment",
-        description=description,
-        price_tokens=model.price_tokens,
-        price_rub=model.price_rub,
-        input=[{name: item[name] for name in INPUT_FIELDS if name in item} for item in input],
-        output=[],
-        meta=meta or {},
-    )
-    session.add(job)
-    if user.balance_tokens >= model.price_tokens:
-        funding.reserve(session, job)
-    session.flush()
+    queued = terms.balance_tokens >= terms.price_tokens
+    order = {
+        "id": uuid4(),
+        "user_id": user_id,
+        "model_id": terms.model_id,
+        "service_type": service_type,
+        "status": "queued" if queued else "waiting_payment",
+        "description": description,
+        "price_tokens": terms.price_tokens,
+        "price_rub": terms.price_rub,
+        "tokens_reserved": terms.price_tokens if queued else Decimal(0),
+        "input": [{name: item[name] for name in INPUT_FIELDS if name in item} for item in input],
+        "meta": meta or {},
+    }
+    job = session.connection().execute(_ORDERED, order).one()
+    if queued:
+        ledger.post(session, user_id, -terms.price_tokens, type="charge", job_id=job.id)
     return job
 
 
-def get(session: Session, job_id: UUID) -> Job:
-    """ApiError `job_not_found`."""
-    job = session.scalar(_WITH_RESULT, {"job_id": job_id})
+def get(reader: Reader, job_id: UUID) -> Record:
+    """The job and the place of its result. ApiError `job_not_found`."""
+    job = reader.execute(_ONE, {"job_id": job_id}).one_or_none()
     if job is None:
         raise ApiError("job_not_found")
     return job
 
 
-def of_user(session: Session, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page[Job]:
+def of_user(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page:
     """The user's jobs, newest first. ApiError `user_not_found`."""
-    return paging.page(
-        session,
-        _LISTED.where(Job.user_id == user_id),
-        Job.number,
-        owner_id=user_id,
-        limit=limit,
-        cursor=cursor,
-    )
+    return _OF_USER.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
 
 
 def cancel(session: Session, job_id: UUID) -> Job:
@@ -148,41 +141,88 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
         )
 
 
-def _default_model(session: Session, service_type: str) -> GenerationModel:
-    model = session.scalar(_DEFAULT_MODEL, {"service_type": service_type})
-    if model is None:
+def _terms(session: Session, user_id: UUID, service_type: str) -> Record:
+    """What the user can spend and what the service costs; the user is locked, as by ledger.lock."""
+    asked = {"user_id": user_id, "service_type": service_type}
+    terms = session.connection().execute(_TERMS, asked).one_or_none()
+    if terms is None:
+        raise ApiError("user_not_found")
+    users.require_consent(terms.consent_pd)
+    if terms.model_id is None:
         raise ApiError("service_unavailable_now")
-    return model
+    return terms
 
 
-_DEFAULT_MODEL = select(GenerationModel).where(
-    GenerationModel.service_type == bindparam("service_type"), GenerationModel.is_default
+_TERMS = (
+    select(
+        User.balance_tokens,
+        User.consent_pd,
+        GenerationModel.id.label("model_id"),
+        GenerationModel.price_tokens,
+        GenerationModel.price_rub,
+    )
+    .outerjoin_from(
+        User,
+        GenerationModel,
+        (GenerationModel.service_type == bindparam("service_type")) & GenerationModel.is_default,
+    )
+    .where(User.id == bindparam("user_id"))
+    .with_for_update(key_share=True, of=User)
 )
-_WITH_RESULT = select(Job).where(Job.id == bindparam("job_id")).options(joinedload(Job.result))
-# A page is many rows, which only are shown: values without the ORM's objects cost half.
-_SHOWN: Bundle[Any] = Bundle(
-    "job",
-    *(
-        getattr(Job, name)
-        for name in (
-            "id",
-            "number",
-            "user_id",
-            "model_id",
-            "service_type",
-            "status",
-            "price_rub",
-            "tokens_reserved",
-            "tokens_consumed",
-            "input",
-            "output",
-            "progress",
-            "attempt",
-            "meta",
-            "created_at",
-            "updated_at",
-        )
-    ),
-    Bundle("result", Data.status, Data.storage_key, Data.content_type),
+_TABLE: Any = Job.__table__
+# A worker is woken when this transaction commits.
+_ORDERED = (
+    insert(_TABLE)
+    .values(
+        {
+            name: bindparam(name)
+            for name in (
+                "id",
+                "user_id",
+                "model_id",
+                "service_type",
+                "status",
+                "description",
+                "price_tokens",
+                "price_rub",
+                "tokens_reserved",
+                "input",
+                "meta",
+            )
+        }
+    )
+    .returning(
+        *_TABLE.c,
+        case((_TABLE.c.status == "queued", func.pg_notify(funding.JOB_CHANNEL, ""))).label("woken"),
+    )
 )
-_LISTED = select(_SHOWN).outerjoin(Job.result)
+_RESULT = (
+    Data.status.label("result_status"),
+    Data.storage_key.label("result_key"),
+    Data.content_type.label("result_content_type"),
+)
+_ONE = select(*Job.columns(), *_RESULT).outerjoin(Job.result).where(Job.id == bindparam("job_id"))
+_OF_USER = paging.Listing(
+    select(
+        Job.id,
+        Job.number,
+        Job.user_id,
+        Job.model_id,
+        Job.service_type,
+        Job.status,
+        Job.price_rub,
+        Job.tokens_reserved,
+        Job.tokens_consumed,
+        Job.input,
+        Job.output,
+        Job.progress,
+        Job.attempt,
+        Job.meta,
+        Job.created_at,
+        Job.updated_at,
+        *_RESULT,
+    )
+    .outerjoin(Job.result)
+    .where(Job.user_id == bindparam("owner_id")),
+    Job.number,
+)

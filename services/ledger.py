@@ -8,9 +8,22 @@ from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Executable, bindparam, cast, func, insert, select, text, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Insert,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
 
+from db import Reader, Record
 from db.models import Transaction, User
 from db.types import CENT
 from errors import ApiError
@@ -21,12 +34,12 @@ class NotEnoughTokens(Exception):
     """The move would take the balance below zero; nothing was written."""
 
 
-def lock(session: Session, user_id: UUID) -> User:
+def lock(session: Session, user_id: UUID) -> Record:
     """The user's row, locked until the transaction ends; always the first lock that is taken.
 
     FOR NO KEY UPDATE: inserts that merely refer to the user do not wait. ApiError `user_not_found`.
     """
-    user = session.scalar(_LOCKED, {"user_id": user_id})
+    user = session.execute(_LOCKED, {"user_id": user_id}).one_or_none()
     if user is None:
         raise ApiError("user_not_found")
     return user
@@ -53,15 +66,18 @@ def post(
     *,
     type: str,
     **columns: Any,
-) -> Transaction:
+) -> Record:
     """Move `tokens` (negative takes) and write the ledger row that says why, in one statement.
 
+    The row comes back, and `has_waiting`: whether jobs of this user wait for tokens.
     NotEnoughTokens when the balance does not cover it. A second row for the same job and type, or
     for the same user and bonus_key, is refused by the database (IntegrityError).
     """
+    session.flush()  # what the new row refers to
     values = {"id": uuid4(), "type": type, "tokens_delta": tokens, **columns}
     given = {f"new_{name}": value for name, value in values.items()}
-    row: Transaction | None = session.scalar(_move(tuple(values)), {"mover_id": user_id, **given})
+    given["mover_id"] = user_id
+    row = session.connection().execute(_move(tuple(values)), given).one_or_none()
     if row is None:
         raise NotEnoughTokens
     return row
@@ -75,18 +91,9 @@ def record(session: Session, user_id: UUID, *, type: str, **columns: Any) -> Tra
     return row
 
 
-def history(
-    session: Session, user_id: UUID, *, limit: int, cursor: str | None
-) -> paging.Page[Transaction]:
+def history(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page:
     """The user's transactions, newest first. ApiError `user_not_found`."""
-    return paging.page(
-        session,
-        select(Transaction).where(Transaction.user_id == user_id),
-        Transaction.number,
-        owner_id=user_id,
-        limit=limit,
-        cursor=cursor,
-    )
+    return _HISTORY.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
 
 
 def rounded(amount: Decimal) -> Decimal:
@@ -96,15 +103,24 @@ def rounded(amount: Decimal) -> Decimal:
 
 # Built once: making a statement and its cache key costs more than sending it.
 _LOCKED = (
-    select(User)
-    .where(User.id == bindparam("user_id"))
-    .with_for_update(key_share=True)
-    .execution_options(populate_existing=True)
+    select(*User.columns()).where(User.id == bindparam("user_id")).with_for_update(key_share=True)
+)
+_HISTORY = paging.Listing(
+    select(*Transaction.columns()).where(Transaction.user_id == bindparam("owner_id")),
+    Transaction.number,
 )
 
 
+# SQLAlchemy does not correlate a subquery in RETURNING.
+_HAS_WAITING: ColumnElement[bool] = literal_column(
+    "EXISTS (SELECT FROM jobs WHERE jobs.user_id = transactions.user_id"
+    " AND jobs.status = 'waiting_payment')",
+    Boolean,
+).label("has_waiting")
+
+
 @cache
-def _move(columns: tuple[str, ...]) -> Executable:
+def _move(columns: tuple[str, ...]) -> Insert:
     """The statement that moves `new_tokens_delta` of `mover_id` and writes a row of `new_*`.
 
     Parameters named like columns of users would be taken for their new values.
@@ -126,16 +142,14 @@ def _move(columns: tuple[str, ...]) -> Executable:
         cast(bindparam(f"new_{name}", type_=table.c[name].type), table.c[name].type)
         for name in columns
     )
-    written = (
+    return (
         insert(table)
         .from_select(
             ["user_id", "seq", "balance_after", *columns],
             select(moved.c.id, moved.c.ledger_seq, moved.c.balance_tokens, *given),
         )
-        .returning(*table.c)
+        .returning(*table.c, _HAS_WAITING)
     )
-    # An ORM insert with parameters would be taken for a bulk insert of values.
-    return select(Transaction).from_statement(written)
 
 
 # Each query lists rows that break one rule; an empty answer is the proof. They read whole tables

@@ -12,12 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from psycopg2 import errorcodes
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from db import Reader, Record
 from db.models import Lottery, LotteryEntry, LotteryWinner
+from db.types import UtcDateTime
 from errors import ApiError
 from services import paging, users
 
@@ -103,51 +105,36 @@ def change(session: Session, lottery_id: UUID, **columns: Any) -> Lottery:
     return lottery
 
 
-def current(session: Session, *, now: datetime) -> Lottery:
+def current(reader: Reader, *, now: datetime) -> Record:
     """The lottery that runs at `now`. ApiError `no_current_lottery`."""
-    lottery = _current(session, now)
+    lottery = reader.execute(_CURRENT, {"at": now}).one_or_none()
     if lottery is None:
         raise ApiError("no_current_lottery")
     return lottery
 
 
-def history(session: Session, *, limit: int, cursor: str | None) -> paging.Page[Lottery]:
+def history(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page:
     """All lotteries that were not cancelled, newest first."""
-    return paging.page(
-        session,
-        select(Lottery).where(Lottery.canceled_at.is_(None)),
-        Lottery.number,
-        limit=limit,
-        cursor=cursor,
-    )
+    return _HISTORY.page(reader, limit=limit, cursor=cursor)
 
 
-def winners_of(session: Session, lottery_ids: list[UUID]) -> dict[UUID, list[LotteryWinner]]:
+def winners_of(reader: Reader, lottery_ids: list[UUID]) -> dict[UUID, list[Record]]:
     """Winners by lottery, in the order of places; a redrawn place shows its last round."""
-    rows = session.scalars(
-        select(LotteryWinner)
-        .where(LotteryWinner.lottery_id.in_(lottery_ids))
-        .ext(distinct_on(LotteryWinner.lottery_id, LotteryWinner.place))
-        .order_by(LotteryWinner.lottery_id, LotteryWinner.place, LotteryWinner.round.desc())
-    )
-    found: dict[UUID, list[LotteryWinner]] = {}
-    for row in rows:
+    found: dict[UUID, list[Record]] = {}
+    for row in reader.execute(_WINNERS, {"lottery_ids": lottery_ids}):
         found.setdefault(row.lottery_id, []).append(row)
     return found
 
 
-def entry_of(session: Session, user_id: UUID, *, now: datetime) -> LotteryEntry:
+def entry_of(reader: Reader, user_id: UUID, *, now: datetime) -> Record:
     """The user's entry in the current lottery.
 
     ApiError `user_not_found`, `no_current_lottery`, `entry_not_found`.
     """
-    users.get(session, user_id)
-    entry = session.scalar(
-        select(LotteryEntry).where(
-            LotteryEntry.lottery_id == current(session, now=now).id,
-            LotteryEntry.user_id == user_id,
-        )
-    )
+    users.balance(reader, user_id)
+    lottery = current(reader, now=now)
+    asked = {"lottery_id": lottery.id, "user_id": user_id}
+    entry = reader.execute(_ENTRY, asked).one_or_none()
     if entry is None:
         raise ApiError("entry_not_found")
     return entry
@@ -177,7 +164,7 @@ def count_referral(session: Session, inviter_id: UUID) -> None:
 
     One who comes in the very moment of the draw counts nowhere, and is registered all the same.
     """
-    lottery = _current(session, None)
+    lottery = session.execute(_current_at(func.clock_timestamp())).one_or_none()
     entry = lottery and _entry(session, lottery.id, inviter_id)
     if entry is not None:
         session.execute(
@@ -210,15 +197,6 @@ def _flush(session: Session) -> None:
         raise
 
 
-def _current(session: Session, now: datetime | None) -> Lottery | None:
-    at = func.clock_timestamp() if now is None else now
-    return session.scalar(
-        select(Lottery).where(
-            Lottery.start_date <= at, Lottery.end_date > at, Lottery.canceled_at.is_(None)
-        )
-    )
-
-
 def _entry(session: Session, lottery_id: UUID, user_id: UUID) -> LotteryEntry | None:
     """The user's entry, made if need be and locked; None when the draw was first.
 
@@ -241,3 +219,25 @@ def _entry(session: Session, lottery_id: UUID, user_id: UUID) -> LotteryEntry | 
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one()
+
+
+def _current_at(moment: ColumnElement[datetime]) -> Select[*tuple[Any, ...]]:
+    return select(*Lottery.columns()).where(
+        Lottery.start_date <= moment, Lottery.end_date > moment, Lottery.canceled_at.is_(None)
+    )
+
+
+_CURRENT = _current_at(bindparam("at", type_=UtcDateTime))
+_HISTORY = paging.Listing(
+    select(*Lottery.columns()).where(Lottery.canceled_at.is_(None)), Lottery.number
+)
+_WINNERS = (
+    select(*LotteryWinner.columns())
+    .where(LotteryWinner.lottery_id.in_(bindparam("lottery_ids", expanding=True)))
+    .ext(distinct_on(LotteryWinner.lottery_id, LotteryWinner.place))
+    .order_by(LotteryWinner.lottery_id, LotteryWinner.place, LotteryWinner.round.desc())
+)
+_ENTRY = select(*LotteryEntry.columns()).where(
+    LotteryEntry.lottery_id == bindparam("lottery_id"),
+    LotteryEntry.user_id == bindparam("user_id"),
+)

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from db import Record
 from db.models import (
     Job,
     Lottery,
@@ -32,7 +33,7 @@ def recent_jobs(session: Session, *, status: str | None, limit: int) -> list[Job
     return list(session.scalars(query.where(Job.status == status) if status else query))
 
 
-def retry(session: Session, job_id: UUID) -> Job:
+def retry(session: Session, job_id: UUID) -> Record:
     """Order a failed job again at today's price, or take a processing one from its worker.
 
     ApiError `job_not_found`, `job_not_cancellable` for one that needs no retry.
@@ -49,9 +50,12 @@ def retry(session: Session, job_id: UUID) -> Job:
         )
     if job.status != "processing":
         raise ApiError("job_not_cancellable", details={"status": job.status})
-    job.lease_until = func.now() - timedelta(seconds=1)
-    session.flush()
-    return job
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.status == "processing")
+        .values(lease_until=func.now() - timedelta(seconds=1))
+    )
+    return jobs.get(session, job_id)
 
 
 def fail(session: Session, job_id: UUID, *, reason: str) -> Job:

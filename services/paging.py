@@ -4,48 +4,53 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import BigInteger, Integer, Select, bindparam, exists, select
+from sqlalchemy.orm import InstrumentedAttribute
 
+from db import Reader, Record
 from db.models import User
 from errors import ApiError
 
-Row = TypeVar("Row")
-
 
 @dataclass(frozen=True)
-class Page(Generic[Row]):
+class Page:
     """Rows of one page and the cursor of the next, None on the last."""
 
-    rows: list[Row]
+    rows: list[Record]
     next_cursor: str | None
 
 
-def page(
-    session: Session,
-    query: Select[Row],
-    number: InstrumentedAttribute[int],
-    *,
-    limit: int,
-    cursor: str | None,
-    owner_id: UUID | None = None,
-) -> Page[Row]:
-    """One page of `query` by descending `number`, a column that only grows.
+class Listing:
+    """One list: its statements are built once, as making one costs more than running it.
 
-    An empty first page of `owner_id` is checked against the users: ApiError `user_not_found`.
-    ApiError `bad_request` for a cursor that is not ours.
+    query: columns of the rows, `number` among them: a column that only grows. Its parameters are
+    named at each call; `owner_id` is the user whose list it is.
     """
-    if cursor is not None:
-        query = query.where(number < decoded(cursor))
-    rows = list(session.scalars(query.order_by(number.desc()).limit(limit + 1)))
-    if not rows and owner_id is not None:
-        _require_user(session, owner_id)
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return Page(rows, encoded(getattr(rows[-1], number.key)) if more else None)
+
+    def __init__(self, query: Select[Any], number: InstrumentedAttribute[int]) -> None:
+        ordered = query.order_by(number.desc()).limit(bindparam("rows", type_=Integer))
+        self._number = number.key
+        self._first = ordered
+        self._later = ordered.where(number < bindparam("before", type_=BigInteger))
+
+    def page(self, reader: Reader, *, limit: int, cursor: str | None, **parameters: Any) -> Page:
+        """One page. ApiError `bad_request` for a cursor that is not ours.
+
+        An empty first page of `owner_id` is checked against the users: ApiError `user_not_found`.
+        """
+        parameters["rows"] = limit + 1
+        if cursor is None:
+            rows = reader.execute(self._first, parameters).all()
+        else:
+            rows = reader.execute(self._later, {**parameters, "before": decoded(cursor)}).all()
+        if not rows and "owner_id" in parameters:
+            _require_user(reader, parameters["owner_id"])
+        more = len(rows) > limit
+        shown = list(rows[:limit])
+        return Page(shown, encoded(getattr(shown[-1], self._number)) if more else None)
 
 
 def encoded(number: int) -> str:
@@ -64,6 +69,9 @@ def decoded(cursor: str) -> int:
     return number
 
 
-def _require_user(session: Session, user_id: UUID) -> None:
-    if not session.scalar(select(exists().where(User.id == user_id))):
+def _require_user(reader: Reader, user_id: UUID) -> None:
+    if not reader.scalar(_IS_USER, {"user_id": user_id}):
         raise ApiError("user_not_found")
+
+
+_IS_USER = select(exists().where(User.id == bindparam("user_id")))

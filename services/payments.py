@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 import settings
+from db import Reader, Record
 from db.models import Payment, Tariff, Transaction, User
 from db.types import MAX_AMOUNT
 from errors import ApiError
@@ -51,7 +52,7 @@ def open(
     `amount_out_of_range`.
     """
     user = ledger.lock(session, user_id)
-    users.require_consent(user)
+    users.require_consent(user.consent_pd)
     offer = _offer(session, amount_rub, plan)
     payment = Payment(
         user_id=user_id,
@@ -72,15 +73,14 @@ def open(
     return payment
 
 
-def get(session: Session, payment_id: UUID) -> Payment:
-    """The payment of an intent this server made."""
-    return session.scalars(select(Payment).where(Payment.id == payment_id)).one()
+def get(reader: Reader, payment_id: UUID) -> Record:
+    """The payment of an intent this server made, and the `title` its customer reads."""
+    return reader.execute(_TITLED, {"payment_id": payment_id}).one()
 
 
-def title(session: Session, payment: Payment) -> str:
+def title(payment: Record) -> str:
     """What the customer reads on the payment page."""
-    tariff = session.get(Tariff, payment.tariff_id) if payment.tariff_id else None
-    return tariff.title if tariff else f"{payment.tokens.normalize():f} токенов"
+    return payment.title or f"{payment.tokens.normalize():f} токенов"
 
 
 def attach(
@@ -114,7 +114,7 @@ def attach(
 
 
 def why_not_payable(
-    session: Session,
+    reader: Reader,
     payment_id: UUID | None,
     *,
     amount_minor: int,
@@ -126,7 +126,7 @@ def why_not_payable(
     A Telegram link can be passed on and paid by anybody, any number of times: only its own user
     may pay it, what it asks, while it is pending.
     """
-    payment = session.get(Payment, payment_id) if payment_id else None
+    payment = reader.execute(_TITLED, {"payment_id": payment_id}).one_or_none()
     if payment is None:
         return "Счёт не найден. Запросите новый в боте."
     if payment.status != "pending":
@@ -178,6 +178,38 @@ def lock(session: Session, payment_id: UUID) -> Payment:
     return session.scalars(_LOCKED, {"payment_id": payment_id}).one()
 
 
+def knows(reader: Reader, provider: str, *, payment_id: UUID | None, reference: str | None) -> bool:
+    """Whether a payment of ours is meant; a stranger's webhook must not make us call out."""
+    asked = {
+        "provider": provider,
+        "charge_reference": None,
+        "reference": reference,
+        "payment_id": payment_id,
+    }
+    return reader.scalar(select(_MEANT), asked) is not None
+
+
+def lock_meant(
+    session: Session,
+    provider: str,
+    *,
+    payment_id: UUID | None,
+    reference: str | None,
+    charge_reference: str | None,
+) -> Payment | None:
+    """The payment a provider speaks of, locked as by lock(), in one statement.
+
+    By the provider's own ids first, since those cannot be set by a customer.
+    """
+    asked = {
+        "provider": provider,
+        "charge_reference": charge_reference,
+        "reference": reference,
+        "payment_id": payment_id,
+    }
+    return session.scalar(_MEANT_LOCKED, asked)
+
+
 def record_gateway_payment(session: Session, payment: Payment, *, status: str) -> None:
     """The ledger row that shows the customer the rubles of this payment."""
     ledger.record(
@@ -195,6 +227,11 @@ def record_gateway_payment(session: Session, payment: Payment, *, status: str) -
     )
 
 
+_TITLED = (
+    select(*Payment.columns(), Tariff.title)
+    .outerjoin_from(Payment, Tariff, Tariff.id == Payment.tariff_id)
+    .where(Payment.id == bindparam("payment_id"))
+)
 # As ledger.lock: a payment never changes hands, so that its user is found and locked at once.
 _PAYER_LOCKED = (
     select(User)
@@ -207,6 +244,27 @@ _LOCKED = (
     select(Payment)
     .where(Payment.id == bindparam("payment_id"))
     .with_for_update()
+    .execution_options(populate_existing=True)
+)
+# Three look-ups by unique keys; PostgreSQL makes the next one only when there is none before.
+_MEANT = func.coalesce(
+    *(
+        select(Payment.id)
+        .where(Payment.provider == bindparam("provider"), column == bindparam(name))
+        .scalar_subquery()
+        for name, column in (
+            ("charge_reference", Payment.charge_reference),
+            ("reference", Payment.reference),
+            ("payment_id", Payment.id),
+        )
+    )
+)
+# Rows are locked in the order in which the tables are named.
+_MEANT_LOCKED = (
+    select(Payment)
+    .join(User, User.id == Payment.user_id)
+    .where(Payment.id == _MEANT)
+    .with_for_update(key_share=True, of=[User, Payment])
     .execution_options(populate_existing=True)
 )
 

@@ -15,6 +15,7 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 import settings
+from db import Reader
 from db.models import Data, GenerationModel, Job
 from services import data, funding, jobs, ledger
 
@@ -155,9 +156,9 @@ def give_up_lost(session: Session) -> int:
     return int(fail(session, claim, code="worker_lost", message=LOST_TEXT, retryable=False))
 
 
-def oldest_wait_seconds(session: Session) -> float:
+def oldest_wait_seconds(reader: Reader) -> float:
     """How long the first due job has been waiting for a worker, in seconds; 0 when none is."""
-    waited = session.scalar(
+    waited = reader.scalar(
         select(func.extract("epoch", func.now() - func.min(Job.run_at))).where(
             Job.status == "queued", Job.run_at <= func.now()
         )

@@ -11,7 +11,8 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 import settings
-from db.models import Payment, Referral, Transaction, User
+from db import Reader, Record
+from db.models import Payment, Referral, Transaction
 from services import funding, ledger, lotteries, paging, users
 
 
@@ -31,41 +32,22 @@ def attach(session: Session, inviter_id: UUID, invitee_id: UUID) -> None:
     lotteries.count_referral(session, inviter_id)
 
 
-def link(user: User) -> str:
+def link(user: Record) -> str:
     """The deep link that registers a friend with this user's code."""
     return f"https://t.me/{settings.load().telegram_bot_username or 'bot'}?start={user.ref_code}"
 
 
-def stats(session: Session, user_id: UUID) -> Stats:
+def stats(reader: Reader, user_id: UUID) -> Stats:
     """What the user's invitations came to. ApiError `user_not_found`."""
-    users.get(session, user_id)
-    invited, paid = session.execute(
-        select(func.count(), func.count().filter(Referral.invitee_paid)).where(
-            Referral.inviter_id == user_id
-        )
-    ).one()
-    earned = session.scalar(
-        select(func.sum(Transaction.tokens_delta)).where(
-            Transaction.user_id == user_id,
-            Transaction.type == "promo",
-            Transaction.bonus_key.like("referral:%"),
-        )
-    )
+    users.balance(reader, user_id)
+    invited, paid = reader.execute(_COUNTS, {"user_id": user_id}).one()
+    earned = reader.scalar(_EARNED, {"user_id": user_id})
     return Stats(invited, paid, max(Decimal(earned or 0), Decimal(0)))
 
 
-def history(
-    session: Session, user_id: UUID, *, limit: int, cursor: str | None
-) -> paging.Page[Referral]:
+def history(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page:
     """The user's invitations, newest first. ApiError `user_not_found`."""
-    return paging.page(
-        session,
-        select(Referral).where(Referral.inviter_id == user_id),
-        Referral.number,
-        owner_id=user_id,
-        limit=limit,
-        cursor=cursor,
-    )
+    return _HISTORY.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
 
 
 def reward(session: Session, payment: Payment) -> None:
@@ -84,6 +66,7 @@ def reward(session: Session, payment: Payment) -> None:
     referral.reward_given = tokens > 0
     session.flush()
     if tokens:
+        ledger.lock(session, referral.inviter_id)
         funding.credit(
             session,
             referral.inviter_id,
@@ -142,4 +125,16 @@ _UNPAID = (
     select(Referral)
     .where(Referral.invitee_id == bindparam("invitee_id"), ~Referral.invitee_paid)
     .with_for_update()
+)
+_COUNTS = select(func.count(), func.count().filter(Referral.invitee_paid)).where(
+    Referral.inviter_id == bindparam("user_id")
+)
+_EARNED = select(func.sum(Transaction.tokens_delta)).where(
+    Transaction.user_id == bindparam("user_id"),
+    Transaction.type == "promo",
+    Transaction.bonus_key.like("referral:%"),
+)
+_HISTORY = paging.Listing(
+    select(*Referral.columns()).where(Referral.inviter_id == bindparam("owner_id")),
+    Referral.number,
 )

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from decimal import Decimal
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
+from db import Reader, Record
 from db.models import User
 from services import funding, referrals, users
 
 # 48 random bits as 8 URL-safe characters: short enough for a link, too many to guess.
 REF_CODE_BYTES = 6
+
+
+def log_in(
+    reader: Reader, telegram_id: str, *, username: str | None, anon_user_id: str | None
+) -> Record | None:
+    """The user of this telegramId, when the visit brings nothing new that must be stored."""
+    user = users.by_telegram_id(reader, telegram_id)
+    return None if user is None or _news(user, username, anon_user_id) else user
 
 
 def register_or_log_in(
@@ -25,7 +36,7 @@ def register_or_log_in(
     anon_user_id: str | None = None,
     ref_code: str | None = None,
     new_ref_code: Callable[[], str] = lambda: secrets.token_urlsafe(REF_CODE_BYTES),
-) -> User:
+) -> Record:
     """The one user of this telegramId, made at the first visit.
 
     A new username is stored at every visit, anonUserId once. ref_code names the inviter and counts
@@ -34,14 +45,17 @@ def register_or_log_in(
     user = users.by_telegram_id(session, telegram_id)
     if user is None:
         return _register(session, telegram_id, username, anon_user_id, ref_code, new_ref_code)
-    news = {
-        "username": username if username and username != user.username else None,
-        "anon_user_id": anon_user_id if anon_user_id and not user.anon_user_id else None,
-    }
-    return (
-        users.change(session, user.id, **{name: value for name, value in news.items() if value})
-        or user
-    )
+    return users.change(session, user.id, **_news(user, username, anon_user_id)) or user
+
+
+def _news(user: Record, username: str | None, anon_user_id: str | None) -> dict[str, str]:
+    """What a visit changes in a known user's row."""
+    news = {}
+    if username and username != user.username:
+        news["username"] = username
+    if anon_user_id and not user.anon_user_id:
+        news["anon_user_id"] = anon_user_id
+    return news
 
 
 def _register(
@@ -51,13 +65,13 @@ def _register(
     anon_user_id: str | None,
     ref_code: str | None,
     new_ref_code: Callable[[], str],
-) -> User:
+) -> Record:
     inviter_id = ref_code and session.scalar(select(User.id).where(User.ref_code == ref_code))
-    created: User | None = None
+    created: Record | None = None
     while created is None:
         # Two conflicts are possible: the same person at the same moment, who then is found, or a
         # ref_code that is taken, and then the loop draws another.
-        created = session.scalar(
+        created = session.execute(
             insert(User)
             .values(
                 telegram_id=telegram_id,
@@ -67,25 +81,25 @@ def _register(
                 ref_code=new_ref_code(),
             )
             .on_conflict_do_nothing()
-            .returning(User)
-        )
+            .returning(*User.columns())
+        ).one_or_none()
         if created is None and (twin := users.by_telegram_id(session, telegram_id)):
             return twin
     if inviter_id:
         referrals.attach(session, inviter_id, created.id)
-    _welcome(session, created)
-    return created
+    return created if not _welcome(session, created.id) else users.get(session, created.id)
 
 
-def _welcome(session: Session, user: User) -> None:
+def _welcome(session: Session, user_id: UUID) -> Decimal:
+    """Give the welcome bonus; its tokens, 0 when there is none."""
     bonus = settings.load().welcome_bonus_tokens
     if bonus:
         funding.credit(
             session,
-            user.id,
+            user_id,
             bonus,
             type="promo",
             bonus_key="welcome",
             meta={"reason": "welcome"},
         )
-        session.refresh(user)
+    return bonus

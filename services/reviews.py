@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
-from db.models import Review, User
+from db import Reader, Record
+from db.models import Review
 from errors import ApiError
 from services import bonuses, ledger, users
 
@@ -65,13 +66,14 @@ def ingest(
     )
 
 
-def known_author(session: Session, chat_id: int, message_id: int) -> str | None:
+def known_author(reader: Reader, chat_id: int, message_id: int) -> str | None:
     """Telegram id of the author of a message that has been seen, None when not known."""
-    return session.scalar(
+    author: str | None = reader.scalar(
         select(Review.author_telegram_id).where(
             Review.chat == str(chat_id), Review.message_id == message_id
         )
     )
+    return author
 
 
 def check_own(session: Session, user_id: UUID) -> Finding:
@@ -137,7 +139,7 @@ def reject(session: Session, review_id: UUID, *, note: str) -> None:
         raise ValueError("there is no such review, or it has been rewarded")
 
 
-def _finding(session: Session, user: User, review: Review | None) -> Finding:
+def _finding(session: Session, user: Record, review: Review | None) -> Finding:
     rewarded_before = session.scalar(select(Review.id).where(Review.user_id == user.id)) is not None
     if rewarded_before:
         return Finding(True, False, user.balance_tokens)

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
+from db import Record
 from db.models import Payment, PaymentEvent, Transaction
 from services import clawback, funding, payments, referrals
 
@@ -35,22 +36,21 @@ class Verdict:
     payment_id: UUID | None = None
 
 
-def knows(
-    session: Session, provider: str, *, payment_id: UUID | None, reference: str | None
-) -> bool:
-    """Whether a payment of ours is meant; a stranger's webhook must not make us call out."""
-    return _find(session, provider, payment_id, reference, None) is not None
-
-
 def settle(session: Session, notice: Notice) -> Verdict:
     """Keep the event and apply it; a repeat of one that was applied or ignored changes nothing."""
     event = _kept(session, notice)
     if event.state in ("applied", "ignored"):
         return Verdict(event.state, event.reason, event.payment_id)
     verdict = _apply(session, notice)
-    event.state, event.reason, event.payment_id = verdict.state, verdict.reason, verdict.payment_id
-    event.applied_at = func.now()
-    session.flush()
+    session.connection().execute(
+        _SETTLED,
+        {
+            "event_id": event.id,
+            "new_state": verdict.state,
+            "new_reason": verdict.reason,
+            "new_payment_id": verdict.payment_id,
+        },
+    )
     return verdict
 
 
@@ -68,8 +68,9 @@ def give_up(session: Session, payment_id: UUID) -> None:
         _close(session, payment, "canceled")
 
 
-def _kept(session: Session, notice: Notice) -> PaymentEvent:
+def _kept(session: Session, notice: Notice) -> Record:
     """The inbox row of this event, new or locked; a concurrent twin waits here for the first."""
+    connection = session.connection()
     told = {
         "id": uuid4(),
         "provider": notice.provider,
@@ -78,17 +79,20 @@ def _kept(session: Session, notice: Notice) -> PaymentEvent:
         "reference": notice.reference,
         "notice": notice.as_json(),
     }
-    new: PaymentEvent | None = session.scalar(_NEW_EVENT, told)
-    return new or session.scalars(_KNOWN_EVENT, told).one()
+    new = connection.execute(_NEW_EVENT, told).one_or_none()
+    return new or connection.execute(_KNOWN_EVENT, told).one()
 
 
 def _apply(session: Session, notice: Notice) -> Verdict:
-    found = _find(
-        session, notice.provider, notice.payment_id, notice.reference, notice.charge_reference
+    payment = payments.lock_meant(
+        session,
+        notice.provider,
+        payment_id=notice.payment_id,
+        reference=notice.reference,
+        charge_reference=notice.charge_reference,
     )
-    if found is None:
+    if payment is None:
         return Verdict("parked", "unknown_reference")
-    payment = payments.lock(session, found)
     if fault := _fault(payment, notice):
         return Verdict("parked", fault, payment.id)
     if _is_second_charge(payment, notice):
@@ -105,21 +109,6 @@ def _apply(session: Session, notice: Notice) -> Verdict:
     apply(session, payment, notice)
     session.flush()
     return Verdict("applied", None, payment.id)
-
-
-def _find(
-    session: Session,
-    provider: str,
-    payment_id: UUID | None,
-    reference: str | None,
-    charge_reference: str | None,
-) -> UUID | None:
-    """The payment meant: by the provider's ids first, since those cannot be set by a customer."""
-    found: UUID | None = None
-    for query, value in zip(_FINDS, (charge_reference, reference, payment_id), strict=True):
-        if value and found is None:
-            found = session.scalar(query, {"provider": provider, "value": value})
-    return found
 
 
 def _fault(payment: Payment, notice: Notice) -> str | None:
@@ -215,7 +204,7 @@ def _close(session: Session, payment: Payment, status: str) -> None:
 
 def _end_gateway_payment(session: Session, payment: Payment, status: str) -> bool:
     """Move the pending ruble row to its end; False when it has ended before."""
-    ended = session.scalars(
+    ended = session.connection().execute(
         _ENDED,
         {
             "ended_payment_id": payment.id,
@@ -239,7 +228,8 @@ def _credited_first(apply: Effect) -> Effect:
 _EVENTS: Any = PaymentEvent.__table__
 _TRANSACTIONS: Any = Transaction.__table__
 # Built once. Tables instead of classes: with parameters the ORM would take these for bulk writes.
-_NEW_EVENT = select(PaymentEvent).from_statement(
+_KEPT = (_EVENTS.c.id, _EVENTS.c.state, _EVENTS.c.reason, _EVENTS.c.payment_id)
+_NEW_EVENT = (
     insert(_EVENTS)
     .values(
         {
@@ -248,22 +238,25 @@ _NEW_EVENT = select(PaymentEvent).from_statement(
         }
     )
     .on_conflict_do_nothing()
-    .returning(*_EVENTS.c)
+    .returning(*_KEPT)
 )
 _KNOWN_EVENT = (
-    select(PaymentEvent)
+    select(*_KEPT)
     .where(
-        PaymentEvent.provider == bindparam("provider"),
-        PaymentEvent.event_key == bindparam("event_key"),
+        _EVENTS.c.provider == bindparam("provider"), _EVENTS.c.event_key == bindparam("event_key")
     )
     .with_for_update()
 )
-_FINDS = [
-    select(Payment.id).where(
-        Payment.provider == bindparam("provider"), column == bindparam("value")
+_SETTLED = (
+    update(_EVENTS)
+    .where(_EVENTS.c.id == bindparam("event_id"))
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("new_reason"),
+        payment_id=bindparam("new_payment_id"),
+        applied_at=func.now(),
     )
-    for column in (Payment.charge_reference, Payment.reference, Payment.id)
-]
+)
 _ENDED = (
     update(_TRANSACTIONS)
     .where(

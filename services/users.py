@@ -10,38 +10,39 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
+from db import Reader, Record
 from db.models import User
 from errors import ApiError
 
 
-def get(session: Session, user_id: UUID) -> User:
-    """ApiError `user_not_found`."""
-    user = session.get(User, user_id)
+def get(reader: Reader, user_id: UUID) -> Record:
+    """The row of a user. ApiError `user_not_found`."""
+    user = reader.execute(_BY_ID, {"user_id": user_id}).one_or_none()
     if user is None:
         raise ApiError("user_not_found")
     return user
 
 
-def balance(session: Session, user_id: UUID) -> Decimal:
+def balance(reader: Reader, user_id: UUID) -> Decimal:
     """Tokens the user can spend now. ApiError `user_not_found`."""
-    tokens = session.scalar(_BALANCE, {"user_id": user_id})
+    tokens: Decimal | None = reader.scalar(_BALANCE, {"user_id": user_id})
     if tokens is None:
         raise ApiError("user_not_found")
     return tokens
 
 
-def find(session: Session, reference: str) -> User:
+def find(reader: Reader, reference: str) -> Record:
     """The user an operator means by an id or a telegramId. ApiError `user_not_found`."""
     try:
-        return get(session, UUID(reference))
+        return get(reader, UUID(reference))
     except ValueError:
-        user = by_telegram_id(session, reference)
+        user = by_telegram_id(reader, reference)
     if user is None:
         raise ApiError("user_not_found")
     return user
 
 
-def set_consent(session: Session, user_id: UUID, agreed: bool, *, now: datetime) -> User:
+def set_consent(session: Session, user_id: UUID, agreed: bool, *, now: datetime) -> Record:
     """Store the consent flag and when it was given. ApiError `user_not_found`."""
     user = change(session, user_id, consent_pd=agreed, consent_pd_at=now if agreed else None)
     if user is None:
@@ -49,31 +50,29 @@ def set_consent(session: Session, user_id: UUID, agreed: bool, *, now: datetime)
     return user
 
 
-def require_consent(user: User) -> None:
+def require_consent(consent_pd: bool) -> None:
     """ApiError `consent_required` when REQUIRE_CONSENT is on and the user has not agreed."""
-    if settings.load().require_consent and not user.consent_pd:
+    if settings.load().require_consent and not consent_pd:
         raise ApiError("consent_required")
 
 
-def by_telegram_id(session: Session, telegram_id: str) -> User | None:
+def by_telegram_id(reader: Reader, telegram_id: str) -> Record | None:
     """The user of this Telegram account."""
-    return session.scalar(_BY_TELEGRAM_ID, {"telegram_id": telegram_id})
+    return reader.execute(_BY_TELEGRAM_ID, {"telegram_id": telegram_id}).one_or_none()
 
 
-def change(session: Session, user_id: UUID, **values: object) -> User | None:
+def change(session: Session, user_id: UUID, **values: object) -> Record | None:
     """Store new values of columns other than money; None when there is no such user."""
     if not values:
         return None
-    return session.scalar(
+    return session.execute(
         update(User)
         .where(User.id == user_id)
         .values(**values, updated_at=func.now())
-        .returning(User)
-        .execution_options(populate_existing=True)
-    )
+        .returning(*User.columns())
+    ).one_or_none()
 
 
+_BY_ID = select(*User.columns()).where(User.id == bindparam("user_id"))
 _BALANCE = select(User.balance_tokens).where(User.id == bindparam("user_id"))
-
-
-_BY_TELEGRAM_ID = select(User).where(User.telegram_id == bindparam("telegram_id"))
+_BY_TELEGRAM_ID = select(*User.columns()).where(User.telegram_id == bindparam("telegram_id"))

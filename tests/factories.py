@@ -7,15 +7,15 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
-from db import transaction
-from db.models import Data, Job, User
+from db import Record, transaction
+from db.models import Data
 from db.types import now
 from services import data, grants, jobs, registration, users
 
 _telegram_ids = count(10_000_000)
 
 
-def make_user(tokens: Decimal | int = 0, **overrides: Any) -> User:
+def make_user(tokens: Decimal | int = 0, **overrides: Any) -> Record:
     """A registered user with `tokens` to spend."""
     with transaction() as session:
         user = registration.register_or_log_in(
@@ -23,7 +23,7 @@ def make_user(tokens: Decimal | int = 0, **overrides: Any) -> User:
         )
         if tokens:
             grants.grant(session, user.id, Decimal(tokens), key=uuid4().hex, reason="test")
-            session.refresh(user)
+            user = users.get(session, user.id)
     return user
 
 
@@ -32,13 +32,14 @@ def make_image(**overrides: Any) -> Data:
     with transaction() as session:
         row = data.reserve(session, "image", content_type="image/jpeg", now=now())
         session.flush()
-        row = data.confirm(session, row.id, content_type="image/jpeg", size_bytes=1000, now=now())
+        data.confirm(session, row.id, content_type="image/jpeg", size_bytes=1000, now=now())
+        session.refresh(row)
         for name, value in overrides.items():
             setattr(row, name, value)
     return row
 
 
-def make_job(user_id: UUID, service_type: str = "restore", **overrides: Any) -> Job:
+def make_job(user_id: UUID, service_type: str = "restore", **overrides: Any) -> Record:
     """An order for one picture."""
     picture = overrides.pop("data_id", None) or make_image().id
     with transaction() as session:

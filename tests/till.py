@@ -23,8 +23,7 @@ from werkzeug.serving import make_server
 
 import sandbox
 import settings
-from db import reading, snapshot
-from db.models import Payment
+from db import Record, reading, snapshot
 from services import ledger, operations, payments
 from tests.live import Bot, Server, done
 from tests.payment_world import Sandbox
@@ -179,18 +178,18 @@ class Till:
         listed: list[dict[str, Any]] = requests.get(url, params=query, auth=login).json()["items"]
         return listed
 
-    def payment(self, intent: dict[str, Any]) -> Payment:
+    def payment(self, intent: dict[str, Any]) -> Record:
         """Our row of an intent."""
-        with reading() as session:
-            return payments.get(session, UUID(intent["id"]))
+        with reading() as reader:
+            return payments.get(reader, UUID(intent["id"]))
 
     def events(self, intent: dict[str, Any]) -> list[tuple[str, str]]:
         """Kind and state of what was told about a payment, in the order of arrival."""
-        with reading() as session:
+        with snapshot() as session:
             rows = operations.events_of(session, UUID(intent["id"]))
         return [(row.kind, row.state) for row in rows]
 
-    def wait_for(self, intent: dict[str, Any], status: str) -> Payment:
+    def wait_for(self, intent: dict[str, Any], status: str) -> Record:
         """Until a payment is in this status."""
         wait_until(lambda: self.payment(intent).status == status)
         return self.payment(intent)

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, MetaData, Text
+from sqlalchemy import BigInteger, ColumnElement, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
@@ -21,6 +21,8 @@ def one_of(column: str, values: tuple[str, ...]) -> str:
 
 
 class Table(DeclarativeBase):
+    """What all tables share."""
+
     __mapper_args__ = {"eager_defaults": True}  # server-side values come back with RETURNING
     metadata = MetaData(
         naming_convention={
@@ -39,3 +41,8 @@ class Table(DeclarativeBase):
         dict[str, Any]: JSONB,
         list[dict[str, Any]]: JSONB,
     }
+
+    @classmethod
+    def columns(cls) -> tuple[ColumnElement[Any], ...]:
+        """All columns, for statements that give plain rows instead of objects."""
+        return tuple(cls.__mapper__.local_table.columns.values())

@@ -99,6 +99,10 @@ def text_file() -> FilePart:
 
 READS: dict[str, tuple[int, Callable[[World], Any]]] = {
     "usersGetById": (1, lambda w: users.users_get_by_id(w.user)),
+    "usersRegisterOrLogin, known": (
+        1,
+        lambda w: users.users_register_or_login({"telegramId": w.telegram_id}, None),
+    ),
     "usersGetBalance": (1, lambda w: users.users_get_balance(w.user)),
     "jobsGet": (1, lambda w: jobs.jobs_get(w.queued)),
     "jobsList": (1, lambda w: jobs.jobs_list(w.user, ALL, None)),
@@ -115,38 +119,34 @@ READS: dict[str, tuple[int, Callable[[World], Any]]] = {
 }
 # BEGIN and COMMIT included; with a key there are the key, its answer, and a savepoint's two.
 WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
-    "usersRegisterOrLogin, known": (
-        3,
-        lambda w: users.users_register_or_login({"telegramId": w.telegram_id}, None),
-    ),
     "usersRegisterOrLogin, new name": (
-        4,
+        5,
         lambda w: users.users_register_or_login(
             {"telegramId": w.telegram_id, "username": uuid4().hex}, None
         ),
     ),
     "usersRegisterOrLogin, first visit": (
-        4,
+        5,
         lambda w: users.users_register_or_login({"telegramId": uuid4().hex}, None),
     ),
     "usersRegisterOrLogin, first visit by invitation": (
-        7,
+        8,
         lambda w: users.users_register_or_login(
             {"telegramId": uuid4().hex, "refCode": w.ref_code}, None
         ),
     ),
     "usersUpdateConsent": (3, lambda w: users.users_update_consent(w.user, {"consentPd": True})),
     "dataGetPresign": (3, lambda w: data.data_get_presign(TEXT, None)),
-    "dataConfirmUpload": (5, lambda w: data.data_confirm_upload(w.uploaded)),
-    "dataUploadMultipart": (7, lambda w: data.data_upload_multipart({"type": "text"}, text_file())),
-    "jobsCreate, paid": (8, lambda w: jobs.jobs_create(order(w.user, w.photo), None)),
+    "dataConfirmUpload": (4, lambda w: data.data_confirm_upload(w.uploaded)),
+    "dataUploadMultipart": (6, lambda w: data.data_upload_multipart({"type": "text"}, text_file())),
+    "jobsCreate, paid": (6, lambda w: jobs.jobs_create(order(w.user, w.photo), None)),
     "jobsCreate, paid, with a key": (
-        12,
+        10,
         lambda w: jobs.jobs_create(order(w.user, w.photo), uuid4().hex),
     ),
     "jobsCreate, replayed": (4, lambda w: jobs.jobs_create(order(w.user, w.photo), w.key)),
-    "jobsCreate, waiting": (6, lambda w: jobs.jobs_create(order(w.poor, w.photo), None)),
-    "jobsCancel": (9, lambda w: jobs.jobs_cancel(w.queued)),
+    "jobsCreate, waiting": (5, lambda w: jobs.jobs_create(order(w.poor, w.photo), None)),
+    "jobsCancel": (8, lambda w: jobs.jobs_cancel(w.queued)),
     "jobsCancel again": (5, lambda w: jobs.jobs_cancel(w.cancelled)),
     "reviewsCheck, nothing found": (5, lambda w: reviews.reviews_check({"userId": w.user})),
 }

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from db import snapshot, transaction
 from db.session import engine
-from services import funding, ledger
+from services import funding, jobs, ledger
 from tests.factories import balance, make_job, make_user
 
 
@@ -126,6 +126,6 @@ def test_a_credit_starts_waiting_jobs_oldest_first_while_it_lasts():
     with transaction() as session:
         funding.credit(session, user.id, Decimal(9), type="promo", bonus_key="gift")
     with transaction() as session:
-        statuses = [session.get(type(job), job.id).status for job in (dear, first, second)]
+        statuses = [jobs.get(session, job.id).status for job in (dear, first, second)]
     assert statuses == ["waiting_payment", "queued", "waiting_payment"]
     assert balance(user.id) == 4

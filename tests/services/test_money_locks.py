@@ -19,7 +19,7 @@ from sqlalchemy import update
 
 import duties
 from db import snapshot, transaction
-from db.models import Lottery, Payment, User
+from db.models import Job, Lottery, Payment, User
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
@@ -75,7 +75,8 @@ def waits_for_money(user_id: UUID, picture: UUID) -> UUID:
     """An order that nobody has paid for in time."""
     job = make_job(user_id, data_id=picture)
     with transaction() as session:
-        jobs.get(session, job.id).created_at = now().replace(year=2000)
+        old = now().replace(year=2000)
+        session.execute(update(Job).where(Job.id == job.id).values(created_at=old))
     return job.id
 
 
