@@ -77,7 +77,7 @@ def _with_variables(text: str) -> str:
 def _constants() -> set[str]:
     """Ids of rows that each request reads, such as the default models."""
     with session.reading() as opened:
-        rows = opened.connection().exec_driver_sql("SELECT id FROM generation_models").all()
+        rows = opened.exec_driver_sql("SELECT id FROM generation_models").all()
     return {str(row.id) for row in rows}
 
 

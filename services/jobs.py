@@ -201,27 +201,18 @@ _RESULT = (
     Data.storage_key.label("result_key"),
     Data.content_type.label("result_content_type"),
 )
+_NOT_LISTED = (
+    "description",
+    "price_tokens",
+    "result_data_id",
+    "run_at",
+    "lease_until",
+    "worker",
+    "finished_at",
+)
 _ONE = select(*Job.columns(), *_RESULT).outerjoin(Job.result).where(Job.id == bindparam("job_id"))
 _OF_USER = paging.Listing(
-    select(
-        Job.id,
-        Job.number,
-        Job.user_id,
-        Job.model_id,
-        Job.service_type,
-        Job.status,
-        Job.price_rub,
-        Job.tokens_reserved,
-        Job.tokens_consumed,
-        Job.input,
-        Job.output,
-        Job.progress,
-        Job.attempt,
-        Job.meta,
-        Job.created_at,
-        Job.updated_at,
-        *_RESULT,
-    )
+    select(*Job.shown(*_NOT_LISTED), *_RESULT)
     .outerjoin(Job.result)
     .where(Job.user_id == bindparam("owner_id")),
     Job.number,

@@ -106,7 +106,7 @@ _LOCKED = (
     select(*User.columns()).where(User.id == bindparam("user_id")).with_for_update(key_share=True)
 )
 _HISTORY = paging.Listing(
-    select(*Transaction.columns()).where(Transaction.user_id == bindparam("owner_id")),
+    select(*Transaction.shown()).where(Transaction.user_id == bindparam("owner_id")),
     Transaction.number,
 )
 

@@ -135,6 +135,6 @@ _EARNED = select(func.sum(Transaction.tokens_delta)).where(
     Transaction.bonus_key.like("referral:%"),
 )
 _HISTORY = paging.Listing(
-    select(*Referral.columns()).where(Referral.inviter_id == bindparam("owner_id")),
+    select(*Referral.shown()).where(Referral.inviter_id == bindparam("owner_id")),
     Referral.number,
 )

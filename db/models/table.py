@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, MetaData, Text
+from sqlalchemy import BigInteger, ColumnElement, MetaData, Text, Uuid, cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
@@ -46,3 +46,15 @@ class Table(DeclarativeBase):
     def columns(cls) -> tuple[ColumnElement[Any], ...]:
         """All columns, for statements that give plain rows instead of objects."""
         return tuple(cls.__mapper__.local_table.columns.values())
+
+    @classmethod
+    def shown(cls, *left_out: str) -> tuple[ColumnElement[Any], ...]:
+        """Columns of lists that are only shown: ids stay the text that the database sends.
+
+        Making UUIDs of them, to be printed again, takes a fifth of the time of a list.
+        """
+        return tuple(
+            cast(column, Text).label(column.key) if isinstance(column.type, Uuid) else column
+            for column in cls.columns()
+            if column.key not in left_out
+        )

@@ -18,7 +18,7 @@ unit); Decimal amounts are rubles.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -145,7 +145,7 @@ class Notice:
     def as_json(self) -> dict[str, Any]:
         """For the inbox; from_json() gives an equal Notice back."""
         return {
-            **asdict(self),
+            **vars(self),
             "outcome": self.outcome.value,
             "payment_id": self.payment_id and str(self.payment_id),
             "occurred_at": self.occurred_at and self.occurred_at.isoformat(),
