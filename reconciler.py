@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from decimal import Decimal
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 from db import Record, reading, transaction
@@ -18,9 +17,6 @@ from providers import instances
 from providers.payments import Outcome, ProviderError, ProviderRejected
 from services import payments, settlement
 from services.settlement import Verdict
-
-if TYPE_CHECKING:
-    from db.models import Payment
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +98,7 @@ def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
         return settlement.settle(session, notice)
 
 
-def _undecided(payment: Payment | Record, why: str) -> Verdict:
+def _undecided(payment: Record, why: str) -> Verdict:
     """The payment goes on waiting, unless its time is over."""
     if payment.status != "pending" or payment.expires_at > now():
         return Verdict("ignored", why, payment.id)

@@ -14,10 +14,9 @@ from services import payments, settlement
 
 if TYPE_CHECKING:
     from db import Record
-    from db.models import Payment
 
 
-def ensure(payment_id: UUID) -> Payment | Record:
+def ensure(payment_id: UUID) -> Record:
     """The payment with its page, asked of the provider unless it is known already.
 
     One whose time ended before it had a page comes back without. ProviderRejected closes the
@@ -52,7 +51,7 @@ def ensure(payment_id: UUID) -> Payment | Record:
         )
 
 
-def reference_of(payment: Payment | Record) -> PaymentRef:
+def reference_of(payment: Record) -> PaymentRef:
     """By what the provider finds a payment that has a page."""
     return PaymentRef(
         payment_id=payment.id,

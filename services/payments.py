@@ -8,10 +8,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import Update, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 import settings
@@ -92,25 +93,31 @@ def attach(
     asked_minor: int,
     asked_currency: str,
     expires_at: datetime | None,
-) -> Payment:
+) -> Record:
     """Store what the provider answered, once; a twin of the request learns the first answer."""
     payment = lock(session, payment_id)
-    if payment.payment_url is None:
-        payment.reference = payment.reference or reference
-        payment.payment_url = url
-        payment.asked_minor, payment.asked_currency = asked_minor, asked_currency
-        payment.expires_at = expires_at or payment.expires_at
-        payment.last_error = None
-        session.execute(
-            update(Transaction)
-            .where(
-                Transaction.payment_id == payment.id,
-                Transaction.type == "gateway_payment",
-                Transaction.status == "pending",
-            )
-            .values(reference=payment.reference)
+    if payment.payment_url is not None:
+        return payment
+    known = payment.reference or reference
+    session.execute(
+        update(Transaction)
+        .where(
+            Transaction.payment_id == payment.id,
+            Transaction.type == "gateway_payment",
+            Transaction.status == "pending",
         )
-    return payment
+        .values(reference=known)
+    )
+    return change(
+        session,
+        payment.id,
+        reference=known,
+        payment_url=url,
+        asked_minor=asked_minor,
+        asked_currency=asked_currency,
+        expires_at=expires_at or payment.expires_at,
+        last_error=None,
+    )
 
 
 def why_not_payable(
@@ -172,10 +179,17 @@ def note_trouble(session: Session, payment_id: UUID, error: str) -> None:
     session.execute(update(Payment).where(Payment.id == payment_id).values(last_error=error[:500]))
 
 
-def lock(session: Session, payment_id: UUID) -> Payment:
+def lock(session: Session, payment_id: UUID) -> Record:
     """The payment, locked after its user as everywhere."""
-    session.scalars(_PAYER_LOCKED, {"payment_id": payment_id}).one()
-    return session.scalars(_LOCKED, {"payment_id": payment_id}).one()
+    session.flush()
+    return session.connection().execute(_LOCKED, {"payment_id": payment_id}).one()
+
+
+def change(session: Session, payment_id: UUID, **columns: Any) -> Record:
+    """Store new values of columns of a payment that the caller has locked; the changed row."""
+    values = {f"new_{name}": value for name, value in columns.items()}
+    values["payment_id"] = payment_id
+    return session.connection().execute(_changed(tuple(columns)), values).one()
 
 
 def knows(reader: Reader, provider: str, *, payment_id: UUID | None, reference: str | None) -> bool:
@@ -196,7 +210,7 @@ def lock_meant(
     payment_id: UUID | None,
     reference: str | None,
     charge_reference: str | None,
-) -> Payment | None:
+) -> Record | None:
     """The payment a provider speaks of, locked as by lock(), in one statement.
 
     By the provider's own ids first, since those cannot be set by a customer.
@@ -207,10 +221,16 @@ def lock_meant(
         "reference": reference,
         "payment_id": payment_id,
     }
-    return session.scalar(_MEANT_LOCKED, asked)
+    return session.connection().execute(_MEANT_LOCKED, asked).one_or_none()
 
 
-def record_gateway_payment(session: Session, payment: Payment, *, status: str) -> None:
+def record_gateway_payment(
+    session: Session,
+    payment: Payment | Record,
+    *,
+    status: str,
+    reference: str | None = None,
+) -> None:
     """The ledger row that shows the customer the rubles of this payment."""
     ledger.record(
         session,
@@ -222,7 +242,7 @@ def record_gateway_payment(session: Session, payment: Payment, *, status: str) -
         amount_rub=payment.amount_rub,
         currency=CURRENCY,
         plan=payment.plan,
-        reference=payment.reference,
+        reference=reference,
         meta={"paymentId": str(payment.id)},
     )
 
@@ -232,20 +252,14 @@ _TITLED = (
     .outerjoin_from(Payment, Tariff, Tariff.id == Payment.tariff_id)
     .where(Payment.id == bindparam("payment_id"))
 )
-# As ledger.lock: a payment never changes hands, so that its user is found and locked at once.
-_PAYER_LOCKED = (
-    select(User)
-    .join(Payment, Payment.user_id == User.id)
-    .where(Payment.id == bindparam("payment_id"))
-    .with_for_update(key_share=True, of=User)
-    .execution_options(populate_existing=True)
+# As ledger.lock. A payment never changes hands, so that its user is found and locked at once; rows
+# are locked in the order in which the tables are named.
+_UNDER_LOCK = (
+    select(*Payment.columns())
+    .join_from(Payment, User, User.id == Payment.user_id)
+    .with_for_update(key_share=True, of=[User, Payment])
 )
-_LOCKED = (
-    select(Payment)
-    .where(Payment.id == bindparam("payment_id"))
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
+_LOCKED = _UNDER_LOCK.where(Payment.id == bindparam("payment_id"))
 # Three look-ups by unique keys; PostgreSQL makes the next one only when there is none before.
 _MEANT = func.coalesce(
     *(
@@ -259,14 +273,20 @@ _MEANT = func.coalesce(
         )
     )
 )
-# Rows are locked in the order in which the tables are named.
-_MEANT_LOCKED = (
-    select(Payment)
-    .join(User, User.id == Payment.user_id)
-    .where(Payment.id == _MEANT)
-    .with_for_update(key_share=True, of=[User, Payment])
-    .execution_options(populate_existing=True)
-)
+_MEANT_LOCKED = _UNDER_LOCK.where(Payment.id == _MEANT)
+
+
+@cache
+def _changed(columns: tuple[str, ...]) -> Update:
+    """The statement that stores `new_*` in these columns."""
+    table: Any = Payment.__table__
+    return (
+        update(table)
+        .where(table.c.id == bindparam("payment_id"))
+        .values({name: bindparam(f"new_{name}", type_=table.c[name].type) for name in columns})
+        .values(updated_at=func.now())
+        .returning(*table.c)
+    )
 
 
 def _offer(session: Session, amount_rub: Decimal, plan: str | None) -> Offer:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 import settings
 from db import Reader, Record
-from db.models import Payment, Referral, Transaction
+from db.models import Referral, Transaction
 from services import funding, ledger, lotteries, paging, users
 
 
@@ -50,7 +50,7 @@ def history(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) ->
     return _HISTORY.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
 
 
-def reward(session: Session, payment: Payment) -> None:
+def reward(session: Session, payment: Record) -> None:
     """Thank the inviter at the invitee's first successful payment, in that payment's transaction.
 
     The invitee's row is locked by the payment; the inviter's is taken after it. Two people who
@@ -77,7 +77,7 @@ def reward(session: Session, payment: Payment) -> None:
         )
 
 
-def take_back(session: Session, payment: Payment) -> None:
+def take_back(session: Session, payment: Record) -> None:
     """Undo the reward when its payment is refunded in full within REFERRAL_RETURN_DAYS, once.
 
     The inviter's balance never goes below zero; what it lacks is kept in the row's meta.
@@ -115,7 +115,7 @@ def take_back(session: Session, payment: Payment) -> None:
         )
 
 
-def _reward_tokens(payment: Payment) -> Decimal:
+def _reward_tokens(payment: Record) -> Decimal:
     current = settings.load()
     share = payment.tokens * current.referral_bonus_percent / 100
     return ledger.rounded(current.referral_bonus_tokens + share)

@@ -18,13 +18,15 @@ from sqlalchemy.orm import Session
 import settings
 from db import Record
 from db.models import Payment, PaymentEvent, Transaction
+from db.types import now
 from services import clawback, funding, payments, referrals
 
 if TYPE_CHECKING:
     from providers.payments import Notice
 
 UNPAID = ("pending", "canceled", "expired")
-Effect = Callable[[Session, Payment, "Notice"], None]
+# What an outcome does: moves tokens, and tells the new values of the payment's columns.
+Effect = Callable[[Session, Record, "Notice"], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ def give_up(session: Session, payment_id: UUID) -> None:
         _close(session, payment, "canceled")
 
 
+def _close(session: Session, payment: Record, status: str) -> None:
+    reference = payment.reference or payment.charge_reference
+    payments.change(session, payment.id, **_closed(session, payment, status, reference))
+
+
 def _kept(session: Session, notice: Notice) -> Record:
     """The inbox row of this event, new or locked; a concurrent twin waits here for the first."""
     connection = session.connection()
@@ -97,21 +104,25 @@ def _apply(session: Session, notice: Notice) -> Verdict:
         return Verdict("parked", fault, payment.id)
     if _is_second_charge(payment, notice):
         payment = _repeated(session, payment)
-    _learn_references(payment, notice)
+    learned = _learned(payment, notice)
+    apply = TRANSITIONS.get((payment.status, notice.outcome))
+    if apply is not None:
+        learned |= apply(session, payment, notice)
+    if learned:
+        payments.change(session, payment.id, **learned)
+    return _verdict(payment, notice, applied=apply is not None)
+
+
+def _verdict(payment: Record, notice: Notice, *, applied: bool) -> Verdict:
+    if applied:
+        return Verdict("applied", None, payment.id)
     if reason := FOR_THE_OPERATOR.get((payment.status, notice.outcome)):
         return Verdict("parked", reason, payment.id)
-    apply = TRANSITIONS.get((payment.status, notice.outcome))
-    if apply is None:
-        return Verdict(
-            "ignored", f"{notice.outcome} changes nothing when {payment.status}", payment.id
-        )
-    payment.updated_at = func.now()
-    apply(session, payment, notice)
-    session.flush()
-    return Verdict("applied", None, payment.id)
+    unchanged = f"{notice.outcome} changes nothing when {payment.status}"
+    return Verdict("ignored", unchanged, payment.id)
 
 
-def _fault(payment: Payment, notice: Notice) -> str | None:
+def _fault(payment: Record, notice: Notice) -> str | None:
     """Why an event must not be applied although its reference is ours."""
     if settings.load().production and notice.livemode is False:
         return "test_mode"
@@ -125,7 +136,7 @@ def _fault(payment: Payment, notice: Notice) -> str | None:
     return None
 
 
-def _is_second_charge(payment: Payment, notice: Notice) -> bool:
+def _is_second_charge(payment: Record, notice: Notice) -> bool:
     """A Telegram link can be paid again by the same person; each charge is money received."""
     return (
         notice.outcome == "succeeded"
@@ -136,7 +147,7 @@ def _is_second_charge(payment: Payment, notice: Notice) -> bool:
     )
 
 
-def _repeated(session: Session, first: Payment) -> Payment:
+def _repeated(session: Session, first: Record) -> Record:
     """A payment of its own for a second charge of the same link: credited like the first."""
     payment = Payment(
         user_id=first.user_id,
@@ -154,23 +165,32 @@ def _repeated(session: Session, first: Payment) -> Payment:
     session.add(payment)
     session.flush()
     payments.record_gateway_payment(session, payment, status="pending")
-    return payment
+    return payments.lock(session, payment.id)
 
 
-def _learn_references(payment: Payment, notice: Notice) -> None:
-    """A webhook may overtake the answer to our create call, which then finds these set."""
+def _learned(payment: Record, notice: Notice) -> dict[str, Any]:
+    """What the event tells of the payment's names at the provider.
+
+    A webhook may overtake the answer to our create call, which then finds these set.
+    """
+    told = {"charge_reference": notice.charge_reference}
     if payment.repeats_id is None:
-        payment.reference = payment.reference or notice.reference
-    payment.charge_reference = payment.charge_reference or notice.charge_reference
+        told["reference"] = notice.reference
+    return {name: value for name, value in told.items() if value and not getattr(payment, name)}
 
 
-def _credit(session: Session, payment: Payment, notice: Notice) -> None:
+def _reference(payment: Record, notice: Notice) -> str | None:
+    """By what the customer's history names the payment: its page, else what was charged."""
+    learned = _learned(payment, notice)
+    page: str | None = payment.reference or learned.get("reference")
+    return page or payment.charge_reference or learned.get("charge_reference")
+
+
+def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
     """Money has arrived: tokens come, waiting jobs start, the inviter is thanked."""
-    payment.status = "succeeded"
-    payment.paid_at = notice.occurred_at or func.now()
-    payment.next_check_at = None
-    if not _end_gateway_payment(session, payment, "success"):
-        payments.record_gateway_payment(session, payment, status="success")
+    reference = _reference(payment, notice)
+    if not _end_gateway_payment(session, payment.id, "success", reference):
+        payments.record_gateway_payment(session, payment, status="success", reference=reference)
     funding.credit(
         session,
         payment.user_id,
@@ -181,35 +201,42 @@ def _credit(session: Session, payment: Payment, notice: Notice) -> None:
         amount_rub=payment.amount_rub,
         currency=payments.CURRENCY,
         plan=payment.plan,
-        reference=payment.reference or payment.charge_reference,
+        reference=reference,
         meta={"paymentId": str(payment.id)},
     )
     referrals.reward(session, payment)
+    return {
+        "status": "succeeded",
+        "paid_at": notice.occurred_at or now(),
+        "next_check_at": None,
+    }
 
 
-def _cancel(session: Session, payment: Payment, notice: Notice) -> None:
-    _close(session, payment, "canceled")
+def _cancel(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+    return _closed(session, payment, "canceled", _reference(payment, notice))
 
 
-def _expire(session: Session, payment: Payment, notice: Notice) -> None:
-    _close(session, payment, "expired")
+def _expire(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+    return _closed(session, payment, "expired", _reference(payment, notice))
 
 
-def _close(session: Session, payment: Payment, status: str) -> None:
-    payment.status = status
-    payment.next_check_at = None
-    payment.updated_at = func.now()
-    _end_gateway_payment(session, payment, "failed")
+def _closed(
+    session: Session, payment: Record, status: str, reference: str | None
+) -> dict[str, Any]:
+    _end_gateway_payment(session, payment.id, "failed", reference)
+    return {"status": status, "next_check_at": None}
 
 
-def _end_gateway_payment(session: Session, payment: Payment, status: str) -> bool:
+def _end_gateway_payment(
+    session: Session, payment_id: UUID, status: str, reference: str | None
+) -> bool:
     """Move the pending ruble row to its end; False when it has ended before."""
     ended = session.connection().execute(
         _ENDED,
         {
-            "ended_payment_id": payment.id,
+            "ended_payment_id": payment_id,
             "new_status": status,
-            "new_reference": payment.reference or payment.charge_reference,
+            "new_reference": reference,
         },
     )
     return bool(ended.all())
@@ -218,9 +245,9 @@ def _end_gateway_payment(session: Session, payment: Payment, status: str) -> boo
 def _credited_first(apply: Effect) -> Effect:
     """For a fact that was told before the success that it presupposes."""
 
-    def apply_both(session: Session, payment: Payment, notice: Notice) -> None:
-        _credit(session, payment, notice)
-        apply(session, payment, notice)
+    def apply_both(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+        paid = payments.change(session, payment.id, **_credit(session, payment, notice))
+        return apply(session, paid, notice)
 
     return apply_both
 

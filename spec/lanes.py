@@ -40,6 +40,7 @@ class Lane:
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._finished: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._delivering = False
+        self._closed = False
 
     async def run(self, function: Callable[[Any], Any], argument: Any) -> Any:
         """`function(argument)` in a thread of this lane, in a copy of the caller's context.
@@ -47,7 +48,7 @@ class Lane:
         ApiError `service_unavailable`: at once when QUEUE_PER_THREAD calls for each thread are
         waiting already, and when the call has not returned within DEADLINE_SECONDS.
         """
-        if not self._free:
+        if self._closed or not self._free:
             raise ApiError("service_unavailable", "Too many requests are waiting", retry_after=1)
         loop = asyncio.get_running_loop()
         if not self._threads:
@@ -65,7 +66,7 @@ class Lane:
 
     def close(self) -> None:
         """Let running calls end, for as long as their deadline at most, and take no more."""
-        self._free = 0
+        self._closed = True
         for _ in self._threads:
             self._calls.put(None)
         end = time.monotonic() + self._deadline

@@ -10,16 +10,31 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event
 
 import settings
+from db import transaction
 from db.session import engine
-from handlers import data, jobs, lotteries, referrals, reviews, tariffs, transactions, users
+from db.types import now
+from handlers import (
+    data,
+    jobs,
+    lotteries,
+    referrals,
+    reviews,
+    tariffs,
+    transactions,
+    users,
+    webhooks,
+)
 from providers import instances
+from providers.payments import Notice, Outcome
+from services import payments
 from spec.multipart import FilePart
 from tests.crew import claimed, finish
 from tests.factories import make_image, make_job, make_user
@@ -42,6 +57,8 @@ class World:
     cancelled: str
     uploaded: str
     key: str
+    payment: UUID
+    event: str
 
 
 @pytest.fixture
@@ -50,6 +67,8 @@ def world(database: str) -> World:
     finish(claimed(make_job(user.id, data_id=photo.id).id))
     queued, cancelled = (str(make_job(user.id, data_id=photo.id).id) for _ in range(2))
     jobs.jobs_cancel(cancelled)
+    payment, event_id = pending(user.id), uuid4().hex
+    told(pending(user.id), event_id)
     form = data.data_get_presign(TEXT, None)[0]
     instances.storage().put(form["fields"]["key"], io.BytesIO(b"Hi"), content_type="text/plain")
     wish, key = order(user.id, photo.id), uuid4().hex
@@ -64,6 +83,47 @@ def world(database: str) -> World:
         cancelled,
         form["dataId"],
         key,
+        payment,
+        event_id,
+    )
+
+
+def pending(user_id: UUID) -> UUID:
+    """A payment that Stripe has made a page for."""
+    with transaction() as session:
+        payment = payments.open(
+            session,
+            user_id,
+            amount_rub=Decimal(200),
+            provider="stripe",
+            plan=None,
+            now=now(),
+        )
+        return payments.attach(
+            session,
+            payment.id,
+            reference=f"cs_{payment.id}",
+            url="https://pay.example/1",
+            asked_minor=20000,
+            asked_currency="RUB",
+            expires_at=None,
+        ).id
+
+
+def told(payment_id: UUID, event_id: str) -> None:
+    """A signed event of Stripe: this payment has been paid."""
+    webhooks._settle(
+        Notice(
+            provider="stripe",
+            event_id=event_id,
+            kind="checkout.session.completed",
+            outcome=Outcome.SUCCEEDED,
+            reference=f"cs_{payment_id}",
+            charge_reference=f"pi_{payment_id}",
+            payment_id=payment_id,
+            amount_minor=20000,
+            currency="RUB",
+        )
     )
 
 
@@ -149,6 +209,9 @@ WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
     "jobsCancel": (8, lambda w: jobs.jobs_cancel(w.queued)),
     "jobsCancel again": (5, lambda w: jobs.jobs_cancel(w.cancelled)),
     "reviewsCheck, nothing found": (5, lambda w: reviews.reviews_check({"userId": w.user})),
+    "webhookPayments, paid": (9, lambda w: told(w.payment, uuid4().hex)),
+    "webhookPayments, told again": (4, lambda w: told(w.payment, w.event)),
+    "webhookPayments, of nobody's payment": (5, lambda w: told(uuid4(), uuid4().hex)),
 }
 
 

@@ -131,7 +131,7 @@ def test_a_result_is_stored_and_can_be_read_back():
         process.wait(10)
     with transaction() as session:
         done = jobs.get(session, job.id)
-    with instances.storage().open(done.result.storage_key) as file:
+    with instances.storage().open(done.result_key) as file:
         assert file.read() == b"abcdone"
     assert done.meta["engine"] == "quick"
 

@@ -121,7 +121,7 @@ def test_an_unknown_picture_or_user_is_refused():
 def test_pages_cover_every_job_once_newest_first():
     user = make_user()
     picture = make_image().id
-    made = [make_job(user.id, data_id=picture).id for _ in range(5)]
+    made = [str(make_job(user.id, data_id=picture).id) for _ in range(5)]
     seen, cursor = [], None
     while True:
         with transaction() as session:

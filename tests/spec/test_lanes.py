@@ -1,0 +1,155 @@
+"""Calls in threads: bounded in number, in waiting and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from errors import ApiError
+from spec.lanes import QUEUE_PER_THREAD, Lane
+
+SOON = 5  # seconds; nothing here takes longer
+told: contextvars.ContextVar[str] = contextvars.ContextVar("told", default="nothing")
+
+
+def lived(
+    scene: Callable[[Lane], Awaitable[Any]], *, threads: int = 2, deadline: float = 50
+) -> Any:
+    """What `scene` returns, played in an event loop with a lane of its own."""
+
+    async def play() -> Any:
+        lane = Lane("test", threads, deadline=deadline)
+        try:
+            return await asyncio.wait_for(scene(lane), SOON)
+        finally:
+            await asyncio.to_thread(lane.close)
+
+    return asyncio.run(play())
+
+
+def test_a_call_runs_in_a_thread_of_the_lane_and_its_result_comes_back() -> None:
+    async def scene(lane: Lane) -> Any:
+        return await lane.run(lambda n: (n * 2, threading.current_thread().name), 21)
+
+    doubled, name = lived(scene)
+    assert doubled == 42
+    assert name.startswith("test-")
+
+
+def test_a_call_sees_the_callers_context_and_changes_only_its_copy() -> None:
+    def call(_: None) -> str:
+        heard = told.get()
+        told.set("something else")
+        return heard
+
+    async def scene(lane: Lane) -> Any:
+        told.set("a secret")
+        return await lane.run(call, None), told.get()
+
+    assert lived(scene) == ("a secret", "a secret")
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)])
+def test_what_a_call_raises_is_raised_where_it_is_awaited(error: BaseException) -> None:
+    def call(_: None) -> None:
+        raise error
+
+    async def scene(lane: Lane) -> Any:
+        try:
+            await lane.run(call, None)
+        except BaseException as raised:
+            return raised, await lane.run(str, "the thread lives on")
+
+    assert lived(scene) == (error, "the thread lives on")
+
+
+def test_a_stop_iteration_does_not_leave_its_caller_waiting() -> None:
+    async def scene(lane: Lane) -> Any:
+        await lane.run(next, iter(()))
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        lived(scene)
+
+
+def test_more_than_the_threads_and_their_queue_can_hold_is_refused_at_once() -> None:
+    gate = threading.Event()
+    places = 2 * (1 + QUEUE_PER_THREAD)
+
+    async def scene(lane: Lane) -> Any:
+        waiting = [asyncio.ensure_future(lane.run(gate.wait, SOON)) for _ in range(places)]
+        await asyncio.sleep(0)
+        try:
+            with pytest.raises(ApiError) as refused:
+                await lane.run(str, "one too many")
+        finally:
+            gate.set()
+        await asyncio.gather(*waiting)
+        return refused.value, await lane.run(str, "there is room again")
+
+    refusal, later = lived(scene)
+    assert (refusal.status, refusal.headers["Retry-After"]) == (503, "1")
+    assert later == "there is room again"
+
+
+def test_who_hangs_is_answered_for_at_the_deadline_and_keeps_his_place() -> None:
+    gate = threading.Event()
+
+    async def scene(lane: Lane) -> Any:
+        with pytest.raises(ApiError) as late:
+            await lane.run(gate.wait, SOON)
+        free = lane._free
+        gate.set()
+        after = await lane.run(str, "back")
+        return late.value.code, free, after, lane._free
+
+    code, free, after, in_the_end = lived(scene, threads=1, deadline=0.2)
+    assert code == "service_unavailable"
+    assert (free, after, in_the_end) == (QUEUE_PER_THREAD, "back", 1 + QUEUE_PER_THREAD)
+
+
+def test_a_caller_who_leaves_frees_no_place_while_his_thread_still_works() -> None:
+    gate = threading.Event()
+
+    async def scene(lane: Lane) -> Any:
+        leaving = asyncio.ensure_future(lane.run(gate.wait, SOON))
+        await asyncio.sleep(0.05)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        free = lane._free
+        gate.set()
+        await lane.run(str, "next")
+        return free, lane._free
+
+    assert lived(scene, threads=1) == (QUEUE_PER_THREAD, 1 + QUEUE_PER_THREAD)
+
+
+def test_a_closed_lane_lets_its_calls_end_and_takes_no_more() -> None:
+    ended: list[str] = []
+
+    async def scene(lane: Lane) -> Any:
+        running = asyncio.ensure_future(lane.run(ended.append, "the last one"))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(lane.close)
+        await running
+        with pytest.raises(ApiError):
+            await lane.run(ended.append, "too late")
+        return ended
+
+    assert lived(scene) == ["the last one"]
+
+
+def test_a_thousand_calls_of_many_threads_all_come_back() -> None:
+    async def scene(lane: Lane) -> Any:
+        answers: list[int] = []
+        for start in range(0, 1000, 50):
+            answers += await asyncio.gather(
+                *(lane.run(lambda n: n + 1, n) for n in range(start, start + 50))
+            )
+        return answers
+
+    assert lived(scene, threads=8) == list(range(1, 1001))
