@@ -131,7 +131,7 @@ def paid_event(batch: str, number: int) -> dict[str, Any]:
 OPERATIONS = (
     Operation("usersGetById", _get_user),
     Operation("usersGetBalance", _get_balance),
-    Operation("usersRegisterOrLogin", _log_in, writes=True),
+    Operation("usersRegisterOrLogin", _log_in),  # known, with nothing new: a read
     Operation("jobsList", _list_jobs),
     Operation("jobsCreate", _create_job, writes=True),
     Operation("webhookPayments", _pay, writes=True, once=True),

@@ -1,8 +1,8 @@
 """The six operations on FastAPI, SQLAlchemy, psycopg2 and pydantic, as its tutorial teaches.
 
-Tables are the product's, and so is the signature of links; all else is written out here. The
-statements of each operation are the product's too, except where a session per request adds its
-BEGIN and ROLLBACK.
+Tables are the product's, and so is the signature of links; all else is written out here. Locks and
+look-ups are joined into the statements that the product joins them into; a session per request adds
+its BEGIN and ROLLBACK to reads, and a NOTIFY is a statement of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
-from sqlalchemy import create_engine, func, insert, literal, select, text, update
+from sqlalchemy import create_engine, func, insert, literal, literal_column, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, joinedload, sessionmaker
 
@@ -154,11 +154,23 @@ def load_user(session: Session, user_id: UUID) -> User:
     return user
 
 
-def lock_user(session: Session, user_id: UUID) -> User:
-    user = session.scalar(select(User).where(User.id == user_id).with_for_update(key_share=True))
-    if user is None:
+def lock_with_price(
+    session: Session, user_id: UUID, service_type: str
+) -> tuple[User, GenerationModel]:
+    row = session.execute(
+        select(User, GenerationModel)
+        .outerjoin(
+            GenerationModel,
+            (GenerationModel.service_type == service_type) & GenerationModel.is_default,
+        )
+        .where(User.id == user_id)
+        .with_for_update(key_share=True, of=User)
+    ).one_or_none()
+    if row is None:
         raise HTTPException(404, "user_not_found")
-    return user
+    if row.GenerationModel is None:
+        raise HTTPException(409, "service_unavailable_now")
+    return row.User, row.GenerationModel
 
 
 def job_out(job: Job, result: Data | None) -> JobOut:
@@ -261,16 +273,9 @@ def list_jobs(
     dependencies=SECURED,
 )
 def create_job(body: JobIn, session: Db) -> Any:
-    user = lock_user(session, body.user_id)
+    user, model = lock_with_price(session, body.user_id, body.service_type)
     if current.require_consent and not user.consent_pd:
         raise HTTPException(403, "consent_required")
-    model = session.scalar(
-        select(GenerationModel).where(
-            GenerationModel.service_type == body.service_type, GenerationModel.is_default
-        )
-    )
-    if model is None:
-        raise HTTPException(409, "service_unavailable_now")
     require_images(session, body.input)
     job = Job(
         user_id=user.id,
@@ -313,7 +318,13 @@ def require_images(session: Session, items: list[InputItem]) -> None:
             raise HTTPException(409, "data_not_usable")
 
 
-def move_tokens(session: Session, user_id: UUID, tokens: Decimal, **columns: Any) -> Decimal:
+HAS_WAITING = literal_column(
+    "EXISTS (SELECT FROM jobs WHERE jobs.user_id = transactions.user_id"
+    " AND jobs.status = 'waiting_payment')"
+).label("has_waiting")
+
+
+def move_tokens(session: Session, user_id: UUID, tokens: Decimal, **columns: Any) -> Any:
     moved = (
         update(User)
         .where(User.id == user_id, User.balance_tokens + tokens >= 0)
@@ -341,11 +352,11 @@ def move_tokens(session: Session, user_id: UUID, tokens: Decimal, **columns: Any
                 ),
             ),
         )
-        .returning(Transaction.balance_after)
+        .returning(Transaction.balance_after, HAS_WAITING)
     ).one_or_none()
     if row is None:
         raise HTTPException(409, "not_enough_tokens")
-    return row.balance_after
+    return row
 
 
 async def signed_event(request: Request, stripe_signature: Annotated[str, Header()]) -> StripeEvent:
@@ -390,23 +401,11 @@ def stripe_webhook(event: Annotated[StripeEvent, Depends(signed_event)], session
     if kept.state in ("applied", "ignored"):
         session.commit()
         return {}
-    found = find_payment(session, told)
-    if found is None:
+    payment = lock_payment(session, told)
+    if payment is None:
         kept.state, kept.reason = "parked", "unknown_reference"
         session.commit()
         return {}
-    session.scalars(
-        select(User)
-        .join(Payment, Payment.user_id == User.id)
-        .where(Payment.id == found)
-        .with_for_update(key_share=True, of=User)
-    ).one()
-    payment = session.scalars(
-        select(Payment)
-        .where(Payment.id == found)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
     if (told.amount_total, told.currency.upper()) != (payment.asked_minor, payment.asked_currency):
         kept.state, kept.reason = "parked", "amount_mismatch"
     elif payment.status == "pending" and told.payment_status == "paid":
@@ -419,18 +418,25 @@ def stripe_webhook(event: Annotated[StripeEvent, Depends(signed_event)], session
     return {}
 
 
-def find_payment(session: Session, told: StripeSession) -> UUID | None:
-    for column, value in (
-        (Payment.charge_reference, told.payment_intent),
-        (Payment.reference, told.id),
-        (Payment.id, told.client_reference_id),
-    ):
-        found = value and session.scalar(
-            select(Payment.id).where(Payment.provider == "stripe", column == value)
+def lock_payment(session: Session, told: StripeSession) -> Payment | None:
+    found = func.coalesce(
+        *(
+            select(Payment.id)
+            .where(Payment.provider == "stripe", column == value)
+            .scalar_subquery()
+            for column, value in (
+                (Payment.charge_reference, told.payment_intent),
+                (Payment.reference, told.id),
+                (Payment.id, told.client_reference_id),
+            )
         )
-        if found:
-            return found
-    return None
+    )
+    return session.scalar(
+        select(Payment)
+        .join(User, User.id == Payment.user_id)
+        .where(Payment.id == found)
+        .with_for_update(key_share=True, of=[User, Payment])
+    )
 
 
 def credit(session: Session, payment: Payment, told: StripeSession, event: StripeEvent) -> None:
@@ -448,7 +454,7 @@ def credit(session: Session, payment: Payment, told: StripeSession, event: Strip
         )
         .values(status="success", reference=payment.reference)
     )
-    balance = move_tokens(
+    moved = move_tokens(
         session,
         payment.user_id,
         payment.tokens,
@@ -461,7 +467,8 @@ def credit(session: Session, payment: Payment, told: StripeSession, event: Strip
         reference=payment.reference,
         meta={"paymentId": str(payment.id)},
     )
-    start_waiting(session, payment.user_id, balance)
+    if moved.has_waiting:
+        start_waiting(session, payment.user_id, moved.balance_after)
     reward_inviter(session, payment)
 
 
