@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
@@ -56,15 +56,21 @@ def reward(session: Session, payment: Record) -> None:
     The invitee's row is locked by the payment; the inviter's is taken after it. Two people who
     invited each other cannot exist, so these locks cannot cross.
     """
-    referral = session.scalar(_UNPAID, {"invitee_id": payment.user_id})
+    invited = {"invitee_id": payment.user_id}
+    referral = session.connection().execute(_UNPAID, invited).one_or_none()
     if referral is None:
         return
     tokens = _reward_tokens(payment)
-    referral.invitee_paid = True
-    referral.payment_id = payment.id
-    referral.reward_tokens = tokens
-    referral.reward_given = tokens > 0
-    session.flush()
+    session.execute(
+        update(Referral)
+        .where(Referral.id == referral.id)
+        .values(
+            invitee_paid=True,
+            payment_id=payment.id,
+            reward_tokens=tokens,
+            reward_given=tokens > 0,
+        )
+    )
     if tokens:
         ledger.lock(session, referral.inviter_id)
         funding.credit(
@@ -122,7 +128,7 @@ def _reward_tokens(payment: Record) -> Decimal:
 
 
 _UNPAID = (
-    select(Referral)
+    select(Referral.id, Referral.inviter_id, Referral.invitee_id)
     .where(Referral.invitee_id == bindparam("invitee_id"), ~Referral.invitee_paid)
     .with_for_update()
 )
