@@ -15,6 +15,7 @@ import requests
 
 import settings
 from db import transaction
+from providers.payments.questions import PER_MINUTE
 from services import operations
 from tests import live
 from tests.factories import balance
@@ -25,7 +26,7 @@ from tests.flows.test_webhooks import (
     paid_update,
     session_event,
 )
-from tests.live import Bot, done, unchanged
+from tests.live import Bot, done, refused, unchanged
 from tests.till import OPTIONS, TOKENS, Till, environ, signed
 
 STRIPE, TELEGRAM = "Stripe-Signature", "X-Telegram-Bot-Api-Secret-Token"
@@ -255,3 +256,22 @@ def test_money_of_a_test_is_no_money_in_production(
             assert told.reason == (None if livemode else "test_mode")
     finally:
         server.stop()
+
+
+def test_a_stranger_cannot_use_up_what_the_shop_may_ask(till: Till) -> None:
+    """Whoever pays knows the name of his payment, and can tell us lies about it all day."""
+    user, other = till.customer(), till.customer()
+    intent, honest = till.intent(user, "yookassa"), till.intent(other, "yookassa")
+    before = till.sandbox.calls("GET /yookassa/v3/payments/")
+    answers = []
+    for number in range(2 * PER_MINUTE):
+        # By the name of the payment, or by ours and a name that changes.
+        identifier = intent["reference"] if number % 2 else f"{number:08x}-000f-5000-8000-{0:012x}"
+        lie = notification(identifier, metadata={"payment_id": intent["id"]})
+        answers.append(till.webhook("yookassa", lie))
+    assert till.sandbox.calls("GET /yookassa/v3/payments/") - before <= PER_MINUTE
+    refused(answers[-1], "rate_limited")
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    till.pay(other, honest)
+    till.wait_for(honest, "succeeded")
+    assert till.payment(intent).status == "pending"
