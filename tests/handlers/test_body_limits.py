@@ -145,7 +145,8 @@ def test_a_body_that_grows_too_large_unannounced_is_refused_while_it_comes(
         answer, sent = endless(server, operation)
     limit = limit_of(operation) if JSON in operation.media_types else UPLOAD_LIMITS["text"]
     require_too_large(answer, limit)
-    assert sent < DRAIN_BYTES + limit + 8 * MIB
+    # What lies in the buffers of the system on the way was sent, too, and never read.
+    assert sent < 2 * DRAIN_BYTES
     assert memory.growth < MEMORY_GROWTH
 
 
