@@ -14,7 +14,7 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test coverage check lint types format fuzz judge lock migration bench image clean
+.PHONY: help setup run demo test coverage check lint types format fuzz judge audit lock migration bench image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,14 @@ judge/node_modules/.installed: judge/package-lock.json judge/.npmrc
 var/judge/venv/.installed: judge/requirements.txt | .venv/.dev
 	@$(BIN)/uv venv --quiet --clear var/judge/venv
 	@$(BIN)/uv pip sync --quiet --require-hashes --python var/judge/venv/bin/python $<
+	@touch $@
+
+audit: .venv/.dev var/audit/venv/.installed ## Ask OSV for known vulnerabilities of all that is pinned (needs the internet)
+	@$(BIN)/python -m judge.audit $(ARGS)
+
+var/audit/venv/.installed: judge/audit.txt | .venv/.dev
+	@$(BIN)/uv venv --quiet --clear var/audit/venv
+	@$(BIN)/uv pip sync --quiet --require-hashes --python var/audit/venv/bin/python $<
 	@touch $@
 
 LOCK = $(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11 \

@@ -15,9 +15,10 @@ from starlette.types import ASGIApp
 
 import settings as environment
 from db import session
-from handlers import problems
+from handlers import limits, problems
 from handlers.envelope import Envelope
 from handlers.files import files_app
+from handlers.limits import RateLimit
 from handlers.security import ApiKeyCheck
 from providers import instances
 from providers.storage import StorageUnavailable
@@ -56,7 +57,7 @@ def create_app(
         answers=answers,
         threads=settings.server_threads,
         probes=[each.operation_id for each in described if each.tag == PROBES_TAG],
-        middlewares=_middlewares(_mounts(settings)),
+        middlewares=_middlewares(settings, _mounts(settings)),
         resolver=FunctionResolver(_functions(described, operations)),
         security_map={"apiKey": partial(ApiKeyCheck, settings.server_api_key)},
         validator_map={
@@ -83,7 +84,7 @@ def _functions(
     return table
 
 
-def _middlewares(mounts: Mapping[str, ASGIApp]) -> list[Any]:
+def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]:
     """connexion's stack, outermost first.
 
     ServerErrorMiddleware is left out as Envelope does its work, SwaggerUIMiddleware as Documents
@@ -97,10 +98,19 @@ def _middlewares(mounts: Mapping[str, ASGIApp]) -> list[Any]:
         partial(Documents, contract=CONTRACT, mounts=mounts),
         ContractRouting,
         SecurityMiddleware,
+        *_limit(settings.rate_limit_per_key, limits.by_key),
         ContractValidation,
+        *_limit(settings.rate_limit_per_user, limits.by_user),
         LifespanMiddleware,
         ContextMiddleware,
     ]
+
+
+def _limit(requests: int, identify: limits.Identify) -> list[Any]:
+    """No layer at all where there is no limit."""
+    if not requests:
+        return []
+    return [partial(RateLimit, limit=limits.per_minute(requests), identify=identify)]
 
 
 def _mounts(settings: Settings) -> dict[str, ASGIApp]:

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from pythonjsonlogger.orjson import OrjsonFormatter
+
 # Copied into the handler's thread with the rest of the context; None outside a request.
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+# Whoever has a logger of his own: rooms, and the programs beside them.
+OURS = ("access", "handlers", "providers", "reconciler", "spec", "worker")
+# "Key (telegram_id)=(384726159) already exists." is how PostgreSQL explains an error.
+_DETAIL = re.compile(r"^DETAIL: .*$", re.MULTILINE)
 
 EXCHANGE = "livephoto.exchange"
 
@@ -43,20 +51,33 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
+class Formatter(OrjsonFormatter):
+    """A record as one JSON object; a traceback is told without the rows that it is about."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 the name is logging's
+        """The traceback of `ei`."""
+        return _DETAIL.sub("DETAIL: not told", logging.Formatter.formatException(self, ei))
+
+
 def configure(level: str) -> None:
     """Log JSON lines of `level` and above to standard output, for server, worker and CLI alike."""
     logging.config.dictConfig(config(level))
 
 
 def config(level: str) -> dict[str, Any]:
-    """The same as a dictConfig, which gunicorn wants for its own start-up lines."""
+    """The same as a dictConfig, which gunicorn wants for its own start-up lines.
+
+    `level` is for our own loggers. Libraries tell at DEBUG what they send: signed links, paths with
+    ids, headers with keys. They never go below INFO.
+    """
+    outsiders = "INFO" if level == "DEBUG" else level
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"request_id": {"()": RequestIdFilter}},
         "formatters": {
             "json": {
-                "()": "pythonjsonlogger.orjson.OrjsonFormatter",
+                "()": Formatter,
                 "fmt": ["levelname", "name", "message"],
                 "rename_fields": {"levelname": "level", "name": "logger"},
                 "timestamp": "time",
@@ -70,10 +91,11 @@ def config(level: str) -> dict[str, Any]:
                 "filters": ["request_id"],
             }
         },
-        "root": {"level": level, "handlers": ["stdout"]},
+        "root": {"level": outsiders, "handlers": ["stdout"]},
         "loggers": {
+            **{name: {"level": level} for name in OURS},
             # gunicorn gives these two handlers of their own unless told otherwise.
-            "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
+            "gunicorn.error": {"level": outsiders, "handlers": [], "propagate": True},
             "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
             # Seven lines about its own plugins at each import.
             "alembic.runtime.plugins": {"level": "WARNING"},

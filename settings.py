@@ -61,6 +61,13 @@ class Settings:
     state_dir: Path = _setting(Path("var"), "folder of the embedded database, files and keys")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
 
+    rate_limit_per_key: int = _setting(
+        0, "requests a minute of one API key to one server process; 0 is no limit"
+    )
+    rate_limit_per_user: int = _setting(
+        300, "requests a minute about one user to one server process; 0 is no limit"
+    )
+
     database_url: str = _setting("", "PostgreSQL 15+; empty starts the embedded one", secret=True)
 
     s3_bucket: str = _setting("", "bucket for photos; empty stores them in STATE_DIR")

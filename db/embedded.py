@@ -134,6 +134,10 @@ class EmbeddedPostgres:
             "unix_socket_directories": "",
             "timezone": "UTC",
             "log_timezone": "UTC",
+            # Its log is a file that people send around: no statements, they hold names and links,
+            # and no DETAIL, which holds rows.
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
             **self._extra_config,
         }
         with self.log.open("ab") as log:

@@ -10,6 +10,7 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ import connexion.exceptions
 import flask
 import starlette.exceptions
 import werkzeug.exceptions
+from limits import RateLimitItemPerSecond
 
 import settings
 from app import create_app
 from errors import ApiError
+from handlers import limits
 from spec import CONTRACT, bridge
 from spec.application import ContractApp
 from spec.functions import Function
@@ -28,6 +31,7 @@ from spec.multipart import FilePart
 from spec.operations import Operation, operations_of, resolve
 
 SLOW_USER = "00000000-0000-4000-8000-0000000000ff"
+WINDOW_SECONDS = 2
 SECRET = "a-secret-nobody-may-see"
 
 
@@ -41,6 +45,12 @@ def create_with_gap() -> ContractApp:
     functions = table()
     del functions["tariffs_list"]
     return create_app(settings.load(), operations=functions)
+
+
+def create_with_short_windows() -> ContractApp:
+    """The same with windows of WINDOW_SECONDS instead of minutes."""
+    limits.per_minute = partial(RateLimitItemPerSecond, multiples=WINDOW_SECONDS)
+    return create()
 
 
 def table() -> dict[str, Function]:

@@ -31,6 +31,7 @@ from providers.payments import (
     to_minor,
 )
 from providers.payments.networks import SourceFilter
+from providers.payments.questions import QuestionLimit
 from providers.payments.receipts import ReceiptRules
 from providers.payments.webhooks import UNREADABLE, header, json_object, picked, uuid_or_none
 
@@ -103,6 +104,7 @@ class YooKassaGateway:
         self._api = Transport(DIALECT, base_url, authorization=f"Basic {basic}", patience=patience)
         self._receipts = receipts
         self._sources = sources
+        self._questions = QuestionLimit()
 
     def create_checkout(self, order: Order) -> Checkout:
         """See Gateway. YooKassa remembers the key for 24 h, as long as a page is asked for."""
@@ -176,6 +178,7 @@ class YooKassaGateway:
 
     def confirm(self, hint: Hint) -> Notice:
         """See Gateway. Reads the object, and for a refund its payment too."""
+        self._questions.take(hint.reference, hint.payment_id)
         try:
             found = self._read(EVENTS[hint.kind], hint.object_id)
             if EVENTS[hint.kind] == "payments":

@@ -179,7 +179,7 @@ class Delivery:
     def _postpone(self, update: Update, retry_after: int) -> None:
         wait = float(min(retry_after, 3600))
         if wait == 0 and update.fails > 0:
-            update.delay = min(update.delay * 2, random.uniform(60, 120))  # noqa: S311
+            update.delay = min(update.delay * 2, random.uniform(60, 120))  # noqa: S311 a pause
             wait = update.delay
         update.fails += 1
         update.wakeup_at = time.monotonic() + wait * self.pace.retry_scale

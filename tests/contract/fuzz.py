@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -87,7 +88,9 @@ def main() -> int:
     """Exit code of schemathesis, or 1 when the books are not whole after it."""
     shutil.rmtree(cluster.data_folder(FOLDER / "postgres"), ignore_errors=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
-    defaults = Settings(environment="test", state_dir=FOLDER, port=0, web_concurrency=1)
+    # A limit would answer instead of the operations that are attacked.
+    unlimited = Settings(environment="test", rate_limit_per_user=0, web_concurrency=1)
+    defaults = replace(unlimited, state_dir=FOLDER, port=0)
     with Stack(**vars(defaults)) as stack:
         seeds = Seeds(stack)
         with paused(next(each for each in stack.children if each.program.name == "worker")):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import hmac
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from handlers.security import accepted
+from providers.failures import SignatureInvalid
+from providers.payments import signatures
+from providers.payments.telegram import TelegramGateway
+from providers.telegram import TelegramBot
 from spec import CONTRACT
 from tests import wire
 from tests.wire import KEY, SECOND_KEY, Server
@@ -81,3 +88,43 @@ def test_all_keys_are_compared_and_the_position_is_told() -> None:
     assert accepted(keys, b"second") == 1
     assert accepted(keys, b"third") is None
     assert accepted([], b"") is None
+
+
+def test_each_secret_is_compared_with_all_of_them_in_constant_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A comparison that ends early, at a byte or at a key, would tell by its time what is right."""
+    compared: list[bytes] = []
+
+    def counting(one: bytes, other: bytes) -> bool:
+        compared.append(one)
+        return compare_digest(one, other)
+
+    compare_digest = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", counting)
+    for given in (b"first", b"third", b"nothing of the kind"):
+        compared.clear()
+        accepted([b"first", b"second", b"third"], given)
+        assert len(compared) == 3
+    known, header = ("whsec_a", "whsec_b", "whsec_c"), "t=1700000000,v1=00,v1=11"
+    compared.clear()
+    with pytest.raises(SignatureInvalid):
+        signatures.verify(b"{}", header, secrets=known, now=datetime.fromtimestamp(17e8, UTC))
+    assert len(compared) == 3 * 2
+    bot = TelegramBot("http://127.0.0.1:9", "1:x")
+    gateway = TelegramGateway(bot, secrets=known, currency="XTR", rub_per_star=Decimal(1))
+    compared.clear()
+    with pytest.raises(SignatureInvalid):
+        headers = {"X-Telegram-Bot-Api-Secret-Token": "whsec_"}
+        gateway.parse_event(b"{}", headers, client_ip=None, now=datetime.now(UTC))
+    assert len(compared) == 3
+
+
+def test_a_key_is_changed_without_a_moment_in_which_no_key_works(tmp_path: Path) -> None:
+    old, new = "the-old-key-" + "0" * 32, "the-new-key-" + "0" * 32
+    for keys, works in ((old, {old}), (f"{new},{old}", {new, old}), (new, {new})):
+        with wire.serve("tests.stubs:create()", tmp_path, SERVER_API_KEY=keys) as server:
+            found = {
+                key for key in (old, new) if server.request("GET", TARIFFS, key=key).status == 200
+            }
+            assert found == works

@@ -1,0 +1,119 @@
+"""How many requests a minute one key, and one user, may make of this process; ADR 11 says why.
+
+The headers are those of draft-ietf-httpapi-ratelimit-headers-06.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from db.types import now
+from errors import ApiError
+from logs import EXCHANGE
+from spec.bodies import ARGUMENTS
+
+LIMIT, REMAINING, RESET = "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"
+
+Identify = Callable[[Scope], str | None]
+
+
+class RateLimit:
+    """Refuses what goes beyond `limit` in its window: `rate_limited` with Retry-After.
+
+    identify: names who makes a request; None is not counted. Answers, and refusals of the API, tell
+    what is left; where two limits count, they tell of the one that is nearer to its end.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: RateLimitItem, identify: Identify) -> None:
+        self._app = app
+        self._limit = limit
+        self._identify = identify
+        # Counted in the event loop, so that requests at once cannot both take the last place.
+        self._windows = FixedWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count one request; ApiError `rate_limited`, or call on."""
+        name = self._identify(scope) if scope["type"] == "http" else None
+        if name is None:
+            await self._app(scope, receive, send)
+            return
+        allowed = await self._windows.hit(self._limit, name)
+        quota = await self._quota(name)
+        if not allowed:
+            raise ApiError("rate_limited", retry_after=quota.reset, headers=quota.headers())
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": quota.added_to(message["headers"])}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, told)
+        except ApiError as refusal:
+            if quota.is_nearer_than(refusal.headers):
+                refusal.headers |= quota.headers()
+            raise
+
+    async def _quota(self, name: str) -> _Quota:
+        reset_at, remaining = await self._windows.get_window_stats(self._limit, name)
+        seconds = math.ceil(reset_at - now().timestamp())
+        return _Quota(self._limit.amount, remaining, max(seconds, 1))
+
+
+def by_key(scope: Scope) -> str | None:
+    """The accepted key, by its position in SERVER_API_KEY; None where none is asked for."""
+    number = scope[EXCHANGE].key
+    return None if number is None else str(number)
+
+
+def by_user(scope: Scope) -> str | None:
+    """Whom a request of the bot is about: its userId, else its telegramId; None when it names none.
+
+    Stands after validation, which has left the arguments in the scope.
+    """
+    if scope[EXCHANGE].key is None:
+        return None
+    arguments = scope["extensions"]["connexion_context"][ARGUMENTS]
+    body = arguments.get("body") or {}
+    user_id = arguments.get("user_id") or body.get("userId")
+    if user_id is not None:
+        return f"user {user_id.lower()}"
+    return f"telegram {body['telegramId']}" if "telegramId" in body else None
+
+
+def per_minute(requests: int) -> RateLimitItem:
+    """So many requests in the minute that the first of them begins."""
+    return RateLimitItemPerMinute(requests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Quota:
+    """Requests allowed in the window and left of it; seconds until the next one begins."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+    def headers(self) -> dict[str, str]:
+        return {
+            LIMIT: str(self.limit),
+            REMAINING: str(self.remaining),
+            RESET: str(self.reset),
+        }
+
+    def is_nearer_than(self, headers: Mapping[str, str]) -> bool:
+        """Whether less is left than those headers say, or they say nothing."""
+        return REMAINING not in headers or self.remaining < int(headers[REMAINING])
+
+    def added_to(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        own = {name.encode(): value.encode() for name, value in self.headers().items()}
+        if not self.is_nearer_than({n.decode(): v.decode() for n, v in headers if n in own}):
+            return headers
+        return [each for each in headers if each[0] not in own] + list(own.items())

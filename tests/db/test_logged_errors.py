@@ -1,0 +1,45 @@
+"""What a log tells of an error that the database explains with rows."""
+
+from __future__ import annotations
+
+import json
+import logging.config
+
+import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+
+import logs
+import settings
+from db import transaction
+from db.models import User
+from tests.factories import make_user
+
+
+def test_a_broken_rule_is_named_without_the_row_that_broke_it(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user = make_user(username="anna_of_the_log")
+    formatter = logging.config.DictConfigurator(logs.config("INFO")).configure_formatter(
+        logs.config("INFO")["formatters"]["json"]
+    )
+    twin = {"telegram_id": user.telegram_id, "username": "anna_of_the_log", "ref_code": "x"}
+    with pytest.raises(IntegrityError) as caught, transaction() as session:
+        session.execute(insert(User).values(twin))
+    assert user.telegram_id in str(caught.value)
+    info = (caught.type, caught.value, caught.tb)
+    record = logging.LogRecord("a", logging.ERROR, __file__, 1, "unhandled", (), info)
+    told = json.loads(formatter.format(record))["exc_info"]
+    assert "uq_users_telegram_id" in told
+    assert user.telegram_id not in told
+    assert "anna_of_the_log" not in told
+
+
+def test_the_log_of_the_embedded_server_holds_neither_statements_nor_rows(database: str) -> None:
+    user = make_user()
+    twin = {"telegram_id": user.telegram_id, "ref_code": "x"}
+    with pytest.raises(IntegrityError), transaction() as session:
+        session.execute(insert(User).values(twin))
+    log = (settings.load().state_dir / "postgres/server.log").read_text("utf-8")
+    assert "uq_users_telegram_id" in log
+    assert user.telegram_id not in log

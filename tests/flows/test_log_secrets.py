@@ -1,0 +1,263 @@
+"""Everything that the processes of a whole story write, searched for all that was secret in it.
+
+Server, worker and database at LOG_LEVEL=DEBUG; the sandbox is left out, it pretends to be others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import psycopg2
+import pytest
+import requests
+
+import demo
+from db import cluster
+from local import Stack
+from settings import PROVIDERS, Settings
+from tests.live import Bot, done, order, refused
+from tests.till import signed
+
+# Names of members, form fields and headers whose values nobody may find in a log.
+PRIVATE = {
+    "telegramId",
+    "username",
+    "fileName",
+    "description",
+    "refCode",
+    "anonUserId",
+    "socialLinks",
+    "messageLink",
+    "publicS3Url",
+    "resultUrl",
+    "paymentUrl",
+    "url",
+    "text",
+    "user_id",
+    "policy",
+    "signature",
+    "x-api-key",
+    "idempotency-key",
+    "stripe-signature",
+    "x-telegram-bot-api-secret-token",
+}
+# Said by everybody about everything, such as the text of a lottery.
+COMMONPLACE = {"Зовите друзей", "http", "https"}
+SHORTEST = 5
+MARK = "zq7private"
+
+
+class Overheard:
+    """What went over the wire of this process and must not be in a log."""
+
+    def __init__(self) -> None:
+        self.values: set[str] = set()
+        # Providers' names of payments are told to operators, though addresses may end with them.
+        self.references: set[str] = set()
+
+    def hear(self, told: Any, name: str = "") -> None:
+        """Take the private values of `told`, at any depth."""
+        if isinstance(told, dict):
+            for key, value in told.items():
+                self.hear(value, key)
+        elif isinstance(told, list):
+            for each in told:
+                self.hear(each, name)
+        elif name == "reference":
+            self.references.add(str(told))
+        elif name.lower() in _PRIVATE and told not in (None, ""):
+            self.add(str(told))
+
+    def add(self, value: str) -> None:
+        """A value, and of an address what makes it private: its path and its query."""
+        parts = urlsplit(value) if re.match("https?://", value) else None
+        found = [parts.path.rpartition("/")[2], parts.query] if parts else [value]
+        self.values |= {each for each in found if len(each) >= SHORTEST} - COMMONPLACE
+
+
+_PRIVATE = {name.lower() for name in PRIVATE}
+
+
+@pytest.fixture
+def overheard(monkeypatch: pytest.MonkeyPatch) -> Overheard:
+    """Listens to every request of this process and to its answer."""
+    heard, send = Overheard(), requests.Session.send
+
+    def listening(
+        session: requests.Session, request: requests.PreparedRequest, **options: Any
+    ) -> requests.Response:
+        answer = send(session, request, **options)
+        heard.hear(dict(request.headers))
+        for body in (request.body, answer.content):
+            with suppress(ValueError, TypeError):
+                heard.hear(json.loads(body))
+        return answer
+
+    monkeypatch.setattr(requests.Session, "send", listening)
+    return heard
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    """The whole backend, telling all it can."""
+    folder = Path(tempfile.mkdtemp(prefix="livephoto-logs-"))
+    folder.chmod(0o755)
+    defaults = Settings(
+        environment="test", state_dir=folder, port=0, web_concurrency=1, log_level="DEBUG"
+    )
+    with Stack(**vars(defaults)) as running:
+        yield running
+    shutil.rmtree(cluster.data_folder(folder / "postgres"), ignore_errors=True)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.timeout(300)
+def test_no_log_of_a_whole_story_holds_a_secret_or_anything_personal(
+    stack: Stack, overheard: Overheard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "FOLDER", stack.settings.state_dir / "demo")
+    for name in ("VIDEO", "RESTORED"):
+        monkeypatch.setattr(demo, name, stack.settings.state_dir / getattr(demo, name).name)
+    demo.play(stack)
+    bot = Bot(stack.url, stack.api_key)
+    with bot.session:
+        refuse_all_sorts(stack, bot)
+        order_what_cannot_be_done(stack, bot)
+        pay_at_broken_providers(stack, bot)
+        lose_the_database(stack, bot)
+    stack.stop()
+
+    logs = texts(stack)
+    assert {"server.log", "worker.log", "postgres"} <= logs.keys()
+    assert len(overheard.values) > 30
+    found = {
+        (name, value)
+        for value in secrets_of(stack) | overheard.values - overheard.references | {MARK}
+        for name, text in logs.items()
+        for form in {value, quote(value), json.dumps(value)[1:-1]}
+        if form in text
+    }
+    assert not found, found
+
+
+def refuse_all_sorts(stack: Stack, bot: Bot) -> None:
+    """Refusals whose reason is something that was sent."""
+    user = bot.register(username=f"{MARK}_user", anonUserId=f"{MARK}-anonymous")
+    link = done(bot.upload(demo.PORTRAIT.read_bytes(), name=f"{MARK}.jpg"), 201)["publicS3Url"]
+    refused(bot.get(f"/users/{MARK}"), "bad_request")
+    refused(bot.get("/jobs", userId=user["id"], cursor=MARK), "bad_request")
+    refused(bot.post("/users/register-or-login", {"telegramId": f"{MARK} "}), "bad_request")
+    refused(bot.post("/payments/intents", {"userId": user["id"], "plan": MARK}), "bad_request")
+    refused(bot.upload(MARK.encode(), name=f"{MARK}.jpg"), "unsupported_media_type")
+    refused(bot.get(f"{link}{MARK}"), "link_invalid")
+    refused(requests.get(f"{stack.url}/{MARK}?{MARK}={MARK}"), "not_found")
+    refused(requests.get(f"{bot.url}/tariffs", headers={"X-API-Key": MARK}), "unauthorized")
+    api = f"{bot.url}/webhooks/payments"
+    body, forged = signed({"id": MARK}, f"whsec_{MARK}")
+    for headers in ({"Stripe-Signature": forged}, {"X-Telegram-Bot-Api-Secret-Token": MARK}):
+        for provider in PROVIDERS:
+            requests.post(f"{api}/{provider}", json=json.loads(body), headers=headers)
+
+
+def order_what_cannot_be_done(stack: Stack, bot: Bot) -> None:
+    """Orders that a worker fails, with words of its own about why."""
+    user = bot.register()
+    pictures = [
+        {"type": "image", "url": f"http://127.0.0.1:1/{MARK}.jpg?{MARK}"},
+        {"type": "image", "url": f"https://{MARK}.invalid/{MARK}.jpg"},
+        {"type": "image", "dataId": done(bot.upload(TRUNCATED, name=MARK), 201)["id"]},
+    ]
+    stack.cli("grant", user["id"], "100", "--key", MARK, "--reason", MARK)
+    wishes = [
+        {**order(user["id"], user["id"]), "input": [picture], "description": f"{MARK} бабушка"}
+        for picture in pictures
+    ]
+    jobs = [done(bot.post("/jobs", wish, key=f"{MARK}-{n}"), 201) for n, wish in enumerate(wishes)]
+    wait_until(lambda: all(status_of(bot, job) == "failed" for job in jobs), 60)
+    assert bot.balance(user["id"]) == 100
+
+
+def pay_at_broken_providers(stack: Stack, bot: Bot) -> None:
+    """Providers that answer with nonsense or not at all."""
+    control = f"{stack.playground.url}/control"
+    user = bot.register()
+    wish = {"userId": user["id"], "amountRub": 100}
+    for kind, more in (("html", {}), ("status", {"status": 500}), ("drop", {})):
+        for provider in PROVIDERS:
+            script = {"kind": kind, "times": 9, **more}
+            requests.post(f"{control}/{provider}/faults", json=script, timeout=9)
+            answer = bot.post("/payments/intents", {**wish, "provider": provider}, key=MARK + kind)
+            assert answer.status_code in (422, 503), answer.text
+            requests.delete(f"{control}/{provider}/faults", timeout=9)
+    for provider in PROVIDERS:
+        done(bot.post("/payments/intents", {**wish, "provider": provider}), 201)
+
+
+def wait_in_vain_for_a_row(stack: Stack, bot: Bot) -> None:
+    """Statements that PostgreSQL gives up, and tells of in its own log."""
+    user = bot.register()
+    visit = {"telegramId": user["telegramId"], "username": f"{MARK}_later"}
+    with closing(psycopg2.connect(stack.settings.database_url)) as held, held.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM users WHERE id = %s FOR UPDATE", (user["id"],))
+        refused(bot.post("/users/register-or-login", visit), "service_unavailable")
+
+
+def lose_the_database(stack: Stack, bot: Bot) -> None:
+    """Everybody meets a database that has gone."""
+    user = bot.register()
+    stack.postgres.stop()
+    refused(bot.get(f"/users/{user['id']}"), "service_unavailable")
+    refused(bot.post("/users/register-or-login", {"telegramId": "77001"}), "service_unavailable")
+    assert bot.get("/health/ready").status_code == 503
+    worker = stack.logs / "worker.log"
+    wait_until(lambda: "database is away" in worker.read_text("utf-8"), 15)
+
+
+def secrets_of(stack: Stack) -> set[str]:
+    """Values of all secret settings, the database's password, and the key that signs links."""
+    found: set[str] = set()
+    for each in fields(Settings):
+        if each.metadata["secret"]:
+            value = getattr(stack.settings, each.name)
+            found |= set(value) if isinstance(value, tuple) else {value}
+    found.add(urlsplit(stack.settings.database_url).password)
+    found.add((stack.settings.state_dir / "files/links.key").read_text("latin-1"))
+    found = {each for each in found if each}
+    assert len(found) > 7
+    return found
+
+
+def texts(stack: Stack) -> dict[str, str]:
+    """All logs by name but the sandbox's."""
+    programs = {file.name: file for file in stack.logs.glob("*.log")}
+    assert stack.postgres is not None
+    return {
+        name: file.read_text("utf-8", "replace")
+        for name, file in {**programs, "postgres": stack.postgres.log}.items()
+        if not name.startswith("sandbox")
+    }
+
+
+def status_of(bot: Bot, job: dict[str, Any]) -> str:
+    status: str = done(bot.get(f"/jobs/{job['id']}"), 200)["status"]
+    return status
+
+
+def wait_until(fact: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline, "took too long"
+        time.sleep(0.1)
+
+
+TRUNCATED = demo.PORTRAIT.read_bytes()[:9000]
