@@ -164,7 +164,7 @@ def quick_worker(world: World) -> Iterator[subprocess.Popen[bytes]]:
         "JOB_LEASE_SECONDS": "2",
         "LOG_LEVEL": "ERROR",
     }
-    command = [sys.executable, "-m", "tests.flows.quick_worker"]
+    command = [sys.executable, "-m", "chaos.quick_worker"]
     with subprocess.Popen(command, cwd=wire.ROOT, env=environ) as process:
         try:
             yield process
