@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 
 ANSWER_SECONDS = 30.0
-PATIENCE_SECONDS = 90.0  # longer than any trouble that is made here
+PATIENCE_SECONDS = 120.0  # longer than any trouble that is made here
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 REPEATED = {429, 500, 503}
