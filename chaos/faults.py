@@ -122,13 +122,13 @@ def delay_webhooks(world: World) -> Iterator[float]:
 
 def refuse_new_files(world: World) -> Iterator[float]:
     """No file can be begun."""
-    with _broken(world.crew.files / "incoming"):
+    with broken(world.crew.files / "incoming"):
         yield world.chance.uniform(2, 4)
 
 
 def refuse_finished_files(world: World) -> Iterator[float]:
     """No file can be put in its place, none can be read."""
-    with _broken(world.crew.files / "objects"):
+    with broken(world.crew.files / "objects"):
         yield world.chance.uniform(2, 4)
 
 
@@ -153,6 +153,19 @@ ROOMS: dict[str, dict[Fault, int]] = {
 }
 if sys.platform == "linux":
     ROOMS["disk"][fill_the_disk] = 3  # elsewhere a running process cannot be limited
+
+
+@contextmanager
+def broken(folder: Path) -> Iterator[None]:
+    """A folder that cannot be used, not even by root."""
+    aside = folder.with_suffix(".aside")
+    folder.rename(aside)
+    folder.write_text("not a folder")
+    try:
+        yield
+    finally:
+        folder.unlink()
+        aside.rename(folder)
 
 
 def words(fault: Fault) -> str:
@@ -237,19 +250,6 @@ def _victim(places: list[Place], chance: Random) -> Place:
     nothing."""
     running = [place for place in places if place.up_seconds] or places
     return chance.choices(running, [place.up_seconds + 0.1 for place in running])[0]
-
-
-@contextmanager
-def _broken(folder: Path) -> Iterator[None]:
-    """A folder that cannot be used, not even by root."""
-    aside = folder.with_suffix(".aside")
-    folder.rename(aside)
-    folder.write_text("not a folder")
-    try:
-        yield
-    finally:
-        folder.unlink()
-        aside.rename(folder)
 
 
 def _limit_files(crew: Crew, size: int) -> None:

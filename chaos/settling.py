@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
+from chaos import audit
 from chaos.audit import Check
 from chaos.books import Books
 from chaos.client import Client
@@ -26,8 +27,8 @@ from settings import Settings
 
 QUIET_SECONDS = 120.0
 DAY = timedelta(hours=PENDING_TTL_HOURS + 1)
-SWEEPS = 20  # each removes 100 files
-SWEEP_SECONDS = 8.0
+SWEEPS = 5  # each removes 100 files
+SWEEP_SECONDS = 15.0
 DOWNLOADS = 60
 PAGE = 1000
 
@@ -85,8 +86,9 @@ def downloads(books: Books, client: Client) -> Check:
     return Check("a result can be downloaded", fetched, broken)
 
 
-def let_a_day_pass(crew: Crew, engine: Engine) -> None:
-    """Everything that was cut off becomes a day older, and workers start, which sweep at once."""
+def let_a_day_pass(crew: Crew, engine: Engine) -> Check:
+    """Everything that was cut off becomes a day older, and a worker starts, which sweeps at once;
+    what it leaves."""
     with Session(engine) as session, session.begin():
         aged = now() - DAY
         session.execute(update(Data).where(Data.status == "pending").values(created_at=aged))
@@ -97,24 +99,14 @@ def let_a_day_pass(crew: Crew, engine: Engine) -> None:
         worker = crew.workers[-1]
         worker.stop()
         worker.fill()
-        if _wait(lambda: not _unswept(engine), SWEEP_SECONDS):
-            break
-
-
-def _unswept(engine: Engine) -> int:
-    query = select(func.count()).select_from(Data)
-    query = query.where(Data.status != "confirmed", Data.deleted_at.is_(None))
-    with Session(engine) as session:
-        return session.scalar(query) or 0
-
-
-def _wait(fact: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
+        deadline = time.monotonic() + SWEEP_SECONDS
+        while time.monotonic() < deadline:
+            with Session(engine) as session:
+                check = audit.leftovers(session, crew.files, crew.work)
+            if not check.losses:
+                return check
+            time.sleep(0.3)
+    return check
 
 
 def _moving(engine: Engine, books: Books) -> list[str]:

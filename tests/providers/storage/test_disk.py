@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.faults import broken
 from providers.storage import ObjectMissing, StorageUnavailable, disk
 from providers.storage.disk import DiskStorage
 from providers.storage.links import LinkInvalid
@@ -306,30 +307,16 @@ def test_a_folder_that_cannot_be_used_is_told_as_trouble_of_ours(
     assert read(store) == b"old"
 
 
-def replaced_by_a_file(folder: Path) -> Callable[[], None]:
-    """Make a folder unusable, even by root; the returned function puts it back."""
-    aside = folder.with_suffix(".aside")
-    folder.rename(aside)
-    folder.write_text("not a folder")
-
-    def put_back() -> None:
-        folder.unlink()
-        aside.rename(folder)
-
-    return put_back
-
-
 @pytest.mark.parametrize("part", ["", "incoming", "objects"])
 def test_a_process_that_starts_without_its_disk_works_once_it_is_there(
     store: DiskStorage, tmp_path: Path, clock: Clock, part: str
 ) -> None:
     put(store, b"old")
     token = token_of(store)
-    put_back = replaced_by_a_file(tmp_path / "files" / part)
-    again = DiskStorage(tmp_path / "files", base_url="http://h/storage", clock=clock)
-    with pytest.raises(StorageUnavailable):
-        put(again, b"new")
-    put_back()
+    with broken(tmp_path / "files" / part):
+        again = DiskStorage(tmp_path / "files", base_url="http://h/storage", clock=clock)
+        with pytest.raises(StorageUnavailable):
+            put(again, b"new")
     assert read(again) == b"old"
     assert again.permit(token) == store.permit(token)
     put(again, b"new")
@@ -340,11 +327,10 @@ def test_a_half_written_file_that_cannot_be_removed_is_left_to_the_sweep(
     store: DiskStorage, tmp_path: Path, clock: Clock
 ) -> None:
     pending = store.start()
-    put_back = replaced_by_a_file(tmp_path / "files" / "incoming")
-    with pytest.raises(StorageUnavailable):
-        pending.keep(KEY, content_type=JPEG)
-    pending.discard()
-    put_back()
+    with broken(tmp_path / "files" / "incoming"):
+        with pytest.raises(StorageUnavailable):
+            pending.keep(KEY, content_type=JPEG)
+        pending.discard()
     [left] = files_in(tmp_path / "files" / "incoming")
     clock.now = left.stat().st_mtime + 2
     assert store.sweep(1) == 1
