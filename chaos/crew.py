@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -26,6 +26,8 @@ POLL_SECONDS = 0.1
 SERVERS, WORKERS = 2, 3
 # A worker with the real engine among those whose engine takes milliseconds.
 WORKER_ARGUMENTS = (("worker.py",), ("-m", "chaos.quick_worker"), ("-m", "chaos.quick_worker"))
+BEGINNING = re.compile(r'(?=\{"level":")')
+BUG = re.compile(r'\{"level":"(ERROR|CRITICAL)","logger":"(?!providers\.)')
 GUNICORN = ("-m", "gunicorn", "-c", "gunicorn.conf.py")
 
 
@@ -100,7 +102,8 @@ class Place:
 
     def note_bugs(self) -> None:
         """Remember the errors in the log of the life that now is or was."""
-        self.bugs += _bugs(self._child.log)
+        log = self._child.log.read_text("utf-8", errors="replace")
+        self.bugs += [f"{self.name}: {line}" for line in bugs_in(log)]
 
     def _leave(self) -> None:
         self._empty = True
@@ -236,20 +239,17 @@ def _is_ready(url: str) -> bool:
             return False
 
 
-def _bugs(log: Path) -> list[str]:
-    """Lines about bugs; that a process was killed, or a provider misbehaved, is none of ours."""
-    lines = log.read_text("utf-8", errors="replace").split("\n")[:-1]
-    return [bug for line in lines if (bug := _bug(line, log.stem))]
+def bugs_in(log: str) -> list[str]:
+    """Lines about bugs; that a process was killed, or a provider misbehaved, is none of ours.
+
+    A full disk cuts lines in the middle, and another one follows on the same line.
+    """
+    lines = [line for whole in log.split("\n")[:-1] for line in BEGINNING.split(whole) if line]
+    return [line for line in lines if _tells_of_a_bug(line)]
 
 
-def _bug(line: str, name: str) -> str | None:
+def _tells_of_a_bug(line: str) -> bool:
+    if line.startswith('{"level":'):
+        return BUG.match(line) is not None and "SIGKILL" not in line
     # PostgreSQL's client prints by itself that a connection has been ended.
-    if not line.strip() or line.startswith(("FATAL: ", "server closed", "\t")):
-        return None
-    try:
-        said = json.loads(line)
-    except ValueError:
-        return f"{name}: {line}"
-    if said["level"] not in ("ERROR", "CRITICAL") or said["logger"].startswith("providers."):
-        return None
-    return None if "SIGKILL" in said["message"] else f"{name}: {line}"
+    return not line.startswith(("FATAL: ", "server closed", "\t"))

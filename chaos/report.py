@@ -61,7 +61,8 @@ class Report:
             f"{len(self.losses)} losses.**\n\n"
             f"Rolling restarts alone: {len(rolled.stops)} times SIGTERM, the server was gone after "
             f"{max(rolled.stops, default=0):.1f} s at most; {rolled.operations} operations, "
-            f"{rolled.failed} failed, {_said(rolled.repeats)} and sent again."
+            f"{rolled.failed} failed; sent again: {_said(rolled.repeats)}.\n\n"
+            f"Acknowledged: {_said(self.tally.done)}."
         )
 
     def _faults(self) -> str:
@@ -72,9 +73,8 @@ class Report:
     def _met(self) -> str:
         tally = self.tally
         return _table(
-            ("What clients met", "Times"),
+            ("What customers met", "Times"),
             [
-                *sorted(tally.done.items()),
                 *((f"refused by the rules: {why}", n) for why, n in sorted(tally.refused.items())),
                 *((f"sent again: {why}", n) for why, n in sorted(tally.repeats.items())),
                 ("answers of 500", tally.bugs.total()),
@@ -97,4 +97,4 @@ def _table(head: tuple[str, ...], lines: Iterable[tuple[object, ...]]) -> str:
 
 def _said(counts: Mapping[str, int]) -> str:
     """Counts in a sentence."""
-    return ", ".join(f"{n} times {name}" for name, n in sorted(counts.items())) or "none refused"
+    return ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "nothing"

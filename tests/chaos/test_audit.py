@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from chaos import audit
+from chaos import audit, crew
 from chaos.audit import Check
 from chaos.books import Books, Intent, Person
 from db import session as database_session
@@ -244,3 +244,19 @@ def test_what_no_sweep_removed_is_found(story: Story) -> None:
     row = data.reserve(story.session, "image", content_type="image/jpeg", now=now())
     said = story.lost("a day later what was cut off has been swept")
     assert "incoming/half" in said and "livephoto-job-1" in said and str(row.id) in said
+
+
+WARNED = '{"level":"WARNING","logger":"handlers.problems","message":"service_unav'
+BUG = '{"level":"ERROR","logger":"handlers.problems","message":"unhandled","exc_info":"Traceback'
+KILLED = '{"level":"ERROR","logger":"gunicorn.error","message":"Worker was sent SIGKILL!"}'
+ALARM = '{"level":"ERROR","logger":"providers.http","message":"provider call","status":401}'
+
+
+@pytest.mark.parametrize("line", [f'{BUG}\\n"}}', f"{WARNED}{BUG}", "Traceback (most recent"])
+def test_a_bug_that_was_logged_is_found_even_in_a_line_that_was_cut_off(line: str) -> None:
+    assert len(crew.bugs_in(f'{WARNED}"}}\n{line}\n')) == 1
+
+
+@pytest.mark.parametrize("line", [WARNED, KILLED, ALARM, f"{WARNED}{WARNED}", "FATAL:  gone", ""])
+def test_trouble_that_was_made_is_no_bug(line: str) -> None:
+    assert crew.bugs_in(f"{line}\n") == []
