@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -172,11 +171,19 @@ class Crew:
         """Where its rows can be looked at."""
         return self.stack.settings.database_url
 
-    def freeze_postgres(self, frozen: bool) -> None:
-        """SIGSTOP or SIGCONT to every process of the database."""
+    @contextmanager
+    def frozen_postgres(self) -> Iterator[None]:
+        """No process of the database does anything."""
         postmaster = psutil.Process(self.postgres.pid)
-        for process in [postmaster, *postmaster.children(recursive=True)]:
-            os.kill(process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        try:
+            for process in processes:
+                process.suspend()
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def start_postgres(self) -> None:
         """After a stop or a kill; at the same address as before."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import itertools
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +77,8 @@ def kill_postgres(world: World) -> Iterator[float]:
 
 def freeze_postgres(world: World) -> Iterator[float]:
     """It is there, takes connections, and answers nobody."""
-    world.crew.freeze_postgres(True)
-    yield 5
-    world.crew.freeze_postgres(False)
+    with world.crew.frozen_postgres():
+        yield 5
 
 
 def hang_a_provider(world: World) -> Iterator[float]:
@@ -174,11 +172,14 @@ def words(fault: Fault) -> str:
     return name.replace("kill postgres", "kill -9 of postgres").replace("postgres", "PostgreSQL")
 
 
-def plan(seconds: float, chance: Random) -> list[tuple[float, Fault]]:
-    """Which fault begins when: those of a room in a random order, evenly spread, each at random
-    in the first half of its share of the time, so that it is over when the next one begins."""
-    planned = []
-    for faults in ROOMS.values():
+Plan = dict[str, list[tuple[float, Fault]]]
+
+
+def plan(seconds: float, chance: Random) -> Plan:
+    """Which faults there are in each room and when, in seconds: evenly spread, in a random order,
+    each at random in the first half of its share of the time."""
+    planned: Plan = {}
+    for room, faults in ROOMS.items():
         drawn = [
             fault
             for fault, often in faults.items()
@@ -186,10 +187,10 @@ def plan(seconds: float, chance: Random) -> list[tuple[float, Fault]]:
         ]
         chance.shuffle(drawn)
         share = seconds / len(drawn)
-        planned += [
+        planned[room] = [
             (share * (number + chance.uniform(0, 0.5)), fault) for number, fault in enumerate(drawn)
         ]
-    return sorted(planned, key=lambda each: each[0])
+    return planned
 
 
 class Storm:
@@ -198,29 +199,34 @@ class Storm:
     def __init__(self, world: World, counted: Counter[str], *, tick: Callable[[], None]) -> None:
         self.counted = counted
         self.ended: Counter[str] = Counter()  # parts that ended by themselves and were started
-        self.under_way: dict[int, str] = {}
+        self.under_way: dict[str, str] = {}  # room -> fault
         self._world = world
         self._tick = tick
-        self._numbers = itertools.count()
 
-    def run(self, planned: list[tuple[float, Fault]]) -> None:
+    def run(self, planned: Plan) -> None:
         """All of a plan, to the last step of the last fault."""
         start = time.monotonic()
-        steps = [
-            (start + at, next(self._numbers), words(fault), fault(self._world))
-            for at, fault in planned
-        ]
-        heapq.heapify(steps)
-        while steps:
-            self._wait_until(steps[0][0])
-            _, number, name, running = heapq.heappop(steps)
-            if number not in self.under_way:
-                self.under_way[number] = name
-            pause = next(running, None)
-            if pause is None:
-                self.counted[self.under_way.pop(number)] += 1
-            else:
-                heapq.heappush(steps, (time.monotonic() + pause, number, name, running))
+        rooms = [self._in_turn(room, start, planned[room]) for room in planned]
+        steps = [(start, number) for number in range(len(rooms))]
+        try:
+            while steps:
+                due, number = heapq.heappop(steps)
+                self._wait_until(due)
+                pause = next(rooms[number], None)
+                if pause is not None:
+                    heapq.heappush(steps, (time.monotonic() + pause, number))
+        finally:
+            for room in rooms:
+                room.close()  # nothing stays frozen or broken
+
+    def _in_turn(
+        self, room: str, start: float, planned: list[tuple[float, Fault]]
+    ) -> Generator[float, None, None]:
+        for at, fault in planned:
+            yield max(start + at - time.monotonic(), 0)
+            self.under_way[room] = words(fault)
+            yield from fault(self._world)
+            self.counted[self.under_way.pop(room)] += 1
 
     def _wait_until(self, moment: float) -> None:
         while True:

@@ -53,8 +53,12 @@ def test_a_plan_can_be_repeated_by_its_seed() -> None:
 
 def test_a_full_run_has_what_it_promises() -> None:
     planned = plan(FULL_SECONDS, Random(3))
-    counted = Counter(fault for _, fault in planned)
-    assert sum(counted[fault] for fault in faults.ROOMS["kill -9"]) >= 50
-    assert counted[faults.stop_postgres] + counted[faults.kill_postgres] >= 5
-    assert all(counted[fault] >= 2 for room in faults.ROOMS.values() for fault in room)
-    assert all(0 <= at < FULL_SECONDS for at, _ in planned)
+    counted = {room: Counter(fault for _, fault in planned[room]) for room in planned}
+    assert counted["kill -9"].total() >= 50
+    assert (
+        counted["database"][faults.stop_postgres] + counted["database"][faults.kill_postgres] >= 5
+    )
+    for room, counts in counted.items():
+        assert counts.keys() == faults.ROOMS[room].keys() and min(counts.values()) >= 2
+        moments = [at for at, _ in planned[room]]
+        assert moments == sorted(moments) and moments[0] >= 0 and moments[-1] < FULL_SECONDS
