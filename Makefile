@@ -14,7 +14,7 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test coverage check lint types format fuzz judge audit lock migration bench image clean
+.PHONY: help setup run demo test coverage check lint types format fuzz judge audit chaos lock migration bench image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ fuzz: .venv/.dev ## Attack a server of its own with what the contract allows and
 
 judge: .venv/.dev judge/node_modules/.installed var/judge/venv/.installed ## Let outsiders judge contract and server (needs Node.js); table in docs/quality.md
 	$(BIN)/python -m judge $(ARGS)
+
+chaos: .venv/.dev ## Kill and break everything under load, then look for losses (9 minutes); report in docs/quality.md
+	$(BIN)/python -m chaos $(ARGS)
 
 judge/node_modules/.installed: judge/package-lock.json judge/.npmrc
 	@echo "Installing the judges that run on Node.js (takes a minute, once)"

@@ -69,10 +69,14 @@ class Child:
                 self._process.wait(self.program.stop_seconds)
             except subprocess.TimeoutExpired:
                 in_time = False
+        self.kill()
+        return in_time
+
+    def kill(self) -> None:
+        """SIGKILL to it and to all it started, but for what has a session of its own."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        return in_time
 
 
 def follow_parent(signum: int) -> Callable[[], None]:

@@ -4,10 +4,14 @@ take different rows, or the second one finds nothing left to do.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import reconciler
 from db import transaction
@@ -18,7 +22,8 @@ from services import data, draws, idempotency, jobs, queue
 log = logging.getLogger("worker")
 
 BATCH = 100  # unpaid jobs closed in one turn
-CUT_OFF_SECONDS = 3600  # longer than any upload takes
+CUT_OFF_SECONDS = 3600  # longer than any upload or job takes
+WORK_PREFIX = "livephoto-job-"
 
 
 @dataclass
@@ -75,6 +80,17 @@ def _draw_lotteries() -> int:
         return int(draws.draw_due(session, now=now()) is not None)
 
 
+def _remove_left_work() -> int:
+    # A killed worker cannot remove its folder, and a customer's photo is in it.
+    removed = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{WORK_PREFIX}*"):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # another's; another worker
+            if folder.stat().st_mtime < time.time() - CUT_OFF_SECONDS:
+                shutil.rmtree(folder)
+                removed += 1
+    return removed
+
+
 # name, seconds between two turns, work
 DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("give up lost jobs", 5, _give_up_lost_jobs),
@@ -83,5 +99,6 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("close unpaid jobs", 60, _expire_waiting_jobs),
     ("draw lotteries", 10, _draw_lotteries),
     ("forget idempotency keys", 600, _forget_idempotency_keys),
+    ("remove left work", 600, _remove_left_work),
     ("remove cut-off writes", 600, lambda: instances.storage().sweep(CUT_OFF_SECONDS)),
 ]

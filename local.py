@@ -52,6 +52,7 @@ class Stack:
 
     state_dir: instead of STATE_DIR. changes: fields of Settings that win over the environment;
     port 0 chooses a free one. postgres_config: lines of postgresql.conf for the embedded server.
+    programs: what runs beside database and sandbox, in the order of starting.
     start() must be called by a thread that lives as long as the stack: on Linux the parts stop
     when it ends, however it ends.
     """
@@ -61,6 +62,7 @@ class Stack:
         state_dir: Path | None = None,
         *,
         postgres_config: Mapping[str, str] | None = None,
+        programs: tuple[Program, ...] = PROGRAMS,
         **changes: Any,
     ) -> None:
         if state_dir is not None:
@@ -73,6 +75,7 @@ class Stack:
             self.postgres = EmbeddedPostgres(folder, extra_config=postgres_config)
         self.logs = self.settings.state_dir / "logs"
         self.children: list[Child] = []
+        self._programs = programs
         self._leaving = threading.Event()
 
     def __enter__(self) -> Stack:
@@ -101,15 +104,20 @@ class Stack:
                 self.settings = replace(self.settings, database_url=self.postgres.start())
             self.cli("migrate")
             self.cli("seed")
-            environ = _environ(self.settings)
-            for program in (*self.playground.programs, *PROGRAMS):
-                child = Child(program, folder=ROOT, environ=environ, logs=self.logs)
-                self.children.append(child)
+            for program in (*self.playground.programs, *self._programs):
+                self.launch(program)
             self._wait_until_ready()
             self.playground.furnish()
         except BaseException:
             self.stop()
             raise
+
+    def launch(self, program: Program) -> Child:
+        """Start a program as the newest part, which stop() will stop first."""
+        environ = _environ(self.settings)
+        child = Child(program, folder=ROOT, environ=environ, logs=self.logs)
+        self.children.append(child)
+        return child
 
     def stop(self) -> None:
         """Stop server, worker and database, in this order, each in bounded time."""

@@ -25,7 +25,7 @@ import settings
 from db import transaction
 from db.session import database_url
 from db.types import now
-from duties import DUTIES, Duty
+from duties import DUTIES, WORK_PREFIX, Duty
 from errors import ApiError
 from providers import instances
 from providers.engine import EngineError, Result
@@ -57,7 +57,7 @@ class Worker:
         self._duties = [Duty(*duty) for duty in DUTIES]
 
     def run(self) -> None:
-        """Work until stop(); trouble with the database is waited out."""
+        """Work until stop(); trouble with the database or the storage is waited out."""
         log.info("worker started", extra={"worker": self.name})
         with Notices() as notices:
             while not self._stopping.is_set():
@@ -65,8 +65,8 @@ class Worker:
                     self._run_due_duties()
                     if not self.run_once():
                         notices.wait(POLL_SECONDS, self._stopping)
-                except (ApiError, psycopg2.OperationalError) as error:
-                    log.warning("database is away: %s", error)
+                except (ApiError, StorageUnavailable, psycopg2.OperationalError) as error:
+                    log.warning("database or storage is away: %s", error)
                     self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
         log.info("worker stopped", extra={"worker": self.name})
 
@@ -99,7 +99,7 @@ class Worker:
         return self._stop_at is not None and time.monotonic() > self._stop_at
 
     def _process(self, claim: Claim) -> str:
-        with Lease(claim) as lease, TemporaryDirectory(prefix="livephoto-job-") as folder:
+        with Lease(claim) as lease, TemporaryDirectory(prefix=WORK_PREFIX) as folder:
             try:
                 photo = _photo(claim, Path(folder))
                 result = instances.engine(claim.engine).run(

@@ -104,6 +104,11 @@ class EmbeddedPostgres:
             self._process.wait()
         self._leave()
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the server, None while it does not run."""
+        return self._process.pid if self._process is not None else self._adopted
+
     def exit_code(self) -> int | None:
         """None while the server runs."""
         return self._process.poll() if self._process is not None else None

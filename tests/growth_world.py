@@ -125,7 +125,7 @@ class Growth:
         path = self.folder / f"worker-{next(_names)}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.flows.quick_worker"],
+                [sys.executable, "-m", "chaos.quick_worker"],
                 cwd=ROOT,
                 env={**os.environ, **self.environ},
                 stdout=log,

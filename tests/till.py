@@ -236,7 +236,7 @@ class Till:
     @contextmanager
     def worker(self, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
         """A worker with a quick engine; at its start it does all its duties once."""
-        process = self.start("-m", "tests.flows.quick_worker", **changes)
+        process = self.start("-m", "chaos.quick_worker", **changes)
         try:
             yield process
         finally:

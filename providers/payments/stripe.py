@@ -6,7 +6,8 @@ about money that goes back are therefore only reasons to read the charge or disp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -45,8 +46,9 @@ PROVIDER = "stripe"
 API_VERSION = "2026-10-28.endive"
 MAX_NAME = 250
 # A key whose first execution ended in a 500 gives that 500 for a day. Nobody has seen the URL that
-# such an execution may have made, so another key makes no second page for the customer.
-CHECKOUT_KEYS = 3
+# such an execution may have made, so another key makes no second page for the customer. One key in
+# so many seconds: an outage may spoil each that it sees, and the first one after it works.
+KEY_SECONDS = 20
 
 
 class StripeGateway:
@@ -61,8 +63,11 @@ class StripeGateway:
         webhook_secrets: Sequence[str],
         *,
         patience: Patience | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """clock: epoch seconds."""
         self._secrets = tuple(webhook_secrets)
+        self._clock = clock
         self._api = Transport(
             DIALECT,
             base_url,
@@ -139,16 +144,15 @@ class StripeGateway:
             raise
 
     def _create_session(self, order: Order) -> dict[str, Any]:
+        path, call, key = "/v1/checkout/sessions", "create_session", str(order.payment_id)
         form = _session_form(order)
-        keys = [str(order.payment_id)]
-        keys += [f"{order.payment_id}-{again}" for again in range(2, CHECKOUT_KEYS + 1)]
-        for key in keys:
-            try:
-                return self._api.post("/v1/checkout/sessions", form, call="create_session", key=key)
-            except ProviderUnavailable as failure:
-                if not failure.replayed or key == keys[-1]:
-                    raise
-        raise AssertionError("the last key returns or raises")
+        try:
+            return self._api.post(path, form, call=call, key=key)
+        except ProviderUnavailable as failure:
+            if not failure.replayed:
+                raise
+        spare = f"{key}-{int(self._clock() // KEY_SECONDS)}"
+        return self._api.post(path, form, call=call, key=spare)
 
     def _intent(self, payment: PaymentRef) -> str:
         """The PaymentIntent, by which money is returned; it exists once the page has been paid."""

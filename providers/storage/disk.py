@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -64,14 +65,19 @@ class PendingFile:
             return _described(file)
 
     def discard(self) -> None:
-        """Remove what was not kept."""
+        """Remove what was not kept; what a broken disk does not let go is swept later."""
         with contextlib.suppress(OSError):  # closing writes what is buffered, to a full disk
             self.file.close()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path.unlink()
 
 
 class DiskStorage:
-    """The store in folder `root`; links start with `base_url`; `clock` gives epoch seconds."""
+    """The store in folder `root`; links start with `base_url`; `clock` gives epoch seconds.
+
+    Without its disk it can be made all the same: each use then is StorageUnavailable, and a server
+    that starts meanwhile goes on taking payments.
+    """
 
     def __init__(
         self, root: Path, *, base_url: str, clock: Callable[[], float] = time.time
@@ -79,10 +85,18 @@ class DiskStorage:
         self._objects = root / "objects"
         self._incoming = root / "incoming"
         for folder in (self._objects, self._incoming):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._base_url = base_url
         self._clock = clock
-        self._links = Links(_secret(root / "links.key"), clock=clock)
+        self._key_file = root / "links.key"
+        with contextlib.suppress(StorageUnavailable):
+            self._links  # noqa: B018 the key is made now, if it can be
+
+    @cached_property
+    def _links(self) -> Links:
+        with _trouble():
+            return Links(_secret(self._key_file), clock=self._clock)
 
     def put(self, key: str, file: BinaryIO, *, content_type: str) -> StoredObject:
         """See Storage."""

@@ -25,6 +25,7 @@ from sqlalchemy import Engine, create_engine, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from chaos.faults import broken
 from db import schema
 from db.embedded import EmbeddedPostgres
 from db.models import Data, Job, User
@@ -164,7 +165,7 @@ def quick_worker(world: World) -> Iterator[subprocess.Popen[bytes]]:
         "JOB_LEASE_SECONDS": "2",
         "LOG_LEVEL": "ERROR",
     }
-    command = [sys.executable, "-m", "tests.flows.quick_worker"]
+    command = [sys.executable, "-m", "chaos.quick_worker"]
     with subprocess.Popen(command, cwd=wire.ROOT, env=environ) as process:
         try:
             yield process
@@ -214,19 +215,6 @@ def test_orders_cut_off_with_the_server_are_made_once_by_their_repeats(
     assert {each.status for each in load.attempts} == {200, 201, None}
     assert sum(each.status is None for each in load.attempts) >= CLIENTS / 2
     load.require_everything_kept()
-
-
-@contextmanager
-def broken(folder: Path) -> Iterator[None]:
-    """A folder that cannot be used, not even by root."""
-    aside = folder.with_suffix(".aside")
-    folder.rename(aside)
-    folder.write_text("not a folder")
-    try:
-        yield
-    finally:
-        folder.unlink()
-        aside.rename(folder)
 
 
 def test_without_its_disk_the_server_takes_no_files_and_recovers_by_itself(world: World) -> None:

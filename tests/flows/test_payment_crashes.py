@@ -155,7 +155,7 @@ class Reaper:
         self._crew.append(self._hire())
 
     def _hire(self) -> subprocess.Popen[bytes]:
-        return self._till.start("-m", "tests.flows.quick_worker", JOB_LEASE_SECONDS="2")
+        return self._till.start("-m", "chaos.quick_worker", JOB_LEASE_SECONDS="2")
 
 
 def rows_of(users: list[UUID]) -> tuple[dict[str, Payment], Counter[str], Counter[str]]:

@@ -119,7 +119,7 @@ def test_a_500_that_stripe_remembers_is_asked_past_with_another_key(till: Till) 
         intent = till.intent(till.customer(), "stripe")
     keys = till.sandbox.keys(CREATE["stripe"][1])
     ours = {each for each in keys if intent["id"] in each}
-    assert ours == {intent["id"], f"{intent['id']}-2"}
+    assert len(ours) == 2 and intent["id"] in ours
 
 
 @pytest.mark.parametrize("provider", ["yookassa", "stripe"])

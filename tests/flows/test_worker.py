@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
+import settings
 from db import snapshot, transaction
 from db.models import Data, Job, Transaction
 from db.types import now
@@ -48,9 +49,7 @@ def stored_image(content: bytes):
 
 def start_worker(**changes: str) -> subprocess.Popen[bytes]:
     environ = {**os.environ, "JOB_LEASE_SECONDS": "2", "LOG_LEVEL": "WARNING", **changes}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.flows.quick_worker"], cwd=ROOT, env=environ
-    )
+    return subprocess.Popen([sys.executable, "-m", "chaos.quick_worker"], cwd=ROOT, env=environ)
 
 
 def live_jobs() -> int:
@@ -166,6 +165,53 @@ def test_sigterm_lets_the_job_in_hand_end_and_takes_no_other():
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0
     assert (status(first), status(second)) == ("done", "queued")
+
+
+def test_a_disk_that_is_away_keeps_no_worker_from_starting_and_waiting(tmp_path: Path):
+    broken = tmp_path / "files"
+    broken.write_text("not a folder")
+    user = make_user(PRICE)
+    picture = stored_image(b"quick")
+    job_id = make_job(user.id, data_id=picture.id).id
+
+    def lives_through(status: str) -> bool:
+        assert process.poll() is None, "the worker has ended"
+        with transaction() as session:
+            job = jobs.get(session, job_id)
+            return job.status == status and job.attempt > 0
+
+    process = start_worker(STATE_DIR=str(tmp_path))
+    try:
+        wait_until(lambda: lives_through("queued"), 20)  # tried, and put back for later
+        broken.unlink()
+        broken.symlink_to(settings.load().state_dir / "files")
+        wait_until(lambda: hurry_retries() or lives_through("done"), 20)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_what_a_killed_worker_left_of_a_photo_is_deleted(tmp_path: Path):
+    work = tmp_path / "work"
+    work.mkdir()
+    user = make_user(PRICE)
+    make_job(user.id, data_id=stored_image(b"slow").id)
+    process = start_worker(TMPDIR=str(work))
+    wait_until(lambda: list(work.glob("*/input")), 20)
+    process.kill()
+    process.wait()
+    [left] = work.iterdir()
+    young = work / f"{left.name}-of-another-worker"
+    young.mkdir()
+    long_ago = time.time() - 2 * 3600
+    os.utime(left, (long_ago, long_ago))
+    process = start_worker(TMPDIR=str(work))
+    try:
+        wait_until(lambda: not left.exists(), 20)
+    finally:
+        process.terminate()
+        process.wait(10)
+    assert young.exists()
 
 
 def test_abandoned_uploads_are_forgotten_with_their_bytes():

@@ -82,6 +82,20 @@ def test_an_error_that_repeats_for_a_day_does_not_lose_the_order(
         till.gateway.create_checkout(till.order())
 
 
+def test_an_outage_that_spoils_every_key_it_sees_ends_when_it_ends(payments: Sandbox) -> None:
+    now = 1_800_000_000.0
+    gateway = stripe(payments, clock=lambda: now)
+    order = Till("stripe", gateway, payments, shop=None).order()
+    payments.trouble("stripe", "status", status=500, after=True, times=50)
+    for _ in range(5):
+        with pytest.raises(ProviderUnavailable):
+            gateway.create_checkout(order)
+        now += 60
+    payments.control("DELETE", "/stripe/faults")
+    page = gateway.create_checkout(order)
+    assert gateway.create_checkout(order).reference == page.reference
+
+
 def test_a_refund_whose_answer_repeats_an_error_is_not_made_twice(till: Till) -> None:
     order, page = paid(till)
     till.world.trouble("stripe", "status", status=500, after=True, call="create_refund")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.faults import broken
 from providers.storage import ObjectMissing, StorageUnavailable, disk
 from providers.storage.disk import DiskStorage
 from providers.storage.links import LinkInvalid
@@ -304,6 +305,35 @@ def test_a_folder_that_cannot_be_used_is_told_as_trouble_of_ours(
         with pytest.raises(StorageUnavailable):
             call()
     assert read(store) == b"old"
+
+
+@pytest.mark.parametrize("part", ["", "incoming", "objects"])
+def test_a_process_that_starts_without_its_disk_works_once_it_is_there(
+    store: DiskStorage, tmp_path: Path, clock: Clock, part: str
+) -> None:
+    put(store, b"old")
+    token = token_of(store)
+    with broken(tmp_path / "files" / part):
+        again = DiskStorage(tmp_path / "files", base_url="http://h/storage", clock=clock)
+        with pytest.raises(StorageUnavailable):
+            put(again, b"new")
+    assert read(again) == b"old"
+    assert again.permit(token) == store.permit(token)
+    put(again, b"new")
+    assert read(store) == b"new"
+
+
+def test_a_half_written_file_that_cannot_be_removed_is_left_to_the_sweep(
+    store: DiskStorage, tmp_path: Path, clock: Clock
+) -> None:
+    pending = store.start()
+    with broken(tmp_path / "files" / "incoming"):
+        with pytest.raises(StorageUnavailable):
+            pending.keep(KEY, content_type=JPEG)
+        pending.discard()
+    [left] = files_in(tmp_path / "files" / "incoming")
+    clock.now = left.stat().st_mtime + 2
+    assert store.sweep(1) == 1
 
 
 def test_a_damaged_object_is_trouble_and_not_a_crash(store: DiskStorage, tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""The real worker with an engine that takes milliseconds: run as a process, killed by tests."""
+"""The real worker with an engine that takes milliseconds: run as a process, killed by its users."""
 
 from __future__ import annotations
 
 import random
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import worker
@@ -15,7 +15,16 @@ from providers.engine import EngineError, Result
 class QuickEngine:
     """`risky` photos now and then fail or outlive a lease; `slow` ones take two seconds."""
 
-    def run(self, service_type, photo, *, workdir, progress, should_stop=lambda: False):
+    def run(
+        self,
+        service_type: str,
+        photo: Path,
+        *,
+        workdir: Path,
+        progress: Callable[[int], None],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Result:
+        """See Engine."""
         content = photo.read_bytes()
         chance = random.random() if content == b"risky" else 1
         if chance < 0.05:
@@ -35,5 +44,5 @@ class QuickEngine:
 
 
 if __name__ == "__main__":
-    instances.engine = lambda name: QuickEngine()
-    sys.exit(worker.main())
+    setattr(instances, "engine", lambda name: QuickEngine())  # noqa: B010 a function there
+    worker.main()

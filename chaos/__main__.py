@@ -1,0 +1,55 @@
+"""`make chaos`: exit code 1 when something was lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from chaos.faults import FULL_SECONDS
+from chaos.report import Report
+from chaos.run import Run
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/quality.md"
+PLACE = re.compile(r"<!-- chaos -->.*?<!-- /chaos -->", re.DOTALL)
+ROUNDS = 5
+SHOWN = 50  # losses
+
+
+@click.command()
+@click.option("--seed", type=int, help="Of chance; printed, so that a run can be repeated.")
+@click.option("--seconds", default=FULL_SECONDS, help="How long faults come; their number scales.")
+@click.option("--rounds", default=ROUNDS, help="Rolling restarts of both servers.")
+@click.option("--folder", type=Path, default=ROOT / "var/chaos", help="Where it all runs.")
+def main(seed: int | None, seconds: float, rounds: int, folder: Path) -> None:
+    """Let everything go wrong while customers never stop, then look for losses.
+
+    The report of a full run goes to docs/quality.md.
+    """
+    seed = random.randrange(10**6) if seed is None else seed
+    click.echo(f"seed {seed}, {seconds:.0f} s of faults, {rounds} rounds of rolling restarts")
+    folder = folder.resolve()
+    os.environ["TMPDIR"] = str(folder / "work")  # for those who will be started
+    report = Run(folder, seed=seed, seconds=seconds, rounds=rounds).report()
+    click.echo(f"\n{report.markdown()}\n")
+    for loss in report.losses[:SHOWN]:
+        click.echo(f"LOST  {loss}")
+    click.echo(f"{len(report.losses)} losses")
+    if seconds >= FULL_SECONDS and rounds >= ROUNDS:
+        _publish(report)
+    sys.exit(bool(report.losses))
+
+
+def _publish(report: Report) -> None:
+    """The section between our markers of docs/quality.md; the rest of the page is not ours."""
+    section = f"<!-- chaos -->\n{report.markdown()}\n<!-- /chaos -->"
+    PAGE.write_text(PLACE.sub(lambda _: section, PAGE.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

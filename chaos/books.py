@@ -1,0 +1,56 @@
+"""What customers were told: their own books, which the server's must equal in the end."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+
+@dataclass
+class Person:
+    """What somebody knows of himself; `channel` and `review`: did what gives a bonus."""
+
+    telegram_id: str
+    inviter_id: str | None = None
+    channel: bool = False
+    review: bool = False
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A payment that was promised."""
+
+    user_id: str
+    provider: str
+    tokens: Decimal
+    reference: str
+
+
+@dataclass
+class Books:
+    """Acknowledged effects by their ids, as text. Threads write different keys.
+
+    heard: all ids that were ever told for one Idempotency-Key. paid: payments for which a provider
+    has taken money.
+    """
+
+    people: dict[str, Person] = field(default_factory=dict)
+    uploads: dict[str, str] = field(default_factory=dict)  # data id -> SHA-256 of the bytes
+    jobs: dict[str, str] = field(default_factory=dict)  # job id -> user id
+    cancelled: set[str] = field(default_factory=set)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    paid: set[str] = field(default_factory=set)
+    heard: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def bought(self) -> Counter[str]:
+        """User id -> hundredths of tokens that were paid for."""
+        bought: Counter[str] = Counter()
+        for payment_id in self.paid:
+            intent = self.intents[payment_id]
+            bought[intent.user_id] += int(intent.tokens * 100)
+        return bought
+
+    def buyers(self) -> set[str]:
+        """Users who have paid at least once."""
+        return {self.intents[payment_id].user_id for payment_id in self.paid}

@@ -1,0 +1,193 @@
+"""The API as its own customers' program should call it: README, "Sending it again"."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import requests
+
+ANSWER_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0  # longer than any trouble that is made here
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
+REPEATED = {429, 500, 503}
+
+
+class FailedError(Exception):
+    """An operation that no patience could bring to an answer which the contract lets expect."""
+
+
+@dataclass
+class Tally:
+    """What came of all requests so far; any number of threads count here.
+
+    done: operations with the answer they wanted. repeats: why requests were sent again. waiting:
+    operations that are being repeated now.
+    """
+
+    done: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    repeats: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    bugs: Counter[str] = field(default_factory=Counter)  # answers of 500, by operation
+    waiting: int = 0
+    longest_seconds: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def count(self, counter: Counter[str], name: str) -> None:
+        """One more."""
+        with self._lock:
+            counter[name] += 1
+
+    def took(self, seconds: float) -> None:
+        """How long an operation was on its way, repeats included."""
+        with self._lock:
+            self.longest_seconds = max(self.longest_seconds, seconds)
+
+    @contextmanager
+    def repeating(self) -> Iterator[None]:
+        """While an operation that had trouble is not through."""
+        with self._lock:
+            self.waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.waiting -= 1
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An answer: status, JSON (None where there is none) and the bytes it came in."""
+
+    status: int
+    body: Any
+    content: bytes
+    next_page: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 400
+
+
+class Client:
+    """One program that calls, and repeats; `servers` are roots such as http://127.0.0.1:8000.
+
+    It is its own balancer: a request that got no answer goes to the next server. A link is called
+    on any of them, whichever it names.
+    """
+
+    def __init__(self, servers: Sequence[str], key: str, tally: Tally, chance: Random) -> None:
+        self._servers = itertools.cycle(chance.sample(servers, len(servers)))
+        self._server = next(self._servers)
+        self._tally = tally
+        self._chance = chance
+        self._key = key
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy between us and ourselves
+
+    def call(
+        self,
+        operation: str,
+        method: str,
+        target: str,
+        *,
+        key: str | None = None,
+        refusals: Sequence[str] = (),
+        **options: Any,
+    ) -> Heard:
+        """One operation until it is answered; `target` is a path below /api/v1, or a link.
+
+        key: of Idempotency-Key. refusals: codes that are answers, too. FailedError.
+        """
+        headers = {"Idempotency-Key": key} if key else {}
+        if not target.startswith("http"):
+            headers["X-API-Key"] = self._key
+        started = time.monotonic()
+        with ExitStack() as open_ones:
+            for attempt in itertools.count():
+                heard, trouble, pause = self._try(method, target, headers, options)
+                if heard is not None:
+                    self._tally.took(time.monotonic() - started)
+                    return self._judged(operation, heard, refusals)
+                if attempt == 0:
+                    open_ones.enter_context(self._tally.repeating())
+                self._note(operation, trouble)
+                if time.monotonic() - started > PATIENCE_SECONDS:
+                    self._give_up(operation, f"{trouble} for {PATIENCE_SECONDS:.0f} s")
+                time.sleep(self._pause(attempt) if pause is None else pause)
+        raise AssertionError("never reached")
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._session.close()
+
+    def _judged(self, operation: str, heard: Heard, refusals: Sequence[str]) -> Heard:
+        if heard.ok:
+            self._tally.count(self._tally.done, operation)
+            return heard
+        code = heard.body["code"] if isinstance(heard.body, dict) else "no JSON"
+        if code not in refusals:
+            self._give_up(operation, f"{heard.status} {heard.content[:300]!r}")
+        self._tally.count(self._tally.refused, f"{operation} {code}")
+        return heard
+
+    def _give_up(self, operation: str, why: str) -> NoReturn:
+        self._tally.failed.append(f"{operation}: {why}")
+        raise FailedError(f"{operation}: {why}")
+
+    def _note(self, operation: str, trouble: str) -> None:
+        self._tally.count(self._tally.repeats, trouble)
+        if trouble.startswith("500"):
+            self._tally.count(self._tally.bugs, operation)
+
+    def _pause(self, attempt: int) -> float:
+        longest: float = min(FIRST_PAUSE_SECONDS * 2 ** min(attempt, 9), LONGEST_PAUSE_SECONDS)
+        return longest * self._chance.uniform(0.5, 1)
+
+    def _try(
+        self, method: str, target: str, headers: dict[str, str], options: dict[str, Any]
+    ) -> tuple[Heard | None, str, float | None]:
+        """An answer, or the trouble instead of it and for how long to wait if that was said."""
+        try:
+            answer = self._session.request(
+                method, self._url(target), headers=headers, timeout=ANSWER_SECONDS, **options
+            )
+        except requests.RequestException as error:
+            self._server = next(self._servers)
+            return None, _trouble(error), None
+        body = _json(answer)
+        code = body.get("code", "") if isinstance(body, dict) else ""
+        if answer.status_code in REPEATED or code == "idempotency_in_progress":
+            after = answer.headers.get("Retry-After")
+            return None, f"{answer.status_code} {code}", float(after) if after else None
+        following = answer.links.get("next", {}).get("url")
+        return Heard(answer.status_code, body, answer.content, following), "", None
+
+    def _url(self, target: str) -> str:
+        if not target.startswith("http"):
+            return f"{self._server}/api/v1{target}"
+        parts = urlsplit(target)
+        return f"{self._server}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+
+
+def _trouble(error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    refused = "refused" in str(error)
+    return "connection refused" if refused else "connection lost before the answer"
+
+
+def _json(answer: requests.Response) -> Any:
+    if answer.headers.get("Content-Type", "").startswith("application/json"):
+        return answer.json()
+    return None

@@ -1,0 +1,100 @@
+"""The report of a run: a section of Markdown, also printed."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chaos.audit import Check
+from chaos.client import Tally
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """The rolling restarts: each SIGTERM's seconds to the end, and what clients saw meanwhile."""
+
+    stops: list[float]
+    stuck: int
+    operations: int
+    failed: int
+    repeats: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is to be said about a run."""
+
+    seed: int
+    seconds: float
+    tally: Tally
+    faults: Mapping[str, int]
+    ended: Mapping[str, int]  # parts that ended by themselves
+    rolled: Rolled
+    checks: list[Check]
+    bugs: list[str]
+
+    @property
+    def losses(self) -> list[str]:
+        """All that went wrong, a line each; empty when the run was survived."""
+        lost = [f"{check.rule}: {loss}" for check in self.checks for loss in check.losses]
+        failed = [f"an operation failed: {each}" for each in self.tally.failed]
+        asked = [f"{n} answers of 500: {operation}" for operation, n in self.tally.bugs.items()]
+        ended = [f"{name} ended by itself, {n} times" for name, n in self.ended.items()]
+        stuck = ["a server did not stop in time"] * self.rolled.stuck
+        return lost + failed + asked + ended + stuck + [f"in a log: {each}" for each in self.bugs]
+
+    def markdown(self) -> str:
+        """For docs/quality.md."""
+        return "\n\n".join((self._summary(), self._faults(), self._met(), self._afterwards()))
+
+    def _summary(self) -> str:
+        kills = sum(n for fault, n in self.faults.items() if fault.startswith("kill -9 of a "))
+        rolled = self.rolled
+        return (
+            f'`make chaos ARGS="--seed {self.seed}"` on {datetime.now(UTC):%Y-%m-%d}, Python '
+            f"{platform.python_version()}: {self.seconds:.0f} s of faults, then rolling restarts, "
+            "all under load. Two servers of two processes, three workers, a durable PostgreSQL.\n"
+            f"**{self.tally.done.total()} operations acknowledged, "
+            f"{sum(self.faults.values()) + len(rolled.stops)} faults ({kills} times kill -9), "
+            f"{len(self.losses)} losses.**\n\n"
+            f"Rolling restarts alone: {len(rolled.stops)} times SIGTERM, the server was gone after "
+            f"{max(rolled.stops, default=0):.1f} s at most; {rolled.operations} operations, "
+            f"{rolled.failed} failed; sent again: {_said(rolled.repeats)}.\n\n"
+            f"Acknowledged: {_said(self.tally.done)}."
+        )
+
+    def _faults(self) -> str:
+        lines = sorted(self.faults.items())
+        rolled = ("SIGTERM to a server, one after the other", len(self.rolled.stops))
+        return _table(("Fault", "Times"), [*lines, rolled])
+
+    def _met(self) -> str:
+        tally = self.tally
+        return _table(
+            ("What customers met", "Times"),
+            [
+                *((f"refused by the rules: {why}", n) for why, n in sorted(tally.refused.items())),
+                *((f"sent again: {why}", n) for why, n in sorted(tally.repeats.items())),
+                ("answers of 500", tally.bugs.total()),
+                ("operations given up", len(tally.failed)),
+                ("longest way to an answer, repeats included", f"{tally.longest_seconds:.0f} s"),
+            ],
+        )
+
+    def _afterwards(self) -> str:
+        checks = [(check.rule, check.looked_at, len(check.losses)) for check in self.checks]
+        noise = len(self.bugs) + sum(self.ended.values())
+        quiet = ("no error in a log, no part that ended by itself", "all", noise)
+        return _table(("Afterwards", "Looked at", "Losses"), [*checks, quiet])
+
+
+def _table(head: tuple[str, ...], lines: Iterable[tuple[object, ...]]) -> str:
+    written = [head, ("---",) * len(head), *lines]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in written)
+
+
+def _said(counts: Mapping[str, int]) -> str:
+    """Counts in a sentence."""
+    return ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "nothing"

@@ -1,0 +1,68 @@
+"""Balances over HTTP against the customers' own books: what is too little or too much is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from random import Random
+from uuid import UUID, uuid4
+
+import pytest
+
+import settings
+from chaos import settling
+from chaos.books import Books, Intent, Person
+from chaos.client import Client, Tally
+from db import transaction
+from services import grants
+from tests import live, wire
+
+
+@pytest.fixture(scope="module")
+def client(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder, state_dir = tmp_path_factory.mktemp("server"), settings.load().state_dir
+    with live.serve(folder, state_dir=state_dir) as server:
+        made = Client([server.url.removesuffix("/api")], wire.KEY, Tally(), Random(0))
+        yield made
+        made.close()
+
+
+def registered(client: Client, books: Books) -> str:
+    """A visitor with an empty balance, who knows of nothing else."""
+    telegram_id = str(uuid4().int % 10**15)
+    body = {"telegramId": telegram_id}
+    path = "/users/register-or-login"
+    user_id: str = client.call("usersRegisterOrLogin", "POST", path, json=body).body["id"]
+    books.people[user_id] = Person(telegram_id)
+    return user_id
+
+
+def test_books_that_agree_lose_nothing(client: Client) -> None:
+    books = Books()
+    registered(client, books)
+    check = settling.balances(books, client)
+    assert (check.looked_at, check.losses) == (1, [])
+
+
+def test_a_payment_or_reward_that_never_came_is_found(client: Client) -> None:
+    books = Books()
+    inviter, member, critic, buyer = (registered(client, books) for _ in range(4))
+    books.people[member].channel = True
+    books.people[critic].review = True
+    books.people[buyer].inviter_id = inviter
+    books.intents["p"] = Intent(buyer, "stripe", Decimal(20), "cs_1")
+    books.paid.add("p")
+    assert settling.balances(books, client).losses == [
+        f"{inviter}: 0.0 tokens, his books say 5.0",
+        f"{member}: 0.0 tokens, his books say 5.0",
+        f"{critic}: 0.0 tokens, his books say 5.0",
+        f"{buyer}: 0.0 tokens, his books say 20.0",
+    ]
+
+
+def test_tokens_that_nobody_was_promised_are_found(client: Client) -> None:
+    books = Books()
+    user_id = registered(client, books)
+    with transaction() as session:
+        grants.grant(session, UUID(user_id), Decimal(1), key=uuid4().hex, reason="a mistake")
+    assert settling.balances(books, client).losses == [f"{user_id}: 1.0 tokens, his books say 0.0"]
