@@ -41,7 +41,8 @@ class Story:
         self.work.mkdir()
         self.store = DiskStorage(folder / "files", base_url="")
         telegram_id = str(uuid4().int % 10**15)
-        self.user: User = registration.register_or_log_in(session, telegram_id)
+        known = registration.register_or_log_in(session, telegram_id)
+        self.user = session.get_one(User, known.id)
         self.books.people[str(self.user.id)] = Person(telegram_id)
         self.photo = self.stored(CONTENT)
         self.books.uploads[str(self.photo.id)] = hashlib.sha256(CONTENT).hexdigest()
@@ -60,9 +61,9 @@ class Story:
         self.session.flush()
         self.store.put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
         size = len(content)
-        return data.confirm(
-            self.session, row.id, content_type="image/jpeg", size_bytes=size, now=now()
-        )
+        data.confirm(self.session, row.id, content_type="image/jpeg", size_bytes=size, now=now())
+        self.session.refresh(row)
+        return row
 
     def promised(self) -> Payment:
         """A payment page that the customer was given."""
@@ -85,7 +86,7 @@ class Story:
         picture = {"type": "image", "dataId": str(self.photo.id)}
         job = jobs.create(self.session, self.user.id, service_type="restore", input=[picture])
         self.books.jobs[str(job.id)] = str(self.user.id)
-        return job
+        return self.session.get_one(Job, job.id)
 
     def lost(self, rule: str) -> str:
         """What the audit says against a rule, as one text."""
