@@ -6,7 +6,7 @@ It knows rows and the layout of the disk store; the customers, who wrote the boo
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +94,9 @@ def _strangers(session: Session, folder: Path) -> tuple[int, list[str]]:
 
 
 def _people(session: Session, books: Books) -> Check:
-    found = Counter(session.scalars(select(User.telegram_id)))
     ids = {str(user.id): user.telegram_id for user in session.scalars(select(User))}
     lost = [
-        f"{user_id}: told to {person.telegram_id}, has {found[person.telegram_id]} users"
+        f"{user_id}: told to {person.telegram_id}, belongs to {ids.get(user_id, 'nobody')}"
         for user_id, person in books.people.items()
         if ids.get(user_id) != person.telegram_id
     ]

@@ -76,6 +76,7 @@ class Heard:
 
     @property
     def ok(self) -> bool:
+        """Whether it is what was asked for, and no refusal."""
         return self.status < 400
 
 

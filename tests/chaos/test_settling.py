@@ -13,6 +13,7 @@ import settings
 from chaos import settling
 from chaos.books import Books, Intent, Person
 from chaos.client import Client, Tally
+from chaos.levers import Levers
 from db import transaction
 from services import grants
 from tests import live, wire
@@ -58,6 +59,18 @@ def test_a_payment_or_reward_that_never_came_is_found(client: Client) -> None:
         f"{critic}: 0.0 tokens, his books say 5.0",
         f"{buyer}: 0.0 tokens, his books say 20.0",
     ]
+
+
+def test_a_user_or_job_that_is_gone_does_not_end_the_audit(client: Client) -> None:
+    books = Books()
+    user_id, job_id = str(uuid4()), str(uuid4())
+    books.people[user_id] = Person("1", review=True)
+    books.jobs[job_id] = user_id
+    settling.ask_for_rewards(books, client, Levers("http://127.0.0.1:9"))
+    [lost] = settling.balances(books, client).losses
+    assert lost.startswith(user_id) and "user_not_found" in lost
+    [lost] = settling.downloads(books, client).losses
+    assert lost.startswith(job_id) and "job_not_found" in lost
 
 
 def test_tokens_that_nobody_was_promised_are_found(client: Client) -> None:
