@@ -12,7 +12,7 @@ import click
 
 import settings
 from commands.shapes import Moment, Words, row_limit, table
-from db import reading, transaction
+from db import reading, snapshot, transaction
 from db.models import REVIEW_STATES, Lottery
 from db.types import MAX_AMOUNT, now
 from services import bonuses, draws, lotteries, operations, reviews, users
@@ -237,6 +237,6 @@ def channels() -> None:
 def list_channels() -> None:
     """Channels of BONUS_CHANNELS and how many users had their bonus."""
     names = [bonuses.normalized(name) for name in settings.load().bonus_channels]
-    with reading() as session:
+    with snapshot() as session:
         counts = operations.channel_bonuses(session, names)
     table(("channel", "bonuses given"), ((name, counts.get(name, 0)) for name in names))
