@@ -66,19 +66,19 @@ class Probe:
             self.process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         self._watch = world.connect()
 
-    def measure(self, call: Call, visit: Visit, costs: Costs) -> None:
-        """Add the figures of BATCH calls, one after another."""
+    def measure(self, call: Call, visit: Visit, costs: Costs, *, times: int) -> None:
+        """Add the figures of so many calls, one after another."""
         with current(self.engine):
-            for _ in range(BATCH):
+            for _ in range(times):
                 call.prepare(visit)
             pages, cpu = self._pages(), _cpu_ms(self.process)
             own, wall = time.process_time(), time.perf_counter()
-            for _ in range(BATCH):
+            for _ in range(times):
                 call.work(visit)
-            costs.wall.append((time.perf_counter() - wall) * 1000 / BATCH)
-            costs.our_cpu.append((time.process_time() - own) * 1000 / BATCH)
-            costs.database_cpu.append((_cpu_ms(self.process) - cpu) / BATCH)
-            costs.pages.append((self._pages() - pages) / BATCH)
+            costs.wall.append((time.perf_counter() - wall) * 1000 / times)
+            costs.our_cpu.append((time.process_time() - own) * 1000 / times)
+            costs.database_cpu.append((_cpu_ms(self.process) - cpu) / times)
+            costs.pages.append((self._pages() - pages) / times)
 
     def close(self) -> None:
         """Give its connections back."""
@@ -107,13 +107,20 @@ def current(engine: Engine) -> Iterator[None]:
         session.engine = usual
 
 
-def compare(name: str, call: Call, visits: Sequence[Visit], probes: Sequence[Probe]) -> Comparison:
+def compare(
+    name: str,
+    call: Call,
+    visits: Sequence[Visit],
+    probes: Sequence[Probe],
+    *,
+    times: int = BATCH,
+) -> Comparison:
     """Both worlds in turn, the first of each pair alternating."""
     found = Comparison(name)
     pairs = list(zip(visits, probes, (found.small, found.large), strict=True))
     for number in range(-WARM_UPS, ROUNDS):
         for visit, probe, costs in pairs if number % 2 else reversed(pairs):
-            probe.measure(call, visit, Costs() if number < 0 else costs)
+            probe.measure(call, visit, Costs() if number < 0 else costs, times=times)
     return found
 
 

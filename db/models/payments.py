@@ -87,6 +87,7 @@ class Payment(Table):
         Index("ix_payments_user", "user_id", "number"),
         Index(
             "ix_payments_returned",
+            "status",
             "number",
             postgresql_where=text(one_of("status", ("partly_refunded", "refunded", "disputed"))),
         ),
@@ -123,6 +124,7 @@ class PaymentEvent(Table):
         Index("ix_payment_events_payment", "payment_id"),
         Index(
             "ix_payment_events_unapplied",
+            "state",
             "number",
             postgresql_where=text("state <> 'applied'"),
         ),

@@ -34,11 +34,17 @@ INDEXES: list[tuple[str, str, list[Any], str | None, dict[str, Any]]] = [
     (
         "ix_payments_returned",
         "payments",
-        ["number"],
+        ["status", "number"],
         "status IN ('partly_refunded', 'refunded', 'disputed')",
         {},
     ),
-    ("ix_payment_events_unapplied", "payment_events", ["number"], "state <> 'applied'", {}),
+    (
+        "ix_payment_events_unapplied",
+        "payment_events",
+        ["state", "number"],
+        "state <> 'applied'",
+        {},
+    ),
     ("ix_reviews_rejected", "reviews", ["number"], "state = 'rejected'", {}),
 ]
 # name, table, columns, where
