@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from bench.scale import calls, meter, plans, stage, worlds
+from bench.scale import calls, crowd, meter, plans, stage, worlds
 from bench.scale.report import Findings, text, write
 from bench.scale.rows import USERS
 from bench.scale.worlds import World
@@ -93,7 +93,7 @@ def _measured(url: str, home: Path, *, users: int, seconds: float) -> Findings:
     _tell("two servers, four workers and a crowd")
     large = both[-1]
     _put_off(large)
-    engine = session.connect(large.url, pool_size=stage.CUSTOMERS)
+    engine = session.connect(large.url, pool_size=crowd.CUSTOMERS)
     found.crowd = stage.play(engine, worlds.plain(large.url), home, seconds=seconds, real_jobs=4)
     engine.dispose()
     found.checked_seconds = _check_books(large)  # of the fill and of all that came after it

@@ -45,6 +45,7 @@ from services import (
 )
 from services import data as files
 from services import jobs as orders
+from services import users as people
 from spec.multipart import FilePart
 
 PAGE = 200
@@ -246,7 +247,7 @@ def _review(v: Visit) -> None:
     """An update of the review chat, then the check of its author."""
     user, message = UUID(v.user()), 10_000_000 + v.turn()
     with reading() as session:
-        telegram_id = users.users.get(session, user).telegram_id
+        telegram_id = people.get(session, user).telegram_id
     with transaction() as session:
         reviews.ingest(
             session,

@@ -195,7 +195,9 @@ def _each(content: Content, work: Callable[[str], None]) -> Iterator[str]:
     """Tables as they are done, the largest begun first, AT_ONCE at a time."""
     tables = sorted(content, key=lambda table: -len(content[table][1]))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield from pool.map(lambda table: (work(table), table)[1], tables)
+        done = pool.map(work, tables)
+        for table, _ in zip(tables, done, strict=True):
+            yield table
 
 
 def _copy(world: World, table: str, columns: list[str], text: bytes) -> None:
