@@ -55,8 +55,8 @@ def text(found: Findings) -> str:
         f" {found.bytes['large'] / GIBIBYTE:.1f} and {found.bytes['small'] / GIBIBYTE:.2f} GiB,"
         f" filled by COPY in {found.filled_seconds:.0f} s. At the end `ledger check` proved"
         f" the books of the large one in {found.checked_seconds:.0f} s.",
-        f"Each call {ROUNDS} times {BATCH} in both worlds by turns, again while it seems slower, the"
-        " lowest of each: CPU of the"
+        f"Each call {ROUNDS} times {BATCH} in both worlds by turns, again while it seems slower,"
+        " the lowest of each: CPU of the"
         " database's process, time of the whole call on this machine, pages looked at. Pages grow"
         " with the height of an index, one for each hundredfold."
         f" The largest of {len(measured)} ratios is {worst.database_ratio:.2f} ({worst.name});"
