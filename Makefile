@@ -14,10 +14,10 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test coverage check lint types format fuzz judge audit chaos lock migration bench image clean
+.PHONY: help setup run demo test coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine image clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.dev ## Make .venv with everything for work on the project (other targets do it too)
 
@@ -93,6 +93,15 @@ migration: .venv/.dev ## Draft a migration from the models: make migration NAME=
 
 bench: .venv/peers ## Measure our server against its peers (needs wrk); the table goes to docs/quality.md
 	$(BIN)/python -m bench --write $(ARGS)
+
+bench-scale: .venv/.dev ## Measure everything with a million users beside ten thousand (needs 14 GiB of disk)
+	$(BIN)/python -m bench.scale --write $(ARGS)
+
+bench-files: .venv/.dev ## Measure memory and speed of uploads and downloads of 200 MB
+	$(BIN)/python -m bench.files --write $(ARGS)
+
+bench-engine: .venv/.dev ## Measure seconds and memory of the embedded engine over the samples
+	$(BIN)/python -m bench.engine --write $(ARGS)
 
 image: ## Build the Docker image livephoto-backend
 	docker build --tag livephoto-backend .

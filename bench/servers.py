@@ -83,21 +83,22 @@ class Server:
     def cpu_seconds(self) -> float:
         """User and system time of all its processes so far."""
         total = 0.0
-        for process in self._processes():
+        for process in self.processes():
             times = process.cpu_times()
             total += times.user + times.system
         return total
 
     def stop(self) -> None:
         """End it and its processes."""
-        processes = self._processes()
+        processes = self.processes()
         self._process.terminate()
         _, alive = psutil.wait_procs(processes, timeout=10)
         for process in alive:
             process.kill()
         self._process.wait()
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
+        """Those that run now, the first one their parent."""
         if self._process.poll() is not None:
             return []
         parent = psutil.Process(self._process.pid)

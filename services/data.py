@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Uuid, bindparam, cast, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, cast, exists, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
 from db import Reader, Record
-from db.models import Data, Job
+from db.models import LIVE_STATUSES, Data, Job
 from errors import ApiError
 
 PENDING_TTL_HOURS = 24  # an upload that nobody confirmed
@@ -94,27 +94,15 @@ def expire(session: Session, *, now: datetime, limit: int = 100) -> None:
     Abandoned uploads go after PENDING_TTL_HOURS; the rest after DATA_TTL_HOURS, when that is set,
     but never while a live job needs them.
     """
+    abandoned = _older(session, "pending", now - timedelta(hours=PENDING_TTL_HOURS), limit)
     kept_hours = settings.load().data_ttl_hours
-    abandoned = (Data.status == "pending") & (
-        Data.created_at < now - timedelta(hours=PENDING_TTL_HOURS)
+    aged = (
+        _older(session, "confirmed", now - timedelta(hours=kept_hours), limit) if kept_hours else []
     )
-    aged = (Data.status == "confirmed") & (Data.created_at < now - timedelta(hours=kept_hours))
-    inputs = (
-        select(
-            cast(func.jsonb_array_elements(Job.input).op("->>")("dataId"), Uuid).label("data_id")
-        )
-        .where(Job.status.in_(("waiting_payment", "queued", "processing")))
-        .subquery()
+    # Asked again now that they are locked: an order may have come between look and lock.
+    session.execute(
+        update(Data).where(Data.id.in_([*abandoned, *aged]), ~_needed()).values(status="deleted")
     )
-    due = (
-        select(Data.id)
-        .where(Data.status != "deleted", or_(abandoned, aged) if kept_hours else abandoned)
-        .where(~exists().where(inputs.c.data_id == Data.id))
-        .order_by(Data.created_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    session.execute(update(Data).where(Data.id.in_(due.scalar_subquery())).values(status="deleted"))
 
 
 def purgeable(session: Session, *, limit: int = 100) -> list[tuple[UUID, str]]:
@@ -122,6 +110,7 @@ def purgeable(session: Session, *, limit: int = 100) -> list[tuple[UUID, str]]:
     query = (
         select(Data.id, Data.storage_key)
         .where(Data.status == "deleted", Data.deleted_at.is_(None))
+        .order_by(Data.id)  # or a plan that takes them for many reads the whole table for none
         .limit(limit)
     )
     return [(row.id, row.storage_key) for row in session.execute(query)]
@@ -130,6 +119,21 @@ def purgeable(session: Session, *, limit: int = 100) -> list[tuple[UUID, str]]:
 def purged(session: Session, data_ids: list[UUID], *, now: datetime) -> None:
     """Note that the bytes are gone from storage."""
     session.execute(update(Data).where(Data.id.in_(data_ids)).values(deleted_at=now))
+
+
+def _older(session: Session, status: str, moment: datetime, limit: int) -> list[UUID]:
+    """Files from before `moment` that no live job needs, the oldest first, locked."""
+    query = select(Data.id).where(Data.status == status, Data.created_at < moment, ~_needed())
+    found = session.scalars(
+        query.order_by(Data.created_at).limit(limit).with_for_update(skip_locked=True)
+    )
+    return list(found)
+
+
+def _needed() -> ColumnElement[bool]:
+    """Whether a live job has this file among its inputs; each is one look into an index."""
+    photo = func.jsonb_build_array(func.jsonb_build_object("dataId", cast(Data.id, Text)))
+    return exists().where(Job.status.in_(LIVE_STATUSES), Job.input.op("@>")(photo)).correlate(Data)
 
 
 _ONE = select(*Data.columns()).where(Data.id == bindparam("data_id"))

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Integer, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Lottery, LotteryEntry, LotteryWinner
@@ -82,9 +84,14 @@ def redraw(session: Session, lottery_id: UUID, place: int, *, reason: str) -> Lo
 
 def listed(session: Session, lottery_id: UUID) -> list[Ticket]:
     """The entries of a lottery with their tickets, by entry id."""
-    rows = session.scalars(select(LotteryEntry).where(LotteryEntry.lottery_id == lottery_id))
+    published = func.jsonb_array_length(LotteryEntry.social_links) > 0
+    rows = session.execute(
+        select(LotteryEntry.id, cast(published, Integer) + LotteryEntry.referral_count).where(
+            LotteryEntry.lottery_id == lottery_id
+        )
+    )
     return sorted(
-        (Ticket(str(row.id), int(bool(row.social_links)) + row.referral_count) for row in rows),
+        (Ticket(str(entry_id), tickets) for entry_id, tickets in rows),
         key=lambda ticket: ticket.entry_id,
     )
 
@@ -100,20 +107,25 @@ def chosen(
 ) -> dict[Turn, str]:
     """Winning entry ids by rules 3 and 4; fewer than the turns when the tickets run out."""
     left = [entry for entry in entries if entry.tickets > 0]
-    total = sum(entry.tickets for entry in left)
+    ends = list(accumulate(entry.tickets for entry in left))
+    total = ends[-1] if ends else 0
+    # Who has won leaves a gap in the numbers of the tickets: its first number and its length. Along
+    # gaps a thousand winners are found in milliseconds; along all entries it took minutes.
+    gaps: list[tuple[int, int]] = []
     won: dict[Turn, str] = {}
     for round, place in turns:
         if total == 0:
             break
         message = f"{lottery_id}:{round}:{place}:{hashed}".encode()
         drawn = int(hmac.new(seed.encode(), message, hashlib.sha256).hexdigest(), 16) % total
-        for index, entry in enumerate(left):
-            drawn -= entry.tickets
-            if drawn < 0:
-                won[round, place] = entry.entry_id
-                total -= entry.tickets
-                del left[index]
-                break
+        for first, length in gaps:
+            if first <= drawn:
+                drawn += length
+        index = bisect_right(ends, drawn)
+        winner = left[index]
+        won[round, place] = winner.entry_id
+        insort(gaps, (ends[index] - winner.tickets, winner.tickets))
+        total -= winner.tickets
     return won
 
 

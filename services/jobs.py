@@ -98,7 +98,7 @@ def expire_waiting(session: Session, *, now: datetime) -> bool:
     """
     oldest = now - timedelta(hours=settings.load().waiting_job_ttl_hours)
     due = select(Job.id).where(Job.status == "waiting_payment", Job.created_at < oldest)
-    job_id = session.scalar(due.order_by(Job.number).limit(1))
+    job_id = session.scalar(due.order_by(Job.created_at).limit(1))
     if job_id is None:
         return False
     job = lock(session, job_id)

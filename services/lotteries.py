@@ -24,7 +24,7 @@ from errors import ApiError
 from services import paging, users
 
 MAX_LINKS = 20
-# A draw of this many among 100 000 entries takes seconds, well within its transaction's limits.
+# A draw of this many among 200 000 entries takes seconds, well within its transaction's limits.
 MAX_PLACES = 1000
 
 

@@ -31,7 +31,10 @@ class Listing:
     """
 
     def __init__(self, query: Select[Any], number: InstrumentedAttribute[int]) -> None:
-        ordered = query.order_by(number.desc()).limit(bindparam("rows", type_=Integer))
+        # As the indexes by owner have it, and the one by number alone has not: for an owner of many
+        # rows the planner would else walk through those of everybody to find the newest of his.
+        newest = number.desc().nulls_last()
+        ordered = query.order_by(newest).limit(bindparam("rows", type_=Integer))
         self._number = number.key
         self._first = ordered
         self._later = ordered.where(number < bindparam("before", type_=BigInteger))

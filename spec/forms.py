@@ -23,7 +23,7 @@ TYPE_FIELD = "type"
 OVERHEAD = 1024 * 1024  # bytes
 SPOOL = 1024 * 1024  # bytes; a usual photo never touches the disk
 FORM_SECONDS = 600
-FORMS_AT_ONCE = 32
+FORMS_AT_ONCE = 64
 
 FILES = "files"
 

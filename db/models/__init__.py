@@ -14,7 +14,7 @@ from db.models.growth import (
     Referral,
     Review,
 )
-from db.models.jobs import JOB_STATUSES, Job
+from db.models.jobs import JOB_STATUSES, LIVE_STATUSES, Job
 from db.models.ledger import (
     TRANSACTION_PROVIDERS,
     TRANSACTION_STATUSES,
@@ -40,6 +40,7 @@ __all__ = [
     "PaymentEvent",
     "DATA_TYPES",
     "JOB_STATUSES",
+    "LIVE_STATUSES",
     "PROVIDERS",
     "SERVICE_TYPES",
     "TRANSACTION_PROVIDERS",

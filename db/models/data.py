@@ -40,6 +40,7 @@ class Data(Table):
         Index(
             "ix_data_live_created_at", "created_at", postgresql_where=text("status <> 'deleted'")
         ),
+        Index("ix_data_pending", "created_at", postgresql_where=text("status = 'pending'")),
         Index(
             "ix_data_purgeable",
             "id",

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.table import Table, one_of
+from db.models.table import Table, newest, one_of
 
 REVIEW_STATES = ("seen", "rewarded", "rejected")
 
@@ -45,7 +45,7 @@ class Referral(Table):
         CheckConstraint("inviter_id <> invitee_id", "not_oneself"),
         CheckConstraint("invitee_paid = (payment_id IS NOT NULL)", "paid_by_a_payment"),
         CheckConstraint("reward_tokens >= 0", "reward_not_negative"),
-        Index("ix_referrals_inviter", "inviter_id", "number"),
+        Index("ix_referrals_inviter_newest", "inviter_id", newest("number")),
     )
 
 
@@ -73,6 +73,7 @@ class Review(Table):
         Index(
             "uq_reviews_user", "user_id", unique=True, postgresql_where=text("user_id IS NOT NULL")
         ),
+        Index("ix_reviews_rejected", "number", postgresql_where=text("state = 'rejected'")),
         Index(
             "ix_reviews_author",
             "author_telegram_id",

@@ -20,9 +20,10 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db.models.catalog import SERVICE_TYPES
 from db.models.data import Data
-from db.models.table import Table, one_of
+from db.models.table import Table, newest, one_of
 
-JOB_STATUSES = ("waiting_payment", "queued", "processing", "done", "failed")
+LIVE_STATUSES = ("waiting_payment", "queued", "processing")
+JOB_STATUSES = (*LIVE_STATUSES, "done", "failed")
 
 
 class Job(Table):
@@ -75,12 +76,21 @@ class Job(Table):
         ),
         CheckConstraint("(status = 'processing') = (lease_until IS NOT NULL)", "lease"),
         CheckConstraint("(status = 'done') <= (result_data_id IS NOT NULL)", "done_has_result"),
-        Index("ix_jobs_user", "user_id", "number"),
+        Index("ix_jobs_user_newest", "user_id", newest("number")),
         Index(
             "ix_jobs_waiting",
             "user_id",
             "number",
             postgresql_where=text("status = 'waiting_payment'"),
+        ),
+        Index("ix_jobs_unpaid", "created_at", postgresql_where=text("status = 'waiting_payment'")),
+        Index(
+            "ix_jobs_live_input",
+            "input",
+            postgresql_using="gin",
+            postgresql_ops={"input": "jsonb_path_ops"},
+            postgresql_with={"fastupdate": False},
+            postgresql_where=text(one_of("status", LIVE_STATUSES)),
         ),
         Index("ix_jobs_queued", "run_at", "number", postgresql_where=text("status = 'queued'")),
         Index("ix_jobs_leased", "lease_until", postgresql_where=text("status = 'processing'")),

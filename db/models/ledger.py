@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.table import PROVIDERS, Table, one_of
+from db.models.table import PROVIDERS, Table, newest, one_of
 
 TRANSACTION_TYPES = ("charge", "purchase", "refund", "promo", "gateway_payment")
 TRANSACTION_STATUSES = ("success", "failed", "pending")
@@ -96,7 +96,7 @@ class Transaction(Table):
             unique=True,
             postgresql_where=text("type = 'gateway_payment' AND status <> 'failed'"),
         ),
-        Index("ix_transactions_user", "user_id", "number"),
+        Index("ix_transactions_user_newest", "user_id", newest("number")),
     )
 
 

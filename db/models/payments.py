@@ -85,6 +85,12 @@ class Payment(Table):
         UniqueConstraint("provider", "reference"),
         UniqueConstraint("provider", "charge_reference"),
         Index("ix_payments_user", "user_id", "number"),
+        Index(
+            "ix_payments_returned",
+            "status",
+            "number",
+            postgresql_where=text(one_of("status", ("partly_refunded", "refunded", "disputed"))),
+        ),
         Index("ix_payments_due", "next_check_at", postgresql_where=text("status = 'pending'")),
     )
 
@@ -117,8 +123,9 @@ class PaymentEvent(Table):
         UniqueConstraint("provider", "event_key"),
         Index("ix_payment_events_payment", "payment_id"),
         Index(
-            "ix_payment_events_open",
+            "ix_payment_events_unapplied",
+            "state",
             "number",
-            postgresql_where=text("state IN ('received', 'parked')"),
+            postgresql_where=text("state <> 'applied'"),
         ),
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, MetaData, Text, Uuid, cast
+from sqlalchemy import BigInteger, ColumnElement, MetaData, Text, TextClause, Uuid, cast, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
@@ -18,6 +18,11 @@ PROVIDERS = ("yookassa", "stripe", "telegram")
 def one_of(column: str, values: tuple[str, ...]) -> str:
     """SQL of a CHECK that `column` is one of `values`."""
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+def newest(column: str) -> TextClause:
+    """The order of lists in an index by owner; see services/paging.py, which asks for just this."""
+    return text(f"{column} DESC NULLS LAST")
 
 
 class Table(DeclarativeBase):

@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from db import schema
 
 ROOT = Path(__file__).parents[2]
-REVISIONS = ["0001", "0002", "0003"]
+REVISIONS = ["0001", "0002", "0003", "0004"]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_models_and_migrations_agree(empty):
 
 def test_every_step_goes_down_and_up_again(empty):
     schema.upgrade(empty)
-    for revision in ["0002", "0001", "base"]:
+    for revision in ["0003", "0002", "0001", "base"]:
         schema.downgrade(empty, revision)
         schema.upgrade(empty)
     schema.downgrade(empty, "base")

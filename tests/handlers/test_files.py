@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from handlers.files import files_app
@@ -320,3 +322,20 @@ def _open_objects(server: wire.Server) -> int:
 
 def _children(pid: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_large_files_come_and_go_without_filling_the_memory(
+    server: wire.Server, store: DiskStorage
+) -> None:
+    content = bytes(range(256)) * (4096 * 60)  # 60 MiB
+    get(server, link(store))  # what the first request loads
+    (worker,) = psutil.Process(server.process.pid).children()
+    form = form_for(store, max_bytes=len(content))
+    link_to_it = store.url(form.fields["key"], expires_in=60, filename=None, content_type=JPEG)
+    body = encoded(form, content)
+    before = worker.memory_info().rss
+    assert post(server, body).status == 204
+    assert get(server, link_to_it).body == content
+    assert get(server, link_to_it, Range="bytes=1000000-").body == content[1_000_000:]
+    peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{worker.pid}/status").read_text())
+    assert peak and int(peak[1]) * 1024 - before < 32 * 1024 * 1024

@@ -36,7 +36,7 @@ def codes_table() -> str:
 def make_table() -> str:
     """Every target of the Makefile with its help."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    helped = re.findall(r"^([a-z]+):.*?## (.*)$", makefile, re.MULTILINE)
+    helped = re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, re.MULTILINE)
     return _table(("Command", "What it does"), ((_code(f"make {n}"), text) for n, text in helped))
 
 

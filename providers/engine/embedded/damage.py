@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from providers.engine.embedded import faces, networks
+from providers.engine.embedded import faces, networks, tiles
 from providers.engine.embedded.faces import Face
 from providers.engine.embedded.fields import Pixels, Plane
 
 _SEARCH_SIDE = 1000  # pixels: marks are looked for at this size, where they are one to nine wide
-# Tiles keep the network below 300 MiB; a whole photo at once needs 770.
-_TILE = 384
+# Tiles keep the network below 300 MiB; a whole photo at once needs 770. Larger ones than this leave
+# the processor's cache: a third more time for each pixel.
+_TILE = 320
 _TILE_OVERLAP = 32
+_HALVINGS = 8  # the network halves three times
 _BORDER = 8
 
 # The gate: nothing is touched until a photo proves damaged. Real marks are sure (nearly every
@@ -105,27 +106,26 @@ def probabilities(image: Pixels) -> Plane:
 
 
 def _scan(grey: Pixels) -> Plane:
-    """Run the network tile by tile; its three halvings want sides divisible by eight."""
+    """Run the network tile by tile; its halvings want sides divisible by eight."""
     height, width = grey.shape
-    bottom, right = _BORDER + -height % 8, _BORDER + -width % 8
+    bottom, right = _BORDER + -height % _HALVINGS, _BORDER + -width % _HALVINGS
     padded = cv2.copyMakeBorder(grey, _BORDER, bottom, _BORDER, right, cv2.BORDER_REFLECT_101)
     net = networks.load("damage_mask.onnx")
     found = np.zeros(padded.shape, np.float32)
-    for top in _starts(padded.shape[0]):
-        for left in _starts(padded.shape[1]):
-            tile = padded[top : top + _TILE, left : left + _TILE]
+    down, across = (
+        tiles.cut(side, at_most=_TILE, overlap=2 * _TILE_OVERLAP, multiple=_HALVINGS)
+        for side in padded.shape
+    )
+    for top in down.starts:
+        for left in across.starts:
+            tile = padded[top : top + down.size, left : left + across.size]
             net.setInput(((tile.astype(np.float32) - 128.0) / 64.0)[None, None])
             answer = net.forward()[0, 0]
             # The rim of a tile has seen too little of its surroundings.
             skip_y, skip_x = (_TILE_OVERLAP if edge else 0 for edge in (top, left))
-            target = found[top + skip_y : top + _TILE, left + skip_x : left + _TILE]
+            target = found[top + skip_y : top + down.size, left + skip_x : left + across.size]
             target[:] = answer[skip_y:, skip_x:]
     return found[_BORDER : _BORDER + height, _BORDER : _BORDER + width]
-
-
-def _starts(length: int) -> Iterator[int]:
-    for start in range(0, max(1, length - 2 * _TILE_OVERLAP), _TILE - 2 * _TILE_OVERLAP):
-        yield min(start, max(0, length - _TILE))
 
 
 def _features(people: list[Face], shape: tuple[int, ...]) -> Pixels:

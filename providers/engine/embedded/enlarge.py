@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import cv2
 import numpy as np
 
-from providers.engine.embedded import networks
+from providers.engine.embedded import networks, tiles
 from providers.engine.embedded.fields import Pixels
 
 _TILE = 128  # pixels: larger tiles are slower here and need twice the memory
@@ -21,28 +22,27 @@ def double(image: Pixels, *, noise_level: int, progress: Callable[[float], None]
     progress is told the share done, 0..1.
     """
     height, width = image.shape[:2]
-    rows, columns = -(-height // _TILE), -(-width // _TILE)
+    down, across = (tiles.cut(side, at_most=_TILE) for side in (height, width))
+    tall, wide = down.size, across.size
+    rows, columns = len(down.starts) * tall, len(across.starts) * wide
     padded = cv2.copyMakeBorder(
         image,
         _BORDER,
-        _BORDER + rows * _TILE - height,
+        _BORDER + rows - height,
         _BORDER,
-        _BORDER + columns * _TILE - width,
+        _BORDER + columns - width,
         cv2.BORDER_REFLECT_101,
     )
     net = networks.load(f"upscale2x_photo_noise{noise_level}.onnx")
-    doubled = np.empty((2 * rows * _TILE, 2 * columns * _TILE, 3), np.uint8)
-    reach, size = _TILE + 2 * _BORDER, 2 * _TILE
-    for number in range(rows * columns):
-        row, column = divmod(number, columns)
-        top, left = row * _TILE, column * _TILE
-        tile = padded[top : top + reach, left : left + reach]
+    doubled = np.empty((2 * rows, 2 * columns, 3), np.uint8)
+    corners = list(product(down.starts, across.starts))
+    for number, (top, left) in enumerate(corners, start=1):
+        tile = padded[top : top + tall + 2 * _BORDER, left : left + wide + 2 * _BORDER]
         net.setInput(networks.blob(tile, scale=255.0))
         answer = np.clip(net.forward()[0] * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
-        doubled[2 * top : 2 * top + size, 2 * left : 2 * left + size] = answer.transpose(1, 2, 0)[
-            :, :, ::-1
-        ]
-        progress((number + 1) / (rows * columns))
+        target = doubled[2 * top : 2 * (top + tall), 2 * left : 2 * (left + wide)]
+        target[:] = answer.transpose(1, 2, 0)[:, :, ::-1]
+        progress(number / len(corners))
     return doubled[: 2 * height, : 2 * width]
 
 

@@ -1,0 +1,68 @@
+"""No statement of an operation, a worker or an operator reads a growing table from end to end.
+
+On ten thousand users with a year behind them, as `make bench-scale` fills them. One of them has
+made a tenth of all orders: for him, too, lists must come in the order of an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import settings
+from bench.scale import calls, meter, plans, worlds
+from bench.scale.calls import Call, Visit
+from bench.scale.meter import Probe
+from db import snapshot
+from services import ledger
+
+CALLS = calls.READS | calls.WRITES | calls.WORKERS | calls.OPERATORS
+
+
+@pytest.fixture(scope="module")
+def probe(database: str) -> Iterator[Probe]:
+    """A filled database beside that of this run, and a way for all calls to go there."""
+    world = worlds.fill(database, {"plans": 1}, tell=lambda line: None)["plans"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATA_TTL_HOURS", str(calls.TTL_HOURS))
+        settings.load.cache_clear()
+        probe = Probe(world)
+        with meter.current(probe.engine):
+            yield probe
+        probe.close()
+    settings.load.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def visit(probe: Probe) -> Visit:
+    return calls.visit(probe.world)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_nothing_reads_more_of_a_table_than_it_gives(name: str, visit: Visit, probe: Probe) -> None:
+    assert plans.of_call(CALLS[name], visit, probe.engine) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM jobs WHERE meta ? 'x'",
+        "SELECT * FROM jobs WHERE status = 'failed' AND progress = 1 ORDER BY number LIMIT 1",
+        "SELECT * FROM transactions WHERE user_id = '{regular}' ORDER BY created_at",
+        "UPDATE data SET size_bytes = 1 WHERE content_type = 'none'",
+    ],
+)
+def test_a_plan_that_would_grow_slow_is_found(statement: str, visit: Visit, probe: Probe) -> None:
+    bad = Call(lambda v: _send(probe, statement.format(regular=v.regular)))
+    assert plans.of_call(bad, visit, probe.engine)
+
+
+def test_the_books_of_the_filled_world_are_whole(probe: Probe) -> None:
+    with snapshot() as session:
+        assert not any(ledger.violations(session).values())
+
+
+def _send(probe: Probe, statement: str) -> None:
+    with probe.engine.connect() as connection:
+        connection.exec_driver_sql(statement)

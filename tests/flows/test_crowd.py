@@ -1,0 +1,21 @@
+"""What `make bench-scale` shows with a million users, here with none but the crowd itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.scale import stage
+from bench.scale.worlds import plain
+from db.session import engine
+from tests.till import books
+
+
+def test_two_servers_and_four_workers_lose_nothing_and_do_nothing_twice(
+    database: str, tmp_path: Path
+) -> None:
+    outcome = stage.play(engine(), plain(database), tmp_path, seconds=4)
+    assert outcome.wrong == []
+    assert books() == {}
+    # Or it has proved nothing.
+    assert min(outcome.orders, outcome.twins, outcome.cancelled, outcome.payments) > 0
+    assert outcome.done > 0

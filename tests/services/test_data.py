@@ -1,0 +1,82 @@
+"""Files whose time is over, and those that a live order still needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+import settings
+from db import snapshot, transaction
+from db.models import Data
+from db.types import now
+from services import data, jobs
+from tests.factories import make_image, make_user
+
+# Before anything that other tests have made.
+THEN = now() - timedelta(days=5000)
+
+
+@pytest.fixture
+def kept_for_a_day(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """DATA_TTL_HOURS is 24."""
+    monkeypatch.setenv("DATA_TTL_HOURS", "24")
+    settings.load.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.load.cache_clear()
+
+
+def status(data_id: UUID) -> str:
+    with snapshot() as session:
+        row = session.get(Data, data_id)
+        assert row is not None
+        return row.status
+
+
+def expire(days: float) -> None:
+    """The duty, so many days after THEN."""
+    with transaction() as session:
+        data.expire(session, now=THEN + timedelta(days=days))
+
+
+def test_a_file_goes_after_its_time(kept_for_a_day):
+    file = make_image(created_at=THEN)
+    expire(0.9)
+    assert status(file.id) == "confirmed"
+    expire(1.1)
+    assert status(file.id) == "deleted"
+
+
+def test_every_photo_of_a_live_order_stays_and_goes_when_the_order_has_ended(kept_for_a_day):
+    photos = [make_image(created_at=THEN) for _ in range(3)]
+    with transaction() as session:
+        job = jobs.create(
+            session,
+            make_user().id,
+            service_type="restore",
+            input=[{"type": "image", "dataId": str(photo.id)} for photo in photos[:2]],
+        )
+    expire(2)
+    assert [status(photo.id) for photo in photos] == ["confirmed", "confirmed", "deleted"]
+    with transaction() as session:
+        jobs.cancel(session, job.id)
+    expire(2)
+    assert {status(photo.id) for photo in photos} == {"deleted"}
+
+
+def test_files_are_kept_for_ever_unless_asked_otherwise():
+    file = make_image(created_at=THEN)
+    expire(4000)
+    assert status(file.id) == "confirmed"
+
+
+def test_an_upload_that_nobody_confirmed_goes_after_a_day():
+    with transaction() as session:
+        row = data.reserve(session, "image", content_type="image/jpeg", now=THEN)
+    expire(0.9)
+    assert status(row.id) == "pending"
+    expire(1.1)
+    assert status(row.id) == "deleted"
