@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 from bench.scale import rows
 from bench.scale.worlds import World
 from db import reading, snapshot, transaction
+from db.models import Job
 from db.types import now
 from handlers import (
     data,
@@ -312,7 +313,7 @@ def _abandon(v: Visit) -> None:
     """The claim's worker went silent at its last try."""
     claim = v.take("claims")
     with transaction() as session:
-        job = orders.get(session, claim.job_id)
+        job = session.get_one(Job, claim.job_id)
         job.attempt, job.lease_until = 3, now() - timedelta(hours=1)
 
 
@@ -320,12 +321,13 @@ def _age(v: Visit) -> None:
     """An order that nobody will pay for."""
     with transaction() as session:
         body = _order(v, v.poor[v.turn() % len(v.poor)])
-        job = orders.create(
+        ordered = orders.create(
             session,
             UUID(body["userId"]),
             service_type="animate",
             input=body["input"],
         )
+        job = session.get_one(Job, ordered.id)
         job.created_at = now() - timedelta(days=300)
 
 
