@@ -118,6 +118,10 @@ def test_files_and_names_of_the_program_exist(document: Path) -> None:
     files = {span.partition(":")[0] for span in spans if FILE.fullmatch(span.partition(":")[0])}
     for name in files:
         _existing(document, name)
+    places = (re.fullmatch(rf"({FILE.pattern}): (\w+)", span) for span in spans)
+    for place in filter(None, places):
+        text = _existing(document, place[1]).read_text("utf-8")
+        assert re.search(rf"^(?:def|class) {place[2]}\b", text, re.MULTILINE), place[0]
     named = {name for span in spans for name in re.findall(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b", span)}
     unknown = named - SETTINGS
     text = "\n".join(_sources()) if unknown else ""
