@@ -25,7 +25,7 @@ run: $(RUNNABLE) ## Start database, server and worker on port 8000 (PORT=...); C
 	@exec $(BIN)/python local.py run $(ARGS)
 
 demo: $(RUNNABLE) ## Play a customer's story over HTTP; leaves a video and a photo in var/demo/
-	@exec $(BIN)/python demo.py $(ARGS)
+	@exec $(BIN)/python -m demo $(ARGS)
 
 test: .venv/.dev ## Run the tests (ARGS="-k ledger" picks some)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)

@@ -25,6 +25,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from providers.addresses import Address, is_public, resolve
+from providers.sessions import USER_AGENT
 
 MAX_REDIRECTS = 3
 CONNECT_SECONDS = 5.0
@@ -32,7 +33,6 @@ CHUNK_BYTES = 64 * 1024
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = {301, 302, 303, 307, 308}
 PASSING = {408, 425, 429}  # refusals that another time may not meet
-USER_AGENT = "livephoto/1"
 
 _TEXTS = {
     "url_not_allowed": "Ссылка не подходит: нужен общедоступный адрес http:// или https://.",

@@ -5,22 +5,16 @@ No header, body or URL is ever logged or put into an error: they hold keys and c
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
-from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 import tenacity
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from providers.failures import (
@@ -29,12 +23,11 @@ from providers.failures import (
     ProviderRejected,
     ProviderUnavailable,
 )
+from providers.sessions import json_object, new_session, read_body, retry_after
 
 # After these the provider may have done what it was asked for, or may do it on a repeat.
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 KEY_STATUSES = frozenset({401, 403})
-MAX_ANSWER_BYTES = 1024 * 1024
-USER_AGENT = "livephoto/1"
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +99,7 @@ class Transport:
         self._base_url = base_url.rstrip("/")
         self._patience = patience or Patience()
         self._room = threading.BoundedSemaphore(self._patience.at_once)
-        self._session = _session(authorization, self._patience.at_once)
+        self._session = new_session(authorization, self._patience.at_once)
         self._session.headers.update(headers or {})
 
     def get(self, path: str, *, call: str) -> dict[str, Any]:
@@ -178,7 +171,7 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = _read(response, time.monotonic() + seconds)
+                body = read_body(response, time.monotonic() + seconds)
         except (requests.RequestException, HTTPError, OSError) as problem:
             # Without its cause: the text of a requests exception names the URL.
             raise ProviderUnavailable(
@@ -189,14 +182,14 @@ class Transport:
     def _understand(
         self, request: _Request, response: requests.Response, body: bytes
     ) -> dict[str, Any]:
-        answer = _json_object(body)
+        answer = json_object(body)
         status = response.status_code
         if status == requests.codes.ok and answer is not None:
             return answer
         told = self._dialect.read_refusal(response.headers, answer or {})
         words = told.description or f"HTTP {status} without an answer of the API"
         if status < 300 or status >= 500 or status in PASSING_STATUSES | self._dialect.passing:
-            waiting = _retry_after(response)
+            waiting = retry_after(response)
             raise ProviderUnavailable(
                 self._dialect.provider,
                 request.call,
@@ -256,59 +249,3 @@ class _Request:
     body: bytes
     headers: Mapping[str, str]
     repeatable: bool
-
-
-class _Authorization(AuthBase):
-    """Given to requests as `auth`, so that a .netrc of the machine cannot replace the header."""
-
-    def __init__(self, value: str | None) -> None:
-        self._value = value
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._value is not None:
-            request.headers["Authorization"] = self._value
-        return request
-
-
-def _session(authorization: str | None, connections: int) -> requests.Session:
-    session = requests.Session()
-    session.auth = _Authorization(authorization)
-    session.headers["User-Agent"] = USER_AGENT
-    # Cookies are state that threads would share; no payment API needs them.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
-    return session
-
-
-def _read(response: requests.Response, deadline: float) -> bytes:
-    """The body, small and in time. The read limit of requests counts each packet anew."""
-    body = bytearray()
-    while packet := response.raw.read1(64 * 1024, decode_content=True):
-        body += packet
-        if len(body) > MAX_ANSWER_BYTES:
-            raise requests.exceptions.ContentDecodingError("answer too large")
-        if time.monotonic() > deadline:
-            raise requests.exceptions.ReadTimeout("answer too slow")
-    return bytes(body)
-
-
-def _json_object(body: bytes) -> dict[str, Any] | None:
-    try:
-        answer = json.loads(body, parse_float=Decimal)
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds of the Retry-After header; a date counts from the answer's own Date (RFC 9110)."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-        gap = moment - parsedate_to_datetime(response.headers.get("Date", ""))
-    except (TypeError, ValueError):
-        return None
-    return max(gap.total_seconds(), 0.0)

@@ -81,7 +81,7 @@ def example(operation: Operation) -> tuple[Any, int]:
     status, response = next((s, resolve(CONTRACT, r)) for s, r in responses.items() if s < "300")
     content = response.get("content", {}).get("application/json")
     if content is None:
-        return None, int(status)
+        return {}, int(status)
     examples = iter(content["examples"].values())
     return resolve(CONTRACT, next(examples))["value"], int(status)
 

@@ -65,9 +65,9 @@ class Server:
             time.sleep(0.01)
         raise AssertionError(f"no access line for {request_id}")
 
-    def raw(self, data: bytes) -> Answer:
-        """Send bytes as they are and read one answer."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+    def raw(self, data: bytes, *, timeout: float = 10) -> Answer:
+        """Send bytes as they are and read one answer; TimeoutError after so many silent seconds."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
             connection.sendall(data)
             head = data.split(b" ", 1)[0].decode("latin-1")
             with http.client.HTTPResponse(connection, method=head) as response:

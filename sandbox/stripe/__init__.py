@@ -16,10 +16,11 @@ from flask import Blueprint, Response, request
 from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.keys import Entry, Keys
-from sandbox.stripe.account import LIFETIME_SECONDS, Account, shown
+from sandbox.stripe.account import LIFETIME_SECONDS, Account
 from sandbox.stripe.control import control_blueprint, pages_blueprint
 from sandbox.stripe.forms import READ_FIELDS, REFUND_FIELDS, SESSION_FIELDS
 from sandbox.stripe.signing import Signer
+from sandbox.stripe.store import shown
 from sandbox.stripe.wire import Fields, Refusal, answered, read_form, scripted
 from sandbox.webhooks import Sender
 
@@ -57,7 +58,7 @@ class StripeSandbox:
             lifetime=LIFETIME_SECONDS,
             url=webhook_url,
         )
-        self.account = Account(clock, self.sender, _page_url)
+        self.account = Account(clock=clock, sender=self.sender, page_url=_page_url)
         self.faults = Faults(scripted)
         self.api = Blueprint("stripe", __name__)
         self.api.register_error_handler(Refusal, Refusal.response)

@@ -1,40 +1,30 @@
-"""The pretended account: sessions, charges, refunds, disputes, and their events. No HTTP here."""
+"""The pretended account: sessions, charges, refunds, disputes. No HTTP here."""
 
 from __future__ import annotations
 
-import json
-import secrets
-import threading
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from sandbox.clock import Clock
 from sandbox.stripe.forms import bill
+from sandbox.stripe.store import Store, new_id
 from sandbox.stripe.wire import Refusal
-from sandbox.webhooks import Sender
 
-API_VERSION = "2026-10-28.endive"
 LIFETIME_SECONDS = 3 * 24 * 3600.0
 SHORTEST, LONGEST = 30 * 60, 24 * 3600
 
 
-@dataclass
-class Account:
-    """One account in test mode. `objects` holds everything by id, references as ids."""
+@dataclass(kw_only=True)
+class Account(Store):
+    """One account in test mode, and what befalls its customers' money."""
 
-    clock: Clock
-    sender: Sender
     page_url: Callable[[str], str]
     refunds_wait: bool = False
-    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
-    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def create_session(self, form: Mapping[str, Any]) -> dict[str, Any]:
         """An open session with a page."""
         currency, total, name = bill(form)
-        now = self._now()
+        now = self.now()
         expires_at = form.get("expires_at", now + LONGEST)
         if not SHORTEST <= expires_at - now <= LONGEST:
             raise Refusal(
@@ -42,8 +32,8 @@ class Account:
                 "The `expires_at` timestamp must be between 30 minutes and 24 hours from now",
                 param="expires_at",
             )
-        identifier = _identifier("cs_test")
-        return self._keep(
+        identifier = new_id("cs_test")
+        return self.keep(
             {
                 "id": identifier,
                 "object": "checkout.session",
@@ -66,7 +56,7 @@ class Account:
                 "status": "open",
                 "success_url": form["success_url"],
                 "url": self.page_url(identifier),
-                # Not of the wire, taken out by shown().
+                # Not of the wire, taken out by store.shown().
                 "_name": name,
                 "_intent": form.get("payment_intent_data", {}),
             }
@@ -75,14 +65,7 @@ class Account:
     def get(self, identifier: str, kind: str) -> dict[str, Any]:
         """An object as it is kept; the passing of time expires open sessions."""
         with self.lock:
-            found = self.objects.get(identifier)
-            if found is None or found["object"] != kind:
-                raise Refusal(
-                    404,
-                    f"No such {kind}: '{identifier}'",
-                    code="resource_missing",
-                    param="id",
-                )
+            found = self.find(identifier, kind)
             if kind == "checkout.session":
                 self._expire_when_late(found)
             return found
@@ -102,7 +85,7 @@ class Account:
                 intent["status"] = "processing"
             else:
                 self._take_money(session, intent)
-            return self._tell("checkout.session.completed", session)
+            return self.tell("checkout.session.completed", session)
 
     def settle(self, session_id: str, *, paid: bool) -> dict[str, Any]:
         """The end of a slow payment."""
@@ -113,9 +96,9 @@ class Account:
                 raise Refusal(400, "Nothing is being processed")
             if paid:
                 self._take_money(session, intent)
-                return self._tell("checkout.session.async_payment_succeeded", session)
+                return self.tell("checkout.session.async_payment_succeeded", session)
             intent["status"] = "requires_payment_method"
-            return self._tell("checkout.session.async_payment_failed", session)
+            return self.tell("checkout.session.async_payment_failed", session)
 
     def expire(self, session_id: str) -> dict[str, Any]:
         """Close an open session."""
@@ -138,13 +121,13 @@ class Account:
                 raise Refusal(
                     400, f"Refund amount is greater than unrefunded amount ({left})", param="amount"
                 )
-            refund = self._keep(
+            refund = self.keep(
                 {
-                    "id": _identifier("re"),
+                    "id": new_id("re"),
                     "object": "refund",
                     "amount": amount,
                     "charge": charge["id"],
-                    "created": self._now(),
+                    "created": self.now(),
                     "currency": charge["currency"],
                     "metadata": form.get("metadata", {}),
                     "payment_intent": charge["payment_intent"],
@@ -154,8 +137,8 @@ class Account:
             )
             # The real API subtracts a pending refund at once, too.
             self._return_money(charge, amount)
-            self._tell("refund.created", refund)
-            self._tell("charge.refunded", charge)
+            self.tell("refund.created", refund)
+            self.tell("charge.refunded", charge)
             return refund
 
     def end_refund(self, refund_id: str, *, failed: bool) -> dict[str, Any]:
@@ -166,7 +149,7 @@ class Account:
             if failed:
                 refund["failure_reason"] = "lost_or_stolen_card"
                 self._return_money(self.objects[refund["charge"]], -refund["amount"])
-            return self._tell("refund.failed" if failed else "refund.updated", refund)
+            return self.tell("refund.failed" if failed else "refund.updated", refund)
 
     def dispute(self, session_id: str, *, inquiry: bool = False) -> dict[str, Any]:
         """The payer complains to his bank; but for an inquiry, the money is taken at once."""
@@ -174,13 +157,13 @@ class Account:
             intent_id = self.get(session_id, "checkout.session")["payment_intent"]
             charge = self._charge_of({"payment_intent": intent_id})
             charge["disputed"] = True
-            dispute = self._keep(
+            dispute = self.keep(
                 {
-                    "id": _identifier("dp"),
+                    "id": new_id("dp"),
                     "object": "dispute",
                     "amount": charge["amount"],
                     "charge": charge["id"],
-                    "created": self._now(),
+                    "created": self.now(),
                     "currency": charge["currency"],
                     "livemode": False,
                     "metadata": {},
@@ -189,9 +172,9 @@ class Account:
                     "status": "warning_needs_response" if inquiry else "needs_response",
                 }
             )
-            self._tell("charge.dispute.created", dispute)
+            self.tell("charge.dispute.created", dispute)
             if not inquiry:
-                self._tell("charge.dispute.funds_withdrawn", dispute)
+                self.tell("charge.dispute.funds_withdrawn", dispute)
             return dispute
 
     def end_dispute(self, dispute_id: str, status: str) -> dict[str, Any]:
@@ -200,8 +183,8 @@ class Account:
             dispute = self.get(dispute_id, "dispute")
             dispute["status"] = status
             if status == "won":
-                self._tell("charge.dispute.funds_reinstated", dispute)
-            return self._tell("charge.dispute.closed", dispute)
+                self.tell("charge.dispute.funds_reinstated", dispute)
+            return self.tell("charge.dispute.closed", dispute)
 
     def expire_late(self) -> None:
         """Expire every session whose time is over; for when the clock has been moved."""
@@ -221,20 +204,20 @@ class Account:
         return session
 
     def _expire_when_late(self, session: dict[str, Any]) -> None:
-        if session["status"] == "open" and self._now() >= session["expires_at"]:
+        if session["status"] == "open" and self.now() >= session["expires_at"]:
             self._expire(session)
 
     def _expire(self, session: dict[str, Any]) -> dict[str, Any]:
         session |= {"status": "expired", "url": None}
-        return self._tell("checkout.session.expired", session)
+        return self.tell("checkout.session.expired", session)
 
     def _keep_intent(self, session: Mapping[str, Any]) -> dict[str, Any]:
-        return self._keep(
+        return self.keep(
             {
-                "id": _identifier("pi"),
+                "id": new_id("pi"),
                 "object": "payment_intent",
                 "amount": session["amount_total"],
-                "created": self._now(),
+                "created": self.now(),
                 "currency": session["currency"],
                 "latest_charge": None,
                 "livemode": False,
@@ -244,15 +227,15 @@ class Account:
         )
 
     def _take_money(self, session: dict[str, Any], intent: dict[str, Any]) -> None:
-        charge = self._keep(
+        charge = self.keep(
             {
-                "id": _identifier("ch"),
+                "id": new_id("ch"),
                 "object": "charge",
                 "amount": intent["amount"],
                 "amount_captured": intent["amount"],
                 "amount_refunded": 0,
                 "billing_details": {"email": "payer@example.org", "name": "Payer"},
-                "created": self._now(),
+                "created": self.now(),
                 "currency": intent["currency"],
                 "disputed": False,
                 "livemode": False,
@@ -265,8 +248,8 @@ class Account:
         )
         intent |= {"latest_charge": charge["id"], "status": "succeeded"}
         session["payment_status"] = "paid"
-        self._tell("charge.succeeded", charge)
-        self._tell("payment_intent.succeeded", intent)
+        self.tell("charge.succeeded", charge)
+        self.tell("payment_intent.succeeded", intent)
 
     def _return_money(self, charge: dict[str, Any], amount: int) -> None:
         charge["amount_refunded"] += amount
@@ -281,37 +264,3 @@ class Account:
         if not charge_id:
             raise Refusal(400, "There is no successful charge to refund", param="payment_intent")
         return self.get(charge_id, "charge")
-
-    def _tell(self, kind: str, told: dict[str, Any]) -> dict[str, Any]:
-        event = self._keep(
-            {
-                "id": _identifier("evt"),
-                "object": "event",
-                "api_version": API_VERSION,
-                "created": self._now(),
-                "data": {"object": shown(told)},
-                "livemode": False,
-                "pending_webhooks": 1,
-                "request": {"id": None, "idempotency_key": None},
-                "type": kind,
-            }
-        )
-        self.sender.send(kind, json.dumps(event, indent=2).encode())
-        return told
-
-    def _keep(self, made: dict[str, Any]) -> dict[str, Any]:
-        with self.lock:
-            self.objects[made["id"]] = made
-        return made
-
-    def _now(self) -> int:
-        return int(self.clock.now().timestamp())
-
-
-def shown(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy as the wire has it."""
-    return {name: deepcopy(value) for name, value in kept.items() if not name.startswith("_")}
-
-
-def _identifier(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(12)}"

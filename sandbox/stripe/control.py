@@ -9,7 +9,8 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from sandbox.control import body, refuse_mistakes, serve_trouble
 from sandbox.pay_page import PayPage
-from sandbox.stripe.account import Account, shown
+from sandbox.stripe.account import Account
+from sandbox.stripe.store import shown
 from sandbox.stripe.wire import Refusal
 
 if TYPE_CHECKING:

@@ -7,14 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg2
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
 
 from db import schema
+from tests.databases import empty_database
 
 ROOT = Path(__file__).parents[2]
 REVISIONS = ["0001", "0002", "0003", "0004"]
@@ -23,15 +21,8 @@ REVISIONS = ["0001", "0002", "0003", "0004"]
 @pytest.fixture
 def empty(postgres: str) -> Iterator[str]:
     """URL of a database of its own, with nothing in it."""
-    name = f"migrations_{uuid4().hex[:8]}"
-    url = make_url(postgres)
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = psycopg2.connect(plain)
-    connection.autocommit = True
-    connection.cursor().execute(f"CREATE DATABASE {name}")
-    yield url.set(database=name).render_as_string(hide_password=False)
-    connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
-    connection.close()
+    with empty_database(postgres) as url:
+        yield url
 
 
 def leftovers(url: str) -> list[str]:

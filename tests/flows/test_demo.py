@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_demo_tells_its_story_and_leaves_a_video_and_a_photo() -> None:
     told = subprocess.run(
-        [sys.executable, "demo.py"], cwd=ROOT, capture_output=True, text=True, timeout=170
+        [sys.executable, "-m", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=170
     )
     assert told.returncode == 0, told.stdout + told.stderr
     assert demo.VIDEO.exists()

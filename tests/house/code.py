@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("commands", "handlers", "services", "providers", "spec", "db", "sandbox")
+ROOMS = ("commands", "handlers", "services", "providers", "spec", "db", "sandbox", "demo")
 
 
 @dataclass(frozen=True)

@@ -46,19 +46,6 @@ def test_every_make_target_has_help() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_commands_in_documents_exist(document: Path) -> None:
-    text = document.read_text("utf-8")
-    named = re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)
-    assert set(named) - targets() == set()
-    commands = {
-        row.split("`")[1].removeprefix("python ") for row in tables.cli_table().splitlines()[2:]
-    }
-    known = {re.match(r"cli\.py [a-z ]*[a-z]", command)[0] for command in commands}
-    for used in re.findall(r"`(?:python )?(?:\S*/python )?(cli\.py [a-z ]*[a-z])", text):
-        assert any(used == each or used.startswith(f"{each} ") for each in known), used
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_in_documents_lead_somewhere(document: Path) -> None:
     text = document.read_text("utf-8")
     broken = []

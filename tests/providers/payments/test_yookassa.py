@@ -15,7 +15,9 @@ from errors import ApiError
 from providers.payments import (
     Gateway,
     Hint,
+    Notice,
     Outcome,
+    PaymentRef,
     ProviderRejected,
     ProviderUnavailable,
     SignatureInvalid,
@@ -137,13 +139,19 @@ def test_a_success_told_late_says_what_was_refunded_since(till: Till) -> None:
     assert (success.outcome, success.refunded_minor) == (Outcome.REFUNDED, 5000)
 
 
-def test_a_refund_that_waits_is_pending_until_it_is_done(till: Till) -> None:
+def waiting_refund(till: Till) -> tuple[PaymentRef, Notice]:
+    """A payment, and a refund of 50 rubles of it that the bank has still to decide about."""
     order = till.order()
     page = till.gateway.create_checkout(order)
     till.pull(page, "pay")
     ref = till.ref(order, page)
     till.world.control("PUT", "/yookassa/refunds", wait=True)
     waiting = till.gateway.refund(ref, amount_minor=5000, key="r-1")
+    return ref, waiting
+
+
+def test_a_refund_that_waits_is_pending_until_it_is_done(till: Till) -> None:
+    ref, waiting = waiting_refund(till)
     assert waiting.outcome is Outcome.PENDING
     assert till.gateway.read_back(ref).outcome is Outcome.SUCCEEDED
     till.world.control("POST", f"/yookassa/refunds/{waiting.refund_reference}/succeed")
@@ -215,12 +223,7 @@ def test_an_answer_of_another_shape_ends_no_payment(till: Till, answer: dict[str
 
 
 def test_a_refund_that_the_bank_cancels_is_refused(till: Till) -> None:
-    order = till.order()
-    page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
-    ref = till.ref(order, page)
-    till.world.control("PUT", "/yookassa/refunds", wait=True)
-    waiting = till.gateway.refund(ref, amount_minor=5000, key="r-1")
+    ref, waiting = waiting_refund(till)
     till.world.control("POST", f"/yookassa/refunds/{waiting.refund_reference}/cancel")
     assert till.gateway.read_back(ref).outcome is Outcome.SUCCEEDED
     with pytest.raises(ProviderRejected):

@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from demo_bot import Bot, insist, say
+from demo.bot import Bot, insist, say
 from local import Stack
 from playground import CHANNEL, REVIEWS
 

@@ -1,90 +1,20 @@
-"""A customer's story, played over HTTP as the bot would: `make demo`.
-
-Everything runs for real in a state folder of its own, fresh each time. Leaves a video and a photo
-in var/demo/, ends with exit code 1 at the first surprise, and stops all it started.
-"""
+"""What Anna does: she registers, uploads, pays, orders, changes her mind and looks at her books."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import click
-import cv2
-import requests
-from PIL import Image
-
-from db import cluster, embedded
-from demo_bot import Bot, SurpriseError, insist, say
-from demo_growth import Growth
+from demo import OLD_PHOTO, PORTRAIT
+from demo.bot import Bot, insist, say
 from local import Stack
-from settings import Settings
-
-ROOT = Path(__file__).parent
-FOLDER = ROOT / "var/demo"
-STATE = FOLDER / "state"
-PORTRAIT = ROOT / "samples/portrait.jpg"
-OLD_PHOTO = ROOT / "samples/damaged_sepia_portrait.jpg"
-VIDEO = FOLDER / "portrait-animated.mp4"
-RESTORED = FOLDER / "old-photo-restored.jpg"
 
 BOUGHT_TOKENS = 20
 ANIMATE_TOKENS = 10
 RESTORE_TOKENS = 5
 PATIENCE_SECONDS = 90
 POLL_SECONDS = 0.3
-
-
-def main() -> None:
-    """Play the story once; exit code 1 when it went otherwise."""
-    started = time.monotonic()
-    try:
-        clear()
-        click.echo("Starting PostgreSQL, the server and a worker...")
-        # Defaults only: a demo must not touch what an .env of this folder connects to.
-        defaults = Settings(state_dir=STATE, port=0, web_concurrency=1)
-        with Stack(**vars(defaults)) as stack:
-            play(stack)
-    except (SurpriseError, requests.RequestException, RuntimeError) as trouble:
-        click.echo(f"\nThe demo failed: {trouble}\nLogs are in {STATE}/logs", err=True)
-        sys.exit(1)
-    click.echo(f"\nAll well in {time.monotonic() - started:.0f} s. Look at the results:")
-    click.echo(f"  {VIDEO}\n    made from {PORTRAIT}")
-    click.echo(f"  {RESTORED}\n    made from {OLD_PHOTO}")
-
-
-def clear() -> None:
-    """Forget the last demo. SurpriseError while it still runs."""
-    database = STATE / "postgres"
-    insist(embedded.running_url(database) is None, "another demo is running in var/demo")
-    # Where root's data had to go elsewhere, only a link to it is in our folder.
-    shutil.rmtree(cluster.data_folder(database), ignore_errors=True)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    STATE.mkdir(parents=True)
-
-
-def play(stack: Stack) -> None:
-    """The story from the first visit to the finished photos."""
-    bot = Bot(f"{stack.url}/v1", stack.api_key)
-    user_id = register(bot)
-    portrait, old_photo = upload(bot), upload_by_form(bot)
-    animate = pay_for_waiting_order(stack, bot, user_id, portrait)
-    restore = order(bot, user_id, "restore", old_photo)
-    change_mind(bot, user_id, portrait)
-    watch(bot, animate)
-    watch(bot, restore)
-    read_books(bot, user_id)
-    grow(Growth(stack, bot), user_id)
-    download(bot, animate, VIDEO)
-    download(bot, restore, RESTORED)
-    check_video()
-    check_photo()
-    books = stack.cli("ledger", "check")
-    say("CLI", "cli.py ledger check", "ok", f"{len(books.splitlines())} rules of the books hold")
 
 
 def register(bot: Bot) -> str:
@@ -252,16 +182,6 @@ def watch(bot: Bot, job_id: str) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def grow(growth: Growth, user_id: str) -> None:
-    """What brings people in, and what they get for it."""
-    growth.start_lottery()
-    growth.take_part("Anna", user_id)
-    growth.join_channel(user_id)
-    growth.write_review(user_id)
-    growth.invite(user_id)
-    growth.see_the_draw()
-
-
 def read_books(bot: Bot, user_id: str) -> None:
     """Anna's orders and every move of her tokens."""
     jobs = bot.call(
@@ -281,48 +201,3 @@ def read_books(bot: Bot, user_id: str) -> None:
     )
     left = BOUGHT_TOKENS - ANIMATE_TOKENS - RESTORE_TOKENS
     insist(sum(t["tokensDelta"] for t in moves) == left, f"the moves are {moves}")
-
-
-def download(bot: Bot, job_id: str, target: Path) -> None:
-    """The result by its signed link, which needs no key."""
-    job = bot.get(f"/jobs/{job_id}").json()
-    answer = bot.plain("GET", job["resultUrl"], 200)
-    target.write_bytes(answer.content)
-    kind = answer.headers["Content-Type"]
-    meaning = f"{kind}, {len(answer.content) // 1024} KB, saved as {target.name}"
-    say("GET", urlsplit(job["resultUrl"]).path, answer.status_code, meaning)
-
-
-def check_video() -> None:
-    """The video plays: H.264, even sides, about four seconds, all frames there."""
-    video = cv2.VideoCapture(str(VIDEO))
-    code = int(video.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("ascii", "replace")
-    rate = video.get(cv2.CAP_PROP_FPS)
-    frames = 0
-    while video.grab():
-        frames += 1
-    width = int(video.get(cv2.CAP_PROP_FRAME_WIDTH))
-    height = int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
-    video.release()
-    facts = f"{code}, {width}x{height}, {frames} frames at {rate:g} a second"
-    insist(code.lower() in ("avc1", "h264"), f"the video is not H.264: {facts}")
-    insist(rate > 0 and 3.5 <= frames / rate <= 4.5, f"the video is not 4 seconds long: {facts}")
-    insist(width % 2 == height % 2 == 0 and width > 0, f"the video has odd sides: {facts}")
-    say("CHECK", VIDEO.name, "ok", facts)
-
-
-def check_photo() -> None:
-    """The restored photo is a JPEG larger than its source, with no EXIF left."""
-    with Image.open(OLD_PHOTO) as source, Image.open(RESTORED) as photo:
-        photo.load()
-        facts = (
-            f"{photo.format}, {source.width}x{source.height} became {photo.width}x{photo.height}"
-        )
-        insist(photo.format == "JPEG", f"the restored photo is not a JPEG: {facts}")
-        insist(photo.width > source.width, f"the restored photo is not larger: {facts}")
-        insist(not photo.getexif(), "the restored photo carries EXIF")
-    say("CHECK", RESTORED.name, "ok", f"{facts}, no EXIF")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,164 @@
+"""What YooKassa's objects say about a payment: tables, and one reader for each kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from providers.payments import Hint, Notice, Outcome, ProviderUnavailable, to_minor
+from providers.payments.webhooks import UNREADABLE, picked, uuid_or_none
+
+PROVIDER = "yookassa"
+
+PAYMENT_OUTCOMES = {
+    "pending": Outcome.PENDING,
+    "waiting_for_capture": Outcome.PENDING,  # impossible with capture: true; never money yet
+    "succeeded": Outcome.SUCCEEDED,
+    "canceled": Outcome.CANCELED,
+}
+# Why a payment was canceled, where that is not a refusal; party and reason are in the inbox.
+CANCELLATION_OUTCOMES = {
+    "expired_on_confirmation": Outcome.EXPIRED,
+    "expired_on_capture": Outcome.EXPIRED,
+}
+REFUND_OUTCOMES = {
+    "pending": Outcome.PENDING,
+    "succeeded": Outcome.REFUNDED,
+    "canceled": Outcome.PENDING,  # nothing was returned, so nothing is to be applied
+}
+# Event: which object it is about. Others (payouts, deals, saved cards) are not our business.
+EVENTS = {
+    "payment.waiting_for_capture": "payments",
+    "payment.succeeded": "payments",
+    "payment.canceled": "payments",
+    "refund.succeeded": "refunds",
+}
+
+# 36 characters that look like a UUID, yet its version digit is none of RFC 9562.
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,2})?")
+_KEPT = (
+    "id",
+    "status",
+    "paid",
+    "amount",
+    "refunded_amount",
+    "created_at",
+    "captured_at",
+    "cancellation_details",
+    "test",
+    "payment_id",
+)
+
+
+def read_hint(kind: str, told: Any) -> Hint:
+    """What a notification claims about its object; raises UNREADABLE without the object's id."""
+    of_refund = EVENTS[kind] == "refunds"
+    metadata = told.get("metadata") if isinstance(told, dict) else None
+    return Hint(
+        provider=PROVIDER,
+        kind=kind,
+        object_id=checked_id(told["id"]),
+        signed=False,
+        payment_id=uuid_or_none(metadata.get("payment_id")) if isinstance(metadata, dict) else None,
+        reference=checked_id(told["payment_id" if of_refund else "id"]),
+    )
+
+
+def read_payment(payment: Mapping[str, Any]) -> Notice:
+    """The payment as it is now, with all that has been returned of it. ProviderUnavailable."""
+    try:
+        status = str(payment["status"])
+        outcome = PAYMENT_OUTCOMES[status]
+        kind = f"payment.{status}"
+        event_id = f"{kind}:{payment['id']}"
+        if outcome is Outcome.CANCELED:
+            outcome = CANCELLATION_OUTCOMES.get(reason(payment), outcome)
+        refunded = _refunded_minor(payment)
+        if refunded:
+            outcome, kind = Outcome.REFUNDED, "payment.refunded"
+            event_id = f"{kind}:{payment['id']}:{refunded}"
+        return _notice(payment, payment, event_id=event_id, kind=kind, outcome=outcome)
+    except UNREADABLE as problem:
+        raise strange("read_payment", problem) from problem
+
+
+def read_refund(refund: Mapping[str, Any], payment: Mapping[str, Any]) -> Notice:
+    """A refund of `payment`, which tells the total. ProviderUnavailable."""
+    try:
+        status = str(refund["status"])
+        return _notice(
+            payment,
+            refund,
+            event_id=f"refund.{status}:{checked_id(refund['id'])}",
+            kind=f"refund.{status}",
+            outcome=REFUND_OUTCOMES[status],
+        )
+    except UNREADABLE as problem:
+        raise strange("read_refund", problem) from problem
+
+
+def reason(told: Mapping[str, Any]) -> str:
+    """Why a payment or refund was canceled, in YooKassa's word; empty when it was not."""
+    return str((told.get("cancellation_details") or {}).get("reason", ""))
+
+
+def checked_id(value: Any) -> str:
+    """`value`, which goes into paths of the API; ValueError for what is no id of YooKassa."""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise ValueError("not an id of YooKassa")
+    return value
+
+
+def strange(call: str, problem: object) -> ProviderUnavailable:
+    """An answer that cannot be read promises nothing, so it must not end a payment."""
+    return ProviderUnavailable(PROVIDER, call, f"answer of an unknown shape: {problem!r}")
+
+
+def _notice(
+    payment: Mapping[str, Any],
+    told: Mapping[str, Any],
+    *,
+    event_id: str,
+    kind: str,
+    outcome: Outcome,
+) -> Notice:
+    """told: the payment itself or a refund of it; a total of refunds is never below that one."""
+    is_refund = told is not payment
+    refunded = _refunded_minor(payment)
+    if is_refund and outcome is Outcome.REFUNDED:
+        refunded = max(refunded or 0, _minor(told["amount"]))
+    moment = told.get("captured_at") or told["created_at"]
+    raw = picked(payment, _KEPT)
+    if is_refund:
+        raw["refund"] = picked(told, _KEPT)
+    return Notice(
+        provider=PROVIDER,
+        event_id=event_id,
+        kind=kind,
+        outcome=outcome,
+        payment_id=uuid_or_none((payment.get("metadata") or {}).get("payment_id")),
+        reference=checked_id(payment["id"]),
+        amount_minor=_minor(payment["amount"]),
+        currency=str(payment["amount"]["currency"]),
+        refunded_minor=refunded,
+        refund_reference=told["id"] if is_refund else None,
+        livemode=not payment["test"],
+        occurred_at=datetime.fromisoformat(moment),
+        raw=raw,
+    )
+
+
+def _refunded_minor(payment: Mapping[str, Any]) -> int | None:
+    refunded = payment.get("refunded_amount")
+    return None if refunded is None else _minor(refunded)
+
+
+def _minor(amount: Mapping[str, Any]) -> int:
+    value = amount["value"]
+    if not isinstance(value, str) or not _AMOUNT.fullmatch(value):
+        raise ValueError("not an amount")
+    return to_minor(Decimal(value))

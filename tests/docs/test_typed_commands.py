@@ -1,0 +1,169 @@
+"""Shell blocks for the operator, typed line by line as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+
+import sandbox
+from db import binaries
+from tests.databases import empty_database
+from tests.house.code import ROOT
+from tests.payment_world import Sandbox, Shop, payment_sandbox, shop_webhook
+from tests.sandbox.test_yookassa_sandbox import ORDER
+from tests.wire import KEY, free_port
+
+PATIENCE_SECONDS = 60
+PRIVATE = {".env", ".git", ".venv", "var"}
+
+needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl here")
+
+
+class Machine:
+    """A folder with the project, and an operator's terminal in it."""
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        self.folder, self.port = folder, free_port()
+        for path in ROOT.iterdir():
+            if path.name not in PRIVATE:
+                (folder / path.name).symlink_to(path)
+        (folder / ".venv").symlink_to(sys.prefix)
+        self.environ = {
+            "PATH": f"{binaries.find().bin}:{os.environ['PATH']}",
+            "DATABASE_URL": database_url,
+            "SERVER_API_KEY": KEY,
+            "PORT": str(self.port),
+        }
+
+    def type(self, line: str, **environ: str) -> str:
+        """What one line prints; it must succeed."""
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=self.folder,
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def begin(self, line: str) -> subprocess.Popen[bytes]:
+        """A program that stays."""
+        log = (self.folder / "program.log").open("ab")
+        command = ["bash", "-c", f"exec {line}"]
+        with log:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=self.environ, stdout=log, stderr=log
+            )
+
+
+def block(document: str, heading: str) -> list[str]:
+    """The lines of the last shell block under a heading."""
+    text = (ROOT / document).read_text("utf-8").partition(f"\n{heading}\n")[2]
+    section = re.split(r"^#{2,3} ", text, flags=re.MULTILINE)[0]
+    return re.findall(r"```sh\n(.*?)\n```", section, re.DOTALL)[-1].splitlines()
+
+
+@pytest.fixture(scope="module")
+def databases(postgres: str) -> Iterator[list[str]]:
+    """Two empty ones, with URLs that PostgreSQL's own programs understand."""
+    with ExitStack() as stack:
+        made = [stack.enter_context(empty_database(postgres)) for _ in range(2)]
+        yield [url.replace("+psycopg2", "") for url in made]
+
+
+@pytest.fixture(scope="module")
+def machine(databases: list[str], tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine that has the packages, as if by the first line of the block, and nothing else."""
+    machine = Machine(tmp_path_factory.mktemp("machine"), databases[0])
+    install, copy, settings, migrate, seed, *_ = block("README.md", "### For real")
+    assert "pip install --require-hashes -r requirements.txt" in install
+    machine.type(copy)
+    assert "Missing for production" in machine.type(settings)
+    assert "database is at" in machine.type(migrate)
+    assert "rows added" in machine.type(seed)
+    return machine
+
+
+def test_server_and_worker_start_as_told_and_end_in_order(machine: Machine) -> None:
+    gunicorn, worker = block("README.md", "### For real")[-2:]
+    programs = [machine.begin(gunicorn), machine.begin(worker)]
+    try:
+        url = f"http://127.0.0.1:{machine.port}/api/v1"
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _is_ready(url):
+            assert time.monotonic() < deadline, (machine.folder / "program.log").read_text()
+            time.sleep(0.2)
+        tariffs = requests.get(f"{url}/tariffs", headers={"X-API-Key": KEY}, timeout=10)
+        assert tariffs.json()
+        assert [each.poll() for each in programs] == [None, None]
+    finally:
+        for each in programs:
+            each.send_signal(signal.SIGTERM)
+        codes = [each.wait(PATIENCE_SECONDS) for each in programs]
+    assert codes == [0, 0], (machine.folder / "program.log").read_text()
+
+
+def test_a_backup_is_restored(machine: Machine, databases: list[str]) -> None:
+    dump, restore = block("README.md", "### Backup")
+    machine.type(dump)
+    machine.type(restore, DATABASE_URL=databases[1])
+    listing = ".venv/bin/python cli.py tariffs list"
+    assert machine.type(listing) == machine.type(listing, DATABASE_URL=databases[1])
+    books = machine.type(".venv/bin/python cli.py ledger check", DATABASE_URL=databases[1])
+    assert "FAIL" not in books
+
+
+@needs_curl
+def test_the_levers_pay_and_send_three_webhooks() -> None:
+    with payment_sandbox() as world, shop_webhook() as shop:
+        world.control("PUT", "/yookassa/webhook", url=shop.url)
+        reference = _payment(world)
+        lines = [line for line in block("docs/payments.md", "## Sandbox") if line[0] != "#"]
+        assert len(lines) == 2
+        for line in lines:
+            command = line.replace("localhost:8090", world.url.partition("//")[2])
+            subprocess.run(
+                ["bash", "-c", command],
+                env={"PATH": os.environ["PATH"], "REFERENCE": reference, "no_proxy": "*"},
+                check=True,
+                timeout=30,
+            )
+        _require_three(shop)
+
+
+def _payment(world: Sandbox) -> str:
+    keys = sandbox.Options()
+    made = requests.post(
+        f"{world.yookassa}/payments",
+        json=ORDER,
+        auth=(keys.yookassa_shop_id, keys.yookassa_secret_key),
+        headers={"Idempotence-Key": "one"},
+        timeout=10,
+    )
+    return str(made.json()["id"])
+
+
+def _require_three(shop: Shop) -> None:
+    posted = shop.wait_for(3)
+    assert len({each.raw for each in posted}) == 1
+    assert b"payment.succeeded" in posted[0].raw
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/health/ready", timeout=5).ok
+    except requests.RequestException:
+        return False

@@ -1,0 +1,92 @@
+"""The stub functions of tests.stubs behind connexion as it comes, to compare our server with.
+
+Its own decorators, validators and bridge; `gunicorn 'tests.stock_connexion:create()'` serves it.
+The only help it gets: OpenAPI 3.1 is let in. Headers, which connexion hands to no function, are
+read by the functions themselves.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+from typing import Any
+
+import connexion
+import flask
+from connexion.lifecycle import ConnexionRequest, ConnexionResponse
+from connexion.resolver import Resolver
+from werkzeug.datastructures import FileStorage
+
+import settings
+from errors import ApiError
+from spec import CONTRACT
+from spec.functions import HEADERS, RAW_BODY, Function, accepted
+from spec.loading import openapi_31_accepted
+from spec.multipart import FilePart
+from spec.operations import snake_case
+from tests import stubs
+
+
+def create() -> connexion.FlaskApp:
+    """The application, built to its last middleware: each of them loads the contract."""
+    functions = {name: _adapted(function) for name, function in stubs.table().items()}
+    application = connexion.FlaskApp(__name__)
+    application.add_error_handler(ApiError, _refusal)
+    with openapi_31_accepted():
+        application.add_api(
+            _contract(),
+            base_path="",
+            resolver=Resolver(lambda operation_id: functions[snake_case(operation_id)]),
+            pythonic_params=True,
+            validate_responses=True,
+        )
+        stack = application.middleware._build_middleware_stack()
+    application.middleware.app, application.middleware.middleware_stack = stack
+    return application
+
+
+def verify(key: str, required_scopes: Any = None) -> dict[str, Any] | None:
+    """connexion's own way to check an X-API-Key."""
+    return {"sub": "bot"} if key in settings.load().server_api_key else None
+
+
+def _refusal(request: ConnexionRequest, error: ApiError) -> ConnexionResponse:
+    return ConnexionResponse(error.status, headers=error.headers, body=json.dumps(error.as_dict()))
+
+
+def _contract() -> dict[str, Any]:
+    contract = copy.deepcopy(dict(CONTRACT))
+    for scheme in contract["components"]["securitySchemes"].values():
+        scheme["x-apikeyInfoFunc"] = f"{__name__}.verify"
+    return contract
+
+
+def _adapted(function: Function) -> Function:
+    """`function` called with what connexion gives; what it leaves out is None."""
+    wanted = accepted(function)
+
+    def view(**given: Any) -> Any:
+        arguments = {name: _converted(value) for name, value in given.items()}
+        return function(**dict.fromkeys(wanted) | arguments | _read_by_itself(wanted))
+
+    view.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return view
+
+
+def _converted(value: Any) -> Any:
+    if not isinstance(value, FileStorage):
+        return value
+    size = value.stream.seek(0, 2)
+    value.stream.seek(0)
+    return FilePart(value.name or "", value.filename or "", "", value.stream, size)
+
+
+def _read_by_itself(wanted: frozenset[str]) -> dict[str, Any]:
+    request = flask.request
+    values = {
+        "idempotency_key": lambda: request.headers.get("Idempotency-Key"),
+        RAW_BODY: request.get_data,
+        HEADERS: lambda: {name.lower(): value for name, value in request.headers.items()},
+    }
+    return {name: read() for name, read in values.items() if name in wanted}
