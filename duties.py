@@ -49,8 +49,12 @@ def _give_up_lost_jobs() -> int:
 
 
 def _forget_idempotency_keys() -> int:
-    with transaction() as session:
-        return idempotency.sweep(session, now())
+    forgotten, batch = 0, idempotency.SWEPT_AT_ONCE
+    while batch == idempotency.SWEPT_AT_ONCE:
+        with transaction() as session:
+            batch = idempotency.sweep(session, now())
+        forgotten += batch
+    return forgotten
 
 
 def _delete_expired_files() -> int:

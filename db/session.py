@@ -119,6 +119,7 @@ def snapshot() -> Iterator[Session]:
     with transaction() as session:
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         session.execute(text("SET LOCAL statement_timeout = 0"))
+        session.execute(text("SET LOCAL work_mem = '64MB'"))  # they sort and join whole tables
         yield session
 
 

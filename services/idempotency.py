@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 from psycopg2 import errorcodes
-from sqlalchemy import Interval, bindparam, delete, func, select, update
+from sqlalchemy import Interval, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -24,6 +24,8 @@ from errors import ApiError
 # Refusals of the rules are answers too: a retry must hear the same. A malformed request (400),
 # a missing key (401), a limit (429) or our own trouble (5xx) may end differently next time.
 STORED_REFUSALS = {403, 404, 409}
+# Some hundred milliseconds of deleting; what is left is swept in the next turn.
+SWEPT_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,16 @@ def complete(session: Session, operation: str, key: str | None, answer: Answer) 
 
 
 def sweep(session: Session, now: datetime) -> int:
-    """Forget keys older than IDEMPOTENCY_TTL_HOURS; returns how many."""
-    old = delete(IdempotencyKey).where(IdempotencyKey.created_at < now - _ttl())
-    return len(session.scalars(old.returning(IdempotencyKey.key)).all())
+    """Forget up to SWEPT_AT_ONCE keys older than IDEMPOTENCY_TTL_HOURS; returns how many."""
+    old = (
+        select(_KEYS.c.operation, _KEYS.c.key)
+        .where(_KEYS.c.created_at < now - _ttl())
+        .order_by(_KEYS.c.created_at)
+        .limit(SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    forgotten = delete(_KEYS).where(tuple_(_KEYS.c.operation, _KEYS.c.key).in_(old))
+    return session.connection().execute(forgotten).rowcount
 
 
 def _claim(session: Session, operation: str, key: str, fingerprint: str) -> bool:
