@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from spec.application import ContractApp
 log = logging.getLogger(__name__)
 
 JSON = "application/json"
+TRACEBACK_EVERY_SECONDS = 60
+_last_traced: dict[str, float] = {}  # code -> when its traceback was logged
 
 # Refusals of libraries arrive as a bare status; their texts are theirs and are not passed on.
 _BY_STATUS = {
@@ -65,11 +68,24 @@ def as_api_error(error: Exception, known: Mapping[type[Exception], str] | None =
 
 
 def report(error: Exception, refusal: ApiError) -> None:
-    """Log what an operator must see: bugs with their traceback, trouble with its cause."""
+    """Log what an operator must see: bugs with their traceback, trouble with its cause.
+
+    During an outage each refusal is one short line; its traceback comes once in a minute.
+    """
     if refusal.code == "internal_error":
         log.error("unhandled %s", type(error).__name__, exc_info=error)
     elif refusal.status >= 500:
-        log.warning("%s", refusal.code, exc_info=error if error.__cause__ else None)
+        cause = type(error.__cause__ or error).__name__
+        exc_info = error if error.__cause__ and _is_news(refusal.code) else None
+        log.warning("%s", refusal.code, exc_info=exc_info, extra={"cause": cause})
+
+
+def _is_news(code: str) -> bool:
+    now = time.monotonic()
+    if now - _last_traced.get(code, float("-inf")) < TRACEBACK_EVERY_SECONDS:
+        return False
+    _last_traced[code] = now
+    return True
 
 
 def _responder(answers: Answers, known: Mapping[type[Exception], str]) -> Callable[..., Any]:

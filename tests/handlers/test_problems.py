@@ -446,6 +446,20 @@ def test_a_bug_is_logged_with_its_traceback_and_request_id(server: Server) -> No
     assert any("RuntimeError" in line.get("exc_info", "") for line in bugs)
 
 
+def test_trouble_outside_is_logged_with_its_cause_and_a_traceback_once_a_minute(
+    server: Server,
+) -> None:
+    path = f"/api/v1/users/{list(BEHAVIOURS)[9]}"
+    for number in range(3):
+        server.get(path, X_Request_ID=f"outage-{number}")
+        server.access(f"outage-{number}")
+    lines = [line for line in server.lines() if line["message"] == "storage_unavailable"]
+    assert {line["cause"] for line in lines} == {"OSError"}
+    assert len(lines) >= 3
+    # One for each process of the server at most, and none again for the next minute.
+    assert sum("exc_info" in line for line in lines) <= 2
+
+
 def test_headers_of_a_refusal_are_sent(server: Server) -> None:
     answer = server.get(f"/api/v1/users/{list(BEHAVIOURS)[9]}")
     assert answer.headers["Retry-After"] == "7"
