@@ -13,6 +13,7 @@ Internals of connexion 3.3.0 that are overridden here, and why:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -69,7 +70,8 @@ class ContractApp(FlaskApp):
     async def _lifespan(self, _: ConnexionMiddleware) -> AsyncIterator[None]:
         """While the server runs; at its stop running handlers end."""
         yield
-        self._middleware_app.asgi_app.close()
+        # In a thread: what calls return until then is delivered by this loop.
+        await asyncio.to_thread(self._middleware_app.asgi_app.close)
 
 
 class ContractASGIApp(FlaskASGIApp):

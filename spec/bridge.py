@@ -28,6 +28,9 @@ from spec.lanes import Lane
 # Probes have threads of their own: an overloaded server is alive and must be able to say so.
 PROBE_THREADS = 2
 
+# What runs at a stop may take; less than gunicorn's graceful_timeout, after which it kills.
+CLOSE_SECONDS = 20
+
 # Set at SIGTERM, before the listener closes: readiness answers 503 from then on.
 stopping = threading.Event()
 
@@ -83,9 +86,9 @@ class Bridge:
         await send({"type": "http.response.body", "body": answer.body})
 
     def close(self) -> None:
-        """Let running calls end and take no more."""
-        self._main.close()
-        self._side.close()
+        """Take no more calls, and let those that run end within CLOSE_SECONDS."""
+        self._main.close(seconds=CLOSE_SECONDS)
+        self._side.close(seconds=0)
 
     def _answer(self, scope: Scope) -> Answer:
         with self._app.request_context(_environ(scope)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import threading
 import time
 from collections import deque
@@ -22,6 +23,16 @@ QUEUE_PER_THREAD = 8
 # Longer than any call may take by its own limits; what hangs beyond (a frozen database answers no
 # statement and no timeout) is answered for, and its thread is lost until the call returns.
 DEADLINE_SECONDS = 50
+
+log = logging.getLogger(__name__)
+
+
+class CallExpired(ApiError):
+    """Nobody waits for the call any more; it still runs, and may be using what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__("service_unavailable", retry_after=5)
+
 
 _Call = tuple[
     "asyncio.Future[Any]", contextvars.Context, Callable[[Any], Any], Any
@@ -45,8 +56,8 @@ class Lane:
     async def run(self, function: Callable[[Any], Any], argument: Any) -> Any:
         """`function(argument)` in a thread of this lane, in a copy of the caller's context.
 
-        ApiError `service_unavailable`: at once when QUEUE_PER_THREAD calls for each thread are
-        waiting already, and when the call has not returned within DEADLINE_SECONDS.
+        ApiError `service_unavailable` at once when QUEUE_PER_THREAD calls for each thread are
+        waiting already; CallExpired when the call has not returned within DEADLINE_SECONDS.
         """
         if self._closed or not self._free:
             raise ApiError("service_unavailable", "Too many requests are waiting", retry_after=1)
@@ -64,12 +75,12 @@ class Lane:
         finally:
             expiry.cancel()
 
-    def close(self) -> None:
-        """Let running calls end, for as long as their deadline at most, and take no more."""
+    def close(self, *, seconds: float) -> None:
+        """Take no more calls, and give those that run `seconds` to end."""
         self._closed = True
         for _ in self._threads:
             self._calls.put(None)
-        end = time.monotonic() + self._deadline
+        end = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
@@ -104,9 +115,9 @@ class Lane:
         while self._finished:
             future, result, error = self._finished.popleft()
             self._free += 1
-            if future.done():  # cancelled, or past its deadline
-                continue
-            if error is None:
+            if future.done():  # its caller has left, or was answered at the deadline
+                _report(error)
+            elif error is None:
                 future.set_result(result)
             else:
                 future.set_exception(error)
@@ -114,4 +125,12 @@ class Lane:
 
 def _expire(future: asyncio.Future[Any]) -> None:
     if not future.done():
-        future.set_exception(ApiError("service_unavailable", retry_after=5))
+        future.set_exception(CallExpired())
+
+
+def _report(error: BaseException | None) -> None:
+    """What nobody hears must not be lost: a bug, or that something took effect all the same."""
+    if error is None or isinstance(error, ApiError):
+        log.warning("a call returned after its caller had gone")
+    else:
+        log.error("unhandled %s in a call without a caller", type(error).__name__, exc_info=error)

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from errors import ApiError
 from spec import bodies, forms
+from spec.lanes import CallExpired
 from spec.operations import JSON
 
 # An operation without a body takes and ignores one up to this size, such as the `{}` of a client
@@ -74,7 +75,9 @@ class OperationValidation(RequestValidationOperation):
         receive, scope = await self._bodies[media_type].wrap_receive(receive, scope=scope)
         try:
             await self.next_app(scope, receive, send)
-        except Exception:  # not a cancellation: then the function may still be reading its file
+        except CallExpired:  # as after a cancellation, the function may still be reading its file
+            raise
+        except Exception:
             forms.close(context)
             raise
 

@@ -21,7 +21,7 @@ from bench.servers import ROOT, Server, environment
 
 SERVERS, WORKERS = 2, 4
 FINISH_SECONDS = 90
-QUICK = ("-m", "tests.flows.quick_worker")  # an engine that takes milliseconds
+QUICK = ("-m", "chaos.quick_worker")  # an engine that takes milliseconds
 REAL = ("worker.py",)
 
 _JOBS = "SELECT id, status FROM jobs WHERE user_id = ANY(:users)"

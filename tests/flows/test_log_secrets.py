@@ -23,6 +23,8 @@ import requests
 
 import demo
 from db import cluster
+from demo import __main__ as story
+from demo import results
 from local import Stack
 from settings import PROVIDERS, Settings
 from tests.live import Bot, done, order, refused
@@ -125,10 +127,11 @@ def stack() -> Iterator[Stack]:
 def test_no_log_of_a_whole_story_holds_a_secret_or_anything_personal(
     stack: Stack, overheard: Overheard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "FOLDER", stack.settings.state_dir / "demo")
     for name in ("VIDEO", "RESTORED"):
-        monkeypatch.setattr(demo, name, stack.settings.state_dir / getattr(demo, name).name)
-    demo.play(stack)
+        kept = stack.settings.state_dir / getattr(demo, name).name
+        for module in (story, results):
+            monkeypatch.setattr(module, name, kept)
+    story.play(stack)
     bot = Bot(stack.url, stack.api_key)
     with bot.session:
         refuse_all_sorts(stack, bot)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from errors import ApiError
-from spec.lanes import QUEUE_PER_THREAD, Lane
+from spec.lanes import QUEUE_PER_THREAD, CallExpired, Lane
 
 SOON = 5  # seconds; nothing here takes longer
 told: contextvars.ContextVar[str] = contextvars.ContextVar("told", default="nothing")
@@ -27,7 +28,7 @@ def lived(
         try:
             return await asyncio.wait_for(scene(lane), SOON)
         finally:
-            await asyncio.to_thread(lane.close)
+            await asyncio.to_thread(lane.close, seconds=SOON)
 
     return asyncio.run(play())
 
@@ -112,6 +113,44 @@ def test_who_hangs_is_answered_for_at_the_deadline_and_keeps_his_place() -> None
     assert (free, after, in_the_end) == (QUEUE_PER_THREAD, "back", 1 + QUEUE_PER_THREAD)
 
 
+@pytest.mark.parametrize(
+    ("call", "level"), [(str, "WARNING"), (int, "ERROR")], ids=["an effect", "a bug"]
+)
+def test_what_a_call_without_a_caller_came_to_is_logged(
+    caplog: pytest.LogCaptureFixture, call: Callable[[str], Any], level: str
+) -> None:
+    gate = threading.Event()
+
+    def late(text: str) -> Any:
+        gate.wait(SOON)
+        return call(text)
+
+    async def scene(lane: Lane) -> Any:
+        with pytest.raises(CallExpired):
+            await lane.run(late, "not a number")
+        gate.set()
+        await lane.run(str, "the loop hears of both")
+
+    lived(scene, threads=1, deadline=0.2)
+    assert [record.levelname for record in caplog.records] == [level]
+
+
+def test_a_stop_does_not_wait_longer_than_it_may() -> None:
+    gate = threading.Event()
+
+    async def scene(lane: Lane) -> Any:
+        hanging = asyncio.ensure_future(lane.run(gate.wait, SOON))
+        await asyncio.sleep(0.05)
+        started = time.monotonic()
+        await asyncio.to_thread(lane.close, seconds=0.2)
+        waited = time.monotonic() - started
+        gate.set()
+        await hanging
+        return waited
+
+    assert lived(scene, threads=1) < 1
+
+
 def test_a_caller_who_leaves_frees_no_place_while_his_thread_still_works() -> None:
     gate = threading.Event()
 
@@ -134,7 +173,7 @@ def test_a_closed_lane_lets_its_calls_end_and_takes_no_more() -> None:
     async def scene(lane: Lane) -> Any:
         running = asyncio.ensure_future(lane.run(ended.append, "the last one"))
         await asyncio.sleep(0)
-        await asyncio.to_thread(lane.close)
+        await asyncio.to_thread(lane.close, seconds=SOON)
         await running
         with pytest.raises(ApiError):
             await lane.run(ended.append, "too late")
