@@ -223,7 +223,7 @@ def lose_the_database(stack: Stack, bot: Bot) -> None:
     refused(bot.post("/users/register-or-login", {"telegramId": "77001"}), "service_unavailable")
     assert bot.get("/health/ready").status_code == 503
     worker = stack.logs / "worker.log"
-    wait_until(lambda: "database is away" in worker.read_text("utf-8"), 15)
+    wait_until(lambda: "is away" in worker.read_text("utf-8"), 15)
 
 
 def secrets_of(stack: Stack) -> set[str]:
