@@ -24,7 +24,7 @@ from providers import instances
 from providers.storage import StorageUnavailable
 from providers.storage.disk import DiskStorage
 from services import media
-from settings import Settings
+from settings import QUICK_THREADS, Settings
 from spec import CONTRACT, functions
 from spec.answers import Answers
 from spec.application import ContractApp
@@ -32,13 +32,17 @@ from spec.bodies import JsonBody
 from spec.documents import Documents
 from spec.forms import FormBody
 from spec.functions import ContractError, Function, FunctionResolver
+from spec.lanes import Lane
 from spec.operations import JSON, MULTIPART, Operation, operations_of
 from spec.parameters import Parameters
 from spec.routing import ContractRouting, PrefixAlias
 from spec.validation import ContractValidation
 
-# Operations of this tag answer even when all handler threads are busy.
+# Operations of these tags ask somebody outside, who may hang: they must not hold up the others.
+OUTWARD_TAGS = ("Data", "Payments", "Reviews", "Subscriptions", "Webhooks")
+# An overloaded server is alive, and must be able to say so.
 PROBES_TAG = "Ops"
+PROBE_THREADS = 2
 STORAGE_PREFIX = "/storage"
 
 
@@ -55,8 +59,7 @@ def create_app(
     app = ContractApp(
         __name__,
         answers=answers,
-        threads=settings.server_threads,
-        probes=[each.operation_id for each in described if each.tag == PROBES_TAG],
+        lanes=_lanes(described, settings),
         middlewares=_middlewares(settings, _mounts(settings)),
         resolver=FunctionResolver(_functions(described, operations)),
         security_map={"apiKey": partial(ApiKeyCheck, settings.server_api_key)},
@@ -82,6 +85,13 @@ def _functions(
     if gaps := functions.check(described, table):
         raise ContractError(gaps)
     return table
+
+
+def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, Lane]:
+    quick = Lane("quick", QUICK_THREADS)
+    lanes = dict.fromkeys(OUTWARD_TAGS, Lane("outward", settings.server_threads))
+    lanes[PROBES_TAG] = Lane("probe", PROBE_THREADS)
+    return {each.operation_id: lanes.get(each.tag, quick) for each in described}
 
 
 def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]:

@@ -18,8 +18,13 @@ from dotenv import dotenv_values
 
 from settings_rules import PROVIDERS, configured, contradictions, missing_for_production
 
+# Threads of a process for operations that only ask the database; eight of them served no more than
+# four (docs/adr/0010-speed.md), they only held more connections.
+QUICK_THREADS = 4
+
 __all__ = [
     "PROVIDERS",
+    "QUICK_THREADS",
     "Settings",
     "SettingsError",
     "configured",
@@ -57,7 +62,10 @@ class Settings:
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(8000, "port to listen on")
     web_concurrency: int = _setting(2, "server processes")
-    server_threads: int = _setting(8, "handler threads per process; the database pool has as many")
+    server_threads: int = _setting(
+        8,
+        "threads per process that may wait for storage, providers and Telegram; 4 more do the rest",
+    )
     state_dir: Path = _setting(Path("var"), "folder of the embedded database, files and keys")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
 

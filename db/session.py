@@ -89,7 +89,8 @@ Record: TypeAlias = Row[*tuple[Any, ...]]
 @cache
 def engine() -> Engine:
     """The engine of this process, made at its first use and so after gunicorn's fork."""
-    return connect(database_url(), pool_size=settings.load().server_threads)
+    threads = settings.load().server_threads + settings.QUICK_THREADS
+    return connect(database_url(), pool_size=threads)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ Internals of connexion 3.3.0 that are overridden here, and why:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,6 +31,7 @@ from spec.answers import Answers
 from spec.bodies import ARGUMENTS, RAW
 from spec.bridge import Answer, Bridge, OperationFlask, View
 from spec.functions import CLIENT_IP, HEADERS, RAW_BODY, accepted
+from spec.lanes import Lane
 from spec.loading import openapi_31_accepted
 from spec.operations import snake_case
 
@@ -45,13 +46,10 @@ class ContractApp(FlaskApp):
         import_name: str,
         *,
         answers: Answers,
-        threads: int,
-        probes: Collection[str] = (),
+        lanes: Mapping[str, Lane],
         **options: Any,
     ) -> None:
-        self._middleware_app = ContractASGIApp(
-            import_name, answers=answers, threads=threads, probes=probes
-        )
+        self._middleware_app = ContractASGIApp(import_name, answers=answers, lanes=lanes)
         AbstractApp.__init__(self, import_name, lifespan=self._lifespan, **options)
         self.app = self._middleware_app.app
 
@@ -79,11 +77,9 @@ class ContractASGIApp(FlaskASGIApp):
 
     asgi_app: Bridge
 
-    def __init__(
-        self, import_name: str, *, answers: Answers, threads: int, probes: Collection[str]
-    ) -> None:
+    def __init__(self, import_name: str, *, answers: Answers, lanes: Mapping[str, Lane]) -> None:
         self.app = OperationFlask(import_name)
-        self.asgi_app = Bridge(self.app, threads=threads, probes=probes)
+        self.asgi_app = Bridge(self.app, lanes=lanes)
         self._answers = answers
 
     def add_api(self, specification: Any, *, name: str | None = None, **options: Any) -> FlaskApi:

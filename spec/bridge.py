@@ -11,7 +11,8 @@ from __future__ import annotations
 import io
 import sys
 import threading
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +25,6 @@ from starlette.types import Receive, Scope, Send
 
 from spec.bodies import RAW
 from spec.lanes import Lane
-
-# Probes have threads of their own: an overloaded server is alive and must be able to say so.
-PROBE_THREADS = 2
 
 # What runs at a stop may take; less than gunicorn's graceful_timeout, after which it kills.
 CLOSE_SECONDS = 20
@@ -59,23 +57,21 @@ class OperationFlask(flask.Flask):
 
 
 class Bridge:
-    """Runs the view of a request's operation in a thread.
+    """Runs the view of a request's operation in a thread of its lane.
 
-    `probes` are the operationIds that never wait behind the others. `views` is filled while the
-    contract is registered.
+    `lanes` has one for each operationId; those in different lanes never wait for each other.
+    `views` is filled while the contract is registered.
     """
 
-    def __init__(self, app: OperationFlask, *, threads: int, probes: Collection[str] = ()) -> None:
+    def __init__(self, app: OperationFlask, *, lanes: Mapping[str, Lane]) -> None:
         self.views: dict[str, View] = {}
         self._app = app
-        self._probes = frozenset(probes)
-        self._main = Lane("handler", threads)
-        self._side = Lane("probe", PROBE_THREADS)
+        self._lanes = lanes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whose arguments validation has left in the scope."""
-        is_probe = scope["extensions"][ROUTING_CONTEXT]["operation_id"] in self._probes
-        answer: Answer = await (self._side if is_probe else self._main).run(self._answer, scope)
+        lane = self._lanes[scope["extensions"][ROUTING_CONTEXT]["operation_id"]]
+        answer: Answer = await lane.run(self._answer, scope)
         await send(
             {
                 "type": "http.response.start",
@@ -87,8 +83,9 @@ class Bridge:
 
     def close(self) -> None:
         """Take no more calls, and let those that run end within CLOSE_SECONDS."""
-        self._main.close(seconds=CLOSE_SECONDS)
-        self._side.close(seconds=0)
+        end = time.monotonic() + CLOSE_SECONDS
+        for lane in set(self._lanes.values()):
+            lane.close(seconds=max(0.0, end - time.monotonic()))
 
     def _answer(self, scope: Scope) -> Answer:
         with self._app.request_context(_environ(scope)):

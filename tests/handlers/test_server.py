@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from settings import QUICK_THREADS
+from spec.lanes import QUEUE_PER_THREAD
 from tests import wire
 from tests.stubs import SLOW_USER
 from tests.wire import Server, compose
 
 SLOW = f"/api/v1/users/{SLOW_USER}"
-PLACES = 4 * (1 + 8)  # SERVER_THREADS of the test server, and those that may wait for them
+PLACES = QUICK_THREADS * (1 + QUEUE_PER_THREAD)
 
 
 @pytest.fixture
