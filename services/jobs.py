@@ -50,7 +50,7 @@ def create(
         "price_tokens": terms.price_tokens,
         "price_rub": terms.price_rub,
         "tokens_reserved": terms.price_tokens if queued else Decimal(0),
-        "input": [{name: item[name] for name in INPUT_FIELDS if name in item} for item in input],
+        "input": [_kept(item) for item in input],
         "meta": meta or {},
     }
     job = session.connection().execute(_ORDERED, order).one()
@@ -139,6 +139,14 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
             job_id=job.id,
             meta={"reason": meta["reason"]},
         )
+
+
+def _kept(item: dict[str, Any]) -> dict[str, Any]:
+    """An input as it is stored: files are looked for by their id as the database writes it."""
+    kept = {name: item[name] for name in INPUT_FIELDS if name in item}
+    if "dataId" in kept:
+        kept["dataId"] = str(UUID(kept["dataId"]))
+    return kept
 
 
 def _terms(session: Session, user_id: UUID, service_type: str) -> Record:
