@@ -1,0 +1,25 @@
+"""The listening socket that the server's processes share."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+
+class SharedListener(socket.socket):
+    """Gives one connection in each turn of the event loop, and the others to other processes.
+
+    asyncio calls accept() until nobody waits: who wakes first would take all connections that a
+    client opens at once and keeps, and serve them alone while the other processes sleep.
+    """
+
+    _given = False
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection; BlockingIOError when there is none, and every second time."""
+        if self._given:
+            self._given = False
+            raise BlockingIOError
+        connection = super().accept()
+        self._given = True
+        return connection
