@@ -1,5 +1,6 @@
 """Tables, connections and migrations. Entry points need only these three blocks."""
 
-from db.session import Reader, Record, reading, snapshot, transaction
+from db.session import reading, savepoint, snapshot, transaction
+from db.statements import Reader, Record, Statement
 
-__all__ = ["Reader", "Record", "reading", "snapshot", "transaction"]
+__all__ = ["Reader", "Record", "Statement", "reading", "savepoint", "snapshot", "transaction"]

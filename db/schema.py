@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from db.session import Reader
+from db.statements import Reader
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, TypeAlias
 
 import orjson
 from psycopg2 import errorcodes
-from sqlalchemy import Connection, Engine, Row, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
 import settings
 from db import embedded
+from db.joining import JoiningConnection
+from db.statements import connection_of, joining
 from errors import ApiError
 
 STATEMENT_TIMEOUT_SECONDS = 5
@@ -63,10 +64,12 @@ def connect(url: str, *, pool_size: int) -> Engine:
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_recycle=1800,
         pool_use_lifo=True,
+        use_native_hstore=False,  # there is none, and each new connection would ask
         hide_parameters=True,  # a logged error must not tell names, links or amounts
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
+            "connection_factory": JoiningConnection,
             "connect_timeout": 3,
             "keepalives_idle": 30,
             "keepalives_interval": 5,
@@ -78,12 +81,6 @@ def connect(url: str, *, pool_size: int) -> Engine:
             " -c idle_in_transaction_session_timeout=10s -c timezone=UTC",
         },
     )
-
-
-# Whatever runs a SELECT of columns: inside of a transaction, or of reading().
-Reader = Session | Connection
-# What such a SELECT gives: values by the names of their columns.
-Record: TypeAlias = Row[*tuple[Any, ...]]
 
 
 @cache
@@ -100,8 +97,14 @@ def transaction() -> Iterator[Session]:
     ApiError `service_unavailable` when the database is away, busy or out of time. Connections that
     died with the server are noticed by their first use and the whole pool is renewed.
     """
-    with _translated(), Session(engine(), expire_on_commit=False) as session, session.begin():
-        yield session
+    with _translated(), engine().begin() as connection:
+        session = Session(connection, expire_on_commit=False)
+        try:
+            yield session
+            session.flush()
+        finally:
+            if session.in_transaction():  # it has held objects
+                session.close()
 
 
 @contextmanager
@@ -110,8 +113,13 @@ def reading() -> Iterator[Connection]:
 
     No Session: most of what a short read costs would be its bookkeeping. It must not write.
     """
-    with _translated(), engine().connect() as connection, _autocommit(connection):
-        yield connection
+    with _translated(), engine().connect() as connection:
+        driver = joining(connection)
+        driver.reading = True
+        try:
+            yield connection
+        finally:
+            driver.reading = False
 
 
 @contextmanager
@@ -125,19 +133,21 @@ def snapshot() -> Iterator[Session]:
 
 
 @contextmanager
-def _autocommit(connection: Connection) -> Iterator[None]:
-    """Without BEGIN for the length of the block.
+def savepoint(session: Session) -> Iterator[None]:
+    """What the block wrote is undone when it refuses with ApiError, and only that.
 
-    Set in psycopg2, which sends nothing: SQLAlchemy's isolation_level sends a SET at each return to
-    the pool, and when the server has gone that fails as no DBAPIError.
+    No journeys of its own: all of it travels with other statements.
     """
-    raw: Any = connection.connection.dbapi_connection
-    raw.autocommit = True
+    driver = joining(connection_of(session))
+    driver.later(b"SAVEPOINT block")
     try:
         yield
-    finally:
-        if not raw.closed:
-            raw.autocommit = False
+        session.flush()
+    except ApiError:
+        session.expunge_all()
+        driver.later(b"ROLLBACK TO SAVEPOINT block")
+        raise
+    driver.later(b"RELEASE SAVEPOINT block")
 
 
 @contextmanager

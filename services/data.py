@@ -6,11 +6,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Text, bindparam, cast, exists, func, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record
+from db import Reader, Record, Statement
 from db.models import LIVE_STATUSES, Data, Job
 from errors import ApiError
 
@@ -45,7 +57,7 @@ def reserve(
 
 def get(reader: Reader, data_id: UUID) -> Record:
     """ApiError `data_not_found`, also for a deleted file."""
-    row = reader.execute(_ONE, {"data_id": data_id}).one_or_none()
+    row = _ONE.one_or_none(reader, data_id=data_id)
     if row is None or row.status == "deleted":
         raise ApiError("data_not_found", details={"dataId": str(data_id)})
     return row
@@ -75,7 +87,7 @@ def usable_images(session: Session, items: list[dict[str, Any]]) -> None:
     if any(item.get("type", "image") != "image" for item in items):
         raise ApiError("data_not_usable", details={"input": "must be of type image"})
     data_ids = [UUID(item["dataId"]) for item in items if "dataId" in item]
-    kept = session.connection().execute(_KEPT_MEANWHILE, {"data_ids": data_ids}) if data_ids else ()
+    kept = _KEPT_MEANWHILE.all(session, data_ids=data_ids) if data_ids else ()
     found = {row.id: row for row in kept}
     for data_id in data_ids:
         row = found.get(data_id)
@@ -136,9 +148,9 @@ def _needed() -> ColumnElement[bool]:
     return exists().where(Job.status.in_(LIVE_STATUSES), Job.input.op("@>")(photo)).correlate(Data)
 
 
-_ONE = select(*Data.columns()).where(Data.id == bindparam("data_id"))
-_KEPT_MEANWHILE = (
+_ONE = Statement(select(*Data.columns()).where(Data.id == bindparam("data_id")))
+_KEPT_MEANWHILE = Statement(
     select(Data.id, Data.status, Data.type)
-    .where(Data.id.in_(bindparam("data_ids", expanding=True)))
+    .where(Data.id == any_(bindparam("data_ids", type_=ARRAY(Uuid))))
     .with_for_update(read=True, key_share=True)
 )

@@ -47,13 +47,13 @@ def start_waiting(session: Session, user_id: UUID, *, balance: Decimal) -> None:
 def reserve(session: Session, job: Job) -> None:
     """Put a job in the queue and take its price; the caller has seen that the balance covers it.
 
-    The row goes first, as the charge refers to it; ledger.NotEnoughTokens undoes both.
+    The row goes first, as the charge refers to it.
     """
     job.status = "queued"
     job.tokens_reserved = job.price_tokens
     job.run_at = job.updated_at = func.now()
     session.flush()
-    ledger.post(session, job.user_id, -job.price_tokens, type="charge", job_id=job.id)
+    ledger.charge(session, job.user_id, job.price_tokens, job_id=job.id)
     announce(session)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import settings
-from db import Record
+from db import Record, Statement, savepoint
 from db.models import IdempotencyKey
 from errors import ApiError
 
@@ -63,7 +63,7 @@ def once(
             raise ApiError("idempotency_in_progress", retry_after=1)
         return Answer(stored.body, stored.status, replayed=True)
     try:
-        with session.begin_nested():
+        with savepoint(session):
             answer = effect()
     except ApiError as refusal:
         answer = _refused(refusal)
@@ -87,12 +87,11 @@ def open_or_resume(
         return open()
     if _claim(session, operation, key, _fingerprint(request)):
         try:
-            with session.begin_nested():
+            with savepoint(session):
                 new_id = open()
         except ApiError as refusal:
             return _store(session, operation, key, _refused(refusal))
-        opened = {"of_operation": operation, "of_key": key, "new_payment_id": new_id}
-        session.connection().execute(_OPENED, opened)
+        _OPENED.later(session, of_operation=operation, of_key=key, new_payment_id=new_id)
         return new_id
     stored = _stored(session, operation, key, _fingerprint(request))
     if stored.body is not None and stored.status is not None:
@@ -123,17 +122,19 @@ def sweep(session: Session, now: datetime) -> int:
 
 def _claim(session: Session, operation: str, key: str, fingerprint: str) -> bool:
     """Whether the key is new; an expired one counts as new."""
-    claim = {"operation": operation, "key": key, "fingerprint": fingerprint, "ttl": _ttl()}
     try:
-        return session.connection().execute(_CLAIMED, claim).one_or_none() is not None
+        new = _CLAIMED.one_or_none(
+            session, operation=operation, key=key, fingerprint=fingerprint, ttl=_ttl()
+        )
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) == errorcodes.LOCK_NOT_AVAILABLE:
             raise ApiError("idempotency_in_progress", retry_after=1) from error
         raise
+    return new is not None
 
 
 def _stored(session: Session, operation: str, key: str, fingerprint: str) -> Record:
-    stored = session.connection().execute(_STORED, {"operation": operation, "key": key}).one()
+    stored = _STORED.one(session, operation=operation, key=key)
     if stored.fingerprint != fingerprint:
         raise ApiError("idempotency_key_reused")
     return stored
@@ -147,13 +148,13 @@ def _refused(refusal: ApiError) -> Answer:
 
 
 def _store(session: Session, operation: str, key: str, answer: Answer) -> Answer:
-    stored = {
-        "of_operation": operation,
-        "of_key": key,
-        "new_status": answer.status,
-        "new_body": answer.body,
-    }
-    session.connection().execute(_ANSWERED, stored)
+    _ANSWERED.later(
+        session,
+        of_operation=operation,
+        of_key=key,
+        new_status=answer.status,
+        new_body=answer.body,
+    )
     return answer
 
 
@@ -167,7 +168,7 @@ def _ttl() -> timedelta:
 
 # Built once; a table instead of the class, as the ORM takes writes with parameters for bulk writes.
 _KEYS: Any = IdempotencyKey.__table__
-_CLAIMED = (
+_CLAIMED = Statement(
     insert(_KEYS)
     .values(
         operation=bindparam("operation"), key=bindparam("key"), fingerprint=bindparam("fingerprint")
@@ -185,13 +186,17 @@ _CLAIMED = (
     )
     .returning(_KEYS.c.key)
 )
-_STORED = select(*IdempotencyKey.columns()).where(
-    _KEYS.c.operation == bindparam("operation"), _KEYS.c.key == bindparam("key")
+_STORED = Statement(
+    select(*IdempotencyKey.columns()).where(
+        _KEYS.c.operation == bindparam("operation"), _KEYS.c.key == bindparam("key")
+    )
 )
 _UNANSWERED = update(_KEYS).where(
     _KEYS.c.operation == bindparam("of_operation"),
     _KEYS.c.key == bindparam("of_key"),
     _KEYS.c.status.is_(None),
 )
-_ANSWERED = _UNANSWERED.values(status=bindparam("new_status"), body=bindparam("new_body"))
-_OPENED = _UNANSWERED.values(payment_id=bindparam("new_payment_id"))
+_ANSWERED = Statement(
+    _UNANSWERED.values(status=bindparam("new_status"), body=bindparam("new_body"))
+)
+_OPENED = Statement(_UNANSWERED.values(payment_id=bindparam("new_payment_id")))

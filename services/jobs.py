@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, case, func, insert, select
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record
+from db import Reader, Record, Statement
 from db.models import Data, GenerationModel, Job, User
 from errors import ApiError
 from services import data, funding, ledger, paging, users
@@ -40,8 +40,9 @@ def create(
     terms = _terms(session, user_id, service_type)
     data.usable_images(session, input)
     queued = terms.balance_tokens >= terms.price_tokens
+    job_id = uuid4()
     order = {
-        "id": uuid4(),
+        "id": job_id,
         "user_id": user_id,
         "model_id": terms.model_id,
         "service_type": service_type,
@@ -53,15 +54,15 @@ def create(
         "input": [_kept(item) for item in input],
         "meta": meta or {},
     }
-    job = session.connection().execute(_ORDERED, order).one()
+    job = _ORDERED.one(session, **order)
     if queued:
-        ledger.post(session, user_id, -terms.price_tokens, type="charge", job_id=job.id)
+        ledger.charge(session, user_id, terms.price_tokens, job_id=job_id)
     return job
 
 
 def get(reader: Reader, job_id: UUID) -> Record:
     """The job and the place of its result. ApiError `job_not_found`."""
-    job = reader.execute(_ONE, {"job_id": job_id}).one_or_none()
+    job = _ONE.one_or_none(reader, job_id=job_id)
     if job is None:
         raise ApiError("job_not_found")
     return job
@@ -151,8 +152,7 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
 
 def _terms(session: Session, user_id: UUID, service_type: str) -> Record:
     """What the user can spend and what the service costs; the user is locked, as by ledger.lock."""
-    asked = {"user_id": user_id, "service_type": service_type}
-    terms = session.connection().execute(_TERMS, asked).one_or_none()
+    terms = _TERMS.one_or_none(session, user_id=user_id, service_type=service_type)
     if terms is None:
         raise ApiError("user_not_found")
     users.require_consent(terms.consent_pd)
@@ -161,7 +161,7 @@ def _terms(session: Session, user_id: UUID, service_type: str) -> Record:
     return terms
 
 
-_TERMS = (
+_TERMS = Statement(
     select(
         User.balance_tokens,
         User.consent_pd,
@@ -178,8 +178,17 @@ _TERMS = (
     .with_for_update(key_share=True, of=User)
 )
 _TABLE: Any = Job.__table__
+_NOT_SHOWN = (
+    "description",
+    "price_tokens",
+    "result_data_id",
+    "run_at",
+    "lease_until",
+    "worker",
+    "finished_at",
+)
 # A worker is woken when this transaction commits.
-_ORDERED = (
+_ORDERED = Statement(
     insert(_TABLE)
     .values(
         {
@@ -200,7 +209,7 @@ _ORDERED = (
         }
     )
     .returning(
-        *_TABLE.c,
+        *Job.columns(*_NOT_SHOWN),
         case((_TABLE.c.status == "queued", func.pg_notify(funding.JOB_CHANNEL, ""))).label("woken"),
     )
 )
@@ -209,18 +218,11 @@ _RESULT = (
     Data.storage_key.label("result_key"),
     Data.content_type.label("result_content_type"),
 )
-_NOT_LISTED = (
-    "description",
-    "price_tokens",
-    "result_data_id",
-    "run_at",
-    "lease_until",
-    "worker",
-    "finished_at",
+_ONE = Statement(
+    select(*Job.columns(), *_RESULT).outerjoin(Job.result).where(Job.id == bindparam("job_id"))
 )
-_ONE = select(*Job.columns(), *_RESULT).outerjoin(Job.result).where(Job.id == bindparam("job_id"))
 _OF_USER = paging.Listing(
-    select(*Job.shown(*_NOT_LISTED), *_RESULT)
+    select(*Job.shown(*_NOT_SHOWN), *_RESULT)
     .outerjoin(Job.result)
     .where(Job.user_id == bindparam("owner_id")),
     Job.number,

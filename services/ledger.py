@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     Boolean,
     ColumnElement,
-    Insert,
     bindparam,
     cast,
     func,
@@ -23,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from db import Reader, Record
+from db import Reader, Record, Statement
 from db.models import Transaction, User
 from db.types import CENT
 from errors import ApiError
@@ -39,7 +38,7 @@ def lock(session: Session, user_id: UUID) -> Record:
 
     FOR NO KEY UPDATE: inserts that merely refer to the user do not wait. ApiError `user_not_found`.
     """
-    user = session.execute(_LOCKED, {"user_id": user_id}).one_or_none()
+    user = _LOCKED.one_or_none(session, user_id=user_id)
     if user is None:
         raise ApiError("user_not_found")
     return user
@@ -69,18 +68,25 @@ def post(
 ) -> Record:
     """Move `tokens` (negative takes) and write the ledger row that says why, in one statement.
 
-    The row comes back, and `has_waiting`: whether jobs of this user wait for tokens.
-    NotEnoughTokens when the balance does not cover it. A second row for the same job and type, or
-    for the same user and bonus_key, is refused by the database (IntegrityError).
+    What comes back is `tokens_delta`, `balance_after` and `has_waiting`: whether jobs of this user
+    wait for tokens. NotEnoughTokens when the balance does not cover it. A second row for the same
+    job and type, or for the same user and bonus_key, is refused by the database (IntegrityError).
     """
-    session.flush()  # what the new row refers to
-    values = {"id": uuid4(), "type": type, "tokens_delta": tokens, **columns}
-    given = {f"new_{name}": value for name, value in values.items()}
-    given["mover_id"] = user_id
-    row = session.connection().execute(_move(tuple(values)), given).one_or_none()
+    row_values = {"id": uuid4(), "type": type, "tokens_delta": tokens, **columns}
+    row = _move(tuple(row_values)).one_or_none(session, **_given(user_id, row_values))
     if row is None:
         raise NotEnoughTokens
     return row
+
+
+def charge(session: Session, user_id: UUID, tokens: Decimal, *, job_id: UUID) -> None:
+    """Take the price of a job from a user whom the caller holds, and whose balance covers it.
+
+    So nobody need wait for the answer, and it travels with what follows. Were the balance too
+    small after all, the CHECK of users would undo the whole transaction (IntegrityError).
+    """
+    row_values = {"id": uuid4(), "type": "charge", "tokens_delta": -tokens, "job_id": job_id}
+    _move(tuple(row_values), covered=True).later(session, **_given(user_id, row_values))
 
 
 def record(session: Session, user_id: UUID, *, type: str, **columns: Any) -> Transaction:
@@ -102,7 +108,7 @@ def rounded(amount: Decimal) -> Decimal:
 
 
 # Built once: making a statement and its cache key costs more than sending it.
-_LOCKED = (
+_LOCKED = Statement(
     select(*User.columns()).where(User.id == bindparam("user_id")).with_for_update(key_share=True)
 )
 _HISTORY = paging.Listing(
@@ -119,17 +125,23 @@ _HAS_WAITING: ColumnElement[bool] = literal_column(
 ).label("has_waiting")
 
 
+def _given(user_id: UUID, row_values: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of _move(): named like columns of users they would be new values of those."""
+    return {"mover_id": user_id, **{f"new_{name}": value for name, value in row_values.items()}}
+
+
 @cache
-def _move(columns: tuple[str, ...]) -> Insert:
+def _move(columns: tuple[str, ...], *, covered: bool = False) -> Statement:
     """The statement that moves `new_tokens_delta` of `mover_id` and writes a row of `new_*`.
 
-    Parameters named like columns of users would be taken for their new values.
+    Unless `covered` it moves nothing below zero, and gives no row then.
     """
     table: Any = Transaction.__table__
     tokens = bindparam("new_tokens_delta", type_=table.c.tokens_delta.type)
+    enough = [] if covered else [User.balance_tokens + tokens >= 0]
     moved = (
         update(User)
-        .where(User.id == bindparam("mover_id"), User.balance_tokens + tokens >= 0)
+        .where(User.id == bindparam("mover_id"), *enough)
         .values(
             balance_tokens=User.balance_tokens + tokens,
             ledger_seq=User.ledger_seq + 1,
@@ -142,13 +154,13 @@ def _move(columns: tuple[str, ...]) -> Insert:
         cast(bindparam(f"new_{name}", type_=table.c[name].type), table.c[name].type)
         for name in columns
     )
-    return (
+    return Statement(
         insert(table)
         .from_select(
             ["user_id", "seq", "balance_after", *columns],
             select(moved.c.id, moved.c.ledger_seq, moved.c.balance_tokens, *given),
         )
-        .returning(*table.c, _HAS_WAITING)
+        .returning(table.c.tokens_delta, table.c.balance_after, _HAS_WAITING)
     )
 
 

@@ -12,12 +12,22 @@ from typing import Any
 from uuid import UUID
 
 from psycopg2 import errorcodes
-from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db import Reader, Record
+from db import Reader, Record, Statement
 from db.models import Lottery, LotteryEntry, LotteryWinner
 from db.types import UtcDateTime
 from errors import ApiError
@@ -107,7 +117,7 @@ def change(session: Session, lottery_id: UUID, **columns: Any) -> Lottery:
 
 def current(reader: Reader, *, now: datetime) -> Record:
     """The lottery that runs at `now`. ApiError `no_current_lottery`."""
-    lottery = reader.execute(_CURRENT, {"at": now}).one_or_none()
+    lottery = _CURRENT.one_or_none(reader, at=now)
     if lottery is None:
         raise ApiError("no_current_lottery")
     return lottery
@@ -121,7 +131,7 @@ def history(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page:
 def winners_of(reader: Reader, lottery_ids: list[UUID]) -> dict[UUID, list[Record]]:
     """Winners by lottery, in the order of places; a redrawn place shows its last round."""
     found: dict[UUID, list[Record]] = {}
-    for row in reader.execute(_WINNERS, {"lottery_ids": lottery_ids}):
+    for row in _WINNERS.all(reader, lottery_ids=lottery_ids):
         found.setdefault(row.lottery_id, []).append(row)
     return found
 
@@ -133,8 +143,7 @@ def entry_of(reader: Reader, user_id: UUID, *, now: datetime) -> Record:
     """
     users.balance(reader, user_id)
     lottery = current(reader, now=now)
-    asked = {"lottery_id": lottery.id, "user_id": user_id}
-    entry = reader.execute(_ENTRY, asked).one_or_none()
+    entry = _ENTRY.one_or_none(reader, lottery_id=lottery.id, user_id=user_id)
     if entry is None:
         raise ApiError("entry_not_found")
     return entry
@@ -227,17 +236,19 @@ def _current_at(moment: ColumnElement[datetime]) -> Select[*tuple[Any, ...]]:
     )
 
 
-_CURRENT = _current_at(bindparam("at", type_=UtcDateTime))
+_CURRENT = Statement(_current_at(bindparam("at", type_=UtcDateTime)))
 _HISTORY = paging.Listing(
     select(*Lottery.columns()).where(Lottery.canceled_at.is_(None)), Lottery.number
 )
-_WINNERS = (
+_WINNERS = Statement(
     select(*LotteryWinner.columns())
-    .where(LotteryWinner.lottery_id.in_(bindparam("lottery_ids", expanding=True)))
+    .where(LotteryWinner.lottery_id == any_(bindparam("lottery_ids", type_=ARRAY(Uuid))))
     .ext(distinct_on(LotteryWinner.lottery_id, LotteryWinner.place))
     .order_by(LotteryWinner.lottery_id, LotteryWinner.place, LotteryWinner.round.desc())
 )
-_ENTRY = select(*LotteryEntry.columns()).where(
-    LotteryEntry.lottery_id == bindparam("lottery_id"),
-    LotteryEntry.user_id == bindparam("user_id"),
+_ENTRY = Statement(
+    select(*LotteryEntry.columns()).where(
+        LotteryEntry.lottery_id == bindparam("lottery_id"),
+        LotteryEntry.user_id == bindparam("user_id"),
+    )
 )

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Integer, Select, bindparam, exists, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from db import Reader, Record
+from db import Reader, Record, Statement
 from db.models import User
 from errors import ApiError
 
@@ -36,8 +36,8 @@ class Listing:
         newest = number.desc().nulls_last()
         ordered = query.order_by(newest).limit(bindparam("rows", type_=Integer))
         self._number = number.key
-        self._first = ordered
-        self._later = ordered.where(number < bindparam("before", type_=BigInteger))
+        self._first = Statement(ordered)
+        self._later = Statement(ordered.where(number < bindparam("before", type_=BigInteger)))
 
     def page(self, reader: Reader, *, limit: int, cursor: str | None, **parameters: Any) -> Page:
         """One page. ApiError `bad_request` for a cursor that is not ours.
@@ -46,9 +46,9 @@ class Listing:
         """
         parameters["rows"] = limit + 1
         if cursor is None:
-            rows = reader.execute(self._first, parameters).all()
+            rows = self._first.all(reader, **parameters)
         else:
-            rows = reader.execute(self._later, {**parameters, "before": decoded(cursor)}).all()
+            rows = self._later.all(reader, before=decoded(cursor), **parameters)
         if not rows and "owner_id" in parameters:
             _require_user(reader, parameters["owner_id"])
         more = len(rows) > limit
@@ -73,8 +73,8 @@ def decoded(cursor: str) -> int:
 
 
 def _require_user(reader: Reader, user_id: UUID) -> None:
-    if not reader.scalar(_IS_USER, {"user_id": user_id}):
+    if not _IS_USER.scalar(reader, user_id=user_id):
         raise ApiError("user_not_found")
 
 
-_IS_USER = select(exists().where(User.id == bindparam("user_id")))
+_IS_USER = Statement(select(exists().where(User.id == bindparam("user_id"))))

@@ -12,12 +12,12 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, bindparam, func, or_, select, update
+from sqlalchemy import bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record
-from db.models import Payment, Tariff, Transaction, User
+from db import Reader, Record, Statement
+from db.models import Payment, Referral, Tariff, Transaction, User
 from db.types import MAX_AMOUNT
 from errors import ApiError
 from services import ledger, users
@@ -76,7 +76,7 @@ def open(
 
 def get(reader: Reader, payment_id: UUID) -> Record:
     """The payment of an intent this server made, and the `title` its customer reads."""
-    return reader.execute(_TITLED, {"payment_id": payment_id}).one()
+    return _TITLED.one(reader, payment_id=payment_id)
 
 
 def title(payment: Record) -> str:
@@ -108,7 +108,7 @@ def attach(
         )
         .values(reference=known)
     )
-    return change(
+    change(
         session,
         payment.id,
         reference=known,
@@ -118,6 +118,7 @@ def attach(
         expires_at=expires_at or payment.expires_at,
         last_error=None,
     )
+    return lock(session, payment.id)
 
 
 def why_not_payable(
@@ -133,7 +134,7 @@ def why_not_payable(
     A Telegram link can be passed on and paid by anybody, any number of times: only its own user
     may pay it, what it asks, while it is pending.
     """
-    payment = reader.execute(_TITLED, {"payment_id": payment_id}).one_or_none()
+    payment = _TITLED.one_or_none(reader, payment_id=payment_id)
     if payment is None:
         return "Счёт не найден. Запросите новый в боте."
     if payment.status != "pending":
@@ -181,26 +182,25 @@ def note_trouble(session: Session, payment_id: UUID, error: str) -> None:
 
 def lock(session: Session, payment_id: UUID) -> Record:
     """The payment, locked after its user as everywhere."""
-    session.flush()
-    return session.connection().execute(_LOCKED, {"payment_id": payment_id}).one()
+    return _LOCKED.one(session, payment_id=payment_id)
 
 
-def change(session: Session, payment_id: UUID, **columns: Any) -> Record:
-    """Store new values of columns of a payment that the caller has locked; the changed row."""
+def change(session: Session, payment_id: UUID, **columns: Any) -> None:
+    """Store new values of columns of a payment that the caller has locked."""
     values = {f"new_{name}": value for name, value in columns.items()}
-    values["payment_id"] = payment_id
-    return session.connection().execute(_changed(tuple(columns)), values).one()
+    _change(tuple(columns)).later(session, payment_id=payment_id, **values)
 
 
 def knows(reader: Reader, provider: str, *, payment_id: UUID | None, reference: str | None) -> bool:
     """Whether a payment of ours is meant; a stranger's webhook must not make us call out."""
-    asked = {
-        "provider": provider,
-        "charge_reference": None,
-        "reference": reference,
-        "payment_id": payment_id,
-    }
-    return reader.scalar(select(_MEANT), asked) is not None
+    known = _KNOWN.scalar(
+        reader,
+        provider=provider,
+        charge_reference=None,
+        reference=reference,
+        payment_id=payment_id,
+    )
+    return known is not None
 
 
 def lock_meant(
@@ -215,13 +215,13 @@ def lock_meant(
 
     By the provider's own ids first, since those cannot be set by a customer.
     """
-    asked = {
-        "provider": provider,
-        "charge_reference": charge_reference,
-        "reference": reference,
-        "payment_id": payment_id,
-    }
-    return session.connection().execute(_MEANT_LOCKED, asked).one_or_none()
+    return _MEANT_LOCKED.one_or_none(
+        session,
+        provider=provider,
+        charge_reference=charge_reference,
+        reference=reference,
+        payment_id=payment_id,
+    )
 
 
 def record_gateway_payment(
@@ -247,19 +247,25 @@ def record_gateway_payment(
     )
 
 
-_TITLED = (
+_TITLED = Statement(
     select(*Payment.columns(), Tariff.title)
     .outerjoin_from(Payment, Tariff, Tariff.id == Payment.tariff_id)
     .where(Payment.id == bindparam("payment_id"))
 )
+# Whether the payer's inviter is still to be thanked, for most people no and then no more is asked.
+_INVITED = (
+    exists()
+    .where(Referral.invitee_id == Payment.user_id, ~Referral.invitee_paid)
+    .label("has_inviter_to_thank")
+)
 # As ledger.lock. A payment never changes hands, so that its user is found and locked at once; rows
 # are locked in the order in which the tables are named.
 _UNDER_LOCK = (
-    select(*Payment.columns())
+    select(*Payment.columns(), _INVITED)
     .join_from(Payment, User, User.id == Payment.user_id)
     .with_for_update(key_share=True, of=[User, Payment])
 )
-_LOCKED = _UNDER_LOCK.where(Payment.id == bindparam("payment_id"))
+_LOCKED = Statement(_UNDER_LOCK.where(Payment.id == bindparam("payment_id")))
 # Three look-ups by unique keys; PostgreSQL makes the next one only when there is none before.
 _MEANT = func.coalesce(
     *(
@@ -273,19 +279,19 @@ _MEANT = func.coalesce(
         )
     )
 )
-_MEANT_LOCKED = _UNDER_LOCK.where(Payment.id == _MEANT)
+_KNOWN = Statement(select(_MEANT))
+_MEANT_LOCKED = Statement(_UNDER_LOCK.where(Payment.id == _MEANT))
 
 
 @cache
-def _changed(columns: tuple[str, ...]) -> Update:
+def _change(columns: tuple[str, ...]) -> Statement:
     """The statement that stores `new_*` in these columns."""
     table: Any = Payment.__table__
-    return (
+    return Statement(
         update(table)
         .where(table.c.id == bindparam("payment_id"))
         .values({name: bindparam(f"new_{name}", type_=table.c[name].type) for name in columns})
         .values(updated_at=func.now())
-        .returning(*table.c)
     )
 
 

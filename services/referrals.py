@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record
+from db import Reader, Record, Statement
 from db.models import Referral, Transaction
 from services import funding, ledger, lotteries, paging, users
 
@@ -40,8 +40,8 @@ def link(user: Record) -> str:
 def stats(reader: Reader, user_id: UUID) -> Stats:
     """What the user's invitations came to. ApiError `user_not_found`."""
     users.balance(reader, user_id)
-    invited, paid = reader.execute(_COUNTS, {"user_id": user_id}).one()
-    earned = reader.scalar(_EARNED, {"user_id": user_id})
+    invited, paid = _COUNTS.one(reader, user_id=user_id)
+    earned = _EARNED.scalar(reader, user_id=user_id)
     return Stats(invited, paid, max(Decimal(earned or 0), Decimal(0)))
 
 
@@ -56,8 +56,7 @@ def reward(session: Session, payment: Record) -> None:
     The invitee's row is locked by the payment; the inviter's is taken after it. Two people who
     invited each other cannot exist, so these locks cannot cross.
     """
-    invited = {"invitee_id": payment.user_id}
-    referral = session.connection().execute(_UNPAID, invited).one_or_none()
+    referral = _UNPAID.one_or_none(session, invitee_id=payment.user_id)
     if referral is None:
         return
     tokens = _reward_tokens(payment)
@@ -127,18 +126,22 @@ def _reward_tokens(payment: Record) -> Decimal:
     return ledger.rounded(current.referral_bonus_tokens + share)
 
 
-_UNPAID = (
+_UNPAID = Statement(
     select(Referral.id, Referral.inviter_id, Referral.invitee_id)
     .where(Referral.invitee_id == bindparam("invitee_id"), ~Referral.invitee_paid)
     .with_for_update()
 )
-_COUNTS = select(func.count(), func.count().filter(Referral.invitee_paid)).where(
-    Referral.inviter_id == bindparam("user_id")
+_COUNTS = Statement(
+    select(func.count(), func.count().filter(Referral.invitee_paid)).where(
+        Referral.inviter_id == bindparam("user_id")
+    )
 )
-_EARNED = select(func.sum(Transaction.tokens_delta)).where(
-    Transaction.user_id == bindparam("user_id"),
-    Transaction.type == "promo",
-    Transaction.bonus_key.like("referral:%"),
+_EARNED = Statement(
+    select(func.sum(Transaction.tokens_delta)).where(
+        Transaction.user_id == bindparam("user_id"),
+        Transaction.type == "promo",
+        Transaction.bonus_key.like("referral:%"),
+    )
 )
 _HISTORY = paging.Listing(
     select(*Referral.shown()).where(Referral.inviter_id == bindparam("owner_id")),

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
-from db import Record
+from db import Record, Statement
 from db.models import Payment, PaymentEvent, Transaction
 from db.types import now
 from services import clawback, funding, payments, referrals
@@ -39,20 +39,30 @@ class Verdict:
 
 
 def settle(session: Session, notice: Notice) -> Verdict:
-    """Keep the event and apply it; a repeat of one that was applied or ignored changes nothing."""
-    event = _kept(session, notice)
-    if event.state in ("applied", "ignored"):
-        return Verdict(event.state, event.reason, event.payment_id)
-    verdict = _apply(session, notice)
-    session.connection().execute(
-        _SETTLED,
-        {
-            "event_id": event.id,
-            "new_state": verdict.state,
-            "new_reason": verdict.reason,
-            "new_payment_id": verdict.payment_id,
-        },
+    """Keep the event and apply it; a repeat of one that was applied or ignored changes nothing.
+
+    The payment is locked before its event is kept, so that of twins one waits for the other here.
+    """
+    payment = payments.lock_meant(
+        session,
+        notice.provider,
+        payment_id=notice.payment_id,
+        reference=notice.reference,
+        charge_reference=notice.charge_reference,
     )
+    verdict = _verdict(payment, notice)
+    if not _is_new(session, notice, verdict):
+        event = _KNOWN_EVENT.one(session, provider=notice.provider, event_key=notice.event_id)
+        if event.state in ("applied", "ignored"):
+            return Verdict(event.state, event.reason, event.payment_id)
+        _judge(session, notice, verdict)
+    if payment is None or verdict.state == "parked":
+        return verdict
+    if _is_second_charge(payment, notice):
+        payment = _repeated(session, payment)
+        verdict = _verdict(payment, notice)
+        _judge(session, notice, verdict)
+    _apply(session, payment, notice)
     return verdict
 
 
@@ -75,51 +85,55 @@ def _close(session: Session, payment: Record, status: str) -> None:
     payments.change(session, payment.id, **_closed(session, payment, status, reference))
 
 
-def _kept(session: Session, notice: Notice) -> Record:
-    """The inbox row of this event, new or locked; a concurrent twin waits here for the first."""
-    connection = session.connection()
-    told = {
-        "id": uuid4(),
-        "provider": notice.provider,
-        "event_key": notice.event_id,
-        "kind": notice.kind,
-        "reference": notice.reference,
-        "notice": notice.as_json(),
-    }
-    new = connection.execute(_NEW_EVENT, told).one_or_none()
-    return new or connection.execute(_KNOWN_EVENT, told).one()
-
-
-def _apply(session: Session, notice: Notice) -> Verdict:
-    payment = payments.lock_meant(
-        session,
-        notice.provider,
-        payment_id=notice.payment_id,
-        reference=notice.reference,
-        charge_reference=notice.charge_reference,
-    )
+def _verdict(payment: Record | None, notice: Notice) -> Verdict:
     if payment is None:
         return Verdict("parked", "unknown_reference")
     if fault := _fault(payment, notice):
         return Verdict("parked", fault, payment.id)
-    if _is_second_charge(payment, notice):
-        payment = _repeated(session, payment)
+    if (payment.status, notice.outcome) in TRANSITIONS:
+        return Verdict("applied", None, payment.id)
+    if reason := FOR_THE_OPERATOR.get((payment.status, notice.outcome)):
+        return Verdict("parked", reason, payment.id)
+    unchanged = f"{notice.outcome} changes nothing when {payment.status}"
+    return Verdict("ignored", unchanged, payment.id)
+
+
+def _is_new(session: Session, notice: Notice, verdict: Verdict) -> bool:
+    """Keep the event with its verdict; a twin of an event without a payment of ours waits here."""
+    kept = _NEW_EVENT.run(
+        session,
+        id=uuid4(),
+        provider=notice.provider,
+        event_key=notice.event_id,
+        kind=notice.kind,
+        reference=notice.reference,
+        notice=notice.as_json(),
+        state=verdict.state,
+        reason=verdict.reason,
+        payment_id=verdict.payment_id,
+    )
+    return kept > 0
+
+
+def _judge(session: Session, notice: Notice, verdict: Verdict) -> None:
+    """Change the verdict on an event that was kept."""
+    _JUDGED.later(
+        session,
+        of_provider=notice.provider,
+        of_event_key=notice.event_id,
+        new_state=verdict.state,
+        new_reason=verdict.reason,
+        new_payment_id=verdict.payment_id,
+    )
+
+
+def _apply(session: Session, payment: Record, notice: Notice) -> None:
     learned = _learned(payment, notice)
     apply = TRANSITIONS.get((payment.status, notice.outcome))
     if apply is not None:
         learned |= apply(session, payment, notice)
     if learned:
         payments.change(session, payment.id, **learned)
-    return _verdict(payment, notice, applied=apply is not None)
-
-
-def _verdict(payment: Record, notice: Notice, *, applied: bool) -> Verdict:
-    if applied:
-        return Verdict("applied", None, payment.id)
-    if reason := FOR_THE_OPERATOR.get((payment.status, notice.outcome)):
-        return Verdict("parked", reason, payment.id)
-    unchanged = f"{notice.outcome} changes nothing when {payment.status}"
-    return Verdict("ignored", unchanged, payment.id)
 
 
 def _fault(payment: Record, notice: Notice) -> str | None:
@@ -189,7 +203,9 @@ def _reference(payment: Record, notice: Notice) -> str | None:
 def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
     """Money has arrived: tokens come, waiting jobs start, the inviter is thanked."""
     reference = _reference(payment, notice)
-    if not _end_gateway_payment(session, payment.id, "success", reference):
+    if payment.status == "pending":
+        _end_gateway_payment(session, payment.id, "success", reference)
+    else:  # its ruble row has ended as failed
         payments.record_gateway_payment(session, payment, status="success", reference=reference)
     funding.credit(
         session,
@@ -204,7 +220,8 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
         reference=reference,
         meta={"paymentId": str(payment.id)},
     )
-    referrals.reward(session, payment)
+    if payment.has_inviter_to_thank:
+        referrals.reward(session, payment)
     return {
         "status": "succeeded",
         "paid_at": notice.occurred_at or now(),
@@ -229,25 +246,17 @@ def _closed(
 
 def _end_gateway_payment(
     session: Session, payment_id: UUID, status: str, reference: str | None
-) -> bool:
-    """Move the pending ruble row to its end; False when it has ended before."""
-    ended = session.connection().execute(
-        _ENDED,
-        {
-            "ended_payment_id": payment_id,
-            "new_status": status,
-            "new_reference": reference,
-        },
-    )
-    return bool(ended.all())
+) -> None:
+    """End the ruble row of a pending payment."""
+    _ENDED.later(session, ended_payment_id=payment_id, new_status=status, new_reference=reference)
 
 
 def _credited_first(apply: Effect) -> Effect:
     """For a fact that was told before the success that it presupposes."""
 
     def apply_both(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-        paid = payments.change(session, payment.id, **_credit(session, payment, notice))
-        return apply(session, paid, notice)
+        payments.change(session, payment.id, **_credit(session, payment, notice))
+        return apply(session, payments.lock(session, payment.id), notice)
 
     return apply_both
 
@@ -255,28 +264,40 @@ def _credited_first(apply: Effect) -> Effect:
 _EVENTS: Any = PaymentEvent.__table__
 _TRANSACTIONS: Any = Transaction.__table__
 # Built once. Tables instead of classes: with parameters the ORM would take these for bulk writes.
-_KEPT = (_EVENTS.c.id, _EVENTS.c.state, _EVENTS.c.reason, _EVENTS.c.payment_id)
-_NEW_EVENT = (
+_NEW_EVENT = Statement(
     insert(_EVENTS)
     .values(
         {
             name: bindparam(name)
-            for name in ("id", "provider", "event_key", "kind", "reference", "notice")
+            for name in (
+                "id",
+                "provider",
+                "event_key",
+                "kind",
+                "reference",
+                "notice",
+                "state",
+                "reason",
+                "payment_id",
+            )
         }
     )
+    .values(applied_at=func.now())
     .on_conflict_do_nothing()
-    .returning(*_KEPT)
 )
-_KNOWN_EVENT = (
-    select(*_KEPT)
+_KNOWN_EVENT = Statement(
+    select(_EVENTS.c.state, _EVENTS.c.reason, _EVENTS.c.payment_id)
     .where(
         _EVENTS.c.provider == bindparam("provider"), _EVENTS.c.event_key == bindparam("event_key")
     )
     .with_for_update()
 )
-_SETTLED = (
+_JUDGED = Statement(
     update(_EVENTS)
-    .where(_EVENTS.c.id == bindparam("event_id"))
+    .where(
+        _EVENTS.c.provider == bindparam("of_provider"),
+        _EVENTS.c.event_key == bindparam("of_event_key"),
+    )
     .values(
         state=bindparam("new_state"),
         reason=bindparam("new_reason"),
@@ -284,7 +305,7 @@ _SETTLED = (
         applied_at=func.now(),
     )
 )
-_ENDED = (
+_ENDED = Statement(
     update(_TRANSACTIONS)
     .where(
         _TRANSACTIONS.c.payment_id == bindparam("ended_payment_id"),
@@ -292,7 +313,6 @@ _ENDED = (
         _TRANSACTIONS.c.status == "pending",
     )
     .values(status=bindparam("new_status"), reference=bindparam("new_reference"))
-    .returning(_TRANSACTIONS.c.id)
 )
 
 # What an outcome does in each status. A pair that is not here changes nothing: repeats, and news

@@ -10,14 +10,14 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record
+from db import Reader, Record, Statement
 from db.models import User
 from errors import ApiError
 
 
 def get(reader: Reader, user_id: UUID) -> Record:
     """The row of a user. ApiError `user_not_found`."""
-    user = reader.execute(_BY_ID, {"user_id": user_id}).one_or_none()
+    user = _BY_ID.one_or_none(reader, user_id=user_id)
     if user is None:
         raise ApiError("user_not_found")
     return user
@@ -25,7 +25,7 @@ def get(reader: Reader, user_id: UUID) -> Record:
 
 def balance(reader: Reader, user_id: UUID) -> Decimal:
     """Tokens the user can spend now. ApiError `user_not_found`."""
-    tokens: Decimal | None = reader.scalar(_BALANCE, {"user_id": user_id})
+    tokens: Decimal | None = _BALANCE.scalar(reader, user_id=user_id)
     if tokens is None:
         raise ApiError("user_not_found")
     return tokens
@@ -58,7 +58,7 @@ def require_consent(consent_pd: bool) -> None:
 
 def by_telegram_id(reader: Reader, telegram_id: str) -> Record | None:
     """The user of this Telegram account."""
-    return reader.execute(_BY_TELEGRAM_ID, {"telegram_id": telegram_id}).one_or_none()
+    return _BY_TELEGRAM_ID.one_or_none(reader, telegram_id=telegram_id)
 
 
 def change(session: Session, user_id: UUID, **values: object) -> Record | None:
@@ -73,6 +73,8 @@ def change(session: Session, user_id: UUID, **values: object) -> Record | None:
     ).one_or_none()
 
 
-_BY_ID = select(*User.columns()).where(User.id == bindparam("user_id"))
-_BALANCE = select(User.balance_tokens).where(User.id == bindparam("user_id"))
-_BY_TELEGRAM_ID = select(*User.columns()).where(User.telegram_id == bindparam("telegram_id"))
+_BY_ID = Statement(select(*User.columns()).where(User.id == bindparam("user_id")))
+_BALANCE = Statement(select(User.balance_tokens).where(User.id == bindparam("user_id")))
+_BY_TELEGRAM_ID = Statement(
+    select(*User.columns()).where(User.telegram_id == bindparam("telegram_id"))
+)

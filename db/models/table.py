@@ -48,9 +48,10 @@ class Table(DeclarativeBase):
     }
 
     @classmethod
-    def columns(cls) -> tuple[ColumnElement[Any], ...]:
-        """All columns, for statements that give plain rows instead of objects."""
-        return tuple(cls.__mapper__.local_table.columns.values())
+    def columns(cls, *left_out: str) -> tuple[ColumnElement[Any], ...]:
+        """The columns, for statements that give plain rows instead of objects."""
+        table = cls.__mapper__.local_table
+        return tuple(column for column in table.columns if column.key not in left_out)
 
     @classmethod
     def shown(cls, *left_out: str) -> tuple[ColumnElement[Any], ...]:
@@ -60,6 +61,5 @@ class Table(DeclarativeBase):
         """
         return tuple(
             cast(column, Text).label(column.key) if isinstance(column.type, Uuid) else column
-            for column in cls.columns()
-            if column.key not in left_out
+            for column in cls.columns(*left_out)
         )

@@ -1,0 +1,73 @@
+"""psycopg2 with fewer round trips: what nobody waits for travels with what follows it.
+
+BEGIN goes with the first statement of a transaction, a write without a result with the next
+statement, and the last writes with COMMIT: in one message, which PostgreSQL works through in order
+and abandons at the first error. An order so needs five journeys instead of six, one with an
+Idempotency-Key six instead of ten, a paid event four instead of nine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
+
+
+class JoiningConnection(connection):
+    """Every statement begins a transaction, unless `reading`; commit() and rollback() end it.
+
+    To psycopg2 it is in autocommit, so that it sends no BEGIN of its own.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.autocommit = True
+        self.cursor_factory = JoiningCursor
+        self.reading = False
+        self._waiting: list[bytes] = []
+
+    def later(self, statement: bytes) -> None:
+        """Send `statement` with the next one or with COMMIT; its errors are raised by that."""
+        self._waiting.append(statement)
+
+    def departing(self) -> list[bytes]:
+        """What must be sent before a statement that leaves now."""
+        before = [] if self.reading or self._is_open() else [b"BEGIN"]
+        before += self._waiting
+        self._waiting.clear()
+        return before
+
+    def commit(self) -> None:
+        """Send what waits and end the transaction; without one nothing is sent."""
+        if self._waiting or self._is_open():
+            self._send([*self.departing(), b"COMMIT"])
+
+    def rollback(self) -> None:
+        """End the transaction without effect; without one nothing is sent."""
+        self._waiting.clear()
+        if self._is_open():
+            self._send([b"ROLLBACK"])
+
+    def _send(self, statements: list[bytes]) -> None:
+        cursor(self).execute(b";".join(statements))
+
+    def _is_open(self) -> bool:
+        return self.get_transaction_status() != TRANSACTION_STATUS_IDLE
+
+
+class JoiningCursor(cursor):
+    """Sends what its connection holds back together with its own statement."""
+
+    connection: JoiningConnection
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        """Run `query`; the result is that of `query` alone."""
+        if before := self.connection.departing():
+            super().execute(b";".join([*before, self.mogrify(query, vars)]))
+        else:
+            super().execute(query, vars)
+
+    def executemany(self, query: Any, vars_list: Any) -> None:
+        """psycopg2's own would go past execute() and so past BEGIN."""
+        for each in vars_list:
+            self.execute(query, each)

@@ -1,0 +1,205 @@
+"""Statements that are made once and sent by the driver itself.
+
+SQLAlchemy compiles each when it is first run. From then on only psycopg2 is between a rule and the
+database: what SQLAlchemy does around every execution (caches, contexts, results that could be of
+any shape) takes as long as the driver and the socket together. Its pool, its transactions and its
+errors stay: a failure is handed to the connection, which knows a dead server from a wrong row.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn, Protocol, cast
+
+from sqlalchemy import Connection, Dialect, Uuid
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import ReturnsRows
+from sqlalchemy.types import TypeEngine
+
+from db.joining import JoiningConnection
+from db.types import Amount, UtcDateTime
+
+# Whatever a statement can run on: a transaction, or a connection of reading().
+Reader = Session | Connection
+
+_Convert = Callable[[Any], Any]
+
+
+class Record(Protocol):
+    """A row: values by the names of their columns. It does not change when its table does."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A compiled statement: its text, how values go in, how rows come out."""
+
+    sql: str
+    fixed: dict[str, Any]
+    named: tuple[tuple[str, _Convert | None], ...]
+    record: type[tuple[Any, ...]]
+    converted: tuple[tuple[int, _Convert], ...]
+
+    def parameters(self, values: dict[str, Any]) -> dict[str, Any]:
+        given = dict(self.fixed)
+        for name, convert in self.named:
+            value = values[name]
+            given[name] = value if convert is None else convert(value)
+        return given
+
+    def row(self, raw: tuple[Any, ...]) -> Any:
+        row = list(raw)
+        for position, convert in self.converted:
+            row[position] = convert(row[position])
+        return tuple.__new__(self.record, row)
+
+
+class Statement:
+    """One SELECT, INSERT, UPDATE or DELETE whose parameters are bindparam()s.
+
+    Values are named when it is run; one that is missing is a KeyError, one too many is not used.
+    Objects that the session holds are written before it. Errors are SQLAlchemy's.
+    """
+
+    def __init__(self, clause: ReturnsRows) -> None:
+        self._clause = clause
+        self._plan: _Plan | None = None
+
+    def one(self, db: Reader, /, **values: Any) -> Record:
+        """The only row; LookupError when there is none."""
+        row = self.one_or_none(db, **values)
+        if row is None:
+            raise LookupError("a row that must be there is not")
+        return row
+
+    def one_or_none(self, db: Reader, /, **values: Any) -> Record | None:
+        """The only row, found by a unique key; None when there is none."""
+        plan, cursor = self._sent(db, values)
+        raw = cursor.fetchone()
+        row: Record | None = None if raw is None else plan.row(raw)
+        return row
+
+    def all(self, db: Reader, /, **values: Any) -> list[Record]:
+        """Every row."""
+        plan, cursor = self._sent(db, values)
+        return [plan.row(raw) for raw in cursor.fetchall()]
+
+    def scalar(self, db: Reader, /, **values: Any) -> Any:
+        """The first column of the only row; None when there is no row."""
+        plan, cursor = self._sent(db, values)
+        raw = cursor.fetchone()
+        return None if raw is None else plan.row(raw)[0]
+
+    def run(self, db: Reader, /, **values: Any) -> int:
+        """Write; how many rows were touched."""
+        _, cursor = self._sent(db, values)
+        touched: int = cursor.rowcount
+        return touched
+
+    def later(self, db: Reader, /, **values: Any) -> None:
+        """Write together with the next statement or with COMMIT, which then raises its errors."""
+        connection = connection_of(db)
+        plan, parameters = self._ready(connection, values)
+        driver = joining(connection)
+        cursor = driver.cursor()
+        _tell(connection, cursor, plan.sql, parameters)
+        driver.later(cursor.mogrify(plan.sql, parameters))
+
+    def _sent(self, db: Reader, values: dict[str, Any]) -> tuple[_Plan, Any]:
+        connection = connection_of(db)
+        plan, parameters = self._ready(connection, values)
+        cursor = joining(connection).cursor()
+        try:
+            _tell(connection, cursor, plan.sql, parameters)
+            cursor.execute(plan.sql, parameters)
+        except BaseException as error:
+            _raise(connection, error, plan.sql, parameters, cursor)
+        return plan, cursor
+
+    def _ready(
+        self, connection: Connection, values: dict[str, Any]
+    ) -> tuple[_Plan, dict[str, Any]]:
+        plan = self._plan
+        if plan is None:
+            plan = self._plan = _planned(self._clause, connection.dialect)
+        return plan, plan.parameters(values)
+
+
+def connection_of(db: Reader) -> Connection:
+    """That on which `db` runs, after what the session still holds has been written."""
+    if isinstance(db, Connection):
+        return db
+    if db.in_transaction():  # it may hold objects
+        db.flush()
+    bound = db.bind  # by transaction(), which spares the session's own search
+    return bound if isinstance(bound, Connection) else db.connection()
+
+
+def joining(connection: Connection) -> JoiningConnection:
+    """The driver's connection below it."""
+    return cast(JoiningConnection, connection.connection.dbapi_connection)
+
+
+def _tell(connection: Connection, cursor: Any, sql: str, parameters: dict[str, Any]) -> None:
+    """Who listens to an engine hears these statements, too."""
+    if connection._has_events or connection.engine._has_events:
+        connection.dispatch.before_cursor_execute(connection, cursor, sql, parameters, None, False)
+
+
+def _raise(
+    connection: Connection, error: BaseException, sql: str, parameters: Any, cursor: Any
+) -> NoReturn:
+    """As Connection.execute does: renews the pool when the server has gone, wraps what psycopg2
+    raised, and gives up a connection whose statement was cut off.
+    """
+    connection._handle_dbapi_exception(error, sql, parameters, cursor, None)
+
+
+def _planned(clause: Any, dialect: Dialect) -> _Plan:
+    compiled: SQLCompiler = clause.compile(dialect=dialect)
+    if isinstance(clause, UpdateBase) and (compiled.insert_prefetch or compiled.update_prefetch):
+        raise TypeError("a default of Python's is missing among the values: " + str(compiled))
+    fixed: dict[str, Any] = {}
+    named: dict[str, _Convert | None] = {}
+    for bind, name in compiled.bind_names.items():
+        convert = _into(bind.type, dialect)
+        if bind.required:
+            named[name] = convert
+        else:
+            value = bind.effective_value
+            fixed[name] = value if convert is None else convert(value)
+    columns = list(clause.exported_columns) if isinstance(clause, ReturnsRows) else []
+    names = [each.key for each in columns]
+    record: Any = namedtuple("Record", names, rename=True)  # type: ignore[misc]
+    converted = (
+        (position, convert)
+        for position, each in enumerate(columns)
+        if (convert := _out_of(each.type, dialect)) is not None
+    )
+    return _Plan(compiled.string, fixed, tuple(named.items()), record, tuple(converted))
+
+
+def _into(kind: TypeEngine[Any], dialect: Dialect) -> _Convert | None:
+    if isinstance(kind, Uuid):  # psycopg2 takes longer to quote the object than its text
+        return _text
+    if isinstance(kind, Amount | UtcDateTime):
+        return partial(kind.process_bind_param, dialect=dialect)
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _out_of(kind: TypeEngine[Any], dialect: Dialect) -> _Convert | None:
+    if isinstance(kind, Amount | UtcDateTime):
+        return partial(kind.process_result_value, dialect=dialect)
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
