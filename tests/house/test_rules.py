@@ -63,7 +63,7 @@ def money_moved_past_the_ledger(source: Source) -> Iterator[ast.AST]:
 
 
 def commits_elsewhere(source: Source) -> Iterator[ast.AST]:
-    """commit, rollback or begin outside db/session.py; a savepoint (begin_nested) is no commit."""
+    """commit, rollback or begin outside db/session.py; a savepoint is no commit."""
     if source.name in ("db/session.py", "db/migrations/env.py") or source.room == "sandbox":
         return
     for node in source.nodes(ast.Call):
