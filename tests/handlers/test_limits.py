@@ -14,7 +14,7 @@ from limits import RateLimitItemPerSecond
 from starlette.types import Scope
 
 import settings
-from handlers.limits import RateLimit
+from handlers.limits import RateLimit, Windows
 from spec import CONTRACT
 from tests import stubs, wire
 from tests.stubs import WINDOW_SECONDS
@@ -229,3 +229,18 @@ def test_windows_that_have_ended_take_no_memory() -> None:
         return len(layer._windows.storage.storage)
 
     assert asyncio.run(crowd()) == 1
+
+
+def test_ended_windows_are_forgotten_by_whoever_comes_next() -> None:
+    async def story() -> list[int]:
+        windows = Windows()
+        for _ in range(3):
+            await windows.incr("returns", 0.2)
+        for number in range(50):
+            await windows.incr(f"once {number}", 0.2)
+        kept = len(windows.expirations)
+        await asyncio.sleep(Windows.SWEEP_SECONDS + 0.1)
+        return [kept, await windows.incr("returns", 60), len(windows.expirations)]
+
+    assert asyncio.run(story()) == [51, 1, 1]
+    assert asyncio.run(Windows().incr("new", 60, amount=2)) == 2
