@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 ENVIRONMENTS = ("development", "test", "production")
 PROVIDERS = ("yookassa", "stripe", "telegram")
 TELEGRAM_CURRENCIES = ("XTR", "RUB")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+# Numbers of which none would stop the server, or a rule, altogether; others may be 0.
+AT_LEAST_ONE = (
+    "port",
+    "web_concurrency",
+    "server_threads",
+    "waiting_job_ttl_hours",
+    "engine_timeout_seconds",
+    "engine_memory_mb",
+    "job_max_attempts",
+    "job_lease_seconds",
+    "idempotency_ttl_hours",
+    "presign_ttl_seconds",
+    "link_ttl_seconds",
+)
 
 _NAME = "[A-Za-z][A-Za-z0-9_]{3,31}"
 _CHAT_ID = "-?[1-9][0-9]{0,15}"
@@ -36,6 +51,8 @@ def contradictions(settings: Settings) -> list[str]:
     problems = []
     if settings.environment not in ENVIRONMENTS:
         problems.append(f"ENVIRONMENT: must be one of {', '.join(ENVIRONMENTS)}")
+    if settings.log_level not in LOG_LEVELS:
+        problems.append(f"LOG_LEVEL: must be one of {', '.join(LOG_LEVELS)}")
     if settings.default_provider not in PROVIDERS:
         problems.append(f"DEFAULT_PROVIDER: must be one of {', '.join(PROVIDERS)}")
     if urlsplit(settings.server_url).scheme not in ("http", "https"):
@@ -46,7 +63,12 @@ def contradictions(settings: Settings) -> list[str]:
         problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: needed with S3_BUCKET")
     if settings.token_price_rub <= 0:
         problems.append("TOKEN_PRICE_RUB: must be more than 0")
-    return problems + _yookassa_contradictions(settings) + _telegram_contradictions(settings)
+    return [
+        *problems,
+        *_wrong_numbers(settings),
+        *_yookassa_contradictions(settings),
+        *_telegram_contradictions(settings),
+    ]
 
 
 def missing_for_production(settings: Settings) -> list[str]:
@@ -95,6 +117,15 @@ def configured(settings: Settings, provider: str) -> bool:
             "telegram": settings.telegram_bot_token and settings.telegram_webhook_secret,
         }[provider]
     )
+
+
+def _wrong_numbers(settings: Settings) -> list[str]:
+    problems = [
+        f"{name.upper()}: must be 1 or more" for name in AT_LEAST_ONE if getattr(settings, name) < 1
+    ]
+    if settings.port > 65535:
+        problems.append("PORT: must be 65535 or less")
+    return problems
 
 
 def _yookassa_contradictions(settings: Settings) -> list[str]:

@@ -121,6 +121,24 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LOG_LEVEL", "verbose"),
+        ("PORT", "70000"),
+        ("WEB_CONCURRENCY", "0"),
+        ("SERVER_THREADS", "0"),
+        ("SERVER_THREADS", "-1"),
+        ("JOB_LEASE_SECONDS", "0"),
+        ("WELCOME_BONUS_TOKENS", "-1"),
+        ("TOKEN_PRICE_RUB", "NaN"),
+    ],
+)
+def test_a_value_nothing_could_run_on_is_named(name, value):
+    with pytest.raises(SettingsError, match=f"{name}: "):
+        read({name: value})
+
+
+@pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
         ("BONUS_CHANNELS", "kreatum,@Kreatum_2,https://t.me/kreatum/", "@kreatum,-1001234567890"),
