@@ -80,7 +80,8 @@ def test_copies_come_at_once(world: Sandbox, shop: Shop) -> None:
     payment_id = paid(world)
     assert ids(shop, 3) == [payment_id] * 3
     moments = [posted.at for posted in shop.posted]
-    assert max(moments) - min(moments) < 0.2
+    # One after the other they would take 0.4 s.
+    assert max(moments) - min(moments) < 0.35
 
 
 def test_waiting_events_can_leave_newest_first(world: Sandbox, shop: Shop) -> None:

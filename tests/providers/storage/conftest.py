@@ -119,4 +119,4 @@ def _wait_for_bucket(endpoint: str, process: subprocess.Popen[bytes], log: Path)
         else:
             return
         time.sleep(0.2)
-    pytest.skip(f"the S3 engine does not start here: {log.read_text('utf-8', 'replace')[-500:]}")
+    pytest.fail(f"the S3 engine does not start: {log.read_text('utf-8', 'replace')[-500:]}")
