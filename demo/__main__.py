@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from pathlib import Path
 
 import click
 import requests
 
 from db import cluster, embedded
-from demo import FOLDER, OLD_PHOTO, PORTRAIT, RESTORED, STATE, VIDEO
+from demo import FOLDER, OLD_PHOTO, PORTRAIT, RESTORED, VIDEO
 from demo.bot import Bot, SurpriseError, insist, say
 from demo.growth import Growth
 from demo.results import check_photo, check_video, download
@@ -27,37 +28,41 @@ from demo.story import (
 from local import Stack
 from settings import Settings
 
+STATE = "state"  # database, files and logs, in the folder of the demo
 
-def main() -> None:
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Emptied first.")
+def main(folder: Path) -> None:
     """Play the story once; exit code 1 when it went otherwise."""
-    started = time.monotonic()
+    started, state = time.monotonic(), folder / STATE
     try:
-        clear()
+        clear(folder)
         click.echo("Starting PostgreSQL, the server and a worker...")
         # Defaults only: a demo must not touch what an .env of this folder connects to.
-        defaults = Settings(state_dir=STATE, port=0, web_concurrency=1)
+        defaults = Settings(state_dir=state, port=0, web_concurrency=1)
         with Stack(**vars(defaults)) as stack:
-            play(stack)
+            play(stack, folder)
     except (SurpriseError, requests.RequestException, RuntimeError) as trouble:
-        click.echo(f"\nThe demo failed: {trouble}\nLogs are in {STATE}/logs", err=True)
+        click.echo(f"\nThe demo failed: {trouble}\nLogs are in {state}/logs", err=True)
         sys.exit(1)
     click.echo(f"\nAll well in {time.monotonic() - started:.0f} s. Look at the results:")
-    click.echo(f"  {VIDEO}\n    made from {PORTRAIT}")
-    click.echo(f"  {RESTORED}\n    made from {OLD_PHOTO}")
+    click.echo(f"  {folder / VIDEO}\n    made from {PORTRAIT}")
+    click.echo(f"  {folder / RESTORED}\n    made from {OLD_PHOTO}")
 
 
-def clear() -> None:
+def clear(folder: Path) -> None:
     """Forget the last demo. SurpriseError while it still runs."""
-    database = STATE / "postgres"
-    insist(embedded.running_url(database) is None, "another demo is running in var/demo")
+    database = folder / STATE / "postgres"
+    insist(embedded.running_url(database) is None, f"another demo is running in {folder}")
     # Where root's data had to go elsewhere, only a link to it is in our folder.
     shutil.rmtree(cluster.data_folder(database), ignore_errors=True)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    STATE.mkdir(parents=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / STATE).mkdir(parents=True)
 
 
-def play(stack: Stack) -> None:
-    """The story from the first visit to the finished photos."""
+def play(stack: Stack, folder: Path) -> None:
+    """The story from the first visit to the finished photos, which come into `folder`."""
     bot = Bot(f"{stack.url}/v1", stack.api_key)
     user_id = register(bot)
     portrait, old_photo = upload(bot), upload_by_form(bot)
@@ -68,10 +73,11 @@ def play(stack: Stack) -> None:
     watch(bot, restore)
     read_books(bot, user_id)
     grow(Growth(stack, bot), user_id)
-    download(bot, animate, VIDEO)
-    download(bot, restore, RESTORED)
-    check_video()
-    check_photo()
+    video, photo = folder / VIDEO, folder / RESTORED
+    download(bot, animate, video)
+    download(bot, restore, photo)
+    check_video(video)
+    check_photo(photo)
     books = stack.cli("ledger", "check")
     say("CLI", "cli.py ledger check", "ok", f"{len(books.splitlines())} rules of the books hold")
 

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import demo
+from db import cluster
+from tests.wire import ROOT
 
-ROOT = Path(__file__).parents[2]
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Not var/demo, where somebody may want to keep what he has seen."""
+    yield tmp_path / "demo"
+    # Where root's data had to go elsewhere, pytest does not find it.
+    shutil.rmtree(cluster.data_folder(tmp_path / "demo/state/postgres"), ignore_errors=True)
 
 
-def test_the_demo_tells_its_story_and_leaves_a_video_and_a_photo() -> None:
-    told = subprocess.run(
-        [sys.executable, "-m", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=170
-    )
+def test_the_demo_tells_its_story_and_leaves_a_video_and_a_photo(folder: Path) -> None:
+    command = [sys.executable, "-m", "demo", "--folder", str(folder)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
     assert told.returncode == 0, told.stdout + told.stderr
-    assert demo.VIDEO.exists()
-    assert demo.RESTORED.exists()
+    assert (folder / demo.VIDEO).exists()
+    assert (folder / demo.RESTORED).exists()
     for step in (
         "replayed",
         "waiting_payment",
