@@ -21,10 +21,23 @@ from spec import CONTRACT
 from tests.docs.commands import Command, commands_of
 from tests.house.code import ROOT
 
-SKIPPED = {".git", ".venv", "node_modules", "var"}
-DOCUMENTS = [
-    path for path in sorted(ROOT.rglob("*.md")) if not SKIPPED & set(path.relative_to(ROOT).parts)
-]
+
+def _files() -> list[Path]:
+    """All files of ours; what tools leave is in folders that start with a dot."""
+    return [path for path in ROOT.glob("*") if path.is_file()] + [
+        path
+        for top in ROOT.iterdir()
+        if top.is_dir() and not _is_foreign(top.name)
+        for path in top.rglob("*")
+        if path.is_file() and not any(map(_is_foreign, path.relative_to(ROOT).parts[:-1]))
+    ]
+
+
+def _is_foreign(folder: str) -> bool:
+    return folder.startswith(".") or folder in {"node_modules", "var", "__pycache__"}
+
+
+DOCUMENTS = sorted(path for path in _files() if path.suffix == ".md")
 COMMANDS = [command for document in DOCUMENTS for command in commands_of(document)]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 SETTINGS = {each.name.upper() for each in fields(Settings)}
@@ -136,19 +149,5 @@ def _existing(document: Path, name: str) -> Path:
     return found[0]
 
 
-def _files() -> list[Path]:
-    return [
-        path
-        for top in ROOT.iterdir()
-        if top.name not in SKIPPED
-        for path in ([top] if top.is_file() else top.rglob("*"))
-        if not SKIPPED & set(path.relative_to(ROOT).parts)
-    ]
-
-
 def _sources() -> list[str]:
-    return [
-        path.read_text("utf-8")
-        for path in _files()
-        if path.is_file() and path.suffix in TEXTS - {".md"}
-    ]
+    return [path.read_text("utf-8") for path in _files() if path.suffix in TEXTS - {".md"}]
