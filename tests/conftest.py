@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ import settings  # noqa: E402
 from db import schema, session, transaction  # noqa: E402
 from db.embedded import EmbeddedPostgres  # noqa: E402
 from services import catalog  # noqa: E402
+from tests import wire  # noqa: E402
 
 # Durability is not what these tests prove; those that do start a server of their own.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -50,3 +52,19 @@ def database(postgres: str) -> Iterator[str]:
         catalog.seed(opened)
     yield postgres
     session.engine().dispose()
+
+
+@pytest.fixture(scope="session")
+def storing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[wire.Server]:
+    """A server with stub handlers that keeps files itself."""
+    folder = tmp_path_factory.mktemp("storing")
+    with wire.serve("tests.stubs:create()", folder, S3_BUCKET="") as running:
+        yield running
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Another one in each run; a failure shows its seed, and TEST_SEED takes it up again."""
+    seed = int(os.environ.get("TEST_SEED") or random.randrange(10**6))
+    print(f"TEST_SEED={seed}")
+    return random.Random(seed)

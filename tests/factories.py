@@ -7,8 +7,10 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import update
+
 from db import Record, transaction
-from db.models import Data
+from db.models import Data, Lottery
 from db.types import now
 from services import data, grants, jobs, registration, users
 
@@ -50,6 +52,13 @@ def make_job(user_id: UUID, service_type: str = "restore", **overrides: Any) -> 
             input=[{"type": "image", "dataId": str(picture)}],
             **overrides,
         )
+
+
+def end_lotteries() -> None:
+    """Whatever other tests started is over."""
+    with transaction() as session:
+        running = update(Lottery).where(Lottery.drawn_at.is_(None))
+        session.execute(running.values(canceled_at=now()))
 
 
 def balance(user_id: UUID) -> Decimal:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,7 +17,7 @@ import requests
 from sandbox.telegram import TOKEN
 from tests.live import Bot, Server, done
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, World, telegram_world
-from tests.wire import ROOT
+from tests.wire import ROOT, wait_until
 
 CHANNEL_NAME, GROUP_NAME, LOST_CHANNEL = "live_photo", "live_photo_talk", "lost_channel"
 SECOND_CHANNEL, SECOND_NAME = -1005, "second_channel"
@@ -133,7 +132,7 @@ class Growth:
             )
         try:
             # Sooner it would not know how to stop.
-            eventually(lambda: "worker started" in path.read_text("utf-8"), 30)
+            wait_until(lambda: "worker started" in path.read_text("utf-8"), 30)
             yield process
         finally:
             process.terminate()
@@ -167,14 +166,6 @@ class Growth:
     def _update(self, posted: dict[str, Any]) -> dict[str, Any]:
         history = self.world.control("GET", "/updates")["history"]
         return next(each for each in history if each["update_id"] == posted["update_id"])
-
-
-def eventually(fact: Callable[[], bool], seconds: float = 15) -> None:
-    """Wait until it is so."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.05)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +27,9 @@ from db import Record, reading, snapshot
 from services import ledger, operations, payments
 from tests.live import Bot, Server, done
 from tests.payment_world import Sandbox
-from tests.wire import ROOT
+from tests.wire import ROOT, wait_until
 
 PROVIDERS = ("yookassa", "stripe", "telegram")
-PATIENCE_SECONDS = 20
 OPTIONS = sandbox.Options()
 OLD_STRIPE_SECRET = "whsec_being_rolled_out"
 OLD_TELEGRAM_SECRET = "telegram-being-rolled-out"
@@ -267,14 +266,6 @@ def open_till(folder: Path, **changes: str) -> Iterator[Till]:
     # Alarms about keys that a provider does not accept are no bugs of ours.
     bugs = [line for line in server.errors() if not line["logger"].startswith("providers.")]
     assert not bugs, bugs
-
-
-def wait_until(fact: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    """Until `fact` holds."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "took too long"
-        time.sleep(0.03)
 
 
 def signed(

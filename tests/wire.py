@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,6 +169,14 @@ def start(
         stdout=log,
         stderr=subprocess.STDOUT,
     )
+
+
+def wait_until(fact: Callable[[], object], seconds: float = 20) -> None:
+    """Until `fact` holds."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline, "took too long"
+        time.sleep(0.03)
 
 
 def free_port() -> int:

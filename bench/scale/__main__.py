@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -90,11 +91,17 @@ def _measured(url: str, home: Path, *, users: int, seconds: float) -> Findings:
         found.growing = [
             meter.compare(name, call, visits, probes, times=1) for name, call in calls.GROW.items()
         ]
-    _tell("two servers, four workers and a crowd")
+    seed = random.randrange(10**6)
+    _tell(f"two servers, four workers and a crowd, seed {seed}")
     large = both[-1]
     _put_off(large)
     engine = session.connect(large.url, pool_size=crowd.CUSTOMERS)
-    found.crowd = stage.play(engine, worlds.plain(large.url), home, seconds=seconds, real_jobs=4)
+    found.crowd = stage.play(
+        *(engine, worlds.plain(large.url), home),
+        seconds=seconds,
+        chance=random.Random(seed),
+        real_jobs=4,
+    )
     engine.dispose()
     found.checked_seconds = _check_books(large)  # of the fill and of all that came after it
     return found

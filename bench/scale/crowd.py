@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -47,10 +47,10 @@ class Outcome:
 class Crowd:
     """Customers who order, cancel and pay through any of the servers."""
 
-    def __init__(self, engine: Engine, urls: list[str]) -> None:
+    def __init__(self, engine: Engine, urls: list[str], chance: Random) -> None:
         self.outcome = Outcome()
         self.orders: dict[str, str] = {}  # Idempotency-Key -> id of the acknowledged job
-        self._engine, self._urls = engine, urls
+        self._engine, self._urls, self._chance = engine, urls, chance
         self._signer = Signer(Clock(), [STRIPE_SECRET])
         self._stop = threading.Event()
         self._counting = threading.Lock()
@@ -75,7 +75,7 @@ class Crowd:
         key = uuid4().hex
         picture = {"type": "image", "dataId": self._photo}
         body = {"userId": user, "serviceType": "restore", "input": [picture]}
-        sends = 2 if random.random() < 0.2 else 1
+        sends = 2 if self._chance.random() < 0.2 else 1
         with ThreadPoolExecutor(sends) as pool:
             calls = [pool.submit(self._until_made, body, key) for _ in range(sends)]
             made = {call.result() for call in calls}
@@ -94,7 +94,7 @@ class Crowd:
     def _visit(self, user: str) -> None:
         while not self._stop.is_set():
             job = self.order(user)
-            chance = random.random()
+            chance = self._chance.random()
             if chance < 0.2:
                 answer = self._send("POST", f"/jobs/{job}/cancel")
                 with self._counting:
@@ -155,7 +155,7 @@ class Crowd:
         raise RuntimeError(f"not acknowledged: {answer.status_code} {answer.text}")
 
     def _register(self) -> str:
-        visitor = {"telegramId": str(random.randrange(10**12, 10**13))}
+        visitor = {"telegramId": str(self._chance.randrange(10**12, 10**13))}
         return str(self._send("POST", "/users/register-or-login", json=visitor).json()["id"])
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
@@ -167,7 +167,7 @@ class Crowd:
         for last in (False, False, True):  # as a bot does: all of these are safe to send again
             with self._counting:
                 self.outcome.requests += 1
-            url = random.choice(self._urls) + path
+            url = self._chance.choice(self._urls) + path
             try:
                 return session.request(method, url, timeout=REQUEST_SECONDS, **options)
             except requests.RequestException:

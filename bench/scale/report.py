@@ -72,7 +72,7 @@ def text(found: Findings) -> str:
 
 def write(found: Findings) -> None:
     """Put section and picture into docs/."""
-    put("scale", "Scale", text(found))
+    put("scale", text(found))
     measured = [each for group in found.groups.values() for each in group]
     (DOCS / PICTURE).write_text(_picture(measured), "utf-8")
 

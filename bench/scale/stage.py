@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +45,9 @@ HAVING coalesce(sum(t.tokens_delta), 0) <> CASE j.status WHEN 'done' THEN -j.pri
 """
 
 
-def play(engine: Engine, url: str, folder: Path, *, seconds: float, real_jobs: int = 0) -> Outcome:
+def play(
+    engine: Engine, url: str, folder: Path, *, seconds: float, chance: Random, real_jobs: int = 0
+) -> Outcome:
     """Let a crowd loose for some seconds, kill a worker meanwhile, wait for every job's end.
 
     engine: connections to the database of `url`. real_jobs: orders that afterwards go to workers
@@ -55,7 +58,8 @@ def play(engine: Engine, url: str, folder: Path, *, seconds: float, real_jobs: i
         servers = [_server(number, environ, folder, stack) for number in range(SERVERS)]
         for server in servers:
             server.wait()
-        crowd = Crowd(engine, [f"http://127.0.0.1:{each.port}/api/v1" for each in servers])
+        urls = [f"http://127.0.0.1:{each.port}/api/v1" for each in servers]
+        crowd = Crowd(engine, urls, chance)
         workers = [_worker(QUICK, f"quick{n}", environ, folder, stack) for n in range(WORKERS)]
         killer = threading.Timer(seconds / 2, workers[0].kill)
         killer.start()

@@ -18,6 +18,7 @@ from db.models import Lottery, LotteryEntry, Review
 from db.types import now
 from services import draws, lotteries
 from tests.command_line import CommandLine, command_line
+from tests.factories import end_lotteries
 from tests.growth_world import LOST_CHANNEL, REVIEW_BONUS, Growth
 from tests.live import done, refused
 from tests.telegram_world import GROUP
@@ -42,8 +43,7 @@ def cli(growth: Growth, terminal: CommandLine) -> CommandLine:
 @pytest.fixture
 def nothing_runs(database: str) -> None:
     """Whatever other tests started is over."""
-    with transaction() as session:
-        session.execute(update(Lottery).where(Lottery.drawn_at.is_(None)).values(canceled_at=now()))
+    end_lotteries()
 
 
 def say(cli: CommandLine, *arguments: str) -> str:

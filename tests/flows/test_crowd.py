@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 from bench.scale import stage
 from bench.scale.worlds import plain
@@ -11,9 +12,9 @@ from tests.till import books
 
 
 def test_two_servers_and_four_workers_lose_nothing_and_do_nothing_twice(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, chance: Random
 ) -> None:
-    outcome = stage.play(engine(), plain(database), tmp_path, seconds=4)
+    outcome = stage.play(engine(), plain(database), tmp_path, seconds=4, chance=chance)
     assert outcome.wrong == []
     assert books() == {}
     # Or it has proved nothing.

@@ -19,10 +19,11 @@ from db.models import Job, Lottery, Transaction
 from db.types import now
 from services import grants, ledger, lotteries
 from services.lotteries import Prize
-from tests.growth_world import REFERRAL_BONUS, REFERRAL_PERCENT, Growth, eventually
+from tests.factories import end_lotteries
+from tests.growth_world import REFERRAL_BONUS, REFERRAL_PERCENT, Growth
 from tests.live import done, refused, unchanged
 from tests.threads import at_once
-from tests.wire import ROOT
+from tests.wire import ROOT, wait_until
 
 RUB, TOKENS = 200, 20  # at 10 rubles each
 REWARD = REFERRAL_BONUS + TOKENS * REFERRAL_PERCENT // 100
@@ -42,7 +43,7 @@ def paid(till: Growth, user: dict[str, Any]) -> str:
     """The charge of a payment whose tokens have come."""
     before = till.bot.balance(user["id"])
     charge = till.pay(user, RUB)
-    eventually(lambda: till.bot.balance(user["id"]) == before + TOKENS)
+    wait_until(lambda: till.bot.balance(user["id"]) == before + TOKENS)
     return charge
 
 
@@ -88,7 +89,7 @@ def test_friends_who_pay_at_once_are_all_rewarded(till: Growth) -> None:
     left = list(friends)
     charges = at_once(lambda: till.pay(left.pop(), RUB), len(friends))
     assert all(isinstance(charge, str) for charge in charges), charges
-    eventually(lambda: till.bot.balance(inviter["id"]) == REWARD * len(friends))
+    wait_until(lambda: till.bot.balance(inviter["id"]) == REWARD * len(friends))
     assert stats(till, inviter) == (5, 5, REWARD * 5)
 
 
@@ -121,7 +122,7 @@ def refund(till: Growth, user: dict[str, Any], charge: str) -> None:
     before = till.bot.balance(user["id"])
     payer = {"user_id": int(user["telegramId"]), "telegram_payment_charge_id": charge}
     assert till.world.call_bot("refundStarPayment", **payer) is True
-    eventually(lambda: till.bot.balance(user["id"]) == before - TOKENS)
+    wait_until(lambda: till.bot.balance(user["id"]) == before - TOKENS)
 
 
 def test_nobody_is_invited_by_himself_or_later_or_in_a_circle(till: Growth) -> None:
@@ -138,10 +139,10 @@ def test_nobody_is_invited_by_himself_or_later_or_in_a_circle(till: Growth) -> N
 @pytest.fixture
 def soon(growth: Growth) -> Iterator[Lottery]:
     """To come in an hour; nothing else runs, and no job is waiting."""
+    end_lotteries()
     with transaction() as session:
         later = now().replace(year=2099)
         session.execute(update(Job).where(Job.status == "queued").values(run_at=later))
-        session.execute(update(Lottery).where(Lottery.drawn_at.is_(None)).values(canceled_at=now()))
         lottery = lotteries.create(
             session,
             title="Осенний розыгрыш",
@@ -179,7 +180,7 @@ def test_a_lottery_is_drawn_in_time_once_and_provably(growth: Growth, soon: Lott
     refuse_all(growth, people[0])
     assert not listed(growth, soon).keys() & {"seed", "winners", "drawnAt"}
     with growth.worker(), growth.worker():
-        eventually(lambda: "winners" in listed(growth, soon), 30)
+        wait_until(lambda: "winners" in listed(growth, soon), 30)
 
     drawn = listed(growth, soon)
     assert drawn["seedHash"] == shown["seedHash"]

@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,8 +18,8 @@ import pytest
 import requests
 
 from db.embedded import free_port, running_url
+from tests.wire import ROOT, wait_until
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 60
 
 
@@ -86,13 +85,6 @@ def alive(pids: list[int]) -> list[int]:
         check=False,
     )
     return [int(line.split()[0]) for line in states.stdout.splitlines() if "Z" not in line]
-
-
-def eventually(fact: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while not (holds := fact()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return holds
 
 
 def refuses_connections(url: str) -> bool:
@@ -173,7 +165,7 @@ def test_killed_itself_it_leaves_nothing_and_the_next_one_starts(state: Path) ->
         told(process)
         parts = children(process.pid)
         process.kill()
-        assert eventually(lambda: alive(parts) == [])
+        wait_until(lambda: alive(parts) == [], SECONDS)
     with run(state) as process:
         told(process)
 

@@ -9,8 +9,7 @@ import json
 import re
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import fields
 from pathlib import Path
@@ -24,11 +23,11 @@ import requests
 import demo
 from db import cluster
 from demo import __main__ as story
-from demo import results
 from local import Stack
 from settings import PROVIDERS, Settings
 from tests.live import Bot, done, order, refused
 from tests.till import signed
+from tests.wire import wait_until
 
 # Names of members, form fields and headers whose values nobody may find in a log.
 PRIVATE = {
@@ -125,13 +124,9 @@ def stack() -> Iterator[Stack]:
 
 @pytest.mark.timeout(300)
 def test_no_log_of_a_whole_story_holds_a_secret_or_anything_personal(
-    stack: Stack, overheard: Overheard, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, overheard: Overheard, tmp_path: Path
 ) -> None:
-    for name in ("VIDEO", "RESTORED"):
-        kept = stack.settings.state_dir / getattr(demo, name).name
-        for module in (story, results):
-            monkeypatch.setattr(module, name, kept)
-    story.play(stack)
+    story.play(stack, tmp_path)
     bot = Bot(stack.url, stack.api_key)
     with bot.session:
         refuse_all_sorts(stack, bot)
@@ -258,13 +253,6 @@ def texts(stack: Stack) -> dict[str, str]:
 def status_of(bot: Bot, job: dict[str, Any]) -> str:
     status: str = done(bot.get(f"/jobs/{job['id']}"), 200)["status"]
     return status
-
-
-def wait_until(fact: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "took too long"
-        time.sleep(0.1)
 
 
 TRUNCATED = demo.PORTRAIT.read_bytes()[:9000]

@@ -9,13 +9,13 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import update
 
 from db import transaction
 from db.models import Lottery
 from db.types import now
 from services import lotteries
 from services.lotteries import Prize
+from tests.factories import end_lotteries
 from tests.live import Bot, done, refused, unchanged
 from tests.threads import at_once
 
@@ -26,8 +26,7 @@ ME = "/lotteries/entries/me"
 @pytest.fixture
 def nothing_runs(database: str) -> None:
     """Whatever other tests started is over."""
-    with transaction() as session:
-        session.execute(update(Lottery).where(Lottery.drawn_at.is_(None)).values(canceled_at=now()))
+    end_lotteries()
 
 
 @pytest.fixture

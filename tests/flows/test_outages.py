@@ -34,6 +34,7 @@ from services import catalog
 from tests import live, wire
 from tests.live import Bot, Server, done, order, refused
 from tests.load import CLIENTS, PHOTO, PRICE, RECOVERY_SECONDS, TOKENS, Load
+from tests.wire import wait_until
 
 ANSWER_SECONDS = 6  # a wait for a connection and a statement, and a slow machine
 MANY = 20  # orders: enough for each client to have been hit
@@ -130,14 +131,14 @@ def test_without_its_database_the_worker_waits_and_then_does_every_job_once(worl
     with load.running():
         load.wait_for(MANY)
     with quick_worker(world) as process:
-        wait_until(lambda: load.done() > 0)
+        wait_until(lambda: load.done() > 0, RECOVERY_SECONDS)
         world.postgres.kill()
         time.sleep(1)
         world.postgres.start()
-        wait_until(lambda: load.done() == len(load.orders))
+        wait_until(lambda: load.done() == len(load.orders), RECOVERY_SECONDS)
         assert process.poll() is None
     # The server slept through it: whoever asks first finds its old connection dead.
-    wait_until(lambda: world.bot.get("/health/ready").ok)
+    wait_until(lambda: world.bot.get("/health/ready").ok, RECOVERY_SECONDS)
     load.require_everything_kept()
 
 
@@ -146,13 +147,6 @@ def park_jobs(engine: Engine) -> None:
     parked = update(Job).where(Job.status == "queued").values(run_at=now().replace(year=2099))
     with Session(engine) as session, session.begin():
         session.execute(parked)
-
-
-def wait_until(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + RECOVERY_SECONDS
-    while not fact():
-        assert time.monotonic() < deadline, "took too long"
-        time.sleep(0.05)
 
 
 @contextmanager

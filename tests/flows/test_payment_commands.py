@@ -16,7 +16,8 @@ from services import operations
 from tests.command_line import CommandLine, command_line
 from tests.factories import make_image
 from tests.live import done, refused, unchanged
-from tests.till import RUB, TOKENS, Till, wait_until
+from tests.till import RUB, TOKENS, Till
+from tests.wire import wait_until
 
 NOBODY = str(uuid4())
 

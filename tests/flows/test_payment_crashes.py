@@ -6,7 +6,6 @@ until they are acknowledged. In the end nothing is lost, and nothing has happene
 
 from __future__ import annotations
 
-import random
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,7 +27,8 @@ from db import transaction
 from db.models import IdempotencyKey, Job, Payment, Transaction
 from tests import till as tills
 from tests.live import done, order
-from tests.till import PROVIDERS, TOKENS, Till, wait_until
+from tests.till import PROVIDERS, TOKENS, Till
+from tests.wire import wait_until
 
 SECONDS = 14.0
 CLIENTS = 6
@@ -47,8 +48,9 @@ def till(database: str, tmp_path: Path) -> Iterator[Till]:
 class Shoppers:
     """Customers who order, pay and sometimes get a part back, each until told to stop."""
 
-    def __init__(self, till: Till) -> None:
+    def __init__(self, till: Till, chance: Random) -> None:
         self.till = till
+        self._chance = chance
         self.picture = done(till.bot.upload(PHOTO), 201)["id"]
         self.users = [till.customer() for _ in range(CLIENTS)]
         self.answers: dict[str, set[str]] = defaultdict(set)  # Idempotency-Key -> ids heard
@@ -71,14 +73,14 @@ class Shoppers:
                 thread.result()
 
     def _shop(self, user: dict[str, Any]) -> None:
-        for provider in cycle(random.sample(PROVIDERS, 3)):
+        for provider in cycle(self._chance.sample(PROVIDERS, 3)):
             if self.stopping.is_set():
                 return
             self._insist("/jobs", order(user["id"], self.picture))
             wish = {"userId": user["id"], "provider": provider, "amountRub": tills.RUB}
             intent = self._insist("/payments/intents", wish)
             self.intents[intent["id"]] = intent
-            if random.random() < 0.9:
+            if self._chance.random() < 0.9:
                 self._pay(user, intent)
 
     def _pay(self, user: dict[str, Any], intent: dict[str, Any]) -> None:
@@ -86,7 +88,7 @@ class Shoppers:
         if told["status"] in ("timeout", "refused"):
             return  # the bot was dead for too long; nobody's money has moved
         self.paid[intent["id"]] += 1
-        if intent["provider"] == "yookassa" and random.random() < 0.5:
+        if intent["provider"] == "yookassa" and self._chance.random() < 0.5:
             self.till.cabinet_refund(intent, REFUND_MINOR)
             self.refunded.add(intent["id"])
 
@@ -98,12 +100,12 @@ class Shoppers:
             heard = self._try(path, body, key)
             if heard is not None:
                 self.answers[key].add(heard["id"])
-                if answer is not None or random.random() < 0.8:
+                if answer is not None or self._chance.random() < 0.8:
                     return heard
                 answer = heard
             self.repeats += attempt > 0
             assert time.monotonic() < deadline, f"{path} is never acknowledged"
-            time.sleep(random.uniform(0, 0.2))
+            time.sleep(self._chance.uniform(0, 0.2))
         raise AssertionError
 
     def _try(self, path: str, body: dict[str, Any], key: str) -> dict[str, Any] | None:
@@ -120,17 +122,20 @@ class Shoppers:
 class Reaper:
     """Ends processes without warning, and starts them again."""
 
-    def __init__(self, till: Till) -> None:
+    def __init__(self, till: Till, chance: Random) -> None:
         self.kills: Counter[str] = Counter()
         self._till = till
+        self._chance = chance
         self._crew = [self._hire() for _ in range(2)]
 
     def strike(self, progress: Callable[[], int]) -> None:
         """One of them dies at a random moment after some work: starting up, it proves nothing."""
         before = progress()
         wait_until(lambda: progress() > before, PATIENCE_SECONDS)
-        time.sleep(random.uniform(0, 0.4))
-        (what,) = random.choices((self._server, self._server_process, self._worker), (1, 2, 2))
+        time.sleep(self._chance.uniform(0, 0.4))
+        (what,) = self._chance.choices(
+            (self._server, self._server_process, self._worker), (1, 2, 2)
+        )
         self.kills[what.__name__.strip("_")] += 1
         what()
 
@@ -146,7 +151,7 @@ class Reaper:
 
     def _server_process(self) -> None:
         if workers := self._till.server.workers():
-            random.choice(workers).kill()
+            self._chance.choice(workers).kill()
 
     def _worker(self) -> None:
         victim = self._crew.pop(0)
@@ -174,8 +179,8 @@ def rows_of(users: list[UUID]) -> tuple[dict[str, Payment], Counter[str], Counte
         return {str(each.id): each for each in payments}, purchases, Counter(dict(map(tuple, jobs)))
 
 
-def test_kill_9_loses_and_doubles_nothing(till: Till) -> None:
-    shoppers, reaper = Shoppers(till), Reaper(till)
+def test_kill_9_loses_and_doubles_nothing(till: Till, chance: Random) -> None:
+    shoppers, reaper = Shoppers(till, chance), Reaper(till, chance)
     users = [UUID(user["id"]) for user in shoppers.users]
     deadline = time.monotonic() + SECONDS
     try:

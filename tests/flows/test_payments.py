@@ -13,7 +13,8 @@ from db.types import now
 from tests.factories import make_image
 from tests.live import Bot, done, refused, unchanged
 from tests.threads import at_once
-from tests.till import PROVIDERS, RUB, STARS, TOKENS, Till, wait_until
+from tests.till import PROVIDERS, RUB, STARS, TOKENS, Till
+from tests.wire import wait_until
 
 ANIMATE = 10
 

@@ -20,7 +20,8 @@ from db.types import now
 from services import ledger, operations, payments, settlement
 from tests.live import done, refused, unchanged
 from tests.threads import at_once
-from tests.till import OPTIONS, PROVIDERS, TOKENS, Till, wait_until
+from tests.till import OPTIONS, PROVIDERS, TOKENS, Till
+from tests.wire import wait_until
 
 CREATE = {
     "yookassa": ("create_payment", "/yookassa/v3/payments"),

@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from tests.factories import balance, make_user
-from tests.flows.test_worker import PRICE, _empty_queue, start_worker, wait_until
+from tests.flows.test_worker import PRICE, _empty_queue, start_worker
 from tests.live import Bot, done
+from tests.wire import wait_until
 
 __all__ = ["_empty_queue"]
 

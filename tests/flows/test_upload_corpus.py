@@ -16,6 +16,7 @@ from tests.live import Bot, done, refused, unchanged
 from tests.wire import ROOT
 
 JPEG = "image/jpeg"
+KEY = r"image/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jpeg"
 
 
 @pytest.fixture
@@ -125,11 +126,15 @@ def test_no_name_leads_anywhere(bot: Bot, plain: requests.Session, name: str) ->
     wish = {"type": "image", "fileName": name, "contentType": JPEG}
     presigned = bot.post("/data/presign", wish)
     assert presigned.status_code in (200, 400), presigned.text
-    kept = int(answer.status_code == 201)
+    kept, keys = int(answer.status_code == 201), []
+    if kept:
+        keys.append(answer.json()["s3Url"].removeprefix("file://storage/"))
     if presigned.status_code == 200:
+        keys.append(presigned.json()["fields"]["key"])
         sent = send(plain, presigned.json(), photo, name)
         assert sent.status_code in (204, 400), sent.text
         kept += int(sent.status_code == 204)
+    assert all(re.fullmatch(KEY, key) for key in keys)
     for link in [answer.json()["publicS3Url"]] if answer.status_code == 201 else []:
         require_harmless(plain.get(link, timeout=30), JPEG)
     fresh = files_of_ours() - before

@@ -30,8 +30,8 @@ from tests.till import (
     TOKENS,
     Till,
     signed,
-    wait_until,
 )
+from tests.wire import wait_until
 
 STRIPE_SECRET = OPTIONS.stripe_webhook_secrets[0]
 TELEGRAM_SECRET = OPTIONS.telegram_webhook_secret

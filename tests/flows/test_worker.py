@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from db.types import now
 from providers import instances
 from services import data, funding, jobs, ledger
 from tests.factories import balance, make_job, make_user
+from tests.wire import wait_until
 
 ROOT = Path(__file__).parents[2]
 PRICE = 5
@@ -72,14 +72,7 @@ def hurry_retries() -> None:
         funding.announce(session)
 
 
-def wait_until(condition, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "took too long"
-        time.sleep(0.05)
-
-
-def test_kill_9_of_workers_under_load_loses_no_job_and_no_token():
+def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance):
     users = [make_user(PRICE * 15) for _ in range(4)]
     picture = stored_image(b"risky")
     ordered = [make_job(user.id, data_id=picture.id).id for user in users for _ in range(15)]
@@ -90,8 +83,8 @@ def test_kill_9_of_workers_under_load_loses_no_job_and_no_token():
         while (left := live_jobs()) and time.monotonic() < deadline:
             # Until it has worked a little: a worker that dies in its imports proves nothing.
             wait_until(lambda: hurry_retries() or live_jobs() < left, 30)
-            time.sleep(random.uniform(0, 0.5))
-            victim = random.randrange(len(crew))
+            time.sleep(chance.uniform(0, 0.5))
+            victim = chance.randrange(len(crew))
             crew[victim].kill()
             crew[victim].wait()
             kills += 1

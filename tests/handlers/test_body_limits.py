@@ -7,7 +7,6 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from uuid import UUID
 
@@ -20,7 +19,6 @@ from spec.bodies import DRAIN_BYTES, JSON_LIMIT, UNAUTHENTICATED_JSON_LIMIT
 from spec.forms import OVERHEAD
 from spec.operations import JSON, Operation, operations_of
 from spec.validation import IGNORED_BODY
-from tests import wire
 from tests.wire import Answer, Server, compose
 
 MIB = 1024 * 1024
@@ -88,14 +86,6 @@ def read(connection: socket.socket) -> Answer:
 def require_too_large(answer: Answer, limit: int) -> None:
     assert (answer.status, answer.json["code"]) == (413, "payload_too_large")
     assert answer.json["details"] == {"maxBytes": limit}
-
-
-@pytest.fixture(scope="module")
-def storing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that keeps files itself."""
-    folder = tmp_path_factory.mktemp("storing")
-    with wire.serve("tests.stubs:create()", folder, S3_BUCKET="") as running:
-        yield running
 
 
 class Memory:

@@ -8,8 +8,6 @@ import json
 import os
 import re
 import socket
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,11 +27,9 @@ FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[wire.Server]:
+def server(storing: wire.Server) -> wire.Server:
     """A server that keeps files itself."""
-    folder = tmp_path_factory.mktemp("files")
-    with wire.serve("tests.stubs:create()", folder, S3_BUCKET="") as running:
-        yield running
+    return storing
 
 
 @pytest.fixture(scope="module")
@@ -214,8 +210,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(server: wire.Server, store: Di
     request = wire.compose("POST", "/storage/upload", body, FORM, key=None)
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(request[:500_000])
-        assert _soon(lambda: len(incoming(server.state_dir)) == 1)
-    assert _soon(lambda: incoming(server.state_dir) == [])
+        wire.wait_until(lambda: len(incoming(server.state_dir)) == 1)
+    wire.wait_until(lambda: incoming(server.state_dir) == [])
     assert store.head(form.fields["key"]) is None
 
 
@@ -227,8 +223,8 @@ def test_a_download_that_breaks_off_leaves_no_file_open(
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(wire.compose("GET", url, key=None))
         assert connection.recv(100_000).startswith(b"HTTP/1.1 200")
-        assert _soon(lambda: _open_objects(server) == 1)
-    assert _soon(lambda: _open_objects(server) == 0)
+        wire.wait_until(lambda: _open_objects(server) == 1)
+    wire.wait_until(lambda: _open_objects(server) == 0)
 
 
 class Scripted:
@@ -300,13 +296,6 @@ def test_a_full_disk_is_told_as_temporary(
     assert (status, error["code"]) == (503, "storage_unavailable")
     assert int(headers[b"retry-after"]) > 0
     assert str(local._incoming) not in json.dumps(error)
-
-
-def _soon(condition: Any) -> bool:
-    deadline = time.monotonic() + 8
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return bool(met)
 
 
 def _open_objects(server: wire.Server) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +12,6 @@ import pytest
 from providers.storage.disk import DiskStorage
 from spec import CONTRACT
 from spec.operations import operations_of
-from tests import wire
 from tests.stubs import BEHAVIOURS
 from tests.wire import KEY, Answer, Server
 
@@ -86,14 +84,6 @@ ANSWERS: dict[str, tuple[tuple[str, str, bytes, dict[str, str], str | None], int
     "a wrong link": (("GET", "/storage/objects/x", b"", {}, None), 403, "the API"),
     "a wrong form": (("POST", "/storage/upload", b"", {}, None), 400, "the API"),
 }
-
-
-@pytest.fixture(scope="module")
-def storing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that keeps files itself."""
-    folder = tmp_path_factory.mktemp("headers")
-    with wire.serve("tests.stubs:create()", folder, S3_BUCKET="") as running:
-        yield running
 
 
 def require_safe(answer: Answer, policy: str) -> None:

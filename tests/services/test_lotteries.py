@@ -20,7 +20,7 @@ from errors import ApiError
 from services import draws, lotteries, registration
 from services.draws import Ticket
 from services.lotteries import Prize
-from tests.factories import balance, make_user
+from tests.factories import balance, end_lotteries, make_user
 from tests.threads import at_once
 
 PRIZES = [Prize("Главный приз", 1, Decimal(50)), Prize("Ещё приз", 2, Decimal("0.5"))]
@@ -30,8 +30,8 @@ PRIZES = [Prize("Главный приз", 1, Decimal(50)), Prize("Ещё при
 def lottery(database):
     """The one current lottery; whatever ran before is over."""
     moment = now()
+    end_lotteries()
     with transaction() as session:
-        session.execute(update(Lottery).where(Lottery.drawn_at.is_(None)).values(canceled_at=now()))
         return lotteries.create(
             session,
             title="Осень",
@@ -250,8 +250,7 @@ def test_the_draw_is_fair_by_tickets():
 
 
 def test_registration_outside_a_lottery_counts_nowhere(database):
-    with transaction() as session:
-        session.execute(update(Lottery).where(Lottery.drawn_at.is_(None)).values(canceled_at=now()))
+    end_lotteries()
     inviter = make_user()
     with transaction() as session:
         registration.register_or_log_in(session, uuid4().hex, ref_code=inviter.ref_code)

@@ -5,13 +5,13 @@ PostgreSQL ends a circle of waiting transactions by failing one of them; here no
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from random import Random
 from uuid import UUID, uuid4
 
 from psycopg2 import errorcodes
@@ -25,7 +25,7 @@ from errors import ApiError
 from providers.payments import Notice, Outcome
 from services import grants, jobs, ledger, lotteries, payments, settlement
 from services.lotteries import Prize
-from tests.factories import make_image, make_job, make_user
+from tests.factories import end_lotteries, make_image, make_job, make_user
 
 SECONDS, THREADS = 3.0, 8
 OUTCOMES = [*Outcome]
@@ -51,7 +51,7 @@ def opened(user_id: UUID) -> Payment:
         )
 
 
-def told(payment: Payment, outcome: Outcome, event_id: str) -> Notice:
+def told(payment: Payment, outcome: Outcome, event_id: str, *, refunded_minor: int = 0) -> Notice:
     """What Stripe says about it."""
     return Notice(
         provider="stripe",
@@ -61,7 +61,7 @@ def told(payment: Payment, outcome: Outcome, event_id: str) -> Notice:
         payment_id=payment.id,
         amount_minor=payment.asked_minor,
         currency="RUB",
-        refunded_minor=random.randrange(payment.asked_minor),
+        refunded_minor=refunded_minor,
         refund_reference=uuid4().hex,
     )
 
@@ -83,7 +83,8 @@ def waits_for_money(user_id: UUID, picture: UUID) -> UUID:
 class Crowd:
     """A chain of invitations, each of its people with payments and orders."""
 
-    def __init__(self) -> None:
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
         self.picture = make_image().id
         self.users = [make_user()]
         for _ in range(3):
@@ -94,10 +95,10 @@ class Crowd:
     def act(self, until: float) -> None:
         """Do this and that until then."""
         while time.monotonic() < until:
-            self.deadlocks += deadlocked(random.choice(self.acts()))
+            self.deadlocks += deadlocked(self._chance.choice(self.acts()))
 
     def acts(self) -> list[Callable[[], object]]:
-        payment, user = random.choice(self.payments), random.choice(self.users)
+        payment, user = self._chance.choice(self.payments), self._chance.choice(self.users)
         return [
             partial(self.settle, payment),
             partial(self.settle, payment),
@@ -111,8 +112,9 @@ class Crowd:
         ]
 
     def settle(self, payment: Payment) -> None:
-        event_id = f"{payment.id}:{random.randrange(20)}"  # mostly repeats
-        settle(told(payment, random.choice(OUTCOMES), event_id))
+        event_id = f"{payment.id}:{self._chance.randrange(20)}"  # mostly repeats
+        refunded = self._chance.randrange(payment.asked_minor)
+        settle(told(payment, self._chance.choice(OUTCOMES), event_id, refunded_minor=refunded))
 
     def refuse(self, payment: Payment) -> None:
         with transaction() as session:
@@ -137,7 +139,7 @@ class Crowd:
 
     def order_and_cancel(self, user_id: UUID) -> None:
         job_id = waits_for_money(user_id, self.picture)
-        if random.random() < 0.5:
+        if self._chance.random() < 0.5:
             with transaction() as session:
                 jobs.cancel(session, job_id)
 
@@ -149,8 +151,8 @@ class Crowd:
             payments.claim_due(session, now=now() + payments.FIRST_CHECK)
 
 
-def test_nobody_waits_in_a_circle() -> None:
-    crowd, until = Crowd(), time.monotonic() + SECONDS
+def test_nobody_waits_in_a_circle(chance: Random) -> None:
+    crowd, until = Crowd(chance), time.monotonic() + SECONDS
     with ThreadPoolExecutor(THREADS) as pool:
         for acting in [pool.submit(crowd.act, until) for _ in range(THREADS)]:
             acting.result()
@@ -186,10 +188,8 @@ def test_unpaid_orders_are_closed_while_friends_of_their_owners_pay() -> None:
 
 def test_a_lottery_is_drawn_while_friends_of_its_winners_pay() -> None:
     for day in range(1, 5):
+        end_lotteries()
         with transaction() as session:
-            session.execute(
-                update(Lottery).where(Lottery.drawn_at.is_(None)).values(canceled_at=now())
-            )
             lottery = lotteries.create(
                 session,
                 title="Осень",

@@ -26,12 +26,10 @@ START_SECONDS = 90
 
 
 @pytest.fixture(scope="session")
-def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DiskStorage]:
+def disk(storing: wire.Server) -> DiskStorage:
     """The store of a server that runs with the whole middleware stack in a process of its own."""
-    folder = tmp_path_factory.mktemp("disk")
-    with wire.serve("tests.stubs:create()", folder, S3_BUCKET="") as server:
-        base_url = f"http://127.0.0.1:{server.port}/api/storage"
-        yield DiskStorage(folder / "files", base_url=base_url)
+    base_url = f"http://127.0.0.1:{storing.port}/api/storage"
+    return DiskStorage(storing.state_dir / "files", base_url=base_url)
 
 
 @pytest.fixture(scope="session")
