@@ -70,7 +70,7 @@ var/judge/venv/.installed: judge/requirements.txt | .venv/.dev
 	@$(BIN)/uv pip sync --quiet --require-hashes --python var/judge/venv/bin/python $<
 	@touch $@
 
-audit: .venv/.dev var/audit/venv/.installed ## Ask OSV for known vulnerabilities of all that is pinned (needs the internet)
+audit: .venv/.dev var/audit/venv/.installed ## Ask OSV for known vulnerabilities of all Python packages but training/ (needs the internet)
 	@$(BIN)/python -m judge.audit $(ARGS)
 
 var/audit/venv/.installed: judge/audit.txt | .venv/.dev
@@ -85,6 +85,7 @@ lock: .venv/.dev ## Pin what setup.cfg asks for in requirements*.txt (ARGS=--upg
 	$(LOCK) --extra engine -o requirements.txt
 	$(LOCK) --extra engine --extra embedded -o requirements-local.txt
 	$(LOCK) --extra engine --extra embedded --extra dev --extra s3-test -o requirements-dev.txt
+	$(LOCK) --extra bench --constraint requirements-dev.txt -o bench/requirements.txt
 
 migration: .venv/.dev ## Draft a migration from the models: make migration NAME="add what" (needs make run)
 	@test -n "$(NAME)" || { echo 'Say what it does: make migration NAME="add what"' >&2; exit 1; }
@@ -129,7 +130,7 @@ PIP := PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip --quiet --disable-pip-ve
 
 # Peers of `make bench` have a folder of their own: .venv is kept to its lock file.
 .venv/peers: bench/requirements.txt | .venv/.dev
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target $@ -r $<
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target $@ --require-hashes -r $<
 	@touch $@
 
 # The pin and hashes of uv are those of requirements-dev.txt.
