@@ -81,7 +81,7 @@ def main(rounds: int, to_docs: bool) -> None:
     text = _text(jobs)
     click.echo(text)
     if to_docs:
-        put("engine", "Engine", text)
+        put("engine", text)
 
 
 def _measured(service: str, sample: str, rounds: int) -> Job:

@@ -111,7 +111,7 @@ def main(to_docs: bool) -> None:
     text = _text(costs, reads)
     click.echo(text)
     if to_docs:
-        put("files", "Uploads and downloads", text)
+        put("files", text)
     greedy = [cost.name for cost in costs[:2] if cost.growth_mib > ALLOWED_MIB]
     for cost in greedy:
         click.echo(f"FAIL {cost}: more than {ALLOWED_MIB} MiB of memory", err=True)

@@ -25,7 +25,7 @@ class Run:
     errors: int
     cpu_ms: float  # for one request
     p50_ms: float
-    p99_ms: float
+    p99_ms: float | None  # pgbench does not tell
 
     @property
     def per_second(self) -> float:
@@ -81,7 +81,7 @@ def floor(script: Path, url: str, *, seconds: float) -> Run:
         errors=int(_number(r"failed transactions: (\d+)", outcome.stdout)),
         cpu_ms=0.0,
         p50_ms=_number(r"latency average = ([\d.]+)", outcome.stdout),
-        p99_ms=0.0,
+        p99_ms=None,
     )
 
 

@@ -1,8 +1,9 @@
-"""Puts what a bench has measured into docs/quality.md, between two comments of its own."""
+"""Puts what was measured into docs/quality.md, each between two comments of its own."""
 
 from __future__ import annotations
 
 import platform
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,17 +11,14 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "quality.md"
 
 
-def put(name: str, title: str, text: str) -> None:
-    """Replace the section of `name`, or add it at the end under `title`."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    section = f"{begin}\n{text.strip()}\n{end}"
-    page = PAGE.read_text("utf-8")
-    if begin in page:
-        before, _, rest = page.partition(begin)
-        page = before + section + rest.partition(end)[2]
-    else:
-        page = f"{page.rstrip()}\n\n## {title}\n\n{section}\n"
-    PAGE.write_text(page, "utf-8")
+def put(name: str, text: str, *, page: Path = PAGE) -> None:
+    """Replace what stands between the two comments of `name`. LookupError without them."""
+    begin, end = rf"<!-- {name}(?:: begin)? -->\n", rf"\n<!-- (?:/{name}|{name}: end) -->"
+    place = re.compile(f"({begin}).*?({end})", re.DOTALL)
+    old = page.read_text("utf-8")
+    if not place.search(old):
+        raise LookupError(f"{page} has no place for {name}")
+    page.write_text(place.sub(lambda found: found[1] + text.strip() + found[2], old), "utf-8")
 
 
 def about(command: str) -> str:

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import platform
-from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
-from typing import Any
 
 from bench.load import CONNECTIONS, Run
-from bench.operations import OPERATIONS
+from bench.page import DOCS, about, put
 from bench.servers import PROCESSES
 
-DOCS = Path(__file__).parents[1] / "docs"
-RUNS = Path(__file__).parents[1] / "var" / "bench" / "runs.json"
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 COLOURS = {"ours": "#2b7a4b", "fastapi": "#3f6fb5", "connexion": "#b5643f"}
 
 Results = dict[tuple[str, str], list[Run]]
-
-
-def merged(results: Results) -> Results:
-    """These runs and, for other operations, those of earlier measurements."""
-    known: dict[str, list[dict[str, Any]]] = json.loads(RUNS.read_text()) if RUNS.exists() else {}
-    measured = {operation for operation, _ in results}
-    known = {key: runs for key, runs in known.items() if key.split()[0] not in measured}
-    known |= {" ".join(key): [asdict(run) for run in runs] for key, runs in results.items()}
-    RUNS.parent.mkdir(parents=True, exist_ok=True)
-    RUNS.write_text(json.dumps(known))
-    order = [each.name for each in OPERATIONS]
-    keys = sorted((tuple(key.split()) for key in known), key=lambda key: order.index(key[0]))
-    return {(one, two): [Run(**run) for run in known[f"{one} {two}"]] for one, two in keys}
 
 
 def table(results: Results) -> str:
@@ -44,6 +22,7 @@ def table(results: Results) -> str:
     ]
     for (operation, server), runs in results.items():
         spent = [run.cpu_ms for run in runs]
+        slowest = [run.p99_ms for run in runs if run.p99_ms is not None]
         cpu = f"{median(spent):.2f} ({min(spent):.2f}-{max(spent):.2f})" if any(spent) else ""
         lines.append(
             f"| {operation} | {server} | {cpu}"
@@ -51,27 +30,20 @@ def table(results: Results) -> str:
             f" | {_ratio(results, operation, server, 'connexion', 'cpu_ms')}"
             f" | {median(run.per_second for run in runs):.0f}"
             f" | {_ratio(results, operation, server, 'pgbench', 'per_second')}"
-            f" | {median(run.p99_ms for run in runs):.0f}"
+            f" | {f'{median(slowest):.0f}' if slowest else ''}"
             f" | {sum(run.requests for run in runs)} | {sum(run.errors for run in runs)} |"
         )
     return "\n".join(lines)
 
 
 def write(results: Results, *, seconds: float) -> None:
-    """Put the table between the markers of docs/quality.md and the plot beside it."""
-    page = DOCS / "quality.md"
-    about = (
-        f"`make bench` on {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()},"
-        f" runs of {seconds:.0f} s, servers alternating, {CONNECTIONS} connections,"
+    """Put the table into docs/quality.md and the plot beside it."""
+    told = (
+        f"{about('make bench')}, runs of {seconds:.0f} s, servers alternating,"
+        f" {CONNECTIONS} connections,"
         f" {PROCESSES} processes per server; medians. CPU is that of the server's processes."
     )
-    section = f"{BEGIN}\n{about}\n\n{table(results)}\n\n![CPU for one request](speed.svg)\n{END}"
-    old = page.read_text() if page.exists() else "# Quality\n"
-    if BEGIN in old:
-        head, _, rest = old.partition(BEGIN)
-        page.write_text(head + section + rest.partition(END)[2])
-    else:
-        page.write_text(f"{old.rstrip()}\n\n## Speed\n\n{section}\n")
+    put("bench", f"{told}\n\n{table(results)}\n\n![CPU for one request](speed.svg)")
     (DOCS / "speed.svg").write_text(plot(results))
 
 

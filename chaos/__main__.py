@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import sys
 from pathlib import Path
 
 import click
 
+from bench.page import put
 from chaos.faults import FULL_SECONDS
-from chaos.report import Report
 from chaos.run import Run
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs/quality.md"
-PLACE = re.compile(r"<!-- chaos -->.*?<!-- /chaos -->", re.DOTALL)
 ROUNDS = 5
 SHOWN = 50  # losses
 
@@ -41,14 +38,8 @@ def main(seed: int | None, seconds: float, rounds: int, folder: Path) -> None:
         click.echo(f"LOST  {loss}")
     click.echo(f"{len(report.losses)} losses")
     if seconds >= FULL_SECONDS and rounds >= ROUNDS:
-        _publish(report)
+        put("chaos", report.markdown())
     sys.exit(bool(report.losses))
-
-
-def _publish(report: Report) -> None:
-    """The section between our markers of docs/quality.md; the rest of the page is not ours."""
-    section = f"<!-- chaos -->\n{report.markdown()}\n<!-- /chaos -->"
-    PAGE.write_text(PLACE.sub(lambda _: section, PAGE.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ ARGS names some of them; when all have judged, their table goes to docs/quality.
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import time
@@ -16,14 +15,12 @@ from itertools import chain
 
 import click
 
+from bench.page import put, table
 from db import cluster
 from judge import attacks, bots, clients, documents, payments
-from judge.verdicts import ROOT, WORK, FoundError
+from judge.verdicts import WORK, FoundError
 from local import Stack
 from settings import Settings
-
-PAGE = ROOT / "docs/quality.md"
-PLACE = re.compile(r"<!-- judge -->.*?<!-- /judge -->", re.DOTALL)
 
 READERS: Mapping[str, Callable[[], str]] = {
     "redocly": documents.redocly,
@@ -58,7 +55,7 @@ def main(names: tuple[str, ...]) -> None:
         else:
             verdicts[name] = verdict
     if len(verdicts) == len(NAMES):
-        _publish(verdicts)
+        put("judge", table(["Judge", "Verdict"], [[*each] for each in verdicts.items()]))
     sys.exit(found)
 
 
@@ -100,13 +97,6 @@ def _heard(name: str, judge: Callable[[], str]) -> str | None:
         return None
     click.echo(f"ok     {name:<22}  {time.monotonic() - started:4.0f} s  {verdict}")
     return verdict
-
-
-def _publish(verdicts: Mapping[str, str]) -> None:
-    """The table between our markers of docs/quality.md; the rest of the page is not ours."""
-    rows = "\n".join(f"| {name} | {verdict} |" for name, verdict in verdicts.items())
-    table = f"<!-- judge -->\n| Judge | Verdict |\n|---|---|\n{rows}\n<!-- /judge -->"
-    PAGE.write_text(PLACE.sub(lambda _: table, PAGE.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -73,7 +73,7 @@ class Visit:
     poor: list[str] = field(default_factory=list)
     middle: dict[str, str] = field(default_factory=dict)  # cursors in the middle of lists
     made: dict[str, list[Any]] = field(default_factory=dict)
-    _turns: Any = field(default_factory=itertools.count)
+    _turns: Iterator[int] = field(default_factory=itertools.count)
 
     def user(self) -> str:
         """The next one of the sample."""
@@ -201,7 +201,8 @@ def _intent(v: Visit) -> None:
     v.keep("intents", (payment.id, reference))
 
 
-def _told(payment_id: UUID, reference: str, outcome: Outcome, **more: Any) -> None:
+def _told(payment: tuple[UUID, str], outcome: Outcome, **more: Any) -> None:
+    payment_id, reference = payment
     notice = Notice(
         provider="stripe",
         event_id=uuid4().hex,
@@ -220,22 +221,22 @@ def _told(payment_id: UUID, reference: str, outcome: Outcome, **more: Any) -> No
 
 def _paid(v: Visit) -> None:
     payment = v.take("intents")
-    _told(*payment, Outcome.SUCCEEDED)
+    _told(payment, Outcome.SUCCEEDED)
     v.keep("paid", payment)
 
 
 def _refunded(v: Visit) -> None:
-    _told(*v.take("paid"), Outcome.REFUNDED, refunded_minor=100, refund_reference=uuid4().hex)
+    _told(v.take("paid"), Outcome.REFUNDED, refunded_minor=100, refund_reference=uuid4().hex)
 
 
 def _disputed(v: Visit) -> None:
     payment = v.take("paid")
-    _told(*payment, Outcome.DISPUTED)
-    _told(*payment, Outcome.DISPUTE_WON)
+    _told(payment, Outcome.DISPUTED)
+    _told(payment, Outcome.DISPUTE_WON)
 
 
 def _unpaid(v: Visit) -> None:
-    _told(*v.take("intents"), Outcome.EXPIRED)
+    _told(v.take("intents"), Outcome.EXPIRED)
 
 
 def _check_channel(v: Visit) -> None:

@@ -95,10 +95,10 @@ def _nodes(node: Node) -> Iterator[Node]:
 
 
 def _looked_at(node: Node) -> float:
-    dropped = sum(node.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
-    return (_rows(node) + dropped) * node.get("Actual Loops", 1)
+    removed = (node.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
+    return (_rows(node) + float(sum(removed))) * float(node.get("Actual Loops", 1))
 
 
 def _rows(node: Node) -> float:
     """What came out, or is expected to when nothing was run."""
-    return float(node.get("Actual Rows", node["Plan Rows"]))
+    return float(node["Actual Rows"] if "Actual Rows" in node else node["Plan Rows"])
