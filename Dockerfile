@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
 # The server, the worker and the operator's commands are one image:
-#   docker run livephoto-backend                       the server
-#   docker run livephoto-backend python worker.py      a worker
-#   docker run livephoto-backend python cli.py migrate
+#   docker run livephoto-backend                                       the server
+#   docker run --no-healthcheck livephoto-backend python worker.py     a worker
+#   docker run --no-healthcheck livephoto-backend python cli.py migrate
 
 FROM python:3.11-slim-bookworm AS packages
 
