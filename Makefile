@@ -70,7 +70,7 @@ var/judge/venv/.installed: judge/requirements.txt | .venv/.dev
 	@$(BIN)/uv pip sync --quiet --require-hashes --python var/judge/venv/bin/python $<
 	@touch $@
 
-audit: .venv/.dev var/audit/venv/.installed ## Ask OSV for known vulnerabilities of all Python packages but training/ (needs the internet)
+audit: .venv/.dev var/audit/venv/.installed ## Ask OSV for known vulnerabilities of the locked Python packages (needs the internet)
 	@$(BIN)/python -m judge.audit $(ARGS)
 
 var/audit/venv/.installed: judge/audit.txt | .venv/.dev
@@ -81,7 +81,7 @@ var/audit/venv/.installed: judge/audit.txt | .venv/.dev
 LOCK = $(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header $(ARGS)
 
-lock: .venv/.dev ## Pin what setup.cfg asks for in requirements*.txt (ARGS=--upgrade for newer ones)
+lock: .venv/.dev ## Pin what setup.cfg asks for in requirements*.txt, here and in bench/ (ARGS=--upgrade for newer ones)
 	$(LOCK) --extra engine -o requirements.txt
 	$(LOCK) --extra engine --extra embedded -o requirements-local.txt
 	$(LOCK) --extra engine --extra embedded --extra dev --extra s3-test -o requirements-dev.txt

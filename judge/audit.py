@@ -1,4 +1,5 @@
-"""`make audit`: known vulnerabilities of everything that is pinned, as OSV knows them today.
+"""`make audit`: known vulnerabilities of the Python packages that are locked with hashes, as OSV
+knows them today. The judges' npm packages and those of training/ are not asked about.
 
 Exit code 0: none. 1: some, printed with the versions that mend them. 2: nobody was asked, as the
 advisory service cannot be reached; that is no verdict.
@@ -17,8 +18,14 @@ import click
 
 ROOT = Path(__file__).parents[1]
 TOOL = ROOT / "var/audit/venv/bin/pip-audit"
-# The first has all that the server runs on, the engine, the tests; the others are these judges.
-PINNED = ("requirements-dev.txt", "judge/requirements.txt", "judge/audit.txt")
+# The first has all that the server runs on, the engine, the tests; the others are these judges and
+# the servers that ours is measured beside.
+PINNED = (
+    "requirements-dev.txt",
+    "judge/requirements.txt",
+    "judge/audit.txt",
+    "bench/requirements.txt",
+)
 SECONDS = 900
 
 
