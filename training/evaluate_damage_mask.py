@@ -22,7 +22,6 @@ from training.sources import HELD_OUT
 
 LONGEST_SIDE = 1000
 TILE, OVERLAP, MARGIN = 384, 32, 8
-STATES = ("sound", "aged", "scratched", "damaged")
 
 log = logging.getLogger("training")
 
