@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("commands", "handlers", "services", "providers", "spec", "db", "sandbox", "demo")
+# Beside what runs in production; benches and tests are long lists of cases.
+ASIDE = ("chaos", "judge", "training")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,15 @@ class Source:
 
 def sources() -> list[Source]:
     """What runs in production: the rooms and the files at the root."""
-    files = [*ROOT.glob("*.py"), *(f for room in ROOMS for f in (ROOT / room).rglob("*.py"))]
+    return _read([*ROOT.glob("*.py"), *(f for room in ROOMS for f in (ROOT / room).rglob("*.py"))])
+
+
+def sources_aside() -> list[Source]:
+    """What runs beside it."""
+    return _read([f for room in ASIDE for f in (ROOT / room).glob("*.py")])
+
+
+def _read(files: list[Path]) -> list[Source]:
     return [Source(str(f.relative_to(ROOT)), f.read_text("utf-8")) for f in sorted(files)]
 
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from errors import CODES
-from tests.house.code import Source, called, dotted, sources
+from tests.house.code import Source, called, dotted, sources, sources_aside
 
 SOURCES = sources()
 # Migrations are lists of what Alembic found, not logic.
 WRITTEN = [s for s in SOURCES if not s.name.startswith("db/migrations/versions/")]
+LIMITED = WRITTEN + sources_aside()
 
 # Blank lines are not counted.
 FILE_LINES = 300
@@ -140,7 +141,8 @@ def _findings(rule: Callable[[Source], Iterator[ast.AST]], source: Source) -> li
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_code_keeps_the_rule(rule: Callable[[Source], Iterator[ast.AST]]) -> None:
-    assert [spot for source in WRITTEN for spot in _findings(rule, source)] == [], rule.__doc__
+    looked_at = LIMITED if rule is long_functions else WRITTEN
+    assert [spot for source in looked_at for spot in _findings(rule, source)] == [], rule.__doc__
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -161,7 +163,7 @@ def test_every_way_past_the_ledger_is_found(statement: str) -> None:
 
 
 def test_files_are_short_enough_to_read() -> None:
-    lines = {s.name: sum(map(bool, map(str.strip, s.text.splitlines()))) for s in WRITTEN}
+    lines = {s.name: sum(map(bool, map(str.strip, s.text.splitlines()))) for s in LIMITED}
     assert {name: count for name, count in lines.items() if count > FILE_LINES} == {}
 
 
