@@ -1,0 +1,42 @@
+"""Operations that documents name are those of the contract."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from spec import CONTRACT
+from spec.operations import operations_of
+from tests.docs.test_commands import DOCUMENTS
+from tests.house.code import ROOT
+
+NAMED = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`\s?]*)[^`]*`")
+# Levers of the sandbox look alike and are no part of the contract.
+LEVERS = re.compile(r"^## Sandbox$.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+OPERATIONS = [
+    (each.method, re.sub(r"\{\w+\}", "[^/]+", each.path)) for each in operations_of(CONTRACT)
+]
+
+
+def unknown(text: str) -> list[str]:
+    """Those that are not in the contract; the prefix of all paths may be left out."""
+    return [
+        f"{method} {path}"
+        for method, path in NAMED.findall(text)
+        if not any(
+            method == known and re.fullmatch(pattern, f"/api/v1{path.removeprefix('/api/v1')}")
+            for known, pattern in OPERATIONS
+        )
+    ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_operation_that_a_document_names_is_in_the_contract(document: Path) -> None:
+    assert unknown(LEVERS.sub("", document.read_text("utf-8"))) == []
+
+
+def test_a_wrong_operation_is_found() -> None:
+    text = "`POST /jobs`, `GET /api/v1/jobs/{jobId}`, `GET /jobs?userId=7`, `DELETE /jobs`, `POST /job`"
+    assert unknown(text) == ["DELETE /jobs", "POST /job"]
