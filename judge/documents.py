@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -21,10 +23,10 @@ QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 def redocly() -> str:
     """Redocly's recommended rules; warnings are findings, too."""
     command = (NODE / "redocly", "lint", "../spec/openapi.yaml", "--config", "redocly.yaml")
-    said = run_tool(*command, "--format", "stylish", folder=HERE, changes=QUIET)
-    insist(not re.search(r"You have \d+ (error|warning)", said), said)
-    ignored = re.search(r"(\d+) problems? (?:is|are) explicitly ignored", said)
-    return f"0 errors, 0 warnings, {ignored.group(1) if ignored else 0} exceptions with a reason"
+    said = run_tool(*command, "--format", "json", folder=HERE, changes=QUIET)
+    totals = _report(said)["totals"]
+    insist(totals["errors"] == totals["warnings"] == 0, said)
+    return f"0 errors, 0 warnings, {totals['ignored']} exceptions with a reason"
 
 
 def spectral_oas() -> str:
@@ -66,6 +68,15 @@ def _spectral(ruleset: str) -> str:
     insist("No results" in said, said)
     exceptions = (HERE / ruleset).read_text("utf-8").count(': "off"')
     return f"0 errors, 0 warnings, {exceptions} exceptions with a reason"
+
+
+def _report(said: str) -> dict[str, Any]:
+    """The JSON among what a tool says; news about itself may stand before and after it."""
+    try:
+        report: dict[str, Any] = json.JSONDecoder().raw_decode(said, said.index("{"))[0]
+    except ValueError as error:
+        raise FoundError(said) from error
+    return report
 
 
 def _passed(said: str) -> str:
