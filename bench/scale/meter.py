@@ -50,11 +50,6 @@ class Comparison:
         """CPU of PostgreSQL, large to small."""
         return min(self.large.database_cpu) / min(self.small.database_cpu)
 
-    @property
-    def wall_ratio(self) -> float:
-        """Time of the whole call."""
-        return min(self.large.wall) / min(self.small.wall)
-
 
 class Probe:
     """The one connection by which a world is measured."""
