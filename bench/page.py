@@ -13,7 +13,7 @@ PAGE = DOCS / "quality.md"
 
 def put(name: str, text: str, *, page: Path = PAGE) -> None:
     """Replace what stands between the two comments of `name`. LookupError without them."""
-    begin, end = rf"<!-- {name}(?:: begin)? -->\n", rf"\n<!-- (?:/{name}|{name}: end) -->"
+    begin, end = rf"<!-- {name}: begin -->\n", rf"\n<!-- {name}: end -->"
     place = re.compile(f"({begin}).*?({end})", re.DOTALL)
     old = page.read_text("utf-8")
     if not place.search(old):
