@@ -20,7 +20,17 @@ from uuid import UUID, uuid4
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
-from sqlalchemy import create_engine, func, insert, literal, literal_column, select, text, update
+from sqlalchemy import (
+    create_engine,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, joinedload, sessionmaker
 
@@ -379,46 +389,56 @@ async def signed_event(request: Request, stripe_signature: Annotated[str, Header
 @app.post("/api/v1/webhooks/payments/stripe")
 def stripe_webhook(event: Annotated[StripeEvent, Depends(signed_event)], session: Db) -> Any:
     told = event.data.object
-    kept = (
-        session.scalar(
-            upsert(PaymentEvent)
-            .values(
-                provider="stripe",
-                event_key=event.id,
-                kind=event.type,
-                reference=told.id,
-                notice=event.model_dump(mode="json"),
-            )
-            .on_conflict_do_nothing()
-            .returning(PaymentEvent)
+    payment, has_inviter_to_thank = lock_payment(session, told) or (None, False)
+    state, reason = verdict(payment, told)
+    judged = {
+        "state": state,
+        "reason": reason,
+        "payment_id": payment and payment.id,
+        "applied_at": func.now(),
+    }
+    new = session.execute(
+        upsert(PaymentEvent)
+        .values(
+            provider="stripe",
+            event_key=event.id,
+            kind=event.type,
+            reference=told.id,
+            notice=event.model_dump(mode="json"),
+            **judged,
         )
-        or session.scalars(
+        .on_conflict_do_nothing()
+    )
+    if not new.rowcount:
+        known = session.scalars(
             select(PaymentEvent)
             .where(PaymentEvent.provider == "stripe", PaymentEvent.event_key == event.id)
             .with_for_update()
         ).one()
-    )
-    if kept.state in ("applied", "ignored"):
-        session.commit()
-        return {}
-    payment = lock_payment(session, told)
-    if payment is None:
-        kept.state, kept.reason = "parked", "unknown_reference"
-        session.commit()
-        return {}
-    if (told.amount_total, told.currency.upper()) != (payment.asked_minor, payment.asked_currency):
-        kept.state, kept.reason = "parked", "amount_mismatch"
-    elif payment.status == "pending" and told.payment_status == "paid":
+        if known.state in ("applied", "ignored"):
+            session.commit()
+            return {}
+        for column, value in judged.items():
+            setattr(known, column, value)
+    if payment is not None and state == "applied":
         credit(session, payment, told, event)
-        kept.state, kept.payment_id = "applied", payment.id
-    else:
-        kept.state = "ignored"
-    kept.applied_at = func.now()
+        if has_inviter_to_thank:
+            reward_inviter(session, payment)
     session.commit()
     return {}
 
 
-def lock_payment(session: Session, told: StripeSession) -> Payment | None:
+def verdict(payment: Payment | None, told: StripeSession) -> tuple[str, str | None]:
+    if payment is None:
+        return "parked", "unknown_reference"
+    if (told.amount_total, told.currency.upper()) != (payment.asked_minor, payment.asked_currency):
+        return "parked", "amount_mismatch"
+    if payment.status == "pending" and told.payment_status == "paid":
+        return "applied", None
+    return "ignored", None
+
+
+def lock_payment(session: Session, told: StripeSession) -> tuple[Payment, bool] | None:
     found = func.coalesce(
         *(
             select(Payment.id)
@@ -431,12 +451,14 @@ def lock_payment(session: Session, told: StripeSession) -> Payment | None:
             )
         )
     )
-    return session.scalar(
-        select(Payment)
+    invited = exists().where(Referral.invitee_id == Payment.user_id, ~Referral.invitee_paid)
+    row = session.execute(
+        select(Payment, invited.label("invited"))
         .join(User, User.id == Payment.user_id)
         .where(Payment.id == found)
         .with_for_update(key_share=True, of=[User, Payment])
-    )
+    ).one_or_none()
+    return row and (row.Payment, row.invited)
 
 
 def credit(session: Session, payment: Payment, told: StripeSession, event: StripeEvent) -> None:
@@ -469,7 +491,6 @@ def credit(session: Session, payment: Payment, told: StripeSession, event: Strip
     )
     if moved.has_waiting:
         start_waiting(session, payment.user_id, moved.balance_after)
-    reward_inviter(session, payment)
 
 
 def start_waiting(session: Session, user_id: UUID, balance: Decimal) -> None:
