@@ -78,25 +78,27 @@ def confirm(
     return confirmed or get(session, data_id)
 
 
-def usable_images(session: Session, items: list[dict[str, Any]]) -> None:
-    """Check that every item can be the input of a job; files are locked against deletion meanwhile.
+def ids_of(items: list[dict[str, Any]]) -> list[UUID]:
+    """The files among the inputs of a job."""
+    return [UUID(item["dataId"]) for item in items if "dataId" in item]
+
+
+def require_usable(items: list[dict[str, Any]], found: dict[str, list[str]] | None) -> None:
+    """Check that every item can be the input of a job; `found` is what FOUND gives for ids_of().
 
     What is behind a `url` only the worker will see. ApiError `data_not_found`,
     `data_not_confirmed`, `data_not_usable` (not an image, or not sent as one).
     """
     if any(item.get("type", "image") != "image" for item in items):
         raise ApiError("data_not_usable", details={"input": "must be of type image"})
-    data_ids = [UUID(item["dataId"]) for item in items if "dataId" in item]
-    kept = _KEPT_MEANWHILE.all(session, data_ids=data_ids) if data_ids else ()
-    found = {row.id: row for row in kept}
-    for data_id in data_ids:
-        row = found.get(data_id)
-        details = {"dataId": str(data_id)}
-        if row is None or row.status == "deleted":
+    for data_id in map(str, ids_of(items)):
+        status, kind = (found or {}).get(data_id, ("deleted", ""))
+        details = {"dataId": data_id}
+        if status == "deleted":
             raise ApiError("data_not_found", details=details)
-        if row.status != "confirmed":
+        if status != "confirmed":
             raise ApiError("data_not_confirmed", details=details)
-        if row.type != "image":
+        if kind != "image":
             raise ApiError("data_not_usable", details=details)
 
 
@@ -149,8 +151,16 @@ def _needed() -> ColumnElement[bool]:
 
 
 _ONE = Statement(select(*Data.columns()).where(Data.id == bindparam("data_id")))
-_KEPT_MEANWHILE = Statement(
+_KEPT = (
     select(Data.id, Data.status, Data.type)
     .where(Data.id == any_(bindparam("data_ids", type_=ARRAY(Uuid))))
     .with_for_update(read=True, key_share=True)
+    .subquery("kept")
 )
+# Status and type of `data_ids` by id, for the statement of an order: from then on until its end
+# nobody can delete them.
+FOUND = select(
+    func.jsonb_object_agg(
+        cast(_KEPT.c.id, Text), func.jsonb_build_array(_KEPT.c.status, _KEPT.c.type)
+    )
+).scalar_subquery()

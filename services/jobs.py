@@ -35,10 +35,10 @@ def create(
     """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
 
     ApiError `user_not_found`, `consent_required`, `service_unavailable_now` and those of
-    data.usable_images.
+    data.require_usable.
     """
-    terms = _terms(session, user_id, service_type)
-    data.usable_images(session, input)
+    terms = _terms(session, user_id, service_type, data.ids_of(input))
+    data.require_usable(input, terms.files)
     queued = terms.balance_tokens >= terms.price_tokens
     job_id = uuid4()
     order = {
@@ -150,9 +150,14 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _terms(session: Session, user_id: UUID, service_type: str) -> Record:
-    """What the user can spend and what the service costs; the user is locked, as by ledger.lock."""
-    terms = _TERMS.one_or_none(session, user_id=user_id, service_type=service_type)
+def _terms(session: Session, user_id: UUID, service_type: str, data_ids: list[UUID]) -> Record:
+    """What the user can spend, what the service costs and which of the files there are.
+
+    The user is locked, as by ledger.lock, and so are the files against deletion.
+    """
+    terms = _TERMS.one_or_none(
+        session, user_id=user_id, service_type=service_type, data_ids=data_ids
+    )
     if terms is None:
         raise ApiError("user_not_found")
     users.require_consent(terms.consent_pd)
@@ -168,6 +173,7 @@ _TERMS = Statement(
         GenerationModel.id.label("model_id"),
         GenerationModel.price_tokens,
         GenerationModel.price_rub,
+        data.FOUND.label("files"),
     )
     .outerjoin_from(
         User,

@@ -21,6 +21,8 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from sqlalchemy import (
+    Text,
+    cast,
     create_engine,
     exists,
     func,
@@ -165,10 +167,21 @@ def load_user(session: Session, user_id: UUID) -> User:
 
 
 def lock_with_price(
-    session: Session, user_id: UUID, service_type: str
-) -> tuple[User, GenerationModel]:
+    session: Session, user_id: UUID, service_type: str, data_ids: list[UUID]
+) -> tuple[User, GenerationModel, dict[str, list[str]] | None]:
+    kept = (
+        select(Data.id, Data.status, Data.type)
+        .where(Data.id.in_(data_ids))
+        .with_for_update(read=True, key_share=True)
+        .subquery("kept")
+    )
+    files = select(
+        func.jsonb_object_agg(
+            cast(kept.c.id, Text), func.jsonb_build_array(kept.c.status, kept.c.type)
+        )
+    ).scalar_subquery()
     row = session.execute(
-        select(User, GenerationModel)
+        select(User, GenerationModel, files.label("files"))
         .outerjoin(
             GenerationModel,
             (GenerationModel.service_type == service_type) & GenerationModel.is_default,
@@ -180,7 +193,7 @@ def lock_with_price(
         raise HTTPException(404, "user_not_found")
     if row.GenerationModel is None:
         raise HTTPException(409, "service_unavailable_now")
-    return row.User, row.GenerationModel
+    return row.User, row.GenerationModel, row.files
 
 
 def job_out(job: Job, result: Data | None) -> JobOut:
@@ -283,10 +296,12 @@ def list_jobs(
     dependencies=SECURED,
 )
 def create_job(body: JobIn, session: Db) -> Any:
-    user, model = lock_with_price(session, body.user_id, body.service_type)
+    wanted = [item.data_id for item in body.input if item.data_id]
+    user, model, files = lock_with_price(session, body.user_id, body.service_type, wanted)
     if current.require_consent and not user.consent_pd:
         raise HTTPException(403, "consent_required")
-    require_images(session, body.input)
+    if any((files or {}).get(str(each)) != ["confirmed", "image"] for each in wanted):
+        raise HTTPException(409, "data_not_usable")
     job = Job(
         user_id=user.id,
         model_id=model.id,
@@ -312,20 +327,6 @@ def create_job(body: JobIn, session: Db) -> Any:
         session.execute(text("NOTIFY jobs_queued"))
     session.commit()
     return job_out(job, None)
-
-
-def require_images(session: Session, items: list[InputItem]) -> None:
-    wanted = [item.data_id for item in items if item.data_id]
-    found = {
-        row.id: row
-        for row in session.scalars(
-            select(Data).where(Data.id.in_(wanted)).with_for_update(read=True, key_share=True)
-        )
-    }
-    for data_id in wanted:
-        row = found.get(data_id)
-        if row is None or row.status != "confirmed" or row.type != "image":
-            raise HTTPException(409, "data_not_usable")
 
 
 HAS_WAITING = literal_column(

@@ -67,6 +67,19 @@ def test_every_photo_of_a_live_order_stays_and_goes_when_the_order_has_ended(kep
     assert {status(photo.id) for photo in photos} == {"deleted"}
 
 
+def test_a_photo_that_an_order_is_about_to_take_stays(kept_for_a_day):
+    photo = make_image(created_at=THEN)
+    with transaction() as session:
+        jobs.create(
+            session,
+            make_user(100).id,
+            service_type="restore",
+            input=[{"type": "image", "dataId": str(photo.id)}],
+        )
+        expire(2)
+    assert status(photo.id) == "confirmed"
+
+
 def test_a_photo_named_in_capitals_stays_too(kept_for_a_day):
     photo = make_image(created_at=THEN)
     named = {"type": "image", "dataId": str(photo.id).upper()}
