@@ -24,7 +24,7 @@ from providers import instances
 from providers.storage import StorageUnavailable
 from providers.storage.disk import DiskStorage
 from services import media
-from settings import QUICK_THREADS, Settings
+from settings import QUICK_THREADS, WEBHOOK_THREADS, Settings
 from spec import CONTRACT, functions
 from spec.answers import Answers
 from spec.application import ContractApp
@@ -39,7 +39,9 @@ from spec.routing import ContractRouting, PrefixAlias
 from spec.validation import ContractValidation
 
 # Operations of these tags ask somebody outside, who may hang: they must not hold up the others.
-OUTWARD_TAGS = ("Data", "Payments", "Reviews", "Subscriptions", "Webhooks")
+OUTWARD_TAGS = ("Data", "Payments", "Reviews", "Subscriptions")
+# Nor must they hold up news of money, or a question that Telegram wants answered in ten seconds.
+WEBHOOKS_TAG = "Webhooks"
 # An overloaded server is alive, and must be able to say so.
 PROBES_TAG = "Ops"
 PROBE_THREADS = 2
@@ -90,6 +92,7 @@ def _functions(
 def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, Lane]:
     quick = Lane("quick", QUICK_THREADS)
     lanes = dict.fromkeys(OUTWARD_TAGS, Lane("outward", settings.server_threads))
+    lanes[WEBHOOKS_TAG] = Lane("webhook", WEBHOOK_THREADS)
     lanes[PROBES_TAG] = Lane("probe", PROBE_THREADS)
     return {each.operation_id: lanes.get(each.tag, quick) for each in described}
 

@@ -19,8 +19,9 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 # Whoever has a logger of his own: rooms, and the programs beside them.
 OURS = ("access", "handlers", "providers", "reconciler", "spec", "worker")
-# "Key (telegram_id)=(384726159) already exists." is how PostgreSQL explains an error.
-_DETAIL = re.compile(r"^DETAIL: .*$", re.MULTILINE)
+# "Key (telegram_id)=(384726159) already exists." is how PostgreSQL explains an error, and by
+# "LINE 1: ...SET username='anna', new_column..." it shows where one is.
+_TOLD = re.compile(r"^(DETAIL|LINE \d+): .*$", re.MULTILINE)
 
 EXCHANGE = "livephoto.exchange"
 
@@ -56,7 +57,7 @@ class Formatter(OrjsonFormatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 the name is logging's
         """The traceback of `ei`."""
-        return _DETAIL.sub("DETAIL: not told", logging.Formatter.formatException(self, ei))
+        return _TOLD.sub(r"\1: not told", logging.Formatter.formatException(self, ei))
 
 
 def configure(level: str) -> None:

@@ -18,13 +18,14 @@ from dotenv import dotenv_values
 
 from settings_rules import PROVIDERS, configured, contradictions, missing_for_production
 
-# Threads of a process for operations that only ask the database. Four serve as many reads, but a
-# quarter fewer orders (docs/adr/0010-speed.md).
+# Threads of a process for operations that only ask the database, and for webhooks.
 QUICK_THREADS = 8
+WEBHOOK_THREADS = 4
 
 __all__ = [
     "PROVIDERS",
     "QUICK_THREADS",
+    "WEBHOOK_THREADS",
     "Settings",
     "SettingsError",
     "configured",

@@ -10,10 +10,23 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from settings import Settings
 
-ENVIRONMENTS = ("development", "test", "production")
 PROVIDERS = ("yookassa", "stripe", "telegram")
-TELEGRAM_CURRENCIES = ("XTR", "RUB")
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+CHOICES = {
+    "environment": ("development", "test", "production"),
+    "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "engine": ("embedded",),
+    "default_provider": PROVIDERS,
+    "telegram_currency": ("XTR", "RUB"),
+}
+# A signed link of S3 lives a week at most; a form must not outlive the row of its file, which is
+# given up after a day.
+AT_MOST = {"port": 65535, "link_ttl_seconds": 604_800, "presign_ttl_seconds": 86_400}
+BONUSES = (
+    "welcome_bonus_tokens",
+    "channel_bonus_tokens",
+    "review_bonus_tokens",
+    "referral_bonus_tokens",
+)
 # Numbers of which none would stop the server, or a rule, altogether; others may be 0.
 AT_LEAST_ONE = (
     "port",
@@ -48,13 +61,11 @@ _CHATS = {
 
 def contradictions(settings: Settings) -> list[str]:
     """What cannot be meant, whatever the environment, one line each with its fix."""
-    problems = []
-    if settings.environment not in ENVIRONMENTS:
-        problems.append(f"ENVIRONMENT: must be one of {', '.join(ENVIRONMENTS)}")
-    if settings.log_level not in LOG_LEVELS:
-        problems.append(f"LOG_LEVEL: must be one of {', '.join(LOG_LEVELS)}")
-    if settings.default_provider not in PROVIDERS:
-        problems.append(f"DEFAULT_PROVIDER: must be one of {', '.join(PROVIDERS)}")
+    problems = [
+        f"{name.upper()}: must be one of {', '.join(choices)}"
+        for name, choices in CHOICES.items()
+        if getattr(settings, name) not in choices
+    ]
     if urlsplit(settings.server_url).scheme not in ("http", "https"):
         problems.append("SERVER_URL: must start with http:// or https://")
     if settings.min_payment_rub > settings.max_payment_rub:
@@ -123,8 +134,16 @@ def _wrong_numbers(settings: Settings) -> list[str]:
     problems = [
         f"{name.upper()}: must be 1 or more" for name in AT_LEAST_ONE if getattr(settings, name) < 1
     ]
-    if settings.port > 65535:
-        problems.append("PORT: must be 65535 or less")
+    problems += [
+        f"{name.upper()}: must be {most} or less"
+        for name, most in AT_MOST.items()
+        if getattr(settings, name) > most
+    ]
+    problems += [
+        f"{name.upper()}: tokens have two decimals"
+        for name in BONUSES
+        if getattr(settings, name) != round(getattr(settings, name), 2)
+    ]
     return problems
 
 
@@ -144,8 +163,6 @@ def _yookassa_contradictions(settings: Settings) -> list[str]:
 
 def _telegram_contradictions(settings: Settings) -> list[str]:
     problems = []
-    if settings.telegram_currency not in TELEGRAM_CURRENCIES:
-        problems.append(f"TELEGRAM_CURRENCY: must be one of {', '.join(TELEGRAM_CURRENCIES)}")
     if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
         problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
     if settings.telegram_rub_per_star <= 0:

@@ -2,8 +2,7 @@
 
 BEGIN goes with the first statement of a transaction, a write without a result with the next
 statement, and the last writes with COMMIT: in one message, which PostgreSQL works through in order
-and abandons at the first error. An order so needs five journeys instead of six, one with an
-Idempotency-Key six instead of ten, a paid event four instead of nine.
+and abandons at the first error.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def connect(url: str, *, pool_size: int) -> Engine:
 @cache
 def engine() -> Engine:
     """The engine of this process, made at its first use and so after gunicorn's fork."""
-    threads = settings.load().server_threads + settings.QUICK_THREADS
+    threads = settings.load().server_threads + settings.QUICK_THREADS + settings.WEBHOOK_THREADS
     return connect(database_url(), pool_size=threads)
 
 

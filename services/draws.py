@@ -57,8 +57,9 @@ def draw_due(session: Session, *, now: datetime) -> Lottery | None:
     won = _chosen(lottery, entries, _first_round(lottery))
     winners = select(LotteryEntry.user_id).where(LotteryEntry.id.in_(map(UUID, won.values())))
     ledger.lock_all(session, session.scalars(winners).all())
+    places = _places(lottery.prizes)
     for turn, entry_id in won.items():
-        _award(session, lottery, entry_id, turn)
+        _award(session, lottery, entry_id, turn, places[turn[1] - 1])
     session.flush()
     return lottery
 
@@ -79,7 +80,10 @@ def redraw(session: Session, lottery_id: UUID, place: int, *, reason: str) -> Lo
     won = _chosen(lottery, listed(session, lottery_id), [*past, turn])
     if turn not in won:
         raise ValueError("there is nobody left to draw from")
-    return _award(session, lottery, won[turn], turn, reason=reason)
+    entry = select(LotteryEntry.user_id).where(LotteryEntry.id == UUID(won[turn]))
+    ledger.lock(session, session.scalars(entry).one())
+    prize = _places(lottery.prizes)[place - 1]
+    return _award(session, lottery, won[turn], turn, prize, reason=reason)
 
 
 def listed(session: Session, lottery_id: UUID) -> list[Ticket]:
@@ -205,11 +209,13 @@ def _award(
     lottery: Lottery,
     entry_id: str,
     turn: Turn,
+    prize: tuple[str, Decimal],
     *,
     reason: str | None = None,
 ) -> LotteryWinner:
+    """The caller holds the winner's row, as funding.credit asks."""
     round, place = turn
-    title, tokens = _places(lottery.prizes)[place - 1]
+    title, tokens = prize
     winner = LotteryWinner(
         lottery_id=lottery.id,
         round=round,

@@ -42,6 +42,8 @@ def start_waiting(session: Session, user_id: UUID, *, balance: Decimal) -> None:
         if job.price_tokens <= balance:
             balance -= job.price_tokens
             reserve(session, job)
+    if waiting:
+        announce(session)
 
 
 def reserve(session: Session, job: Job) -> None:
@@ -54,7 +56,6 @@ def reserve(session: Session, job: Job) -> None:
     job.run_at = job.updated_at = func.now()
     session.flush()
     ledger.charge(session, job.user_id, job.price_tokens, job_id=job.id)
-    announce(session)
 
 
 def announce(session: Session) -> None:

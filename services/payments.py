@@ -34,7 +34,6 @@ class Offer:
     """What an amount of rubles buys."""
 
     tokens: Decimal
-    title: str
     tariff: Tariff | None
 
 
@@ -301,7 +300,7 @@ def _offer(session: Session, amount_rub: Decimal, plan: str | None) -> Offer:
         tariff = _tariff(session, plan)
         if amount_rub != tariff.cost_rub:
             raise ApiError("amount_mismatch", details={"costRub": _plain(tariff.cost_rub)})
-        return Offer(Decimal(tariff.monthly_tokens), tariff.title, tariff)
+        return Offer(Decimal(tariff.monthly_tokens), tariff)
     if not current.min_payment_rub <= amount_rub <= current.max_payment_rub:
         raise ApiError(
             "amount_out_of_range",
@@ -313,7 +312,7 @@ def _offer(session: Session, amount_rub: Decimal, plan: str | None) -> Offer:
     tokens = ledger.rounded(amount_rub / current.token_price_rub)
     if not 0 < tokens <= MAX_AMOUNT:
         raise ApiError("amount_out_of_range")
-    return Offer(tokens, f"{tokens} токенов", None)
+    return Offer(tokens, None)
 
 
 def _tariff(session: Session, plan: str) -> Tariff:

@@ -147,17 +147,25 @@ def _fault(payment: Record, notice: Notice) -> str | None:
         return "amount_mismatch"
     if notice.reference and payment.reference and notice.reference != payment.reference:
         return "reference_mismatch"
+    if _is_another_charge(payment, notice) and not _is_second_charge(payment, notice):
+        return "charge_mismatch"
     return None
+
+
+def _is_another_charge(payment: Record, notice: Notice) -> bool:
+    return (
+        payment.charge_reference is not None
+        and notice.charge_reference is not None
+        and notice.charge_reference != payment.charge_reference
+    )
 
 
 def _is_second_charge(payment: Record, notice: Notice) -> bool:
     """A Telegram link can be paid again by the same person; each charge is money received."""
     return (
         notice.outcome == "succeeded"
-        and payment.charge_reference is not None
-        and notice.charge_reference is not None
-        and notice.charge_reference != payment.charge_reference
         and notice.provider == "telegram"
+        and _is_another_charge(payment, notice)
     )
 
 

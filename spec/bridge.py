@@ -84,7 +84,10 @@ class Bridge:
     def close(self) -> None:
         """Take no more calls, and let those that run end within CLOSE_SECONDS."""
         end = time.monotonic() + CLOSE_SECONDS
-        for lane in set(self._lanes.values()):
+        lanes = set(self._lanes.values())
+        for lane in lanes:
+            lane.stop()
+        for lane in lanes:
             lane.close(seconds=max(0.0, end - time.monotonic()))
 
     def _answer(self, scope: Scope) -> Answer:

@@ -20,9 +20,12 @@ from errors import ApiError
 
 # Calls that may wait for a thread, for each thread: about as long as a bot cares to wait.
 QUEUE_PER_THREAD = 8
-# Longer than any call may take by its own limits; what hangs beyond (a frozen database answers no
-# statement and no timeout) is answered for, and its thread is lost until the call returns.
+# Longer than calls take by their own limits, but for a few that ask several outsiders who are all
+# slow. What hangs beyond (a frozen database answers no statement and no timeout) is answered for,
+# and its thread is lost until the call returns.
 DEADLINE_SECONDS = 50
+
+_NOT_BEGUN = object()
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +78,16 @@ class Lane:
         finally:
             expiry.cancel()
 
+    def stop(self) -> None:
+        """Take no more calls."""
+        if not self._closed:
+            self._closed = True
+            for _ in self._threads:
+                self._calls.put(None)
+
     def close(self, *, seconds: float) -> None:
         """Take no more calls, and give those that run `seconds` to end."""
-        self._closed = True
-        for _ in self._threads:
-            self._calls.put(None)
+        self.stop()
         end = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -95,13 +103,16 @@ class Lane:
             future, context, function, argument = call
             result: Any = None
             error: BaseException | None = None
-            try:
-                result = context.run(function, argument)
-            except StopIteration as stop:  # a future refuses to hold one
-                error = RuntimeError("a handler let StopIteration through")
-                error.__cause__ = stop
-            except BaseException as raised:
-                error = raised
+            if future.done():  # its caller has left, or has been told to come again: not begun
+                result = _NOT_BEGUN
+            else:
+                try:
+                    result = context.run(function, argument)
+                except StopIteration as stop:  # a future refuses to hold one
+                    error = RuntimeError("a handler let StopIteration through")
+                    error.__cause__ = stop
+                except BaseException as raised:
+                    error = raised
             self._finished.append((future, result, error))
             # Whoever finds the flag set knows that a delivery is still to begin, and to find this.
             if not self._delivering:
@@ -115,6 +126,8 @@ class Lane:
         while self._finished:
             future, result, error = self._finished.popleft()
             self._free += 1
+            if result is _NOT_BEGUN:
+                continue
             if future.done():  # its caller has left, or was answered at the deadline
                 _report(error)
             elif error is None:

@@ -6,8 +6,8 @@ import json
 import logging.config
 
 import pytest
-from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import insert, text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 import logs
 import settings
@@ -33,6 +33,24 @@ def test_a_broken_rule_is_named_without_the_row_that_broke_it(
     assert "uq_users_telegram_id" in told
     assert user.telegram_id not in told
     assert "anna_of_the_log" not in told
+
+
+def test_a_statement_that_fails_is_told_without_the_values_around_the_place(
+    database: str,
+) -> None:
+    formatter = logging.config.DictConfigurator(logs.config("INFO")).configure_formatter(
+        logs.config("INFO")["formatters"]["json"]
+    )
+    newer = text("UPDATE users SET username = :name, column_of_tomorrow = 1")
+    values = {"name": "anna_of_the_line"}
+    with pytest.raises(ProgrammingError) as caught, transaction() as session:
+        session.execute(newer, values)
+    assert "anna_of_the_line" in str(caught.value)
+    info = (caught.type, caught.value, caught.tb)
+    record = logging.LogRecord("a", logging.ERROR, __file__, 1, "unhandled", (), info)
+    told = json.loads(formatter.format(record))["exc_info"]
+    assert "column_of_tomorrow" in told
+    assert "anna_of_the_line" not in told
 
 
 def test_the_log_of_the_embedded_server_holds_neither_statements_nor_rows(database: str) -> None:

@@ -17,10 +17,10 @@ from db.models import Lottery, LotteryEntry, LotteryWinner
 from db.session import engine
 from db.types import now
 from errors import ApiError
-from services import draws, lotteries, registration
+from services import draws, jobs, lotteries, registration
 from services.draws import Ticket
 from services.lotteries import Prize
-from tests.factories import balance, end_lotteries, make_user
+from tests.factories import balance, end_lotteries, make_image, make_user
 from tests.threads import at_once
 
 PRIZES = [Prize("Главный приз", 1, Decimal(50)), Prize("Ещё приз", 2, Decimal("0.5"))]
@@ -231,6 +231,36 @@ def test_a_redraw_needs_a_reason_and_leaves_out_everyone_who_won(lottery):
     with transaction() as session:
         assert draws.verified(session, session.get(Lottery, lottery.id)) == []
         assert session.query(LotteryWinner).filter_by(lottery_id=lottery.id).count() == 4
+
+
+def test_a_redrawn_prize_starts_an_order_that_came_at_the_same_moment(lottery):
+    users = [make_user() for _ in range(4)]
+    for user in users:
+        submit(user, "https://vk.com/x")
+    end(lottery)
+    draw()
+    with transaction() as session:
+        won = select(LotteryWinner.entry_id).where(LotteryWinner.lottery_id == lottery.id)
+        left = select(LotteryEntry.user_id).where(
+            LotteryEntry.lottery_id == lottery.id, LotteryEntry.id.not_in(won)
+        )
+        last = session.scalars(left).one()
+
+    def again():
+        with transaction() as session:
+            draws.redraw(session, lottery.id, 1, reason="победитель отказался")
+
+    photo = make_image()
+    with ThreadPoolExecutor(1) as other:
+        with transaction() as session:
+            named = {"type": "image", "dataId": str(photo.id)}
+            job = jobs.create(session, last, service_type="restore", input=[named])
+            assert job.status == "waiting_payment"
+            redrawn = other.submit(again)
+            time.sleep(0.3)
+        redrawn.result()
+    with transaction() as session:
+        assert jobs.get(session, job.id).status == "queued"
 
 
 def test_the_draw_is_fair_by_tickets():

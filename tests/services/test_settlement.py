@@ -271,6 +271,21 @@ def test_a_refund_of_another_amount_than_was_asked_is_parked():
     assert entries(user) == [("gateway_payment", "pending", 0)]
 
 
+def test_a_refund_of_a_second_charge_that_is_told_first_waits_for_its_payment():
+    user = make_user()
+    first = opened(user, provider="telegram")
+    settle(notice(first, "succeeded", charge_reference="early-1"))
+    returned = notice(first, "refunded", charge_reference="early-2", event_id=uuid4().hex)
+    verdict = settle(returned)
+    assert (verdict.state, verdict.reason) == ("parked", "charge_mismatch")
+    assert current(first).status == "succeeded"
+    second = settle(notice(first, "succeeded", charge_reference="early-2"))
+    assert settle(returned) == settlement.Verdict("applied", None, second.payment_id)
+    assert current(first).status == "succeeded"
+    assert balance(user.id) == 20
+    assert books_are_whole()
+
+
 def test_a_second_charge_of_a_telegram_link_is_a_payment_of_its_own():
     user = make_user()
     payment = opened(user, provider="telegram")

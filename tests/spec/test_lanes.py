@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 
+import settings
+from app import _lanes
 from errors import ApiError
+from spec import CONTRACT
 from spec.lanes import QUEUE_PER_THREAD, CallExpired, Lane
+from spec.operations import operations_of
 
 SOON = 5  # seconds; nothing here takes longer
 told: contextvars.ContextVar[str] = contextvars.ContextVar("told", default="nothing")
@@ -192,3 +196,41 @@ def test_a_thousand_calls_of_many_threads_all_come_back() -> None:
         return answers
 
     assert lived(scene, threads=8) == list(range(1, 1001))
+
+
+def test_a_call_that_nobody_waits_for_any_more_is_not_begun() -> None:
+    begun: list[str] = []
+    gate = threading.Event()
+
+    def call(name: str) -> None:
+        begun.append(name)
+        gate.wait(SOON)
+
+    async def scene(lane: Lane) -> Any:
+        running = asyncio.create_task(lane.run(call, "running"))
+        queued = [asyncio.create_task(lane.run(call, name)) for name in ("left", "expired")]
+        await asyncio.sleep(0.05)
+        queued[0].cancel()
+        await asyncio.sleep(0.3)  # beyond the deadline of the others
+        gate.set()
+        outcomes = await asyncio.gather(running, *queued, return_exceptions=True)
+        last = await lane.run(lambda name: name, "next")
+        return [type(each).__name__ for each in outcomes], last
+
+    assert lived(scene, threads=1, deadline=0.2) == (
+        ["CallExpired", "CancelledError", "CallExpired"],
+        "next",
+    )
+    assert begun == ["running"]
+
+
+def test_news_of_money_and_questions_of_health_wait_behind_nothing_else() -> None:
+    lanes = _lanes(operations_of(CONTRACT), settings.load())
+    together = {
+        name: {other for other in lanes if lanes[other] is lanes[name]}
+        for name in ("webhookPayments", "healthReady", "usersGetById", "dataUploadMultipart")
+    }
+    assert together["webhookPayments"] == {"webhookPayments"}
+    assert together["healthReady"] == {"healthLive", "healthReady"}
+    assert "jobsCreate" in together["usersGetById"]
+    assert "paymentsCreateIntent" in together["dataUploadMultipart"]
