@@ -58,7 +58,7 @@ def settle(session: Session, notice: Notice) -> Verdict:
         _judge(session, notice, verdict)
     if payment is None or verdict.state == "parked":
         return verdict
-    if _is_second_charge(payment, notice):
+    if _is_another_charge(payment, notice):
         payment = _repeated(session, payment)
         verdict = _verdict(payment, notice)
         _judge(session, notice, verdict)
@@ -147,25 +147,18 @@ def _fault(payment: Record, notice: Notice) -> str | None:
         return "amount_mismatch"
     if notice.reference and payment.reference and notice.reference != payment.reference:
         return "reference_mismatch"
-    if _is_another_charge(payment, notice) and not _is_second_charge(payment, notice):
-        return "charge_mismatch"
+    if _is_another_charge(payment, notice) and notice.outcome != "succeeded":
+        return "charge_mismatch"  # news of a charge whose own payment is still to be told of
     return None
 
 
 def _is_another_charge(payment: Record, notice: Notice) -> bool:
-    return (
-        payment.charge_reference is not None
-        and notice.charge_reference is not None
-        and notice.charge_reference != payment.charge_reference
-    )
-
-
-def _is_second_charge(payment: Record, notice: Notice) -> bool:
     """A Telegram link can be paid again by the same person; each charge is money received."""
     return (
-        notice.outcome == "succeeded"
-        and notice.provider == "telegram"
-        and _is_another_charge(payment, notice)
+        notice.provider == "telegram"
+        and payment.charge_reference is not None
+        and notice.charge_reference is not None
+        and notice.charge_reference != payment.charge_reference
     )
 
 
