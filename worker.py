@@ -99,6 +99,16 @@ class Worker:
         return self._stop_at is not None and time.monotonic() > self._stop_at
 
     def _process(self, claim: Claim) -> str:
+        """One job must never end the worker: the next one would take it and end, too."""
+        try:
+            return self._attempt(claim)
+        except ApiError:  # the database is away, which run() waits out
+            raise
+        except Exception:
+            log.exception("a job met an error of ours")
+            return _fail(claim, "engine_crashed", TROUBLE_TEXT, retryable=True)
+
+    def _attempt(self, claim: Claim) -> str:
         with Lease(claim) as lease, TemporaryDirectory(prefix=WORK_PREFIX) as folder:
             try:
                 photo = _photo(claim, Path(folder))

@@ -129,7 +129,7 @@ def _parsed(url: str, guard: Guard) -> _Place:
     try:
         # Names in any script become ASCII, and what a path may not contain is quoted.
         parts: Url = parse_url(requests.Request("GET", url).prepare().url or "")
-    except (requests.RequestException, LocationParseError, UnicodeError) as error:
+    except (requests.RequestException, LocationParseError, ValueError) as error:
         raise FetchRefused("url_not_allowed") from error
     if parts.scheme not in PORTS or parts.auth is not None or not parts.host:
         raise FetchRefused("url_not_allowed")
@@ -156,7 +156,7 @@ def _translated(place: _Place) -> Iterator[None]:
         if error.errno == socket.EAI_AGAIN:
             raise FetchFailed(f"{place}: name not resolved") from error
         raise FetchRefused("url_not_found") from error
-    except UnicodeError as error:
+    except ValueError as error:  # a name or an address that nobody can read, as http://[x
         raise FetchRefused("url_not_allowed") from error
     except (OSError, http.client.HTTPException) as error:
         raise FetchFailed(f"{place}: {type(error).__name__}") from error

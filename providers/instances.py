@@ -6,7 +6,7 @@ from functools import cache
 
 import settings
 from errors import ApiError
-from providers.engine import Engine
+from providers.engine import Engine, EngineError
 from providers.engine.embedded import EmbeddedEngine
 from providers.payments import Gateway
 from providers.payments.networks import SourceFilter
@@ -19,6 +19,8 @@ from providers.storage.disk import DiskStorage
 from providers.storage.s3 import S3Storage
 from providers.telegram import TelegramBot
 from settings import Settings
+
+ENGINES = {"embedded": EmbeddedEngine}
 
 
 @cache
@@ -38,9 +40,11 @@ def storage() -> Storage:
 
 @cache
 def engine(name: str) -> Engine:
-    """The engine that a generation model names. KeyError for one this version does not have."""
+    """The engine that a generation model names. EngineError for one this version does not have."""
+    if name not in ENGINES:
+        raise EngineError("engine_unavailable", f"no engine {name!r} in this version")
     current = settings.load()
-    return {"embedded": EmbeddedEngine}[name](
+    return ENGINES[name](
         timeout_seconds=current.engine_timeout_seconds, memory_mb=current.engine_memory_mb
     )
 

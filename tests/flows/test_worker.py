@@ -15,12 +15,13 @@ from sqlalchemy import func, select, update
 
 import settings
 from db import snapshot, transaction
-from db.models import Data, Job, Transaction
+from db.models import Data, GenerationModel, Job, Transaction
 from db.types import now
 from providers import instances
 from services import data, funding, jobs, ledger
 from tests.factories import balance, make_job, make_user
 from tests.wire import wait_until
+from worker import Worker
 
 ROOT = Path(__file__).parents[2]
 PRICE = 5
@@ -142,6 +143,43 @@ def test_a_photo_that_has_gone_fails_the_job_with_its_reason():
     with transaction() as session:
         assert jobs.get(session, job.id).meta["error"]["code"] == "input_gone"
     assert balance(user.id) == PRICE
+
+
+def test_a_job_for_an_engine_of_another_version_waits_for_a_worker_that_has_it():
+    job = make_job(make_user(PRICE).id, data_id=stored_image(b"abc").id)
+    with transaction() as session:
+        model = GenerationModel(
+            name=f"of tomorrow {job.id}",
+            service_type="restore",
+            engine="of-tomorrow",
+            price_tokens=PRICE,
+            price_rub=PRICE,
+        )
+        session.add(model)
+        session.flush()
+        session.execute(update(Job).where(Job.id == job.id).values(model_id=model.id))
+    assert Worker("here").run_once()
+    with transaction() as session:
+        waiting = jobs.get(session, job.id)
+    assert (waiting.status, waiting.meta["lastError"]["code"]) == ("queued", "engine_unavailable")
+
+
+def test_a_job_that_meets_an_error_of_ours_does_not_end_the_worker(
+    caplog: pytest.LogCaptureFixture,
+):
+    user = make_user(PRICE)
+    job = make_job(user.id, data_id=stored_image(b"abc").id)
+    worker = Worker("here")
+    with transaction() as session:
+        session.execute(update(Job).where(Job.id == job.id).values(input=[{"type": "image"}]))
+    for _ in range(settings.load().job_max_attempts):
+        hurry_retries()
+        assert worker.run_once()
+    with transaction() as session:
+        ended = jobs.get(session, job.id)
+    assert (ended.status, ended.meta["error"]["code"]) == ("failed", "engine_crashed")
+    assert balance(user.id) == PRICE
+    assert "a job met an error of ours" in caplog.text
 
 
 def test_sigterm_lets_the_job_in_hand_end_and_takes_no_other():

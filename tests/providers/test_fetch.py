@@ -292,6 +292,18 @@ def test_a_redirect_into_our_network_is_refused(location: str) -> None:
         assert inner.connections == 0
 
 
+@pytest.mark.parametrize("location", ["http://[x", "//a]b/", "http://a\u2100b/", "http://b:x/"])
+def test_a_redirect_that_nobody_can_read_is_refused(location: str) -> None:
+    with site(redirect(location)) as place:
+        assert refusal(f"http://a.test:{place.port}/", guard(place)) == "url_not_allowed"
+
+
+@pytest.mark.parametrize("url", ["http://[x", "ftp://[x", "http://a]b/"])
+def test_a_link_that_nobody_can_read_is_refused(url: str) -> None:
+    with site(ok()) as place:
+        assert refusal(url, guard(place)) == "url_not_allowed"
+
+
 def test_endless_redirects_end() -> None:
     with site(redirect("/again")) as place:
         assert refusal(f"http://a.test:{place.port}/", guard(place)) == "url_not_found"
