@@ -22,6 +22,7 @@ from services import data, draws, idempotency, jobs, queue
 log = logging.getLogger("worker")
 
 BATCH = 100  # unpaid jobs closed in one turn
+TURN_SECONDS = 10  # of deleting files; jobs wait meanwhile
 CUT_OFF_SECONDS = 3600  # longer than any upload or job takes
 WORK_PREFIX = "livephoto-job-"
 
@@ -58,6 +59,14 @@ def _forget_idempotency_keys() -> int:
 
 
 def _delete_expired_files() -> int:
+    end, deleted, batch = time.monotonic() + TURN_SECONDS, 0, data.AT_ONCE
+    while batch == data.AT_ONCE and time.monotonic() < end:
+        batch = _delete_some_expired_files()
+        deleted += batch
+    return deleted
+
+
+def _delete_some_expired_files() -> int:
     # First nobody can use them any more, then the bytes go, then that is noted: a crash in between
     # leaves them on the list.
     with transaction() as session:

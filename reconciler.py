@@ -6,6 +6,7 @@ What it learns goes the same way as a webhook, so it never matters which of the 
 from __future__ import annotations
 
 import logging
+import time
 from decimal import Decimal
 from uuid import UUID, uuid5
 
@@ -21,6 +22,7 @@ from services.settlement import Verdict
 log = logging.getLogger(__name__)
 
 BATCH = 20  # payments asked about in one turn of the duty
+TURN_SECONDS = 10  # ...and no more are begun after that: a slow provider must not hold up jobs
 
 
 def check_due() -> int:
@@ -29,7 +31,10 @@ def check_due() -> int:
     A provider that is down is asked once in a turn: the jobs of this worker wait meanwhile.
     """
     down: set[str] = set()
+    end = time.monotonic() + TURN_SECONDS
     for done in range(BATCH):
+        if done and time.monotonic() > end:
+            return done
         with transaction() as session:
             claimed = payments.claim_due(session, now=now(), without=down)
         if claimed is None:

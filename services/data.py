@@ -27,6 +27,7 @@ from db.models import LIVE_STATUSES, Data, Job
 from errors import ApiError
 
 PENDING_TTL_HOURS = 24  # an upload that nobody confirmed
+AT_ONCE = 100  # files that are marked, and purged, in one transaction
 
 
 def new_key(data_type: str, content_type: str) -> str:
@@ -102,7 +103,7 @@ def require_usable(items: list[dict[str, Any]], found: dict[str, list[str]] | No
             raise ApiError("data_not_usable", details=details)
 
 
-def expire(session: Session, *, now: datetime, limit: int = 100) -> None:
+def expire(session: Session, *, now: datetime, limit: int = AT_ONCE) -> None:
     """Mark files whose time is over as deleted; purgeable() then names them until purged().
 
     Abandoned uploads go after PENDING_TTL_HOURS; the rest after DATA_TTL_HOURS, when that is set,
@@ -119,7 +120,7 @@ def expire(session: Session, *, now: datetime, limit: int = 100) -> None:
     )
 
 
-def purgeable(session: Session, *, limit: int = 100) -> list[tuple[UUID, str]]:
+def purgeable(session: Session, *, limit: int = AT_ONCE) -> list[tuple[UUID, str]]:
     """Deleted files whose bytes are still stored: (id, storage key)."""
     query = (
         select(Data.id, Data.storage_key)

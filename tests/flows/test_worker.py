@@ -8,17 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
 
+import duties
+import reconciler
 import settings
 from db import snapshot, transaction
 from db.models import Data, GenerationModel, Job, Transaction
 from db.types import now
 from providers import instances
-from services import data, funding, jobs, ledger
+from services import data, funding, jobs, ledger, payments
 from tests.factories import balance, make_job, make_user
 from tests.wire import wait_until
 from worker import Worker
@@ -259,3 +262,37 @@ def test_abandoned_uploads_are_forgotten_with_their_bytes():
         process.wait(10)
     with transaction() as session:
         assert session.get(Data, row.id).status == "deleted"
+
+
+def test_a_turn_deletes_more_files_than_one_transaction_marks():
+    old = now().replace(year=2019)
+    with transaction() as session:
+        rows = [
+            data.reserve(session, "image", content_type="image/jpeg", now=old)
+            for _ in range(2 * data.AT_ONCE + 1)
+        ]
+    duties._delete_expired_files()
+    with transaction() as session:
+        left = select(func.count()).where(
+            Data.id.in_([row.id for row in rows]), Data.deleted_at.is_(None)
+        )
+        assert session.scalar(left) == 0
+
+
+def test_a_slow_provider_ends_the_turn_of_asking_about_payments(monkeypatch: pytest.MonkeyPatch):
+    user = make_user()
+    with transaction() as session:
+        for provider in ("yookassa", "stripe"):
+            payment = payments.open(
+                session,
+                user.id,
+                amount_rub=Decimal(200),
+                provider=provider,
+                plan=None,
+                now=now(),
+            )
+            payments.change(session, payment.id, next_check_at=now().replace(year=2018))
+    monkeypatch.setattr(reconciler, "TURN_SECONDS", 0)
+    assert reconciler.check_due() == 1
+    monkeypatch.undo()
+    assert reconciler.check_due() >= 1
