@@ -18,9 +18,9 @@ CHOICES = {
     "default_provider": PROVIDERS,
     "telegram_currency": ("XTR", "RUB"),
 }
-# A signed link of S3 lives a week at most; a form must not outlive the row of its file, which is
-# given up after a day.
-AT_MOST = {"port": 65535, "link_ttl_seconds": 604_800, "presign_ttl_seconds": 86_400}
+# A signed link of S3 lives a week at most, and is given for a quarter of its life; a form must not
+# outlive the row of its file, which is given up after a day.
+AT_MOST = {"port": 65535, "link_ttl_seconds": 483_840, "presign_ttl_seconds": 86_400}
 BONUSES = (
     "welcome_bonus_tokens",
     "channel_bonus_tokens",

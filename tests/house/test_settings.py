@@ -131,7 +131,7 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("JOB_LEASE_SECONDS", "0"),
         ("WELCOME_BONUS_TOKENS", "-1"),
         ("WELCOME_BONUS_TOKENS", "0.125"),
-        ("LINK_TTL_SECONDS", "604801"),
+        ("LINK_TTL_SECONDS", "483841"),
         ("PRESIGN_TTL_SECONDS", "86401"),
         ("ENGINE", "replicate"),
         ("TOKEN_PRICE_RUB", "NaN"),
