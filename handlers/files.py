@@ -29,7 +29,7 @@ from providers.storage.disk import DiskStorage, PendingFile
 from providers.storage.disposition import content_disposition
 from providers.storage.links import DownloadPermit, LinkInvalid, UploadPolicy
 from spec.bodies import Incoming, too_large
-from spec.multipart import FileSink, Form, FormError, FormTooLarge, read_form
+from spec.multipart import FileSink, Form, FormError, FormTooLarge, in_thread, read_form
 
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 4096  # a policy has a few hundred
@@ -76,7 +76,7 @@ class _Files:
                 max_field_bytes=MAX_FIELD_BYTES,
                 max_parts=MAX_PARTS,
             )
-            await asyncio.to_thread(upload.finish, form)
+            await in_thread(lambda: upload.finish(form))
         except (FormError, FormTooLarge, LinkInvalid) as error:
             upload.discard()
             # A client that is still sending would see a reset instead of the answer.

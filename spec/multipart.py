@@ -100,9 +100,9 @@ async def read_form(
             parser.write(chunk)
             reading.count(len(chunk))
             if reading.unwritten:
-                await _in_thread(reading.write)
+                await in_thread(reading.write)
         reading.require_end()
-        await _in_thread(reading.rewind)
+        await in_thread(reading.rewind)
     except FormParserError as error:
         reading.close()
         raise FormError(str(error), reading.name) from error
@@ -127,7 +127,7 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-async def _in_thread(call: Callable[[], None]) -> None:
+async def in_thread(call: Callable[[], None]) -> None:
     """Run to the end even when cancelled: closing a file under its writer is a race."""
     work = asyncio.ensure_future(asyncio.to_thread(call))
     try:

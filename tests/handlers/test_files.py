@@ -8,6 +8,8 @@ import json
 import os
 import re
 import socket
+import threading
+import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -238,6 +240,11 @@ class Scripted:
         self._folder = store._incoming
 
     def run(self) -> tuple[int, dict[str, Any], dict[bytes, bytes]]:
+        asyncio.run(self.send())
+        start, body = self.sent[0], b"".join(each.get("body", b"") for each in self.sent[1:])
+        return start["status"], json.loads(body or b"{}"), dict(start["headers"])
+
+    async def send(self) -> None:
         scope = {
             "type": "http",
             "method": "POST",
@@ -245,9 +252,7 @@ class Scripted:
             "query_string": b"",
             "headers": [(b"content-type", FORM["Content-Type"].encode())],
         }
-        asyncio.run(self._app(scope, self._receive, self._send))
-        start, body = self.sent[0], b"".join(each.get("body", b"") for each in self.sent[1:])
-        return start["status"], json.loads(body or b"{}"), dict(start["headers"])
+        await self._app(scope, self._receive, self._send)
 
     async def _receive(self) -> dict[str, Any]:
         self.between.append(len(list(self._folder.iterdir())))
@@ -264,6 +269,30 @@ class Scripted:
 @pytest.fixture
 def local(tmp_path: Path) -> DiskStorage:
     return DiskStorage(tmp_path / "files", base_url="")
+
+
+def test_a_file_that_is_being_kept_when_its_request_is_cancelled_is_kept_whole(
+    local: DiskStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, keeping, sync = f"image/{uuid4()}.jpeg", threading.Event(), os.fsync
+    upload = Scripted(local, encoded(form_for(local, key), PHOTO))
+
+    def slow(handle: int) -> None:
+        keeping.set()
+        time.sleep(0.2)
+        sync(handle)
+
+    async def cancel_while_keeping() -> None:
+        sending = asyncio.create_task(upload.send())
+        assert await asyncio.to_thread(keeping.wait, 5)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+
+    monkeypatch.setattr(os, "fsync", slow)
+    asyncio.run(cancel_while_keeping())
+    with local.open(key) as file:
+        assert file.read() == PHOTO
 
 
 def test_no_byte_is_stored_before_the_form_is_found_genuine(local: DiskStorage) -> None:
