@@ -22,7 +22,8 @@ asgi_lifespan = "on"
 
 # A worker's heartbeat comes from its event loop, which no handler blocks.
 timeout = 30
-# Longest request: a database wait (2 s) and statement (5 s), or a provider's call (10 s).
+# Longer than requests take: a database wait (2 s), a statement (5 s), a provider's call (12 s) or
+# two questions to Telegram (20 s).
 graceful_timeout = 30
 keepalive = 5
 

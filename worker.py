@@ -28,7 +28,7 @@ from db.types import now
 from duties import DUTIES, WORK_PREFIX, Duty
 from errors import ApiError
 from providers import instances
-from providers.engine import EngineError, Result
+from providers.engine import CODES, EngineError, Result
 from providers.fetch import FetchFailed, FetchRefused, fetch
 from providers.storage import ObjectMissing, StorageUnavailable
 from services import data, media, queue
@@ -105,8 +105,9 @@ class Worker:
         except ApiError:  # the database is away, which run() waits out
             raise
         except Exception:
-            log.exception("a job met an error of ours")
-            return _fail(claim, "engine_crashed", TROUBLE_TEXT, retryable=True)
+            log.exception("a job met an error of ours", extra={"job_id": str(claim.job_id)})
+            message, retryable = CODES["engine_crashed"]
+            return _fail(claim, "engine_crashed", message, retryable=retryable)
 
     def _attempt(self, claim: Claim) -> str:
         with Lease(claim) as lease, TemporaryDirectory(prefix=WORK_PREFIX) as folder:
