@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from psycopg2.errors import InFailedSqlTransaction
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
 
 
@@ -37,9 +38,15 @@ class JoiningConnection(connection):
         return before
 
     def commit(self) -> None:
-        """Send what waits and end the transaction; without one nothing is sent."""
-        if self._waiting or self._is_open():
-            self._send([*self.departing(), b"COMMIT"])
+        """Send what waits and end the transaction; without one nothing is sent.
+
+        InFailedSqlTransaction when a statement had failed and its error was not let through: to
+        COMMIT the server then answers ROLLBACK, without an error, and nothing is kept.
+        """
+        if not self._waiting and not self._is_open():
+            return
+        if self._send([*self.departing(), b"COMMIT"]) != "COMMIT":
+            raise InFailedSqlTransaction("nothing was kept: a statement before COMMIT failed")
 
     def rollback(self) -> None:
         """End the transaction without effect; without one nothing is sent."""
@@ -47,8 +54,11 @@ class JoiningConnection(connection):
         if self._is_open():
             self._send([b"ROLLBACK"])
 
-    def _send(self, statements: list[bytes]) -> None:
-        cursor(self).execute(b";".join(statements))
+    def _send(self, statements: list[bytes]) -> str:
+        """What the server says of the last of them."""
+        sent = cursor(self)
+        sent.execute(b";".join(statements))
+        return sent.statusmessage or ""
 
     def _is_open(self) -> bool:
         return self.get_transaction_status() != TRANSACTION_STATUS_IDLE

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import psycopg2
 import pytest
 from sqlalchemy import bindparam, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InternalError
 
 from db import Statement, reading, savepoint, transaction
 from db.joining import JoiningConnection
@@ -105,6 +106,25 @@ def test_an_error_among_what_waits_undoes_all_of_it(driver: JoiningConnection) -
         driver.commit()
     driver.rollback()
     assert notes(driver) == []
+
+
+def test_commit_of_a_failed_transaction_does_not_pass_for_one(driver: JoiningConnection) -> None:
+    driver.cursor().execute("INSERT INTO notes VALUES ('a')")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        driver.cursor().execute("INSERT INTO notes VALUES ('a')")
+    with pytest.raises(psycopg2.errors.InFailedSqlTransaction, match="nothing was kept"):
+        driver.commit()
+    assert is_idle(driver)
+    assert notes(driver) == []
+
+
+def test_an_error_that_is_swallowed_does_not_end_in_a_lost_answer(database: str) -> None:
+    user, other = make_user(username="before"), make_user()
+    with pytest.raises(InternalError, match="nothing was kept"), transaction() as session:
+        _RENAMED.run(session, user_id=user.id, new_name="after")
+        with suppress(IntegrityError):
+            _CODE.run(session, user_id=user.id, new_code=other.ref_code)
+    assert name_of(user.id) == "before"
 
 
 def test_nothing_is_sent_for_nothing(driver: JoiningConnection) -> None:
