@@ -16,7 +16,9 @@ from pathlib import Path
 import reconciler
 from db import transaction
 from db.types import now
+from errors import ApiError
 from providers import instances
+from providers.storage import StorageUnavailable
 from services import data, draws, idempotency, jobs, queue
 
 log = logging.getLogger("worker")
@@ -37,11 +39,17 @@ class Duty:
     _next: float = 0.0
 
     def run_if_due(self) -> None:
+        """As a job, a duty must never end the worker: one bad row would end them all."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self.every_seconds
-        if done := self.work():
-            log.info("duty %s: %d", self.name, done)
+        try:
+            if done := self.work():
+                log.info("duty %s: %d", self.name, done)
+        except (ApiError, StorageUnavailable):  # away, which the worker waits out
+            raise
+        except Exception:
+            log.exception("duty %s met an error of ours", self.name)
 
 
 def _give_up_lost_jobs() -> int:

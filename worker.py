@@ -65,7 +65,7 @@ class Worker:
                     self._run_due_duties()
                     if not self.run_once():
                         notices.wait(POLL_SECONDS, self._stopping)
-                except (ApiError, StorageUnavailable, psycopg2.OperationalError) as error:
+                except (ApiError, StorageUnavailable) as error:
                     log.warning("database or storage is away: %s", error)
                     self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
         log.info("worker stopped", extra={"worker": self.name})

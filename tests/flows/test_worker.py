@@ -20,6 +20,7 @@ import settings
 from db import snapshot, transaction
 from db.models import Data, GenerationModel, Job, Transaction
 from db.types import now
+from errors import ApiError
 from providers import instances
 from services import data, funding, jobs, ledger, payments
 from tests.factories import balance, make_job, make_user
@@ -296,3 +297,26 @@ def test_a_slow_provider_ends_the_turn_of_asking_about_payments(monkeypatch: pyt
     assert reconciler.check_due() == 1
     monkeypatch.undo()
     assert reconciler.check_due() >= 1
+
+
+def test_a_duty_that_meets_an_error_of_ours_leaves_the_others_to_their_work(
+    caplog: pytest.LogCaptureFixture,
+):
+    def stumble() -> int:
+        return 1 // 0
+
+    turns: list[int] = []
+    stumbling = duties.Duty("stumble", 0, stumble)
+    worker = Worker("here")
+    worker._duties = [stumbling, duties.Duty("count", 0, lambda: turns.append(1) or 0)]
+    worker._run_due_duties()
+    worker._run_due_duties()
+    assert turns == [1, 1]
+    assert "duty stumble met an error of ours" in caplog.text
+    away = duties.Duty("ask", 0, lambda: _raise(ApiError("service_unavailable")))
+    with pytest.raises(ApiError):
+        away.run_if_due()
+
+
+def _raise(error: Exception) -> int:
+    raise error
