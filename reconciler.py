@@ -17,7 +17,7 @@ from handlers import checkout
 from providers import instances
 from providers.payments import Outcome, ProviderError, ProviderRejected
 from services import payments, settlement
-from services.settlement import Verdict
+from services.inbox import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -108,5 +108,5 @@ def _undecided(payment: Record, why: str) -> Verdict:
     if payment.status != "pending" or payment.expires_at > now():
         return Verdict("ignored", why, payment.id)
     with transaction() as session:
-        settlement.expire(session, payment.id)
+        settlement.close(session, payment.id, "expired")
     return Verdict("applied", "expired", payment.id)

@@ -14,7 +14,7 @@ from db import snapshot, transaction
 from db.models import EVENT_STATES, PAYMENT_STATUSES, PaymentEvent
 from providers.payments import Notice
 from services import operations, settlement
-from services.settlement import Verdict
+from services.inbox import Verdict
 
 
 @click.group()

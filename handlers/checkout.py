@@ -36,7 +36,7 @@ def ensure(payment_id: UUID) -> Record:
         with transaction() as session:
             # First what locks the user, as everywhere: a webhook may be at work on this payment.
             if isinstance(error, ProviderRejected):
-                settlement.give_up(session, payment_id)
+                settlement.close(session, payment_id, "canceled")
             payments.note_trouble(session, payment_id, str(error))
         raise
     with transaction() as session:

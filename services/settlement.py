@@ -7,19 +7,18 @@ webhook, by asking the provider, or by an operator's replay makes no difference.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
 import settings
 from db import Record, Statement
-from db.models import Payment, PaymentEvent, Transaction
+from db.models import Payment, Transaction
 from db.types import now
-from services import clawback, funding, payments, referrals
+from services import clawback, funding, inbox, payments, referrals
+from services.inbox import Verdict
 
 if TYPE_CHECKING:
     from providers.payments import Notice
@@ -27,15 +26,6 @@ if TYPE_CHECKING:
 UNPAID = ("pending", "canceled", "expired")
 # What an outcome does: moves tokens, and tells the new values of the payment's columns.
 Effect = Callable[[Session, Record, "Notice"], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of an event: applied, ignored or parked, and why."""
-
-    state: str
-    reason: str | None = None
-    payment_id: UUID | None = None
 
 
 def settle(session: Session, notice: Notice) -> Verdict:
@@ -51,38 +41,30 @@ def settle(session: Session, notice: Notice) -> Verdict:
         charge_reference=notice.charge_reference,
     )
     verdict = _verdict(payment, notice)
-    if not _is_new(session, notice, verdict):
-        event = _KNOWN_EVENT.one(session, provider=notice.provider, event_key=notice.event_id)
-        if event.state in ("applied", "ignored"):
-            return Verdict(event.state, event.reason, event.payment_id)
-        _judge(session, notice, verdict)
+    if not inbox.keep(session, notice, verdict):
+        before = inbox.known(session, notice)
+        if before.state in ("applied", "ignored"):
+            return before
+        inbox.judge(session, notice, verdict)
     if payment is None or verdict.state == "parked":
         return verdict
     if _is_another_charge(payment, notice):
         payment = _repeated(session, payment)
         verdict = _verdict(payment, notice)
-        _judge(session, notice, verdict)
+        inbox.judge(session, notice, verdict)
     _apply(session, payment, notice)
     return verdict
 
 
-def expire(session: Session, payment_id: UUID) -> None:
-    """Close a payment that its provider says was never paid; a late success still credits."""
+def close(session: Session, payment_id: UUID, status: str) -> None:
+    """Close a pending payment: `expired` says its provider, or `canceled`, since it has refused.
+
+    A late success still credits.
+    """
     payment = payments.lock(session, payment_id)
     if payment.status == "pending":
-        _close(session, payment, "expired")
-
-
-def give_up(session: Session, payment_id: UUID) -> None:
-    """Close a payment that its provider has refused to take."""
-    payment = payments.lock(session, payment_id)
-    if payment.status == "pending":
-        _close(session, payment, "canceled")
-
-
-def _close(session: Session, payment: Record, status: str) -> None:
-    reference = payment.reference or payment.charge_reference
-    payments.change(session, payment.id, **_closed(session, payment, status, reference))
+        reference = payment.reference or payment.charge_reference
+        payments.change(session, payment.id, **_closed(session, payment, status, reference))
 
 
 def _verdict(payment: Record | None, notice: Notice) -> Verdict:
@@ -96,35 +78,6 @@ def _verdict(payment: Record | None, notice: Notice) -> Verdict:
         return Verdict("parked", reason, payment.id)
     unchanged = f"{notice.outcome} changes nothing when {payment.status}"
     return Verdict("ignored", unchanged, payment.id)
-
-
-def _is_new(session: Session, notice: Notice, verdict: Verdict) -> bool:
-    """Keep the event with its verdict; a twin of an event without a payment of ours waits here."""
-    kept = _NEW_EVENT.run(
-        session,
-        id=uuid4(),
-        provider=notice.provider,
-        event_key=notice.event_id,
-        kind=notice.kind,
-        reference=notice.reference,
-        notice=notice.as_json(),
-        state=verdict.state,
-        reason=verdict.reason,
-        payment_id=verdict.payment_id,
-    )
-    return kept > 0
-
-
-def _judge(session: Session, notice: Notice, verdict: Verdict) -> None:
-    """Change the verdict on an event that was kept."""
-    _JUDGED.later(
-        session,
-        of_provider=notice.provider,
-        of_event_key=notice.event_id,
-        new_state=verdict.state,
-        new_reason=verdict.reason,
-        new_payment_id=verdict.payment_id,
-    )
 
 
 def _apply(session: Session, payment: Record, notice: Notice) -> None:
@@ -230,12 +183,13 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
     }
 
 
-def _cancel(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-    return _closed(session, payment, "canceled", _reference(payment, notice))
+def _closing(status: str) -> Effect:
+    """Nobody has paid, and nobody is expected to."""
 
+    def apply(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+        return _closed(session, payment, status, _reference(payment, notice))
 
-def _expire(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-    return _closed(session, payment, "expired", _reference(payment, notice))
+    return apply
 
 
 def _closed(
@@ -262,50 +216,8 @@ def _credited_first(apply: Effect) -> Effect:
     return apply_both
 
 
-_EVENTS: Any = PaymentEvent.__table__
 _TRANSACTIONS: Any = Transaction.__table__
 # Built once. Tables instead of classes: with parameters the ORM would take these for bulk writes.
-_NEW_EVENT = Statement(
-    insert(_EVENTS)
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "id",
-                "provider",
-                "event_key",
-                "kind",
-                "reference",
-                "notice",
-                "state",
-                "reason",
-                "payment_id",
-            )
-        }
-    )
-    .values(applied_at=func.now())
-    .on_conflict_do_nothing()
-)
-_KNOWN_EVENT = Statement(
-    select(_EVENTS.c.state, _EVENTS.c.reason, _EVENTS.c.payment_id)
-    .where(
-        _EVENTS.c.provider == bindparam("provider"), _EVENTS.c.event_key == bindparam("event_key")
-    )
-    .with_for_update()
-)
-_JUDGED = Statement(
-    update(_EVENTS)
-    .where(
-        _EVENTS.c.provider == bindparam("of_provider"),
-        _EVENTS.c.event_key == bindparam("of_event_key"),
-    )
-    .values(
-        state=bindparam("new_state"),
-        reason=bindparam("new_reason"),
-        payment_id=bindparam("new_payment_id"),
-        applied_at=func.now(),
-    )
-)
 _ENDED = Statement(
     update(_TRANSACTIONS)
     .where(
@@ -319,8 +231,8 @@ _ENDED = Statement(
 # What an outcome does in each status. A pair that is not here changes nothing: repeats, and news
 # that is older than what is known.
 TRANSITIONS: dict[tuple[str, str], Effect] = {
-    ("pending", "canceled"): _cancel,
-    ("pending", "expired"): _expire,
+    ("pending", "canceled"): _closing("canceled"),
+    ("pending", "expired"): _closing("expired"),
     **{(unpaid, "succeeded"): _credit for unpaid in UNPAID},
     **{(unpaid, "refunded"): _credited_first(clawback.refund) for unpaid in UNPAID},
     **{(unpaid, "disputed"): _credited_first(clawback.dispute) for unpaid in UNPAID},

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 import services.data
 import services.idempotency
+import services.inbox
 import services.jobs
 import services.ledger
 import services.lotteries
@@ -37,6 +38,7 @@ _RENAMED = Statement(
 MODULES = (
     services.data,
     services.idempotency,
+    services.inbox,
     services.jobs,
     services.ledger,
     services.lotteries,

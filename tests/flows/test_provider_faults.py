@@ -212,7 +212,7 @@ def test_a_payment_closed_before_it_had_a_page_is_not_offered(till: Till) -> Non
     with trouble(till, "yookassa", "html"):
         refused(till.ask(user, "yookassa", key=key), "provider_unavailable")
     with transaction() as session:  # as when the process ends just after the provider's refusal
-        settlement.give_up(session, only_payment(user).id)
+        settlement.close(session, only_payment(user).id, "canceled")
     asked = till.sandbox.calls()
     for _ in range(2):
         refused(till.ask(user, "yookassa", key=key), "provider_rejected")

@@ -118,7 +118,7 @@ class Crowd:
 
     def refuse(self, payment: Payment) -> None:
         with transaction() as session:
-            settlement.give_up(session, payment.id)
+            settlement.close(session, payment.id, "canceled")
             payments.note_trouble(session, payment.id, "refused")
 
     def attach(self, payment: Payment) -> None:

@@ -17,6 +17,7 @@ from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
 from services import jobs, ledger, payments, settlement
+from services.inbox import Verdict
 from tests.factories import balance, make_job, make_user
 from tests.threads import at_once
 
@@ -280,7 +281,7 @@ def test_a_refund_of_a_second_charge_that_is_told_first_waits_for_its_payment():
     assert (verdict.state, verdict.reason) == ("parked", "charge_mismatch")
     assert current(first).status == "succeeded"
     second = settle(notice(first, "succeeded", charge_reference="early-2"))
-    assert settle(returned) == settlement.Verdict("applied", None, second.payment_id)
+    assert settle(returned) == Verdict("applied", None, second.payment_id)
     assert current(first).status == "succeeded"
     assert balance(user.id) == 20
     assert books_are_whole()
