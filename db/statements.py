@@ -17,7 +17,6 @@ from typing import Any, NoReturn, Protocol, cast
 from sqlalchemy import Connection, Dialect, Uuid
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeEngine
 
@@ -165,7 +164,7 @@ def _raise(
 
 def _planned(clause: Any, dialect: Dialect) -> _Plan:
     compiled: SQLCompiler = clause.compile(dialect=dialect)
-    if isinstance(clause, UpdateBase) and (compiled.insert_prefetch or compiled.update_prefetch):
+    if compiled.insert_prefetch or compiled.update_prefetch:
         raise TypeError("a default of Python's is missing among the values: " + str(compiled))
     fixed: dict[str, Any] = {}
     named: dict[str, _Convert | None] = {}
@@ -176,8 +175,9 @@ def _planned(clause: Any, dialect: Dialect) -> _Plan:
         else:
             value = bind.effective_value
             fixed[name] = value if convert is None else convert(value)
-    columns = list(clause.exported_columns) if isinstance(clause, ReturnsRows) else []
+    columns = list(clause.exported_columns)
     names = [each.key for each in columns]
+    # The names are the statement's, which mypy cannot know; what has none is read by its place.
     record: Any = namedtuple("Record", names, rename=True)  # type: ignore[misc]
     converted = (
         (position, convert)

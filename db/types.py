@@ -54,6 +54,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
 
+def number(value: Decimal) -> int | float:
+    """A Decimal with two decimals as a JSON number; float's shortest form is exact at this size."""
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
 def now() -> datetime:
     """The current time, aware, UTC."""
     return datetime.now(UTC)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from db import reading
+from db.types import number
 from handlers import pages, schemas
 from services import referrals, users
 
@@ -22,7 +23,7 @@ def referrals_stats(user_id: str) -> Any:
     return {
         "totalInvited": stats.total_invited,
         "invitedPaidCount": stats.invited_paid_count,
-        "refEarned": schemas.number(stats.ref_earned),
+        "refEarned": number(stats.ref_earned),
     }, 200
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import settings
 from db import reading, transaction
+from db.types import number
 from errors import ApiError
-from handlers.schemas import number
 from providers import instances
 from providers.telegram import MessageRef, parse_message_link
 from services import reviews, users

@@ -12,12 +12,8 @@ from typing import Any, cast
 from marshmallow import Schema, fields
 
 import settings
+from db.types import number
 from providers import instances
-
-
-def number(value: Decimal) -> int | float:
-    """A Decimal with two decimals as a JSON number; float's shortest form is exact at this size."""
-    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def moment(value: datetime) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from db import reading, transaction
+from db.types import number
 from errors import ApiError
-from handlers.schemas import number
 from providers import instances
 from providers.telegram import Membership
 from services import bonuses, users

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from db import Record, reading, transaction
-from db.types import now
+from db.types import now, number
 from handlers import schemas
 from services import idempotency, registration, users
 from services.idempotency import Answer
@@ -57,4 +57,4 @@ def users_update_consent(user_id: str, body: dict[str, Any]) -> Any:
 def users_get_balance(user_id: str) -> Any:
     with reading() as reader:
         tokens = users.balance(reader, UUID(user_id))
-    return {"balanceTokens": schemas.number(tokens)}, 200
+    return {"balanceTokens": number(tokens)}, 200

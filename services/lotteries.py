@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 
 from db import Reader, Record, Statement
 from db.models import Lottery, LotteryEntry, LotteryWinner
-from db.types import UtcDateTime
+from db.types import UtcDateTime, number
 from errors import ApiError
 from services import paging, users
 
@@ -48,9 +48,7 @@ class Prize:
 
     def as_json(self) -> dict[str, Any]:
         """The contract's object in Lottery.prizes."""
-        tokens = self.tokens
-        whole = int(tokens) if tokens == tokens.to_integral_value() else float(tokens)
-        return {"title": self.title, "count": self.count, "tokens": whole}
+        return {"title": self.title, "count": self.count, "tokens": number(self.tokens)}
 
 
 def create(

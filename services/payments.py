@@ -5,36 +5,24 @@ services/settlement.py.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, func, or_, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
-import settings
 from db import Reader, Record, Statement
 from db.models import Payment, Referral, Tariff, Transaction, User
-from db.types import MAX_AMOUNT
-from errors import ApiError
-from services import ledger, users
+from services import ledger, offers, users
 
 # How long a provider lets a customer pay; an unpaid intent is closed after it.
 LIFETIME = timedelta(hours=24)
 FIRST_CHECK = timedelta(minutes=3)
 CHECK_WAITS = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 10, 20, 40, 60))
 CURRENCY = "RUB"
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What an amount of rubles buys."""
-
-    tokens: Decimal
-    tariff: Tariff | None
 
 
 def open(
@@ -53,7 +41,7 @@ def open(
     """
     user = ledger.lock(session, user_id)
     users.require_consent(user.consent_pd)
-    offer = _offer(session, amount_rub, plan)
+    offer = offers.of(session, amount_rub, plan)
     payment = Payment(
         user_id=user_id,
         provider=provider,
@@ -292,42 +280,3 @@ def _change(columns: tuple[str, ...]) -> Statement:
         .values({name: bindparam(f"new_{name}", type_=table.c[name].type) for name in columns})
         .values(updated_at=func.now())
     )
-
-
-def _offer(session: Session, amount_rub: Decimal, plan: str | None) -> Offer:
-    current = settings.load()
-    if plan is not None:
-        tariff = _tariff(session, plan)
-        if amount_rub != tariff.cost_rub:
-            raise ApiError("amount_mismatch", details={"costRub": _plain(tariff.cost_rub)})
-        return Offer(Decimal(tariff.monthly_tokens), tariff)
-    if not current.min_payment_rub <= amount_rub <= current.max_payment_rub:
-        raise ApiError(
-            "amount_out_of_range",
-            details={
-                "minRub": _plain(current.min_payment_rub),
-                "maxRub": _plain(current.max_payment_rub),
-            },
-        )
-    tokens = ledger.rounded(amount_rub / current.token_price_rub)
-    if not 0 < tokens <= MAX_AMOUNT:
-        raise ApiError("amount_out_of_range")
-    return Offer(tokens, None)
-
-
-def _tariff(session: Session, plan: str) -> Tariff:
-    """The active tariff of this id or name."""
-    try:
-        by_id = [Tariff.id == UUID(plan)]
-    except ValueError:
-        by_id = []
-    tariff = session.scalar(
-        select(Tariff).where(Tariff.active, or_(Tariff.name == plan, *by_id)).limit(1)
-    )
-    if tariff is None:
-        raise ApiError("tariff_not_found")
-    return tariff
-
-
-def _plain(amount: Decimal) -> Any:
-    return int(amount) if amount == amount.to_integral_value() else float(amount)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -35,8 +34,9 @@ def test_each_turn_gives_one_connection() -> None:
 
 def test_a_server_of_two_processes_shares_a_crowd(tmp_path: Path) -> None:
     with wire.serve("tests.stubs:create()", tmp_path, WEB_CONCURRENCY="2") as server:
-        while server.log.read_text("utf-8").count("ASGI server listening") < 2:
-            time.sleep(0.05)
+        wire.wait_until(
+            lambda: server.log.read_text("utf-8").count("ASGI server listening") == 2, 20
+        )
         workers = psutil.Process(server.process.pid).children()
         shares = [_shares(server.port, workers) for _ in range(10)]
     # A busy machine may keep one of them from its processor for once.
@@ -55,8 +55,7 @@ def _shares(port: int, workers: list[psutil.Process]) -> list[int]:
         for client in clients:
             assert client.recv(65536).startswith(b"HTTP/1.1 200")
         shares = [_held(worker) for worker in workers]
-    while any(_held(worker) for worker in workers):
-        time.sleep(0.02)
+    wire.wait_until(lambda: not any(_held(worker) for worker in workers), 10)
     return shares
 
 
