@@ -22,9 +22,10 @@ def family(parent: int | None = None) -> list[psutil.Process]:
     """Engine processes below `parent` (this process by default): the child and its encoder."""
     names = []
     for process in psutil.Process(parent).children(recursive=True):
-        command = " ".join(process.cmdline())
-        if "providers.engine.embedded.child" in command or "libx264" in command:
-            names.append(process)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended since it was listed
+            command = " ".join(process.cmdline())
+            if "providers.engine.embedded.child" in command or "libx264" in command:
+                names.append(process)
     return names
 
 
