@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import flask
 import orjson
 from connexion.apps.abstract import AbstractApp
 from connexion.apps.flask import FlaskApi, FlaskApp, FlaskASGIApp
@@ -29,7 +30,7 @@ from logs import EXCHANGE
 from spec import forms
 from spec.answers import Answers
 from spec.bodies import ARGUMENTS, RAW
-from spec.bridge import Answer, Bridge, OperationFlask, View
+from spec.bridge import Answer, Bridge, View
 from spec.functions import CLIENT_IP, HEADERS, RAW_BODY, accepted
 from spec.lanes import Lane
 from spec.loading import openapi_31_accepted
@@ -78,7 +79,7 @@ class ContractASGIApp(FlaskASGIApp):
     asgi_app: Bridge
 
     def __init__(self, import_name: str, *, answers: Answers, lanes: Mapping[str, Lane]) -> None:
-        self.app = OperationFlask(import_name)
+        self.app = flask.Flask(import_name)
         self.asgi_app = Bridge(self.app, lanes=lanes)
         self._answers = answers
 

@@ -1,4 +1,4 @@
-"""From connexion's ASGI stack to the functions of the contract, in Flask's request context.
+"""From connexion's ASGI stack to the functions of the contract, in Flask's contexts.
 
 FlaskApp comes with a2wsgi, which hands every chunk of an answer between threads, has ten threads
 that FlaskApp offers no option for, and lets requests queue without end; behind it Flask would find
@@ -14,13 +14,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import flask
 import starlette.exceptions
 import werkzeug.exceptions
 from connexion.middleware.abstract import ROUTING_CONTEXT
-from flask.sessions import NullSession, SessionInterface
+from flask.ctx import AppContext, RequestContext
+from flask.globals import _cv_app, _cv_request
+from flask.sessions import NullSession
 from starlette.types import Receive, Scope, Send
 
 from spec.bodies import RAW
@@ -45,17 +48,6 @@ class Answer:
 View = Callable[[Scope], Answer]
 
 
-class OperationFlask(flask.Flask):
-    """Flask without its own routing and cookies: the contract has decided both before it."""
-
-    def __init__(self, import_name: str) -> None:
-        super().__init__(import_name)
-        self.session_interface = _NoSession()
-
-    def create_url_adapter(self, request: flask.Request | None) -> None:
-        """None: `flask.request` has no rule, and nothing is matched."""
-
-
 class Bridge:
     """Runs the view of a request's operation in a thread of its lane.
 
@@ -63,7 +55,7 @@ class Bridge:
     `views` is filled while the contract is registered.
     """
 
-    def __init__(self, app: OperationFlask, *, lanes: Mapping[str, Lane]) -> None:
+    def __init__(self, app: flask.Flask, *, lanes: Mapping[str, Lane]) -> None:
         self.views: dict[str, View] = {}
         self._app = app
         self._lanes = lanes
@@ -91,20 +83,38 @@ class Bridge:
             lane.close(seconds=max(0.0, end - time.monotonic()))
 
     def _answer(self, scope: Scope) -> Answer:
-        with self._app.request_context(_environ(scope)):
-            try:
-                return self.views[scope["extensions"][ROUTING_CONTEXT]["operation_id"]](scope)
-            except werkzeug.exceptions.HTTPException as error:  # flask.abort()
-                raise starlette.exceptions.HTTPException(
-                    error.code or 500, detail=error.description or ""
-                ) from error
+        # Bound for this call alone, since a lane runs each in a context of its own.
+        _cv_app.set(AppContext(self._app))
+        _cv_request.set(_RequestContext(self._app, scope))
+        try:
+            return self.views[scope["extensions"][ROUTING_CONTEXT]["operation_id"]](scope)
+        except werkzeug.exceptions.HTTPException as error:  # flask.abort()
+            raise starlette.exceptions.HTTPException(
+                error.code or 500, detail=error.description or ""
+            ) from error
 
 
-class _NoSession(SessionInterface):
-    """There are no cookies to read one from."""
+class _RequestContext(RequestContext):
+    """Makes `flask.request` when it is first looked at, which costs a tenth of a short request.
 
-    def open_session(self, app: flask.Flask, request: flask.Request) -> NullSession:
-        return NullSession()
+    It has no rule, and no cookies make a session: the contract has decided both.
+    """
+
+    def __init__(self, app: flask.Flask, scope: Scope) -> None:
+        self.app = app
+        self.url_adapter = None
+        self.flashes = None
+        self._scope = scope
+        self._session = NullSession()
+        self._after_request_functions = []
+        self._cv_tokens = []
+
+    @cached_property
+    def request(self) -> flask.Request:  # type: ignore[override]
+        """The request as WSGI would tell it."""
+        request = self.app.request_class(_environ(self._scope))
+        request.json_module = self.app.json
+        return request
 
 
 def _environ(scope: Scope) -> dict[str, Any]:
