@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -26,9 +26,9 @@ class Verdict:
     payment_id: UUID | None = None
 
 
-def keep(session: Session, notice: Notice, verdict: Verdict) -> bool:
-    """Keep an event with its verdict; False when it was kept before, or by a twin just now."""
-    kept = _NEW.run(
+def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
+    """Keep an event with its verdict, or change the verdict on one that was kept before."""
+    _KEPT.later(
         session,
         id=uuid4(),
         provider=notice.provider,
@@ -40,29 +40,10 @@ def keep(session: Session, notice: Notice, verdict: Verdict) -> bool:
         reason=verdict.reason,
         payment_id=verdict.payment_id,
     )
-    return kept > 0
-
-
-def known(session: Session, notice: Notice) -> Verdict:
-    """The verdict on an event that was kept before; it is locked."""
-    event = _KNOWN.one(session, provider=notice.provider, event_key=notice.event_id)
-    return Verdict(event.state, event.reason, event.payment_id)
-
-
-def judge(session: Session, notice: Notice, verdict: Verdict) -> None:
-    """Change the verdict on an event that was kept."""
-    _JUDGED.later(
-        session,
-        of_provider=notice.provider,
-        of_event_key=notice.event_id,
-        new_state=verdict.state,
-        new_reason=verdict.reason,
-        new_payment_id=verdict.payment_id,
-    )
 
 
 _EVENTS: Any = PaymentEvent.__table__
-_NEW = Statement(
+_NEW = (
     insert(_EVENTS)
     .values(
         {
@@ -81,25 +62,12 @@ _NEW = Statement(
         }
     )
     .values(applied_at=func.now())
-    .on_conflict_do_nothing()
 )
-_KNOWN = Statement(
-    select(_EVENTS.c.state, _EVENTS.c.reason, _EVENTS.c.payment_id)
-    .where(
-        _EVENTS.c.provider == bindparam("provider"), _EVENTS.c.event_key == bindparam("event_key")
-    )
-    .with_for_update()
-)
-_JUDGED = Statement(
-    update(_EVENTS)
-    .where(
-        _EVENTS.c.provider == bindparam("of_provider"),
-        _EVENTS.c.event_key == bindparam("of_event_key"),
-    )
-    .values(
-        state=bindparam("new_state"),
-        reason=bindparam("new_reason"),
-        payment_id=bindparam("new_payment_id"),
-        applied_at=func.now(),
+_KEPT = Statement(
+    _NEW.on_conflict_do_update(
+        index_elements=["provider", "event_key"],
+        set_={
+            name: _NEW.excluded[name] for name in ("state", "reason", "payment_id", "applied_at")
+        },
     )
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -31,7 +32,7 @@ def create(
     input: list[dict[str, Any]],
     description: str | None = None,
     meta: dict[str, Any] | None = None,
-) -> Record:
+) -> SimpleNamespace:
     """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
 
     ApiError `user_not_found`, `consent_required`, `service_unavailable_now` and those of
@@ -40,23 +41,29 @@ def create(
     terms = _terms(session, user_id, service_type, data.ids_of(input))
     data.require_usable(input, terms.files)
     queued = terms.balance_tokens >= terms.price_tokens
-    job_id = uuid4()
-    order = {
-        "id": job_id,
-        "user_id": user_id,
-        "model_id": terms.model_id,
-        "service_type": service_type,
-        "status": "queued" if queued else "waiting_payment",
-        "description": description,
-        "price_tokens": terms.price_tokens,
-        "price_rub": terms.price_rub,
-        "tokens_reserved": terms.price_tokens if queued else Decimal(0),
-        "input": [_kept(item) for item in input],
-        "meta": meta or {},
-    }
-    job = _ORDERED.one(session, **order)
+    job = SimpleNamespace(
+        id=uuid4(),
+        number=terms.number,
+        user_id=user_id,
+        model_id=terms.model_id,
+        service_type=service_type,
+        status="queued" if queued else "waiting_payment",
+        description=description,
+        price_tokens=terms.price_tokens,
+        price_rub=terms.price_rub,
+        tokens_reserved=terms.price_tokens if queued else Decimal(0),
+        tokens_consumed=Decimal(0),
+        input=[_kept(item) for item in input],
+        output=[],
+        progress=0,
+        meta=meta or {},
+        created_at=terms.ordered_at,
+        updated_at=terms.ordered_at,
+    )
+    # All of the row is known, so that nobody need wait for it: it travels with COMMIT.
+    _ORDERED.later(session, **vars(job))
     if queued:
-        ledger.charge(session, user_id, terms.price_tokens, job_id=job_id)
+        ledger.post_later(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
     return job
 
 
@@ -174,6 +181,8 @@ _TERMS = Statement(
         GenerationModel.price_tokens,
         GenerationModel.price_rub,
         data.FOUND.label("files"),
+        func.nextval("jobs_number_seq").label("number"),
+        func.now().label("ordered_at"),
     )
     .outerjoin_from(
         User,
@@ -201,6 +210,7 @@ _ORDERED = Statement(
             name: bindparam(name)
             for name in (
                 "id",
+                "number",
                 "user_id",
                 "model_id",
                 "service_type",
@@ -209,14 +219,18 @@ _ORDERED = Statement(
                 "price_tokens",
                 "price_rub",
                 "tokens_reserved",
+                "tokens_consumed",
                 "input",
+                "output",
+                "progress",
                 "meta",
+                "created_at",
+                "updated_at",
             )
         }
     )
     .returning(
-        *Job.columns(*_NOT_SHOWN),
-        case((_TABLE.c.status == "queued", func.pg_notify(funding.JOB_CHANNEL, ""))).label("woken"),
+        case((_TABLE.c.status == "queued", func.pg_notify(funding.JOB_CHANNEL, ""))).label("woken")
     )
 )
 _RESULT = (

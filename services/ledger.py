@@ -79,14 +79,16 @@ def post(
     return row
 
 
-def charge(session: Session, user_id: UUID, tokens: Decimal, *, job_id: UUID) -> None:
-    """Take the price of a job from a user whom the caller holds, and whose balance covers it.
+def post_later(
+    session: Session, user_id: UUID, tokens: Decimal, *, type: str, **columns: Any
+) -> None:
+    """As post(), when nobody need wait for the answer: it travels with the next statement.
 
-    So nobody need wait for the answer, and it travels with what follows. Were the balance too
-    small after all, the CHECK of users would undo the whole transaction (IntegrityError).
+    The caller holds the user, and knows that the balance covers it. Were it too small after all,
+    the CHECK of users would undo the whole transaction (IntegrityError).
     """
-    row_values = {"id": uuid4(), "type": "charge", "tokens_delta": -tokens, "job_id": job_id}
-    _move(tuple(row_values), covered=True).later(session, **_given(user_id, row_values))
+    row_values = {"id": uuid4(), "type": type, "tokens_delta": tokens, **columns}
+    _move(tuple(row_values), awaited=False).later(session, **_given(user_id, row_values))
 
 
 def record(session: Session, user_id: UUID, *, type: str, **columns: Any) -> Transaction:
@@ -131,14 +133,14 @@ def _given(user_id: UUID, row_values: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _move(columns: tuple[str, ...], *, covered: bool = False) -> Statement:
+def _move(columns: tuple[str, ...], *, awaited: bool = True) -> Statement:
     """The statement that moves `new_tokens_delta` of `mover_id` and writes a row of `new_*`.
 
-    Unless `covered` it moves nothing below zero, and gives no row then.
+    One that is `awaited` moves nothing below zero, and gives no row then.
     """
     table: Any = Transaction.__table__
     tokens = bindparam("new_tokens_delta", type_=table.c.tokens_delta.type)
-    enough = [] if covered else [User.balance_tokens + tokens >= 0]
+    enough = [User.balance_tokens + tokens >= 0] if awaited else []
     moved = (
         update(User)
         .where(User.id == bindparam("mover_id"), *enough)
@@ -154,14 +156,12 @@ def _move(columns: tuple[str, ...], *, covered: bool = False) -> Statement:
         cast(bindparam(f"new_{name}", type_=table.c[name].type), table.c[name].type)
         for name in columns
     )
-    return Statement(
-        insert(table)
-        .from_select(
-            ["user_id", "seq", "balance_after", *columns],
-            select(moved.c.id, moved.c.ledger_seq, moved.c.balance_tokens, *given),
-        )
-        .returning(table.c.tokens_delta, table.c.balance_after, _HAS_WAITING)
+    written = insert(table).from_select(
+        ["user_id", "seq", "balance_after", *columns],
+        select(moved.c.id, moved.c.ledger_seq, moved.c.balance_tokens, *given),
     )
+    answer = (table.c.tokens_delta, table.c.balance_after, _HAS_WAITING)
+    return Statement(written.returning(*answer) if awaited else written)
 
 
 # Each query lists rows that break one rule; an empty answer is the proof. They read whole tables

@@ -40,7 +40,7 @@ def retry(session: Session, job_id: UUID) -> Record:
     """
     job = jobs.get(session, job_id)
     if job.status == "failed":
-        return jobs.create(
+        again = jobs.create(
             session,
             job.user_id,
             service_type=job.service_type,
@@ -48,6 +48,7 @@ def retry(session: Session, job_id: UUID) -> Record:
             description=job.description,
             meta={"retryOf": str(job.id)},
         )
+        return jobs.get(session, again.id)
     if job.status != "processing":
         raise ApiError("job_not_cancellable", details={"status": job.status})
     session.execute(

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db import Reader, Record, Statement
-from db.models import Payment, Referral, Tariff, Transaction, User
+from db.models import Job, Payment, PaymentEvent, Referral, Tariff, Transaction, User
 from services import ledger, offers, users
 
 # How long a provider lets a customer pay; an unpaid intent is closed after it.
@@ -168,8 +168,9 @@ def note_trouble(session: Session, payment_id: UUID, error: str) -> None:
 
 
 def lock(session: Session, payment_id: UUID) -> Record:
-    """The payment, locked after its user as everywhere."""
-    return _LOCKED.one(session, payment_id=payment_id)
+    """The payment, locked after its user as everywhere; with the columns of lock_meant()."""
+    _HELD.later(session, payment_id=payment_id)
+    return _UNDER_LOCK.one(session, payment_id=payment_id, provider=None, event_key=None)
 
 
 def change(session: Session, payment_id: UUID, **columns: Any) -> None:
@@ -197,18 +198,24 @@ def lock_meant(
     payment_id: UUID | None,
     reference: str | None,
     charge_reference: str | None,
+    event_key: str,
 ) -> Record | None:
-    """The payment a provider speaks of, locked as by lock(), in one statement.
+    """The payment a provider speaks of, locked after its user; None when there is none.
 
-    By the provider's own ids first, since those cannot be set by a customer.
+    By the provider's own ids first, since those cannot be set by a customer. Besides its columns it
+    has `has_inviter_to_thank`, `has_waiting` (whether the payer's jobs wait for tokens) and what is
+    known of the event with `event_key`: `known_state`, `known_reason`.
     """
-    return _MEANT_LOCKED.one_or_none(
-        session,
-        provider=provider,
-        charge_reference=charge_reference,
-        reference=reference,
-        payment_id=payment_id,
-    )
+    names = {
+        "provider": provider,
+        "charge_reference": charge_reference,
+        "reference": reference,
+        "payment_id": payment_id,
+    }
+    # The first waits for the locks. The second, in the same message, sees what others have done
+    # until they gave them up, which the first one, begun before, would not.
+    _MEANT_HELD.later(session, **names)
+    return _MEANT_UNDER_LOCK.one_or_none(session, event_key=event_key, **names)
 
 
 def record_gateway_payment(
@@ -239,20 +246,6 @@ _TITLED = Statement(
     .outerjoin_from(Payment, Tariff, Tariff.id == Payment.tariff_id)
     .where(Payment.id == bindparam("payment_id"))
 )
-# Whether the payer's inviter is still to be thanked, for most people no and then no more is asked.
-_INVITED = (
-    exists()
-    .where(Referral.invitee_id == Payment.user_id, ~Referral.invitee_paid)
-    .label("has_inviter_to_thank")
-)
-# As ledger.lock. A payment never changes hands, so that its user is found and locked at once; rows
-# are locked in the order in which the tables are named.
-_UNDER_LOCK = (
-    select(*Payment.columns(), _INVITED)
-    .join_from(Payment, User, User.id == Payment.user_id)
-    .with_for_update(key_share=True, of=[User, Payment])
-)
-_LOCKED = Statement(_UNDER_LOCK.where(Payment.id == bindparam("payment_id")))
 # Three look-ups by unique keys; PostgreSQL makes the next one only when there is none before.
 _MEANT = func.coalesce(
     *(
@@ -267,7 +260,40 @@ _MEANT = func.coalesce(
     )
 )
 _KNOWN = Statement(select(_MEANT))
-_MEANT_LOCKED = Statement(_UNDER_LOCK.where(Payment.id == _MEANT))
+# A payment never changes hands, so that its user is found and locked at once; rows are locked in
+# the order in which the tables are named, and as by ledger.lock.
+_TO_HOLD = (
+    select(User.id)
+    .join_from(User, Payment, User.id == Payment.user_id)
+    .with_for_update(key_share=True, of=[User, Payment])
+)
+_HELD_ROW = (
+    select(
+        *Payment.columns("number", "next_check_at", "checks", "last_error", "updated_at"),
+        # For most people no, and then no more is asked.
+        exists()
+        .where(Referral.invitee_id == Payment.user_id, ~Referral.invitee_paid)
+        .label("has_inviter_to_thank"),
+        exists()
+        .where(Job.user_id == Payment.user_id, Job.status == "waiting_payment")
+        .label("has_waiting"),
+        PaymentEvent.state.label("known_state"),
+        PaymentEvent.reason.label("known_reason"),
+    )
+    .outerjoin_from(
+        Payment,
+        PaymentEvent,
+        (PaymentEvent.provider == bindparam("provider"))
+        & (PaymentEvent.event_key == bindparam("event_key")),
+    )
+    .with_for_update(key_share=True, of=Payment)
+)
+_HELD, _UNDER_LOCK = (
+    Statement(each.where(Payment.id == bindparam("payment_id"))) for each in (_TO_HOLD, _HELD_ROW)
+)
+_MEANT_HELD, _MEANT_UNDER_LOCK = (
+    Statement(each.where(Payment.id == _MEANT)) for each in (_TO_HOLD, _HELD_ROW)
+)
 
 
 @cache

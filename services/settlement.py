@@ -17,7 +17,7 @@ import settings
 from db import Record, Statement
 from db.models import Payment, Transaction
 from db.types import now
-from services import clawback, funding, inbox, payments, referrals
+from services import clawback, funding, inbox, ledger, payments, referrals
 from services.inbox import Verdict
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ Effect = Callable[[Session, Record, "Notice"], dict[str, Any]]
 def settle(session: Session, notice: Notice) -> Verdict:
     """Keep the event and apply it; a repeat of one that was applied or ignored changes nothing.
 
-    The payment is locked before its event is kept, so that of twins one waits for the other here.
+    What is known of the event is read while its payment is locked, so that of twins the second
+    finds what the first has done.
     """
     payment = payments.lock_meant(
         session,
@@ -39,20 +40,17 @@ def settle(session: Session, notice: Notice) -> Verdict:
         payment_id=notice.payment_id,
         reference=notice.reference,
         charge_reference=notice.charge_reference,
+        event_key=notice.event_id,
     )
+    if payment is not None and payment.known_state in ("applied", "ignored"):
+        return Verdict(payment.known_state, payment.known_reason, payment.id)
     verdict = _verdict(payment, notice)
-    if not inbox.keep(session, notice, verdict):
-        before = inbox.known(session, notice)
-        if before.state in ("applied", "ignored"):
-            return before
-        inbox.judge(session, notice, verdict)
-    if payment is None or verdict.state == "parked":
-        return verdict
-    if _is_another_charge(payment, notice):
+    if payment is not None and verdict.state != "parked" and _is_another_charge(payment, notice):
         payment = _repeated(session, payment)
         verdict = _verdict(payment, notice)
-        inbox.judge(session, notice, verdict)
-    _apply(session, payment, notice)
+    inbox.keep(session, notice, verdict)
+    if payment is not None and verdict.state != "parked":
+        _apply(session, payment, notice)
     return verdict
 
 
@@ -161,7 +159,9 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
         _end_gateway_payment(session, payment.id, "success", reference)
     else:  # its ruble row has ended as failed
         payments.record_gateway_payment(session, payment, status="success", reference=reference)
-    funding.credit(
+    # Where nobody waits for tokens there is nothing to wait for either.
+    give = funding.credit if payment.has_waiting else ledger.post_later
+    give(
         session,
         payment.user_id,
         payment.tokens,
