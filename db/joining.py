@@ -25,6 +25,16 @@ class JoiningConnection(connection):
         self.cursor_factory = JoiningCursor
         self.reading = False
         self._waiting: list[bytes] = []
+        self._prepared: set[str] = set()
+
+    def prepare(self, name: str, preparation: str) -> None:
+        """Have the server prepare a statement, unless this connection has it already.
+
+        In a journey of its own, so that an error of another statement leaves no doubt about it.
+        """
+        if name not in self._prepared:
+            cursor(self).execute(preparation)
+            self._prepared.add(name)
 
     def later(self, statement: bytes) -> None:
         """Send `statement` with the next one or with COMMIT; its errors are raised by that."""

@@ -8,7 +8,7 @@ from functools import cache
 
 import orjson
 from psycopg2 import errorcodes
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
@@ -57,7 +57,7 @@ def in_psycopg2(url: str) -> str:
 
 def connect(url: str, *, pool_size: int) -> Engine:
     """An engine whose every wait is bounded: connect, checkout, lock, statement, idle."""
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=2,
@@ -81,6 +81,8 @@ def connect(url: str, *, pool_size: int) -> Engine:
             " -c idle_in_transaction_session_timeout=10s -c timezone=UTC",
         },
     )
+    event.listen(engine, "handle_error", _renew_after_migration)
+    return engine
 
 
 @cache
@@ -148,6 +150,14 @@ def savepoint(session: Session) -> Iterator[None]:
         driver.later(b"ROLLBACK TO SAVEPOINT block")
         raise
     driver.later(b"RELEASE SAVEPOINT block")
+
+
+def _renew_after_migration(context: ExceptionContext) -> None:
+    """A prepared statement whose columns have got another type is of no use any more: give up the
+    connections that have it, as after a restart of the server.
+    """
+    if "cached plan must not change result type" in str(context.original_exception):
+        context.is_disconnect = True
 
 
 @contextmanager

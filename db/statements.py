@@ -1,9 +1,11 @@
-"""Statements that are made once and sent by the driver itself.
+"""Statements that are made once, prepared by the server, and called by the driver itself.
 
-SQLAlchemy compiles each when it is first run. From then on only psycopg2 is between a rule and the
-database: what SQLAlchemy does around every execution (caches, contexts, results that could be of
-any shape) takes as long as the driver and the socket together. Its pool, its transactions and its
-errors stay: a failure is handed to the connection, which knows a dead server from a wrong row.
+SQLAlchemy compiles each when it is first run, and each connection prepares it when it first needs
+it. From then on only psycopg2 is between a rule and the database: what SQLAlchemy does around every
+execution (caches, contexts, results that could be of any shape) takes as long as the driver and the
+socket together, and parsing and planning as long as most statements run. Its pool, its transactions
+and its errors stay: a failure is handed to the connection, which knows a dead server from a wrong
+row.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any, NoReturn, Protocol, cast
 
-from sqlalchemy import Connection, Dialect, Uuid
+from sqlalchemy import ARRAY, Connection, Dialect, Uuid
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import ReturnsRows
@@ -39,19 +42,21 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A compiled statement: its text, how values go in, how rows come out."""
+    """A compiled statement: how it is prepared and called, how values go in, how rows come out."""
 
-    sql: str
-    fixed: dict[str, Any]
+    name: str
+    preparation: str
+    call: str
     named: tuple[tuple[str, _Convert | None], ...]
     record: type[tuple[Any, ...]]
     converted: tuple[tuple[int, _Convert], ...]
+    compiled: SQLCompiler
 
-    def parameters(self, values: dict[str, Any]) -> dict[str, Any]:
-        given = dict(self.fixed)
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        given = []
         for name, convert in self.named:
             value = values[name]
-            given[name] = value if convert is None else convert(value)
+            given.append(value if convert is None else convert(value))
         return given
 
     def row(self, raw: tuple[Any, ...]) -> Any:
@@ -59,6 +64,14 @@ class _Plan:
         for position, convert in self.converted:
             row[position] = convert(row[position])
         return tuple.__new__(self.record, row)
+
+    def told(self, arguments: list[Any]) -> tuple[str, dict[str, Any]]:
+        """The statement and its values as SQLAlchemy would send them."""
+        names = (name for name, _ in self.named)
+        return self.compiled.string, {
+            **_fixed(self.compiled),
+            **dict(zip(names, arguments, strict=True)),
+        }
 
 
 class Statement:
@@ -106,30 +119,34 @@ class Statement:
     def later(self, db: Reader, /, **values: Any) -> None:
         """Write together with the next statement or with COMMIT, which then raises its errors."""
         connection = connection_of(db)
-        plan, parameters = self._ready(connection, values)
         driver = joining(connection)
         cursor = driver.cursor()
-        _tell(connection, cursor, plan.sql, parameters)
-        driver.later(cursor.mogrify(plan.sql, parameters))
+        plan, arguments = self._ready(connection, cursor, values)
+        driver.later(cursor.mogrify(plan.call, arguments))
 
     def _sent(self, db: Reader, values: dict[str, Any]) -> tuple[_Plan, Any]:
         connection = connection_of(db)
-        plan, parameters = self._ready(connection, values)
         cursor = joining(connection).cursor()
+        plan, arguments = self._ready(connection, cursor, values)
         try:
-            _tell(connection, cursor, plan.sql, parameters)
-            cursor.execute(plan.sql, parameters)
+            cursor.execute(plan.call, arguments)
         except BaseException as error:
-            _raise(connection, error, plan.sql, parameters, cursor)
+            _raise(connection, error, *plan.told(arguments), cursor)
         return plan, cursor
 
     def _ready(
-        self, connection: Connection, values: dict[str, Any]
-    ) -> tuple[_Plan, dict[str, Any]]:
+        self, connection: Connection, cursor: Any, values: dict[str, Any]
+    ) -> tuple[_Plan, list[Any]]:
         plan = self._plan
         if plan is None:
-            plan = self._plan = _planned(self._clause, connection.dialect)
-        return plan, plan.parameters(values)
+            plan = self._plan = _planned(self._clause, connection.dialect, cursor)
+        arguments = plan.arguments(values)
+        _tell(connection, cursor, plan, arguments)
+        try:
+            cursor.connection.prepare(plan.name, plan.preparation)
+        except BaseException as error:
+            _raise(connection, error, *plan.told(arguments), cursor)
+        return plan, arguments
 
 
 def connection_of(db: Reader) -> Connection:
@@ -147,10 +164,11 @@ def joining(connection: Connection) -> JoiningConnection:
     return cast(JoiningConnection, connection.connection.dbapi_connection)
 
 
-def _tell(connection: Connection, cursor: Any, sql: str, parameters: dict[str, Any]) -> None:
+def _tell(connection: Connection, cursor: Any, plan: _Plan, arguments: list[Any]) -> None:
     """Who listens to an engine hears these statements, too."""
     if connection._has_events or connection.engine._has_events:
-        connection.dispatch.before_cursor_execute(connection, cursor, sql, parameters, None, False)
+        told = plan.told(arguments)
+        connection.dispatch.before_cursor_execute(connection, cursor, *told, None, False)
 
 
 def _raise(
@@ -162,29 +180,59 @@ def _raise(
     connection._handle_dbapi_exception(error, sql, parameters, cursor, None)
 
 
-def _planned(clause: Any, dialect: Dialect) -> _Plan:
+_numbers = count(1)
+
+
+def _planned(clause: Any, dialect: Dialect, cursor: Any) -> _Plan:
     compiled: SQLCompiler = clause.compile(dialect=dialect)
     if compiled.insert_prefetch or compiled.update_prefetch:
         raise TypeError("a default of Python's is missing among the values: " + str(compiled))
-    fixed: dict[str, Any] = {}
-    named: dict[str, _Convert | None] = {}
-    for bind, name in compiled.bind_names.items():
-        convert = _into(bind.type, dialect)
-        if bind.required:
-            named[name] = convert
-        else:
-            value = bind.effective_value
-            fixed[name] = value if convert is None else convert(value)
+    given = [(name, bind.type) for bind, name in compiled.bind_names.items() if bind.required]
+    # What never changes stays in the text, so that the planner knows it: an index of waiting jobs
+    # is of no use for jobs in a status that is only told later.
+    places = {name: f"${place}" for place, (name, _) in enumerate(given, start=1)} | {
+        name: cursor.mogrify("%s", (value,)).decode() for name, value in _fixed(compiled).items()
+    }
+    name = f"{clause.__visit_name__}_{next(_numbers)}"
+    types = ", ".join(_type(kind, dialect) for _, kind in given)
+    marks = ", ".join(_mark(kind, dialect) for _, kind in given)
     columns = list(clause.exported_columns)
     names = [each.key for each in columns]
     # The names are the statement's, which mypy cannot know; what has none is read by its place.
     record: Any = namedtuple("Record", names, rename=True)  # type: ignore[misc]
-    converted = (
-        (position, convert)
-        for position, each in enumerate(columns)
-        if (convert := _out_of(each.type, dialect)) is not None
+    return _Plan(
+        name=name,
+        preparation=f"PREPARE {name}{types and f' ({types})'} AS {compiled.string % places}",
+        call=f"EXECUTE {name}{marks and f' ({marks})'}",
+        named=tuple((name, _into(kind, dialect)) for name, kind in given),
+        record=record,
+        converted=tuple(
+            (position, convert)
+            for position, each in enumerate(columns)
+            if (convert := _out_of(each.type, dialect)) is not None
+        ),
+        compiled=compiled,
     )
-    return _Plan(compiled.string, fixed, tuple(named.items()), record, tuple(converted))
+
+
+def _fixed(compiled: SQLCompiler) -> dict[str, Any]:
+    """Values that are part of the statement, as the driver takes them."""
+    fixed = {}
+    for bind, name in compiled.bind_names.items():
+        if not bind.required:
+            convert = _into(bind.type, compiled.dialect)
+            value = bind.effective_value
+            fixed[name] = value if convert is None else convert(value)
+    return fixed
+
+
+def _type(kind: TypeEngine[Any], dialect: Dialect) -> str:
+    return "unknown" if kind._isnull else dialect.type_compiler_instance.process(kind)
+
+
+def _mark(kind: TypeEngine[Any], dialect: Dialect) -> str:
+    """The place of a value in a call; a list of texts must be told that it is one of ids."""
+    return f"%s::{_type(kind, dialect)}" if isinstance(kind, ARRAY) else "%s"
 
 
 def _into(kind: TypeEngine[Any], dialect: Dialect) -> _Convert | None:

@@ -9,8 +9,23 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Interval, bindparam, event, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import (
+    Column,
+    Integer,
+    Interval,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    event,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import DataError, IntegrityError
 
 import services.data
 import services.idempotency
@@ -27,7 +42,8 @@ import services.users
 from db import Statement, reading, transaction
 from db.models import Job, Transaction, User
 from db.session import engine
-from db.statements import _planned
+from db.statements import _planned, joining
+from errors import ApiError
 from tests.factories import make_image, make_job, make_user
 
 USERS: Any = User.__table__
@@ -158,9 +174,65 @@ def _all() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("statement", list(_all()))
-def test_each_statement_of_the_rules_compiles(database: str, statement: Statement) -> None:
-    plan = _planned(statement._clause, engine().dialect)
-    assert plan.named or plan.fixed
+def test_each_statement_of_the_rules_can_be_prepared(database: str, statement: Statement) -> None:
+    with reading() as connection:
+        driver = joining(connection)
+        cursor = driver.cursor()
+        plan = _planned(statement._clause, engine().dialect, cursor)
+        driver.prepare(plan.name, plan.preparation)
+        cursor.execute(f"DEALLOCATE {plan.name}")
+
+
+def test_what_is_fixed_is_known_to_the_planner_and_the_rest_is_told_later(database: str) -> None:
+    told = Statement(select(User.id).where(User.username == "100%", User.id == bindparam("which")))
+    with reading() as connection:
+        assert told.one_or_none(connection, which=uuid4()) is None
+        prepared = connection.execute(
+            text("SELECT statement FROM pg_prepared_statements WHERE statement LIKE '%100%'")
+        ).scalar_one()
+    assert "= '100%'" in prepared and "$1" in prepared and "$2" not in prepared
+
+
+def test_a_statement_is_prepared_once_for_a_connection(database: str) -> None:
+    count_of = Statement(select(func.count().label("prepared_once")).select_from(User))
+    with reading() as connection:
+        for _ in range(3):
+            assert count_of.scalar(connection) >= 0
+        prepared = connection.execute(
+            text(
+                "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%prepared_once%'"
+            )
+        ).scalar_one()
+    assert prepared == 1
+
+
+def test_a_statement_that_failed_can_be_called_again(database: str) -> None:
+    read = Statement(select(cast(bindparam("written", type_=Text), Integer)))
+    for _ in range(2):
+        with pytest.raises(DataError), transaction() as session:
+            read.scalar(session, written="two")
+        with transaction() as session:
+            assert read.scalar(session, written="2") == 2
+
+
+def test_after_a_migration_of_its_columns_a_statement_is_prepared_anew(database: str) -> None:
+    table = Table("migrated", MetaData(), Column("size", Integer))
+    size = Statement(select(table.c.size))
+    with transaction() as session:
+        session.execute(text("CREATE TABLE migrated AS SELECT 1 AS size"))
+    try:
+        with reading() as connection:
+            assert size.scalar(connection) == 1
+        with transaction() as session:
+            session.execute(text("ALTER TABLE migrated ALTER size TYPE text"))
+        with pytest.raises(ApiError) as told, reading() as connection:
+            size.scalar(connection)
+        assert told.value.code == "service_unavailable"
+        with reading() as connection:
+            assert size.scalar(connection) == "1"
+    finally:
+        with transaction() as session:
+            session.execute(text("DROP TABLE migrated"))
 
 
 def test_counted_rows_are_named(database: str) -> None:
