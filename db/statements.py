@@ -53,11 +53,10 @@ class _Plan:
     compiled: SQLCompiler
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
-        given = []
-        for name, convert in self.named:
-            value = values[name]
-            given.append(value if convert is None else convert(value))
-        return given
+        return [
+            values[name] if convert is None else convert(values[name])
+            for name, convert in self.named
+        ]
 
     def row(self, raw: tuple[Any, ...]) -> Any:
         row = list(raw)

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+import logs
 from handlers import problems
-from logs import EXCHANGE, Exchange, request_id
+from logs import EXCHANGE, Exchange
 
 log = logging.getLogger("access")
 
@@ -54,8 +55,9 @@ class Envelope:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         identifier = _identifier(scope)
-        token = request_id.set(identifier)
+        token = logs.request_id.set(identifier)
         exchange = scope[EXCHANGE] = Exchange()
+        told = logs.exchange.set(exchange)
         sealed = _Sealed(scope, identifier, receive, send)
         try:
             await self._app(scope, sealed.receive, sealed.send)
@@ -66,7 +68,8 @@ class Envelope:
             await _last_resort(error, exchange, sealed)
         finally:
             _log(scope["method"], exchange, time.perf_counter() - started)
-            request_id.reset(token)
+            logs.exchange.reset(told)
+            logs.request_id.reset(token)
 
 
 class _Sealed:
@@ -178,6 +181,7 @@ def _log(method: str, exchange: Exchange, seconds: float) -> None:
             "bytes_in": exchange.bytes_in,
             "bytes_out": exchange.bytes_out,
             "key": exchange.key,
+            **exchange.noted,
         },
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+import logs
 from db import reading, transaction
 from db.types import now
 from providers import instances
@@ -55,18 +56,16 @@ def _refusal(question: Question) -> str | None:
 def _settle(notice: Notice) -> None:
     with transaction() as session:
         verdict = settlement.settle(session, notice)
-    log.log(
-        logging.WARNING if verdict.state == "parked" else logging.INFO,
-        "payment event %s",
-        verdict.state,
-        extra={
-            "provider": notice.provider,
-            "event": notice.event_id,
-            "kind": notice.kind,
-            "payment_id": verdict.payment_id and str(verdict.payment_id),
-            "reason": verdict.reason,
-        },
-    )
+    told = {
+        "provider": notice.provider,
+        "event": notice.event_id,
+        "kind": notice.kind,
+        "payment_id": verdict.payment_id and str(verdict.payment_id),
+        "reason": verdict.reason,
+    }
+    logs.note(verdict=verdict.state, **told)
+    if verdict.state == "parked":
+        log.warning("a payment event waits for the operator", extra=told)
 
 
 def _keep_review(raw_body: bytes) -> None:

@@ -168,9 +168,9 @@ def note_trouble(session: Session, payment_id: UUID, error: str) -> None:
 
 
 def lock(session: Session, payment_id: UUID) -> Record:
-    """The payment, locked after its user as everywhere; with the columns of lock_meant()."""
+    """The payment, locked after its user as everywhere, with `has_*` as of lock_meant()."""
     _HELD.later(session, payment_id=payment_id)
-    return _UNDER_LOCK.one(session, payment_id=payment_id, provider=None, event_key=None)
+    return _UNDER_LOCK.one(session, payment_id=payment_id)
 
 
 def change(session: Session, payment_id: UUID, **columns: Any) -> None:
@@ -202,9 +202,10 @@ def lock_meant(
 ) -> Record | None:
     """The payment a provider speaks of, locked after its user; None when there is none.
 
-    By the provider's own ids first, since those cannot be set by a customer. Besides its columns it
-    has `has_inviter_to_thank`, `has_waiting` (whether the payer's jobs wait for tokens) and what is
-    known of the event with `event_key`: `known_state`, `known_reason`.
+    By the provider's own ids first, since those cannot be set by a customer. Besides the columns
+    that an event is about, it has `has_inviter_to_thank`, `has_waiting` (whether the payer's
+    jobs wait for tokens) and what is known of the event with `event_key`: `known_state`,
+    `known_reason`.
     """
     names = {
         "provider": provider,
@@ -269,7 +270,6 @@ _TO_HOLD = (
 )
 _HELD_ROW = (
     select(
-        *Payment.columns("number", "next_check_at", "checks", "last_error", "updated_at"),
         # For most people no, and then no more is asked.
         exists()
         .where(Referral.invitee_id == Payment.user_id, ~Referral.invitee_paid)
@@ -277,22 +277,38 @@ _HELD_ROW = (
         exists()
         .where(Job.user_id == Payment.user_id, Job.status == "waiting_payment")
         .label("has_waiting"),
+    )
+    .select_from(Payment)
+    .with_for_update(key_share=True, of=Payment)
+)
+_HELD = Statement(_TO_HOLD.where(Payment.id == bindparam("payment_id")))
+_UNDER_LOCK = Statement(
+    _HELD_ROW.add_columns(*Payment.columns()).where(Payment.id == bindparam("payment_id"))
+)
+_MEANT_HELD = Statement(_TO_HOLD.where(Payment.id == _MEANT))
+_MEANT_UNDER_LOCK = Statement(
+    _HELD_ROW.add_columns(
+        *Payment.columns(
+            "number",
+            "tariff_id",
+            "payer_telegram_id",
+            "payment_url",
+            "expires_at",
+            "next_check_at",
+            "checks",
+            "last_error",
+            "created_at",
+            "updated_at",
+        ),
         PaymentEvent.state.label("known_state"),
         PaymentEvent.reason.label("known_reason"),
     )
-    .outerjoin_from(
-        Payment,
+    .outerjoin(
         PaymentEvent,
         (PaymentEvent.provider == bindparam("provider"))
         & (PaymentEvent.event_key == bindparam("event_key")),
     )
-    .with_for_update(key_share=True, of=Payment)
-)
-_HELD, _UNDER_LOCK = (
-    Statement(each.where(Payment.id == bindparam("payment_id"))) for each in (_TO_HOLD, _HELD_ROW)
-)
-_MEANT_HELD, _MEANT_UNDER_LOCK = (
-    Statement(each.where(Payment.id == _MEANT)) for each in (_TO_HOLD, _HELD_ROW)
+    .where(Payment.id == _MEANT)
 )
 
 

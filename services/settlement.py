@@ -46,7 +46,7 @@ def settle(session: Session, notice: Notice) -> Verdict:
         return Verdict(payment.known_state, payment.known_reason, payment.id)
     verdict = _verdict(payment, notice)
     if payment is not None and verdict.state != "parked" and _is_another_charge(payment, notice):
-        payment = _repeated(session, payment)
+        payment = _repeated(session, payment.id)
         verdict = _verdict(payment, notice)
     inbox.keep(session, notice, verdict)
     if payment is not None and verdict.state != "parked":
@@ -113,8 +113,9 @@ def _is_another_charge(payment: Record, notice: Notice) -> bool:
     )
 
 
-def _repeated(session: Session, first: Record) -> Record:
+def _repeated(session: Session, first_id: UUID) -> Record:
     """A payment of its own for a second charge of the same link: credited like the first."""
+    first = payments.get(session, first_id)
     payment = Payment(
         user_id=first.user_id,
         provider=first.provider,
