@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import re
 import time
-import uuid
 from collections.abc import Iterable
 
 import orjson
@@ -134,11 +134,15 @@ class _Sealed:
 
 
 def _identifier(scope: Scope) -> str:
-    """The caller's X-Request-ID when it is harmless, else a new one."""
+    """The caller's X-Request-ID when it is harmless, else a new one.
+
+    It is no secret. uuid4() would ask the system for randomness, and let go of the interpreter's
+    lock for that: the loop would wait for the handlers' threads in each request.
+    """
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return str(value, "ascii")
-    return uuid.uuid4().hex
+    return f"{random.getrandbits(128):032x}"
 
 
 def _body(scope: Scope) -> tuple[bool, bool]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from errors import ApiError
 
@@ -23,8 +23,8 @@ def header(headers: Mapping[str, str], name: str) -> str:
 def json_object(raw: bytes) -> dict[str, Any]:
     """The JSON object of a body. ApiError `bad_request` for anything else."""
     try:
-        body = json.loads(raw.decode("utf-8"), parse_float=Decimal)
-    except (ValueError, RecursionError):
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
         raise ApiError("bad_request", "The body is not JSON") from None
     if not isinstance(body, dict):
         raise ApiError("bad_request", "The body is not a JSON object")
