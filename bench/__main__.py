@@ -20,7 +20,7 @@ from services import catalog
 # Durable writes as in production would measure the disk of this machine, for all servers alike.
 POSTGRES = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 EVENTS_PER_SECOND = 3000  # more than any server settles; each is sent once
-FLOOR = "pgbench"
+FLOORS = {"pgbench": "simple", "pgbench prepared": "prepared"}
 
 
 @click.command()
@@ -36,7 +36,7 @@ def main(
     if write and (operations or servers):
         raise click.UsageError("--write wants everything measured in one run")
     chosen = [each for each in OPERATIONS if not operations or each.name in operations]
-    names = [each for each in (*SERVERS, FLOOR) if not servers or each in servers]
+    names = [each for each in (*SERVERS, *FLOORS) if not servers or each in servers]
     with tempfile.TemporaryDirectory(prefix="livephoto-bench-") as home:
         folder = Path(home)
         folder.chmod(0o755)
@@ -60,7 +60,7 @@ def _measured(
     _fill(url)
     results: report.Results = {}
     with ExitStack() as stack:
-        servers = [_started(name, url, folder, stack) for name in names if name != FLOOR]
+        servers = [_started(name, url, folder, stack) for name in names if name in SERVERS]
         for server in servers:
             server.wait()
         for operation in operations:
@@ -72,9 +72,10 @@ def _measured(
                 for server in servers:
                     run = _run(server, operation, url, folder, number=number, seconds=seconds)
                     results.setdefault((operation.name, server.name), []).append(run)
-                if FLOOR in names:
-                    run = _floor(operation, url, folder, number=number, seconds=seconds)
-                    results.setdefault((operation.name, FLOOR), []).append(run)
+                for name in names:
+                    if name in FLOORS:
+                        run = _floor(operation, url, folder, FLOORS[name], seconds=seconds)
+                        results.setdefault((operation.name, name), []).append(run)
     return results
 
 
@@ -103,14 +104,14 @@ def _run(
 
 
 def _floor(
-    operation: Operation, url: str, folder: Path, *, number: int, seconds: float
+    operation: Operation, url: str, folder: Path, protocol: str, *, seconds: float
 ) -> load.Run:
-    if operation.once and number == 1:
-        world.open_payments(url, statements.BATCH, 60_000)
     file = folder / f"{operation.name}.sql"
     if not file.exists():
+        if operation.once:
+            world.open_payments(url, statements.BATCH, 120_000)
         statements.script(operation, file)
-    return load.floor(file, url, seconds=seconds)
+    return load.floor(file, url, protocol=protocol, seconds=seconds)
 
 
 if __name__ == "__main__":

@@ -58,12 +58,16 @@ def drive(server: Server, operation: Operation, prepared: Path, *, seconds: floa
     return Run(cpu_ms=spent * 1000 / max(told["requests"], 1), **told)
 
 
-def floor(script: Path, url: str, *, seconds: float) -> Run:
-    """Run statements from one thread of pgbench over CONNECTIONS connections."""
+def floor(script: Path, url: str, *, protocol: str, seconds: float) -> Run:
+    """Run statements from one thread of pgbench over CONNECTIONS connections.
+
+    protocol: `simple` sends them as text, `prepared` has them parsed and planned once, as we do.
+    """
     outcome = subprocess.run(
         [
             _program("pgbench"),
             "--no-vacuum",
+            f"--protocol={protocol}",
             f"--client={CONNECTIONS}",
             "--jobs=1",
             f"--time={seconds:.0f}",

@@ -17,8 +17,8 @@ def table(results: Results) -> str:
     """One row for each operation and server; figures are medians of the runs."""
     lines = [
         "| Operation | Server | CPU ms/request (min-max) | of FastAPI | of stock connexion |"
-        " requests/s | of pgbench | p99 ms | requests | errors |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        " requests/s | of pgbench | of it prepared | p99 ms | requests | errors |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (operation, server), runs in results.items():
         spent = [run.cpu_ms for run in runs]
@@ -30,6 +30,7 @@ def table(results: Results) -> str:
             f" | {_ratio(results, operation, server, 'connexion', 'cpu_ms')}"
             f" | {median(run.per_second for run in runs):.0f}"
             f" | {_ratio(results, operation, server, 'pgbench', 'per_second')}"
+            f" | {_ratio(results, operation, server, 'pgbench prepared', 'per_second')}"
             f" | {f'{median(slowest):.0f}' if slowest else ''}"
             f" | {sum(run.requests for run in runs)} | {sum(run.errors for run in runs)} |"
         )
