@@ -23,6 +23,10 @@ OURS = ("access", "handlers", "providers", "reconciler", "spec", "worker")
 # "LINE 1: ...SET username='anna', new_column..." it shows where one is.
 _TOLD = re.compile(r"^(DETAIL|LINE \d+): .*$", re.MULTILINE)
 
+# No line tells where in the code, in which thread or process it was written: none looks for it.
+logging._srcfile = None
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
 EXCHANGE = "livephoto.exchange"
 
 
