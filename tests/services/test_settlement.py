@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -9,17 +10,18 @@ from itertools import permutations
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
-from db import snapshot, transaction
+from db import reading, snapshot, transaction
 from db.models import Payment, Referral
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
 from services import jobs, ledger, payments, settlement
 from services.inbox import Verdict
-from tests.factories import balance, make_job, make_user
+from tests.factories import balance, make_image, make_job, make_user
 from tests.threads import at_once
+from tests.wire import wait_until
 
 RUB = Decimal(200)  # 20 tokens at 10 rubles
 
@@ -71,6 +73,11 @@ def entries(user):
     return [(row.type, row.status, row.tokens_delta) for row in page.rows]
 
 
+def somebody_waits_for_a_lock():
+    with reading() as connection:
+        return connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) > 0
+
+
 def books_are_whole():
     with snapshot() as session:
         return {rule: rows for rule, rows in ledger.violations(session).items() if rows} == {}
@@ -89,6 +96,25 @@ def test_a_paid_payment_brings_its_tokens_and_starts_the_job_that_waited():
         ("purchase", "success", 20),
         ("gateway_payment", "success", 0),
     ]
+
+
+def test_an_order_that_comes_to_wait_while_its_payment_waits_for_the_customer_is_started():
+    user, picture = make_user(), make_image()
+    payment = opened(user)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction() as session:
+            job = jobs.create(
+                session,
+                user.id,
+                service_type="animate",
+                input=[{"type": "image", "dataId": str(picture.id)}],
+            )
+            settling = pool.submit(settle, notice(payment, "succeeded"))
+            wait_until(somebody_waits_for_a_lock)
+        assert settling.result().state == "applied"
+    with transaction() as session:
+        assert jobs.get(session, job.id).status == "queued"
+    assert balance(user.id) == 10
 
 
 def test_32_copies_of_one_webhook_at_once_credit_once():
