@@ -28,6 +28,7 @@ from sqlalchemy.pool import NullPool
 from chaos.faults import broken
 from db import schema
 from db.embedded import EmbeddedPostgres
+from db.joining import JoiningConnection
 from db.models import Data, Job, User
 from db.types import now
 from services import catalog
@@ -60,7 +61,10 @@ def world() -> Iterator[World]:
     try:
         url = postgres.start()
         schema.upgrade(url)
-        engine = create_engine(url, poolclass=NullPool)  # no connection outlives an outage
+        joining = {"connection_factory": JoiningConnection}
+        engine = create_engine(
+            url, poolclass=NullPool, connect_args=joining
+        )  # none outlives an outage
         with Session(engine) as session, session.begin():
             catalog.seed(session)
         environ = {"DATABASE_URL": url, "SERVER_THREADS": str(CLIENTS)}
