@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 import settings
@@ -67,7 +67,7 @@ def renew(session: Session, claim: Claim, *, progress: int) -> bool:
     """Extend the lease and store the progress (0..100); False when the job is no longer ours."""
     renewed = session.scalar(
         update(Job)
-        .where(Job.id == claim.job_id, Job.status == "processing", Job.attempt == claim.attempt)
+        .where(_held(claim))
         .values(
             lease_until=func.now() + _lease(),
             progress=func.greatest(Job.progress, progress),
@@ -199,10 +199,21 @@ def _first(query: Select[UUID]) -> Select[UUID]:
 def _locked(session: Session, claim: Claim) -> Job | None:
     return session.scalar(
         select(Job)
-        .where(Job.id == claim.job_id, Job.status == "processing", Job.attempt == claim.attempt)
+        .where(_held(claim))
         .with_for_update()
         .execution_options(populate_existing=True)
     )
+
+
+def _held(claim: Claim) -> ColumnElement[bool]:
+    """Whether a job is still in the hands that took it.
+
+    What is leased is in `processing` and the other way round (a CHECK). If it were asked for its
+    status, PostgreSQL, which may last have counted when nothing was leased, would go through the
+    index of leased jobs instead of to the one with this id.
+    """
+    leased = Job.lease_until.is_not(None)
+    return (Job.id == claim.job_id) & leased & (Job.attempt == claim.attempt)
 
 
 def _put_back(job: Job, run_at: Any, meta: dict[str, Any]) -> None:
