@@ -10,8 +10,10 @@ import logging.config
 import re
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.orjson import OrjsonFormatter
 
 # Copied into the handler's thread with the rest of the context; None outside a request.
@@ -68,8 +70,28 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
+_OF_EVERY_RECORD = frozenset(RESERVED_ATTRS)
+
+
 class Formatter(OrjsonFormatter):
     """A record as one JSON object; a traceback is told without the rows that it is about."""
+
+    def add_fields(
+        self,
+        log_data: dict[str, Any],
+        record: logging.LogRecord,
+        message_dict: dict[str, Any],
+    ) -> None:
+        """When, how grave, by whom, what, and all that was given as `extra`.
+
+        The library's own works out for each record which of its options are used.
+        """
+        log_data["time"] = datetime.fromtimestamp(record.created, UTC)
+        log_data["level"] = record.levelname
+        log_data["logger"] = record.name
+        log_data["message"] = record.message
+        log_data.update(message_dict)
+        log_data.update({k: v for k, v in record.__dict__.items() if k not in _OF_EVERY_RECORD})
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 the name is logging's
         """The traceback of `ei`."""
@@ -92,14 +114,7 @@ def config(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"request_id": {"()": RequestIdFilter}},
-        "formatters": {
-            "json": {
-                "()": Formatter,
-                "fmt": ["levelname", "name", "message"],
-                "rename_fields": {"levelname": "level", "name": "logger"},
-                "timestamp": "time",
-            }
-        },
+        "formatters": {"json": {"()": Formatter}},
         "handlers": {
             "stdout": {
                 "class": "logging.StreamHandler",

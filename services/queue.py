@@ -198,10 +198,7 @@ def _first(query: Select[UUID]) -> Select[UUID]:
 
 def _locked(session: Session, claim: Claim) -> Job | None:
     return session.scalar(
-        select(Job)
-        .where(_held(claim))
-        .with_for_update()
-        .execution_options(populate_existing=True)
+        select(Job).where(_held(claim)).with_for_update().execution_options(populate_existing=True)
     )
 
 

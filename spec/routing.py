@@ -9,8 +9,9 @@ middlewares after it: scope["extensions"][ROUTING_CONTEXT].
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from connexion.middleware.abstract import ROUTING_CONTEXT
@@ -25,60 +26,61 @@ from spec.operations import METHODS
 
 @dataclass(frozen=True)
 class Route:
-    """One path of the contract; `operations` maps methods in capitals to operationIds."""
+    """One path of the contract; `operations` maps methods in capitals to operationIds.
+
+    `parameters` are the places among its segments that are no literals, with their names.
+    """
 
     template: str
     operations: Mapping[str, str]
-    literals: tuple[tuple[int, str], ...]
     parameters: tuple[tuple[int, str], ...]
-
-    @classmethod
-    def of(cls, template: str, item: Mapping[str, Any]) -> Route:
-        """The route of a path and its path item."""
-        segments = tuple(enumerate(template.split("/")))
-        return cls(
-            template=template,
-            operations=_operations(item),
-            literals=tuple((n, text) for n, text in segments if not text.startswith("{")),
-            parameters=tuple((n, text.strip("{}")) for n, text in segments if text.startswith("{")),
-        )
 
     @property
     def allow(self) -> str:
         """The Allow header: HEAD comes with GET."""
         return ", ".join(sorted(self.operations))
 
-    def match(self, segments: list[str]) -> dict[str, str] | None:
-        """Path parameters when `segments` fit; a parameter is never empty."""
-        if any(segments[position] != text for position, text in self.literals):
-            return None
-        found = {name: segments[position] for position, name in self.parameters}
-        return found if all(found.values()) else None
-
 
 class RouteTable:
-    """All paths of a contract; a literal path wins over a template, as OpenAPI demands."""
+    """All paths of a contract; a literal path wins over a template, as OpenAPI demands.
+
+    Templates are found by their literals, taken from the same places of the path.
+    """
 
     def __init__(self, paths: Mapping[str, Mapping[str, Any]]) -> None:
         self._literal: dict[str, Route] = {}
-        self._templates: dict[int, list[Route]] = {}
+        self._templates: dict[int, dict[_Literals, dict[Any, Route]]] = {}
+        getters: dict[tuple[int, ...], _Literals] = {}
         for template, item in paths.items():
-            route = Route.of(template, item)
-            if route.parameters:
-                length = len(template.split("/"))
-                self._templates.setdefault(length, []).append(route)
-            else:
+            segments = template.split("/")
+            places = [n for n, text in enumerate(segments) if text.startswith("{")]
+            names = tuple((n, segments[n].strip("{}")) for n in places)
+            route = Route(template, _operations(item), names)
+            if not places:
                 self._literal[template] = route
+                continue
+            others = tuple(n for n in range(len(segments)) if n not in places)
+            literals = getters.setdefault(others, itemgetter(*others))
+            shapes = self._templates.setdefault(len(segments), {})
+            shapes.setdefault(literals, {})[literals(segments)] = route
 
     def find(self, path: str) -> tuple[Route, dict[str, str]] | None:
-        """The route of `path` and its path parameters; None when the contract has no such path."""
+        """The route of `path` and its path parameters, which are never empty; None when the
+        contract has no such path.
+        """
         if route := self._literal.get(path):
             return route, {}
         segments = path.split("/")
-        for route in self._templates.get(len(segments), ()):
-            if (parameters := route.match(segments)) is not None:
-                return route, parameters
+        for literals, routes in self._templates.get(len(segments), _NONE).items():
+            if route := routes.get(literals(segments)):
+                found = {name: segments[place] for place, name in route.parameters}
+                if all(found.values()):
+                    return route, found
         return None
+
+
+_Literals = Callable[[list[str]], Any]
+_NONE: dict[_Literals, dict[Any, Route]] = {}
 
 
 class ContractRouting(RoutingMiddleware):
