@@ -55,6 +55,10 @@ class Lane:
         self._finished: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._delivering = False
         self._closed = False
+        # Calls that are waited for, the oldest first, and when their time is over. One timer for
+        # all: two thousand of them in a second would cost as much as half of the hand-over.
+        self._ends: dict[asyncio.Future[Any], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, function: Callable[[Any], Any], argument: Any) -> Any:
         """`function(argument)` in a thread of this lane, in a copy of the caller's context.
@@ -72,11 +76,13 @@ class Lane:
         self._free -= 1
         future: asyncio.Future[Any] = loop.create_future()
         self._calls.put((future, contextvars.copy_context(), function, argument))
-        expiry = loop.call_later(self._deadline, _expire, future)
+        self._ends[future] = loop.time() + self._deadline
+        if self._timer is None:
+            self._timer = loop.call_later(self._deadline, self._expire, loop)
         try:
             return await future
         finally:
-            expiry.cancel()
+            del self._ends[future]
 
     def stop(self) -> None:
         """Take no more calls."""
@@ -91,6 +97,16 @@ class Lane:
         end = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
+
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer for calls that have hung, and look again when the next one might."""
+        self._timer = None
+        for future, end in self._ends.items():
+            if end > loop.time():
+                self._timer = loop.call_at(end, self._expire, loop)
+                break
+            if not future.done():
+                future.set_exception(CallExpired())
 
     def _start(self) -> None:
         for number in range(self._count):
@@ -134,11 +150,6 @@ class Lane:
                 future.set_result(result)
             else:
                 future.set_exception(error)
-
-
-def _expire(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_exception(CallExpired())
 
 
 def _report(error: BaseException | None) -> None:

@@ -101,6 +101,27 @@ def test_more_than_the_threads_and_their_queue_can_hold_is_refused_at_once() -> 
     assert later == "there is room again"
 
 
+def test_each_call_has_the_whole_time_whoever_came_before_it() -> None:
+    gate = threading.Event()
+
+    async def hang(lane: Lane, *, after: float) -> float:
+        await asyncio.sleep(after)
+        started = time.monotonic()
+        with pytest.raises(CallExpired):
+            await lane.run(gate.wait, SOON)
+        return time.monotonic() - started
+
+    async def scene(lane: Lane) -> Any:
+        await lane.run(str, "is done long before its time is over")
+        try:
+            return await asyncio.gather(*(hang(lane, after=each) for each in (0.1, 0.2, 0.45)))
+        finally:
+            gate.set()
+
+    took = lived(scene, threads=3, deadline=0.3)
+    assert all(0.29 < each < 1 for each in took), took
+
+
 def test_who_hangs_is_answered_for_at_the_deadline_and_keeps_his_place() -> None:
     gate = threading.Event()
 
