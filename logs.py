@@ -82,16 +82,16 @@ class Formatter(OrjsonFormatter):
         record: logging.LogRecord,
         message_dict: dict[str, Any],
     ) -> None:
-        """When, how grave, by whom, what, and all that was given as `extra`.
+        """How grave, by whom, what, all that was given as `extra`, and when; in this order.
 
         The library's own works out for each record which of its options are used.
         """
-        log_data["time"] = datetime.fromtimestamp(record.created, UTC)
         log_data["level"] = record.levelname
         log_data["logger"] = record.name
         log_data["message"] = record.message
         log_data.update(message_dict)
         log_data.update({k: v for k, v in record.__dict__.items() if k not in _OF_EVERY_RECORD})
+        log_data["time"] = datetime.fromtimestamp(record.created, UTC)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 the name is logging's
         """The traceback of `ei`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+import logs
 from chaos import audit, crew
 from chaos.audit import Check
 from chaos.books import Books, Intent, Person
@@ -256,6 +258,13 @@ ALARM = '{"level":"ERROR","logger":"providers.http","message":"provider call","s
 @pytest.mark.parametrize("line", [f'{BUG}\\n"}}', f"{WARNED}{BUG}", "Traceback (most recent"])
 def test_a_bug_that_was_logged_is_found_even_in_a_line_that_was_cut_off(line: str) -> None:
     assert len(crew.bugs_in(f'{WARNED}"}}\n{line}\n')) == 1
+
+
+def test_lines_begin_as_they_are_written_by_the_server() -> None:
+    line = logs.Formatter().format(logging.makeLogRecord({"name": "jobs", "levelname": "ERROR"}))
+    assert crew.bugs_in(f"{line}\n") == [line] and line.startswith(
+        '{"level":"ERROR","logger":"jobs"'
+    )
 
 
 @pytest.mark.parametrize("line", [WARNED, KILLED, ALARM, f"{WARNED}{WARNED}", "FATAL:  gone", ""])
