@@ -186,15 +186,16 @@ def _planned(clause: Any, dialect: Dialect, cursor: Any) -> _Plan:
     compiled: SQLCompiler = clause.compile(dialect=dialect)
     if compiled.insert_prefetch or compiled.update_prefetch:
         raise TypeError("a default of Python's is missing among the values: " + str(compiled))
-    given = [(name, bind.type) for bind, name in compiled.bind_names.items() if bind.required]
+    # By name: a value that the statement uses at several places is sent once.
+    given = {name: bind.type for bind, name in compiled.bind_names.items() if bind.required}
     # What never changes stays in the text, so that the planner knows it: an index of waiting jobs
     # is of no use for jobs in a status that is only told later.
-    places = {name: f"${place}" for place, (name, _) in enumerate(given, start=1)} | {
+    places = {name: f"${place}" for place, name in enumerate(given, start=1)} | {
         name: cursor.mogrify("%s", (value,)).decode() for name, value in _fixed(compiled).items()
     }
     name = f"{clause.__visit_name__}_{next(_numbers)}"
-    types = ", ".join(_type(kind, dialect) for _, kind in given)
-    marks = ", ".join(_mark(kind, dialect) for _, kind in given)
+    types = ", ".join(_type(kind, dialect) for kind in given.values())
+    marks = ", ".join(_mark(kind, dialect) for kind in given.values())
     columns = list(clause.exported_columns)
     names = [each.key for each in columns]
     # The names are the statement's, which mypy cannot know; what has none is read by its place.
@@ -203,7 +204,7 @@ def _planned(clause: Any, dialect: Dialect, cursor: Any) -> _Plan:
         name=name,
         preparation=f"PREPARE {name}{types and f' ({types})'} AS {compiled.string % places}",
         call=f"EXECUTE {name}{marks and f' ({marks})'}",
-        named=tuple((name, _into(kind, dialect)) for name, kind in given),
+        named=tuple((name, _into(kind, dialect)) for name, kind in given.items()),
         record=record,
         converted=tuple(
             (position, convert)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import bindparam, func
 from sqlalchemy.dialects.postgresql import insert
@@ -30,7 +30,6 @@ def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
     """Keep an event with its verdict, or change the verdict on one that was kept before."""
     _KEPT.later(
         session,
-        id=uuid4(),
         provider=notice.provider,
         event_key=notice.event_id,
         kind=notice.kind,
@@ -49,7 +48,6 @@ _NEW = (
         {
             name: bindparam(name)
             for name in (
-                "id",
                 "provider",
                 "event_key",
                 "kind",
@@ -61,7 +59,7 @@ _NEW = (
             )
         }
     )
-    .values(applied_at=func.now())
+    .values(id=func.gen_random_uuid(), applied_at=func.now())
 )
 _KEPT = Statement(
     _NEW.on_conflict_do_update(

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from decimal import ROUND_DOWN, Decimal
 from functools import cache
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
@@ -72,7 +72,7 @@ def post(
     wait for tokens. NotEnoughTokens when the balance does not cover it. A second row for the same
     job and type, or for the same user and bonus_key, is refused by the database (IntegrityError).
     """
-    row_values = {"id": uuid4(), "type": type, "tokens_delta": tokens, **columns}
+    row_values = {"type": type, "tokens_delta": tokens, **columns}
     row = _move(tuple(row_values)).one_or_none(session, **_given(user_id, row_values))
     if row is None:
         raise NotEnoughTokens
@@ -87,7 +87,7 @@ def post_later(
     The caller holds the user, and knows that the balance covers it. Were it too small after all,
     the CHECK of users would undo the whole transaction (IntegrityError).
     """
-    row_values = {"id": uuid4(), "type": type, "tokens_delta": tokens, **columns}
+    row_values = {"type": type, "tokens_delta": tokens, **columns}
     _move(tuple(row_values), awaited=False).later(session, **_given(user_id, row_values))
 
 
@@ -157,8 +157,14 @@ def _move(columns: tuple[str, ...], *, awaited: bool = True) -> Statement:
         for name in columns
     )
     written = insert(table).from_select(
-        ["user_id", "seq", "balance_after", *columns],
-        select(moved.c.id, moved.c.ledger_seq, moved.c.balance_tokens, *given),
+        ["id", "user_id", "seq", "balance_after", *columns],
+        select(
+            func.gen_random_uuid(),
+            moved.c.id,
+            moved.c.ledger_seq,
+            moved.c.balance_tokens,
+            *given,
+        ),
     )
     answer = (table.c.tokens_delta, table.c.balance_after, _HAS_WAITING)
     return Statement(written.returning(*answer) if awaited else written)

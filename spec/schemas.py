@@ -18,6 +18,17 @@ _MAX_FIELD = 200
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 WHOLE_BODY = "body"
+# What may limit a number where no `type` is named, or elsewhere.
+_ABOUT_NUMBERS = {
+    "$ref",
+    "const",
+    "enum",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "maximum",
+    "minimum",
+    "multipleOf",
+}
 
 
 def compiled(schema: Mapping[str, Any]) -> Draft202012Validator:
@@ -27,6 +38,19 @@ def compiled(schema: Mapping[str, Any]) -> Draft202012Validator:
     """
     own = {key: value for key, value in schema.items() if key != "components"}
     return Draft202012Validator(own, validate_formats=True)
+
+
+def limits_numbers(schema: Any) -> bool:
+    """Whether `schema` says anything of numbers: that one is whole, how large it may be."""
+    if isinstance(schema, list):
+        return any(map(limits_numbers, schema))
+    if not isinstance(schema, Mapping):
+        return False
+    kinds = schema.get("type")
+    named = set(kinds) if isinstance(kinds, list) else {kinds} if isinstance(kinds, str) else set()
+    return bool(named & {"integer", "number"} or _ABOUT_NUMBERS & schema.keys()) or any(
+        limits_numbers(part) for name, part in schema.items() if name != "components"
+    )
 
 
 def reasons(validator: Draft202012Validator, value: Any, field: str = "") -> dict[str, str]:
