@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import NoReturn
 
 import orjson
 from psycopg2 import errorcodes
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 import settings
 from db import embedded
+from db.connections import RENEWED_AFTER_SECONDS, Connections
 from db.joining import JoiningConnection
 from db.statements import connection_of, joining
 from errors import ApiError
@@ -62,7 +64,7 @@ def connect(url: str, *, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=2,
         pool_timeout=POOL_TIMEOUT_SECONDS,
-        pool_recycle=1800,
+        pool_recycle=RENEWED_AFTER_SECONDS,
         pool_use_lifo=True,
         use_native_hstore=False,  # there is none, and each new connection would ask
         hide_parameters=True,  # a logged error must not tell names, links or amounts
@@ -92,6 +94,11 @@ def engine() -> Engine:
     return connect(database_url(), pool_size=threads)
 
 
+@cache
+def _connections(engine: Engine) -> Connections:
+    return Connections(engine)
+
+
 @contextmanager
 def transaction() -> Iterator[Session]:
     """One transaction: committed at the end of the block, rolled back when it raises.
@@ -99,14 +106,17 @@ def transaction() -> Iterator[Session]:
     ApiError `service_unavailable` when the database is away, busy or out of time. Connections that
     died with the server are noticed by their first use and the whole pool is renewed.
     """
-    with _translated(), engine().begin() as connection:
-        session = Session(connection, expire_on_commit=False)
-        try:
-            yield session
-            session.flush()
-        finally:
-            if session.in_transaction():  # it has held objects
-                session.close()
+    try:
+        with _connections(engine()).one() as connection, connection.begin():
+            session = Session(connection, expire_on_commit=False)
+            try:
+                yield session
+                session.flush()
+            finally:
+                if session.in_transaction():  # it has held objects
+                    session.close()
+    except (TimeoutError, DBAPIError) as error:
+        _raise_translated(error)
 
 
 @contextmanager
@@ -115,13 +125,16 @@ def reading() -> Iterator[Connection]:
 
     No Session: most of what a short read costs would be its bookkeeping. It must not write.
     """
-    with _translated(), engine().connect() as connection:
-        driver = joining(connection)
-        driver.reading = True
-        try:
-            yield connection
-        finally:
-            driver.reading = False
+    try:
+        with _connections(engine()).one() as connection:
+            driver = joining(connection)
+            driver.reading = True
+            try:
+                yield connection
+            finally:
+                driver.reading = False
+    except (TimeoutError, DBAPIError) as error:
+        _raise_translated(error)
 
 
 @contextmanager
@@ -160,16 +173,11 @@ def _renew_after_migration(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError as error:
-        raise ApiError("service_unavailable", retry_after=1) from error
-    except DBAPIError as error:
-        if error.connection_invalidated or _is_transient(error):
-            raise ApiError("service_unavailable", retry_after=1) from error
-        raise
+def _raise_translated(error: TimeoutError | DBAPIError) -> NoReturn:
+    """ApiError `service_unavailable` for trouble that passes by itself; others are bugs."""
+    if isinstance(error, DBAPIError) and not (error.connection_invalidated or _is_transient(error)):
+        raise error
+    raise ApiError("service_unavailable", retry_after=1) from error
 
 
 def _is_transient(error: DBAPIError) -> bool:

@@ -97,6 +97,16 @@ def test_values_reach_the_database_as_sqlalchemy_sends_them(database: str) -> No
     assert {name: getattr(row, name) for name in given} == given
 
 
+def test_a_value_that_is_used_at_several_places_is_sent_once(database: str) -> None:
+    user = make_user()
+    either = (User.username == bindparam("name")) | (User.telegram_id == bindparam("name"))
+    statement = Statement(select(User.id).where(either, User.telegram_id != bindparam("other")))
+    with reading() as connection:
+        assert statement.scalar(connection, name=user.telegram_id, other="-") == user.id
+        plan = _planned(statement._clause, engine().dialect, joining(connection).cursor())
+    assert plan.call.count("%s") == 2
+
+
 def test_nothing_where_there_is_no_row(database: str) -> None:
     with reading() as connection:
         assert _USER.one_or_none(connection, user_id=uuid4()) is None

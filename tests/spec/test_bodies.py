@@ -20,7 +20,7 @@ BODY = bodies.JsonBody(
 )
 
 
-def validated(raw: bytes) -> Any:
+def validated(raw: bytes, body: bodies.JsonBody = BODY) -> Any:
     """What the function would get."""
 
     async def receive() -> Message:
@@ -28,7 +28,7 @@ def validated(raw: bytes) -> Any:
 
     context: dict[str, Any] = {bodies.ARGUMENTS: {}}
     scope = {"headers": [], "extensions": {"connexion_context": context}}
-    asyncio.run(BODY.wrap_receive(receive, scope=scope))
+    asyncio.run(body.wrap_receive(receive, scope=scope))
     return context[bodies.ARGUMENTS]["body"]
 
 
@@ -55,6 +55,28 @@ def test_numbers_the_contract_does_not_know_may_be_long() -> None:
     assert validated(b'{"amount":5,"other":36893488147419103232}')["amount"] == 5
     with pytest.raises(ApiError, match="bad_request"):
         validated(b'{"amount":5,"other":0.%s}' % (b"1" * 1000))
+
+
+@pytest.mark.parametrize(
+    ("schema", "refused"),
+    [
+        ({"type": "object"}, False),
+        ({"type": "object", "properties": {"id": {"type": "string"}}}, False),
+        ({"properties": {"amount": {"maximum": 100}}}, True),
+        ({"properties": {"amount": {"type": ["integer", "null"]}}}, True),
+        ({"anyOf": [{"properties": {"amount": {"type": "integer"}}}]}, True),
+    ],
+)
+def test_digits_are_looked_at_wherever_a_schema_limits_numbers(
+    schema: dict[str, Any], refused: bool
+) -> None:
+    body = bodies.JsonBody(schema=schema)
+    raw = b'{"amount":100.00000000000000001,"id":"1234567890123456789"}'
+    if refused:
+        with pytest.raises(ApiError, match="bad_request"):
+            validated(raw, body)
+    else:
+        assert validated(raw, body)["amount"] == 100
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
