@@ -27,7 +27,7 @@ class Connections:
     """
 
     def __init__(self, engine: Engine, *, seconds: float = RENEWED_AFTER_SECONDS) -> None:
-        self._engine = engine
+        self.engine = engine
         self._seconds = seconds
         self._renew()
         event.listen(engine, "handle_error", self._met_an_error)
@@ -36,13 +36,13 @@ class Connections:
     def one(self) -> Iterator[Connection]:
         """A connection for one thread; it goes back to the pool when the block raises."""
         # `engine_disposed` would tell, but then SQLAlchemy tells every statement to listeners, too.
-        if self._pool is not self._engine.pool or time.monotonic() > self._until:
+        if self._pool is not self.engine.pool or time.monotonic() > self._until:
             self.give_up()
         idle = self._idle  # those that wait may be given up meanwhile, and this one with them
         try:
             connection = idle.pop()
         except IndexError:
-            connection = self._engine.connect()
+            connection = self.engine.connect()
         try:
             yield connection
             if connection.in_transaction():  # one that SQLAlchemy began by itself, for a read
@@ -65,7 +65,7 @@ class Connections:
 
     def _renew(self) -> None:
         self._idle: deque[Connection] = deque()
-        self._pool = self._engine.pool
+        self._pool = self.engine.pool
         self._until = time.monotonic() + self._seconds
 
     def _met_an_error(self, context: ExceptionContext) -> None:

@@ -88,15 +88,18 @@ def connect(url: str, *, pool_size: int) -> Engine:
 
 
 @cache
-def engine() -> Engine:
-    """The engine of this process, made at its first use and so after gunicorn's fork."""
+def connections() -> Connections:
+    """Those of this process, made at their first use and so after gunicorn's fork.
+
+    One for each thread that asks the database, so that none ever waits for another's.
+    """
     threads = settings.load().server_threads + settings.QUICK_THREADS + settings.WEBHOOK_THREADS
-    return connect(database_url(), pool_size=threads)
+    return Connections(connect(database_url(), pool_size=threads))
 
 
-@cache
-def _connections(engine: Engine) -> Connections:
-    return Connections(engine)
+def engine() -> Engine:
+    """The engine of this process."""
+    return connections().engine
 
 
 @contextmanager
@@ -107,7 +110,7 @@ def transaction() -> Iterator[Session]:
     died with the server are noticed by their first use and the whole pool is renewed.
     """
     try:
-        with _connections(engine()).one() as connection, connection.begin():
+        with connections().one() as connection, connection.begin():
             session = Session(connection, expire_on_commit=False)
             try:
                 yield session
@@ -126,7 +129,7 @@ def reading() -> Iterator[Connection]:
     No Session: most of what a short read costs would be its bookkeeping. It must not write.
     """
     try:
-        with _connections(engine()).one() as connection:
+        with connections().one() as connection:
             driver = joining(connection)
             driver.reading = True
             try:

@@ -52,7 +52,7 @@ def database(postgres: str) -> Iterator[str]:
     """The migrated and seeded database of this run; db.transaction() uses it."""
     os.environ["DATABASE_URL"] = postgres
     settings.load.cache_clear()
-    session.engine.cache_clear()
+    session.connections.cache_clear()
     schema.upgrade(postgres)
     with transaction() as opened:
         catalog.seed(opened)

@@ -81,7 +81,7 @@ def _measured(url: str, home: Path, *, users: int, seconds: float) -> Findings:
     with _probes(both) as probes:
         visits = []
         for world, probe in zip(both, probes, strict=True):
-            with meter.current(probe.engine):
+            with meter.current(probe.connections):
                 visits.append(calls.visit(world))
         for group, chosen in GROUPS.items():
             found.groups[group] = [
@@ -133,9 +133,11 @@ def _plan_faults(
     chosen: dict[str, calls.Call], visit: calls.Visit, probe: meter.Probe
 ) -> list[str]:
     found = []
-    with meter.current(probe.engine):
+    with meter.current(probe.connections):
         for name, call in chosen.items():
-            found += [f"{name} {fault}" for fault in plans.of_call(call, visit, probe.engine)]
+            found += [
+                f"{name} {fault}" for fault in plans.of_call(call, visit, probe.connections.engine)
+            ]
     return found
 
 

@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from bench.scale.calls import Call, Visit
 from bench.scale.worlds import World
 from db import session
+from db.connections import Connections
 
 ROUNDS = 6
 WARM_UPS = 2
@@ -56,14 +55,14 @@ class Probe:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.engine: Engine = session.connect(world.url, pool_size=1)
-        with self.engine.connect() as connection:
+        self.connections = Connections(session.connect(world.url, pool_size=1))
+        with self.connections.one() as connection:
             self.process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         self._watch = world.connect()
 
     def measure(self, call: Call, visit: Visit, costs: Costs, *, times: int) -> None:
         """Add the figures of so many calls, one after another."""
-        with current(self.engine):
+        with current(self.connections):
             for _ in range(times):
                 call.prepare(visit)
             pages, cpu = self._pages(), _cpu_ms(self.process)
@@ -77,12 +76,12 @@ class Probe:
 
     def close(self) -> None:
         """Give its connections back."""
-        self.engine.dispose()
+        self.connections.engine.dispose()
         self._watch.close()
 
     def _pages(self) -> int:
         """Pages that this connection has looked at so far, found in memory or not."""
-        with self.engine.connect() as connection:
+        with self.connections.one() as connection:
             connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
         with self._watch.cursor() as cursor:
             cursor.execute(
@@ -92,14 +91,14 @@ class Probe:
 
 
 @contextmanager
-def current(engine: Engine) -> Iterator[None]:
-    """Let transaction() and reading() use this engine."""
-    usual = session.engine
-    session.engine = lambda: engine  # type: ignore[assignment]
+def current(connections: Connections) -> Iterator[None]:
+    """Let transaction() and reading() use these."""
+    usual = session.connections
+    session.connections = lambda: connections  # type: ignore[assignment]
     try:
         yield
     finally:
-        session.engine = usual
+        session.connections = usual
 
 
 def compare(

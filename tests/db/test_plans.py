@@ -28,7 +28,7 @@ def probe(database: str) -> Iterator[Probe]:
         patch.setenv("DATA_TTL_HOURS", str(calls.TTL_HOURS))
         settings.load.cache_clear()
         probe = Probe(world)
-        with meter.current(probe.engine):
+        with meter.current(probe.connections):
             yield probe
         probe.close()
     settings.load.cache_clear()
@@ -41,7 +41,7 @@ def visit(probe: Probe) -> Visit:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_nothing_reads_more_of_a_table_than_it_gives(name: str, visit: Visit, probe: Probe) -> None:
-    assert plans.of_call(CALLS[name], visit, probe.engine) == []
+    assert plans.of_call(CALLS[name], visit, probe.connections.engine) == []
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_nothing_reads_more_of_a_table_than_it_gives(name: str, visit: Visit, pr
 )
 def test_a_plan_that_would_grow_slow_is_found(statement: str, visit: Visit, probe: Probe) -> None:
     bad = Call(lambda v: _send(probe, statement.format(regular=v.regular)))
-    assert plans.of_call(bad, visit, probe.engine)
+    assert plans.of_call(bad, visit, probe.connections.engine)
 
 
 def test_the_books_of_the_filled_world_are_whole(probe: Probe) -> None:
@@ -64,5 +64,5 @@ def test_the_books_of_the_filled_world_are_whole(probe: Probe) -> None:
 
 
 def _send(probe: Probe, statement: str) -> None:
-    with probe.engine.connect() as connection:
+    with probe.connections.engine.connect() as connection:
         connection.exec_driver_sql(statement)
