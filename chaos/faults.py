@@ -6,7 +6,9 @@ Which faults there are and when is drawn from a seed; what they meet is up to th
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import heapq
+import os
 import sys
 import time
 from collections import Counter
@@ -25,6 +27,9 @@ FULL_SECONDS = 300.0
 # Larger than the log of any part, smaller than the large photos.
 FILE_BYTES = 200_000
 TICK_SECONDS = 0.25
+# Of Linux, see renameat2(2): relative to the working directory, both names at once.
+AT_FDCWD = -100
+RENAME_EXCHANGE = 2
 
 
 @dataclass(frozen=True)
@@ -155,15 +160,29 @@ if sys.platform == "linux":
 
 @contextmanager
 def broken(folder: Path) -> Iterator[None]:
-    """A folder that cannot be used, not even by root."""
+    """A folder that cannot be used, not even by root; from one moment to the next."""
     aside = folder.with_suffix(".aside")
-    folder.rename(aside)
-    folder.write_text("not a folder")
+    aside.write_text("not a folder")
+    _exchange(folder, aside)
     try:
         yield
     finally:
-        folder.unlink()
-        aside.rename(folder)
+        _exchange(folder, aside)
+        aside.unlink()
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Swap two names. In one step, where the system can: a folder that is not there for some
+    microseconds is no disk that fails, and what was sought in it would count as missing."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        paths = AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other)
+        if libc.renameat2(*paths, RENAME_EXCHANGE) == 0:
+            return
+    between = one.with_suffix(".between")
+    one.rename(between)
+    other.rename(one)
+    between.rename(other)
 
 
 def words(fault: Fault) -> str:

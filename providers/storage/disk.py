@@ -128,7 +128,10 @@ class DiskStorage:
     def delete(self, key: str) -> None:
         """See Storage."""
         with _trouble():
-            _path(self._objects, key).unlink(missing_ok=True)
+            try:
+                _path(self._objects, key).unlink()
+            except FileNotFoundError:
+                self._require_disk()
 
     def presign_upload(
         self, key: str, *, content_type: str, max_bytes: int, expires_in: int
@@ -193,12 +196,18 @@ class DiskStorage:
             try:
                 file = _path(self._objects, key).open("rb")
             except FileNotFoundError as error:
+                self._require_disk()
                 raise ObjectMissing(key) from error
             with contextlib.ExitStack() as on_error:
                 on_error.push(file)
                 found = OpenObject(file, _described(file))
                 on_error.pop_all()
             return found
+
+    def _require_disk(self) -> None:
+        """What is not found on a disk that is not there may be there all the same."""
+        if not self._objects.is_dir():
+            raise StorageUnavailable("the folder of all objects is missing")
 
     def _require_space(self) -> None:
         disk = os.statvfs(self._incoming)

@@ -307,6 +307,23 @@ def test_a_folder_that_cannot_be_used_is_told_as_trouble_of_ours(
     assert read(store) == b"old"
 
 
+@pytest.mark.parametrize("part", ["", "objects"])
+def test_without_its_disk_nothing_is_missing_and_nothing_counts_as_deleted(
+    store: DiskStorage, tmp_path: Path, part: str
+) -> None:
+    put(store, b"old")
+    folder, aside = tmp_path / "files" / part, tmp_path / "unmounted"
+    folder.rename(aside)
+    for call in (store.head, store.find, store.delete):
+        with pytest.raises(StorageUnavailable):
+            call(KEY)
+    aside.rename(folder)
+    assert read(store) == b"old"
+    store.delete(KEY)
+    store.delete(KEY)
+    assert store.head(KEY) is None
+
+
 @pytest.mark.parametrize("part", ["", "incoming", "objects"])
 def test_a_process_that_starts_without_its_disk_works_once_it_is_there(
     store: DiskStorage, tmp_path: Path, clock: Clock, part: str
