@@ -34,7 +34,10 @@ class Connections:
 
     @contextmanager
     def one(self) -> Iterator[Connection]:
-        """A connection for one thread; it goes back to the pool when the block raises."""
+        """A connection for one thread; it goes back to the pool when the block raises.
+
+        Whoever begins a transaction ends it, as db.session does.
+        """
         # `engine_disposed` would tell, but then SQLAlchemy tells every statement to listeners, too.
         if self._pool is not self.engine.pool or time.monotonic() > self._until:
             self.give_up()
@@ -45,8 +48,6 @@ class Connections:
             connection = self.engine.connect()
         try:
             yield connection
-            if connection.in_transaction():  # one that SQLAlchemy began by itself, for a read
-                connection.rollback()
         except BaseException:
             connection.close()
             raise

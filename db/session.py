@@ -136,6 +136,8 @@ def reading() -> Iterator[Connection]:
                 yield connection
             finally:
                 driver.reading = False
+                if connection.in_transaction():  # SQLAlchemy began one by itself
+                    connection.rollback()
     except (TimeoutError, DBAPIError) as error:
         _raise_translated(error)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.scale.calls import Call, Visit
 from bench.scale.worlds import World
-from db import session
+from db import reading, session
 from db.connections import Connections
 
 ROUNDS = 6
@@ -56,7 +56,7 @@ class Probe:
     def __init__(self, world: World) -> None:
         self.world = world
         self.connections = Connections(session.connect(world.url, pool_size=1))
-        with self.connections.one() as connection:
+        with current(self.connections), reading() as connection:
             self.process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         self._watch = world.connect()
 
@@ -81,7 +81,7 @@ class Probe:
 
     def _pages(self) -> int:
         """Pages that this connection has looked at so far, found in memory or not."""
-        with self.connections.one() as connection:
+        with current(self.connections), reading() as connection:
             connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
         with self._watch.cursor() as cursor:
             cursor.execute(

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from db import reading, transaction
 from db.connections import Connections
 from db.session import connect
 
@@ -23,7 +24,9 @@ def engine(database: str) -> Iterator[Engine]:
 
 def session_of(connection: Connection) -> int:
     """By the process of the server that serves it."""
-    return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+    session = int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+    connection.rollback()
+    return session
 
 
 def session_lent_by(connections: Connections) -> int:
@@ -57,13 +60,13 @@ def test_two_at_once_are_two(engine: Engine) -> None:
     assert len(waiting(Connections(engine), 2)) == 2
 
 
-def test_a_read_by_sqlalchemy_leaves_no_transaction_to_the_next(engine: Engine) -> None:
-    connections = Connections(engine)
-    with connections.one() as connection:
-        session_of(connection)
+def test_a_read_by_sqlalchemy_leaves_no_transaction_to_the_next(database: str) -> None:
+    whose = text("SELECT pg_backend_pid()")
+    with reading() as connection:
+        first = connection.execute(whose).scalar_one()
         assert connection.in_transaction()
-    with connections.one() as connection, connection.begin():
-        session_of(connection)
+    with transaction() as session:
+        assert session.execute(whose).scalar_one() == first
 
 
 def test_what_met_an_error_goes_back_to_the_pool(engine: Engine) -> None:
