@@ -46,11 +46,11 @@ def limits_numbers(schema: Any) -> bool:
         return any(map(limits_numbers, schema))
     if not isinstance(schema, Mapping):
         return False
-    kinds = schema.get("type")
-    named = set(kinds) if isinstance(kinds, list) else {kinds} if isinstance(kinds, str) else set()
-    return bool(named & {"integer", "number"} or _ABOUT_NUMBERS & schema.keys()) or any(
-        limits_numbers(part) for name, part in schema.items() if name != "components"
-    )
+    kinds = schema.get("type", ())
+    named = {kinds} if isinstance(kinds, str) else {*kinds}
+    if named & {"integer", "number"} or _ABOUT_NUMBERS & schema.keys():
+        return True
+    return any(limits_numbers(part) for name, part in schema.items() if name != "components")
 
 
 def reasons(validator: Draft202012Validator, value: Any, field: str = "") -> dict[str, str]:
