@@ -14,7 +14,7 @@ from db.types import now
 from providers import instances
 from providers.payments import AnsweringGateway, Hint, Notice, Question
 from providers.telegram import GroupMessage, parse_update
-from services import payments, reviews, settlement
+from services import payment_rows, payments, reviews, settlement
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def webhook_payments(
 
 def _is_ours(hint: Hint) -> bool:
     with reading() as reader:
-        return payments.knows(
+        return payment_rows.knows(
             reader, hint.provider, payment_id=hint.payment_id, reference=hint.reference
         )
 

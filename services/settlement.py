@@ -17,7 +17,7 @@ import settings
 from db import Record, Statement
 from db.models import Payment, Transaction
 from db.types import now
-from services import clawback, funding, inbox, ledger, payments, referrals
+from services import clawback, funding, inbox, ledger, payment_rows, payments, referrals
 from services.inbox import Verdict
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def settle(session: Session, notice: Notice) -> Verdict:
     What is known of the event is read while its payment is locked, so that of twins the second
     finds what the first has done.
     """
-    payment = payments.lock_meant(
+    payment = payment_rows.lock_meant(
         session,
         notice.provider,
         payment_id=notice.payment_id,
@@ -59,10 +59,10 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
 
     A late success still credits.
     """
-    payment = payments.lock(session, payment_id)
+    payment = payment_rows.lock(session, payment_id)
     if payment.status == "pending":
         reference = payment.reference or payment.charge_reference
-        payments.change(session, payment.id, **_closed(session, payment, status, reference))
+        payment_rows.change(session, payment.id, **_closed(session, payment, status, reference))
 
 
 def _verdict(payment: Record | None, notice: Notice) -> Verdict:
@@ -84,7 +84,7 @@ def _apply(session: Session, payment: Record, notice: Notice) -> None:
     if apply is not None:
         learned |= apply(session, payment, notice)
     if learned:
-        payments.change(session, payment.id, **learned)
+        payment_rows.change(session, payment.id, **learned)
 
 
 def _fault(payment: Record, notice: Notice) -> str | None:
@@ -132,7 +132,7 @@ def _repeated(session: Session, first_id: UUID) -> Record:
     session.add(payment)
     session.flush()
     payments.record_gateway_payment(session, payment, status="pending")
-    return payments.lock(session, payment.id)
+    return payment_rows.lock(session, payment.id)
 
 
 def _learned(payment: Record, notice: Notice) -> dict[str, Any]:
@@ -211,8 +211,8 @@ def _credited_first(apply: Effect) -> Effect:
     """For a fact that was told before the success that it presupposes."""
 
     def apply_both(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-        payments.change(session, payment.id, **_credit(session, payment, notice))
-        return apply(session, payments.lock(session, payment.id), notice)
+        payment_rows.change(session, payment.id, **_credit(session, payment, notice))
+        return apply(session, payment_rows.lock(session, payment.id), notice)
 
     return apply_both
 

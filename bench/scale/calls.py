@@ -39,6 +39,7 @@ from services import (
     ledger,
     operations,
     paging,
+    payment_rows,
     payments,
     queue,
     reviews,
@@ -353,7 +354,7 @@ def _due(v: Visit) -> None:
     """A payment whose provider should be asked."""
     payment_id, _ = v.take("intents")
     with transaction() as session:
-        payments.change(session, payment_id, next_check_at=now() - timedelta(days=3))
+        payment_rows.change(session, payment_id, next_check_at=now() - timedelta(days=3))
 
 
 def _claim_payment(v: Visit) -> None:

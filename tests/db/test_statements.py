@@ -34,6 +34,7 @@ import services.jobs
 import services.ledger
 import services.lotteries
 import services.paging
+import services.payment_rows
 import services.payments
 import services.referrals
 import services.settlement
@@ -59,6 +60,7 @@ MODULES = (
     services.ledger,
     services.lotteries,
     services.paging,
+    services.payment_rows,
     services.payments,
     services.referrals,
     services.settlement,

@@ -17,7 +17,7 @@ from sqlalchemy import update
 from db import transaction
 from db.models import Payment
 from db.types import now
-from services import ledger, operations, payments, settlement
+from services import ledger, operations, payment_rows, payments, settlement
 from tests.live import done, refused, unchanged
 from tests.threads import at_once
 from tests.till import OPTIONS, PROVIDERS, TOKENS, Till
@@ -242,7 +242,7 @@ def test_a_refusal_and_a_webhook_do_not_wait_for_each_other_in_a_circle(till: Ti
             asking = pool.submit(till.ask, user, "stripe", key=key)
             wait_until(lambda: till.sandbox.calls(f"sessions {payment.id}") > 3)
             time.sleep(0.3)
-            payments.lock(session, payment.id)
+            payment_rows.lock(session, payment.id)
         refused(asking.result(), "provider_rejected")
 
 

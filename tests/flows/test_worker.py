@@ -22,7 +22,7 @@ from db.models import Data, GenerationModel, Job, Transaction
 from db.types import now
 from errors import ApiError
 from providers import instances
-from services import data, funding, jobs, ledger, payments
+from services import data, funding, jobs, ledger, payment_rows, payments
 from tests.factories import balance, make_job, make_user
 from tests.wire import wait_until
 from worker import Worker
@@ -292,7 +292,7 @@ def test_a_slow_provider_ends_the_turn_of_asking_about_payments(monkeypatch: pyt
                 plan=None,
                 now=now(),
             )
-            payments.change(session, payment.id, next_check_at=now().replace(year=2018))
+            payment_rows.change(session, payment.id, next_check_at=now().replace(year=2018))
     monkeypatch.setattr(reconciler, "TURN_SECONDS", 0)
     assert reconciler.check_due() == 1
     monkeypatch.undo()
