@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import socket
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -28,6 +29,7 @@ from providers.telegram import bot as telegram_bot
 from providers.telegram.calls import URGENT, Haste
 from sandbox.telegram import TOKEN
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, PAYER, World, telegram_world
+from tests.wire import wait_until
 
 
 class Hand:
@@ -368,42 +370,43 @@ def invoice(bot: TelegramBot, **more: Any) -> str:
 def test_a_pre_checkout_is_answered_once_and_then_told_too_late(
     world: World, bot: TelegramBot
 ) -> None:
-    wait = world.pay_in_background(invoice(bot))
-    query_id = pre_checkout_id(world)
+    query_id, wait = checkout(world, bot)
     assert bot.answer_pre_checkout_query(query_id, ok=True) is True
     assert wait()["status"] == "paid"
     assert bot.answer_pre_checkout_query(query_id, ok=True) is False
 
 
 def test_a_refusal_reaches_the_payer_as_text(world: World, bot: TelegramBot) -> None:
-    wait = world.pay_in_background(invoice(bot))
-    query_id = pre_checkout_id(world)
+    query_id, wait = checkout(world, bot)
     assert bot.answer_pre_checkout_query(query_id, ok=False, error_message="Уже оплачено")
     assert wait()["error_message"] == "Уже оплачено"
 
 
 def test_an_answer_lost_on_the_way_is_sent_again(world: World, bot: TelegramBot) -> None:
-    wait = world.pay_in_background(invoice(bot))
-    query_id = pre_checkout_id(world)
+    query_id, wait = checkout(world, bot)
     world.control("POST", "/faults", kind="drop", call="answerPreCheckoutQuery", after=True)
     # Telegram had it the first time, so the repetition is "too late": done either way.
     assert bot.answer_pre_checkout_query(query_id, ok=True) is False
     assert wait()["status"] == "paid"
 
 
-def pre_checkout_id(world: World) -> str:
-    """The newest question to the bot."""
-    deadline = time.monotonic() + 5
-    known = len(world.control("GET", "/updates")["history"])
-    while time.monotonic() < deadline:
-        history = world.control("GET", "/updates")["history"]
-        questions = [update for update in history if "pre_checkout_query" in update]
-        open_ones = [q for q in questions if q["update_id"] == history[-1]["update_id"]]
-        if open_ones:
-            found: str = open_ones[-1]["pre_checkout_query"]["id"]
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"no question came after {known} updates")
+def checkout(
+    world: World, bot: TelegramBot, payload: str | None = None
+) -> tuple[str, Callable[[], dict[str, Any]]]:
+    """Somebody presses Pay: the id of the question it raises, and a wait for how it ended."""
+    # A payload of its own: the world is shared, and an older question may be its last update.
+    payload = payload or secrets.token_hex(8)
+    wait = world.pay_in_background(invoice(bot, payload=payload))
+    found: list[str] = []
+
+    def asked() -> bool:
+        updates = world.control("GET", "/updates")["history"]
+        questions = [u["pre_checkout_query"] for u in updates if "pre_checkout_query" in u]
+        found.extend(q["id"] for q in questions if q["invoice_payload"] == payload)
+        return bool(found)
+
+    wait_until(asked)
+    return found[0], wait
 
 
 def test_a_hanging_telegram_is_given_up_well_within_the_ten_seconds(
@@ -433,8 +436,8 @@ def test_a_hanging_telegram_is_given_up_well_within_the_ten_seconds(
 def test_a_refund_is_done_once_and_a_repetition_does_no_harm(
     world: World, bot: TelegramBot
 ) -> None:
-    wait = world.pay_in_background(invoice(bot))
-    bot.answer_pre_checkout_query(pre_checkout_id(world), ok=True)
+    query_id, wait = checkout(world, bot, "a refund")
+    bot.answer_pre_checkout_query(query_id, ok=True)
     charge = wait()["telegram_payment_charge_id"]
     world.control("POST", "/faults", kind="drop", call="refundStarPayment", after=True)
     assert bot.refund_star_payment(PAYER, charge) is False
@@ -444,7 +447,7 @@ def test_a_refund_is_done_once_and_a_repetition_does_no_harm(
         (True, 150, PAYER),
         (False, 150, PAYER),
     ]
-    assert rows[0].payload == "8f0c"
+    assert rows[0].payload == "a refund"
 
 
 def test_a_refused_invoice_says_why(bot: TelegramBot, caplog: pytest.LogCaptureFixture) -> None:
