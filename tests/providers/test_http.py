@@ -16,9 +16,11 @@ import pytest
 
 from providers.failures import ProviderMisconfigured, ProviderRejected, ProviderUnavailable
 from providers.http import Dialect, Patience, Refusal, Transport
+from tests.wire import wait_until
 
 SECRET = "sk_live_0123456789"
-QUICK = Patience(connect_seconds=0.5, read_seconds=0.4, total_seconds=1.5, first_pause_seconds=0.01)
+# Short, yet longer than a machine at its limits lets a thread wait.
+QUICK = Patience(connect_seconds=1, read_seconds=1, total_seconds=4, first_pause_seconds=0.01)
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -92,7 +94,7 @@ def drop(handler: BaseHTTPRequestHandler) -> None:
 
 
 def hang(handler: BaseHTTPRequestHandler) -> None:
-    time.sleep(0.6)
+    time.sleep(1.3)
 
 
 def html(status: int) -> Answer:
@@ -219,9 +221,10 @@ def test_an_answer_that_drips_is_not_waited_for(api: Api) -> None:
             time.sleep(0.1)
 
     api.script = [drip]
+    transport = api.transport(patience=Patience(read_seconds=0.4, total_seconds=1.5))
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable):
-        api.transport().get("/x", call="look")
+        transport.get("/x", call="look")
     assert time.monotonic() - started < 2.5
 
 
@@ -237,11 +240,11 @@ def test_a_provider_that_hangs_does_not_hold_every_thread(api: Api) -> None:
     threads = [threading.Thread(target=lambda: _ignoring(transport), daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
-    time.sleep(0.1)
+    wait_until(lambda: len(api.got) == 2)
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable, match="too many"):
         transport.get("/x", call="look")
-    assert time.monotonic() - started < 0.3
+    assert time.monotonic() - started < 0.5
     for thread in threads:
         thread.join()
 
