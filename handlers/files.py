@@ -184,7 +184,7 @@ def _headers(
     headers = {
         "accept-ranges": "bytes",
         "cache-control": CACHE,
-        "content-disposition": content_disposition(permit.content_type, permit.filename),
+        "content-disposition": content_disposition(permit.content_type),
         "content-security-policy": "sandbox",  # a page would run in this server's origin
         "etag": _quoted(stored),
         "x-content-type-options": "nosniff",

@@ -237,7 +237,6 @@ def _link(storage_key: str, content_type: str) -> str:
     return instances.storage().url(
         storage_key,
         expires_in=settings.load().link_ttl_seconds,
-        filename=None,
         content_type=content_type,
     )
 

@@ -202,7 +202,6 @@ def job_out(job: Job, result: Data | None) -> JobOut:
         url = instances.storage().url(
             result.storage_key,
             expires_in=current.link_ttl_seconds,
-            filename=None,
             content_type=result.content_type,
         )
     return JobOut(

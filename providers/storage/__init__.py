@@ -59,11 +59,8 @@ class Storage(Protocol):
         It works for `expires_in` seconds and may be sent again; the last file stays.
         """
 
-    def url(self, key: str, *, expires_in: int, filename: str | None, content_type: str) -> str:
-        """A link that lets its holder download the object for at least `expires_in` seconds.
-
-        filename: what a browser saves it as, cleaned here; None for no name.
-        """
+    def url(self, key: str, *, expires_in: int, content_type: str) -> str:
+        """A link that lets its holder download the object for at least `expires_in` seconds."""
 
     def uri(self, key: str) -> str:
         """The object's name for our own records; opens nothing."""

@@ -142,11 +142,9 @@ class DiskStorage:
         )
         return UploadForm(f"{self._base_url}/upload", _fields(key, content_type, token))
 
-    def url(self, key: str, *, expires_in: int, filename: str | None, content_type: str) -> str:
+    def url(self, key: str, *, expires_in: int, content_type: str) -> str:
         """See Storage."""
-        token = self._links.download_token(
-            key, content_type=content_type, filename=filename, expires_in=expires_in
-        )
+        token = self._links.download_token(key, content_type=content_type, expires_in=expires_in)
         return f"{self._base_url}/objects/{token}"
 
     def uri(self, key: str) -> str:

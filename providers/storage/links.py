@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar
 
 from itsdangerous import BadData, URLSafeSerializer
 
@@ -42,8 +42,10 @@ class DownloadPermit:
 
     key: str
     content_type: str
-    filename: str | None
     expires_at: int
+
+
+Claims = TypeVar("Claims", UploadPolicy, DownloadPermit)
 
 
 class Links:
@@ -66,37 +68,29 @@ class Links:
 
     def upload_policy(self, token: str) -> UploadPolicy:
         """What the token permits now, else LinkInvalid."""
-        policy = UploadPolicy(**self._loaded(self._upload, token))
-        self._require_time(policy.expires_at)
-        return policy
+        return self._loaded(self._upload, token, UploadPolicy)
 
-    def download_token(
-        self, key: str, *, content_type: str, filename: str | None, expires_in: int
-    ) -> str:
+    def download_token(self, key: str, *, content_type: str, expires_in: int) -> str:
         """A token for DownloadPermit, valid for `expires_in` to 1.25 * `expires_in` seconds.
 
         The end is rounded up, so that links made soon after one another are the same to a cache.
         """
         step = max(1, expires_in // 4)
         expires_at = -(-(int(self._clock()) + expires_in) // step) * step
-        return self._signed(DownloadPermit(key, content_type, filename, expires_at))
+        return self._signed(DownloadPermit(key, content_type, expires_at))
 
     def download_permit(self, token: str) -> DownloadPermit:
         """What the token permits now, else LinkInvalid."""
-        permit = DownloadPermit(**self._loaded(self._download, token))
-        self._require_time(permit.expires_at)
-        return permit
+        return self._loaded(self._download, token, DownloadPermit)
 
-    def _loaded(self, serializer: URLSafeSerializer, token: str) -> dict[str, Any]:
+    def _loaded(self, serializer: URLSafeSerializer, token: str, kind: type[Claims]) -> Claims:
         try:
-            claims: dict[str, Any] = serializer.loads(token)
-        except BadData as error:
+            claims = kind(**serializer.loads(token))
+        except (BadData, TypeError) as error:  # TypeError: a release with other claims signed it
             raise LinkInvalid from error
-        return claims
-
-    def _require_time(self, expires_at: int) -> None:
-        if self._clock() >= expires_at:
+        if self._clock() >= claims.expires_at:
             raise LinkInvalid("expired")
+        return claims
 
 
 def _serializer(secret: bytes, salt: str) -> URLSafeSerializer:

@@ -112,22 +112,20 @@ class S3Storage:
         )
         return UploadForm(form["url"], form["fields"])
 
-    def url(self, key: str, *, expires_in: int, filename: str | None, content_type: str) -> str:
+    def url(self, key: str, *, expires_in: int, content_type: str) -> str:
         """See Storage. Signed here, without asking S3, and the same for a quarter of its life."""
         step = max(1, expires_in // 4)
         turn = int(self._clock() // step)
-        return self._signed(key, expires_in + step, filename, content_type, turn)
+        return self._signed(key, expires_in + step, content_type, turn)
 
-    def _sign(
-        self, key: str, expires_in: int, filename: str | None, content_type: str, turn: int
-    ) -> str:
+    def _sign(self, key: str, expires_in: int, content_type: str, turn: int) -> str:
         link: str = self._client.generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": self._bucket,
                 "Key": key,
                 "ResponseContentType": content_type,
-                "ResponseContentDisposition": content_disposition(content_type, filename),
+                "ResponseContentDisposition": content_disposition(content_type),
             },
             ExpiresIn=expires_in,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from providers.telegram.answers import (
-    BotIdentity,
     ChatFacts,
     ForwardedMessage,
     Membership,
@@ -25,7 +24,6 @@ from providers.telegram.updates import (
 )
 
 __all__ = [
-    "BotIdentity",
     "ChatFacts",
     "Clock",
     "ForwardedMessage",

@@ -32,14 +32,6 @@ MEMBERSHIPS = {
 
 
 @dataclass(frozen=True)
-class BotIdentity:
-    """Who the token belongs to."""
-
-    id: int
-    username: str
-
-
-@dataclass(frozen=True)
 class ChatFacts:
     """A chat; linked_chat_id is a channel's discussion group, or a group's channel."""
 
@@ -77,11 +69,6 @@ class StarTransaction:
     made_at: datetime
     user_id: int | None
     payload: str | None
-
-
-def read_identity(me: Mapping[str, Any]) -> BotIdentity:
-    """From getMe."""
-    return BotIdentity(id=int(me["id"]), username=str(me["username"]))
 
 
 def read_chat(chat: Mapping[str, Any]) -> ChatFacts:

@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from providers.telegram.answers import (
-    BotIdentity,
     ChatFacts,
     ForwardedMessage,
     Membership,
     StarTransaction,
     read_chat,
     read_forward,
-    read_identity,
     read_link,
     read_membership,
     read_star_transactions,
@@ -44,10 +42,6 @@ class TelegramBot:
         self._lock = threading.Lock()
         self._members: dict[tuple[str, int], float] = {}
         self._moved: dict[str, int] = {}
-
-    def get_me(self) -> BotIdentity:
-        """The bot itself: proves that the token works."""
-        return self._calls.call("getMe", {}, read=read_identity)
 
     def get_chat(self, chat: int | str) -> ChatFacts:
         """Id, kind and discussion group of a chat named by id or @name."""

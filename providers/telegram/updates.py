@@ -68,7 +68,7 @@ class GroupMessage:
     author_id: who wrote them; None where that is not proved: an anonymous admin, a channel, an
         automatic or hand-made forward, a bot.
     text_hash: `hash_text` of text or caption; None for a wordless picture or voice.
-    date: when it was sent, or last edited if `edited`.
+    date: when it was sent or last edited.
     """
 
     update_id: int
@@ -78,7 +78,6 @@ class GroupMessage:
     author_id: int | None
     text_hash: str | None
     date: datetime
-    edited: bool
 
 
 Update = PreCheckout | SuccessfulPayment | RefundedPayment | GroupMessage
@@ -95,7 +94,7 @@ def parse_update(body: Mapping[str, Any]) -> Update | None:
             return _pre_checkout(update_id, body["pre_checkout_query"])
         for kind in ("message", "edited_message", "channel_post", "edited_channel_post"):
             if kind in body:
-                return _message(update_id, body[kind], edited=kind.startswith("edited"))
+                return _message(update_id, body[kind])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         fault = f"{type(problem).__name__}: {problem}"
         raise ApiError(
@@ -127,7 +126,7 @@ def _pre_checkout(update_id: int, query: Mapping[str, Any]) -> PreCheckout:
     )
 
 
-def _message(update_id: int, message: Mapping[str, Any], *, edited: bool) -> Update | None:
+def _message(update_id: int, message: Mapping[str, Any]) -> Update | None:
     if paid := message.get("successful_payment"):
         return SuccessfulPayment(
             **_payment(update_id, message, paid),
@@ -149,7 +148,6 @@ def _message(update_id: int, message: Mapping[str, Any], *, edited: bool) -> Upd
         author_id=_author(message),
         text_hash=hash_text(message),
         date=_moment(message.get("edit_date") or message["date"]),
-        edited=edited,
     )
 
 

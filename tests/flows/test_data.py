@@ -316,7 +316,7 @@ def test_a_link_opens_one_file_for_a_while(bot: Bot, plain: requests.Session) ->
     storage = settings.load().state_dir / "files"
     old = DiskStorage(storage, base_url=place.removesuffix("/objects"), clock=lambda: 1e9)
     key = stored(done(bot.upload(PHOTO), 201)["id"]).storage_key
-    expired = old.url(key, expires_in=3600, filename=None, content_type="image/jpeg")
+    expired = old.url(key, expires_in=3600, content_type="image/jpeg")
     form = presigned(bot)["fields"]["policy"]
     for link in (
         expired,

@@ -64,7 +64,7 @@ def post(server: wire.Server, body: bytes, path: str = "/storage/upload") -> wir
 def link(store: DiskStorage, content: bytes = PHOTO) -> str:
     key = f"image/{uuid4()}.jpeg"
     store.put(key, io.BytesIO(content), content_type=JPEG)
-    return store.url(key, expires_in=60, filename=None, content_type=JPEG)
+    return store.url(key, expires_in=60, content_type=JPEG)
 
 
 def get(server: wire.Server, path: str, method: str = "GET", **headers: str) -> wire.Answer:
@@ -88,7 +88,7 @@ def test_links_work_under_both_roots(server: wire.Server, store: DiskStorage, pr
     form = form_for(store)
     answer = post(server, encoded(form, PHOTO), f"{prefix}/upload")
     assert (answer.status, answer.body) == (204, b"")
-    url = store.url(form.fields["key"], expires_in=60, filename=None, content_type=JPEG)
+    url = store.url(form.fields["key"], expires_in=60, content_type=JPEG)
     assert get(server, url.replace("/storage", prefix)).body == PHOTO
     assert incoming(server.state_dir) == []
 
@@ -127,7 +127,7 @@ def test_paths_and_methods_beside_the_links_are_refused_as_everywhere(
 
 def test_a_deleted_file_is_not_found(server: wire.Server, store: DiskStorage) -> None:
     form = form_for(store)
-    url = store.url(form.fields["key"], expires_in=60, filename=None, content_type=JPEG)
+    url = store.url(form.fields["key"], expires_in=60, content_type=JPEG)
     refused(get(server, url), 404, "data_not_found")
     post(server, encoded(form, PHOTO))
     assert get(server, url).status == 200
@@ -349,7 +349,7 @@ def test_large_files_come_and_go_without_filling_the_memory(
     get(server, link(store))  # what the first request loads
     (worker,) = psutil.Process(server.process.pid).children()
     form = form_for(store, max_bytes=len(content))
-    link_to_it = store.url(form.fields["key"], expires_in=60, filename=None, content_type=JPEG)
+    link_to_it = store.url(form.fields["key"], expires_in=60, content_type=JPEG)
     body = encoded(form, content)
     before = worker.memory_info().rss
     assert post(server, body).status == 204

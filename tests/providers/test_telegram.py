@@ -179,7 +179,7 @@ def test_trouble_that_stays_is_unknown_not_a_no(world: World, bot: TelegramBot, 
     with pytest.raises(TelegramError) as caught:
         bot.get_chat_member(CHANNEL, PAYER)
     assert caught.value.meaning is Meaning.TEMPORARY and caught.value.status == 503
-    assert bot.get_me().username
+    assert bot.get_chat(CHANNEL).username
 
 
 def test_an_answer_nobody_understands_is_unknown_not_a_no(world: World, bot: TelegramBot) -> None:
@@ -253,7 +253,7 @@ def test_a_long_429_is_handed_on_and_telegram_is_left_in_peace(
     with pytest.raises(TelegramError) as again:
         bot.get_chat(GROUP)
     assert again.value.headers["Retry-After"] == "4"
-    assert bot.get_me()
+    assert bot.get_chat_member(GROUP, PAYER)
     hand.seconds += 1
     assert bot.get_chat(GROUP).id == GROUP
     assert hand.slept == [3]
@@ -493,10 +493,10 @@ def test_the_token_is_in_no_log_line_and_no_traceback(
     world: World, bot: TelegramBot, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    world.control("POST", "/faults", kind=kind, call="getMe", times=3)
+    world.control("POST", "/faults", kind=kind, call="getChat", times=3)
     caplog.clear()
     with pytest.raises(TelegramError) as caught:
-        bot.get_me()
+        bot.get_chat(GROUP)
     shown = "".join(traceback.format_exception(caught.value))
     lines = [r for r in caplog.records if r.name != "werkzeug"]  # the sandbox's own access log
     if kind != "drop":  # without an answer urllib3 writes no path
@@ -512,6 +512,6 @@ def test_the_token_is_not_shown_when_nobody_listens(caplog: pytest.LogCaptureFix
         port = closed.getsockname()[1]
     bot = TelegramBot(f"http://127.0.0.1:{port}", TOKEN, Hand().clock())
     with pytest.raises(TelegramError) as caught:
-        bot.get_me()
+        bot.get_chat(GROUP)
     shown = "".join(traceback.format_exception(caught.value)) + caplog.text
     assert TOKEN.partition(":")[2] not in shown

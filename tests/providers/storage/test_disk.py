@@ -17,7 +17,7 @@ import pytest
 from chaos.faults import broken
 from providers.storage import ObjectMissing, StorageUnavailable, disk
 from providers.storage.disk import DiskStorage
-from providers.storage.links import LinkInvalid
+from providers.storage.links import LinkInvalid, Links
 from tests.threads import at_once
 
 ROOT = Path(__file__).parents[3]
@@ -64,7 +64,7 @@ def form_of(store: DiskStorage, **changes: int) -> dict[str, str]:
 
 
 def token_of(store: DiskStorage, expires_in: int = 60) -> str:
-    url = store.url(KEY, expires_in=expires_in, filename="a.jpg", content_type=JPEG)
+    url = store.url(KEY, expires_in=expires_in, content_type=JPEG)
     return url.removeprefix("http://h/storage/objects/")
 
 
@@ -125,7 +125,7 @@ def test_a_link_holds_at_least_as_long_as_promised_and_not_much_longer(
         clock.now = 1_700_000_000.5 + offset
         token = token_of(store, expires_in=60)
         clock.now += 59.4
-        assert store.permit(token).filename == "a.jpg"
+        assert store.permit(token).key == KEY
         clock.now += 16.1
         with pytest.raises(LinkInvalid):
             store.permit(token)
@@ -139,6 +139,15 @@ def test_links_made_soon_after_one_another_are_the_same_to_a_cache(
         made.add(token_of(store, expires_in=3600))
         clock.now += 10
     assert len(made) <= 2
+
+
+def test_a_link_that_another_release_signed_with_other_claims_is_invalid() -> None:
+    links = Links(b"s" * 32, clock=lambda: 0.0)
+    with pytest.raises(LinkInvalid):
+        links.download_permit(
+            "eyJrZXkiOiJrIiwiY29udGVudF90eXBlIjoiaW1hZ2UvanBlZyIsImZpbGVuYW1lIjpudWxsLCJl"
+            "eHBpcmVzX2F0Ijo2MH0.0JxBQbGBMTDeRRNBo5cryFCdoINBO_yw3hrNy8ac5aI"
+        )
 
 
 def test_a_token_for_reading_does_not_write_and_the_other_way_round(store: DiskStorage) -> None:

@@ -121,15 +121,13 @@ def test_a_download_that_breaks_off_is_not_taken_for_whole() -> None:
 
 def test_links_are_made_without_asking_the_store() -> None:
     store = store_at(wire.free_port())
-    assert "X-Amz-Signature" in store.url(
-        KEY, expires_in=60, filename="a.jpg", content_type="image/jpeg"
-    )
+    assert "X-Amz-Signature" in store.url(KEY, expires_in=60, content_type="image/jpeg")
     form = store.presign_upload(KEY, content_type="image/jpeg", max_bytes=10, expires_in=60)
     assert form.fields["key"] == KEY
 
 
 def test_a_wrong_bucket_or_secret_is_trouble_of_ours(s3: S3Storage) -> None:
-    port = int(s3.url(KEY, expires_in=1, filename=None, content_type="a/b").split(":")[2][:5])
+    port = int(s3.url(KEY, expires_in=1, content_type="a/b").split(":")[2][:5])
     no_bucket, no_right = store_at(port, bucket="no-such"), store_at(port, secret="wrong" * 5)
     calls = [no_bucket.check, lambda: read(no_bucket), no_right.check, *all_calls(no_right)]
     for call in calls:

@@ -32,7 +32,7 @@ def bucket(clock: Clock) -> S3Storage:
 
 
 def link(storage: S3Storage, key: str = "video/1.mp4") -> str:
-    return storage.url(key, expires_in=HOUR, filename=None, content_type="video/mp4")
+    return storage.url(key, expires_in=HOUR, content_type="video/mp4")
 
 
 def test_a_link_is_the_same_for_a_quarter_of_its_life_and_then_another() -> None:
