@@ -8,7 +8,7 @@ import sys
 import click
 
 import settings
-from commands import growth, jobs, payments, tariffs, users
+from commands import channels, jobs, lotteries, payments, reviews, tariffs, users
 from commands.shapes import table
 from db import schema, snapshot, transaction
 from db.session import database_url
@@ -66,13 +66,13 @@ for command in (
     users.user,
     users.grant,
     users.withdraw,
-    jobs.jobs,
-    payments.payments,
+    jobs.jobs_group,
+    payments.payments_group,
     payments.events,
-    tariffs.tariffs,
-    growth.lottery,
-    growth.reviews_group,
-    growth.channels,
+    tariffs.tariffs_group,
+    lotteries.lottery,
+    reviews.reviews_group,
+    channels.channels,
 ):
     cli.add_command(command)
 

@@ -10,40 +10,40 @@ import click
 from commands.shapes import row_limit, table
 from db import Record, snapshot, transaction
 from db.models import Job
-from services import operations
+from services import jobs
 
 
-@click.group()
-def jobs() -> None:
+@click.group("jobs")
+def jobs_group() -> None:
     """Orders and the queue."""
 
 
-@jobs.command("list")
+@jobs_group.command("list")
 @click.option("--status", type=click.Choice(["waiting_payment", "queued", "processing", "failed"]))
 @row_limit
 def list_jobs(status: str | None, limit: int) -> None:
     """The newest jobs of all users."""
     with snapshot() as session:
-        rows = operations.recent_jobs(session, status=status, limit=limit)
+        rows = jobs.recent(session, status=status, limit=limit)
     jobs_table(rows)
 
 
-@jobs.command()
+@jobs_group.command()
 @click.argument("job_id", type=click.UUID)
 def retry(job_id: UUID) -> None:
     """Do JOB_ID again: a failed one as a new order, a stuck one by another worker."""
     with transaction() as session:
-        job = operations.retry(session, job_id)
+        job = jobs.retry(session, job_id)
     click.echo(f"job {job.id} is {job.status}")
 
 
-@jobs.command()
+@jobs_group.command()
 @click.argument("job_id", type=click.UUID)
 @click.option("--reason", required=True, help="shown to the customer")
 def fail(job_id: UUID, reason: str) -> None:
     """End a live JOB_ID as failed; its tokens go back."""
     with transaction() as session:
-        job = operations.fail(session, job_id, reason=reason)
+        job = jobs.fail(session, job_id, reason=reason)
     click.echo(f"job {job.id} is {job.status}")
 
 

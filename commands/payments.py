@@ -1,4 +1,4 @@
-"""Payments, what providers told about them, and tariffs."""
+"""Payments, and what providers told about them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from commands.shapes import Amount, Words, row_limit, table
 from db import snapshot, transaction
 from db.models import EVENT_STATES, PAYMENT_STATUSES, PaymentEvent
 from providers.payments import Notice
-from services import operations, settlement
+from services import inbox, payments, settlement
 from services.inbox import Verdict
 
 
-@click.group()
-def payments() -> None:
+@click.group("payments")
+def payments_group() -> None:
     """Payments of customers."""
 
 
-@payments.command("list")
+@payments_group.command("list")
 @click.option("--status", type=click.Choice(PAYMENT_STATUSES))
 @row_limit
 def list_payments(status: str | None, limit: int) -> None:
     """The newest payments of all users."""
     with snapshot() as session:
-        rows = operations.recent_payments(session, status=status, limit=limit)
+        rows = payments.recent(session, status=status, limit=limit)
     table(
         ("payment", "provider", "status", "rub", "tokens", "user", "created", "trouble"),
         (
@@ -47,19 +47,19 @@ def list_payments(status: str | None, limit: int) -> None:
     )
 
 
-@payments.command("show")
+@payments_group.command("show")
 @click.argument("payment_id", type=click.UUID)
 def show_payment(payment_id: UUID) -> None:
     """Everything known about PAYMENT_ID and its events."""
     with snapshot() as session:
-        payment = operations.payment(session, payment_id)
-        events = operations.events_of(session, payment_id)
+        payment = payments.find(session, payment_id)
+        events = inbox.of_payment(session, payment_id)
     for column in payment.__table__.columns:
         click.echo(f"{column.name:20} {getattr(payment, column.name)}")
     _events_table(events)
 
 
-@payments.command()
+@payments_group.command()
 @click.argument("payment_id", type=click.UUID)
 def check(payment_id: UUID) -> None:
     """Ask the provider about PAYMENT_ID now and apply what it says."""
@@ -67,7 +67,7 @@ def check(payment_id: UUID) -> None:
     _tell(reconciler.check(payment_id))
 
 
-@payments.command()
+@payments_group.command()
 @click.argument("payment_id", type=click.UUID)
 @click.option("--rub", type=Amount(), help="rubles to return; all that is left without it")
 @click.option("--key", type=Words(200), required=True, help="the same key refunds once")
@@ -88,7 +88,7 @@ def events() -> None:
 def list_events(state: str | None, limit: int) -> None:
     """The newest events; parked ones need a look."""
     with snapshot() as session:
-        rows = operations.recent_events(session, state=state, limit=limit)
+        rows = inbox.recent(session, state=state, limit=limit)
     _events_table(rows)
 
 
@@ -97,7 +97,7 @@ def list_events(state: str | None, limit: int) -> None:
 def show_event(event_id: UUID) -> None:
     """EVENT_ID as the provider told it, without personal data."""
     with snapshot() as session:
-        event = operations.event(session, event_id)
+        event = inbox.find(session, event_id)
     click.echo(
         f"{event.provider} {event.event_key} {event.kind}: {event.state} {event.reason or ''}"
     )
@@ -109,14 +109,14 @@ def show_event(event_id: UUID) -> None:
 def replay(event_id: UUID) -> None:
     """Apply EVENT_ID again; one that was applied or ignored changes nothing."""
     with transaction() as session:
-        notice = Notice.from_json(operations.event(session, event_id).notice)
+        notice = Notice.from_json(inbox.find(session, event_id).notice)
         verdict = settlement.settle(session, notice)
     _tell(verdict)
 
 
 def _require(payment_id: UUID) -> None:
     with snapshot() as session:
-        operations.payment(session, payment_id)
+        payments.find(session, payment_id)
 
 
 def _tell(verdict: Verdict) -> None:

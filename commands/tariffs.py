@@ -9,7 +9,7 @@ import click
 from commands.shapes import Amount, Words, table
 from db import snapshot, transaction
 from db.types import MAX_AMOUNT
-from services import operations
+from services import tariffs
 
 # As long as the `plan` of a payment may be.
 NAME = Words(64)
@@ -18,23 +18,23 @@ TOKENS = click.IntRange(1, int(MAX_AMOUNT))
 PLACE = click.IntRange(0, 10_000)
 
 
-@click.group()
-def tariffs() -> None:
+@click.group("tariffs")
+def tariffs_group() -> None:
     """Packages of tokens on offer."""
 
 
-@tariffs.command("list")
+@tariffs_group.command("list")
 def list_tariffs() -> None:
     """All tariffs, those on offer first."""
     with snapshot() as session:
-        rows = operations.all_tariffs(session)
+        rows = tariffs.all_tariffs(session)
     table(
         ("name", "title", "tokens", "rub", "position", "on offer"),
         ((t.name, t.title, t.monthly_tokens, t.cost_rub, t.position, t.active) for t in rows),
     )
 
 
-@tariffs.command()
+@tariffs_group.command()
 @click.argument("name", type=NAME)
 @click.argument("title", type=TITLE)
 @click.argument("tokens", type=TOKENS)
@@ -43,13 +43,13 @@ def list_tariffs() -> None:
 def add(name: str, title: str, tokens: int, rub: Decimal, position: int) -> None:
     """Offer TOKENS for RUB rubles as NAME, shown as TITLE."""
     with transaction() as session:
-        operations.add_tariff(
+        tariffs.add(
             session, name=name, title=title, monthly_tokens=tokens, cost_rub=rub, position=position
         )
     click.echo(f"{name} is on offer")
 
 
-@tariffs.command()
+@tariffs_group.command()
 @click.argument("name")
 @click.option("--title", type=TITLE)
 @click.option("--tokens", type=TOKENS)
@@ -64,14 +64,14 @@ def edit(
     if not changes:
         raise click.UsageError("say what to change: --title, --tokens, --rub or --position")
     with transaction() as session:
-        operations.change_tariff(session, name, **changes)
+        tariffs.change(session, name, **changes)
     click.echo(f"{name} is changed")
 
 
-@tariffs.command()
+@tariffs_group.command()
 @click.argument("name")
 def disable(name: str) -> None:
     """Offer NAME no more."""
     with transaction() as session:
-        operations.change_tariff(session, name, active=False)
+        tariffs.change(session, name, active=False)
     click.echo(f"{name} is not on offer any more")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 import settings
@@ -43,6 +43,17 @@ def normalized(channel: str) -> str:
     """`@name` in lower case, from `name`, `@Name` or `https://t.me/name`."""
     name = channel.strip().lower().rstrip("/").rpartition("/")[2].lstrip("@")
     return f"@{name}"
+
+
+def given(session: Session, channels: list[str]) -> dict[str, int]:
+    """Channel -> how many users had its bonus."""
+    keys = [f"channel:{channel}" for channel in channels]
+    counts = session.execute(
+        select(Transaction.bonus_key, func.count())
+        .where(Transaction.bonus_key.in_(keys))
+        .group_by(Transaction.bonus_key)
+    )
+    return {str(key).removeprefix("channel:"): count for key, count in counts}
 
 
 def grant_channel(session: Session, user_id: UUID, channel: str) -> Grant:

@@ -25,7 +25,7 @@ from uuid import UUID
 from sqlalchemy import Integer, cast, func, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Lottery, LotteryEntry, LotteryWinner
+from db.models import Lottery, LotteryEntry, LotteryWinner, User
 from services import funding, ledger
 
 # Round and place of one winner to be found.
@@ -131,6 +131,20 @@ def chosen(
         insort(gaps, (ends[index] - winner.tickets, winner.tickets))
         total -= winner.tickets
     return won
+
+
+def winners(session: Session, lottery: Lottery) -> list[tuple[LotteryWinner, User]]:
+    """Who won what, by place, a redrawn one after the first; ValueError when nothing is drawn."""
+    if lottery.drawn_at is None:
+        raise ValueError("this lottery has not been drawn")
+    rows = session.execute(
+        select(LotteryWinner, User)
+        .join(LotteryEntry, LotteryEntry.id == LotteryWinner.entry_id)
+        .join(User, User.id == LotteryEntry.user_id)
+        .where(LotteryWinner.lottery_id == lottery.id)
+        .order_by(LotteryWinner.place, LotteryWinner.round)
+    )
+    return [(winner, user) for winner, user in rows]
 
 
 def verified(session: Session, lottery: Lottery) -> list[str]:

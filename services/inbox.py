@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -39,6 +39,26 @@ def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
         reason=verdict.reason,
         payment_id=verdict.payment_id,
     )
+
+
+def recent(session: Session, *, state: str | None, limit: int) -> list[PaymentEvent]:
+    """The newest events of all providers, of one state if given."""
+    query = select(PaymentEvent).order_by(PaymentEvent.number.desc()).limit(limit)
+    return list(session.scalars(query.where(PaymentEvent.state == state) if state else query))
+
+
+def of_payment(session: Session, payment_id: UUID) -> list[PaymentEvent]:
+    """What was told about a payment, in the order of arrival."""
+    query = select(PaymentEvent).where(PaymentEvent.payment_id == payment_id)
+    return list(session.scalars(query.order_by(PaymentEvent.number)))
+
+
+def find(session: Session, event_id: UUID) -> PaymentEvent:
+    """ValueError when there is no such event."""
+    event = session.get(PaymentEvent, event_id)
+    if event is None:
+        raise ValueError("there is no such event")
+    return event
 
 
 _EVENTS: Any = PaymentEvent.__table__

@@ -51,6 +51,11 @@ class Prize:
         return {"title": self.title, "count": self.count, "tokens": number(self.tokens)}
 
 
+def recent(session: Session, *, limit: int) -> list[Lottery]:
+    """The newest lotteries, those closed without a draw among them."""
+    return list(session.scalars(select(Lottery).order_by(Lottery.number.desc()).limit(limit)))
+
+
 def create(
     session: Session,
     *,

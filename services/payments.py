@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db import Reader, Record, Statement
 from db.models import Payment, Tariff, Transaction
-from services import ledger, offers, payment_rows, users
+from services import ledger, payment_rows, tariffs, users
 
 # How long a provider lets a customer pay; an unpaid intent is closed after it.
 LIFETIME = timedelta(hours=24)
@@ -39,7 +39,7 @@ def open(
     """
     user = ledger.lock(session, user_id)
     users.require_consent(user.consent_pd)
-    offer = offers.of(session, amount_rub, plan)
+    offer = tariffs.offer(session, amount_rub, plan)
     payment = Payment(
         user_id=user_id,
         provider=provider,
@@ -62,6 +62,20 @@ def open(
 def get(reader: Reader, payment_id: UUID) -> Record:
     """The payment of an intent this server made, and the `title` its customer reads."""
     return _TITLED.one(reader, payment_id=payment_id)
+
+
+def recent(session: Session, *, status: str | None, limit: int) -> list[Payment]:
+    """The newest payments of all users, of one status if given."""
+    query = select(Payment).order_by(Payment.number.desc()).limit(limit)
+    return list(session.scalars(query.where(Payment.status == status) if status else query))
+
+
+def find(session: Session, payment_id: UUID) -> Payment:
+    """All that is known of a payment, for the operator. ValueError when there is none."""
+    payment = session.get(Payment, payment_id)
+    if payment is None:
+        raise ValueError("there is no such payment")
+    return payment
 
 
 def title(payment: Record) -> str:

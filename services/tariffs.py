@@ -1,20 +1,104 @@
-"""Packages of tokens on offer."""
+"""Packages of tokens, and what rubles buy."""
 
 from __future__ import annotations
 
-from sqlalchemy import Integer, bindparam, select
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
+from sqlalchemy import Integer, bindparam, or_, select
+from sqlalchemy.orm import Session
+
+import settings
 from db import Reader, Statement
 from db.models import Tariff
-from services import paging
+from db.types import MAX_AMOUNT, number
+from errors import ApiError
+from services import ledger, paging
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What an amount of rubles buys; `tariff` is None for a free amount."""
+
+    tokens: Decimal
+    tariff: Tariff | None
 
 
 def active(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page:
-    """Tariffs on offer in the operator's order (position, then age)."""
+    """Tariffs on offer in the operator's order (position, then age).
+
+    The cursor is an offset: the operator may move a tariff to any place between two pages.
+    """
     offset = paging.decoded(cursor) if cursor else 0
     rows = _ACTIVE.all(reader, rows=limit + 1, offset=offset)
     more = len(rows) > limit
     return paging.Page(rows[:limit], paging.encoded(offset + limit) if more else None)
+
+
+def offer(session: Session, amount_rub: Decimal, plan: str | None) -> Offer:
+    """What this amount buys: the tokens of a tariff, or its worth by TOKEN_PRICE_RUB.
+
+    ApiError `tariff_not_found`, `amount_mismatch` (not the tariff's price), `amount_out_of_range`.
+    """
+    current = settings.load()
+    if plan is not None:
+        tariff = _active(session, plan)
+        if amount_rub != tariff.cost_rub:
+            raise ApiError("amount_mismatch", details={"costRub": number(tariff.cost_rub)})
+        return Offer(Decimal(tariff.monthly_tokens), tariff)
+    if not current.min_payment_rub <= amount_rub <= current.max_payment_rub:
+        raise ApiError(
+            "amount_out_of_range",
+            details={
+                "minRub": number(current.min_payment_rub),
+                "maxRub": number(current.max_payment_rub),
+            },
+        )
+    tokens = ledger.rounded(amount_rub / current.token_price_rub)
+    if not 0 < tokens <= MAX_AMOUNT:
+        raise ApiError("amount_out_of_range")
+    return Offer(tokens, None)
+
+
+def all_tariffs(session: Session) -> list[Tariff]:
+    """Every tariff there ever was, those on offer first."""
+    query = select(Tariff).order_by(Tariff.active.desc(), Tariff.position, Tariff.number)
+    return list(session.scalars(query))
+
+
+def add(session: Session, **columns: Any) -> None:
+    """Offer a new tariff. ValueError when the name is taken."""
+    if session.scalar(select(Tariff.id).where(Tariff.name == columns["name"])):
+        raise ValueError("there is a tariff of this name")
+    session.add(Tariff(**columns))
+
+
+def change(session: Session, name: str, **columns: Any) -> None:
+    """Change a tariff; payments keep the terms they were opened with.
+
+    ValueError when there is no such tariff.
+    """
+    tariff = session.scalar(select(Tariff).where(Tariff.name == name).with_for_update())
+    if tariff is None:
+        raise ValueError("there is no such tariff")
+    for column, value in columns.items():
+        setattr(tariff, column, value)
+
+
+def _active(session: Session, plan: str) -> Tariff:
+    """The active tariff of this id or name."""
+    try:
+        by_id = [Tariff.id == UUID(plan)]
+    except ValueError:
+        by_id = []
+    tariff = session.scalar(
+        select(Tariff).where(Tariff.active, or_(Tariff.name == plan, *by_id)).limit(1)
+    )
+    if tariff is None:
+        raise ApiError("tariff_not_found")
+    return tariff
 
 
 _ACTIVE = Statement(

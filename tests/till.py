@@ -24,7 +24,7 @@ from werkzeug.serving import make_server
 import sandbox
 import settings
 from db import Record, reading, snapshot
-from services import ledger, operations, payments
+from services import inbox, ledger, payments
 from tests.live import Bot, Server, done
 from tests.payment_world import Sandbox
 from tests.wire import ROOT, wait_until
@@ -185,7 +185,7 @@ class Till:
     def events(self, intent: dict[str, Any]) -> list[tuple[str, str]]:
         """Kind and state of what was told about a payment, in the order of arrival."""
         with snapshot() as session:
-            rows = operations.events_of(session, UUID(intent["id"]))
+            rows = inbox.of_payment(session, UUID(intent["id"]))
         return [(row.kind, row.state) for row in rows]
 
     def wait_for(self, intent: dict[str, Any], status: str) -> Record:

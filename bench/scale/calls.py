@@ -36,8 +36,8 @@ from services import (
     draws,
     grants,
     idempotency,
+    inbox,
     ledger,
-    operations,
     paging,
     payment_rows,
     payments,
@@ -47,6 +47,7 @@ from services import (
 )
 from services import data as files
 from services import jobs as orders
+from services import lotteries as lottery_rules
 from services import users as people
 from spec.multipart import FilePart
 
@@ -383,7 +384,7 @@ def _operator(query: Callable[..., Any], **values: Any) -> Call:
 
 def _counted(v: Visit) -> None:
     with snapshot() as session:
-        operations.channel_bonuses(session, ["@grandma"])
+        bonuses.given(session, ["@grandma"])
 
 
 READS = {
@@ -459,15 +460,15 @@ WORKERS = {
     "forget keys, none": Call(_sweep),
 }
 OPERATORS = {
-    "jobs list": _operator(operations.recent_jobs, status=None, limit=20),
-    "jobs list, failed": _operator(operations.recent_jobs, status="failed", limit=20),
-    "payments list": _operator(operations.recent_payments, status=None, limit=20),
-    "payments list, disputed": _operator(operations.recent_payments, status="disputed", limit=20),
-    "payments list, pending": _operator(operations.recent_payments, status="pending", limit=20),
-    "events list, parked": _operator(operations.recent_events, state="parked", limit=20),
-    "events list, ignored": _operator(operations.recent_events, state="ignored", limit=20),
+    "jobs list": _operator(orders.recent, status=None, limit=20),
+    "jobs list, failed": _operator(orders.recent, status="failed", limit=20),
+    "payments list": _operator(payments.recent, status=None, limit=20),
+    "payments list, disputed": _operator(payments.recent, status="disputed", limit=20),
+    "payments list, pending": _operator(payments.recent, status="pending", limit=20),
+    "events list, parked": _operator(inbox.recent, state="parked", limit=20),
+    "events list, ignored": _operator(inbox.recent, state="ignored", limit=20),
     "reviews list, rejected": _operator(reviews.recent, state="rejected", limit=20),
-    "lotteries list": _operator(operations.recent_lotteries, limit=20),
+    "lotteries list": _operator(lottery_rules.recent, limit=20),
     "users show": Call(
         lambda v: _operator(ledger.history, user_id=UUID(v.regular), limit=10, cursor=None).work(v)
     ),
@@ -475,7 +476,7 @@ OPERATORS = {
 # These grow by nature: with the backlog that they show the newest of, or with what they count.
 GROW = {
     **{
-        f"jobs list, {status}": _operator(operations.recent_jobs, status=status, limit=20)
+        f"jobs list, {status}": _operator(orders.recent, status=status, limit=20)
         for status in ("waiting_payment", "queued", "processing")
     },
     "channels list": Call(_counted),

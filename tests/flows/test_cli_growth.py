@@ -207,7 +207,7 @@ BAD: list[tuple[tuple[str, ...], int, str]] = [
     (("lottery", "edit", NOBODY, "--end", "2020-01-01"), 2, "is in the past"),
     (("lottery", "list", "--limit", "-1"), 2, "1<=x<=1000"),
     *(((("lottery", command, NOBODY)), 1, "no such lottery") for command in ("close", "verify")),
-    (("lottery", "winners", NOBODY), 1, "there is none of this id"),
+    (("lottery", "winners", NOBODY), 1, "there is no such lottery"),
     (("lottery", "entries", "first"), 2, "is not a valid UUID"),
     (("lottery", "draw", "--again", NOBODY), 2, "needs --place and --reason"),
     (

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from db import transaction
 from db.models import Payment, PaymentEvent
-from services import operations
+from services import inbox
 from tests.command_line import CommandLine, command_line
 from tests.factories import make_image
 from tests.live import done, refused, unchanged
@@ -58,7 +58,7 @@ def cells(table: str) -> list[list[str]]:
 def event_of(intent: dict[str, Any]) -> PaymentEvent:
     """The first that was told about a payment."""
     with transaction() as session:
-        return operations.events_of(session, UUID(intent["id"]))[0]
+        return inbox.of_payment(session, UUID(intent["id"]))[0]
 
 
 def test_payments_are_listed_and_shown_with_what_was_told(till: Till, cli: CommandLine) -> None:

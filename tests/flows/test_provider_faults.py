@@ -17,7 +17,7 @@ from sqlalchemy import update
 from db import transaction
 from db.models import Payment
 from db.types import now
-from services import ledger, operations, payment_rows, payments, settlement
+from services import ledger, payment_rows, payments, settlement
 from tests.live import done, refused, unchanged
 from tests.threads import at_once
 from tests.till import OPTIONS, PROVIDERS, TOKENS, Till
@@ -51,7 +51,7 @@ def trouble(till: Till, provider: str, kind: str, **script: Any) -> Iterator[Non
 def only_payment(user: dict[str, Any]) -> Payment:
     """Our row of the one payment that the user has."""
     with transaction() as session:
-        newest = operations.recent_payments(session, status=None, limit=50)
+        newest = payments.recent(session, status=None, limit=50)
     (payment,) = [each for each in newest if str(each.user_id) == user["id"]]
     return payment
 

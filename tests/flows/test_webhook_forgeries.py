@@ -16,7 +16,7 @@ import requests
 import settings
 from db import transaction
 from providers.payments.questions import PER_MINUTE
-from services import operations
+from services import inbox
 from tests import live
 from tests.factories import balance
 from tests.flows.test_webhooks import (
@@ -252,7 +252,7 @@ def test_money_of_a_test_is_no_money_in_production(
             done(real.webhook("stripe", body, Stripe_Signature=signature), 200)
             assert balance(user_id) == tokens
             with transaction() as session:
-                (told,) = operations.events_of(session, payment.id)
+                (told,) = inbox.of_payment(session, payment.id)
             assert told.reason == (None if livemode else "test_mode")
     finally:
         server.stop()

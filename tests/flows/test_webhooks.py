@@ -18,7 +18,7 @@ from sqlalchemy import Integer, column, func, select, text
 from db import transaction
 from db.models import Payment
 from db.types import now
-from services import ledger, operations, payments
+from services import inbox, ledger, payments
 from tests.factories import balance, make_user
 from tests.live import done, refused, unchanged
 from tests.threads import at_once
@@ -130,7 +130,7 @@ def sent_of(till: Till, provider: str, reference: str) -> list[dict[str, Any]]:
 def newest_parked() -> tuple[str | None, UUID | None]:
     """Why the newest parked event could not be applied, and to which payment."""
     with transaction() as session:
-        (event,) = operations.recent_events(session, state="parked", limit=1)
+        (event,) = inbox.recent(session, state="parked", limit=1)
     return event.reason, event.payment_id
 
 

@@ -1,4 +1,4 @@
-"""Lotteries, reviews and bonus channels."""
+"""Lotteries and their verifiable draw."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from uuid import UUID
 
 import click
 
-import settings
 from commands.shapes import Moment, Words, row_limit, table
 from db import snapshot, transaction
-from db.models import REVIEW_STATES, Lottery
+from db.models import Lottery
 from db.types import MAX_AMOUNT, now
-from services import bonuses, draws, lotteries, operations, reviews, users
+from services import draws, lotteries
 from services.lotteries import Prize
 
 # A Russian keyboard has an x of its own, which looks the same.
@@ -108,7 +107,7 @@ def list_lotteries(limit: int) -> None:
     """The newest lotteries."""
     moment = now()
     with snapshot() as session:
-        rows = operations.recent_lotteries(session, limit=limit)
+        rows = lotteries.recent(session, limit=limit)
     table(
         ("lottery", "title", "state", "start", "end", "seed hash"),
         ((r.id, r.title, _state(r, moment), r.start_date, r.end_date, r.seed_hash) for r in rows),
@@ -155,7 +154,7 @@ def draw(lottery_id: UUID | None, place: int | None, reason: str | None) -> None
 def winners(lottery_id: UUID) -> None:
     """Who won what in LOTTERY_ID, to hand over what is not tokens; personal data."""
     with snapshot() as session:
-        rows = operations.winners(session, lottery_id)
+        rows = draws.winners(session, lotteries.get(session, lottery_id))
     table(
         ("place", "round", "prize", "tokens", "telegramId", "username", "user", "reason"),
         (
@@ -185,58 +184,3 @@ def entries(lottery_id: UUID) -> None:
     with snapshot() as session:
         proof = draws.proof(session, lotteries.get(session, lottery_id))
     click.echo(json.dumps(proof, indent=2))
-
-
-@click.group("reviews")
-def reviews_group() -> None:
-    """Messages of the review chat."""
-
-
-@reviews_group.command("list")
-@click.option("--state", type=click.Choice(REVIEW_STATES))
-@row_limit
-def list_reviews(state: str | None, limit: int) -> None:
-    """The newest messages seen."""
-    with snapshot() as session:
-        rows = reviews.recent(session, state=state, limit=limit)
-    table(
-        ("review", "chat", "message", "author", "state", "user", "posted"),
-        (
-            (r.id, r.chat, r.message_id, r.author_telegram_id, r.state, r.user_id, r.posted_at)
-            for r in rows
-        ),
-    )
-
-
-@reviews_group.command()
-@click.argument("review_id", type=click.UUID)
-@click.argument("user")
-def approve(review_id: UUID, user: str) -> None:
-    """Count REVIEW_ID for USER (id or telegramId) where Telegram gives no proof."""
-    with transaction() as session:
-        finding = reviews.approve(session, review_id, users.find(session, user).id)
-    click.echo("rewarded" if finding.granted else "the user had a reward before")
-
-
-@reviews_group.command()
-@click.argument("review_id", type=click.UUID)
-@click.option("--note", type=Words(), required=True)
-def reject(review_id: UUID, note: str) -> None:
-    """Never count REVIEW_ID."""
-    with transaction() as session:
-        reviews.reject(session, review_id, note=note)
-    click.echo("rejected")
-
-
-@click.group()
-def channels() -> None:
-    """Channels that give a bonus."""
-
-
-@channels.command("list")
-def list_channels() -> None:
-    """Channels of BONUS_CHANNELS and how many users had their bonus."""
-    names = [bonuses.normalized(name) for name in settings.load().bonus_channels]
-    with snapshot() as session:
-        counts = operations.channel_bonuses(session, names)
-    table(("channel", "bonuses given"), ((name, counts.get(name, 0)) for name in names))

@@ -1,0 +1,53 @@
+"""Messages of the review chat."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import click
+
+from commands.shapes import Words, row_limit, table
+from db import snapshot, transaction
+from db.models import REVIEW_STATES
+from services import reviews, users
+
+
+@click.group("reviews")
+def reviews_group() -> None:
+    """Messages of the review chat."""
+
+
+@reviews_group.command("list")
+@click.option("--state", type=click.Choice(REVIEW_STATES))
+@row_limit
+def list_reviews(state: str | None, limit: int) -> None:
+    """The newest messages seen."""
+    with snapshot() as session:
+        rows = reviews.recent(session, state=state, limit=limit)
+    table(
+        ("review", "chat", "message", "author", "state", "user", "posted"),
+        (
+            (r.id, r.chat, r.message_id, r.author_telegram_id, r.state, r.user_id, r.posted_at)
+            for r in rows
+        ),
+    )
+
+
+@reviews_group.command()
+@click.argument("review_id", type=click.UUID)
+@click.argument("user")
+def approve(review_id: UUID, user: str) -> None:
+    """Count REVIEW_ID for USER (id or telegramId) where Telegram gives no proof."""
+    with transaction() as session:
+        finding = reviews.approve(session, review_id, users.find(session, user).id)
+    click.echo("rewarded" if finding.granted else "the user had a reward before")
+
+
+@reviews_group.command()
+@click.argument("review_id", type=click.UUID)
+@click.option("--note", type=Words(), required=True)
+def reject(review_id: UUID, note: str) -> None:
+    """Never count REVIEW_ID."""
+    with transaction() as session:
+        reviews.reject(session, review_id, note=note)
+    click.echo("rejected")
