@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid5
 
@@ -22,6 +23,7 @@ from services.inbox import Verdict
 log = logging.getLogger(__name__)
 
 BATCH = 20  # payments asked about in one turn of the duty
+BANK_TIME = timedelta(days=30)  # more than any method of payment takes
 TURN_SECONDS = 10  # ...and no more are begun after that: a slow provider must not hold up jobs
 
 
@@ -59,8 +61,8 @@ def check(payment_id: UUID) -> Verdict:
     ProviderError; ApiError `provider_not_configured`.
     """
     payment = checkout.ensure(payment_id)
-    if payment.reference is None:
-        return _undecided(payment, f"never reached {payment.provider}")
+    if payment.reference is None and payment.charge_reference is None:
+        return _undecided(payment, f"never reached {payment.provider}", payment.expires_at)
     gateway = instances.gateway(payment.provider)
     reference = checkout.reference_of(payment)
     try:
@@ -70,9 +72,10 @@ def check(payment_id: UUID) -> Verdict:
     except ProviderRejected as refusal:
         if payment.expires_at > now():
             raise
-        return _undecided(payment, str(refusal))
+        return _undecided(payment, str(refusal), payment.expires_at)
     if notice.outcome is Outcome.PENDING:
-        return _undecided(payment, "pending")
+        # It could not be closed: a bank is still working on it, or it will end by itself soon.
+        return _undecided(payment, "pending", payment.expires_at + BANK_TIME)
     with transaction() as session:
         return settlement.settle(session, notice)
 
@@ -80,32 +83,38 @@ def check(payment_id: UUID) -> Verdict:
 def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
     """Return `rub` (all that is left without it) through the provider, then the tokens pro rata.
 
-    A repeat with the same key asks the provider for the same refund. ProviderError; ValueError for
-    a payment that was never paid or has less left.
+    A repeat with the same key tells of the first refund, however long ago that was made.
+    ProviderError; ValueError for a payment that was never paid or has less left.
     """
     with reading() as reader:
         payment = payments.get(reader, payment_id)
     if payment.paid_at is None:
         raise ValueError(f"the payment is {payment.status}, nothing has been paid")
-    left = payment.amount_rub - payment.refunded_rub
-    amount = left if rub is None else rub
-    if not 0 < amount <= left:
-        raise ValueError(f"{left} of {payment.amount_rub} rub are left to return")
-    share = amount / payment.amount_rub
-    notice = instances.gateway(payment.provider).refund(
-        checkout.reference_of(payment),
-        amount_minor=round(payment.asked_minor * share),
-        key=str(uuid5(payment_id, key)),  # providers know one scope of keys for all payments
-    )
+    gateway, reference = instances.gateway(payment.provider), checkout.reference_of(payment)
+    provider_key = str(uuid5(payment_id, key))  # providers know one scope of keys for all payments
+    wanted = None if rub is None else _minor(payment, rub)
+    notice = gateway.find_refund(reference, amount_minor=wanted, key=provider_key)
+    if notice is None:
+        left = payment.amount_rub - payment.refunded_rub
+        amount = left if rub is None else rub
+        if not 0 < amount <= left:
+            raise ValueError(f"{left} of {payment.amount_rub} rub are left to return")
+        notice = gateway.refund(reference, amount_minor=_minor(payment, amount), key=provider_key)
     if notice.outcome is Outcome.PENDING:
         return Verdict("ignored", "the provider is working on it", payment_id)
     with transaction() as session:
         return settlement.settle(session, notice)
 
 
-def _undecided(payment: Record, why: str) -> Verdict:
-    """The payment goes on waiting, unless its time is over."""
-    if payment.status != "pending" or payment.expires_at > now():
+def _minor(payment: Record, rub: Decimal) -> int:
+    """The part of what the provider collected that these rubles are."""
+    minor: Decimal = payment.asked_minor * rub / payment.amount_rub
+    return round(minor)
+
+
+def _undecided(payment: Record, why: str, until: datetime) -> Verdict:
+    """The payment goes on waiting; from `until` on it is expired."""
+    if payment.status != "pending" or until > now():
         return Verdict("ignored", why, payment.id)
     with transaction() as session:
         settlement.close(session, payment.id, "expired")

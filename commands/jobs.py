@@ -10,7 +10,7 @@ import click
 from commands.shapes import row_limit, table
 from db import Record, snapshot, transaction
 from db.models import Job
-from services import jobs
+from services import jobs, queue
 
 
 @click.group("jobs")
@@ -33,7 +33,7 @@ def list_jobs(status: str | None, limit: int) -> None:
 def retry(job_id: UUID) -> None:
     """Do JOB_ID again: a failed one as a new order, a stuck one by another worker."""
     with transaction() as session:
-        job = jobs.retry(session, job_id)
+        job = queue.retry(session, job_id)
     click.echo(f"job {job.id} is {job.status}")
 
 

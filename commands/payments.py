@@ -109,8 +109,10 @@ def show_event(event_id: UUID) -> None:
 def replay(event_id: UUID) -> None:
     """Apply EVENT_ID again; one that was applied or ignored changes nothing."""
     with transaction() as session:
-        notice = Notice.from_json(inbox.find(session, event_id).notice)
-        verdict = settlement.settle(session, notice)
+        event = inbox.find(session, event_id)
+        verdict = Verdict(event.state, event.reason)
+        if event.state == "parked":
+            verdict = settlement.settle(session, Notice.from_json(event.notice))
     _tell(verdict)
 
 

@@ -26,9 +26,7 @@ def ensure(payment_id: UUID) -> Record:
     with reading() as reader:
         payment = payments.get(reader, payment_id)
     title = payments.title(payment)
-    # Providers forget our key when the payment expires: another page would be a second one.
-    over = payment.status in ("canceled", "expired") or payment.expires_at <= now()
-    if payment.payment_url is not None or over:
+    if payment.payment_url is not None or _needs_no_page(payment):
         return payment
     try:
         page = instances.gateway(payment.provider).create_checkout(_order(payment, title))
@@ -49,6 +47,15 @@ def ensure(payment_id: UUID) -> Record:
             asked_currency=page.asked_currency,
             expires_at=page.expires_at,
         )
+
+
+def _needs_no_page(payment: Record) -> bool:
+    """Providers forget our key when a payment expires: another page would be a second one.
+
+    And a second charge of a link was paid on the page of the first.
+    """
+    over = payment.status in ("canceled", "expired") or payment.expires_at <= now()
+    return over or payment.repeats_id is not None
 
 
 def reference_of(payment: Record) -> PaymentRef:

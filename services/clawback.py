@@ -1,11 +1,12 @@
-"""Tokens taken back when a provider returns rubles, and given again when a dispute is won."""
+"""Tokens taken back when a provider returns rubles, and given again when the rubles come back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from db import Record
@@ -15,41 +16,63 @@ from services import funding, ledger, payments, referrals
 if TYPE_CHECKING:
     from providers.payments import Notice
 
+NOTHING = Decimal(0)
+REFUND_FAILED = "refund failed: the bank could not return the money, the tokens are given back"
+
 
 def refund(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
     """Take back the part of the tokens that belongs to the rubles returned so far in total."""
-    reference = f"refund:{notice.refund_reference or notice.event_id}"
-    changes = _taken_back(session, payment, _share(payment, notice), reference)
+    name = f"refund:{notice.refund_reference or notice.event_id}"
+    changes = _take_back(session, payment, _returned_minor(payment, notice), name)
     if changes.get("refunded_rub", payment.refunded_rub) < payment.amount_rub:
         return {**changes, "status": "partly_refunded"}
     referrals.take_back(session, payment)
     return {**changes, "status": "refunded"}
 
 
+def refund_failed(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+    """Rubles that were said to be returned stayed with us: the customer has their tokens again.
+
+    What is told is the total that is really returned; what a dispute took is not in it. The
+    payment's `last_error` tells the operator that the customer still waits for the money.
+    """
+    rows = _rows(session, payment, "refund:%", "failed:%")
+    minor = _returned_minor(payment, notice)
+    returned = -sum((row.amount_rub or NOTHING for row in rows), NOTHING)
+    rub = returned - _share(payment.amount_rub, payment, minor)
+    if rub <= 0:
+        return {}
+    taken = -sum((row.tokens_delta for row in rows), NOTHING)
+    lacked = sum((Decimal(row.meta["shortfallTokens"]) for row in rows), NOTHING)
+    due = max(taken + lacked - _share(payment.tokens, payment, minor), NOTHING)
+    # What could not be taken need not be given.
+    forgiven = min(due, lacked)
+    name = f"failed:{notice.refund_reference or notice.event_id}"
+    _give_back(session, payment, rub, due - forgiven, name, shortfall=-forgiven)
+    left = payment.refunded_rub - rub
+    return {
+        "refunded_rub": left,
+        "refunded_tokens": payment.refunded_tokens - (due - forgiven),
+        "shortfall_tokens": payment.shortfall_tokens - forgiven,
+        "status": "partly_refunded" if left else "succeeded",
+        "last_error": REFUND_FAILED,
+    }
+
+
 def dispute(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
     """The bank took the money back for now: so are the tokens, until the dispute is won."""
-    reference = _dispute_reference(payment, notice)
-    return {**_taken_back(session, payment, Decimal(1), reference), "status": "disputed"}
+    name = _dispute_name(payment, notice)
+    return {**_take_back(session, payment, payment.asked_minor, name), "status": "disputed"}
 
 
 def dispute_won(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-    """The money came back; so do the tokens that the dispute took."""
-    taken = session.scalars(
-        select(Transaction)
-        .where(
-            Transaction.payment_id == payment.id,
-            Transaction.type == "refund",
-            Transaction.reference.like("dispute:%"),
-        )
-        .order_by(Transaction.number.desc())
-        .limit(1)
-    ).one()
+    """The money came back; so do the tokens that the dispute took, also after it was lost."""
+    disputes = _rows(session, payment, "dispute:%")
+    if not disputes or _named(session, payment, f"won:{disputes[-1].reference}"):
+        return {}  # other refunds had taken everything before the dispute
+    taken = disputes[-1]
     returned = -(taken.amount_rub or Decimal(0))
-    columns = _refund_columns(payment, returned, f"won:{taken.reference}", Decimal(0))
-    if taken.tokens_delta:
-        funding.credit(session, payment.user_id, -taken.tokens_delta, **columns)
-    else:
-        ledger.record(session, payment.user_id, **columns)
+    _give_back(session, payment, returned, -taken.tokens_delta, f"won:{taken.reference}")
     left = payment.refunded_rub - returned
     return {
         "refunded_rub": left,
@@ -61,38 +84,50 @@ def dispute_won(session: Session, payment: Record, notice: Notice) -> dict[str, 
 
 def dispute_lost(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
     """The money is gone for good; so are the tokens, unless the dispute itself took them."""
-    reference = _dispute_reference(payment, notice)
-    changes = _taken_back(session, payment, Decimal(1), reference)
+    name = _dispute_name(payment, notice)
+    changes = _take_back(session, payment, payment.asked_minor, name)
     referrals.take_back(session, payment)
     return {**changes, "status": "refunded"}
 
 
-def _dispute_reference(payment: Record, notice: Notice) -> str:
+def takes_more(payment: Record, notice: Notice) -> bool:
+    """Whether more rubles have been returned than the books have taken back."""
+    returned = _share(payment.amount_rub, payment, _returned_minor(payment, notice))
+    return bool(returned > payment.refunded_rub)
+
+
+def _dispute_name(payment: Record, notice: Notice) -> str:
     return f"dispute:{notice.refund_reference or payment.id}"
 
 
-def _share(payment: Record, notice: Notice) -> Decimal:
-    if notice.refunded_minor is None:
-        return Decimal(1)
-    return min(Decimal(1), Decimal(notice.refunded_minor) / Decimal(payment.asked_minor))
+def _returned_minor(payment: Record, notice: Notice) -> int:
+    """Of `asked_minor`, what has been returned so far; all of it when nothing is told."""
+    told = notice.refunded_minor
+    asked: int = payment.asked_minor
+    return asked if told is None else min(told, asked)
 
 
-def _taken_back(
-    session: Session, payment: Record, share: Decimal, reference: str
-) -> dict[str, Any]:
-    """Bring the rubles and tokens taken back up to `share` of the payment; its new totals.
+def _share(amount: Decimal, payment: Record, minor: int) -> Decimal:
+    """The part of `amount` that `minor` is of what was asked for, in hundredths.
+
+    Multiplied first: a quotient such as 7/499 has no end, and what it lacks would be a kopeck.
+    """
+    return ledger.rounded(amount * minor / payment.asked_minor)
+
+
+def _take_back(session: Session, payment: Record, minor: int, name: str) -> dict[str, Any]:
+    """Bring the rubles and tokens taken back up to `minor` of the payment; its new totals.
 
     The balance never goes below zero: what it lacks is the shortfall, kept for the operator.
     """
-    rub = ledger.rounded(payment.amount_rub * share) - payment.refunded_rub
-    due = (
-        ledger.rounded(payment.tokens * share) - payment.refunded_tokens - payment.shortfall_tokens
-    )
+    rub = _share(payment.amount_rub, payment, minor) - payment.refunded_rub
     if rub <= 0:
         return {}
+    before = payment.refunded_tokens + payment.shortfall_tokens
+    due = max(_share(payment.tokens, payment, minor) - before, NOTHING)
     balance = ledger.lock(session, payment.user_id).balance_tokens
-    taken = min(max(due, Decimal(0)), balance)
-    columns = _refund_columns(payment, -rub, reference, due - taken)
+    taken = min(due, balance)
+    columns = _refund_columns(session, payment, -rub, name, due - taken)
     if taken:
         ledger.post(session, payment.user_id, -taken, **columns)
     else:
@@ -104,9 +139,28 @@ def _taken_back(
     }
 
 
+def _give_back(
+    session: Session,
+    payment: Record,
+    rub: Decimal,
+    tokens: Decimal,
+    name: str,
+    *,
+    shortfall: Decimal = NOTHING,
+) -> None:
+    columns = _refund_columns(session, payment, rub, name, shortfall)
+    if tokens:
+        funding.credit(session, payment.user_id, tokens, **columns)
+    else:
+        ledger.record(session, payment.user_id, **columns)
+
+
 def _refund_columns(
-    payment: Record, amount_rub: Decimal, reference: str, shortfall: Decimal
+    session: Session, payment: Record, amount_rub: Decimal, name: str, shortfall: Decimal
 ) -> dict[str, Any]:
+    # A refund or dispute may move money more than once: its total was told with that of another
+    # refund, it failed, a dispute that had ended was opened again.
+    times = _named(session, payment, name)
     return {
         "type": "refund",
         "payment_id": payment.id,
@@ -114,6 +168,22 @@ def _refund_columns(
         "amount_rub": amount_rub,
         "currency": payments.CURRENCY,
         "plan": payment.plan,
-        "reference": reference,
+        "reference": f"{name}#{times + 1}" if times else name,
         "meta": {"paymentId": str(payment.id), "shortfallTokens": str(shortfall)},
     }
+
+
+def _rows(session: Session, payment: Record, *patterns: str) -> Sequence[Transaction]:
+    """Refund rows of this payment whose reference is LIKE one of the patterns, oldest first."""
+    query = select(Transaction).where(
+        Transaction.payment_id == payment.id,
+        Transaction.type == "refund",
+        or_(*(Transaction.reference.like(pattern) for pattern in patterns)),
+    )
+    return session.scalars(query.order_by(Transaction.number)).all()
+
+
+def _named(session: Session, payment: Record, name: str) -> int:
+    """How many refund rows of this payment have this name."""
+    references = [row.reference for row in _rows(session, payment, "%")]
+    return sum(name in (each, str(each).rpartition("#")[0]) for each in references)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy import bindparam, case, func, insert, select
 from sqlalchemy.orm import Session
 
 import settings
@@ -102,32 +102,6 @@ def recent(session: Session, *, status: str | None, limit: int) -> list[Job]:
     """The newest jobs of all users, of one status if given."""
     query = select(Job).order_by(Job.number.desc()).limit(limit)
     return list(session.scalars(query.where(Job.status == status) if status else query))
-
-
-def retry(session: Session, job_id: UUID) -> Record:
-    """Order a failed job again at today's price, or take a processing one from its worker.
-
-    ApiError `job_not_found` and those of create; ValueError for a job that needs no retry.
-    """
-    job = get(session, job_id)
-    if job.status == "failed":
-        again = create(
-            session,
-            job.user_id,
-            service_type=job.service_type,
-            input=job.input,
-            description=job.description,
-            meta={"retryOf": str(job.id)},
-        )
-        return get(session, again.id)
-    if job.status != "processing":
-        raise ValueError(f"the job is {job.status}; only failed and processing ones are retried")
-    session.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.status == "processing")
-        .values(lease_until=func.now() - timedelta(seconds=1))
-    )
-    return get(session, job_id)
 
 
 def fail(session: Session, job_id: UUID, *, reason: str) -> Job:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 import settings
-from db import Reader
+from db import Reader, Record
 from db.models import Data, GenerationModel, Job
 from services import data, funding, jobs, ledger
 
@@ -100,7 +101,8 @@ def finish(
     )
     job.status = "done"
     job.progress = 100
-    job.tokens_consumed, job.tokens_reserved = job.tokens_reserved, job.tokens_consumed
+    job.tokens_consumed = job.tokens_reserved
+    job.tokens_reserved = Decimal(0)
     job.lease_until = job.worker = None
     job.result_data_id = result.id
     job.output = [{"type": result.type, "dataId": str(result.id)}]
@@ -138,22 +140,52 @@ def release(session: Session, claim: Claim) -> bool:
     return True
 
 
+def retry(session: Session, job_id: UUID) -> Record:
+    """Order a failed job again at today's price, or take a processing one from its worker.
+
+    For the operator. ApiError `job_not_found` and those of jobs.create; ValueError for a job that
+    needs no retry.
+    """
+    job = jobs.lock(session, job_id)
+    if job.status == "failed":
+        again = jobs.create(
+            session,
+            job.user_id,
+            service_type=job.service_type,
+            input=job.input,
+            description=job.description,
+            meta={"retryOf": str(job.id)},
+        )
+        return jobs.get(session, again.id)
+    if job.status != "processing":
+        raise ValueError(f"the job is {job.status}; only failed and processing ones are retried")
+    # Its worker may hang and yet renew the lease: without one it holds the job no longer.
+    _put_back(job, func.now(), {})
+    session.flush()
+    funding.announce(session)
+    return jobs.get(session, job_id)
+
+
 def give_up_lost(session: Session) -> int:
     """Fail jobs whose last allowed attempt went silent, tokens back; returns how many (0 or 1)."""
-    lost = session.scalar(
-        select(Job)
-        .where(
-            Job.status == "processing",
-            Job.lease_until < func.now(),
-            Job.attempt >= settings.load().job_max_attempts,
-        )
-        .order_by(Job.lease_until)
-        .limit(1)
-    )
-    if lost is None:
+    lost = [
+        Job.status == "processing",
+        Job.lease_until < func.now(),
+        Job.attempt >= settings.load().job_max_attempts,
+    ]
+    found = session.execute(
+        select(Job.id, Job.user_id).where(*lost).order_by(Job.lease_until).limit(1)
+    ).one_or_none()
+    if found is None:
         return 0
-    claim = Claim(lost.id, lost.attempt, lost.service_type, "", [], None)
-    return int(fail(session, claim, code="worker_lost", message=LOST_TEXT, retryable=False))
+    ledger.lock(session, found.user_id)
+    # Its worker may have come back while we waited for the user.
+    job = session.scalar(select(Job).where(Job.id == found.id, *lost).with_for_update())
+    if job is None:
+        return 0
+    error = {"code": "worker_lost", "message": LOST_TEXT}
+    jobs.end_unfinished(session, job, {"reason": "failed", "error": error})
+    return 1
 
 
 def oldest_wait_seconds(reader: Reader) -> float:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from providers.payments import Notice
 
 UNPAID = ("pending", "canceled", "expired")
+REFUNDABLE = ("succeeded", "partly_refunded")
 # What an outcome does: moves tokens, and tells the new values of the payment's columns.
 Effect = Callable[[Session, Record, "Notice"], dict[str, Any]]
 
@@ -42,7 +43,7 @@ def settle(session: Session, notice: Notice) -> Verdict:
         charge_reference=notice.charge_reference,
         event_key=notice.event_id,
     )
-    if payment is not None and payment.known_state in ("applied", "ignored"):
+    if payment is not None and _is_settled(payment, notice):
         return Verdict(payment.known_state, payment.known_reason, payment.id)
     verdict = _verdict(payment, notice)
     if payment is not None and verdict.state != "parked" and _is_another_charge(payment, notice):
@@ -63,6 +64,16 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
     if payment.status == "pending":
         reference = payment.reference or payment.charge_reference
         payment_rows.change(session, payment.id, **_closed(session, payment, status, reference))
+
+
+def _is_settled(payment: Record, notice: Notice) -> bool:
+    """Whether the event was applied or ignored before.
+
+    A total of refunds may be reached again, after a refund that was counted in it has failed.
+    """
+    if payment.known_state == "applied" and notice.outcome == "refunded":
+        return payment.status not in REFUNDABLE or not clawback.takes_more(payment, notice)
+    return payment.known_state in ("applied", "ignored")
 
 
 def _verdict(payment: Record | None, notice: Notice) -> Verdict:
@@ -238,21 +249,20 @@ TRANSITIONS: dict[tuple[str, str], Effect] = {
     **{(unpaid, "refunded"): _credited_first(clawback.refund) for unpaid in UNPAID},
     **{(unpaid, "disputed"): _credited_first(clawback.dispute) for unpaid in UNPAID},
     **{(unpaid, "dispute_lost"): _credited_first(clawback.dispute_lost) for unpaid in UNPAID},
-    ("succeeded", "refunded"): clawback.refund,
-    ("succeeded", "disputed"): clawback.dispute,
-    ("succeeded", "dispute_lost"): clawback.dispute_lost,
-    ("partly_refunded", "refunded"): clawback.refund,
-    ("partly_refunded", "disputed"): clawback.dispute,
-    ("partly_refunded", "dispute_lost"): clawback.dispute_lost,
+    **{(paid, "refunded"): clawback.refund for paid in REFUNDABLE},
+    **{(paid, "disputed"): clawback.dispute for paid in REFUNDABLE},
+    **{(paid, "dispute_lost"): clawback.dispute_lost for paid in REFUNDABLE},
     ("disputed", "dispute_won"): clawback.dispute_won,
     ("disputed", "dispute_lost"): clawback.dispute_lost,
+    ("partly_refunded", "refund_failed"): clawback.refund_failed,
+    ("refunded", "refund_failed"): clawback.refund_failed,
+    # Lost, appealed, won.
+    ("refunded", "dispute_won"): clawback.dispute_won,
 }
 
 # True, and not for a program to decide: these park their event with the reason.
 FOR_THE_OPERATOR = {
     # The dispute took everything; once it has ended, replaying the event applies it.
     ("disputed", "refunded"): "disputed",
-    # The customer has neither tokens nor money: pay him in another way, or grant the tokens.
-    ("partly_refunded", "refund_failed"): "refund_failed",
-    ("refunded", "refund_failed"): "refund_failed",
+    ("disputed", "refund_failed"): "disputed",
 }

@@ -50,6 +50,7 @@ __all__ = [
     "Question",
     "SignatureInvalid",
     "from_minor",
+    "require_amount",
     "to_minor",
 ]
 
@@ -216,8 +217,17 @@ class Gateway(Protocol):
     def close(self, payment: PaymentRef) -> Notice:
         """Stop an unpaid checkout where the provider lets us; what it says after that."""
 
+    def find_refund(
+        self, payment: PaymentRef, *, amount_minor: int | None, key: str
+    ) -> Notice | None:
+        """The refund that was made with `key`, as it is now; None when there is none.
+
+        Providers forget a key after a day, so it is kept in the refund's metadata. ProviderRejected
+        when the bank fails it, or when it is of another amount than the one that is told.
+        """
+
     def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
-        """Give money back; `key` (1-64 of A-Za-z0-9-) makes a repeat harmless.
+        """Give money back; `key` (1-64 of A-Za-z0-9-) makes a repeat within a day harmless.
 
         Outcome.REFUNDED once it is done, Outcome.PENDING while the provider works on it.
         """
@@ -245,6 +255,13 @@ class AnsweringGateway(Gateway, Protocol):
 
     def answer(self, question: Question, refusal: str | None) -> bool:
         """Let a payment go on, or stop it with a text for the payer; False when it is too late."""
+
+
+def require_amount(provider: str, wanted: int | None, made: int) -> None:
+    """ProviderRejected when a refund that was made is of another amount than is wanted."""
+    if wanted not in (None, made):
+        words = f"a refund of {from_minor(made)} was made with this key"
+        raise ProviderRejected(provider, "find_refund", words)
 
 
 def to_minor(amount: Decimal) -> int:

@@ -27,6 +27,7 @@ from providers.payments import (
     ProviderRejected,
     ProviderUnavailable,
     SignatureInvalid,
+    require_amount,
     signatures,
     to_minor,
 )
@@ -105,18 +106,26 @@ class StripeGateway:
             # Paid or expired a moment ago: what it is now is the answer.
         return self.read_back(payment)
 
+    def find_refund(
+        self, payment: PaymentRef, *, amount_minor: int | None, key: str
+    ) -> Notice | None:
+        """See Gateway."""
+        for made in self._refunds_of(payment):
+            if (made.get("metadata") or {}).get("key") == key:
+                require_amount(PROVIDER, amount_minor, whole(made["amount"]))
+                return self._told_by_refund(made)
+        return None
+
     def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
         """See Gateway. ProviderRejected when the bank fails it or nothing has been paid."""
         body = {
             "payment_intent": self._intent(payment),
             "amount": amount_minor,
-            "metadata": {"payment_id": str(payment.payment_id)},
+            "metadata": {"payment_id": str(payment.payment_id), "key": key},
         }
-        refund = self._api.post("/v1/refunds", body, call="create_refund", key=key)
-        notice = self._read_notice("refunds", str(refund.get("id")))
-        if notice.outcome is Outcome.REFUND_FAILED:
-            raise ProviderRejected(PROVIDER, "create_refund", notice.kind)
-        return notice
+        return self._told_by_refund(
+            self._api.post("/v1/refunds", body, call="create_refund", key=key)
+        )
 
     def parse_event(
         self, raw: bytes, headers: Mapping[str, str], *, client_ip: str | None, now: datetime
@@ -153,6 +162,25 @@ class StripeGateway:
                 raise
         spare = f"{key}-{int(self._clock() // KEY_SECONDS)}"
         return self._api.post(path, form, call=call, key=spare)
+
+    def _refunds_of(self, payment: PaymentRef) -> Iterator[dict[str, Any]]:
+        """Every refund of a payment, the newest first. ProviderUnavailable."""
+        query: dict[str, Any] = {"payment_intent": self._intent(payment), "limit": 100}
+        while True:
+            page = self._api.get(f"/v1/refunds?{urlencode(query)}", call="list_refunds")
+            try:
+                yield from page["data"]
+                if not page["has_more"]:
+                    return
+                query["starting_after"] = page["data"][-1]["id"]
+            except UNREADABLE as problem:
+                raise _strange("list_refunds", problem) from problem
+
+    def _told_by_refund(self, refund: Mapping[str, Any]) -> Notice:
+        notice = self._read_notice("refunds", str(refund.get("id")))
+        if notice.outcome is Outcome.REFUND_FAILED:
+            raise ProviderRejected(PROVIDER, "create_refund", notice.kind)
+        return notice
 
     def _intent(self, payment: PaymentRef) -> str:
         """The PaymentIntent, by which money is returned; it exists once the page has been paid."""

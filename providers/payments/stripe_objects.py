@@ -160,7 +160,8 @@ def read_dispute(dispute: Mapping[str, Any]) -> Notice:
     """A dispute as it stands now, its charge expanded; its events may come in any order."""
     outcome = DISPUTE_OUTCOMES.get(str(dispute["status"]), Outcome.PENDING)
     return Notice(
-        event_id=f"dispute.{outcome}:{dispute['id']}",
+        # By its status, not by what that means: a dispute that had ended may be appealed.
+        event_id=f"dispute.{dispute['status']}:{dispute['id']}",
         kind=f"dispute.{dispute['status']}",
         outcome=outcome,
         refund_reference=str(dispute["id"]),

@@ -126,6 +126,12 @@ class TelegramGateway:
         found = self.read_back(payment)
         return _unpaid(payment, Outcome.EXPIRED) if found.outcome is Outcome.PENDING else found
 
+    def find_refund(
+        self, payment: PaymentRef, *, amount_minor: int | None, key: str
+    ) -> Notice | None:
+        """See Gateway. Never any: Telegram refunds a charge once, whatever the key."""
+        return None
+
     def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
         """Give all Stars of a charge back. ProviderRejected for a part of them, or for rubles.
 

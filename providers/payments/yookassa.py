@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from errors import ApiError
 from providers.http import Dialect, Patience, Refusal, Transport
@@ -24,6 +25,7 @@ from providers.payments import (
     ProviderRejected,
     SignatureInvalid,
     from_minor,
+    require_amount,
     to_minor,
 )
 from providers.payments.networks import SourceFilter
@@ -34,6 +36,7 @@ from providers.payments.yookassa_objects import (
     EVENTS,
     PROVIDER,
     checked_id,
+    minor,
     read_hint,
     read_payment,
     read_refund,
@@ -105,23 +108,29 @@ class YooKassaGateway:
         """See Gateway. Nothing stops a pending payment; an unpaid one ends by itself in an hour."""
         return self.read_back(payment)
 
+    def find_refund(
+        self, payment: PaymentRef, *, amount_minor: int | None, key: str
+    ) -> Notice | None:
+        """See Gateway."""
+        for made in self._refunds_of(payment):
+            if (made.get("metadata") or {}).get("key") == key:
+                require_amount(PROVIDER, amount_minor, minor(made["amount"]))
+                return self._told_by_refund(made, payment)
+        return None
+
     def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
         """See Gateway. ProviderRejected when YooKassa or the bank cancels the refund."""
         body: dict[str, Any] = {
             "payment_id": payment.reference,
             "amount": _amount(amount_minor, payment.asked_currency),
-            "metadata": {"payment_id": str(payment.payment_id)},
+            "metadata": {"payment_id": str(payment.payment_id), "key": key},
         }
         if self._receipts is not None:
             body["receipt"] = self._receipts.receipt(
                 "Возврат", amount_minor, payment.asked_currency
             )
         refund = self._api.post("/refunds", body, call="create_refund", key=key)
-        if refund.get("status") == "canceled":
-            raise ProviderRejected(
-                PROVIDER, "create_refund", "the refund was canceled", reason=reason(refund)
-            )
-        return read_refund(refund, self._read("payments", payment.reference))
+        return self._told_by_refund(refund, payment)
 
     def parse_event(
         self, raw: bytes, headers: Mapping[str, str], *, client_ip: str | None, now: datetime
@@ -155,6 +164,26 @@ class YooKassaGateway:
             if refusal.http_status in GONE:
                 raise SignatureInvalid(PROVIDER, "YooKassa knows no such object") from refusal
             raise
+
+    def _refunds_of(self, payment: PaymentRef) -> Iterator[dict[str, Any]]:
+        """Every refund of a payment, the newest first. ProviderUnavailable."""
+        query = {"payment_id": payment.reference, "limit": 100}
+        while True:
+            page = self._api.get(f"/refunds?{urlencode(query)}", call="list_refunds")
+            try:
+                yield from page["items"]
+            except UNREADABLE as problem:
+                raise strange("list_refunds", problem) from problem
+            if not page.get("next_cursor"):
+                return
+            query["cursor"] = page["next_cursor"]
+
+    def _told_by_refund(self, refund: Mapping[str, Any], payment: PaymentRef) -> Notice:
+        if refund.get("status") == "canceled":
+            raise ProviderRejected(
+                PROVIDER, "create_refund", "the refund was canceled", reason=reason(refund)
+            )
+        return read_refund(refund, self._read("payments", payment.reference))
 
     def _read(self, kind: str, identifier: str) -> dict[str, Any]:
         call = f"read_{kind.removesuffix('s')}"

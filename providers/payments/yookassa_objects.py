@@ -130,7 +130,7 @@ def _notice(
     is_refund = told is not payment
     refunded = _refunded_minor(payment)
     if is_refund and outcome is Outcome.REFUNDED:
-        refunded = max(refunded or 0, _minor(told["amount"]))
+        refunded = max(refunded or 0, minor(told["amount"]))
     moment = told.get("captured_at") or told["created_at"]
     raw = picked(payment, _KEPT)
     if is_refund:
@@ -142,7 +142,7 @@ def _notice(
         outcome=outcome,
         payment_id=uuid_or_none((payment.get("metadata") or {}).get("payment_id")),
         reference=checked_id(payment["id"]),
-        amount_minor=_minor(payment["amount"]),
+        amount_minor=minor(payment["amount"]),
         currency=str(payment["amount"]["currency"]),
         refunded_minor=refunded,
         refund_reference=told["id"] if is_refund else None,
@@ -154,10 +154,11 @@ def _notice(
 
 def _refunded_minor(payment: Mapping[str, Any]) -> int | None:
     refunded = payment.get("refunded_amount")
-    return None if refunded is None else _minor(refunded)
+    return None if refunded is None else minor(refunded)
 
 
-def _minor(amount: Mapping[str, Any]) -> int:
+def minor(amount: Mapping[str, Any]) -> int:
+    """Kopecks of YooKassa's `{"value": "199.00"}`. UNREADABLE for anything else."""
     value = amount["value"]
     if not isinstance(value, str) or not _AMOUNT.fullmatch(value):
         raise ValueError("not an amount")

@@ -18,7 +18,7 @@ from sandbox.faults import Faults
 from sandbox.keys import Entry, Keys
 from sandbox.stripe.account import LIFETIME_SECONDS, Account
 from sandbox.stripe.control import control_blueprint, pages_blueprint
-from sandbox.stripe.forms import READ_FIELDS, REFUND_FIELDS, SESSION_FIELDS
+from sandbox.stripe.forms import LIST_FIELDS, READ_FIELDS, REFUND_FIELDS, SESSION_FIELDS
 from sandbox.stripe.signing import Signer
 from sandbox.stripe.store import shown
 from sandbox.stripe.wire import Fields, Refusal, answered, read_form, scripted
@@ -78,6 +78,9 @@ class StripeSandbox:
         self.api.post("/refunds", endpoint="create_refund")(
             post("create_refund", REFUND_FIELDS, account.refund)
         )
+        self.api.get("/refunds", endpoint="list_refunds")(
+            lambda: self.faults.serve("list_refunds", self._list_refunds)
+        )
         for path, kind in READABLE.items():
             call = f"read_{kind.rpartition('.')[2]}"
             self.api.get(f"/{path}/<identifier>", endpoint=call)(self._get(call, kind))
@@ -100,6 +103,20 @@ class StripeSandbox:
             return self.faults.serve(call, lambda: read(identifier))
 
         return view
+
+    def _list_refunds(self) -> Response:
+        """Newest first, of one payment_intent if given, in pages of `limit`."""
+        wanted = read_form(request, LIST_FIELDS)
+        rows = self.account.refunds_of(wanted.get("payment_intent"))
+        if after := wanted.get("starting_after"):
+            ids = [row["id"] for row in rows]
+            self.account.get(after, "refund")
+            rows = rows[ids.index(after) + 1 :] if after in ids else []
+        limit = wanted.get("limit", 10)
+        if not 1 <= limit <= 100:
+            raise Refusal(400, "This value must be from 1 to 100", param="limit", stored=False)
+        page = {"object": "list", "url": "/v1/refunds", "data": rows[:limit]}
+        return answered(200, page | {"has_more": len(rows) > limit})
 
     def _post(
         self, call: str, fields: Fields, act: Callable[..., dict[str, Any]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.stripe.forms import bill
-from sandbox.stripe.store import Store, new_id
+from sandbox.stripe.store import Store, new_id, shown
 from sandbox.stripe.wire import Refusal
 
 LIFETIME_SECONDS = 3 * 24 * 3600.0
@@ -140,6 +140,12 @@ class Account(Store):
             self.tell("refund.created", refund)
             self.tell("charge.refunded", charge)
             return refund
+
+    def refunds_of(self, intent_id: str | None) -> list[dict[str, Any]]:
+        """Refunds as they are now, the newest first."""
+        with self.lock:
+            rows = [shown(each) for each in self.objects.values() if each["object"] == "refund"]
+        return [row for row in reversed(rows) if intent_id in (None, row["payment_intent"])]
 
     def end_refund(self, refund_id: str, *, failed: bool) -> dict[str, Any]:
         """The bank's word about a refund; a failed one puts the money back to the account."""

@@ -43,6 +43,7 @@ REFUND_FIELDS: Fields = {
     "expand": [TEXT],
 }
 READ_FIELDS: Fields = {"expand": [TEXT]}
+LIST_FIELDS: Fields = {"payment_intent": TEXT, "limit": WHOLE, "starting_after": TEXT}
 
 
 def bill(form: Mapping[str, Any]) -> tuple[str, int, str]:

@@ -70,16 +70,36 @@ def test_several_servers_may_migrate_at_once(empty):
 
 def test_people_who_were_invited_before_referrals_had_a_table_are_in_it(empty):
     schema.upgrade(empty, "0002")
+    inviter, friend, customer = (f"{digit}" * 8 + "-1111-4111-8111-111111111111" for digit in "123")
     with create_engine(empty).begin() as connection:
         connection.execute(
             text(
                 "INSERT INTO users (id, telegram_id, ref_code, referrer_id) VALUES"
-                " ('11111111-1111-4111-8111-111111111111', '1', 'a', NULL),"
-                " ('22222222-2222-4222-8222-222222222222', '2', 'b',"
-                " '11111111-1111-4111-8111-111111111111')"
+                f" ('{inviter}', '1', 'a', NULL),"
+                f" ('{friend}', '2', 'b', '{inviter}'), ('{customer}', '3', 'c', '{inviter}')"
             )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO payments (id, user_id, provider, status, amount_rub, tokens,"
+                " asked_minor, asked_currency, payer_telegram_id, expires_at, paid_at)"
+                " SELECT gen_random_uuid(), :payer, 'stripe', 'succeeded', 20000, 2000,"
+                " 20000, 'RUB', '3', now(), now() + n * interval '1 day'"
+                " FROM generate_series(2, 1, -1) n"
+            ),
+            {"payer": customer},
         )
     schema.upgrade(empty)
     with create_engine(empty).connect() as connection:
-        row = connection.execute(text("SELECT inviter_id, invitee_id FROM referrals")).one()
-    assert [str(value)[0] for value in row] == ["1", "2"]
+        rows = connection.execute(
+            text(
+                "SELECT inviter_id, invitee_id, invitee_paid, paid_at = (SELECT min(paid_at)"
+                " FROM payments) FROM referrals LEFT JOIN payments ON payments.id = payment_id"
+                " ORDER BY invitee_id"
+            )
+        ).all()
+    # Who had paid already has: only a first payment rewards the inviter.
+    assert [(str(row[0]), str(row[1]), *row[2:]) for row in rows] == [
+        (inviter, friend, False, None),
+        (inviter, customer, True, True),
+    ]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
 
-from db import transaction
+from db import snapshot, transaction
 from db.models import Payment, PaymentEvent
+from db.types import now
 from services import inbox
+from tests import till as tills
 from tests.command_line import CommandLine, command_line
 from tests.factories import make_image
 from tests.live import done, refused, unchanged
@@ -106,12 +110,76 @@ def test_a_refund_happens_once_per_key(till: Till, cli: CommandLine, provider: s
     assert till.payment(intent).status == "partly_refunded"
     assert till.bot.balance(user["id"]) == 15
     other = ("payments", "refund", intent["id"], "--rub", "60", "--key", "жалоба 17")
-    assert f"{provider} create_refund: 400" in complain(cli, *other)
+    assert "a refund of 50.00 was made with this key" in complain(cli, *other)
     assert say(cli, "payments", "refund", intent["id"], "--key", "the rest") == "applied"
     assert till.wait_for(intent, "refunded").refunded_rub == RUB
     assert till.bot.balance(user["id"]) == 0
     nothing_left = complain(cli, "payments", "refund", intent["id"], "--key", "more")
     assert nothing_left == "0 of 200 rub are left to return"
+
+
+def test_what_is_left_after_a_part_can_be_returned(till: Till, cli: CommandLine) -> None:
+    intent = till.paid(till.customer(), "yookassa", amountRub=499)
+    assert say(cli, "payments", "refund", intent["id"], "--rub", "7", "--key", "1") == "applied"
+    assert till.payment(intent).refunded_rub == 7
+    assert say(cli, "payments", "refund", intent["id"], "--key", "the rest") == "applied"
+    assert till.payment(intent).status == "refunded"
+
+
+def test_checking_the_payment_of_a_second_charge_leaves_it_as_it_is(
+    till: Till, cli: CommandLine
+) -> None:
+    user = till.customer()
+    intent = till.paid(user, "telegram")
+    charge = f"stx-{uuid4().hex}"
+    till.tell_of_charge(user, intent, charge, "successful_payment")
+    assert till.bot.balance(user["id"]) == 2 * TOKENS
+    with snapshot() as session:
+        second = session.scalar(select(Payment.id).where(Payment.repeats_id == UUID(intent["id"])))
+    asked = till.sandbox.calls("createInvoiceLink")
+    say(cli, "payments", "check", str(second))
+    assert till.sandbox.calls("createInvoiceLink") == asked
+    till.tell_of_charge(user, intent, charge, "refunded_payment")
+    assert till.bot.balance(user["id"]) == TOKENS
+
+
+def test_a_payment_that_a_bank_works_on_stays_open_until_it_ends(
+    till: Till, cli: CommandLine
+) -> None:
+    user = till.customer()
+    intent = till.intent(user, "stripe")
+    till.hear(False)
+    till.lever(intent, "pay", slow=True)
+    with transaction() as session:  # a day later
+        session.execute(
+            update(Payment)
+            .where(Payment.id == UUID(intent["id"]))
+            .values(expires_at=now() - timedelta(seconds=1), next_check_at=now())
+        )
+    assert say(cli, "payments", "check", intent["id"]) == "ignored: pending"
+    till.lever(intent, "settle", paid=True)
+    assert say(cli, "payments", "check", intent["id"]) == "applied"
+    assert till.bot.balance(user["id"]) == TOKENS
+
+
+def test_a_key_refunds_once_also_when_the_providers_have_forgotten_it(tmp_path: Path) -> None:
+    with tills.open_till(tmp_path) as till, command_line(**till.environ) as cli:
+        user = till.customer()
+        refunds = []
+        for provider in ("yookassa", "stripe"):
+            intent = till.paid(user, provider)
+            refunds.append(("payments", "refund", intent["id"], "--rub", "50", "--key", "17"))
+        till.hear(False)
+        till.sandbox.control("PUT", "/yookassa/refunds", wait=True)
+        assert say(cli, *refunds[0]) == "ignored: the provider is working on it"
+        assert say(cli, *refunds[1]) == "applied"
+        till.sandbox.control("POST", "/clock", advance_seconds=25 * 3600)
+        assert say(cli, *refunds[0]) == "ignored: the provider is working on it"
+        assert say(cli, *refunds[1]) == "applied"
+        (waiting,) = till.yookassa("refunds")
+        till.sandbox.control("POST", f"/yookassa/refunds/{waiting['id']}/succeed")
+        assert say(cli, *refunds[0]) == "applied"
+        assert till.bot.balance(user["id"]) == 2 * (TOKENS - 5)
 
 
 def test_stars_are_returned_whole(till: Till, cli: CommandLine) -> None:

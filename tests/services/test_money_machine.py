@@ -83,7 +83,9 @@ class MoneyMachine(RuleBasedStateMachine):
             payment_id=payment.id,
             amount_minor=payment.asked_minor,
             currency="RUB",
-            refunded_minor=payment.asked_minor * part // 100 if outcome == "refunded" else None,
+            refunded_minor=payment.asked_minor * part // 100
+            if outcome in ("refunded", "refund_failed")
+            else None,
             refund_reference=uuid4().hex,
         )
         with suppress(Crash), transaction() as session:

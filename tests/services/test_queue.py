@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,9 @@ from db.models import Job
 from db.types import now
 from services import data, jobs, ledger, queue
 from tests.factories import balance, make_job, make_user
+from tests.services.test_settlement import somebody_waits_for_a_lock
 from tests.threads import at_once
+from tests.wire import wait_until
 
 PRICE = 5
 
@@ -170,3 +173,43 @@ def test_the_wait_of_the_oldest_job_is_known():
             update(Job).where(Job.id == job.id).values(run_at=func.now() - timedelta(seconds=90))
         )
         assert 89 < queue.oldest_wait_seconds(session) < 100
+
+
+def test_an_operator_takes_a_job_from_a_worker_that_hangs_and_renews():
+    job = ordered()
+    stuck = claim("stuck")
+    with transaction() as session:
+        assert queue.retry(session, job.id).status == "queued"
+    with transaction() as session:  # the next heartbeat, within a second
+        assert not queue.renew(session, stuck, progress=10)
+    assert claim("another").job_id == job.id
+    assert not finish(stuck)
+
+
+def test_what_needs_no_retry_is_not_retried():
+    job = ordered()
+    with pytest.raises(ValueError, match="the job is queued"), transaction() as session:
+        queue.retry(session, job.id)
+
+
+def test_a_job_whose_worker_came_back_is_not_given_up():
+    job = ordered()
+    with transaction() as session:  # in its last attempt
+        session.execute(update(Job).where(Job.id == job.id).values(attempt=2))
+    held = claim()
+    silence(job.id)
+
+    def give_up():
+        with transaction() as session:
+            return queue.give_up_lost(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction() as session:
+            ledger.lock(session, job.user_id)  # anything of the same user
+            giving_up = pool.submit(give_up)
+            wait_until(somebody_waits_for_a_lock)
+            with transaction() as other:
+                assert queue.renew(other, held, progress=50)
+        assert giving_up.result() == 0
+    assert current(job.id).status == "processing"
+    assert finish(held)

@@ -280,14 +280,121 @@ def test_a_refund_told_during_a_dispute_waits_for_its_end():
     assert books_are_whole()
 
 
-def test_a_refund_that_failed_afterwards_is_left_to_the_operator():
+def test_a_refund_that_failed_afterwards_gives_the_tokens_back_and_tells_the_operator():
     user = make_user()
     payment = opened(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     assert settle(notice(payment, "refund_failed", refunded_minor=0)).state == "ignored"
     settle(notice(payment, "refunded", refunded_minor=20000))
-    failed = settle(notice(payment, "refund_failed", refunded_minor=0))
-    assert (failed.state, failed.reason, balance(user.id)) == ("parked", "refund_failed", 0)
+    assert settle(notice(payment, "refund_failed", refunded_minor=0)).state == "applied"
+    assert (balance(user.id), current(payment).status) == (20, "succeeded")
+    assert "refund failed" in current(payment).last_error
+    assert books_are_whole()
+
+
+def test_of_several_refunds_the_one_that_failed_is_given_back():
+    user = make_user()
+    payment = opened(user, provider="stripe")
+    settle(notice(payment, "succeeded"))
+    settle(notice(payment, "refunded", refunded_minor=5000, refund_reference="re_1"))
+    settle(notice(payment, "refunded", refunded_minor=8000, refund_reference="re_2"))
+    settle(notice(payment, "refund_failed", refunded_minor=3000, refund_reference="re_1"))
+    assert (balance(user.id), current(payment).refunded_rub) == (17, 30)
+    assert current(payment).status == "partly_refunded"
+    assert books_are_whole()
+
+
+def test_a_failed_refund_gives_no_tokens_that_it_could_not_take():
+    user = make_user()
+    make_job(user.id, "animate")
+    payment = opened(user)
+    settle(notice(payment, "succeeded"))  # 20 come, 10 are reserved at once
+    settle(notice(payment, "refunded", refunded_minor=20000, refund_reference="re_1"))
+    settle(notice(payment, "refund_failed", refunded_minor=10000, refund_reference="re_1"))
+    assert (balance(user.id), current(payment).shortfall_tokens) == (0, 0)
+    settle(notice(payment, "refund_failed", refunded_minor=0, refund_reference="re_2"))
+    assert (balance(user.id), current(payment).refunded_tokens) == (10, 0)
+    assert books_are_whole()
+
+
+def test_money_that_is_returned_again_after_a_failure_takes_the_tokens_again():
+    user = make_user()
+    payment = opened(user, provider="stripe")
+    settle(notice(payment, "succeeded"))
+    half = notice(payment, "refunded", refunded_minor=10000, refund_reference="re_1")
+    for _ in range(2):
+        settle(half)
+        settle(notice(payment, "refund_failed", refunded_minor=0, refund_reference="re_1"))
+        assert balance(user.id) == 20
+    assert settle(replace(half, refund_reference="re_2")).state == "applied"
+    assert settle(replace(half, refund_reference="re_2")).state == "applied"
+    assert balance(user.id) == 10
+    assert books_are_whole()
+
+
+def test_a_refund_that_fails_leaves_what_a_lost_dispute_took():
+    user = make_user()
+    payment = opened(user, provider="stripe")
+    settle(notice(payment, "succeeded"))
+    settle(notice(payment, "refunded", refunded_minor=5000, refund_reference="re_1"))
+    settle(notice(payment, "disputed", refund_reference="dp_1"))
+    failed = notice(payment, "refund_failed", refunded_minor=0, refund_reference="re_1")
+    assert (settle(failed).state, settle(failed).reason) == ("parked", "disputed")
+    settle(notice(payment, "dispute_lost", refund_reference="dp_1"))
+    assert settle(failed).state == "applied"
+    assert (balance(user.id), current(payment).refunded_rub) == (5, 150)
+    assert books_are_whole()
+
+
+@pytest.mark.parametrize(
+    ("rub", "kopecks"), [(199, 100), (199, 10900), (499, 700), (1490, 1500), (149, 1500)]
+)
+def test_a_part_that_is_returned_is_returned_to_the_kopeck(rub, kopecks):
+    user = make_user()
+    payment = opened(user, amount=rub)
+    settle(notice(payment, "succeeded"))
+    settle(notice(payment, "refunded", refunded_minor=kopecks))
+    assert current(payment).refunded_rub == Decimal(kopecks) / 100
+    # 10 rubles a token, fractions of a hundredth to the customer.
+    assert current(payment).refunded_tokens == Decimal(kopecks // 10) / 100
+
+
+def test_a_refund_is_told_again_with_the_total_of_a_later_one():
+    user = make_user()
+    payment = opened(user, provider="stripe")
+    settle(notice(payment, "succeeded"))
+    for total, event_id in ((5000, "ch:5000"), (8000, "ch:8000")):
+        told = notice(payment, "refunded", refunded_minor=total, refund_reference="re_1")
+        assert settle(replace(told, event_id=event_id)).state == "applied"
+    assert balance(user.id) == 12
+    assert books_are_whole()
+
+
+@pytest.mark.parametrize("ends", [["won", "lost"], ["lost"], ["won", "disputed", "lost"]])
+def test_a_dispute_may_end_more_than_once(ends):
+    user = make_user()
+    payment = opened(user, provider="stripe")
+    settle(notice(payment, "succeeded"))
+    settle(notice(payment, "disputed", refund_reference="dp_1"))
+    for end in ends:
+        outcome = end if end == "disputed" else f"dispute_{end}"
+        told = notice(payment, outcome, refund_reference="dp_1", event_id=uuid4().hex)
+        assert settle(told).state == "applied"
+    assert (balance(user.id), current(payment).status) == (0, "refunded")
+    appealed = notice(payment, "dispute_won", refund_reference="dp_1", event_id=uuid4().hex)
+    assert settle(appealed).state == "applied"
+    assert (balance(user.id), current(payment).status) == (20, "succeeded")
+    assert books_are_whole()
+
+
+def test_a_won_dispute_that_took_nothing_gives_nothing():
+    user = make_user()
+    payment = opened(user, provider="stripe")
+    settle(notice(payment, "succeeded"))
+    settle(notice(payment, "refunded", refunded_minor=20000))
+    assert settle(notice(payment, "dispute_won", refund_reference="dp_1")).state == "applied"
+    assert (balance(user.id), current(payment).status) == (0, "refunded")
+    assert books_are_whole()
 
 
 def test_a_refund_of_another_amount_than_was_asked_is_parked():

@@ -210,6 +210,13 @@ def upgrade() -> None:
         " SELECT gen_random_uuid(), referrer_id, id, created_at FROM users"
         " WHERE referrer_id IS NOT NULL ORDER BY created_at"
     )
+    # Who has paid already has: the inviter's reward is for the first payment only.
+    op.execute(
+        "UPDATE referrals SET invitee_paid = true, payment_id = first.id"
+        " FROM (SELECT DISTINCT ON (user_id) user_id, id FROM payments WHERE paid_at IS NOT NULL"
+        " ORDER BY user_id, paid_at, number) first"
+        " WHERE first.user_id = referrals.invitee_id"
+    )
 
 
 def downgrade() -> None:

@@ -169,6 +169,32 @@ def test_a_refund_in_parts_is_told_in_total(till: Till) -> None:
         till.gateway.refund(ref, amount_minor=1, key=f"{order.payment_id}-3")
 
 
+def test_a_refund_is_found_by_its_key_when_the_provider_has_long_forgotten_that(till: Till) -> None:
+    order = till.order()
+    page = till.gateway.create_checkout(order)
+    till.pull(page, "pay")
+    ref = till.ref(order, page)
+    assert till.gateway.find_refund(ref, amount_minor=5000, key="k-1") is None
+    made = [till.gateway.refund(ref, amount_minor=minor, key=f"k-{minor}") for minor in (5000, 100)]
+    till.world.control("POST", "/clock", advance_seconds=25 * 3600)
+    found = till.gateway.find_refund(ref, amount_minor=5000, key="k-5000")
+    assert found is not None and found.refund_reference == made[0].refund_reference
+    assert till.gateway.find_refund(ref, amount_minor=None, key="k-100") is not None
+    with pytest.raises(ProviderRejected, match="a refund of 50.00 was made with this key"):
+        till.gateway.find_refund(ref, amount_minor=6000, key="k-5000")
+
+
+def test_of_more_refunds_than_a_page_holds_each_is_found(till: Till) -> None:
+    order = till.order()
+    page = till.gateway.create_checkout(order)
+    till.pull(page, "pay")
+    ref = till.ref(order, page)
+    for number in range(101):
+        till.gateway.refund(ref, amount_minor=100, key=f"k-{number}")
+    assert till.gateway.find_refund(ref, amount_minor=100, key="k-0") is not None
+    assert till.gateway.find_refund(ref, amount_minor=100, key="k-101") is None
+
+
 def test_a_refund_and_its_webhook_are_one_event(till: Till) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
