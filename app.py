@@ -15,26 +15,26 @@ from starlette.types import ASGIApp
 
 import settings as environment
 from db import session
-from handlers import limits, problems
+from handlers import problems, rate_limits
 from handlers.envelope import Envelope
 from handlers.files import files_app
-from handlers.limits import RateLimit
+from handlers.rate_limits import RateLimit
 from handlers.security import ApiKeyCheck
 from providers import instances
 from providers.storage import StorageUnavailable
 from providers.storage.disk import DiskStorage
 from services import media
-from settings import QUICK_THREADS, WEBHOOK_THREADS, Settings
+from settings import PROBE_THREADS, QUICK_THREADS, WEBHOOK_THREADS, Settings
 from spec import CONTRACT, functions
-from spec.answers import Answers
 from spec.application import ContractApp
 from spec.bodies import JsonBody
 from spec.documents import Documents
 from spec.forms import FormBody
 from spec.functions import ContractError, Function, FunctionResolver
-from spec.lanes import Lane
+from spec.lanes import Lane, NoLane
 from spec.operations import JSON, MULTIPART, Operation, operations_of
 from spec.parameters import Parameters
+from spec.responses import ResponseValidators
 from spec.routing import ContractRouting, PrefixAlias
 from spec.validation import ContractValidation
 
@@ -42,9 +42,10 @@ from spec.validation import ContractValidation
 OUTWARD_TAGS = ("Data", "Payments", "Reviews", "Subscriptions")
 # Nor must they hold up news of money, or a question that Telegram wants answered in ten seconds.
 WEBHOOKS_TAG = "Webhooks"
-# An overloaded server is alive, and must be able to say so.
+# Waits for the database, at most PROBE_THREADS at a time.
 PROBES_TAG = "Ops"
-PROBE_THREADS = 2
+# A server whose threads all wait is alive, and must be able to say so.
+LIVE = "healthLive"
 STORAGE_PREFIX = "/storage"
 
 
@@ -57,10 +58,10 @@ def create_app(
     """
     settings = settings or environment.load()
     described = operations_of(CONTRACT)
-    answers = Answers(strict=settings.environment == "test")
+    responses = ResponseValidators(strict=settings.environment == "test")
     app = ContractApp(
         __name__,
-        answers=answers,
+        responses=responses,
         lanes=_lanes(described, settings),
         middlewares=_middlewares(settings, _mounts(settings)),
         resolver=FunctionResolver(_functions(described, operations)),
@@ -72,7 +73,7 @@ def create_app(
             ),
         },
     )
-    problems.register(app, answers, known={StorageUnavailable: "storage_unavailable"})
+    problems.register(app, responses, known={StorageUnavailable: "storage_unavailable"})
     app.serve(CONTRACT)
     return app
 
@@ -89,12 +90,13 @@ def _functions(
     return table
 
 
-def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, Lane]:
+def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, Lane | NoLane]:
     quick = Lane("quick", QUICK_THREADS)
     lanes = dict.fromkeys(OUTWARD_TAGS, Lane("outward", settings.server_threads))
     lanes[WEBHOOKS_TAG] = Lane("webhook", WEBHOOK_THREADS)
     lanes[PROBES_TAG] = Lane("probe", PROBE_THREADS)
-    return {each.operation_id: lanes.get(each.tag, quick) for each in described}
+    by_operation = {each.operation_id: lanes.get(each.tag, quick) for each in described}
+    return {**by_operation, LIVE: NoLane()}
 
 
 def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]:
@@ -111,19 +113,19 @@ def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]
         partial(Documents, contract=CONTRACT, mounts=mounts),
         ContractRouting,
         SecurityMiddleware,
-        *_limit(settings.rate_limit_per_key, limits.by_key),
+        *_limit(settings.rate_limit_per_key, rate_limits.by_key),
         ContractValidation,
-        *_limit(settings.rate_limit_per_user, limits.by_user),
+        *_limit(settings.rate_limit_per_user, rate_limits.by_user),
         LifespanMiddleware,
         ContextMiddleware,
     ]
 
 
-def _limit(requests: int, identify: limits.Identify) -> list[Any]:
+def _limit(requests: int, identify: rate_limits.Identify) -> list[Any]:
     """No layer at all where there is no limit."""
     if not requests:
         return []
-    return [partial(RateLimit, limit=limits.per_minute(requests), identify=identify)]
+    return [partial(RateLimit, limit=rate_limits.per_minute(requests), identify=identify)]
 
 
 def _mounts(settings: Settings) -> dict[str, ASGIApp]:

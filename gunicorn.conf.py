@@ -14,7 +14,7 @@ from spec.listener import SharedListener
 current = settings.load()
 
 wsgi_app = "app:create_app()"
-bind = f"{current.host}:{current.port}"
+bind = current.address
 workers = current.web_concurrency
 worker_class = "asgi"
 asgi_loop = "asyncio"

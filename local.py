@@ -248,8 +248,9 @@ def _completed(settings: Settings) -> Settings:
 
 
 def _url(settings: Settings) -> str:
-    everywhere = settings.host in ("0.0.0.0", "::")  # noqa: S104 compared only
-    return f"http://{'127.0.0.1' if everywhere else settings.host}:{settings.port}/api"
+    if settings.host in ("0.0.0.0", "::"):  # noqa: S104 compared only
+        settings = replace(settings, host="127.0.0.1")
+    return f"http://{settings.address}/api"
 
 
 def _saved_key(folder: Path) -> str:
@@ -267,10 +268,11 @@ def _saved_key(folder: Path) -> str:
 
 def _refuse_taken_port(settings: Settings) -> None:
     try:
-        socket.create_server((settings.host, settings.port)).close()
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        socket.create_server((settings.host, settings.port), family=family).close()
     except OSError as error:
         raise StackError(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Stop what "
+            f"Cannot listen on {settings.address}: {error.strerror}. Stop what "
             f"listens there, or choose another port: PORT={settings.port + 1} make run"
         ) from error
 

@@ -16,13 +16,15 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from settings_rules import PROVIDERS, configured, contradictions, missing_for_production
+from settings_rules import PROVIDERS, URLS, configured, contradictions, missing_for_production
 
-# Threads of a process for operations that only ask the database, and for webhooks.
+# Threads of a process for operations that only ask the database, for webhooks, for healthReady.
 QUICK_THREADS = 8
 WEBHOOK_THREADS = 4
+PROBE_THREADS = 2
 
 __all__ = [
+    "PROBE_THREADS",
     "PROVIDERS",
     "QUICK_THREADS",
     "WEBHOOK_THREADS",
@@ -65,7 +67,8 @@ class Settings:
     web_concurrency: int = _setting(2, "server processes")
     server_threads: int = _setting(
         8,
-        "threads per process that may wait for storage, providers and Telegram; 8 more do the rest",
+        "threads per process that may wait for storage, providers and Telegram; "
+        "8 more only ask the database, 4 are for webhooks, 2 for probes",
     )
     state_dir: Path = _setting(Path("var"), "folder of the embedded database, files and keys")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
@@ -164,6 +167,11 @@ class Settings:
         return self.environment == "production"
 
     @property
+    def address(self) -> str:
+        """HOST and PORT as URLs write them; an IPv6 address needs brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
     def origin(self) -> str:
         """Scheme and host of SERVER_URL."""
         parts = urlsplit(self.server_url)
@@ -179,6 +187,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         raw = environ.get(setting.name.upper(), "").strip()
         if not raw:
             continue
+        if setting.name in URLS:
+            raw = raw.rstrip("/")
         try:
             values[setting.name] = _parse(hints[setting.name], raw)
         except (ValueError, InvalidOperation):

@@ -20,7 +20,28 @@ CHOICES = {
 }
 # A signed link of S3 lives a week at most, and is given for a quarter of its life; a form must not
 # outlive the row of its file, which is given up after a day.
-AT_MOST = {"port": 65535, "link_ttl_seconds": 483_840, "presign_ttl_seconds": 86_400}
+AT_MOST = {
+    "port": 65535,
+    "link_ttl_seconds": 483_840,
+    "presign_ttl_seconds": 86_400,
+    "referral_return_days": 3650,
+    **dict.fromkeys(("idempotency_ttl_hours", "waiting_job_ttl_hours", "data_ttl_hours"), 87_600),
+    **dict.fromkeys(("engine_timeout_seconds", "job_lease_seconds"), 86_400),
+    **dict.fromkeys(("min_payment_rub", "max_payment_rub", "token_price_rub"), 100_000_000),
+    **dict.fromkeys(("telegram_rub_per_star", "referral_bonus_percent"), 10_000),
+    **dict.fromkeys(
+        (
+            "welcome_bonus_tokens",
+            "channel_bonus_tokens",
+            "review_bonus_tokens",
+            "referral_bonus_tokens",
+        ),
+        1_000_000,
+    ),
+}
+# Something is put behind each, so that a slash at the end is taken off.
+URLS = ("server_url", "s3_endpoint_url", "yookassa_api_url", "stripe_api_url", "telegram_api_url")
+DATABASES = ("postgres", "postgresql", "postgresql+psycopg2")
 BONUSES = (
     "welcome_bonus_tokens",
     "channel_bonus_tokens",
@@ -66,8 +87,8 @@ def contradictions(settings: Settings) -> list[str]:
         for name, choices in CHOICES.items()
         if getattr(settings, name) not in choices
     ]
-    if urlsplit(settings.server_url).scheme not in ("http", "https"):
-        problems.append("SERVER_URL: must start with http:// or https://")
+    if settings.database_url and settings.database_url.partition("://")[0] not in DATABASES:
+        problems.append("DATABASE_URL: must start with postgresql://")
     if settings.min_payment_rub > settings.max_payment_rub:
         problems.append("MIN_PAYMENT_RUB: is larger than MAX_PAYMENT_RUB")
     if settings.s3_bucket and not (settings.aws_access_key_id and settings.aws_secret_access_key):
@@ -76,6 +97,7 @@ def contradictions(settings: Settings) -> list[str]:
         problems.append("TOKEN_PRICE_RUB: must be more than 0")
     return [
         *problems,
+        *_wrong_urls(settings),
         *_wrong_numbers(settings),
         *_yookassa_contradictions(settings),
         *_telegram_contradictions(settings),
@@ -130,6 +152,27 @@ def configured(settings: Settings, provider: str) -> bool:
     )
 
 
+def _wrong_urls(settings: Settings) -> list[str]:
+    values = {name.upper(): getattr(settings, name) for name in URLS}
+    faults = {name: _url_fault(value) for name, value in values.items() if value}
+    return [f"{name}: {fault}" for name, fault in faults.items() if fault]
+
+
+def _url_fault(value: str) -> str | None:
+    try:
+        url = urlsplit(value)
+        url.port  # noqa: B018 looked at for the ValueError
+    except ValueError as error:
+        return f"is no URL: {error}"
+    if url.scheme not in ("http", "https") or not url.hostname:
+        return "must start with http:// or https:// and a host"
+    if not value.isascii() or not value.isprintable() or " " in value:
+        return "must be ASCII without spaces; a host in other letters is written as xn--..."
+    if "?" in value or "#" in value:
+        return "must have no query and no fragment"
+    return None
+
+
 def _wrong_numbers(settings: Settings) -> list[str]:
     problems = [
         f"{name.upper()}: must be 1 or more" for name in AT_LEAST_ONE if getattr(settings, name) < 1
@@ -142,7 +185,7 @@ def _wrong_numbers(settings: Settings) -> list[str]:
     problems += [
         f"{name.upper()}: tokens have two decimals"
         for name in BONUSES
-        if getattr(settings, name) != round(getattr(settings, name), 2)
+        if getattr(settings, name) <= AT_MOST[name] and getattr(settings, name) * 100 % 1
     ]
     return problems
 

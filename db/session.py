@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 import settings
 from db import embedded
+from db.batching import BatchingConnection
 from db.connections import RENEWED_AFTER_SECONDS, Connections
-from db.joining import JoiningConnection
-from db.statements import connection_of, joining
+from db.statements import connection_of, driver_of
 from errors import ApiError
 
 STATEMENT_TIMEOUT_SECONDS = 5
@@ -71,7 +71,7 @@ def connect(url: str, *, pool_size: int) -> Engine:
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
-            "connection_factory": JoiningConnection,
+            "connection_factory": BatchingConnection,
             "connect_timeout": 3,
             "keepalives_idle": 30,
             "keepalives_interval": 5,
@@ -130,7 +130,7 @@ def reading() -> Iterator[Connection]:
     """
     try:
         with connections().one() as connection:
-            driver = joining(connection)
+            driver = driver_of(connection)
             driver.reading = True
             try:
                 yield connection
@@ -156,18 +156,18 @@ def snapshot() -> Iterator[Session]:
 def savepoint(session: Session) -> Iterator[None]:
     """What the block wrote is undone when it refuses with ApiError, and only that.
 
-    No journeys of its own: all of it travels with other statements.
+    It costs no round trip: all of it is sent with other statements.
     """
-    driver = joining(connection_of(session))
-    driver.later(b"SAVEPOINT block")
+    driver = driver_of(connection_of(session))
+    driver.defer(b"SAVEPOINT block")
     try:
         yield
         session.flush()
     except ApiError:
         session.expunge_all()
-        driver.later(b"ROLLBACK TO SAVEPOINT block")
+        driver.defer(b"ROLLBACK TO SAVEPOINT block")
         raise
-    driver.later(b"RELEASE SAVEPOINT block")
+    driver.defer(b"RELEASE SAVEPOINT block")
 
 
 def _renew_after_migration(context: ExceptionContext) -> None:

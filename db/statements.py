@@ -23,7 +23,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeEngine
 
-from db.joining import JoiningConnection
+from db.batching import BatchingConnection
 from db.types import Amount, UtcDateTime
 
 # Whatever a statement can run on: a transaction, or a connection of reading().
@@ -115,17 +115,17 @@ class Statement:
         touched: int = cursor.rowcount
         return touched
 
-    def later(self, db: Reader, /, **values: Any) -> None:
+    def defer(self, db: Reader, /, **values: Any) -> None:
         """Write together with the next statement or with COMMIT, which then raises its errors."""
         connection = connection_of(db)
-        driver = joining(connection)
+        driver = driver_of(connection)
         cursor = driver.cursor()
         plan, arguments = self._ready(connection, cursor, values)
-        driver.later(cursor.mogrify(plan.call, arguments))
+        driver.defer(cursor.mogrify(plan.call, arguments))
 
     def _sent(self, db: Reader, values: dict[str, Any]) -> tuple[_Plan, Any]:
         connection = connection_of(db)
-        cursor = joining(connection).cursor()
+        cursor = driver_of(connection).cursor()
         plan, arguments = self._ready(connection, cursor, values)
         try:
             cursor.execute(plan.call, arguments)
@@ -158,9 +158,9 @@ def connection_of(db: Reader) -> Connection:
     return bound if isinstance(bound, Connection) else db.connection()
 
 
-def joining(connection: Connection) -> JoiningConnection:
+def driver_of(connection: Connection) -> BatchingConnection:
     """The driver's connection below it."""
-    return cast(JoiningConnection, connection.connection.dbapi_connection)
+    return cast(BatchingConnection, connection.connection.dbapi_connection)
 
 
 def _tell(connection: Connection, cursor: Any, plan: _Plan, arguments: list[Any]) -> None:

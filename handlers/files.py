@@ -28,12 +28,14 @@ from providers.storage import ObjectMissing, StorageUnavailable, StoredObject
 from providers.storage.disk import DiskStorage, PendingFile
 from providers.storage.disposition import content_disposition
 from providers.storage.links import DownloadPermit, LinkInvalid, UploadPolicy
-from spec.bodies import Incoming, too_large
+from spec.bodies import Incoming, declared_length, too_large
+from spec.forms import FORM_SECONDS, FORMS_AT_ONCE, Places
 from spec.multipart import FileSink, Form, FormError, FormTooLarge, in_thread, read_form
 
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 4096  # a policy has a few hundred
 MAX_PARTS = 8
+POLICY_SECONDS = 30  # until a policy of ours has arrived; then as long as other forms have
 CHUNK_BYTES = 256 * 1024
 CACHE = "private, max-age=300"  # short: a deleted photo shall not live on in browsers
 RETRY_SECONDS = 5
@@ -51,37 +53,44 @@ def files_app(storage: DiskStorage) -> ASGIApp:
     """`POST /upload` and `GET /objects/{token}`, where the links of `storage` lead."""
     files = _Files(storage)
     kinds = (ApiError, HTTPException, StorageUnavailable, *_REFUSALS)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/upload", files.upload, methods=["POST"]),
             Route("/objects/{token}", files.download, methods=["GET"]),
         ],
         exception_handlers=dict.fromkeys(kinds, _refuse),
     )
+    app.router.redirect_slashes = False  # it would lead to whatever the Host header says
+    return app
 
 
 class _Files:
     def __init__(self, storage: DiskStorage) -> None:
         self._storage = storage
+        self._places = Places(FORMS_AT_ONCE)
 
     async def upload(self, request: Request) -> Response:
         """Store the form's file; the fields before it are judged before any of its bytes."""
         incoming = Incoming(request.receive)
-        upload = _Upload(self._storage)
+        upload = _Upload(self._storage, self._places, declared_length(request.scope))
         try:
-            form = await read_form(
-                request.headers.get("content-type", ""),
-                incoming,
-                begin_file=upload.start,
-                max_field_bytes=MAX_FIELD_BYTES,
-                max_parts=MAX_PARTS,
-            )
+            async with asyncio.timeout(POLICY_SECONDS) as upload.time:
+                form = await read_form(
+                    request.headers.get("content-type", ""),
+                    incoming,
+                    begin_file=upload.start,
+                    max_field_bytes=MAX_FIELD_BYTES,
+                    max_parts=MAX_PARTS,
+                )
             await in_thread(lambda: upload.finish(form))
         except (FormError, FormTooLarge, LinkInvalid) as error:
             upload.discard()
             # A client that is still sending would see a reset instead of the answer.
             await incoming.drain()
             raise _mendable(error) from error
+        except TimeoutError as error:
+            details = {"body": "did not arrive in time"}
+            raise ApiError("bad_request", "The form cannot be read", details=details) from error
         except OSError as error:
             raise StorageUnavailable(f"{error.strerror} (errno {error.errno})") from error
         finally:
@@ -101,19 +110,31 @@ class _Files:
 
 
 class _Upload:
-    """One upload: its policy, and its file until that is kept or discarded."""
+    """One upload: its policy, and its file and place until the file is kept or discarded.
 
-    def __init__(self, storage: DiskStorage) -> None:
+    sent_bytes: of the whole form, 0 when it does not say. time: in which it must arrive.
+    """
+
+    time: asyncio.Timeout
+
+    def __init__(self, storage: DiskStorage, places: Places, sent_bytes: int) -> None:
         self._storage = storage
+        self._places = places
+        self._sent_bytes = sent_bytes
         self._policy: UploadPolicy
         self._pending: PendingFile | None = None
+        self._held = contextlib.ExitStack()
 
     def start(self, name: str, fields: dict[str, str]) -> FileSink:
         """Where the file may go. LinkInvalid, FormError, StorageUnavailable."""
         if name != FILE_FIELD:
             raise FormError("must not be a file", name)
         self._policy = self._storage.policy(fields)
-        self._pending = self._storage.start()
+        # Only now: a stranger without a form of ours must not take the places or the time.
+        self._held.enter_context(self._places.one())
+        self.time.reschedule(asyncio.get_running_loop().time() + FORM_SECONDS)
+        most = self._policy.max_bytes
+        self._pending = self._storage.start(min(most, self._sent_bytes or most))
         return FileSink(self._pending.file, self._policy.max_bytes)
 
     def finish(self, form: Form) -> None:
@@ -125,7 +146,8 @@ class _Upload:
         self._pending.keep(self._policy.key, content_type=self._policy.content_type)
 
     def discard(self) -> None:
-        """Remove the file unless it was kept."""
+        """Remove the file unless it was kept, and leave the place."""
+        self._held.close()
         if self._pending is not None:
             self._pending.discard()
 

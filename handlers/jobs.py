@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from db import reading, transaction
-from handlers import pages, schemas
+from handlers import pagination, schemas
 from services import idempotency, jobs
 from services.idempotency import Answer
 
@@ -31,7 +31,7 @@ def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
 def jobs_list(user_id: str, limit: int, cursor: str | None) -> Any:
     with reading() as reader:
         page = jobs.of_user(reader, UUID(user_id), limit=limit, cursor=cursor)
-    headers = pages.link("jobs", page.next_cursor, userId=user_id, limit=limit)
+    headers = pagination.link("jobs", page.next_cursor, userId=user_id, limit=limit)
     return schemas.dump_all("Job", page.rows), 200, headers
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from db import reading, transaction
 from db.types import now
-from handlers import pages, schemas
+from handlers import pagination, schemas
 from services import lotteries
 
 
@@ -25,7 +25,7 @@ def lotteries_history(limit: int, cursor: str | None) -> Any:
         schemas.dump("Lottery", row) | schemas.drawn(row, winners.get(row.id, []))
         for row in page.rows
     ]
-    return body, 200, pages.link("lotteries/history", page.next_cursor, limit=limit)
+    return body, 200, pagination.link("lotteries/history", page.next_cursor, limit=limit)
 
 
 def lotteries_entry_me(user_id: str) -> Any:

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 
 from errors import CODES, ApiError
 from logs import EXCHANGE
-from spec.answers import AnswerMismatchError, Answers
 from spec.application import ContractApp
+from spec.responses import ResponseMismatchError, ResponseValidators
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,10 @@ _BY_STATUS = {
 
 
 def register(
-    app: ContractApp, answers: Answers, *, known: Mapping[type[Exception], str] | None = None
+    app: ContractApp,
+    responses: ResponseValidators,
+    *,
+    known: Mapping[type[Exception], str] | None = None,
 ) -> None:
     """Make `app` answer every exception as an Error.
 
@@ -46,7 +49,7 @@ def register(
     that cannot be reached -> `service_unavailable`; sent with Retry-After when the status is 503.
     """
     known = dict(known or {})
-    answer = _responder(answers, known)
+    answer = _responder(responses, known)
     # connexion has a handler of its own for ProblemException, hence it is named beside its parent.
     for kind in (ApiError, HTTPException, ProblemException, Exception, *known):
         app.add_error_handler(kind, answer)
@@ -88,15 +91,17 @@ def _is_news(code: str) -> bool:
     return True
 
 
-def _responder(answers: Answers, known: Mapping[type[Exception], str]) -> Callable[..., Any]:
+def _responder(
+    responses: ResponseValidators, known: Mapping[type[Exception], str]
+) -> Callable[..., Any]:
     async def answer(request: ConnexionRequest, error: Exception) -> ConnexionResponse:
         refusal = as_api_error(error, known)
         report(error, refusal)
         exchange = request.scope[EXCHANGE]
         if exchange.operation is not None:
             try:
-                answers.require(exchange.operation, refusal.status, refusal.as_dict())
-            except AnswerMismatchError as mismatch:
+                responses.require(exchange.operation, refusal.status, refusal.as_dict())
+            except ResponseMismatchError as mismatch:
                 report(mismatch, refusal := ApiError("internal_error"))
         exchange.code = refusal.code
         return ConnexionResponse(

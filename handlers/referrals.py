@@ -7,7 +7,7 @@ from uuid import UUID
 
 from db import reading
 from db.types import number
-from handlers import pages, schemas
+from handlers import pagination, schemas
 from services import referrals, users
 
 
@@ -30,5 +30,5 @@ def referrals_stats(user_id: str) -> Any:
 def referrals_history(user_id: str, limit: int, cursor: str | None) -> Any:
     with reading() as reader:
         page = referrals.history(reader, UUID(user_id), limit=limit, cursor=cursor)
-    headers = pages.link("referrals/history", page.next_cursor, userId=user_id, limit=limit)
+    headers = pagination.link("referrals/history", page.next_cursor, userId=user_id, limit=limit)
     return schemas.dump_all("Referral", page.rows), 200, headers

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from db import reading
-from handlers import pages, schemas
+from handlers import pagination, schemas
 from services import tariffs
 
 
 def tariffs_list(limit: int, cursor: str | None) -> Any:
     with reading() as reader:
         page = tariffs.active(reader, limit=limit, cursor=cursor)
-    headers = pages.link("tariffs", page.next_cursor, limit=limit)
+    headers = pagination.link("tariffs", page.next_cursor, limit=limit)
     return schemas.dump_all("Tariff", page.rows), 200, headers

@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from db import reading
-from handlers import pages, schemas
+from handlers import pagination, schemas
 from services import ledger
 
 
 def transactions_list(user_id: str, limit: int, cursor: str | None) -> Any:
     with reading() as reader:
         page = ledger.history(reader, UUID(user_id), limit=limit, cursor=cursor)
-    headers = pages.link("transactions", page.next_cursor, userId=user_id, limit=limit)
+    headers = pagination.link("transactions", page.next_cursor, userId=user_id, limit=limit)
     return schemas.dump_all("Transaction", page.rows), 200, headers

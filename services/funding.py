@@ -55,7 +55,7 @@ def reserve(session: Session, job: Job) -> None:
     job.tokens_reserved = job.price_tokens
     job.run_at = job.updated_at = func.now()
     session.flush()
-    ledger.post_later(session, job.user_id, -job.price_tokens, type="charge", job_id=job.id)
+    ledger.post_deferred(session, job.user_id, -job.price_tokens, type="charge", job_id=job.id)
 
 
 def announce(session: Session) -> None:

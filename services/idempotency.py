@@ -91,7 +91,7 @@ def open_or_resume(
                 new_id = open()
         except ApiError as refusal:
             return _store(session, operation, key, _refused(refusal))
-        _OPENED.later(session, of_operation=operation, of_key=key, new_payment_id=new_id)
+        _OPENED.defer(session, of_operation=operation, of_key=key, new_payment_id=new_id)
         return new_id
     stored = _stored(session, operation, key, _fingerprint(request))
     if stored.body is not None and stored.status is not None:
@@ -148,7 +148,7 @@ def _refused(refusal: ApiError) -> Answer:
 
 
 def _store(session: Session, operation: str, key: str, answer: Answer) -> Answer:
-    _ANSWERED.later(
+    _ANSWERED.defer(
         session,
         of_operation=operation,
         of_key=key,

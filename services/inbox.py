@@ -28,7 +28,7 @@ class Verdict:
 
 def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
     """Keep an event with its verdict, or change the verdict on one that was kept before."""
-    _KEPT.later(
+    _KEPT.defer(
         session,
         provider=notice.provider,
         event_key=notice.event_id,

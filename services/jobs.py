@@ -22,6 +22,7 @@ INPUT_FIELDS = ("type", "dataId", "url", "meta")
 # Shown to the customer by the bot.
 NOT_PAID_TEXT = "Заказ закрыт: оплата так и не поступила."
 CANCELLED_TEXT = "Заказ отменён, токены возвращены на баланс."
+CANCELLED_UNPAID_TEXT = "Заказ отменён, токены за него не списывались."
 
 
 def create(
@@ -60,10 +61,10 @@ def create(
         created_at=terms.ordered_at,
         updated_at=terms.ordered_at,
     )
-    # All of the row is known, so that nobody need wait for it: it travels with COMMIT.
-    _ORDERED.later(session, **vars(job))
+    # All of the row is known, so nobody waits for the INSERT: it is sent with COMMIT.
+    _ORDERED.defer(session, **vars(job))
     if queued:
-        ledger.post_later(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
+        ledger.post_deferred(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
     return job
 
 
@@ -90,11 +91,9 @@ def cancel(session: Session, job_id: UUID) -> Job:
         return job
     if job.status not in ("waiting_payment", "queued"):
         raise ApiError("job_not_cancellable", details={"status": job.status})
-    end_unfinished(
-        session,
-        job,
-        {"reason": "cancelled", "error": {"code": "cancelled", "message": CANCELLED_TEXT}},
-    )
+    message = CANCELLED_TEXT if job.tokens_reserved else CANCELLED_UNPAID_TEXT
+    error = {"code": "cancelled", "message": message}
+    end_unfinished(session, job, {"reason": "cancelled", "error": error})
     return job
 
 

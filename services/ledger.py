@@ -79,16 +79,16 @@ def post(
     return row
 
 
-def post_later(
+def post_deferred(
     session: Session, user_id: UUID, tokens: Decimal, *, type: str, **columns: Any
 ) -> None:
-    """As post(), when nobody need wait for the answer: it travels with the next statement.
+    """As post(), when its result is not needed: it is sent with the next statement.
 
     The caller holds the user, and knows that the balance covers it. Were it too small after all,
     the CHECK of users would undo the whole transaction (IntegrityError).
     """
     row_values = {"type": type, "tokens_delta": tokens, **columns}
-    _move(tuple(row_values), awaited=False).later(session, **_given(user_id, row_values))
+    _move(tuple(row_values), awaited=False).defer(session, **_given(user_id, row_values))
 
 
 def record(session: Session, user_id: UUID, *, type: str, **columns: Any) -> Transaction:

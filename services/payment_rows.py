@@ -15,14 +15,14 @@ from db.models import Job, Payment, PaymentEvent, Referral, User
 
 def lock(session: Session, payment_id: UUID) -> Record:
     """The payment, locked after its user as everywhere, with `has_*` as of lock_meant()."""
-    _HELD.later(session, payment_id=payment_id)
+    _HELD.defer(session, payment_id=payment_id)
     return _UNDER_LOCK.one(session, payment_id=payment_id)
 
 
 def change(session: Session, payment_id: UUID, **columns: Any) -> None:
     """Store new values of columns of a payment that the caller has locked."""
     values = {f"new_{name}": value for name, value in columns.items()}
-    _change(tuple(columns)).later(session, payment_id=payment_id, **values)
+    _change(tuple(columns)).defer(session, payment_id=payment_id, **values)
 
 
 def knows(reader: Reader, provider: str, *, payment_id: UUID | None, reference: str | None) -> bool:
@@ -61,7 +61,7 @@ def lock_meant(
     }
     # The first waits for the locks. The second, in the same message, sees what others have done
     # until they gave them up, which the first one, begun before, would not.
-    _MEANT_HELD.later(session, **names)
+    _MEANT_HELD.defer(session, **names)
     return _MEANT_UNDER_LOCK.one_or_none(session, event_key=event_key, **names)
 
 

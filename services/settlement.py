@@ -172,7 +172,7 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
     else:  # its ruble row has ended as failed
         payments.record_gateway_payment(session, payment, status="success", reference=reference)
     # Where nobody waits for tokens there is nothing to wait for either.
-    give = funding.credit if payment.has_waiting else ledger.post_later
+    give = funding.credit if payment.has_waiting else ledger.post_deferred
     give(
         session,
         payment.user_id,
@@ -215,7 +215,7 @@ def _end_gateway_payment(
     session: Session, payment_id: UUID, status: str, reference: str | None
 ) -> None:
     """End the ruble row of a pending payment."""
-    _ENDED.later(session, ended_payment_id=payment_id, new_status=status, new_reference=reference)
+    _ENDED.defer(session, ended_payment_id=payment_id, new_status=status, new_reference=reference)
 
 
 def _credited_first(apply: Effect) -> Effect:

@@ -28,13 +28,13 @@ from starlette.types import Scope
 
 from logs import EXCHANGE
 from spec import forms
-from spec.answers import Answers
 from spec.bodies import ARGUMENTS, RAW
-from spec.bridge import Answer, Bridge, View
+from spec.bridge import Bridge, Response, View
 from spec.functions import CLIENT_IP, HEADERS, RAW_BODY, accepted
-from spec.lanes import Lane
+from spec.lanes import Lane, NoLane
 from spec.loading import openapi_31_accepted
 from spec.operations import snake_case
+from spec.responses import ResponseValidators
 
 
 class ContractApp(FlaskApp):
@@ -46,11 +46,11 @@ class ContractApp(FlaskApp):
         self,
         import_name: str,
         *,
-        answers: Answers,
-        lanes: Mapping[str, Lane],
+        responses: ResponseValidators,
+        lanes: Mapping[str, Lane | NoLane],
         **options: Any,
     ) -> None:
-        self._middleware_app = ContractASGIApp(import_name, answers=answers, lanes=lanes)
+        self._middleware_app = ContractASGIApp(import_name, responses=responses, lanes=lanes)
         AbstractApp.__init__(self, import_name, lifespan=self._lifespan, **options)
         self.app = self._middleware_app.app
 
@@ -78,15 +78,17 @@ class ContractASGIApp(FlaskASGIApp):
 
     asgi_app: Bridge
 
-    def __init__(self, import_name: str, *, answers: Answers, lanes: Mapping[str, Lane]) -> None:
+    def __init__(
+        self, import_name: str, *, responses: ResponseValidators, lanes: Mapping[str, Lane | NoLane]
+    ) -> None:
         self.app = flask.Flask(import_name)
         self.asgi_app = Bridge(self.app, lanes=lanes)
-        self._answers = answers
+        self._responses = responses
 
     def add_api(self, specification: Any, *, name: str | None = None, **options: Any) -> FlaskApi:
         """Register the contract's operations as views of the bridge."""
         return ContractApi(
-            specification, answers=self._answers, views=self.asgi_app.views, **options
+            specification, responses=self._responses, views=self.asgi_app.views, **options
         )
 
 
@@ -94,15 +96,20 @@ class ContractApi(FlaskApi):
     """Makes an OperationView for each operation of the contract."""
 
     def __init__(
-        self, specification: Any, *, answers: Answers, views: dict[str, View], **options: Any
+        self,
+        specification: Any,
+        *,
+        responses: ResponseValidators,
+        views: dict[str, View],
+        **options: Any,
     ) -> None:
-        self._answers = answers
+        self._responses = responses
         self._views = views
         super().__init__(specification, **options)
 
     def make_operation(self, operation: AbstractOperation) -> OperationView:
-        self._answers.add(operation)
-        return OperationView(operation, self._answers)
+        self._responses.add(operation)
+        return OperationView(operation, self._responses)
 
     def _add_operation_internal(
         self, method: str, path: str, operation: OperationView, name: str | None = None
@@ -117,10 +124,10 @@ class OperationView:
     checked against the contract before it leaves.
     """
 
-    def __init__(self, operation: AbstractOperation, answers: Answers) -> None:
+    def __init__(self, operation: AbstractOperation, responses: ResponseValidators) -> None:
         self.operation_id: str = operation.operation_id
         self._function = operation.function
-        self._answers = answers
+        self._responses = responses
         wanted = accepted(operation.function)
         self._gives_raw_body = RAW_BODY in wanted
         self._gives_headers = HEADERS in wanted
@@ -129,7 +136,7 @@ class OperationView:
         given = {"body", *(snake_case(each["name"]) for each in operation.parameters)}
         self._unnamed = given - wanted
 
-    def __call__(self, scope: Scope) -> Answer:
+    def __call__(self, scope: Scope) -> Response:
         """One answer; what the function raises is raised."""
         context = scope["extensions"]["connexion_context"]
         arguments = context[ARGUMENTS]
@@ -145,14 +152,14 @@ class OperationView:
             data, status, *rest = self._function(**arguments)
         finally:
             forms.close(context)
-        self._answers.require(self.operation_id, status, data)
+        self._responses.require(self.operation_id, status, data)
         if status >= 400:  # a refusal that was stored with its Idempotency-Key
             scope[EXCHANGE].code = data.get("code")
         body = b"" if data is None and status == 204 else orjson.dumps(data)
         headers = [JSON_TYPE, (b"content-length", b"%d" % len(body))]
         if rest:
             headers += _encoded(rest[0].items())
-        return Answer(status, headers, body)
+        return Response(status, headers, body)
 
 
 JSON_TYPE = (b"content-type", b"application/json")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, MutableMapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -231,7 +231,10 @@ def _exact(raw: bytes) -> Any:
 def _decimal(text: str) -> Decimal:
     if len(text) > MAX_NUMBER_LENGTH:
         raise refused(f"has a number of more than {MAX_NUMBER_LENGTH} characters")
-    return Decimal(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:  # an exponent of more digits than any number has
+        raise refused("has a number that is out of range") from error
 
 
 def _integer(text: str) -> int:

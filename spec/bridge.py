@@ -27,7 +27,7 @@ from flask.sessions import NullSession
 from starlette.types import Receive, Scope, Send
 
 from spec.bodies import RAW
-from spec.lanes import Lane
+from spec.lanes import Lane, NoLane
 
 # What runs at a stop may take; less than gunicorn's graceful_timeout, after which it kills.
 CLOSE_SECONDS = 20
@@ -37,7 +37,7 @@ stopping = threading.Event()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What goes back to the caller."""
 
     status: int
@@ -45,7 +45,7 @@ class Answer:
     body: bytes
 
 
-View = Callable[[Scope], Answer]
+View = Callable[[Scope], Response]
 
 
 class Bridge:
@@ -55,7 +55,7 @@ class Bridge:
     `views` is filled while the contract is registered.
     """
 
-    def __init__(self, app: flask.Flask, *, lanes: Mapping[str, Lane]) -> None:
+    def __init__(self, app: flask.Flask, *, lanes: Mapping[str, Lane | NoLane]) -> None:
         self.views: dict[str, View] = {}
         self._app = app
         self._lanes = lanes
@@ -63,7 +63,7 @@ class Bridge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whose arguments validation has left in the scope."""
         lane = self._lanes[scope["extensions"][ROUTING_CONTEXT]["operation_id"]]
-        answer: Answer = await lane.run(self._answer, scope)
+        answer: Response = await lane.run(self._answer, scope)
         await send(
             {
                 "type": "http.response.start",
@@ -82,7 +82,7 @@ class Bridge:
         for lane in lanes:
             lane.close(seconds=max(0.0, end - time.monotonic()))
 
-    def _answer(self, scope: Scope) -> Answer:
+    def _answer(self, scope: Scope) -> Response:
         # Bound for this call alone, since a lane runs each in a context of its own.
         _cv_app.set(AppContext(self._app))
         _cv_request.set(_RequestContext(self._app, scope))

@@ -30,6 +30,24 @@ FILES = "files"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
+class Places:
+    """Counts uploads that run, so that slow ones cannot pile up. For one event loop."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        """Hold a place. ApiError `service_unavailable` when all are taken."""
+        if not self._free:
+            raise ApiError("service_unavailable", "Too many uploads are running", retry_after=1)
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
 class FormBody:
     """A multipart body of one operation, made once; stands in connexion's validator_map.
 
@@ -43,7 +61,7 @@ class FormBody:
         self._validator = compiled(schema)
         properties = schema.get("properties", {})
         self._file_fields = {name for name, each in properties.items() if is_file(each)}
-        self._open = 0
+        self._places = Places(FORMS_AT_ONCE)
 
     async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
         """Read the form; texts go to `body`, each file to the argument of its name.
@@ -52,7 +70,7 @@ class FormBody:
         are being read already or the disk is full.
         """
         await bodies.require_length(receive, scope, self._largest + OVERHEAD)
-        with self._place():
+        with self._places.one():
             form = await self._read(receive, scope)
         context = scope["extensions"]["connexion_context"]
         context[FILES] = [part.file for part in form.files.values()]
@@ -65,16 +83,6 @@ class FormBody:
         arguments["body"] = form.fields
         arguments |= {snake_case(name): part for name, part in form.files.items()}
         return bodies.replay(b"", receive), scope
-
-    @contextlib.contextmanager
-    def _place(self) -> Iterator[None]:
-        if self._open >= FORMS_AT_ONCE:
-            raise ApiError("service_unavailable", "Too many uploads are running", retry_after=1)
-        self._open += 1
-        try:
-            yield
-        finally:
-            self._open -= 1
 
     async def _read(self, receive: Receive, scope: Scope) -> Form:
         content_type = next(value for name, value in scope["headers"] if name == b"content-type")

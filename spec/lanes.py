@@ -42,6 +42,20 @@ _Call = tuple[
 ]  # future, context, function, argument
 
 
+class NoLane:
+    """For calls that never block: the event loop runs them, however busy all threads are."""
+
+    async def run(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        """`function(argument)`, in a copy of the caller's context."""
+        return contextvars.copy_context().run(function, argument)
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+    def close(self, *, seconds: float) -> None:
+        """Nothing runs."""
+
+
 class Lane:
     """`threads` threads, started by the first call and so after a fork."""
 

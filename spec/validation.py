@@ -148,7 +148,7 @@ class _Content:
                 self.present = self.present or value != b"0"
             elif name == b"transfer-encoding":
                 self.present = True
-            elif name == b"accept":
+            elif name == b"accept" and value.strip():
                 self.accept += value + b","
 
 

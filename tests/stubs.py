@@ -23,7 +23,7 @@ from limits import RateLimitItemPerSecond
 import settings
 from app import create_app
 from errors import ApiError
-from handlers import limits
+from handlers import rate_limits
 from spec import CONTRACT, bridge
 from spec.application import ContractApp
 from spec.functions import Function
@@ -49,7 +49,7 @@ def create_with_gap() -> ContractApp:
 
 def create_with_short_windows() -> ContractApp:
     """The same with windows of WINDOW_SECONDS instead of minutes."""
-    limits.per_minute = partial(RateLimitItemPerSecond, multiples=WINDOW_SECONDS)
+    rate_limits.per_minute = partial(RateLimitItemPerSecond, multiples=WINDOW_SECONDS)
     return create()
 
 

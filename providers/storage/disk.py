@@ -28,7 +28,7 @@ from providers.storage import ObjectMissing, StorageUnavailable, StoredObject, U
 from providers.storage.links import DownloadPermit, LinkInvalid, Links, UploadPolicy
 
 TYPE_BYTES = 128
-# The database may live on the same disk: uploads stop while it can still write.
+# The database may live on the same disk, and must be able to write: this is left free for it.
 RESERVE_BYTES = 64 * 1024 * 1024
 
 
@@ -100,7 +100,7 @@ class DiskStorage:
 
     def put(self, key: str, file: BinaryIO, *, content_type: str) -> StoredObject:
         """See Storage."""
-        pending = self.start()
+        pending = self.start(file.seek(0, os.SEEK_END))
         try:
             with _trouble():
                 file.seek(0)
@@ -154,7 +154,7 @@ class DiskStorage:
     def check(self) -> None:
         """See Storage."""
         with _trouble():
-            self._require_space()
+            self._require_space(0)
             tempfile.TemporaryFile(dir=self._incoming).close()
 
     def sweep(self, older_than_seconds: int) -> int:
@@ -181,10 +181,10 @@ class DiskStorage:
         """What the last part of a url() permits now. LinkInvalid."""
         return self._links.download_permit(token)
 
-    def start(self) -> PendingFile:
-        """A new file for content whose key is decided later. StorageUnavailable."""
+    def start(self, size: int) -> PendingFile:
+        """A new file for at most `size` bytes whose key is decided later. StorageUnavailable."""
         with _trouble():
-            self._require_space()
+            self._require_space(size)
             handle, path = tempfile.mkstemp(dir=self._incoming)
             return PendingFile(os.fdopen(handle, "w+b"), Path(path), self._objects)
 
@@ -207,10 +207,10 @@ class DiskStorage:
         if not self._objects.is_dir():
             raise StorageUnavailable("the folder of all objects is missing")
 
-    def _require_space(self) -> None:
+    def _require_space(self, size: int) -> None:
         disk = os.statvfs(self._incoming)
-        if disk.f_bavail * disk.f_frsize < RESERVE_BYTES:
-            raise StorageUnavailable(f"less than {RESERVE_BYTES} bytes are free")
+        if disk.f_bavail * disk.f_frsize < RESERVE_BYTES + size:
+            raise StorageUnavailable(f"less than {RESERVE_BYTES} bytes would be free")
 
 
 def _fields(key: str, content_type: str, token: str) -> dict[str, str]:

@@ -88,8 +88,8 @@ def main() -> int:
     """Exit code of schemathesis, or 1 when the books are not whole after it."""
     shutil.rmtree(cluster.data_folder(FOLDER / "postgres"), ignore_errors=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
-    # A limit would answer instead of the operations that are attacked.
-    unlimited = Settings(environment="test", rate_limit_per_user=0, web_concurrency=1)
+    # A limit that is reached would answer instead of the operations that are attacked.
+    unlimited = Settings(environment="test", rate_limit_per_user=10**9, web_concurrency=1)
     defaults = replace(unlimited, state_dir=FOLDER, port=0)
     with Stack(**vars(defaults)) as stack:
         seeds = Seeds(stack)

@@ -105,6 +105,7 @@ def test_a_cancelled_order_gives_its_tokens_back_once(bot: Bot) -> None:
     first, *others = (done(answer, 200) for answer in answers)
     assert (first["status"], first["tokensReserved"]) == ("failed", 0)
     assert first["meta"]["reason"] == first["meta"]["error"]["code"] == "cancelled"
+    assert "возвращены" in first["meta"]["error"]["message"]
     assert all(other == first for other in others)
     # The tokens that came back pay for the order that waited.
     assert bot.balance(user.id) == 0
@@ -115,6 +116,7 @@ def test_a_cancelled_order_gives_its_tokens_back_once(bot: Bot) -> None:
     unpaid = bot.order(make_user().id, picture.id)
     cancelled = done(bot.post(f"/jobs/{unpaid['id']}/cancel"), 200)
     assert cancelled["meta"]["reason"] == "cancelled"
+    assert "не списывались" in cancelled["meta"]["error"]["message"]
     with unchanged():
         assert done(bot.post(f"/jobs/{unpaid['id']}/cancel"), 200) == cancelled
 

@@ -27,8 +27,8 @@ from sqlalchemy.pool import NullPool
 
 from chaos.faults import broken
 from db import schema
+from db.batching import BatchingConnection
 from db.embedded import EmbeddedPostgres
-from db.joining import JoiningConnection
 from db.models import Data, Job, User
 from db.types import now
 from services import catalog
@@ -61,7 +61,7 @@ def world() -> Iterator[World]:
     try:
         url = postgres.start()
         schema.upgrade(url)
-        joining = {"connection_factory": JoiningConnection}
+        joining = {"connection_factory": BatchingConnection}
         engine = create_engine(
             url, poolclass=NullPool, connect_args=joining
         )  # none outlives an outage
@@ -109,6 +109,7 @@ def test_without_its_database_the_server_says_so_and_recovers_by_itself(
             refused(answer, "service_unavailable")
             assert answer.headers["Retry-After"] == "1"
         assert bot.get("/health/live").status_code == 200
+        wait_until(lambda: bot.get("/health/ready").status_code == 503, 5)  # told for a second
         readiness = bot.get("/health/ready")
         assert readiness.status_code == 503
         assert not readiness.json()["checks"]["database"]["ok"]
@@ -116,7 +117,7 @@ def test_without_its_database_the_server_says_so_and_recovers_by_itself(
         away_until = time.monotonic()
         world.postgres.start()
         load.wait_for(MANY)
-    assert bot.get("/health/ready").status_code == 200
+    wait_until(lambda: bot.get("/health/ready").ok, 5)
 
     during = [each for each in load.attempts if away_from < each.at < away_until]
     assert len(during) > CLIENTS and {each.status for each in during} == {503}
@@ -233,6 +234,7 @@ def test_without_its_disk_the_server_takes_no_files_and_recovers_by_itself(world
 
     before = confirmed()
     with broken(world.files / "incoming"):
+        wait_until(lambda: bot.get("/health/ready").status_code == 503, 5)  # told for a second
         for answer in (bot.upload(PHOTO), requests.post(address, files=parts, timeout=30)):
             refused(answer, "storage_unavailable")
             assert int(answer.headers["Retry-After"]) > 0
@@ -257,5 +259,5 @@ def test_without_its_disk_the_server_takes_no_files_and_recovers_by_itself(world
     done(bot.upload(PHOTO), 201)
     assert requests.get(stored["publicS3Url"], timeout=30).content == PHOTO
     assert confirmed() == before + 2
-    assert bot.get("/health/ready").status_code == 200
+    wait_until(lambda: bot.get("/health/ready").ok, 5)
     assert not list((world.files / "incoming").iterdir())

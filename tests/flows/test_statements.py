@@ -1,4 +1,4 @@
-"""What an operation costs the database, in journeys there and back.
+"""What an operation costs the database, in round trips.
 
 Counted by PostgreSQL's own log, as drivers and pools send more than the code shows: BEGIN and
 COMMIT, savepoints, settings. The numbers are exact so that a change for the worse is seen. What a
@@ -179,7 +179,7 @@ READS: dict[str, tuple[int, Callable[[World], Any]]] = {
     "lotteriesHistory": (2, lambda w: lotteries.lotteries_history(ALL, None)),
     "dataConfirmUpload again": (1, lambda w: data.data_confirm_upload(w.photo)),
 }
-# BEGIN travels with the first statement, and what nobody waits for with the next one or COMMIT.
+# BEGIN is sent with the first statement, and what nobody waits for with the next one or COMMIT.
 WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
     "usersRegisterOrLogin, new name": (
         4,

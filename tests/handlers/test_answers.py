@@ -23,7 +23,7 @@ def test_in_production_a_wrong_answer_is_sent_and_reported_once(lenient_server: 
         assert answer.status == 200
         assert answer.json["telegramId"] == 1
     lenient_server.access(answer.headers["X-Request-ID"])
-    reports = [line for line in lenient_server.lines() if line["logger"] == "spec.answers"]
+    reports = [line for line in lenient_server.lines() if line["logger"] == "spec.responses"]
     (report,) = [each for each in reports if "telegramId" in each["reasons"]]
     assert report["level"] == "ERROR"
     assert report["operation"] == "usersGetById"
@@ -34,7 +34,7 @@ def test_an_undeclared_status_is_reported(lenient_server: Server) -> None:
     answer = lenient_server.get(f"/api/v1/users/{UNDECLARED}")
     assert answer.status == 299
     lenient_server.access(answer.headers["X-Request-ID"])
-    reports = [line for line in lenient_server.lines() if line["logger"] == "spec.answers"]
+    reports = [line for line in lenient_server.lines() if line["logger"] == "spec.responses"]
     assert any(each["reasons"] == {"status": "is not declared"} for each in reports)
 
 

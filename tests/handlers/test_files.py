@@ -17,6 +17,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from handlers import files
 from handlers.files import files_app
 from providers.storage import UploadForm, disk
 from providers.storage.disk import DiskStorage
@@ -315,6 +316,40 @@ def test_too_much_is_refused_before_it_has_all_come(local: DiskStorage) -> None:
     status, error, _ = upload.run()
     assert (status, error["code"]) == (413, "payload_too_large")
     assert upload.between.count(1) < 10, "kept on storing"
+
+
+@pytest.mark.parametrize("reaches", ["nothing of ours", "a policy"])
+def test_a_form_that_does_not_arrive_in_time_is_given_up(
+    local: DiskStorage, monkeypatch: pytest.MonkeyPatch, reaches: str
+) -> None:
+    monkeypatch.setattr(files, "POLICY_SECONDS", 0.2)
+    monkeypatch.setattr(files, "FORM_SECONDS", 0.4)
+    body = encoded(form_for(local), b"z" * 1000)
+
+    class Stalled(Scripted):
+        async def _receive(self) -> dict[str, Any]:
+            if not self._chunks:
+                await asyncio.sleep(5)
+            return await super()._receive() | {"more_body": True}
+
+    upload = Stalled(local, body[: 40 if reaches == "nothing of ours" else -500])
+    started = time.monotonic()
+    status, error, _ = upload.run()
+    assert (status, error["details"]) == (400, {"body": "did not arrive in time"})
+    assert (time.monotonic() - started > 0.35) is (reaches == "a policy")
+    assert list(local._incoming.iterdir()) == []
+
+
+def test_slow_uploads_do_not_pile_up(local: DiskStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "FORMS_AT_ONCE", 0)
+    status, error, headers = Scripted(local, encoded(form_for(local), b"z")).run()
+    assert (status, error["code"]) == (503, "service_unavailable")
+    assert int(headers[b"retry-after"]) > 0
+
+
+def test_no_address_leads_to_another_host(server: wire.Server) -> None:
+    answer = get(server, "/api/storage/objects/abc/", Host="evil.example")
+    refused(answer, 404, "not_found")
 
 
 def test_a_full_disk_is_told_as_temporary(

@@ -63,6 +63,7 @@ ANSWERS: dict[str, tuple[tuple[str, str, bytes, dict[str, str], str | None], int
         406,
         "the API",
     ),
+    "whatever there is": (("GET", "/api/v1/tariffs", b"", {"Accept": ""}, KEY), 200, "the API"),
     "too large": (("POST", REGISTER, b"a" * 1_100_000, JSON, KEY), 413, "the API"),
     "another type": (
         ("POST", REGISTER, b"a=1", {"Content-Type": "text/plain"}, KEY),

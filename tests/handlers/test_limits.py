@@ -14,7 +14,7 @@ from limits import RateLimitItemPerSecond
 from starlette.types import Scope
 
 import settings
-from handlers.limits import RateLimit, Windows
+from handlers.rate_limits import RateLimit, Windows
 from spec import CONTRACT
 from tests import stubs, wire
 from tests.stubs import WINDOW_SECONDS
@@ -129,6 +129,15 @@ def test_refusals_tell_what_is_left_too(limited: Server) -> None:
     answer = limited.get(f"/api/v1/users/{failing}")
     assert answer.json["code"] == "user_not_found"
     assert told(answer)[0] == PER_USER
+
+
+@pytest.mark.parametrize("undeclared", [123, {"a": 1}, None])
+def test_a_field_that_no_operation_asked_for_may_be_anything(
+    limited: Server, undeclared: object
+) -> None:
+    body = {"telegramId": f"8{time.time_ns()}"[:16], "userId": undeclared}
+    answer = limited.post_json("/api/v1/users/register-or-login", body)
+    assert (answer.status, told(answer)[:2]) == (200, (PER_USER, PER_USER - 1))
 
 
 def test_what_is_about_nobody_or_malformed_is_not_counted_for_users(limited: Server) -> None:

@@ -87,6 +87,14 @@ BODIES: dict[str, tuple[Any, int | None, str | None]] = {
     "Infinity": (post(intent(b"Infinity"), path=INTENTS), 400, "body"),
     "-Infinity": (post(intent(b"-Infinity"), path=INTENTS), 400, "body"),
     "1e400": (post(intent(b"1e400"), path=INTENTS), 400, "body"),
+    "exponent of 20 digits": (
+        post(
+            b'{"userId":"%s","amountRub":100,"x":1e-99999999999999999999}' % USER.encode(),
+            path=INTENTS,
+        ),
+        400,
+        "body",
+    ),
     "leading zero": (post(intent(b"0100"), path=INTENTS), 400, "body"),
     "hexadecimal": (post(intent(b"0x64"), path=INTENTS), 400, "body"),
     "a boolean as number": (post(intent(b"true"), path=INTENTS), 400, "amountRub"),

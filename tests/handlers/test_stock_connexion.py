@@ -165,6 +165,7 @@ DIFFERS: dict[str, tuple[int | None, str]] = {
         201,
         "body: fraction of 20 digits",
         "body: negative amount",
+        "body: exponent of 20 digits",
     ),
     **_differs(
         "format: uuid is ignored in bodies",

@@ -17,7 +17,7 @@ ROOMS = ("commands", "handlers", "services", "providers", "spec", "db", "sandbox
 VIOLATIONS = {
     "rooms": ("services/tariffs.py", "import providers"),
     "outside": ("providers/__init__.py", "from db import transaction"),
-    "entry": ("handlers/pages.py", "import app"),
+    "entry": ("handlers/pagination.py", "import app"),
     "web": ("services/tariffs.py", "import flask"),
     "network": ("handlers/tariffs.py", "import requests"),
     "queries": ("handlers/tariffs.py", "from sqlalchemy import select"),

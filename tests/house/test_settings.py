@@ -135,11 +135,36 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("PRESIGN_TTL_SECONDS", "86401"),
         ("ENGINE", "replicate"),
         ("TOKEN_PRICE_RUB", "NaN"),
+        ("WELCOME_BONUS_TOKENS", "1e30"),
+        ("IDEMPOTENCY_TTL_HOURS", "99999999999"),
+        ("DATA_TTL_HOURS", "99999999"),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://h/d"),
+        ("SERVER_URL", "kreatum.ru/api"),
+        ("SERVER_URL", "http://[oops/api"),
+        ("SERVER_URL", "http:///api"),
+        ("SERVER_URL", "https://kreatum.ru:port/api"),
+        ("SERVER_URL", "https://живое.рф/api"),
+        ("SERVER_URL", "https://kreatum.ru/a b"),
+        ("SERVER_URL", "https://kreatum.ru/api?x=1"),
+        ("S3_ENDPOINT_URL", "minio:9000"),
     ],
 )
 def test_a_value_nothing_could_run_on_is_named(name, value):
     with pytest.raises(SettingsError, match=f"{name}: "):
         read({name: value})
+
+
+@pytest.mark.parametrize("written", ["https://kreatum.ru/api", "https://kreatum.ru/api//"])
+def test_links_are_the_same_whether_the_url_ends_in_a_slash(written):
+    assert read({"SERVER_URL": written}).server_url == "https://kreatum.ru/api"
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("127.0.0.1", "127.0.0.1:8000"), ("::", "[::]:8000"), ("h", "h:8000")]
+)
+def test_an_address_of_ipv6_is_written_in_brackets(host, address):
+    assert read({"HOST": host}).address == address
 
 
 @pytest.mark.parametrize(

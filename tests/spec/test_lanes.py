@@ -15,7 +15,7 @@ import settings
 from app import _lanes
 from errors import ApiError
 from spec import CONTRACT
-from spec.lanes import QUEUE_PER_THREAD, CallExpired, Lane
+from spec.lanes import QUEUE_PER_THREAD, CallExpired, Lane, NoLane
 from spec.operations import operations_of
 
 SOON = 5  # seconds; nothing here takes longer
@@ -252,6 +252,7 @@ def test_news_of_money_and_questions_of_health_wait_behind_nothing_else() -> Non
         for name in ("webhookPayments", "healthReady", "usersGetById", "dataUploadMultipart")
     }
     assert together["webhookPayments"] == {"webhookPayments"}
-    assert together["healthReady"] == {"healthLive", "healthReady"}
+    assert together["healthReady"] == {"healthReady"}
+    assert isinstance(lanes["healthLive"], NoLane)
     assert "jobsCreate" in together["usersGetById"]
     assert "paymentsCreateIntent" in together["dataUploadMultipart"]

@@ -215,12 +215,22 @@ def test_readers_among_writers_never_see_half_an_object(store: DiskStorage) -> N
             writer.join()
 
 
+def test_what_would_leave_too_little_free_is_not_begun(
+    store: DiskStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = os.statvfs(store._incoming)
+    monkeypatch.setattr(disk, "RESERVE_BYTES", free.f_bavail * free.f_frsize - (1 << 30))
+    store.start(1).discard()
+    with pytest.raises(StorageUnavailable):
+        store.start(1 << 31)
+
+
 def test_a_nearly_full_disk_refuses_writes_and_still_serves(
     store: DiskStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(store, b"old")
     monkeypatch.setattr(disk, "RESERVE_BYTES", 1 << 60)
-    for refused in (lambda: put(store, b"new"), store.check, store.start):
+    for refused in (lambda: put(store, b"new"), store.check, lambda: store.start(1)):
         with pytest.raises(StorageUnavailable):
             refused()
     assert read(store) == b"old"
@@ -262,7 +272,7 @@ from pathlib import Path
 from providers.storage.disk import DiskStorage
 
 class Endless:
-    def seek(self, place): pass
+    def seek(self, place, whence=0): return 1
     def read(self, size):
         print("writing", flush=True)
         time.sleep(0.01)
@@ -295,7 +305,7 @@ def test_what_a_killed_writer_left_is_swept_and_the_old_object_stays(
 
 
 def test_a_file_that_is_not_kept_leaves_nothing(store: DiskStorage, tmp_path: Path) -> None:
-    pending = store.start()
+    pending = store.start(100)
     pending.file.write(b"half")
     pending.discard()
     pending.discard()
@@ -352,7 +362,7 @@ def test_a_process_that_starts_without_its_disk_works_once_it_is_there(
 def test_a_half_written_file_that_cannot_be_removed_is_left_to_the_sweep(
     store: DiskStorage, tmp_path: Path, clock: Clock
 ) -> None:
-    pending = store.start()
+    pending = store.start(100)
     with broken(tmp_path / "files" / "incoming"):
         with pytest.raises(StorageUnavailable):
             pending.keep(KEY, content_type=JPEG)

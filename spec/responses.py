@@ -24,11 +24,11 @@ _MAX_REMEMBERED = 1000
 mismatches: Counter[str] = Counter()
 
 
-class AnswerMismatchError(Exception):
+class ResponseMismatchError(Exception):
     """An answer that the contract does not allow was about to leave."""
 
 
-class Answers:
+class ResponseValidators:
     """Validators of all answers of all operations.
 
     strict: raise on a mismatch, for tests. Otherwise the customer gets the answer, and the mismatch
@@ -58,7 +58,7 @@ class Answers:
             return
         mismatches[operation_id] += 1
         if self._strict:
-            raise AnswerMismatchError(f"{operation_id} answered {status}: {found}")
+            raise ResponseMismatchError(f"{operation_id} answered {status}: {found}")
         self._report(operation_id, status, found)
 
     def _reasons(self, operation_id: str, status: int, data: Any) -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from spec import answers
-from spec.answers import AnswerMismatchError, Answers
+from spec import responses
+from spec.responses import ResponseMismatchError, ResponseValidators
 
 CAT = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
 ERROR = {"type": "object", "required": ["code"]}
@@ -33,8 +33,8 @@ class Clock:
         return self.now
 
 
-def made(*, strict: bool, clock: Clock | None = None) -> Answers:
-    checked = Answers(strict=strict, clock=clock or Clock())
+def made(*, strict: bool, clock: Clock | None = None) -> ResponseValidators:
+    checked = ResponseValidators(strict=strict, clock=clock or Clock())
     checked.add(OPERATION)
     return checked
 
@@ -60,7 +60,7 @@ def test_what_the_contract_allows_passes(status: int, data: Any) -> None:
     ],
 )
 def test_anything_else_fails_a_strict_server(status: int, data: Any) -> None:
-    with pytest.raises(AnswerMismatchError, match="catsGet"):
+    with pytest.raises(ResponseMismatchError, match="catsGet"):
         made(strict=True).require("catsGet", status, data)
 
 
@@ -69,8 +69,8 @@ def test_a_lenient_server_counts_all_and_logs_one_a_minute(
 ) -> None:
     clock = Clock()
     checked = made(strict=False, clock=clock)
-    before = answers.mismatches["catsGet"]
-    with caplog.at_level(logging.ERROR, logger="spec.answers"):
+    before = responses.mismatches["catsGet"]
+    with caplog.at_level(logging.ERROR, logger="spec.responses"):
         for _ in range(5):
             checked.require("catsGet", 200, {"name": 1})
         assert len(caplog.records) == 1
@@ -79,11 +79,11 @@ def test_a_lenient_server_counts_all_and_logs_one_a_minute(
         clock.now = 61
         checked.require("catsGet", 200, {"name": 1})
         assert len(caplog.records) == 3
-    assert answers.mismatches["catsGet"] == before + 7
+    assert responses.mismatches["catsGet"] == before + 7
 
 
 def test_a_report_names_the_field_and_never_the_value(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR, logger="spec.answers"):
+    with caplog.at_level(logging.ERROR, logger="spec.responses"):
         made(strict=False).require("catsGet", 200, {"name": ["secret-of-a-customer"]})
     assert caplog.records[0].__dict__["reasons"] == {"name": "must be of type string"}
     assert "secret-of-a-customer" not in str(caplog.records[0].__dict__)

@@ -1,4 +1,4 @@
-"""Fewer journeys to the database, and the same transactions."""
+"""Fewer round trips to the database, and the same transactions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.exc import IntegrityError, InternalError
 
 from db import Statement, reading, savepoint, transaction
-from db.joining import JoiningConnection
+from db.batching import BatchingConnection
 from db.models import User
 from errors import ApiError
 from tests.factories import make_user
@@ -34,10 +34,10 @@ def name_of(user_id: Any) -> Any:
 
 
 @pytest.fixture
-def driver(database: str) -> Iterator[JoiningConnection]:
+def driver(database: str) -> Iterator[BatchingConnection]:
     """A connection of the driver alone, with a table of its own."""
     connection = psycopg2.connect(
-        database.replace("+psycopg2", ""), connection_factory=JoiningConnection
+        database.replace("+psycopg2", ""), connection_factory=BatchingConnection
     )
     connection.cursor().execute("CREATE TEMP TABLE notes (text text UNIQUE)")
     connection.commit()
@@ -45,7 +45,7 @@ def driver(database: str) -> Iterator[JoiningConnection]:
     connection.close()
 
 
-def notes(driver: JoiningConnection) -> list[str]:
+def notes(driver: BatchingConnection) -> list[str]:
     """What is there; asked in a transaction of its own."""
     cursor = driver.cursor()
     cursor.execute("SELECT text FROM notes ORDER BY text")
@@ -54,11 +54,11 @@ def notes(driver: JoiningConnection) -> list[str]:
     return found
 
 
-def is_idle(driver: JoiningConnection) -> bool:
+def is_idle(driver: BatchingConnection) -> bool:
     return driver.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE
 
 
-def test_the_first_statement_opens_a_transaction(driver: JoiningConnection) -> None:
+def test_the_first_statement_opens_a_transaction(driver: BatchingConnection) -> None:
     cursor = driver.cursor()
     cursor.execute("INSERT INTO notes VALUES (%s) RETURNING text", ("a; b %",))
     assert cursor.fetchone() == ("a; b %",)
@@ -68,47 +68,47 @@ def test_the_first_statement_opens_a_transaction(driver: JoiningConnection) -> N
     assert notes(driver) == []
 
 
-def test_commit_keeps_and_ends_it(driver: JoiningConnection) -> None:
+def test_commit_keeps_and_ends_it(driver: BatchingConnection) -> None:
     driver.cursor().execute("INSERT INTO notes VALUES ('a')")
     driver.commit()
     assert is_idle(driver)
     assert notes(driver) == ["a"]
 
 
-def test_what_waits_goes_before_the_next_statement(driver: JoiningConnection) -> None:
+def test_what_waits_goes_before_the_next_statement(driver: BatchingConnection) -> None:
     cursor = driver.cursor()
-    driver.later(b"INSERT INTO notes VALUES ('first')")
+    driver.defer(b"INSERT INTO notes VALUES ('first')")
     cursor.execute("SELECT text FROM notes")
     assert cursor.fetchall() == [("first",)]
     driver.rollback()
     assert notes(driver) == []
 
 
-def test_what_waits_goes_with_commit(driver: JoiningConnection) -> None:
-    driver.later(b"INSERT INTO notes VALUES ('a')")
-    driver.later(b"INSERT INTO notes VALUES ('b')")
+def test_what_waits_goes_with_commit(driver: BatchingConnection) -> None:
+    driver.defer(b"INSERT INTO notes VALUES ('a')")
+    driver.defer(b"INSERT INTO notes VALUES ('b')")
     driver.commit()
     assert notes(driver) == ["a", "b"]
 
 
-def test_what_waits_is_forgotten_by_rollback(driver: JoiningConnection) -> None:
-    driver.later(b"INSERT INTO notes VALUES ('a')")
+def test_what_waits_is_forgotten_by_rollback(driver: BatchingConnection) -> None:
+    driver.defer(b"INSERT INTO notes VALUES ('a')")
     driver.rollback()
     driver.commit()
     assert notes(driver) == []
 
 
-def test_an_error_among_what_waits_undoes_all_of_it(driver: JoiningConnection) -> None:
+def test_an_error_among_what_waits_undoes_all_of_it(driver: BatchingConnection) -> None:
     driver.cursor().execute("INSERT INTO notes VALUES ('a')")
-    driver.later(b"INSERT INTO notes VALUES ('b')")
-    driver.later(b"INSERT INTO notes VALUES ('a')")
+    driver.defer(b"INSERT INTO notes VALUES ('b')")
+    driver.defer(b"INSERT INTO notes VALUES ('a')")
     with pytest.raises(psycopg2.errors.UniqueViolation):
         driver.commit()
     driver.rollback()
     assert notes(driver) == []
 
 
-def test_commit_of_a_failed_transaction_does_not_pass_for_one(driver: JoiningConnection) -> None:
+def test_commit_of_a_failed_transaction_does_not_pass_for_one(driver: BatchingConnection) -> None:
     driver.cursor().execute("INSERT INTO notes VALUES ('a')")
     with pytest.raises(psycopg2.errors.UniqueViolation):
         driver.cursor().execute("INSERT INTO notes VALUES ('a')")
@@ -127,33 +127,33 @@ def test_an_error_that_is_swallowed_does_not_end_in_a_lost_answer(database: str)
     assert name_of(user.id) == "before"
 
 
-def test_nothing_is_sent_for_nothing(driver: JoiningConnection) -> None:
+def test_nothing_is_sent_for_nothing(driver: BatchingConnection) -> None:
     driver.commit()
     driver.rollback()
     assert is_idle(driver)
 
 
-def test_many_rows_are_one_transaction(driver: JoiningConnection) -> None:
+def test_many_rows_are_one_transaction(driver: BatchingConnection) -> None:
     with pytest.raises(psycopg2.errors.UniqueViolation):
         driver.cursor().executemany("INSERT INTO notes VALUES (%s)", [("a",), ("b",), ("a",)])
     driver.rollback()
     assert notes(driver) == []
 
 
-def test_reading_opens_none(driver: JoiningConnection) -> None:
+def test_reading_opens_none(driver: BatchingConnection) -> None:
     driver.reading = True
     driver.cursor().execute("SELECT 1")
     assert is_idle(driver)
 
 
-def test_a_connection_that_is_gone_says_so(driver: JoiningConnection) -> None:
+def test_a_connection_that_is_gone_says_so(driver: BatchingConnection) -> None:
     other = driver.cursor()
     other.execute("SELECT pg_backend_pid()")
     (process,) = other.fetchone() or (0,)
     driver.rollback()
     with transaction() as session:
         session.execute(text("SELECT pg_terminate_backend(:process, 1000)"), {"process": process})
-    driver.later(b"INSERT INTO notes VALUES ('a')")
+    driver.defer(b"INSERT INTO notes VALUES ('a')")
     with pytest.raises(psycopg2.OperationalError):
         driver.commit()
     assert driver.closed
@@ -162,7 +162,7 @@ def test_a_connection_that_is_gone_says_so(driver: JoiningConnection) -> None:
 def test_a_deferred_write_is_seen_by_what_follows(database: str) -> None:
     user = make_user()
     with transaction() as session:
-        _RENAMED.later(session, user_id=user.id, new_name="seen")
+        _RENAMED.defer(session, user_id=user.id, new_name="seen")
         assert _NAME.scalar(session, user_id=user.id) == "seen"
         assert session.scalar(select(User.username).where(User.id == user.id)) == "seen"
     assert name_of(user.id) == "seen"
@@ -171,7 +171,7 @@ def test_a_deferred_write_is_seen_by_what_follows(database: str) -> None:
 def test_a_deferred_write_alone_is_kept(database: str) -> None:
     user = make_user()
     with transaction() as session:
-        _RENAMED.later(session, user_id=user.id, new_name="alone")
+        _RENAMED.defer(session, user_id=user.id, new_name="alone")
     assert name_of(user.id) == "alone"
 
 
@@ -179,17 +179,17 @@ def test_a_deferred_write_that_breaks_a_rule_undoes_its_transaction(database: st
     user, other = make_user(username="before"), make_user()
     with pytest.raises(IntegrityError), transaction() as session:
         _RENAMED.run(session, user_id=user.id, new_name="after")
-        _CODE.later(session, user_id=user.id, new_code=other.ref_code)
+        _CODE.defer(session, user_id=user.id, new_code=other.ref_code)
     assert name_of(user.id) == "before"
     with transaction() as session:  # and its connection serves the next
-        _RENAMED.later(session, user_id=user.id, new_name="later")
+        _RENAMED.defer(session, user_id=user.id, new_name="later")
     assert name_of(user.id) == "later"
 
 
 def test_a_refusal_inside_of_a_savepoint_undoes_only_its_block(database: str) -> None:
     user, inside = make_user(), User(telegram_id=uuid4().hex, ref_code=uuid4().hex[:8])
     with transaction() as session:
-        _RENAMED.later(session, user_id=user.id, new_name="outside")
+        _RENAMED.defer(session, user_id=user.id, new_name="outside")
         with pytest.raises(ApiError), savepoint(session):
             session.add(inside)
             _RENAMED.run(session, user_id=user.id, new_name="inside")
@@ -202,7 +202,7 @@ def test_a_refusal_inside_of_a_savepoint_undoes_only_its_block(database: str) ->
 def test_what_a_savepoint_s_block_wrote_is_kept(database: str) -> None:
     user = make_user()
     with transaction() as session, savepoint(session):
-        _RENAMED.later(session, user_id=user.id, new_name="kept")
+        _RENAMED.defer(session, user_id=user.id, new_name="kept")
     assert name_of(user.id) == "kept"
 
 

@@ -111,10 +111,14 @@ def by_user(scope: Scope) -> str | None:
         return None
     arguments = scope["extensions"]["connexion_context"][ARGUMENTS]
     body = arguments.get("body") or {}
-    user_id = arguments.get("user_id") or body.get("userId")
-    if user_id is not None:
-        return f"user {user_id.lower()}"
-    return f"telegram {body['telegramId']}" if "telegramId" in body else None
+    # Fields that an operation does not declare are ignored, so they may be anything.
+    for kind, name in (
+        ("user", arguments.get("user_id") or body.get("userId")),
+        ("telegram", body.get("telegramId")),
+    ):
+        if isinstance(name, str):
+            return f"{kind} {name.lower()}"
+    return None
 
 
 def per_minute(requests: int) -> RateLimitItem:
