@@ -21,8 +21,7 @@ from handlers.files import files_app
 from handlers.rate_limits import RateLimit
 from handlers.security import ApiKeyCheck
 from providers import instances
-from providers.storage import StorageUnavailable
-from providers.storage.disk import DiskStorage
+from providers.storage.disk import STORAGE_PATH, DiskStorage
 from services import media
 from settings import PROBE_THREADS, QUICK_THREADS, WEBHOOK_THREADS, Settings
 from spec import CONTRACT, functions
@@ -35,7 +34,7 @@ from spec.lanes import Lane, NoLane
 from spec.operations import JSON, MULTIPART, Operation, operations_of
 from spec.parameters import Parameters
 from spec.responses import ResponseValidators
-from spec.routing import ContractRouting, PrefixAlias
+from spec.routing import ApiPrefix, ContractRouting
 from spec.validation import ContractValidation
 
 # Operations of these tags ask somebody outside, who may hang: they must not hold up the others.
@@ -46,7 +45,6 @@ WEBHOOKS_TAG = "Webhooks"
 PROBES_TAG = "Ops"
 # A server whose threads all wait is alive, and must be able to say so.
 LIVE = "healthLive"
-STORAGE_PREFIX = "/storage"
 
 
 def create_app(
@@ -73,7 +71,7 @@ def create_app(
             ),
         },
     )
-    problems.register(app, responses, known={StorageUnavailable: "storage_unavailable"})
+    problems.register(app, responses)
     app.serve(CONTRACT)
     return app
 
@@ -109,7 +107,7 @@ def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]
     return [
         Envelope,
         ExceptionMiddleware,
-        partial(PrefixAlias, roots=["/api/v1/", *(f"{prefix}/" for prefix in mounts)]),
+        partial(ApiPrefix, roots=["/api/v1/", *(f"{prefix}/" for prefix in mounts)]),
         partial(Documents, contract=CONTRACT, mounts=mounts),
         ContractRouting,
         SecurityMiddleware,
@@ -132,4 +130,4 @@ def _mounts(settings: Settings) -> dict[str, ASGIApp]:
     """Files kept on this machine are served by it; a bucket serves its own."""
     if settings.s3_bucket:
         return {}
-    return {STORAGE_PREFIX: files_app(cast(DiskStorage, instances.storage()))}
+    return {STORAGE_PATH: files_app(cast(DiskStorage, instances.storage()))}

@@ -18,7 +18,6 @@ from db import transaction
 from db.types import now
 from errors import ApiError
 from providers import instances
-from providers.storage import StorageUnavailable
 from services import data, draws, idempotency, jobs, queue
 
 log = logging.getLogger("worker")
@@ -46,7 +45,7 @@ class Duty:
         try:
             if done := self.work():
                 log.info("duty %s: %d", self.name, done)
-        except (ApiError, StorageUnavailable):  # away, which the worker waits out
+        except ApiError:  # away, which the worker waits out
             raise
         except Exception:
             log.exception("duty %s met an error of ours", self.name)

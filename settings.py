@@ -152,7 +152,6 @@ class Settings:
         False, "refuse jobs and payments of users without consent to personal data processing"
     )
 
-    engine: str = _setting("embedded", "engine of new generation models")
     engine_timeout_seconds: int = _setting(120, "wall time limit of one generation")
     engine_memory_mb: int = _setting(1024, "memory limit of one generation, MiB")
     job_max_attempts: int = _setting(3, "tries of one job before it fails and is refunded")

@@ -14,7 +14,6 @@ PROVIDERS = ("yookassa", "stripe", "telegram")
 CHOICES = {
     "environment": ("development", "test", "production"),
     "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
-    "engine": ("embedded",),
     "default_provider": PROVIDERS,
     "telegram_currency": ("XTR", "RUB"),
 }

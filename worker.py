@@ -28,7 +28,7 @@ from db.types import now
 from duties import DUTIES, WORK_PREFIX, Duty
 from errors import ApiError
 from providers import instances
-from providers.engine import CODES, EngineError, Result
+from providers.engine import EngineError, Result
 from providers.fetch import FetchFailed, FetchRefused, fetch
 from providers.storage import ObjectMissing, StorageUnavailable
 from services import data, media, queue
@@ -65,7 +65,7 @@ class Worker:
                     self._run_due_duties()
                     if not self.run_once():
                         notices.wait(POLL_SECONDS, self._stopping)
-                except (ApiError, StorageUnavailable) as error:
+                except ApiError as error:
                     log.warning("database or storage is away: %s", error)
                     self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
         log.info("worker stopped", extra={"worker": self.name})
@@ -106,8 +106,8 @@ class Worker:
             raise
         except Exception:
             log.exception("a job met an error of ours", extra={"job_id": str(claim.job_id)})
-            message, retryable = CODES["engine_crashed"]
-            return _fail(claim, "engine_crashed", message, retryable=retryable)
+            crash = EngineError("engine_crashed")
+            return _fail(claim, crash.code, crash.message, retryable=crash.retryable)
 
     def _attempt(self, claim: Claim) -> str:
         with Lease(claim) as lease, TemporaryDirectory(prefix=WORK_PREFIX) as folder:

@@ -1,4 +1,4 @@
-"""Tables, connections and migrations. Entry points need only these three blocks."""
+"""Tables, connections and migrations. Entry points need only these four blocks."""
 
 from db.session import reading, savepoint, snapshot, transaction
 from db.statements import Reader, Record, Statement

@@ -38,7 +38,6 @@ MAX_PARTS = 8
 POLICY_SECONDS = 30  # until a policy of ours has arrived; then as long as other forms have
 CHUNK_BYTES = 256 * 1024
 CACHE = "private, max-age=300"  # short: a deleted photo shall not live on in browsers
-RETRY_SECONDS = 5
 
 # One range; several at once are answered with the whole file, as RFC 9110, section 14.2, allows.
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
@@ -52,7 +51,7 @@ _REFUSALS: dict[type[Exception], str] = {
 def files_app(storage: DiskStorage) -> ASGIApp:
     """`POST /upload` and `GET /objects/{token}`, where the links of `storage` lead."""
     files = _Files(storage)
-    kinds = (ApiError, HTTPException, StorageUnavailable, *_REFUSALS)
+    kinds = (ApiError, HTTPException, *_REFUSALS)
     app = Starlette(
         routes=[
             Route("/upload", files.upload, methods=["POST"]),
@@ -233,11 +232,7 @@ def _mendable(error: FormError | FormTooLarge | LinkInvalid) -> ApiError:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    if isinstance(error, StorageUnavailable):
-        refusal = ApiError("storage_unavailable", retry_after=RETRY_SECONDS)
-        refusal.__cause__ = error
-    else:
-        refusal = problems.as_api_error(error, _REFUSALS)
+    refusal = problems.as_api_error(error, _REFUSALS)
     problems.report(error, refusal)
     if EXCHANGE in request.scope:
         request.scope[EXCHANGE].code = refusal.code

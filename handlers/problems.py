@@ -12,7 +12,7 @@ from connexion.exceptions import ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from starlette.exceptions import HTTPException
 
-from errors import CODES, ApiError
+from errors import ApiError
 from logs import EXCHANGE
 from spec.application import ContractApp
 from spec.responses import ResponseMismatchError, ResponseValidators
@@ -37,31 +37,24 @@ _BY_STATUS = {
 }
 
 
-def register(
-    app: ContractApp,
-    responses: ResponseValidators,
-    *,
-    known: Mapping[type[Exception], str] | None = None,
-) -> None:
-    """Make `app` answer every exception as an Error.
-
-    known: exceptions of other layers -> the code that says it to the caller, such as a database
-    that cannot be reached -> `service_unavailable`; sent with Retry-After when the status is 503.
-    """
-    known = dict(known or {})
-    answer = _responder(responses, known)
+def register(app: ContractApp, responses: ResponseValidators) -> None:
+    """Make `app` answer every exception as an Error."""
+    answer = _responder(responses)
     # connexion has a handler of its own for ProblemException, hence it is named beside its parent.
-    for kind in (ApiError, HTTPException, ProblemException, Exception, *known):
+    for kind in (ApiError, HTTPException, ProblemException, Exception):
         app.add_error_handler(kind, answer)
 
 
 def as_api_error(error: Exception, known: Mapping[type[Exception], str] | None = None) -> ApiError:
-    """The refusal that stands for `error`; `internal_error` for what nobody expected."""
+    """The refusal that stands for `error`; `internal_error` for what nobody expected.
+
+    known: exceptions that are no ApiError -> the code that says it to the caller.
+    """
     if isinstance(error, ApiError):
         return error
     for kind, code in (known or {}).items():
         if isinstance(error, kind):
-            return ApiError(code, retry_after=1 if CODES[code][0] == 503 else None)
+            return ApiError(code)
     if isinstance(error, HTTPException):
         fallback = "bad_request" if error.status_code < 500 else "internal_error"
         code = _BY_STATUS.get(error.status_code, fallback)
@@ -91,11 +84,9 @@ def _is_news(code: str) -> bool:
     return True
 
 
-def _responder(
-    responses: ResponseValidators, known: Mapping[type[Exception], str]
-) -> Callable[..., Any]:
+def _responder(responses: ResponseValidators) -> Callable[..., Any]:
     async def answer(request: ConnexionRequest, error: Exception) -> ConnexionResponse:
-        refusal = as_api_error(error, known)
+        refusal = as_api_error(error)
         report(error, refusal)
         exchange = request.scope[EXCHANGE]
         if exchange.operation is not None:

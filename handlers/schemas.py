@@ -71,7 +71,6 @@ _CONVERSIONS: dict[type[fields.Field[Any]], Callable[[Any], Any] | None] = {
     Amount: number,
     Moment: moment,
     fields.Boolean: bool,
-    fields.Constant: None,
     fields.Function: None,
     fields.Integer: int,
     fields.Raw: None,
@@ -81,8 +80,6 @@ _CONVERSIONS: dict[type[fields.Field[Any]], Callable[[Any], Any] | None] = {
 
 
 def _reader(name: str, described: fields.Field[Any]) -> Callable[[Any], Any]:
-    if isinstance(described, fields.Constant):
-        return lambda _: described.constant
     if isinstance(described, fields.Function) and described.serialize_func is not None:
         return cast(Callable[[Any], Any], described.serialize_func)
     return attrgetter(described.attribute or name)
@@ -130,11 +127,6 @@ class Data(Component):
     public_s3_url = fields.Function(lambda row: _link(row.storage_key, row.content_type))
     expired_in = fields.Function(lambda row: settings.load().link_ttl_seconds)
     created_at = Moment()
-
-    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        super().on_bind_field(field_name, field_obj)
-        if field_name == "public_s3_url":
-            field_obj.data_key = "publicS3Url"
 
 
 class Transaction(Component):

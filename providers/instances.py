@@ -15,7 +15,7 @@ from providers.payments.stripe import StripeGateway
 from providers.payments.telegram import TelegramGateway
 from providers.payments.yookassa import YooKassaGateway
 from providers.storage import Storage
-from providers.storage.disk import DiskStorage
+from providers.storage.disk import STORAGE_PATH, DiskStorage
 from providers.storage.s3 import S3Storage
 from providers.telegram import TelegramBot
 from settings import Settings
@@ -35,7 +35,7 @@ def storage() -> Storage:
             access_key_id=current.aws_access_key_id,
             secret_access_key=current.aws_secret_access_key,
         )
-    return DiskStorage(current.state_dir / "files", base_url=f"{current.server_url}/storage")
+    return DiskStorage(current.state_dir / "files", base_url=f"{current.server_url}{STORAGE_PATH}")
 
 
 @cache

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-import settings
 from db.models import GenerationModel, Tariff
 
 # Prices in tokens and rubles.
@@ -43,10 +42,12 @@ TARIFFS: list[dict[str, Any]] = [
 ]
 
 
+ENGINE = "embedded"  # of new models; others are built in providers/instances.py
+
+
 def seed(session: Session) -> int:
     """Add what is missing by name, change nothing that is there; returns how many were added."""
-    engine = settings.load().engine
-    models = [{**model, "engine": engine, "active": True, "is_default": True} for model in MODELS]
+    models = [{**model, "engine": ENGINE, "active": True, "is_default": True} for model in MODELS]
     tariffs = [{**tariff, "position": place} for place, tariff in enumerate(TARIFFS, start=1)]
     added = 0
     for table, rows in ((GenerationModel, models), (Tariff, tariffs)):

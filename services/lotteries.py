@@ -144,7 +144,7 @@ def entry_of(reader: Reader, user_id: UUID, *, now: datetime) -> Record:
 
     ApiError `user_not_found`, `no_current_lottery`, `entry_not_found`.
     """
-    users.balance(reader, user_id)
+    users.require(reader, user_id)
     lottery = current(reader, now=now)
     entry = _ENTRY.one_or_none(reader, lottery_id=lottery.id, user_id=user_id)
     if entry is None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Select, bindparam, exists, select
+from sqlalchemy import BigInteger, Integer, Select, bindparam
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db import Reader, Record, Statement
-from db.models import User
 from errors import ApiError
+from services import users
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,13 @@ class Listing:
     """
 
     def __init__(self, query: Select[Any], number: InstrumentedAttribute[int]) -> None:
-        # As the indexes by owner have it, and the one by number alone has not: for an owner of many
-        # rows the planner would else walk through those of everybody to find the newest of his.
+        # NULLS LAST matches the (owner, number) indexes but not the unique index on number, by
+        # which the planner may otherwise scan everybody's rows for the newest of one owner.
         newest = number.desc().nulls_last()
         ordered = query.order_by(newest).limit(bindparam("rows", type_=Integer))
         self._number = number.key
-        self._first = Statement(ordered)
-        self._later = Statement(ordered.where(number < bindparam("before", type_=BigInteger)))
+        self._first_page = Statement(ordered)
+        self._next_page = Statement(ordered.where(number < bindparam("before", type_=BigInteger)))
 
     def page(self, reader: Reader, *, limit: int, cursor: str | None, **parameters: Any) -> Page:
         """One page. ApiError `bad_request` for a cursor that is not ours.
@@ -46,11 +45,11 @@ class Listing:
         """
         parameters["rows"] = limit + 1
         if cursor is None:
-            rows = self._first.all(reader, **parameters)
+            rows = self._first_page.all(reader, **parameters)
         else:
-            rows = self._later.all(reader, before=decoded(cursor), **parameters)
+            rows = self._next_page.all(reader, before=decoded(cursor), **parameters)
         if not rows and "owner_id" in parameters:
-            _require_user(reader, parameters["owner_id"])
+            users.require(reader, parameters["owner_id"])
         more = len(rows) > limit
         shown = list(rows[:limit])
         return Page(shown, encoded(getattr(shown[-1], self._number)) if more else None)
@@ -70,11 +69,3 @@ def decoded(cursor: str) -> int:
     if not 0 < number < 2**63:
         raise ApiError("bad_request", details={"cursor": "is not a cursor of this list"})
     return number
-
-
-def _require_user(reader: Reader, user_id: UUID) -> None:
-    if not _IS_USER.scalar(reader, user_id=user_id):
-        raise ApiError("user_not_found")
-
-
-_IS_USER = Statement(select(exists().where(User.id == bindparam("user_id"))))

@@ -39,7 +39,7 @@ def link(user: Record) -> str:
 
 def stats(reader: Reader, user_id: UUID) -> Stats:
     """What the user's invitations came to. ApiError `user_not_found`."""
-    users.balance(reader, user_id)
+    users.require(reader, user_id)
     invited, paid = _COUNTS.one(reader, user_id=user_id)
     earned = _EARNED.scalar(reader, user_id=user_id)
     return Stats(invited, paid, max(Decimal(earned or 0), Decimal(0)))

@@ -20,7 +20,7 @@ from services import funding, referrals, users
 REF_CODE_BYTES = 6
 
 
-def log_in(
+def find_unchanged(
     reader: Reader, telegram_id: str, *, username: str | None, anon_user_id: str | None
 ) -> Record | None:
     """The user of this telegramId, when the visit brings nothing new that must be stored."""

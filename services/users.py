@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
@@ -21,6 +21,12 @@ def get(reader: Reader, user_id: UUID) -> Record:
     if user is None:
         raise ApiError("user_not_found")
     return user
+
+
+def require(reader: Reader, user_id: UUID) -> None:
+    """ApiError `user_not_found` when there is no such user."""
+    if not _EXISTS.scalar(reader, user_id=user_id):
+        raise ApiError("user_not_found")
 
 
 def balance(reader: Reader, user_id: UUID) -> Decimal:
@@ -74,6 +80,7 @@ def change(session: Session, user_id: UUID, **values: object) -> Record | None:
 
 
 _BY_ID = Statement(select(*User.columns()).where(User.id == bindparam("user_id")))
+_EXISTS = Statement(select(exists().where(User.id == bindparam("user_id"))))
 _BALANCE = Statement(select(User.balance_tokens).where(User.id == bindparam("user_id")))
 _BY_TELEGRAM_ID = Statement(
     select(*User.columns()).where(User.telegram_id == bindparam("telegram_id"))

@@ -123,22 +123,23 @@ class ContractRouting(RoutingMiddleware):
         await self.app(scope, receive, send)
 
 
-class PrefixAlias:
-    """Serves `/api/api/v1/...` as `/api/v1/...`.
+class ApiPrefix:
+    """Cuts off a leading `/api` that stands before one of `roots`.
 
-    The contract says both `servers: .../api` and paths `/api/v1/...`: a literal client calls the
-    first, a sensible one the second. `roots` are the beginnings of paths that have the alias.
+    Links to stored files begin with SERVER_URL, which ends in `/api`, and so arrive below
+    `/api/storage`. And the contract says both `servers: .../api` and paths `/api/v1/...`: a literal
+    client calls `/api/api/v1/...`.
     """
 
     PREFIX = "/api"
 
     def __init__(self, app: ASGIApp, *, roots: Iterable[str]) -> None:
         self._app = app
-        self._doubled = tuple(self.PREFIX + root for root in roots)
+        self._prefixed = tuple(self.PREFIX + root for root in roots)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call on, with the first `/api` cut off where it is doubled."""
-        if scope["type"] == "http" and scope["path"].startswith(self._doubled):
+        """Call on, without the prefix where there is one."""
+        if scope["type"] == "http" and scope["path"].startswith(self._prefixed):
             raw = scope.get("raw_path") or b""
             scope = {
                 **scope,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 # code: (what the bot shows the customer, whether the same photo may work on another try)
-CODES: dict[str, tuple[str, bool]] = {
+ENGINE_CODES: dict[str, tuple[str, bool]] = {
     "not_an_image": (
         "Этот файл не похож на фотографию. Пришлите снимок в формате JPEG, PNG, WebP или HEIC.",
         False,
@@ -53,13 +53,13 @@ CODES: dict[str, tuple[str, bool]] = {
 class EngineError(Exception):
     """A job that ended without a result.
 
-    code: one of CODES; message: a sentence for the customer; retryable: whether another try may
-    succeed; detail: for the log only, may hold the engine's own words.
+    code: one of ENGINE_CODES; message: a sentence for the customer; retryable: whether another try
+    may succeed; detail: for the log only, may hold the engine's own words.
     """
 
     def __init__(self, code: str, detail: str = "") -> None:
         self.code = code
-        self.message, self.retryable = CODES[code]
+        self.message, self.retryable = ENGINE_CODES[code]
         self.detail = detail
         super().__init__(f"{code}: {detail or self.message}")
 

@@ -10,9 +10,23 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from errors import ApiError
 
-class StorageUnavailable(Exception):
-    """The store does not answer, is full or refuses us: temporary for the caller, 503."""
+RETRY_AFTER = 5  # seconds
+
+
+class StorageUnavailable(ApiError):
+    """The store does not answer, is full or refuses us: temporary for the caller, 503.
+
+    description: for the log, never for callers.
+    """
+
+    def __init__(self, description: str) -> None:
+        super().__init__("storage_unavailable", retry_after=RETRY_AFTER)
+        self.description = description
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.description}"
 
 
 class ObjectMissing(Exception):

@@ -27,6 +27,7 @@ from typing import Any, BinaryIO, cast
 from providers.storage import ObjectMissing, StorageUnavailable, StoredObject, UploadForm
 from providers.storage.links import DownloadPermit, LinkInvalid, Links, UploadPolicy
 
+STORAGE_PATH = "/storage"  # where links lead, below the server's own URL
 TYPE_BYTES = 128
 # The database may live on the same disk, and must be able to write: this is left free for it.
 RESERVE_BYTES = 64 * 1024 * 1024

@@ -133,7 +133,6 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("WELCOME_BONUS_TOKENS", "0.125"),
         ("LINK_TTL_SECONDS", "483841"),
         ("PRESIGN_TTL_SECONDS", "86401"),
-        ("ENGINE", "replicate"),
         ("TOKEN_PRICE_RUB", "NaN"),
         ("WELCOME_BONUS_TOKENS", "1e30"),
         ("IDEMPOTENCY_TTL_HOURS", "99999999999"),

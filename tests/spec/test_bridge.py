@@ -10,13 +10,13 @@ import orjson
 from connexion.middleware.abstract import ROUTING_CONTEXT
 
 from spec.bodies import RAW
-from spec.bridge import Answer, Bridge
+from spec.bridge import Bridge, Response
 from spec.lanes import Lane
 
 APP = flask.Flask(__name__)
 
 
-def _seen(_: Any) -> Answer:
+def _seen(_: Any) -> Response:
     asked = flask.request
     flask.g.calls = flask.g.get("calls", 0) + 1
     seen = {
@@ -32,7 +32,7 @@ def _seen(_: Any) -> Answer:
         "rule": asked.url_rule,
         "same": flask.request.environ is asked.environ,
     }
-    return Answer(200, [], orjson.dumps(seen))
+    return Response(200, [], orjson.dumps(seen))
 
 
 def _scope(path: str, key: str) -> dict[str, Any]:

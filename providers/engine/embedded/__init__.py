@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import imageio_ffmpeg
 
-from providers.engine import CODES, EngineError, Result
+from providers.engine import ENGINE_CODES, EngineError, Result
 from providers.engine.embedded.process import ChildProcess
 
 VERSION = "1.0"
@@ -105,7 +105,7 @@ class EmbeddedEngine:
 
 
 def _refusal(error: dict[str, str], *, last_words: str) -> EngineError:
-    code = error["code"] if error["code"] in CODES else "engine_crashed"
+    code = error["code"] if error["code"] in ENGINE_CODES else "engine_crashed"
     detail = error["detail"] if code != "engine_crashed" else f"{error['detail']}; {last_words}"
     return EngineError(code, detail)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from providers.engine import CODES, EngineError
+from providers.engine import ENGINE_CODES, EngineError
 from providers.engine.embedded import EmbeddedEngine
 
 ROOT = Path(__file__).parents[3]
@@ -42,7 +42,7 @@ def failure(engine: EmbeddedEngine, photo: Path, workdir: Path, **options) -> En
             progress=options.pop("progress", lambda percent: None),
             **options,
         )
-    assert failed.value.message == CODES[failed.value.code][0]
+    assert failed.value.message == ENGINE_CODES[failed.value.code][0]
     return failed.value
 
 

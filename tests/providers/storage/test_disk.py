@@ -261,7 +261,7 @@ def test_a_write_that_does_not_fit_leaves_the_old_object_and_nothing_else(
 ) -> None:
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path), str(limit)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
-    assert run.stdout.startswith("b'old' File too large"), run.stderr
+    assert run.stdout.startswith("b'old' storage_unavailable: File too large"), run.stderr
     assert files_in(tmp_path / "incoming") == []
     assert len(files_in(tmp_path / "objects")) == 1
 
