@@ -1,6 +1,6 @@
 """Everything on one machine: `python local.py run` starts database, worker and server.
 
-The demo and the tests of whole processes use Stack.
+Stack is also used by the demo and by tests of whole processes.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ CLI_SECONDS = 120.0
 POLL_SECONDS = 0.1
 STOPPED = "stopped before it was ready"
 
-# In the order of starting; they stop in the opposite one, so that nobody takes orders any more
-# when the worker leaves.
+# In start order; they stop in reverse, so that no orders are accepted any more when the worker
+# stops.
 PROGRAMS = (
     Program("worker", ("worker.py",), stop_seconds=25),
     Program("server", ("-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"), 35),
@@ -44,17 +44,17 @@ PROGRAMS = (
 
 
 class StackError(RuntimeError):
-    """The stack cannot start or has lost a part; the message says which and why."""
+    """The stack cannot start or has lost a part; the message says which part and why."""
 
 
 class Stack:
-    """Database, migrations, seeds, sandbox, worker and server, with one life.
+    """Database, migrations, seeds, sandbox, worker and server, started and stopped together.
 
-    state_dir: instead of STATE_DIR. changes: fields of Settings that win over the environment;
+    state_dir: instead of STATE_DIR. changes: fields of Settings that override the environment;
     port 0 chooses a free one. postgres_config: lines of postgresql.conf for the embedded server.
-    programs: what runs beside database and sandbox, in the order of starting.
+    programs: what runs beside database and sandbox, in start order.
     start() must be called by a thread that lives as long as the stack: on Linux the parts stop
-    when it ends, however it ends.
+    when that thread ends, however it ends.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Stack:
     ) -> None:
         if state_dir is not None:
             changes["state_dir"] = state_dir
-        self.playground = Playground(_completed(replace(environment.load(), **changes)))
+        self.playground = Playground(_complete(replace(environment.load(), **changes)))
         self.settings = self.playground.settings
         self.postgres: EmbeddedPostgres | None = None
         if not self.settings.database_url:
@@ -76,7 +76,7 @@ class Stack:
         self.logs = self.settings.state_dir / "logs"
         self.children: list[Child] = []
         self._programs = programs
-        self._leaving = threading.Event()
+        self._stop_requested = threading.Event()
 
     def __enter__(self) -> Stack:
         self.start()
@@ -87,7 +87,7 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """The API as this machine reaches it; operations are under `{url}/v1`."""
+        """Base URL of the API on this machine; operations are under `{url}/v1`."""
         return _url(self.settings)
 
     @property
@@ -96,9 +96,9 @@ class Stack:
         return self.settings.server_api_key[0]
 
     def start(self) -> None:
-        """Return when the server is ready; StackError, with nothing left running, otherwise."""
+        """Return when the server is ready; otherwise StackError, with nothing left running."""
         try:
-            _refuse_taken_port(self.settings)
+            _check_port(self.settings)
             self.logs.mkdir(parents=True, exist_ok=True)
             if self.postgres is not None:
                 self.settings = replace(self.settings, database_url=self.postgres.start())
@@ -113,14 +113,14 @@ class Stack:
             raise
 
     def launch(self, program: Program) -> Child:
-        """Start a program as the newest part, which stop() will stop first."""
+        """Start a program as the newest part, the first one that stop() will stop."""
         environ = _environ(self.settings)
         child = Child(program, folder=ROOT, environ=environ, logs=self.logs)
         self.children.append(child)
         return child
 
     def stop(self) -> None:
-        """Stop server, worker and database, in this order, each in bounded time."""
+        """Stop server, worker and database, in that order, each in bounded time."""
         while self.children:
             child = self.children.pop()
             if not child.stop():
@@ -128,18 +128,18 @@ class Stack:
         if self.postgres is not None:
             self.postgres.stop()
 
-    def leave(self) -> None:
+    def request_stop(self) -> None:
         """Make start() fail or watch() return soon; for signal handlers and other threads."""
-        self._leaving.set()
+        self._stop_requested.set()
 
     def watch(self) -> None:
-        """Return after leave(); StackError when a part ends by itself."""
-        while not self._leaving.wait(POLL_SECONDS):
-            self._refuse_dead_parts()
+        """Wait for request_stop(); StackError when a part ends by itself."""
+        while not self._stop_requested.wait(POLL_SECONDS):
+            self._check_parts()
 
     def cli(self, *arguments: str) -> str:
-        """What an operator's command prints; StackError when it fails."""
-        if self._leaving.is_set():
+        """Run an operator's command; its output, or StackError when it fails."""
+        if self._stop_requested.is_set():
             raise StackError(STOPPED)
         outcome = subprocess.run(  # noqa: S603 our own program
             [sys.executable, "cli.py", *arguments],
@@ -159,10 +159,10 @@ class Stack:
         deadline = time.monotonic() + READY_SECONDS
         trouble = "no answer"
         with requests.Session() as session:
-            session.trust_env = False  # no proxy between us and ourselves
-            session.headers["Connection"] = "close"  # an idle one delays the server's stop
-            while time.monotonic() < deadline and not self._leaving.wait(POLL_SECONDS):
-                self._refuse_dead_parts()
+            session.trust_env = False  # no proxy for loopback
+            session.headers["Connection"] = "close"  # an idle connection delays the server's stop
+            while time.monotonic() < deadline and not self._stop_requested.wait(POLL_SECONDS):
+                self._check_parts()
                 try:
                     answer = session.get(f"{self.url}/v1/health/ready", timeout=5)
                 except requests.RequestException as error:
@@ -171,13 +171,13 @@ class Stack:
                 if answer.status_code == requests.codes.ok:
                     return
                 trouble = f"{answer.status_code} {answer.text}"
-        if self._leaving.is_set():
+        if self._stop_requested.is_set():
             raise StackError(STOPPED)
         raise StackError(
             f"server is not ready after {READY_SECONDS:.0f} s: {trouble}\nLogs are in {self.logs}"
         )
 
-    def _refuse_dead_parts(self) -> None:
+    def _check_parts(self) -> None:
         for child in self.children:
             if (code := child.exit_code()) is not None:
                 raise StackError(
@@ -197,10 +197,10 @@ def run() -> None:
     """Start database, worker and server, and keep them up until Ctrl-C or SIGTERM."""
     try:
         stack = Stack()
-        _on_signals(stack.leave)
+        _on_signals(stack.request_stop)
         click.echo("Starting PostgreSQL, worker and server ...")
         with stack:
-            _tell(stack)
+            _print_summary(stack)
             stack.watch()
             click.echo("Stopping server, worker and PostgreSQL ...")
         click.echo("Stopped.")
@@ -208,15 +208,15 @@ def run() -> None:
         raise click.ClickException(str(error)) from error
 
 
-def _on_signals(leave: Callable[[], None]) -> None:
+def _on_signals(request_stop: Callable[[], None]) -> None:
     def handle(signum: int, frame: FrameType | None) -> None:
-        leave()
+        request_stop()
 
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, handle)
 
 
-def _tell(stack: Stack) -> None:
+def _print_summary(stack: Stack) -> None:
     database = "DATABASE_URL" if stack.postgres is None else f"embedded, log {stack.postgres.log}"
     click.echo(f"""
   API        {stack.url}/v1
@@ -235,13 +235,13 @@ def _payments(playground: Playground) -> str:
     return f"{', '.join(playground.played)} played by a sandbox at {playground.url}"
 
 
-def _completed(settings: Settings) -> Settings:
-    """Settings with what a machine of one's own need not be told: key, port, public address."""
+def _complete(settings: Settings) -> Settings:
+    """Settings with the local defaults filled in: key, port, public address."""
     settings = replace(settings, state_dir=settings.state_dir.resolve())
     if not settings.port:
         settings = replace(settings, port=embedded.free_port())
     if not settings.server_api_key:
-        settings = replace(settings, server_api_key=(_saved_key(settings.state_dir),))
+        settings = replace(settings, server_api_key=(_load_key(settings.state_dir),))
     if settings.server_url == Settings.server_url:
         settings = replace(settings, server_url=_url(settings))
     return settings
@@ -253,8 +253,8 @@ def _url(settings: Settings) -> str:
     return f"http://{settings.address}/api"
 
 
-def _saved_key(folder: Path) -> str:
-    """The key of this folder, which only we can read; made at the first call."""
+def _load_key(folder: Path) -> str:
+    """The key in this folder, readable only by us; created at the first call."""
     file = folder / "api.key"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -266,7 +266,7 @@ def _saved_key(folder: Path) -> str:
     return file.read_text().strip()
 
 
-def _refuse_taken_port(settings: Settings) -> None:
+def _check_port(settings: Settings) -> None:
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         socket.create_server((settings.host, settings.port), family=family).close()
@@ -278,9 +278,9 @@ def _refuse_taken_port(settings: Settings) -> None:
 
 
 def _environ(settings: Settings) -> dict[str, str]:
-    """Our environment, with every setting written out."""
+    """Our environment with all settings."""
     values = {each.name.upper(): _text(getattr(settings, each.name)) for each in fields(Settings)}
-    return {**os.environ, **values}  # noqa: TID251 settings are read elsewhere; this is handed on
+    return {**os.environ, **values}  # noqa: TID251 settings are read elsewhere; this is passed on
 
 
 def _text(value: object) -> str:

@@ -1,1 +1,1 @@
-"""Our server against its peers, on one machine and one database: `make bench`."""
+"""Our server compared with its peers, on one machine and one database: `make bench`."""

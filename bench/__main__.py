@@ -17,10 +17,10 @@ from db import schema, session, transaction
 from db.embedded import EmbeddedPostgres
 from services import catalog
 
-# Durable writes as in production would measure the disk of this machine, for all servers alike.
+# Durable writes, as in production, would measure this machine's disk, for all servers alike.
 POSTGRES = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 EVENTS_PER_SECOND = 3000  # more than any server settles; each is sent once
-FLOORS = {"pgbench": "simple", "pgbench prepared": "prepared"}
+BASELINES = {"pgbench": "simple", "pgbench prepared": "prepared"}
 
 
 @click.command()
@@ -34,22 +34,22 @@ def main(
 ) -> None:
     """Measure CPU for one request and throughput."""
     if write and (operations or servers):
-        raise click.UsageError("--write wants everything measured in one run")
+        raise click.UsageError("--write needs everything measured in one run")
     chosen = [each for each in OPERATIONS if not operations or each.name in operations]
-    names = [each for each in (*SERVERS, *FLOORS) if not servers or each in servers]
+    names = [each for each in (*SERVERS, *BASELINES) if not servers or each in servers]
     with tempfile.TemporaryDirectory(prefix="livephoto-bench-") as home:
         folder = Path(home)
         folder.chmod(0o755)
         with EmbeddedPostgres(folder / "postgres", extra_config=POSTGRES) as started:
             url = started.replace("+psycopg2", "", 1)
             os.environ.update(environment(url, folder))
-            results = _measured(url, folder, chosen, names, rounds, seconds)
+            results = _measure(url, folder, chosen, names, rounds, seconds)
     click.echo(report.table(results))
     if write:
         report.write(results, seconds=seconds)
 
 
-def _measured(
+def _measure(
     url: str,
     folder: Path,
     operations: Sequence[Operation],
@@ -60,26 +60,28 @@ def _measured(
     _fill(url)
     results: report.Results = {}
     with ExitStack() as stack:
-        servers = [_started(name, url, folder, stack) for name in names if name in SERVERS]
+        servers = [_start(name, url, folder, stack) for name in names if name in SERVERS]
         for server in servers:
             server.wait()
         for operation in operations:
             click.echo(operation.name, err=True)
             world.settle_down(url)
             for server in servers:
-                _run(server, operation, url, folder, number=0, seconds=1)  # warms up
+                _run(server, operation, url, folder, number=0, seconds=1)  # warm-up
             for number in range(1, rounds + 1):
                 for server in servers:
                     run = _run(server, operation, url, folder, number=number, seconds=seconds)
                     results.setdefault((operation.name, server.name), []).append(run)
                 for name in names:
-                    if name in FLOORS:
-                        run = _floor(operation, url, folder, FLOORS[name], seconds=seconds)
+                    if name in BASELINES:
+                        run = _run_baseline(
+                            operation, url, folder, BASELINES[name], seconds=seconds
+                        )
                         results.setdefault((operation.name, name), []).append(run)
     return results
 
 
-def _started(name: str, url: str, folder: Path, stack: ExitStack) -> Server:
+def _start(name: str, url: str, folder: Path, stack: ExitStack) -> Server:
     server = Server(name, environment(url, folder), folder)
     stack.callback(server.stop)
     return server
@@ -103,7 +105,7 @@ def _run(
     return load.drive(server, operation, file, seconds=seconds)
 
 
-def _floor(
+def _run_baseline(
     operation: Operation, url: str, folder: Path, protocol: str, *, seconds: float
 ) -> load.Run:
     file = folder / f"{operation.name}.sql"
@@ -111,7 +113,7 @@ def _floor(
         if operation.once:
             world.open_payments(url, statements.BATCH, 120_000)
         statements.script(operation, file)
-    return load.floor(file, url, protocol=protocol, seconds=seconds)
+    return load.run_baseline(file, url, protocol=protocol, seconds=seconds)
 
 
 if __name__ == "__main__":

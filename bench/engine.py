@@ -1,4 +1,4 @@
-"""`python -m bench.engine`: seconds and memory of each job of the embedded engine, and where."""
+"""`python -m bench.engine`: seconds and memory of each job of the embedded engine, by stage."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SAMPLES = (
 SERVICES = ("animate", "restore")
 MEBIBYTE = 1024 * 1024
 SAMPLE_SECONDS = 0.02
-# file and function -> what it is called in the table; of each the time with all it calls.
+# File and function -> its name in the table; the time includes all it calls.
 STAGES = {
     ("photo.py", "read"): "open",
     ("faces.py", "find_faces"): "faces",
@@ -57,7 +57,7 @@ WARP, ENCODER, START = "warp", "encode", "start"
 
 @dataclass
 class Job:
-    """One job as a worker does it. shares: of its CPU, by stage."""
+    """One job as a worker runs it. shares: of its CPU, by stage."""
 
     service: str
     sample: str
@@ -76,15 +76,15 @@ def main(rounds: int, to_docs: bool) -> None:
     jobs = []
     for service in SERVICES:
         for sample in SAMPLES:
-            jobs.append(_measured(service, sample, rounds))
+            jobs.append(_measure(service, sample, rounds))
             click.echo(f"{service} {sample}: {jobs[-1].cpu:.1f} s of CPU", err=True)
-    text = _text(jobs)
+    text = _markdown(jobs)
     click.echo(text)
     if to_docs:
         put("engine", text)
 
 
-def _measured(service: str, sample: str, rounds: int) -> Job:
+def _measure(service: str, sample: str, rounds: int) -> Job:
     runs = [_run(service, ROOT / "samples" / sample) for _ in range(rounds)]
     cpu, wall, peak, meta = min(runs, key=lambda run: run[0])
     wall = min(run[1] for run in runs)
@@ -100,7 +100,7 @@ def _measured(service: str, sample: str, rounds: int) -> Job:
 
 
 def _run(service: str, photo: Path) -> tuple[float, float, float, dict[str, Any]]:
-    """CPU and wall seconds, peak MiB of child and encoder together, and what the engine told."""
+    """CPU and wall seconds, peak MiB of child and encoder together, and the engine's meta."""
     with tempfile.TemporaryDirectory() as folder, _peak() as peak:
         before, started = _children_cpu(), time.perf_counter()
         result = EmbeddedEngine().run(
@@ -112,10 +112,10 @@ def _run(service: str, photo: Path) -> tuple[float, float, float, dict[str, Any]
 
 @contextmanager
 def _peak() -> Iterator[list[float]]:
-    """Resident MiB of this process's children, looked at all the time."""
+    """Resident MiB of this process's children, sampled all the time."""
     stop, seen = threading.Event(), [0.0]
 
-    def look() -> None:
+    def sample() -> None:
         me = psutil.Process()
         while not stop.wait(SAMPLE_SECONDS):
             total = 0
@@ -126,27 +126,27 @@ def _peak() -> Iterator[list[float]]:
                     continue
             seen.append(total / MEBIBYTE)
 
-    looking = threading.Thread(target=look)
-    looking.start()
+    sampler = threading.Thread(target=sample)
+    sampler.start()
     try:
         yield seen
     finally:
         stop.set()
-        looking.join()
+        sampler.join()
 
 
 def _shares(service: str, photo: Path, cpu: float) -> dict[str, float]:
-    """Where the CPU of a job goes; the rest is Python's start and what no stage holds."""
-    # A process of its own: its children's time is then the encoder's alone.
+    """Each stage's share of a job's CPU; the rest is Python's start and code outside stages."""
+    # In a process of its own, so that its children's time is the encoder's alone.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        spent = pool.submit(_profiled, service, photo).result()
+        spent = pool.submit(_profile, service, photo).result()
     spent[START] = max(0.0, cpu - sum(spent.values()))
     total = sum(spent.values())
     return {stage: seconds / total for stage, seconds in spent.items()}
 
 
-def _profiled(service: str, photo: Path) -> dict[str, float]:
-    """CPU seconds by stage, on one thread so that the profiler sees them all."""
+def _profile(service: str, photo: Path) -> dict[str, float]:
+    """CPU seconds by stage, on one thread so that the profiler sees all of them."""
     cv2.setNumThreads(1)
     profile = cProfile.Profile(time.process_time)
     with tempfile.TemporaryDirectory() as folder:
@@ -176,7 +176,7 @@ def _children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _text(jobs: list[Job]) -> str:
+def _markdown(jobs: list[Job]) -> str:
     lines = []
     for job in jobs:
         largest = sorted(job.shares.items(), key=lambda each: -each[1])[:4]

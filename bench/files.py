@@ -32,11 +32,11 @@ MEBIBYTE = 1024 * 1024
 LARGE = 200 * MEBIBYTE
 PARALLEL, EACH = 50, 10 * MEBIBYTE
 ALLOWED_MIB = 32
-# Of many at once: a mebibyte is kept in memory until a file goes to the disk, and no file whole.
+# Of many at once: up to a mebibyte of a file is buffered in memory before it goes to disk.
 ALLOWED_EACH_MIB = 3
-# Of the speed of a bare socket that sends the same file from the same disk.
+# Relative to a bare socket that sends the same file from the same disk.
 SLOWEST = 0.4
-# Enough for any player to take it for a video, and for us.
+# Enough for any player, and for us, to recognise a video.
 HEAD = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41" + bytes(64)
 BLOCK = bytes(range(256)) * 4096  # a mebibyte
 BOUNDARY = "bench-files-boundary"
@@ -47,7 +47,7 @@ SAMPLE_SECONDS = 0.02
 
 @dataclass
 class Cost:
-    """Of one transfer or many: peak growth of the servers' memory, CPU and wall seconds."""
+    """Cost of one or many transfers: peak memory growth of the server, CPU and wall seconds."""
 
     name: str
     size: int
@@ -63,7 +63,7 @@ class Cost:
 
 
 @dataclass
-class Read:
+class Download:
     """The same bytes read in one way, several times: MiB/s, and ms to the first byte."""
 
     name: str
@@ -72,30 +72,30 @@ class Read:
     cpu_per_gib: list[float] = field(default_factory=list)
 
 
-class Watch:
-    """Memory of a server's processes, looked at all the time."""
+class MemoryProbe:
+    """Samples the memory of a server's processes."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._stop = threading.Event()
 
     def measure(self, name: str, size: int, work: Callable[[], int]) -> Cost:
-        """What `work` costs; it returns how often it was refused and came again."""
+        """What `work` costs; `work` returns how often it was refused and sent again."""
         before, cpu, started = self._resident(), self._server.cpu_seconds(), time.perf_counter()
         peak = [before]
         self._stop.clear()
-        looking = threading.Thread(target=self._look, args=(peak,))
-        looking.start()
+        sampler = threading.Thread(target=self._sample, args=(peak,))
+        sampler.start()
         try:
             refused = work()
         finally:
             seconds = time.perf_counter() - started
             self._stop.set()
-            looking.join()
+            sampler.join()
         growth = (peak[0] - before) / MEBIBYTE
         return Cost(name, size, growth, self._server.cpu_seconds() - cpu, seconds, refused)
 
-    def _look(self, peak: list[int]) -> None:
+    def _sample(self, peak: list[int]) -> None:
         while not self._stop.wait(SAMPLE_SECONDS):
             peak[0] = max(peak[0], self._resident())
 
@@ -112,35 +112,36 @@ def main(to_docs: bool) -> None:
         folder.chmod(0o755)
         with _server(folder) as server:
             costs = _uploads(server)
-            reads = _downloads(server, folder)
-    text = _text(costs, reads)
+            downloads = _downloads(server, folder)
+    text = _markdown(costs, downloads)
     click.echo(text)
     if to_docs:
         put("files", text)
-    faults = list(faults_of(costs, reads))
-    for fault in faults:
-        click.echo(f"FAIL {fault}", err=True)
-    sys.exit(bool(faults))
+    failures = list(failures_of(costs, downloads))
+    for failure in failures:
+        click.echo(f"FAIL {failure}", err=True)
+    sys.exit(bool(failures))
 
 
-def faults_of(costs: list[Cost], reads: list[Read]) -> Iterator[str]:
+def failures_of(costs: list[Cost], downloads: list[Download]) -> Iterator[str]:
     """Uploads that took too much memory, and downloads from the server that were too slow."""
     for cost in costs:
         allowed = ALLOWED_MIB if cost.size == LARGE else PARALLEL * ALLOWED_EACH_MIB
         if cost.growth_mib > allowed:
             yield f"{cost.name}: {cost.growth_mib:.0f} MiB of memory, {allowed} are allowed"
-    speeds = {read.name: median(read.speeds) for read in reads}
-    for read in reads:
-        if read.first_ms and speeds[read.name] < SLOWEST * speeds[BARE]:
-            yield f"{read.name}: {speeds[read.name]:.0f} MiB/s, a bare socket {speeds[BARE]:.0f}"
+    speeds = {download.name: median(download.speeds) for download in downloads}
+    for download in downloads:
+        if download.first_ms and speeds[download.name] < SLOWEST * speeds[BARE]:
+            speed = speeds[download.name]
+            yield f"{download.name}: {speed:.0f} MiB/s, a bare socket {speeds[BARE]:.0f}"
 
 
 @contextlib.contextmanager
 def _server(folder: Path) -> Iterator[Server]:
     with EmbeddedPostgres(folder / "postgres") as url:
         schema.upgrade(url)
-        settled = environment(url.replace("+psycopg2", "", 1), folder)
-        server = Server("ours", {**settled, "ENVIRONMENT": "development"}, folder)
+        settings = environment(url.replace("+psycopg2", "", 1), folder)
+        server = Server("ours", {**settings, "ENVIRONMENT": "development"}, folder)
         try:
             server.wait()
             yield server
@@ -149,30 +150,30 @@ def _server(folder: Path) -> Iterator[Server]:
 
 
 def _uploads(server: Server) -> list[Cost]:
-    watch = Watch(server)
+    probe = MemoryProbe(server)
     for _ in range(4 * PROCESSES):
-        _through(server, MEBIBYTE)  # every process has seen an upload
+        _upload(server, MEBIBYTE)  # so that every process has handled an upload
     costs = [
-        watch.measure("200 MiB through the server", LARGE, lambda: _through(server, LARGE)),
-        watch.measure("200 MiB by a signed form", LARGE, lambda: _by_form(server, LARGE)),
+        probe.measure("200 MiB through the server", LARGE, lambda: _upload(server, LARGE)),
+        probe.measure("200 MiB by a signed form", LARGE, lambda: _upload_by_form(server, LARGE)),
     ]
 
     def all_at_once() -> int:
         with ThreadPoolExecutor(PARALLEL) as pool:
-            return sum(pool.map(lambda _: _through(server, EACH), range(PARALLEL)))
+            return sum(pool.map(lambda _: _upload(server, EACH), range(PARALLEL)))
 
     def forms_at_once() -> int:
         with ThreadPoolExecutor(PARALLEL) as pool:
-            return sum(pool.map(lambda _: _by_form(server, EACH), range(PARALLEL)))
+            return sum(pool.map(lambda _: _upload_by_form(server, EACH), range(PARALLEL)))
 
     name = f"{PARALLEL} of 10 MiB at once"
-    costs.append(watch.measure(f"{name} through the server", PARALLEL * EACH, all_at_once))
-    costs.append(watch.measure(f"{name} by signed forms", PARALLEL * EACH, forms_at_once))
+    costs.append(probe.measure(f"{name} through the server", PARALLEL * EACH, all_at_once))
+    costs.append(probe.measure(f"{name} by signed forms", PARALLEL * EACH, forms_at_once))
     return costs
 
 
-def _through(server: Server, size: int) -> int:
-    """One multipart upload; how often it had to come again."""
+def _upload(server: Server, size: int) -> int:
+    """Send one multipart upload; how often it had to be sent again."""
     refused = 0
     while True:
         status, answer = _post(server, "/api/v1/data", {"type": "video"}, size, key=True)
@@ -184,7 +185,7 @@ def _through(server: Server, size: int) -> int:
         time.sleep(0.5)
 
 
-def _by_form(server: Server, size: int) -> int:
+def _upload_by_form(server: Server, size: int) -> int:
     data_id, fields, path = _form(server)
     status, answer = _post(server, path, fields, size, key=False)
     if status != 204:
@@ -194,15 +195,15 @@ def _by_form(server: Server, size: int) -> int:
 
 
 def _form(server: Server) -> tuple[str, dict[str, str], str]:
-    wish = {"type": "video", "fileName": "a.mp4", "contentType": "video/mp4"}
-    form = _call(server, "POST", "/api/v1/data/presign", wish)
+    body = {"type": "video", "fileName": "a.mp4", "contentType": "video/mp4"}
+    form = _call(server, "POST", "/api/v1/data/presign", body)
     return form["dataId"], form["fields"], urlsplit(form["uploadUrl"]).path
 
 
 def _post(
     server: Server, path: str, fields: dict[str, str], size: int, *, key: bool
 ) -> tuple[int, bytes]:
-    """A form with a file of so many bytes, made while it is sent."""
+    """Send a form with a file of `size` bytes, generated while it is sent."""
     texts = "".join(
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()
@@ -250,8 +251,8 @@ def _call(server: Server, method: str, path: str, body: Any = None) -> Any:
     return json.loads(content)
 
 
-def _downloads(server: Server, folder: Path) -> list[Read]:
-    """The file whole, its second half, and the same bytes without a server, by turns."""
+def _downloads(server: Server, folder: Path) -> list[Download]:
+    """Measure the whole file, its second half, and the same bytes without a server, in turns."""
     data_id, fields, path = _form(server)
     _post(server, path, fields, LARGE, key=False)
     link = urlsplit(_call(server, "POST", f"/api/v1/data/{data_id}/confirm")["publicS3Url"])
@@ -260,27 +261,27 @@ def _downloads(server: Server, folder: Path) -> list[Read]:
         for file in folder.rglob("objects/*/*/*")
         if file.is_file() and file.stat().st_size >= LARGE
     ][-1:]
-    ways: list[tuple[Read, Callable[[Read], int]]] = [
-        (Read("whole, from the server"), lambda read: _get(server, link.path, read)),
+    ways: list[tuple[Download, Callable[[Download], int]]] = [
+        (Download("whole, from the server"), lambda download: _get(server, link.path, download)),
         (
-            Read("second half, by Range"),
-            lambda read: _get(server, link.path, read, start=LARGE // 2),
+            Download("second half, by Range"),
+            lambda download: _get(server, link.path, download, start=LARGE // 2),
         ),
-        (Read(BARE), lambda read: _over_socket(stored)),
-        (Read("whole, read from the disk"), lambda read: _from_disk(stored)),
+        (Download(BARE), lambda download: _over_socket(stored)),
+        (Download("whole, read from the disk"), lambda download: _from_disk(stored)),
     ]
     for _ in range(ROUNDS):
-        for read, way in ways:
-            _forget(stored)
+        for download, measure in ways:
+            _drop_cache(stored)
             cpu, started = server.cpu_seconds(), time.perf_counter()
-            received = way(read)
+            received = measure(download)
             seconds = time.perf_counter() - started
-            read.speeds.append(received / MEBIBYTE / seconds)
-            read.cpu_per_gib.append((server.cpu_seconds() - cpu) / received * 1024 * MEBIBYTE)
-    return [read for read, _ in ways]
+            download.speeds.append(received / MEBIBYTE / seconds)
+            download.cpu_per_gib.append((server.cpu_seconds() - cpu) / received * 1024 * MEBIBYTE)
+    return [download for download, _ in ways]
 
 
-def _get(server: Server, path: str, read: Read, start: int = 0) -> int:
+def _get(server: Server, path: str, download: Download, start: int = 0) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
     began = time.perf_counter()
     connection.request("GET", path, headers={"Range": f"bytes={start}-"} if start else {})
@@ -288,7 +289,7 @@ def _get(server: Server, path: str, read: Read, start: int = 0) -> int:
     if answer.status != (206 if start else 200):
         raise RuntimeError(f"{answer.status} {answer.read()!r}")
     received = len(answer.read(1))
-    read.first_ms.append((time.perf_counter() - began) * 1000)
+    download.first_ms.append((time.perf_counter() - began) * 1000)
     buffer = bytearray(MEBIBYTE)
     while count := answer.readinto(buffer):
         received += count
@@ -299,7 +300,7 @@ def _get(server: Server, path: str, read: Read, start: int = 0) -> int:
 
 
 def _over_socket(file: Path) -> int:
-    """What loopback and one process can do at best: the kernel copies file to socket."""
+    """The upper bound for loopback and one process: the kernel copies file to socket."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -324,15 +325,15 @@ def _from_disk(file: Path) -> int:
     return LARGE
 
 
-def _forget(file: Path) -> None:
-    """The next read comes from the disk."""
+def _drop_cache(file: Path) -> None:
+    """Make the next read come from the disk."""
     with file.open("rb") as opened:
         os.fsync(opened.fileno())
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _text(costs: list[Cost], reads: list[Read]) -> str:
-    uploads = table(
+def _markdown(costs: list[Cost], downloads: list[Download]) -> str:
+    upload_table = table(
         ["Upload", "memory grew by MiB", "CPU s per GiB", "MiB/s", "sent again after 503"],
         [
             [
@@ -345,16 +346,16 @@ def _text(costs: list[Cost], reads: list[Read]) -> str:
             for cost in costs
         ],
     )
-    downloads = table(
+    download_table = table(
         ["Download of 200 MiB", "MiB/s", "first byte ms", "server's CPU s per GiB"],
         [
             [
-                read.name,
-                f"{median(read.speeds):.0f}",
-                f"{median(read.first_ms):.0f}" if read.first_ms else "",
-                f"{median(read.cpu_per_gib):.1f}" if read.first_ms else "",
+                download.name,
+                f"{median(download.speeds):.0f}",
+                f"{median(download.first_ms):.0f}" if download.first_ms else "",
+                f"{median(download.cpu_per_gib):.1f}" if download.first_ms else "",
             ]
-            for read in reads
+            for download in downloads
         ],
     )
     return (
@@ -362,10 +363,10 @@ def _text(costs: list[Cost], reads: list[Read]) -> str:
         f" machine, durable writes. Memory is that of all its processes, looked at every"
         f" {SAMPLE_SECONDS * 1000:.0f} ms; {ALLOWED_MIB} MiB are allowed for one upload,"
         f" {PARALLEL * ALLOWED_EACH_MIB} for {PARALLEL} at once."
-        f"\n\n{uploads}\n\n"
+        f"\n\n{upload_table}\n\n"
         f"Medians of {ROUNDS} by turns, each after the file was dropped from the page cache."
         f" The server must reach {SLOWEST} of the bare socket.\n\n"
-        f"{downloads}"
+        f"{download_table}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Load from outside: wrk for servers, pgbench for the same statements without a server."""
+"""Load generators: wrk for servers, pgbench for the same statements without a server."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _SCRIPT = Path(__file__).with_name("requests.lua")
 
 @dataclass(frozen=True)
 class Run:
-    """What one run showed. CPU is that of the server's processes; the database is not in it."""
+    """Results of one run. CPU is that of the server's processes, without the database."""
 
     requests: int
     seconds: float
     errors: int
     cpu_ms: float  # for one request
     p50_ms: float
-    p99_ms: float | None  # pgbench does not tell
+    p99_ms: float | None  # pgbench does not report it
 
     @property
     def per_second(self) -> float:
@@ -54,11 +54,11 @@ def drive(server: Server, operation: Operation, prepared: Path, *, seconds: floa
         check=True,
     )
     spent = server.cpu_seconds() - before
-    told = json.loads(outcome.stdout.splitlines()[-1])
-    return Run(cpu_ms=spent * 1000 / max(told["requests"], 1), **told)
+    figures = json.loads(outcome.stdout.splitlines()[-1])
+    return Run(cpu_ms=spent * 1000 / max(figures["requests"], 1), **figures)
 
 
-def floor(script: Path, url: str, *, protocol: str, seconds: float) -> Run:
+def run_baseline(script: Path, url: str, *, protocol: str, seconds: float) -> Run:
     """Run statements from one thread of pgbench over CONNECTIONS connections.
 
     protocol: `simple` sends them as text, `prepared` has them parsed and planned once, as we do.

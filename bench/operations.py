@@ -19,7 +19,7 @@ Requests = Callable[[int, str], list[bytes]]
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the contract; `requests(count, batch)` makes what is sent.
+    """One operation of the contract; `requests(count, batch)` builds the requests.
 
     `once`: a request must not be sent twice. `writes`: it runs in a transaction.
     """
@@ -30,7 +30,7 @@ class Operation:
     once: bool = False
 
 
-def _message(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+def _request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     lines = [f"{method} /api/v1/{path} HTTP/1.1", "Host: 127.0.0.1", "Accept: */*"]
     if body:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
@@ -38,24 +38,24 @@ def _message(method: str, path: str, body: bytes = b"", **headers: str) -> bytes
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def _signed_in(method: str, path: str, body: Any = None) -> bytes:
+def _authorized(method: str, path: str, body: Any = None) -> bytes:
     raw = b"" if body is None else json.dumps(body).encode()
-    return _message(method, path, raw, X_API_Key=API_KEY)
+    return _request(method, path, raw, X_API_Key=API_KEY)
 
 
 def _get_user(count: int, _: str) -> list[bytes]:
     ids = [world.identifier(f"user-{n}") for n in range(world.USERS)]
-    return [_signed_in("GET", f"users/{each}") for each in ids]
+    return [_authorized("GET", f"users/{each}") for each in ids]
 
 
 def _get_balance(count: int, _: str) -> list[bytes]:
     ids = [world.identifier(f"user-{n}") for n in range(world.USERS)]
-    return [_signed_in("GET", f"users/{each}/balance") for each in ids]
+    return [_authorized("GET", f"users/{each}/balance") for each in ids]
 
 
 def _log_in(count: int, _: str) -> list[bytes]:
     return [
-        _signed_in(
+        _authorized(
             "POST",
             "users/register-or-login",
             {"telegramId": str(9_000_000 + n), "username": f"user_{n}"},
@@ -66,12 +66,12 @@ def _log_in(count: int, _: str) -> list[bytes]:
 
 def _list_jobs(count: int, _: str) -> list[bytes]:
     user = world.identifier("user-0")
-    return [_signed_in("GET", f"jobs?userId={user}&limit={world.PAGE}")]
+    return [_authorized("GET", f"jobs?userId={user}&limit={world.PAGE}")]
 
 
 def _create_job(count: int, _: str) -> list[bytes]:
     return [
-        _signed_in(
+        _authorized(
             "POST",
             "jobs",
             {
@@ -91,12 +91,12 @@ def _pay(count: int, batch: str) -> list[bytes]:
     for number in range(1, count + 1):
         body = json.dumps(paid_event(batch, number)).encode()
         headers = {name.replace("-", "_"): text for name, text in signer.headers(body).items()}
-        requests.append(_message("POST", "webhooks/payments/stripe", body, **headers))
+        requests.append(_request("POST", "webhooks/payments/stripe", body, **headers))
     return requests
 
 
 def paid_event(batch: str, number: int) -> dict[str, Any]:
-    """What Stripe says when a customer has paid, with the fields it sends that matter here."""
+    """Stripe's event for a paid session, with the fields that matter here."""
     payment_id = str(world.identifier(f"{batch}-{number}"))
     session = {
         "id": f"cs_{batch}_{number}",
@@ -131,7 +131,7 @@ def paid_event(batch: str, number: int) -> dict[str, Any]:
 OPERATIONS = (
     Operation("usersGetById", _get_user),
     Operation("usersGetBalance", _get_balance),
-    Operation("usersRegisterOrLogin", _log_in),  # known, with nothing new: a read
+    Operation("usersRegisterOrLogin", _log_in),  # a known user with no changes: a read
     Operation("jobsList", _list_jobs),
     Operation("jobsCreate", _create_job, writes=True),
     Operation("webhookPayments", _pay, writes=True, once=True),

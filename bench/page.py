@@ -1,4 +1,4 @@
-"""Puts what was measured into docs/quality.md, each between two comments of its own."""
+"""Writes results into docs/quality.md, each section between its own pair of comments."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ PAGE = DOCS / "quality.md"
 
 
 def put(name: str, text: str, *, page: Path = PAGE) -> None:
-    """Replace what stands between the two comments of `name`. LookupError without them."""
+    """Replace the text between the two comments of `name`. LookupError without them."""
     begin, end = rf"<!-- {name}: begin -->\n", rf"\n<!-- {name}: end -->"
-    place = re.compile(f"({begin}).*?({end})", re.DOTALL)
+    section = re.compile(f"({begin}).*?({end})", re.DOTALL)
     old = page.read_text("utf-8")
-    if not place.search(old):
+    if not section.search(old):
         raise LookupError(f"{page} has no place for {name}")
-    page.write_text(place.sub(lambda found: found[1] + text.strip() + found[2], old), "utf-8")
+    page.write_text(section.sub(lambda found: found[1] + text.strip() + found[2], old), "utf-8")
 
 
 def about(command: str) -> str:
-    """When, by which command and on what."""
+    """The command, the date and the Python version."""
     return f"`{command}` on {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}"
 
 

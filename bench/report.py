@@ -1,4 +1,4 @@
-"""Runs as a Markdown table and a plot."""
+"""Results as a Markdown table and a plot."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def table(results: Results) -> str:
 
 def write(results: Results, *, seconds: float) -> None:
     """Put the table into docs/quality.md and the plot beside it."""
-    told = (
+    about_run = (
         f"{about('make bench')}, runs of {seconds:.0f} s, servers alternating,"
         f" {CONNECTIONS} connections,"
         f" {PROCESSES} processes per server; medians. CPU is that of the server's processes."
     )
-    put("bench", f"{told}\n\n{table(results)}\n\n![CPU for one request](speed.svg)")
+    put("bench", f"{about_run}\n\n{table(results)}\n\n![CPU for one request](speed.svg)")
     (DOCS / "speed.svg").write_text(plot(results))
 
 
@@ -75,7 +75,7 @@ def plot(results: Results) -> str:
 
 
 def _ratio(results: Results, operation: str, server: str, peer: str, figure: str) -> str:
-    """Median of the ratios of runs that stood next to each other."""
+    """Median of the ratios of neighbouring runs."""
     peers = results.get((operation, peer), [])
     pairs = list(zip(results[operation, server], peers, strict=False))
     ratios = [

@@ -1,5 +1,5 @@
--- Sends prepared requests one after the other, told in the file that wrk's argument names.
--- Records are "<length>\n<bytes>". With argument 2 "once" each is sent a single time.
+-- Sends the prepared requests of the file named by wrk's first argument, one after the other.
+-- Records are "<length>\n<bytes>". If argument 2 is "once", each is sent only once.
 local threads = {}
 
 function setup(thread)

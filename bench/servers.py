@@ -1,4 +1,4 @@
-"""The servers that are compared: two processes each, started together, measured in turn."""
+"""The compared servers: two processes each, started together, measured in turn."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def environment(url: str, folder: Path) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
         "WEB_CONCURRENCY": str(PROCESSES),
         "SERVER_THREADS": str(THREADS),
-        # The peers have none, and a few users make all the load.
+        # The peers have no such limit, and a few users make all the load.
         "RATE_LIMIT_PER_USER": "0",
     }
 
@@ -68,7 +68,7 @@ class Server:
             )
 
     def wait(self) -> None:
-        """Return when it listens; RuntimeError when it does not."""
+        """Wait until it listens; RuntimeError when it does not."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -76,7 +76,7 @@ class Server:
             except OSError:
                 time.sleep(0.1)
             else:
-                time.sleep(2)  # the other processes
+                time.sleep(2)  # for the other processes
                 return
         raise RuntimeError(f"{self.name} does not start:\n{self.log.read_text()[-2000:]}")
 
@@ -89,7 +89,7 @@ class Server:
         return total
 
     def stop(self) -> None:
-        """End it and its processes."""
+        """Stop it and its processes."""
         processes = self.processes()
         self._process.terminate()
         _, alive = psutil.wait_procs(processes, timeout=10)
@@ -98,7 +98,7 @@ class Server:
         self._process.wait()
 
     def processes(self) -> list[psutil.Process]:
-        """Those that run now, the first one their parent."""
+        """Its running processes, the parent first."""
         if self._process.poll() is not None:
             return []
         parent = psutil.Process(self._process.pid)

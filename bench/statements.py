@@ -1,4 +1,4 @@
-"""The SQL of an operation, written down while our handler runs it, as a script of pgbench."""
+"""The SQL of an operation, recorded while our handler runs it, as a pgbench script."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from providers.payments.stripe_objects import read_session_event
 from services import settlement
 
 _UUID = re.compile(r"'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'")
-# The number of an order, which our handler draws before it writes the row.
+# The number of an order, which our handler takes before it writes the row.
 _NUMBER = re.compile(r"(INSERT INTO jobs \(id, number, .*?\) VALUES \([^,]*, )\d+")
 USER = 7
 BATCH = "floor"
 
 
 def script(operation: Operation, file: Path) -> Path:
-    """Write what `operation` runs, for one user at random and with ids of its own each time."""
-    statements = _recorded(_CALLS[operation.name])
+    """Write the SQL of `operation`, for a random user and with new ids each time."""
+    statements = _record(_CALLS[operation.name])
     lines = [f"\\set n random(1, {world.USERS - 1})", "\\set r random(1, 1000000000000000)"]
     if operation.once:
         lines.append("SELECT nextval('bench_payment') AS n \\gset")
@@ -35,13 +35,13 @@ def script(operation: Operation, file: Path) -> Path:
     return file
 
 
-def _recorded(call: Callable[[], Any]) -> list[str]:
+def _record(call: Callable[[], Any]) -> list[str]:
     statements: list[str] = []
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         statements.append(cursor.mogrify(statement, parameters).decode())
 
-    call()  # connections and caches
+    call()  # opens connections, fills caches
     event.listen(session.engine(), "before_cursor_execute", note)
     try:
         call()
@@ -90,9 +90,9 @@ _paid = iter((1, 2))
 
 def _pay() -> None:
     number = next(_paid)
-    told = paid_event(BATCH, number)
+    event_body = paid_event(BATCH, number)
     with session.transaction() as opened:
-        settlement.settle(opened, read_session_event(told["data"]["object"], told))
+        settlement.settle(opened, read_session_event(event_body["data"]["object"], event_body))
 
 
 _USER_ID = str(world.identifier(f"user-{USER}"))

@@ -1,4 +1,4 @@
-"""The data that every server is measured on; ids are computed, so that SQL and Python agree."""
+"""The data every server is measured on; ids are computed, so that SQL and Python agree."""
 
 from __future__ import annotations
 
@@ -63,17 +63,17 @@ def identifier(name: str) -> UUID:
 
 
 def fill(url: str) -> None:
-    """Users, photos and finished jobs."""
+    """Insert users, photos and finished jobs."""
     _execute(url, _SEED)
 
 
 def open_payments(url: str, batch: str, count: int) -> None:
-    """Pending payments `<batch>-1` to `<batch>-<count>`, each with the reference cs_<batch>_<n>."""
+    """Insert pending payments `<batch>-1` to `<batch>-<count>`, with references cs_<batch>_<n>."""
     _execute(url, _PAYMENTS, batch=batch, count=count)
 
 
 def settle_down(url: str) -> None:
-    """Tables as after a night's rest, so that no server pays for what another one wrote."""
+    """Vacuum all tables, so that no server pays for what another one wrote."""
     connection = psycopg2.connect(url)
     try:
         connection.autocommit = True

@@ -1,4 +1,4 @@
-"""Survival, judged: customers who never stop, parts that die under them, and an audit afterwards.
+"""Fault injection under load: customers who never stop, parts that die meanwhile, then an audit.
 
 Like bench/ and judge/ it is for developers only; everything runs on loopback, in bounded time, as
 processes of its own with a database of its own.

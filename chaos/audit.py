@@ -1,6 +1,6 @@
-"""What must be true when the storm is over: the customers' books against rows and files.
+"""What must be true when the faults are over: the customers' books against rows and files.
 
-It knows rows and the layout of the disk store; the customers, who wrote the books, know neither.
+It knows the tables and the layout of the disk store; the customers, who wrote the books, do not.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIVE = ("waiting_payment", "queued")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must be true of all `looked_at`, and each case where it is not."""
+    """One rule for all `looked_at` items, and each case that breaks it."""
 
     rule: str
     looked_at: int
@@ -33,7 +33,7 @@ class Check:
 
 
 def rows(session: Session, books: Books) -> Iterator[Check]:
-    """Everything that can be read in the database alone, with workers idle."""
+    """All checks that need only the database, with workers idle."""
     broken = [
         f"{rule}: {row}" for rule, found in ledger.violations(session).items() for row in found
     ]
@@ -52,9 +52,9 @@ def rows(session: Session, books: Books) -> Iterator[Check]:
 
 
 def files(session: Session, folder: Path, books: Books) -> Iterator[Check]:
-    """Every object belongs to a row, every row that promises one has it, as it was sent."""
+    """Every object belongs to a row, and every confirmed row has its object, byte for byte."""
     store = DiskStorage(folder, base_url="")
-    yield Check("every file belongs to a row", *_strangers(session, folder))
+    yield Check("every file belongs to a row", *_orphans(session, folder))
     confirmed = list(session.scalars(select(Data).where(Data.status == "confirmed")))
     wrong = []
     for row in confirmed:
@@ -72,7 +72,7 @@ def files(session: Session, folder: Path, books: Books) -> Iterator[Check]:
 
 
 def leftovers(session: Session, folder: Path, work: Path) -> Check:
-    """What is there only because somebody died in the middle; the sweeps must have removed it.
+    """What interrupted work left behind; the sweeps must have removed it.
 
     work: where programs make their temporary files.
     """
@@ -81,12 +81,12 @@ def leftovers(session: Session, folder: Path, work: Path) -> Check:
     found += [f"data {row.id} is still {row.status}" for row in session.scalars(unswept)]
     swept = select(func.count()).select_from(Data).where(Data.deleted_at.is_not(None))
     looked_at = (session.scalar(swept) or 0) + len(found)
-    found += _strangers(session, folder)[1]
+    found += _orphans(session, folder)[1]
     return Check("a day later what was cut off has been swept", looked_at, found)
 
 
-def _strangers(session: Session, folder: Path) -> tuple[int, list[str]]:
-    """How many objects there are, and those that no row stands for."""
+def _orphans(session: Session, folder: Path) -> tuple[int, list[str]]:
+    """The number of objects, and those without a row."""
     keys = session.scalars(select(Data.storage_key).where(Data.deleted_at.is_(None)))
     names = {hashlib.sha256(key.encode()).hexdigest() for key in keys}
     objects = [path for path in (folder / "objects").rglob("*") if path.is_file()]
@@ -96,7 +96,7 @@ def _strangers(session: Session, folder: Path) -> tuple[int, list[str]]:
 def _people(session: Session, books: Books) -> Check:
     ids = {str(user.id): user.telegram_id for user in session.scalars(select(User))}
     lost = [
-        f"{user_id}: told to {person.telegram_id}, belongs to {ids.get(user_id, 'nobody')}"
+        f"{user_id}: promised to {person.telegram_id}, belongs to {ids.get(user_id, 'nobody')}"
         for user_id, person in books.people.items()
         if ids.get(user_id) != person.telegram_id
     ]
@@ -124,27 +124,27 @@ def _payments(session: Session, books: Books) -> Iterator[Check]:
         if credits.get(payment_id, []) != [int(books.intents[payment_id].tokens * 100)]
     ]
     yield Check("an acknowledged payment is credited once", len(books.paid), wrong)
-    gifts = [payment_id for payment_id in credits if payment_id not in books.paid]
+    unpaid_credits = [payment_id for payment_id in credits if payment_id not in books.paid]
     unpaid = len(books.intents) - len(books.paid)
-    yield Check("what nobody paid is not credited", unpaid, gifts)
+    yield Check("what nobody paid is not credited", unpaid, unpaid_credits)
 
 
 def _jobs(session: Session, books: Books) -> Iterator[Check]:
     jobs = {str(job.id): job for job in session.scalars(select(Job))}
-    astray = []
+    lost = []
     for job_id, user_id in books.jobs.items():
         job = jobs.get(job_id)
         if job is None or str(job.user_id) != user_id or job.status not in FINAL + LIVE:
-            astray.append(f"{job_id}: acknowledged, now {job.status if job else 'nowhere'}")
-    yield Check("an acknowledged job is in a final or live state", len(books.jobs), astray)
-    strangers = [job_id for job_id in jobs if job_id not in books.jobs]
-    yield Check("there is no job that nobody ordered", len(jobs), strangers)
-    worked_on = [
-        f"{job_id}: taken back, and {jobs[job_id].status}"
+            lost.append(f"{job_id}: acknowledged, now {job.status if job else 'nowhere'}")
+    yield Check("an acknowledged job is in a final or live state", len(books.jobs), lost)
+    unknown = [job_id for job_id in jobs if job_id not in books.jobs]
+    yield Check("there is no job that nobody ordered", len(jobs), unknown)
+    not_cancelled = [
+        f"{job_id}: cancelled, and {jobs[job_id].status}"
         for job_id in books.cancelled
         if job_id in jobs and jobs[job_id].meta.get("reason") != "cancelled"
     ]
-    yield Check("an acknowledged cancel stays one", len(books.cancelled), worked_on)
+    yield Check("an acknowledged cancel stays one", len(books.cancelled), not_cancelled)
     stuck = [
         f"{job.id}: {job.status}, held by {job.worker} until {job.lease_until}"
         for job in jobs.values()
@@ -158,10 +158,10 @@ def _jobs(session: Session, books: Books) -> Iterator[Check]:
 
 
 def _keys(session: Session, books: Books) -> Check:
-    twice = [f"{key}: answered {ids}" for key, ids in books.heard.items() if len(ids) != 1]
+    twice = [f"{key}: answered {ids}" for key, ids in books.answers.items() if len(ids) != 1]
     unanswered = session.scalars(select(IdempotencyKey.key).where(IdempotencyKey.status.is_(None)))
     open_ones = [f"{key}: never answered" for key in unanswered]
-    return Check("one key, one answer", len(books.heard), twice + open_ones)
+    return Check("one key, one answer", len(books.answers), twice + open_ones)
 
 
 def _digest(store: DiskStorage, key: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What customers were told: their own books, which the server's must equal in the end."""
+"""What customers were told: their own books, which the server's must match in the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 
 @dataclass
 class Person:
-    """What somebody knows of himself; `channel` and `review`: did what gives a bonus."""
+    """What a customer knows about themselves; `channel` and `review`: have earned that bonus."""
 
     telegram_id: str
     inviter_id: str | None = None
@@ -19,7 +19,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Intent:
-    """A payment that was promised."""
+    """A payment page that was promised."""
 
     user_id: str
     provider: str
@@ -31,8 +31,8 @@ class Intent:
 class Books:
     """Acknowledged effects by their ids, as text. Threads write different keys.
 
-    heard: all ids that were ever told for one Idempotency-Key. paid: payments for which a provider
-    has taken money.
+    answers: all ids ever returned for an Idempotency-Key. paid: payments for which a provider has
+    taken money.
     """
 
     people: dict[str, Person] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Books:
     cancelled: set[str] = field(default_factory=set)
     intents: dict[str, Intent] = field(default_factory=dict)
     paid: set[str] = field(default_factory=set)
-    heard: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    answers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def bought(self) -> Counter[str]:
         """User id -> hundredths of tokens that were paid for."""

@@ -1,4 +1,4 @@
-"""The API as its own customers' program should call it: README, "Sending it again"."""
+"""The API called as a client program should call it: README, "Sending it again"."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from urllib.parse import urlsplit
 import requests
 
 ANSWER_SECONDS = 30.0
-PATIENCE_SECONDS = 120.0  # longer than any trouble that is made here
+PATIENCE_SECONDS = 120.0  # longer than any injected fault lasts
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-REPEATED = {429, 500, 503}
+RETRIED = {429, 500, 503}
 
 
 class FailedError(Exception):
-    """An operation that no patience could bring to an answer which the contract lets expect."""
+    """An operation that never got an answer the contract allows, however often it was sent."""
 
 
 @dataclass
 class Tally:
-    """What came of all requests so far; any number of threads count here.
+    """Results of all requests so far; thread-safe.
 
-    done: operations with the answer they wanted. repeats: why requests were sent again. waiting:
-    operations that are being repeated now.
+    done: successful operations. repeats: why requests were sent again. waiting: operations that
+    are being retried now.
     """
 
     done: Counter[str] = field(default_factory=Counter)
@@ -44,18 +44,18 @@ class Tally:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def count(self, counter: Counter[str], name: str) -> None:
-        """One more."""
+        """Increment `counter[name]`."""
         with self._lock:
             counter[name] += 1
 
-    def took(self, seconds: float) -> None:
-        """How long an operation was on its way, repeats included."""
+    def record_duration(self, seconds: float) -> None:
+        """Record how long an operation took, repeats included."""
         with self._lock:
             self.longest_seconds = max(self.longest_seconds, seconds)
 
     @contextmanager
-    def repeating(self) -> Iterator[None]:
-        """While an operation that had trouble is not through."""
+    def retrying(self) -> Iterator[None]:
+        """Count an operation as waiting while it is being retried."""
         with self._lock:
             self.waiting += 1
         try:
@@ -66,8 +66,8 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """An answer: status, JSON (None where there is none) and the bytes it came in."""
+class Answer:
+    """Status, parsed JSON (None where there is none) and raw bytes."""
 
     status: int
     body: Any
@@ -76,15 +76,15 @@ class Heard:
 
     @property
     def ok(self) -> bool:
-        """Whether it is what was asked for, and no refusal."""
+        """Whether it is a success, not a refusal."""
         return self.status < 400
 
 
 class Client:
-    """One program that calls, and repeats; `servers` are roots such as http://127.0.0.1:8000.
+    """A client that retries; `servers` are roots such as http://127.0.0.1:8000.
 
-    It is its own balancer: a request that got no answer goes to the next server. A link is called
-    on any of them, whichever it names.
+    It balances the load itself: a request that got no answer goes to the next server. A link is
+    requested from any of them, whichever it names.
     """
 
     def __init__(self, servers: Sequence[str], key: str, tally: Tally, chance: Random) -> None:
@@ -94,7 +94,7 @@ class Client:
         self._chance = chance
         self._key = key
         self._session = requests.Session()
-        self._session.trust_env = False  # no proxy between us and ourselves
+        self._session.trust_env = False  # no proxy for loopback
 
     def call(
         self,
@@ -105,23 +105,23 @@ class Client:
         key: str | None = None,
         refusals: Sequence[str] = (),
         **options: Any,
-    ) -> Heard:
-        """One operation until it is answered; `target` is a path below /api/v1, or a link.
+    ) -> Answer:
+        """Send an operation until it is answered; `target` is a path below /api/v1, or a link.
 
-        key: of Idempotency-Key. refusals: codes that are answers, too. FailedError.
+        key: Idempotency-Key. refusals: error codes that are valid answers, too. FailedError.
         """
         headers = {"Idempotency-Key": key} if key else {}
         if not target.startswith("http"):
             headers["X-API-Key"] = self._key
         started = time.monotonic()
-        with ExitStack() as open_ones:
+        with ExitStack() as retrying:
             for attempt in itertools.count():
-                heard, trouble, pause = self._try(method, target, headers, options)
-                if heard is not None:
-                    self._tally.took(time.monotonic() - started)
-                    return self._judged(operation, heard, refusals)
+                answer, trouble, pause = self._try(method, target, headers, options)
+                if answer is not None:
+                    self._tally.record_duration(time.monotonic() - started)
+                    return self._check(operation, answer, refusals)
                 if attempt == 0:
-                    open_ones.enter_context(self._tally.repeating())
+                    retrying.enter_context(self._tally.retrying())
                 self._note(operation, trouble)
                 if time.monotonic() - started > PATIENCE_SECONDS:
                     self._give_up(operation, f"{trouble} for {PATIENCE_SECONDS:.0f} s")
@@ -132,15 +132,15 @@ class Client:
         """Close its connections."""
         self._session.close()
 
-    def _judged(self, operation: str, heard: Heard, refusals: Sequence[str]) -> Heard:
-        if heard.ok:
+    def _check(self, operation: str, answer: Answer, refusals: Sequence[str]) -> Answer:
+        if answer.ok:
             self._tally.count(self._tally.done, operation)
-            return heard
-        code = heard.body["code"] if isinstance(heard.body, dict) else "no JSON"
+            return answer
+        code = answer.body["code"] if isinstance(answer.body, dict) else "no JSON"
         if code not in refusals:
-            self._give_up(operation, f"{heard.status} {heard.content[:300]!r}")
+            self._give_up(operation, f"{answer.status} {answer.content[:300]!r}")
         self._tally.count(self._tally.refused, f"{operation} {code}")
-        return heard
+        return answer
 
     def _give_up(self, operation: str, why: str) -> NoReturn:
         self._tally.failed.append(f"{operation}: {why}")
@@ -157,22 +157,22 @@ class Client:
 
     def _try(
         self, method: str, target: str, headers: dict[str, str], options: dict[str, Any]
-    ) -> tuple[Heard | None, str, float | None]:
-        """An answer, or the trouble instead of it and for how long to wait if that was said."""
+    ) -> tuple[Answer | None, str, float | None]:
+        """An answer; or what went wrong instead, and the wait the server asked for, if any."""
         try:
-            answer = self._session.request(
+            response = self._session.request(
                 method, self._url(target), headers=headers, timeout=ANSWER_SECONDS, **options
             )
         except requests.RequestException as error:
             self._server = next(self._servers)
             return None, _trouble(error), None
-        body = _json(answer)
+        body = _json(response)
         code = body.get("code", "") if isinstance(body, dict) else ""
-        if answer.status_code in REPEATED or code == "idempotency_in_progress":
-            after = answer.headers.get("Retry-After")
-            return None, f"{answer.status_code} {code}", float(after) if after else None
-        following = answer.links.get("next", {}).get("url")
-        return Heard(answer.status_code, body, answer.content, following), "", None
+        if response.status_code in RETRIED or code == "idempotency_in_progress":
+            after = response.headers.get("Retry-After")
+            return None, f"{response.status_code} {code}", float(after) if after else None
+        following = response.links.get("next", {}).get("url")
+        return Answer(response.status_code, body, response.content, following), "", None
 
     def _url(self, target: str) -> str:
         if not target.startswith("http"):
@@ -188,7 +188,7 @@ def _trouble(error: requests.RequestException) -> str:
     return "connection refused" if refused else "connection lost before the answer"
 
 
-def _json(answer: requests.Response) -> Any:
-    if answer.headers.get("Content-Type", "").startswith("application/json"):
-        return answer.json()
+def _json(response: requests.Response) -> Any:
+    if response.headers.get("Content-Type", "").startswith("application/json"):
+        return response.json()
     return None

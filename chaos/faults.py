@@ -1,6 +1,6 @@
-"""Everything that goes wrong: each fault is a generator that yields the seconds to its next step.
+"""The faults: each is a generator that yields the seconds to its next step.
 
-Which faults there are and when is drawn from a seed; what they meet is up to the machine.
+Which faults occur and when is drawn from a seed; what they hit depends on the machine.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from random import Random
 
 import psutil
 
-from chaos.crew import Crew, Place
-from chaos.levers import PROVIDERS, Levers
+from chaos.sandbox_control import PROVIDERS, SandboxControl
+from chaos.system import Part, System
 
 FULL_SECONDS = 300.0
 # Larger than the log of any part, smaller than the large photos.
@@ -33,117 +33,117 @@ RENAME_EXCHANGE = 2
 
 
 @dataclass(frozen=True)
-class World:
-    """What faults work on."""
+class Target:
+    """What faults act on."""
 
-    crew: Crew
-    levers: Levers
+    system: System
+    control: SandboxControl
     chance: Random
 
 
-Fault = Callable[[World], Iterator[float]]
+Fault = Callable[[Target], Iterator[float]]
 
 
-def kill_a_server_process(world: World) -> Iterator[float]:
-    """One of the processes that answer; its gunicorn makes another one."""
-    _victim(world.crew.servers, world.chance).kill_a_process(world.chance)
+def kill_a_server_process(target: Target) -> Iterator[float]:
+    """kill -9 a child of gunicorn, which starts another one."""
+    _victim(target.system.servers, target.chance).kill_a_process(target.chance)
     yield 0
 
 
-def kill_a_server(world: World) -> Iterator[float]:
-    """A whole gunicorn, which then is started again."""
-    server = _victim(world.crew.servers, world.chance)
+def kill_a_server(target: Target) -> Iterator[float]:
+    """kill -9 a whole gunicorn, then start it again."""
+    server = _victim(target.system.servers, target.chance)
     server.kill()
-    yield world.chance.uniform(0, 1)
-    server.fill()
+    yield target.chance.uniform(0, 1)
+    server.restart()
 
 
-def kill_a_worker(world: World) -> Iterator[float]:
-    """A worker with its engine, which then is started again."""
-    worker = _victim(world.crew.workers, world.chance)
+def kill_a_worker(target: Target) -> Iterator[float]:
+    """kill -9 a worker with its engine, then start it again."""
+    worker = _victim(target.system.workers, target.chance)
     worker.kill()
-    yield world.chance.uniform(0, 1)
-    worker.fill()
+    yield target.chance.uniform(0, 1)
+    worker.restart()
 
 
-def stop_postgres(world: World) -> Iterator[float]:
-    """As its operator does: sessions are ended, transactions rolled back."""
-    world.crew.postgres.stop()
-    yield world.chance.uniform(0.5, 4)
-    world.crew.start_postgres()
+def stop_postgres(target: Target) -> Iterator[float]:
+    """Stop it as an operator does: sessions end, transactions roll back."""
+    target.system.postgres.stop()
+    yield target.chance.uniform(0.5, 4)
+    target.system.start_postgres()
 
 
-def kill_postgres(world: World) -> Iterator[float]:
-    """As a power cut does: it comes up from its log."""
-    world.crew.postgres.kill()
-    yield world.chance.uniform(0.5, 4)
-    world.crew.start_postgres()
+def kill_postgres(target: Target) -> Iterator[float]:
+    """kill -9, as a power cut does: it recovers from its log."""
+    target.system.postgres.kill()
+    yield target.chance.uniform(0.5, 4)
+    target.system.start_postgres()
 
 
-def freeze_postgres(world: World) -> Iterator[float]:
-    """It is there, takes connections, and answers nobody."""
-    with world.crew.frozen_postgres():
+def freeze_postgres(target: Target) -> Iterator[float]:
+    """Let it accept connections and answer nobody."""
+    with target.system.frozen_postgres():
         yield 5
 
 
-def hang_a_provider(world: World) -> Iterator[float]:
-    """Its API answers too late, now and then after it has done what was asked."""
-    yield from _misbehave(world, "hang", seconds=world.chance.uniform(3, 12))
+def hang_a_provider(target: Target) -> Iterator[float]:
+    """Let its API answer too late, sometimes after carrying out the call."""
+    yield from _inject_fault(target, "hang", seconds=target.chance.uniform(3, 12))
 
 
-def break_a_provider(world: World) -> Iterator[float]:
-    """Its API drops connections, answers 500, 503, 429, or with the page of a proxy."""
-    kind = world.chance.choice(("drop", "html", "status"))
-    yield from _misbehave(world, kind, status=world.chance.choice((500, 503, 429)))
+def break_a_provider(target: Target) -> Iterator[float]:
+    """Let its API drop connections, answer 500, 503, 429, or with the page of a proxy."""
+    kind = target.chance.choice(("drop", "html", "status"))
+    yield from _inject_fault(target, kind, status=target.chance.choice((500, 503, 429)))
 
 
-def _misbehave(world: World, kind: str, **script: float) -> Iterator[float]:
-    provider, after = world.chance.choice(PROVIDERS), world.chance.random() < 0.5
-    world.levers.misbehave(provider, kind, times=30, after=after, **script)
+def _inject_fault(target: Target, kind: str, **script: float) -> Iterator[float]:
+    provider, after = target.chance.choice(PROVIDERS), target.chance.random() < 0.5
+    target.control.inject_fault(provider, kind, times=30, after=after, **script)
     yield 6
-    world.levers.behave()
+    target.control.reset()
 
 
-def hold_back_webhooks(world: World) -> Iterator[float]:
-    """Nothing is heard of payments, then all at once, and each event three times."""
+def hold_back_webhooks(target: Target) -> Iterator[float]:
+    """Hold all payment events back, then send them at once, each three times."""
     for provider in PROVIDERS:
-        world.levers.pace(provider, paused=True, copies=3)
+        target.control.set_delivery(provider, paused=True, copies=3)
     yield 5
     for provider in PROVIDERS:
-        world.levers.pace(provider, paused=False)
+        target.control.set_delivery(provider, paused=False)
     yield 3
-    world.levers.behave()
+    target.control.reset()
 
 
-def delay_webhooks(world: World) -> Iterator[float]:
-    """Events leave seconds after what they tell of, and in pairs."""
+def delay_webhooks(target: Target) -> Iterator[float]:
+    """Send events seconds late, and each twice."""
     for provider in PROVIDERS:
-        world.levers.pace(provider, delay=2.0, copies=2)
+        target.control.set_delivery(provider, delay=2.0, copies=2)
     yield 8
-    world.levers.behave()
+    target.control.reset()
 
 
-def refuse_new_files(world: World) -> Iterator[float]:
-    """No file can be begun."""
-    with broken(world.crew.files / "incoming"):
-        yield world.chance.uniform(2, 4)
+def refuse_new_files(target: Target) -> Iterator[float]:
+    """Let no file be created."""
+    with broken(target.system.files / "incoming"):
+        yield target.chance.uniform(2, 4)
 
 
-def refuse_finished_files(world: World) -> Iterator[float]:
-    """No file can be put in its place, none can be read."""
-    with broken(world.crew.files / "objects"):
-        yield world.chance.uniform(2, 4)
+def refuse_finished_files(target: Target) -> Iterator[float]:
+    """Let no finished file be moved into place or read."""
+    with broken(target.system.files / "objects"):
+        yield target.chance.uniform(2, 4)
 
 
-def fill_the_disk(world: World) -> Iterator[float]:
-    """Large files are cut off while they are written, as by a disk that becomes full."""
-    _limit_files(world.crew, FILE_BYTES)
-    yield world.chance.uniform(3, 5)
-    _limit_files(world.crew, psutil.RLIM_INFINITY)
+def fill_the_disk(target: Target) -> Iterator[float]:
+    """Cut large files off while they are written, as a full disk does."""
+    _limit_files(target.system, FILE_BYTES)
+    yield target.chance.uniform(3, 5)
+    _limit_files(target.system, psutil.RLIM_INFINITY)
 
 
-# Room: its faults, and how many there are in FULL_SECONDS. Of one room there is one at a time.
-ROOMS: dict[str, dict[Fault, int]] = {
+# Group: its faults, and how many there are in FULL_SECONDS; one at a time in each group.
+GROUPS: dict[str, dict[Fault, int]] = {
     "kill -9": {kill_a_server_process: 18, kill_a_server: 15, kill_a_worker: 21},
     "database": {stop_postgres: 3, kill_postgres: 2, freeze_postgres: 2},
     "provider": {
@@ -155,12 +155,12 @@ ROOMS: dict[str, dict[Fault, int]] = {
     "disk": {refuse_new_files: 3, refuse_finished_files: 2},
 }
 if sys.platform == "linux":
-    ROOMS["disk"][fill_the_disk] = 3  # elsewhere a running process cannot be limited
+    GROUPS["disk"][fill_the_disk] = 3  # elsewhere a running process cannot be limited
 
 
 @contextmanager
 def broken(folder: Path) -> Iterator[None]:
-    """A folder that cannot be used, not even by root; from one moment to the next."""
+    """Make a folder unusable, even for root, in one step."""
     aside = folder.with_suffix(".aside")
     aside.write_text("not a folder")
     _exchange(folder, aside)
@@ -172,8 +172,8 @@ def broken(folder: Path) -> Iterator[None]:
 
 
 def _exchange(one: Path, other: Path) -> None:
-    """Swap two names. In one step, where the system can: a folder that is not there for some
-    microseconds is no disk that fails, and what was sought in it would count as missing."""
+    """Swap two names; atomically where the system can: a folder that is absent for microseconds
+    does not look like a failed disk, and files sought in it would count as missing."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         paths = AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other)
@@ -186,7 +186,7 @@ def _exchange(one: Path, other: Path) -> None:
 
 
 def words(fault: Fault) -> str:
-    """A fault's name for people."""
+    """A fault's name for the report."""
     name = fault.__name__.replace("_", " ").replace("kill a", "kill -9 of a")
     return name.replace("kill postgres", "kill -9 of postgres").replace("postgres", "PostgreSQL")
 
@@ -195,10 +195,10 @@ Plan = dict[str, list[tuple[float, Fault]]]
 
 
 def plan(seconds: float, chance: Random) -> Plan:
-    """Which faults there are in each room and when, in seconds: evenly spread, in a random order,
-    each at random in the first half of its share of the time."""
+    """The faults of each group and their start in seconds: evenly spread, in random order, each at
+    a random moment in the first half of its time slot."""
     planned: Plan = {}
-    for room, faults in ROOMS.items():
+    for group, faults in GROUPS.items():
         drawn = [
             fault
             for fault, often in faults.items()
@@ -206,79 +206,81 @@ def plan(seconds: float, chance: Random) -> Plan:
         ]
         chance.shuffle(drawn)
         share = seconds / len(drawn)
-        planned[room] = [
+        planned[group] = [
             (share * (number + chance.uniform(0, 0.5)), fault) for number, fault in enumerate(drawn)
         ]
     return planned
 
 
-class Storm:
-    """Faults under way. All is done by the thread that calls run(), which must outlive the crew."""
+class FaultRunner:
+    """Runs a plan in the thread that calls run(), which must outlive the system."""
 
-    def __init__(self, world: World, counted: Counter[str], *, tick: Callable[[], None]) -> None:
+    def __init__(self, target: Target, counted: Counter[str], *, tick: Callable[[], None]) -> None:
         self.counted = counted
-        self.ended: Counter[str] = Counter()  # parts that ended by themselves and were started
-        self.under_way: dict[str, str] = {}  # room -> fault
-        self._world = world
+        self.ended: Counter[str] = Counter()  # parts that ended by themselves and were restarted
+        self.under_way: dict[str, str] = {}  # group -> fault
+        self._target = target
         self._tick = tick
 
     def run(self, planned: Plan) -> None:
-        """All of a plan, to the last step of the last fault."""
+        """Run a plan to the last step of its last fault."""
         start = time.monotonic()
-        rooms = [self._in_turn(room, start, planned[room]) for room in planned]
-        steps = [(start, number) for number in range(len(rooms))]
+        groups = [self._steps(group, start, planned[group]) for group in planned]
+        steps = [(start, number) for number in range(len(groups))]
         try:
             while steps:
                 due, number = heapq.heappop(steps)
                 self._wait_until(due)
-                pause = next(rooms[number], None)
+                pause = next(groups[number], None)
                 if pause is not None:
                     heapq.heappush(steps, (time.monotonic() + pause, number))
         finally:
-            for room in rooms:
-                room.close()  # nothing stays frozen or broken
+            for group in groups:
+                group.close()  # nothing stays frozen or broken
 
-    def _in_turn(
-        self, room: str, start: float, planned: list[tuple[float, Fault]]
+    def _steps(
+        self, group: str, start: float, planned: list[tuple[float, Fault]]
     ) -> Generator[float, None, None]:
         for at, fault in planned:
             yield max(start + at - time.monotonic(), 0)
-            self.under_way[room] = words(fault)
-            yield from fault(self._world)
-            self.counted[self.under_way.pop(room)] += 1
+            self.under_way[group] = words(fault)
+            yield from fault(self._target)
+            self.counted[self.under_way.pop(group)] += 1
 
     def _wait_until(self, moment: float) -> None:
         while True:
             self._tick()
-            self.ended.update(self._world.crew.revive())
+            self.ended.update(self._target.system.restart_ended())
             left = moment - time.monotonic()
             if left <= 0:
                 return
             time.sleep(min(left, TICK_SECONDS))
 
 
-def roll(crew: Crew, rounds: int, *, tick: Callable[[], None]) -> Iterator[tuple[float, bool]]:
-    """One server after the other stops at SIGTERM and starts again; how many seconds each took to
-    stop, and whether it did so by itself."""
+def rolling_restarts(
+    system: System, rounds: int, *, tick: Callable[[], None]
+) -> Iterator[tuple[float, bool]]:
+    """Restart one server after the other with SIGTERM; yields the seconds each took to stop, and
+    whether it stopped by itself."""
     for _ in range(rounds):
-        for server in crew.servers:
+        for server in system.servers:
             tick()
             started = time.monotonic()
             in_time = server.stop()
             yield time.monotonic() - started, in_time
-            server.fill()
+            server.restart()
             server.wait_until_ready()
 
 
-def _victim(places: list[Place], chance: Random) -> Place:
-    """One of those that run, rather one that has been at work for a while: starting up, it proves
-    nothing."""
-    running = [place for place in places if place.up_seconds] or places
-    return chance.choices(running, [place.up_seconds + 0.1 for place in running])[0]
+def _victim(parts: list[Part], chance: Random) -> Part:
+    """A running part, preferably one that has been up for a while: killing one that is still
+    starting proves nothing."""
+    running = [part for part in parts if part.up_seconds] or parts
+    return chance.choices(running, [part.up_seconds + 0.1 for part in running])[0]
 
 
-def _limit_files(crew: Crew, size: int) -> None:
-    for place in crew.places:
-        for process in place.processes():
+def _limit_files(system: System, size: int) -> None:
+    for part in system.parts:
+        for process in part.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))

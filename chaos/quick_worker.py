@@ -1,4 +1,4 @@
-"""The real worker with an engine that takes milliseconds: run as a process, killed by its users."""
+"""The real worker with an engine that takes milliseconds; run as a process that may be killed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from providers.engine import EngineError, Result
 
 
 class QuickEngine:
-    """`risky` photos now and then fail or outlive a lease; `slow` ones take two seconds."""
+    """`risky` photos sometimes fail or outlast a lease; `slow` ones take two seconds."""
 
     def run(
         self,

@@ -1,4 +1,4 @@
-"""The report of a run: a section of Markdown, also printed."""
+"""The report of a run as a section of Markdown."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from chaos.client import Tally
 
 
 @dataclass(frozen=True)
-class Rolled:
-    """The rolling restarts: each SIGTERM's seconds to the end, and what clients saw meanwhile."""
+class RollingRestarts:
+    """Seconds each server took to stop after SIGTERM, and what clients saw meanwhile."""
 
     stops: list[float]
     stuck: int
@@ -24,53 +24,54 @@ class Rolled:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is to be said about a run."""
+    """Everything a run has found."""
 
     seed: int
     seconds: float
     tally: Tally
     faults: Mapping[str, int]
     ended: Mapping[str, int]  # parts that ended by themselves
-    rolled: Rolled
+    restarts: RollingRestarts
     checks: list[Check]
     bugs: list[str]
 
     @property
     def losses(self) -> list[str]:
-        """All that went wrong, a line each; empty when the run was survived."""
+        """All that went wrong, a line each; empty when nothing was lost."""
         lost = [f"{check.rule}: {loss}" for check in self.checks for loss in check.losses]
         failed = [f"an operation failed: {each}" for each in self.tally.failed]
-        asked = [f"{n} answers of 500: {operation}" for operation, n in self.tally.bugs.items()]
+        bugs = [f"{n} answers of 500: {operation}" for operation, n in self.tally.bugs.items()]
         ended = [f"{name} ended by itself, {n} times" for name, n in self.ended.items()]
-        stuck = ["a server did not stop in time"] * self.rolled.stuck
-        return lost + failed + asked + ended + stuck + [f"in a log: {each}" for each in self.bugs]
+        stuck = ["a server did not stop in time"] * self.restarts.stuck
+        return lost + failed + bugs + ended + stuck + [f"in a log: {each}" for each in self.bugs]
 
     def markdown(self) -> str:
         """For docs/quality.md."""
-        return "\n\n".join((self._summary(), self._faults(), self._met(), self._afterwards()))
+        return "\n\n".join((self._summary(), self._faults(), self._clients(), self._afterwards()))
 
     def _summary(self) -> str:
         kills = sum(n for fault, n in self.faults.items() if fault.startswith("kill -9 of a "))
-        rolled = self.rolled
+        restarts = self.restarts
         return (
             f'`make chaos ARGS="--seed {self.seed}"` on {datetime.now(UTC):%Y-%m-%d}, Python '
             f"{platform.python_version()}: {self.seconds:.0f} s of faults, then rolling restarts, "
             "all under load. Two servers of two processes, three workers, a durable PostgreSQL.\n"
             f"**{self.tally.done.total()} operations acknowledged, "
-            f"{sum(self.faults.values()) + len(rolled.stops)} faults ({kills} times kill -9), "
+            f"{sum(self.faults.values()) + len(restarts.stops)} faults ({kills} times kill -9), "
             f"{len(self.losses)} losses.**\n\n"
-            f"Rolling restarts alone: {len(rolled.stops)} times SIGTERM, the server was gone after "
-            f"{max(rolled.stops, default=0):.1f} s at most; {rolled.operations} operations, "
-            f"{rolled.failed} failed; sent again: {_said(rolled.repeats)}.\n\n"
-            f"Acknowledged: {_said(self.tally.done)}."
+            f"Rolling restarts alone: {len(restarts.stops)} times SIGTERM, the server was gone "
+            f"after {max(restarts.stops, default=0):.1f} s at most; "
+            f"{restarts.operations} operations, {restarts.failed} failed; "
+            f"sent again: {_listed(restarts.repeats)}.\n\n"
+            f"Acknowledged: {_listed(self.tally.done)}."
         )
 
     def _faults(self) -> str:
         lines = sorted(self.faults.items())
-        rolled = ("SIGTERM to a server, one after the other", len(self.rolled.stops))
-        return _table(("Fault", "Times"), [*lines, rolled])
+        restarted = ("SIGTERM to a server, one after the other", len(self.restarts.stops))
+        return _table(("Fault", "Times"), [*lines, restarted])
 
-    def _met(self) -> str:
+    def _clients(self) -> str:
         tally = self.tally
         return _table(
             ("What customers met", "Times"),
@@ -95,6 +96,6 @@ def _table(head: tuple[str, ...], lines: Iterable[tuple[object, ...]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in written)
 
 
-def _said(counts: Mapping[str, int]) -> str:
-    """Counts in a sentence."""
+def _listed(counts: Mapping[str, int]) -> str:
+    """Counts as an enumeration."""
     return ", ".join(f"{name} {n}" for name, n in sorted(counts.items())) or "nothing"

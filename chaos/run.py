@@ -17,18 +17,18 @@ from chaos import audit, faults, settling
 from chaos.audit import Check
 from chaos.books import Books
 from chaos.client import Client, Tally
-from chaos.crew import Crew
 from chaos.customers import Customers
-from chaos.faults import Storm, World
-from chaos.levers import Levers
-from chaos.report import Report, Rolled
+from chaos.faults import FaultRunner, Target
+from chaos.report import Report, RollingRestarts
+from chaos.sandbox_control import SandboxControl
+from chaos.system import System
 
 CUSTOMERS = 8
-TELL_SECONDS = 5.0
+PROGRESS_SECONDS = 5.0
 
 
 class Run:
-    """Customers under a storm of `seconds`, then under `rounds` of rolling restarts."""
+    """Customers under `seconds` of faults, then under `rounds` of rolling restarts."""
 
     def __init__(self, folder: Path, *, seed: int, seconds: float, rounds: int) -> None:
         self.tally = Tally()
@@ -38,44 +38,55 @@ class Run:
         self._seconds = seconds
         self._rounds = rounds
         self._counted: Counter[str] = Counter()
-        self._started = self._told = time.monotonic()
+        self._started = self._printed = time.monotonic()
 
     def report(self) -> Report:
-        """All of it; RuntimeError when it cannot start here."""
-        with Crew(self._folder) as crew:
-            levers = Levers(crew.stack.playground.url)
-            first, second = crew.servers
-            levers.settle({"yookassa": first.url, "stripe": second.url})
-            world = World(crew, levers, Random(self._seed))
-            storm = Storm(world, self._counted, tick=lambda: self._tell(*storm.under_way.values()))
+        """Run all of it; RuntimeError when it cannot start here."""
+        with System(self._folder) as system:
+            control = SandboxControl(system.stack.playground.url)
+            first, second = system.servers
+            control.connect({"yookassa": first.url, "stripe": second.url})
+            target = Target(system, control, Random(self._seed))
+            runner = FaultRunner(
+                target,
+                self._counted,
+                tick=lambda: self._report_progress(*runner.under_way.values()),
+            )
             customers = Customers(
                 CUSTOMERS,
                 self._seed,
-                make_client=lambda chance: self._client(crew, chance),
-                levers=levers,
+                make_client=lambda chance: self._client(system, chance),
+                control=control,
                 books=self.books,
             )
             with customers.busy():
-                storm.run(faults.plan(self._seconds, world.chance))
-                for server in crew.servers:
+                runner.run(faults.plan(self._seconds, target.chance))
+                for server in system.servers:
                     server.wait_until_ready()
-                rolled = self._roll(crew)
-            levers.behave()
-            checks = list(self._audit(crew, levers))
-        bugs = [bug for place in crew.places for bug in place.bugs]
+                restarts = self._restart_servers(system)
+            control.reset()
+            checks = list(self._audit(system, control))
+        bugs = [bug for part in system.parts for bug in part.bugs]
         return Report(
-            self._seed, self._seconds, self.tally, self._counted, storm.ended, rolled, checks, bugs
+            self._seed,
+            self._seconds,
+            self.tally,
+            self._counted,
+            runner.ended,
+            restarts,
+            checks,
+            bugs,
         )
 
-    def _roll(self, crew: Crew) -> Rolled:
+    def _restart_servers(self, system: System) -> RollingRestarts:
         done, failed, repeats = (
             self.tally.done.total(),
             len(self.tally.failed),
             self.tally.repeats.copy(),
         )
-        self._say("rolling restarts")
-        stops = list(faults.roll(crew, self._rounds, tick=self._tell))
-        return Rolled(
+        self._print("rolling restarts")
+        stops = list(faults.rolling_restarts(system, self._rounds, tick=self._report_progress))
+        return RollingRestarts(
             stops=[seconds for seconds, _ in stops],
             stuck=sum(not in_time for _, in_time in stops),
             operations=self.tally.done.total() - done,
@@ -83,39 +94,39 @@ class Run:
             repeats=self.tally.repeats - repeats,
         )
 
-    def _audit(self, crew: Crew, levers: Levers) -> Iterator[Check]:
-        engine = create_engine(crew.database_url, poolclass=NullPool)
-        client = self._client(crew, Random(self._seed))
-        self._say("waiting until all has come to rest")
+    def _audit(self, system: System, control: SandboxControl) -> Iterator[Check]:
+        engine = create_engine(system.database_url, poolclass=NullPool)
+        client = self._client(system, Random(self._seed))
+        self._print("waiting until all has come to rest")
         settling.wait_until_quiet(engine, self.books)
-        settling.ask_for_rewards(self.books, client, levers)
+        settling.check_reviews(self.books, client, control)
         restless = settling.wait_until_quiet(engine, self.books)
         yield Check("everything comes to rest by itself", 1, restless)
-        self._say("audit")
+        self._print("audit")
         with Session(engine) as session:
             yield from audit.rows(session, self.books)
-            yield from audit.files(session, crew.files, self.books)
+            yield from audit.files(session, system.files, self.books)
         yield settling.balances(self.books, client)
         yield settling.downloads(self.books, client)
         client.close()
-        self._say("a day later")
-        yield settling.let_a_day_pass(crew, engine)
-        for place in crew.places:
-            place.note_bugs()
+        self._print("a day later")
+        yield settling.let_a_day_pass(system, engine)
+        for part in system.parts:
+            part.collect_bugs()
 
-    def _client(self, crew: Crew, chance: Random) -> Client:
-        urls = [server.url for server in crew.servers]
-        return Client(urls, crew.stack.api_key, self.tally, chance)
+    def _client(self, system: System, chance: Random) -> Client:
+        urls = [server.url for server in system.servers]
+        return Client(urls, system.stack.api_key, self.tally, chance)
 
-    def _tell(self, *under_way: str) -> None:
-        """A line every few seconds."""
-        if time.monotonic() - self._told >= TELL_SECONDS:
-            self._say(", ".join(under_way))
+    def _report_progress(self, *under_way: str) -> None:
+        """Print a line every few seconds."""
+        if time.monotonic() - self._printed >= PROGRESS_SECONDS:
+            self._print(", ".join(under_way))
 
-    def _say(self, what: str) -> None:
-        self._told = time.monotonic()
+    def _print(self, what: str) -> None:
+        self._printed = time.monotonic()
         click.echo(
-            f"{self._told - self._started:4.0f} s  {self.tally.done.total():6} operations  "
+            f"{self._printed - self._started:4.0f} s  {self.tally.done.total():6} operations  "
             f"{self._counted.total():3} faults  {self.tally.repeats.total():5} sent again  "
             f"{self.tally.waiting:2} waiting  {len(self.tally.failed)} failed  {what}"
         )

@@ -1,4 +1,4 @@
-"""After the storm: wait until everything has come to rest, ask once more, let a day pass."""
+"""After the faults: wait until everything has settled, check rewards once more, let a day pass."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from chaos import audit
 from chaos.audit import Check
 from chaos.books import Books
 from chaos.client import Client, FailedError
-from chaos.crew import Crew
 from chaos.customers import Visitor
-from chaos.levers import Levers
+from chaos.sandbox_control import SandboxControl
+from chaos.system import System
 from db.models import Data, Job, Payment, Review
 from db.types import now
 from services.data import PENDING_TTL_HOURS
@@ -36,27 +36,27 @@ PAGE = 1000
 
 
 def wait_until_quiet(engine: Engine, books: Books) -> list[str]:
-    """Until nothing is on its way any more; what still is after QUIET_SECONDS."""
+    """Wait until nothing is in progress any more; what still is after QUIET_SECONDS."""
     deadline = time.monotonic() + QUIET_SECONDS
-    while (moving := _moving(engine, books)) and time.monotonic() < deadline:
+    while (in_progress := _in_progress(engine, books)) and time.monotonic() < deadline:
         time.sleep(0.5)
-    return moving
+    return in_progress
 
 
-def ask_for_rewards(books: Books, client: Client, levers: Levers) -> None:
-    """The bonus of a review comes with the question after it has arrived: ask once more."""
+def check_reviews(books: Books, client: Client, control: SandboxControl) -> None:
+    """Check each review once more: its bonus is granted by the first check after it has arrived."""
     for user_id, person in books.people.items():
         if person.review:
-            visitor = Visitor(client, levers, books, Random(0))
+            visitor = Visitor(client, control, books, Random(0))
             visitor.id, visitor.person = user_id, person
             deadline = time.monotonic() + REVIEW_SECONDS
-            with suppress(FailedError):  # counted there, and his balance will tell
-                while not visitor.is_praise_found() and time.monotonic() < deadline:
+            with suppress(FailedError):  # already counted, and the balance will show it
+                while not visitor.is_review_found() and time.monotonic() < deadline:
                     time.sleep(0.3)
 
 
 def balances(books: Books, client: Client) -> Check:
-    """What each user can spend, over HTTP, is what his own books say."""
+    """Each user's balance over HTTP is what their own books say."""
     rules, bought, buyers = Settings(), books.bought(), books.buyers()
     rewards: Counter[str] = Counter()
     for user_id, person in books.people.items():
@@ -73,14 +73,14 @@ def balances(books: Books, client: Client) -> Check:
         except FailedError as failure:
             wrong.append(f"{user_id}: {failure}")
             continue
-        told = round(balance["balanceTokens"] * 100)
-        if told != expected:
-            wrong.append(f"{user_id}: {told / 100} tokens, his books say {expected / 100}")
+        actual = round(balance["balanceTokens"] * 100)
+        if actual != expected:
+            wrong.append(f"{user_id}: {actual / 100} tokens, their books say {expected / 100}")
     return Check("a balance over HTTP is what its owner's books say", len(books.people), wrong)
 
 
 def downloads(books: Books, client: Client) -> Check:
-    """Results of some done jobs can be fetched by their links."""
+    """Results of some done jobs can be downloaded."""
     fetched, broken = 0, []
     for job_id in list(books.jobs)[::-1]:
         if fetched == DOWNLOADS:
@@ -95,40 +95,40 @@ def downloads(books: Books, client: Client) -> Check:
     return Check("a result can be downloaded", fetched, broken)
 
 
-def let_a_day_pass(crew: Crew, engine: Engine) -> Check:
-    """Everything that was cut off becomes a day older, and a worker starts, which sweeps at once;
+def let_a_day_pass(system: System, engine: Engine) -> Check:
+    """Age everything that was cut off by a day, and start a worker, which sweeps at once; checks
     what it leaves."""
     with Session(engine) as session, session.begin():
         aged = now() - DAY
         session.execute(update(Data).where(Data.status == "pending").values(created_at=aged))
     long_ago = aged.timestamp()
-    for path in (*(crew.files / "incoming").iterdir(), *crew.work.iterdir()):
+    for path in (*(system.files / "incoming").iterdir(), *system.work.iterdir()):
         os.utime(path, (long_ago, long_ago))
     for _ in range(SWEEPS):
-        worker = crew.workers[-1]
+        worker = system.workers[-1]
         worker.stop()
-        worker.fill()
+        worker.restart()
         deadline = time.monotonic() + SWEEP_SECONDS
         while time.monotonic() < deadline:
             with Session(engine) as session:
-                check = audit.leftovers(session, crew.files, crew.work)
+                check = audit.leftovers(session, system.files, system.work)
             if not check.losses:
                 return check
             time.sleep(0.3)
     return check
 
 
-def _moving(engine: Engine, books: Books) -> list[str]:
+def _in_progress(engine: Engine, books: Books) -> list[str]:
     with Session(engine) as session:
         live = session.scalars(select(Job.id).where(Job.status.in_(("queued", "processing"))))
-        moving = [f"job {job_id}" for job_id in live]
+        in_progress = [f"job {job_id}" for job_id in live]
         credited = set(
             map(str, session.scalars(select(Payment.id).where(Payment.paid_at.is_not(None))))
         )
-        moving += [f"payment {each}" for each in books.paid if each not in credited]
-        wrote = {person.telegram_id for person in books.people.values() if person.review}
-        wrote -= set(session.scalars(select(Review.author_telegram_id)))
-    return moving + [f"review of {each}" for each in wrote]
+        in_progress += [f"payment {each}" for each in books.paid if each not in credited]
+        reviewers = {person.telegram_id for person in books.people.values() if person.review}
+        reviewers -= set(session.scalars(select(Review.author_telegram_id)))
+    return in_progress + [f"review of {each}" for each in reviewers]
 
 
 def _jobs(client: Client, user_id: str) -> Iterator[dict[str, Any]]:
@@ -137,5 +137,5 @@ def _jobs(client: Client, user_id: str) -> Iterator[dict[str, Any]]:
 
 
 def _hundredths(job: dict[str, Any]) -> int:
-    """What a job costs its user now."""
+    """What a job costs its user now, in hundredths of tokens."""
     return int(round((job["tokensReserved"] + job["tokensConsumed"]) * 100))

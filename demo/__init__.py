@@ -1,8 +1,8 @@
 """A customer's story, played over HTTP as the bot would: `make demo`.
 
 Everything runs for real in a state folder of its own, fresh each time. Leaves a video and a photo
-in var/demo/ (--folder for another one), ends with exit code 1 at the first surprise, and stops all
-it started.
+in var/demo/ (--folder for another one), ends with exit code 1 at the first surprise, and stops
+all it started.
 """
 
 from pathlib import Path

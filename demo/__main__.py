@@ -1,4 +1,4 @@
-"""`python -m demo`: the stack is started, and the chapters are played in their order."""
+"""`python -m demo`: starts the stack and plays the chapters in order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STATE = "state"  # database, files and logs, in the folder of the demo
 @click.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Emptied first.")
 def main(folder: Path) -> None:
-    """Play the story once; exit code 1 when it went otherwise."""
+    """Play the story once; exit code 1 when something goes differently."""
     started, state = time.monotonic(), folder / STATE
     try:
         clear(folder)
@@ -52,7 +52,7 @@ def main(folder: Path) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Forget the last demo. SurpriseError while it still runs."""
+    """Delete the last demo. SurpriseError while it still runs."""
     database = folder / STATE / "postgres"
     insist(embedded.running_url(database) is None, f"another demo is running in {folder}")
     # Where root's data had to go elsewhere, only a link to it is in our folder.
@@ -62,7 +62,7 @@ def clear(folder: Path) -> None:
 
 
 def play(stack: Stack, folder: Path) -> None:
-    """The story from the first visit to the finished photos, which come into `folder`."""
+    """Play the story from the first visit to the finished photos, which are saved in `folder`."""
     bot = Bot(f"{stack.url}/v1", stack.api_key)
     user_id = register(bot)
     portrait, old_photo = upload(bot), upload_by_form(bot)
@@ -83,7 +83,7 @@ def play(stack: Stack, folder: Path) -> None:
 
 
 def grow(growth: Growth, user_id: str) -> None:
-    """What brings people in, and what they get for it."""
+    """Play the growth features: referrals, bonuses and a lottery."""
     growth.start_lottery()
     growth.take_part("Anna", user_id)
     growth.join_channel(user_id)

@@ -1,6 +1,6 @@
-"""The part of the demo about people who bring people: a channel, a review, a friend, a lottery.
+"""The demo's growth features: a channel, a review, a referral, a lottery.
 
-Telegram and its people are the sandbox's; what they do there goes over HTTP to its levers.
+Telegram and its users are simulated by the sandbox and controlled over HTTP.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ PATIENCE_SECONDS = 40
 
 
 class Growth:
-    """What Anna gets for bringing people in."""
+    """What Anna gets for spreading the word."""
 
     def __init__(self, stack: Stack, bot: Bot) -> None:
         self._stack, self._bot = stack, bot
-        self._levers = f"{stack.playground.url}/control/telegram"
+        self._control_url = f"{stack.playground.url}/control/telegram"
 
     def start_lottery(self) -> None:
-        """The operator announces a lottery that ends before the demo does."""
+        """Create a lottery, as the operator, that ends before the demo does."""
         start, end = datetime.now(UTC), datetime.now(UTC) + timedelta(seconds=LOTTERY_SECONDS)
-        told = self._stack.cli(
+        output = self._stack.cli(
             *("lottery", "create", "Розыгрыш", "--description", "Зовите друзей"),
             *("--start", start.isoformat(), "--end", end.isoformat()),
             *("--prize", "1x20x20 токенов"),
         )
-        say("CLI", "cli.py lottery create", "ok", f"made, {told.split('  ')[-1].strip()}")
+        say("CLI", "cli.py lottery create", "ok", f"made, {output.split('  ')[-1].strip()}")
         self._bot.call(
             "GET",
             "/lotteries/current",
@@ -45,7 +45,7 @@ class Growth:
         )
 
     def take_part(self, name: str, user_id: str) -> None:
-        """Somebody publishes a post about it."""
+        """Enter the lottery with a post about it."""
         links = [f"https://vk.com/{name.lower()}"]
         self._bot.call(
             "POST",
@@ -56,7 +56,7 @@ class Growth:
         )
 
     def join_channel(self, user_id: str) -> None:
-        """Not a member, then a member, then asked again: one bonus."""
+        """Check before joining, after joining, and once more: one bonus."""
         body = {
             "userId": user_id,
             "telegramId": str(ANNA),
@@ -71,12 +71,12 @@ class Growth:
                 json=body,
             )
             insist((found["isMember"], found["bonusGranted"]) == expected, str(found))
-            self._lever("PUT", f"/chats/{CHANNEL['id']}/members/{ANNA}", status="member")
+            self._control("PUT", f"/chats/{CHANNEL['id']}/members/{ANNA}", status="member")
 
     def write_review(self, user_id: str) -> None:
-        """Anna writes in the review group; the update reaches the server by the webhook."""
+        """Write in the review group; the update reaches the server by the webhook."""
         text = "Бабушка улыбнулась, спасибо!"
-        self._lever("POST", "/messages", chat_id=REVIEWS["id"], user_id=ANNA, text=text)
+        self._control("POST", "/messages", chat_id=REVIEWS["id"], user_id=ANNA, text=text)
         deadline = time.monotonic() + PATIENCE_SECONDS
         body = {"userId": user_id}
         while not self._bot.post("/reviews/check", body)["found"]:
@@ -92,7 +92,7 @@ class Growth:
         insist(again["found"] and not again["bonusGranted"], str(again))
 
     def invite(self, user_id: str) -> None:
-        """Boris comes by Anna's link and pays with Telegram Stars; Anna is thanked."""
+        """Boris comes by Anna's link and pays with Telegram Stars; Anna is rewarded."""
         query = {"params": {"userId": user_id}}
         link = self._bot.call("GET", "/referrals/link", 200, lambda b: b["refLink"], **query)
         boris = self._bot.call(
@@ -116,7 +116,7 @@ class Growth:
             },
             headers={"Idempotency-Key": "boris-pays"},
         )
-        self._lever("POST", "/pay", link=intent["paymentUrl"], user_id=BORIS)
+        self._control("POST", "/pay", link=intent["paymentUrl"], user_id=BORIS)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._bot.get("/referrals/stats", **query).json()["invitedPaidCount"]:
             insist(time.monotonic() < deadline, "the invited friend never paid")
@@ -133,7 +133,7 @@ class Growth:
         )
 
     def see_the_draw(self) -> None:
-        """The worker draws; a stranger computes the same winner from the published proof."""
+        """Wait for the worker's draw; then compute the same winner from the published proof."""
         deadline = time.monotonic() + LOTTERY_SECONDS + PATIENCE_SECONDS
         while not (drawn := self._bot.get("/lotteries/history").json()[0]).get("winners"):
             insist(time.monotonic() < deadline, "the lottery was not drawn")
@@ -144,10 +144,10 @@ class Growth:
         proof = self._stack.settings.state_dir / "proof.json"
         proof.write_text(self._stack.cli("lottery", "entries", drawn["id"]))
         script = [sys.executable, "docs/verify_lottery.py", str(proof)]
-        told = subprocess.run(script, capture_output=True, text=True, check=False)  # noqa: S603 ours
-        insist(winner in told.stdout, f"the stand-alone script says {told}")
+        ended = subprocess.run(script, capture_output=True, text=True, check=False)  # noqa: S603 ours
+        insist(winner in ended.stdout, f"the stand-alone script says {ended}")
         entries = len(json.loads(proof.read_text())["entries"])
         say("CHECK", "docs/verify_lottery.py", "ok", f"the same winner among {entries}")
 
-    def _lever(self, method: str, path: str, **body: Any) -> None:
-        self._bot.plain(method, f"{self._levers}{path}", 200, json=body)
+    def _control(self, method: str, path: str, **body: Any) -> None:
+        self._bot.plain(method, f"{self._control_url}{path}", 200, json=body)

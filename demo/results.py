@@ -1,4 +1,4 @@
-"""What the demo leaves: downloaded by signed links, and looked at."""
+"""The demo's results: downloaded by signed links, and checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from demo.bot import Bot, insist, say
 
 
 def download(bot: Bot, job_id: str, target: Path) -> None:
-    """The result by its signed link, which needs no key."""
+    """Download a result by its signed link, which needs no key."""
     job = bot.get(f"/jobs/{job_id}").json()
     answer = bot.plain("GET", job["resultUrl"], 200)
     target.write_bytes(answer.content)
@@ -23,7 +23,7 @@ def download(bot: Bot, job_id: str, target: Path) -> None:
 
 
 def check_video(file: Path) -> None:
-    """The video plays: H.264, even sides, about four seconds, all frames there."""
+    """Check that the video plays: H.264, even sides, about four seconds, all frames present."""
     video = cv2.VideoCapture(str(file))
     code = int(video.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("ascii", "replace")
     rate = video.get(cv2.CAP_PROP_FPS)
@@ -41,7 +41,7 @@ def check_video(file: Path) -> None:
 
 
 def check_photo(file: Path) -> None:
-    """The restored photo is a JPEG larger than its source, with no EXIF left."""
+    """Check that the photo is a JPEG larger than its source, without EXIF."""
     with Image.open(OLD_PHOTO) as source, Image.open(file) as photo:
         photo.load()
         facts = (

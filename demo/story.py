@@ -18,7 +18,7 @@ POLL_SECONDS = 0.3
 
 
 def register(bot: Bot) -> str:
-    """Anna comes to the bot and agrees to the processing of her data."""
+    """Register Anna and give her consent to data processing."""
     bot.call("GET", "/health/ready", 200, lambda b: f"all well: {', '.join(b['checks'])}")
     user = bot.call(
         "POST",
@@ -40,7 +40,7 @@ def register(bot: Bot) -> str:
 
 
 def pay_for_waiting_order(stack: Stack, bot: Bot, user_id: str, data_id: str) -> str:
-    """An order that the balance does not cover starts by itself once it is paid for."""
+    """Place an order that the balance does not cover; it starts by itself once it is paid for."""
     job = request_job(bot, user_id, "animate", data_id, expected="waiting_payment")
     bot.call(
         "GET",
@@ -70,7 +70,7 @@ def pay_for_waiting_order(stack: Stack, bot: Bot, user_id: str, data_id: str) ->
 
 
 def upload(bot: Bot) -> str:
-    """The portrait goes through the server."""
+    """Upload the portrait through the server."""
     with PORTRAIT.open("rb") as file:
         data = bot.call(
             "POST",
@@ -85,7 +85,7 @@ def upload(bot: Bot) -> str:
 
 
 def upload_by_form(bot: Bot) -> str:
-    """The old photo goes straight to the storage, by a signed form, and is confirmed."""
+    """Upload the old photo straight to the storage with a signed form, and confirm it."""
     form = bot.call(
         "POST",
         "/data/presign",
@@ -116,7 +116,7 @@ def request_job(
     expected: str = "queued",
     **headers: str,
 ) -> dict[str, Any]:
-    """POST /jobs, which must be `expected` at once."""
+    """POST /jobs; the job must be `expected` at once."""
     job: dict[str, Any] = bot.call(
         "POST",
         "/jobs",
@@ -137,7 +137,7 @@ def request_job(
 
 
 def order(bot: Bot, user_id: str, service: str, data_id: str) -> str:
-    """A job; asked for twice, as after a lost answer, it is still one job and one charge."""
+    """Order twice with one key, as after a lost answer: one job and one charge."""
     key = {"Idempotency-Key": f"{service}-{data_id}"}
     first, again = (request_job(bot, user_id, service, data_id, **key) for _ in range(2))
     insist(first == again, "a repeated order was answered differently")
@@ -146,7 +146,7 @@ def order(bot: Bot, user_id: str, service: str, data_id: str) -> str:
 
 
 def change_mind(bot: Bot, user_id: str, data_id: str) -> None:
-    """A third order, cancelled before a worker takes it."""
+    """Place a third order and cancel it before a worker takes it."""
     job = request_job(bot, user_id, "restore", data_id)
     cancelled = bot.call(
         "POST",
@@ -159,31 +159,31 @@ def change_mind(bot: Bot, user_id: str, data_id: str) -> None:
 
 
 def expect_balance(bot: Bot, user_id: str, tokens: int) -> None:
-    """The balance as the API tells it is `tokens`. SurpriseError."""
+    """Check that the balance is `tokens`. SurpriseError."""
     path = f"/users/{user_id}/balance"
     balance = bot.call("GET", path, 200, lambda b: f"{b['balanceTokens']} tokens to spend")
     insist(balance["balanceTokens"] == tokens, f"the balance is {balance}, not {tokens}")
 
 
 def watch(bot: Bot, job_id: str) -> None:
-    """Ask for the progress until the job is done; a line when it has gone a quarter further."""
+    """Poll the job until it is done; prints a line at every further quarter."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    told: tuple[str, int] | None = None
-    while told is None or told[0] != "done":
+    shown: tuple[str, int] | None = None
+    while shown is None or shown[0] != "done":
         insist(time.monotonic() < deadline, f"job {job_id} is not done in {PATIENCE_SECONDS} s")
         answer = bot.get(f"/jobs/{job_id}")
         job = answer.json()
         insist(job["status"] != "failed", f"job {job_id} failed: {job['meta']}")
         news = (job["status"], job["progress"] // 25)
-        if news != told:
-            told = news
+        if news != shown:
+            shown = news
             meaning = f"{job['serviceType']} is {job['status']}, {job['progress']}%"
             say("GET", f"/jobs/{job_id}", answer.status_code, meaning)
         time.sleep(POLL_SECONDS)
 
 
 def read_books(bot: Bot, user_id: str) -> None:
-    """Anna's orders and every move of her tokens."""
+    """Read Anna's orders and transactions."""
     jobs = bot.call(
         "GET",
         "/jobs",

@@ -1,1 +1,1 @@
-"""Outside judges of the contract and of the running server: `make judge`, see judge/README.md."""
+"""External judges of the contract and of the running server: `make judge`, see judge/README.md."""

@@ -1,6 +1,6 @@
 """`make judge`: one line per judge; exit code 1 when one found something.
 
-ARGS names some of them; when all have judged, their table goes to docs/quality.md.
+ARGS selects some of them; when all pass, their table goes to docs/quality.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from judge.verdicts import WORK, FoundError
 from local import Stack
 from settings import Settings
 
-READERS: Mapping[str, Callable[[], str]] = {
+DOCUMENT_JUDGES: Mapping[str, Callable[[], str]] = {
     "redocly": documents.redocly,
     "spectral": documents.spectral_oas,
     "owasp": documents.spectral_owasp,
@@ -31,25 +31,27 @@ READERS: Mapping[str, Callable[[], str]] = {
     "last-release": documents.last_release,
     "generated-client": clients.generated_client,
 }
-CALLERS: Mapping[str, Callable[[Stack], str]] = {
+SERVER_JUDGES: Mapping[str, Callable[[Stack], str]] = {
     "client-story": clients.story,
     "stripe": payments.stripe_sdk,
     "yookassa": payments.yookassa_sdk,
     "telegram-bot": bots.forwarding_bot,
 }
-ATTACKERS: Mapping[str, Callable[[], str]] = {"schemathesis": attacks.schemathesis}
-NAMES = [*READERS, *CALLERS, *ATTACKERS]
+FUZZERS: Mapping[str, Callable[[], str]] = {"schemathesis": attacks.schemathesis}
+NAMES = [*DOCUMENT_JUDGES, *SERVER_JUDGES, *FUZZERS]
 
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(NAMES))
 def main(names: tuple[str, ...]) -> None:
-    """Let the judges judge: all of them, or those that are named."""
+    """Run all judges, or those that are named."""
     wanted = set(names or NAMES)
     verdicts: dict[str, str] = {}
     found = False
-    for name, judge in chain(_chosen(READERS, wanted), _called(wanted), _chosen(ATTACKERS, wanted)):
-        verdict = _heard(name, judge)
+    for name, judge in chain(
+        _select(DOCUMENT_JUDGES, wanted), _select_with_server(wanted), _select(FUZZERS, wanted)
+    ):
+        verdict = _run(name, judge)
         if verdict is None:
             found = True
         else:
@@ -59,36 +61,36 @@ def main(names: tuple[str, ...]) -> None:
     sys.exit(found)
 
 
-def _chosen(
+def _select(
     judges: Mapping[str, Callable[[], str]], wanted: set[str]
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     return ((name, judges[name]) for name in judges if name in wanted)
 
 
-def _called(wanted: set[str]) -> Iterator[tuple[str, Callable[[], str]]]:
-    """Judges of a running server, which runs as long as they are at it."""
-    if not wanted & CALLERS.keys():
+def _select_with_server(wanted: set[str]) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Judges of a running server, which is kept up while they run."""
+    if not wanted & SERVER_JUDGES.keys():
         return
     with _server() as stack:
-        for name in CALLERS:
+        for name in SERVER_JUDGES:
             if name in wanted:
-                yield name, partial(CALLERS[name], stack)
+                yield name, partial(SERVER_JUDGES[name], stack)
 
 
 @contextmanager
 def _server() -> Iterator[Stack]:
-    """ENVIRONMENT=test answers 500 where an answer differs from the contract."""
+    """With ENVIRONMENT=test it answers 500 where an answer differs from the contract."""
     folder = WORK / "state"
     shutil.rmtree(cluster.data_folder(folder / "postgres"), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     settings = Settings(environment="test", state_dir=folder, port=0, web_concurrency=1)
     with Stack(**vars(settings)) as stack:
         yield stack
-        stack.cli("ledger", "check")  # StackError where the books are not whole
+        stack.cli("ledger", "check")  # StackError if the books are inconsistent
 
 
-def _heard(name: str, judge: Callable[[], str]) -> str | None:
-    """The verdict, printed; None when the judge found something."""
+def _run(name: str, judge: Callable[[], str]) -> str | None:
+    """Run a judge and print its verdict; None when it found something."""
     started = time.monotonic()
     try:
         verdict = judge()

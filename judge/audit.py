@@ -1,8 +1,8 @@
-"""`make audit`: known vulnerabilities of the Python packages that are locked with hashes, as OSV
-knows them today. The judges' npm packages and those of training/ are not asked about.
+"""`make audit`: known vulnerabilities of the Python packages that are locked with hashes,
+according to OSV today. The judges' npm packages and those of training/ are not checked.
 
-Exit code 0: none. 1: some, printed with the versions that mend them. 2: nobody was asked, as the
-advisory service cannot be reached; that is no verdict.
+Exit code 0: none. 1: some, printed with the versions that fix them. 2: the advisory service cannot
+be reached; that is no verdict.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import click
 
 ROOT = Path(__file__).parents[1]
 TOOL = ROOT / "var/audit/venv/bin/pip-audit"
-# The first has all that the server runs on, the engine, the tests; the others are these judges and
-# the servers that ours is measured beside.
+# The first has everything for the server, the engine and the tests; the others are for these judges
+# and the servers that ours is compared with.
 PINNED = (
     "requirements-dev.txt",
     "judge/requirements.txt",
@@ -30,10 +30,10 @@ SECONDS = 900
 
 
 def main() -> int:
-    """Arguments are handed to pip-audit, such as --osv-url of a mirror."""
+    """Audit all lock files; arguments are passed on to pip-audit, such as --osv-url of a mirror."""
     findings: list[str] = []
     for name in PINNED:
-        report = _asked(name)
+        report = _audit(name)
         if report is None:
             return 2
         findings += (f"{name}: {each}" for each in found(report))
@@ -49,11 +49,11 @@ def found(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"{package['name']} was not looked up: {package['skip_reason']}"
         for flaw in package.get("vulns", ()):
             names = " ".join([flaw["id"], *flaw.get("aliases", ())])
-            mended = ", ".join(flaw["fix_versions"]) or "no version"
-            yield f"{package['name']} {package['version']}: {names}; mended by {mended}"
+            fixed = ", ".join(flaw["fix_versions"]) or "no version"
+            yield f"{package['name']} {package['version']}: {names}; fixed in {fixed}"
 
 
-def _asked(name: str) -> dict[str, Any] | None:
+def _audit(name: str) -> dict[str, Any] | None:
     command = [str(TOOL), "--vulnerability-service", "osv", "--disable-pip", "--require-hashes"]
     command += ["--progress-spinner", "off", "--format", "json", "--requirement", name]
     ended = subprocess.run(

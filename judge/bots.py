@@ -21,20 +21,20 @@ STOP_SECONDS = 20
 
 
 def forwarding_bot(stack: Stack) -> str:
-    """A payment in Stars and a review come through the bot, which is all that hears Telegram."""
+    """Pay in Stars and write a review through the bot, the only receiver of Telegram's updates."""
     customer = Customer(stack)
     with _documented_bot(stack):
         wait_until(lambda: not _webhook(stack), "the bot has not taken over from the webhook")
         intent = customer.intent("telegram")
         link = intent["paymentUrl"]
-        paid = customer.lever("POST", "/telegram/pay", link=link, user_id=customer.telegram_id)
+        paid = customer.control("POST", "/telegram/pay", link=link, user_id=customer.telegram_id)
         insist(paid["status"] == "paid", f"Telegram says {paid}")
         wait_until(lambda: customer.balance() == intent["tokens"], "paid, but no tokens came")
-        praise = {"chat_id": REVIEWS["id"], "user_id": customer.telegram_id, "text": "Ожило!"}
-        customer.lever("POST", "/telegram/messages", **praise)
-        review = {"userId": customer.id}
+        review = {"chat_id": REVIEWS["id"], "user_id": customer.telegram_id, "text": "Ожило!"}
+        customer.control("POST", "/telegram/messages", **review)
+        author = {"userId": customer.id}
         wait_until(
-            lambda: bool(customer.call("POST", "/reviews/check", 200, json=review)["found"]),
+            lambda: bool(customer.call("POST", "/reviews/check", 200, json=author)["found"]),
             "the review was written, but is not found",
         )
         insist(not _webhook(stack), "Telegram had another way to the server")
@@ -69,7 +69,7 @@ def _documented_bot(stack: Stack) -> Iterator[None]:
 
 
 def _webhook(stack: Stack) -> str:
-    """Where Telegram posts updates; empty while the bot asks for them."""
+    """Where Telegram posts updates; empty while the bot polls for them."""
     settings = stack.settings
     url = f"{settings.telegram_api_url}/bot{settings.telegram_bot_token}/getWebhookInfo"
     found: str = requests.get(url, timeout=10).json()["result"]["url"]

@@ -18,7 +18,7 @@ POLL_SECONDS = 0.1
 
 
 class Customer:
-    """One user with the API's key, and the levers of the sandbox that plays the providers."""
+    """One user with the API's key, and the controls of the sandbox that simulates the providers."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -31,7 +31,7 @@ class Customer:
         self.call("PATCH", f"/users/{self.id}/consent", 200, json=consent)
 
     def call(self, method: str, path: str, expect: int, **options: Any) -> Any:
-        """One request of the contract, and its JSON. FoundError."""
+        """Send one request of the contract; its JSON. FoundError."""
         url, key = f"{self.stack.url}/v1{path}", {"X-API-Key": self.stack.api_key}
         answer = self._session.request(method, url, headers=key, timeout=30, **options)
         insist(answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text}")
@@ -43,22 +43,22 @@ class Customer:
         return found
 
     def intent(self, provider: str) -> dict[str, Any]:
-        """A payment for the first tariff that waits to be paid."""
+        """Create a payment for the first tariff."""
         tariff = self.call("GET", "/tariffs", 200)[0]
         body = {"userId": self.id, "provider": provider, "plan": tariff["name"]}
         body["amountRub"] = tariff["costRub"]
         found: dict[str, Any] = self.call("POST", "/payments/intents", 201, json=body)
         return found
 
-    def lever(self, method: str, path: str, **body: Any) -> Any:
-        """Pull a lever of the sandbox."""
+    def control(self, method: str, path: str, **body: Any) -> Any:
+        """Call a control endpoint of the sandbox."""
         url = f"{self.stack.playground.url}/control{path}"
         answer = self._session.request(method, url, json=body, timeout=30)
         answer.raise_for_status()
         return answer.json()
 
-    def tell(self, provider: str, raw: bytes, **headers: str) -> int:
-        """Status of the answer to a notification with these very bytes."""
+    def notify(self, provider: str, raw: bytes, **headers: str) -> int:
+        """Post a notification with exactly these bytes; the status of the answer."""
         url = f"{self.stack.url}/v1/webhooks/payments/{provider}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         named["Content-Type"] = "application/json"
@@ -71,7 +71,7 @@ def slug(url: str) -> str:
 
 
 def wait_until(fact: Callable[[], bool], finding: str) -> None:
-    """FoundError when a fact does not come true in PATIENCE_SECONDS."""
+    """Wait for a fact; FoundError when it does not become true in PATIENCE_SECONDS."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not fact():
         insist(time.monotonic() < deadline, finding)

@@ -1,4 +1,4 @@
-"""Judges that read the contract only."""
+"""Judges of the contract alone."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from judge.verdicts import CONTRACT, HERE, FoundError, insist, run_tool
 
 NODE = HERE / "node_modules/.bin"
 RELEASED = HERE / "released-openapi.yaml"
-# No judge calls home.
+# Judges send no telemetry.
 QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 
 
 def redocly() -> str:
-    """Redocly's recommended rules; warnings are findings, too."""
+    """Redocly's recommended rules; warnings count as findings."""
     command = (NODE / "redocly", "lint", "../spec/openapi.yaml", "--config", "redocly.yaml")
-    said = run_tool(*command, "--format", "json", folder=HERE, changes=QUIET)
-    totals = _report(said)["totals"]
-    insist(totals["errors"] == totals["warnings"] == 0, said)
+    output = run_tool(*command, "--format", "json", folder=HERE, changes=QUIET)
+    totals = _report(output)["totals"]
+    insist(totals["errors"] == totals["warnings"] == 0, output)
     return f"0 errors, 0 warnings, {totals['ignored']} exceptions with a reason"
 
 
@@ -48,14 +48,14 @@ def openapi_spec_validator() -> str:
 
 
 def given_contract() -> str:
-    """The comparison with the contract as given, of tests/contract."""
+    """Compare with the contract as given, by tests/contract."""
     pytest = (Path(sys.executable).with_name("pytest"), "-q", "-p", "no:cacheprovider")
-    said = run_tool(*pytest, "tests/contract/test_inventory.py")
-    return f"nothing lost, {_passed(said)} comparisons and deliberate breakages"
+    output = run_tool(*pytest, "tests/contract/test_inventory.py")
+    return f"nothing lost, {_passed(output)} comparisons and deliberate breakages"
 
 
 def last_release() -> str:
-    """The comparison with the contract of the last release."""
+    """Compare with the contract of the last release."""
     was, now = (yaml.safe_load(file.read_text("utf-8")) for file in (RELEASED, CONTRACT))
     broken = list(losses(was, now))
     insist(not broken, "\n".join(broken))
@@ -64,23 +64,23 @@ def last_release() -> str:
 
 def _spectral(ruleset: str) -> str:
     command = (NODE / "spectral", "lint", "../spec/openapi.yaml", "--ruleset", ruleset)
-    said = run_tool(*command, "--fail-severity", "hint", "--format", "text", folder=HERE)
-    insist("No results" in said, said)
+    output = run_tool(*command, "--fail-severity", "hint", "--format", "text", folder=HERE)
+    insist("No results" in output, output)
     exceptions = (HERE / ruleset).read_text("utf-8").count(': "off"')
     return f"0 errors, 0 warnings, {exceptions} exceptions with a reason"
 
 
-def _report(said: str) -> dict[str, Any]:
-    """The JSON among what a tool says; news about itself may stand before and after it."""
+def _report(output: str) -> dict[str, Any]:
+    """The JSON in a tool's output, which may have notices before and after it."""
     try:
-        report: dict[str, Any] = json.JSONDecoder().raw_decode(said, said.index("{"))[0]
+        report: dict[str, Any] = json.JSONDecoder().raw_decode(output, output.index("{"))[0]
     except ValueError as error:
-        raise FoundError(said) from error
+        raise FoundError(output) from error
     return report
 
 
-def _passed(said: str) -> str:
-    found = re.search(r"(\d+) passed", said)
+def _passed(output: str) -> str:
+    found = re.search(r"(\d+) passed", output)
     if found is None:
-        raise FoundError(said)
+        raise FoundError(output)
     return found.group(1)

@@ -18,9 +18,9 @@ LATE_SECONDS = 3600
 
 
 def stripe_sdk(stack: Stack) -> str:
-    """stripe-python reads our session, signs events that we take, and refuses what we refuse."""
+    """stripe-python reads our session, signs events that we accept, and rejects what we reject."""
     customer = Customer(stack)
-    customer.lever("PUT", "/stripe/webhook", paused=True)
+    customer.control("PUT", "/stripe/webhook", paused=True)
     intent = customer.intent("stripe")
     sdk = stripe.StripeClient(
         stack.settings.stripe_secret_key, base_addresses={"api": stack.settings.stripe_api_url}
@@ -29,17 +29,17 @@ def stripe_sdk(stack: Stack) -> str:
     asked = (session.amount_total, session.currency, session.url)
     wanted = (round(intent["amountRub"] * 100), "rub", intent["paymentUrl"])
     insist(asked == wanted, f"Stripe reads {asked}, the answer said {wanted}")
-    customer.lever("POST", f"/stripe/sessions/{session.id}/pay")
+    customer.control("POST", f"/stripe/sessions/{session.id}/pay")
     events = [
         each["body"]
-        for each in customer.lever("GET", "/stripe/events")
+        for each in customer.control("GET", "/stripe/events")
         if session.id in each["body"]
     ]
     secret = stack.settings.stripe_webhook_secret[0]
     for body in events:
-        refused = _refused_by_both(customer, body, secret)
-        _credited_once(customer, intent, body, _signed(body, secret))
-    customer.lever("PUT", "/stripe/webhook", paused=False)
+        refused = _reject_forgeries(customer, body, secret)
+        _notify_twice(customer, intent, body, _sign(body, secret))
+    customer.control("PUT", "/stripe/webhook", paused=False)
     return (
         f"{stripe.VERSION}: session read, {len(events)} signed event sent twice and credited once, "
         f"{refused} forgeries refused by both"
@@ -47,13 +47,13 @@ def stripe_sdk(stack: Stack) -> str:
 
 
 def yookassa_sdk(stack: Stack) -> str:
-    """The YooKassa SDK reads our payment and its notification, and sends what we take."""
+    """The YooKassa SDK reads our payment and its notification, and sends what we accept."""
     customer = Customer(stack)
-    customer.lever("PUT", "/yookassa/webhook", paused=True)
+    customer.control("PUT", "/yookassa/webhook", paused=True)
     intent = customer.intent("yookassa")
-    kept = stack.settings
+    settings = stack.settings
     yookassa.Configuration.configure(
-        kept.yookassa_shop_id, kept.yookassa_secret_key, api_url=kept.yookassa_api_url
+        settings.yookassa_shop_id, settings.yookassa_secret_key, api_url=settings.yookassa_api_url
     )
     identifier = intent["reference"]
     payment = yookassa.Payment.find_one(identifier)
@@ -62,17 +62,17 @@ def yookassa_sdk(stack: Stack) -> str:
         (float(asked[0]), *asked[1:]) == (intent["amountRub"], "RUB", intent["paymentUrl"]),
         f"YooKassa reads {asked}, the answer said {intent}",
     )
-    # A notification of what has not happened, well formed: the API is asked, and says no.
+    # A well-formed notification of what has not happened: the API is asked, and denies it.
     early = _notification("payment.succeeded", dict(payment) | {"status": "succeeded"})
-    customer.tell("yookassa", early)
+    customer.notify("yookassa", early)
     insist(customer.balance() == 0, "a notification was believed without asking YooKassa")
-    customer.lever("POST", f"/yookassa/payments/{identifier}/pay")
-    sent = [each["body"] for each in customer.lever("GET", "/yookassa/events")]
+    customer.control("POST", f"/yookassa/payments/{identifier}/pay")
+    sent = [each["body"] for each in customer.control("GET", "/yookassa/events")]
     notices = [WebhookNotificationFactory().create(json.loads(body)) for body in sent]
     notice = next(each for each in notices if each.object.id == identifier)
     insist(notice.event == "payment.succeeded" and notice.object.paid, f"parsed {dict(notice)}")
-    _credited_once(customer, intent, json.dumps(dict(notice), default=str), {})
-    customer.lever("PUT", "/yookassa/webhook", paused=False)
+    _notify_twice(customer, intent, json.dumps(dict(notice), default=str), {})
+    customer.control("PUT", "/yookassa/webhook", paused=False)
     return (
         f"{yookassa.__version__}: payment read, notification parsed, sent twice and credited once, "
         "a premature one not believed"
@@ -80,22 +80,22 @@ def yookassa_sdk(stack: Stack) -> str:
 
 
 def _notification(event: str, payment: dict[str, Any]) -> bytes:
-    told = {"type": "notification", "event": event, "object": payment}
-    return json.dumps(told, default=str).encode()
+    body = {"type": "notification", "event": event, "object": payment}
+    return json.dumps(body, default=str).encode()
 
 
-def _signed(body: str, secret: str, late: int = 0) -> dict[str, str]:
+def _sign(body: str, secret: str, late: int = 0) -> dict[str, str]:
     stamp = int(time.time()) - late
     header = stripe.WebhookSignature.generate_signature_header(body, secret, stamp)
     return {"Stripe_Signature": header}
 
 
-def _refused_by_both(customer: Customer, body: str, secret: str) -> int:
-    """Forgeries, each refused by Stripe's library and with 401 by us; how many."""
-    genuine = _signed(body, secret)
+def _reject_forgeries(customer: Customer, body: str, secret: str) -> int:
+    """Send forgeries, each rejected by Stripe's library and with 401 by us; their number."""
+    genuine = _sign(body, secret)
     forgeries = [
-        (body, _signed(body, "whsec_of_somebody_else")),
-        (body, _signed(body, secret, late=LATE_SECONDS)),
+        (body, _sign(body, "whsec_of_somebody_else")),
+        (body, _sign(body, secret, late=LATE_SECONDS)),
         (body.replace("paid", "pain"), genuine),
         (body + " ", genuine),
         (body, {"Stripe_Signature": genuine["Stripe_Signature"].replace("v1=", "v0=")}),
@@ -106,18 +106,18 @@ def _refused_by_both(customer: Customer, body: str, secret: str) -> int:
         try:
             stripe.Webhook.construct_event(forged, headers["Stripe_Signature"], secret)
         except stripe.SignatureVerificationError:
-            status = customer.tell("stripe", forged.encode(), **headers)
+            status = customer.notify("stripe", forged.encode(), **headers)
             insist(status == 401, f"Stripe refuses {headers}, we answer {status}")
         else:
             insist(False, f"Stripe takes {headers}")
     return len(forgeries)
 
 
-def _credited_once(
+def _notify_twice(
     customer: Customer, intent: dict[str, Any], body: str, headers: dict[str, str]
 ) -> None:
     for _ in range(2):
-        status = customer.tell(intent["provider"], body.encode(), **headers)
+        status = customer.notify(intent["provider"], body.encode(), **headers)
         insist(status == 200, f"{intent['provider']}: a genuine notification got {status}")
     balance = customer.balance()
     insist(balance == intent["tokens"], f"{intent['provider']}: the balance is {balance}")

@@ -1,4 +1,4 @@
-"""Breaks of the last release's contract, kept in released-openapi.yaml.
+"""Breaking changes since the last release's contract, kept in released-openapi.yaml.
 
 After a release: cp spec/openapi.yaml judge/released-openapi.yaml
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.contract.compatibility import Node, lost_components, lost_operation, operations
 
-# Any change of these in a request refuses what was taken, unless it is gone.
+# Any change of these in a request rejects what was accepted, unless the keyword is removed.
 EXACT = ("type", "format", "pattern", "multipleOf", "uniqueItems", "additionalProperties", "anyOf")
 TEXTS = ("summary", "description")
 LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
@@ -18,7 +18,7 @@ UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"
 
 
 def losses(was: Node, now: Node) -> Iterator[str]:
-    """What a client of `was` may stumble over in `now`; texts may be rewritten."""
+    """What may break a client of `was` in `now`; texts may be rewritten."""
     kept = operations(now)
     for name, operation in operations(was).items():
         if name not in kept:
@@ -27,17 +27,17 @@ def losses(was: Node, now: Node) -> Iterator[str]:
         found = kept[name]
         if (found["path"], found["method"]) != (operation["path"], operation["method"]):
             yield f"{name}: has moved to {found['method']} {found['path']}"
-        old = _without(TEXTS, _written_out(operation, was))
+        old = _without(TEXTS, _resolve(operation, was))
         yield from (f"{name}: {lost}" for lost in lost_operation(old, found, now))
-        asked = _asked(operation, was), _asked(found, now)
+        asked = _request_tree(operation, was), _request_tree(found, now)
         yield from (f"{name}: {tighter}" for tighter in _tightened(*asked, "request"))
-    # Parameters are judged with the operations that take them.
+    # Parameters are compared with the operations that take them.
     components = {"securitySchemes": {}, **was["components"], "parameters": {}}
     yield from lost_components(_without(TEXTS, components), now["components"])
 
 
-def _written_out(operation: Node, contract: Node) -> Node:
-    """Without references to parameters, and without limits, which may be widened in a request."""
+def _resolve(operation: Node, contract: Node) -> Node:
+    """An operation without references to parameters and without limits, which may be widened."""
     parts = {"parameters": _parameters(operation, contract)}
     parts |= {"requestBody": operation["requestBody"]} if "requestBody" in operation else {}
     return {**operation, **_without((*LOWER, *UPPER), parts)}
@@ -51,8 +51,8 @@ def _parameters(operation: Node, contract: Node) -> list[Node]:
     ]
 
 
-def _asked(operation: Node, contract: Node) -> Node:
-    """All that a request may hold, as one tree."""
+def _request_tree(operation: Node, contract: Node) -> Node:
+    """Everything a request may contain, as one tree."""
     tree = {
         f"{each['in']} {each['name']}": each["schema"] for each in _parameters(operation, contract)
     }
@@ -61,7 +61,7 @@ def _asked(operation: Node, contract: Node) -> Node:
 
 def _tightened(was: Node, now: Node, where: str) -> Iterator[str]:
     for key in (*EXACT, *LOWER, *UPPER):
-        # A property may be named like a keyword; its value is a schema then, and walked below.
+        # A property may be named like a keyword; its value is then a schema, compared below.
         if key in now and not isinstance(now[key], dict) and _tighter(key, was.get(key), now[key]):
             yield f"{where}: {key} was {was.get(key)}, is {now[key]}"
     for key, below in was.items():
@@ -87,7 +87,7 @@ def _tighter(key: str, was: Any, now: Any) -> bool:
 
 
 def _without(keys: tuple[str, ...], node: Any) -> Any:
-    """A copy without some keywords. A property of such a name is a schema, and stays."""
+    """A copy without some keywords. A property of that name is a schema, and is kept."""
     if isinstance(node, dict):
         return {
             key: _without(keys, value)

@@ -1,7 +1,7 @@
-"""The demo's story, told by the generated client: every operation, typed answers, typed refusals.
+"""The demo's story, played by the generated client: every operation, typed answers and errors.
 
 Runs in the client's own environment: `python story.py ORIGIN API_KEY PHOTO`. Prints how many
-operations, answers and refusals it got; ends with a traceback at the first surprise.
+operations, answers and refusals it got; ends with a traceback at the first failure.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ T = TypeVar("T")
 
 
 class Story:
-    """One customer, and what the client could not make sense of: nothing, or it stops."""
+    """One customer; stops at anything the client cannot parse."""
 
     def __init__(self, origin: str, key: str, photo: Path) -> None:
         self.bot, self.impostor = (
@@ -96,7 +96,7 @@ class Story:
         self.telegram_id = str(uuid4().int % 10**9 + 10**9)
 
     def got(self, answer: Response[T | Error], status: int, kind: type[T]) -> T:
-        """The parsed body, which is of the class the contract names. AssertionError."""
+        """The parsed body, of the class that the contract names. AssertionError."""
         found = answer.parsed
         assert answer.status_code == status, (answer.status_code, answer.content)
         assert isinstance(found, kind), found
@@ -113,7 +113,7 @@ class Story:
         return found
 
     def play(self) -> None:
-        """From the first visit to the last look at the books."""
+        """Play the story from the first visit to the last look at the books."""
         self.got(health_live.sync_detailed(client=self.stranger), 200, Liveness)
         ready = self.got(health_ready.sync_detailed(client=self.stranger), 200, Readiness)
         assert all(check.ok for check in ready.checks.additional_properties.values())
@@ -128,7 +128,7 @@ class Story:
         self.books(user)
 
     def register(self) -> UUID:
-        """Anna registers and agrees; nobody else is found, and no key opens nothing."""
+        """Anna registers and agrees; an unknown user and a wrong key are refused."""
         body = UsersRegisterOrLoginBody(telegram_id=self.telegram_id, username="anna")
         user = self.got(
             users_register_or_login.sync_detailed(client=self.bot, body=body), 200, User
@@ -197,7 +197,7 @@ class Story:
         return self.got(answer, 200, UsersGetBalanceResponse200).balance_tokens
 
     def upload(self) -> UUID:
-        """A photo through the server; a text that is called a photo is refused."""
+        """Upload a photo through the server; a text named as a photo is refused."""
 
         def body(content: bytes) -> DataUploadMultipartBody:
             file = File(payload=io.BytesIO(content), file_name="p.jpg", mime_type="image/jpeg")
@@ -209,7 +209,7 @@ class Story:
         return self.got(sent, 201, Data).id
 
     def upload_by_form(self) -> UUID:
-        """A photo straight to the storage, confirmed only once it is there."""
+        """Upload a photo straight to the storage; it is confirmed only once it is there."""
         body = DataGetPresignBody(
             type_=DataGetPresignBodyType.IMAGE, file_name="p.jpg", content_type="image/jpeg"
         )
@@ -233,7 +233,7 @@ class Story:
         return self.got(jobs_create.sync_detailed(client=self.bot, body=body), 201, Job)
 
     def finish(self, user: UUID, job: Job, photo: UUID) -> None:
-        """Until it is done; the result can be fetched, the job no longer cancelled."""
+        """Wait until it is done; then its result can be fetched and the job not cancelled."""
         assert (job.user_id, job.input_[0].data_id) == (user, photo)
 
         def look() -> Job:
@@ -248,7 +248,7 @@ class Story:
         self.refused(late, 409, "job_not_cancellable")
 
     def order_without_tokens(self, user: UUID, photo: UUID) -> None:
-        """Orders until no tokens are left; the one that waits is cancelled."""
+        """Order until no tokens are left; cancel the order that waits."""
         job = self.order(user, JobsCreateBodyServiceType.RESTORE, photo)
         while job.status is not JobStatus.WAITING_PAYMENT:
             self.finish(user, job, photo)
@@ -285,7 +285,7 @@ class Story:
         assert not self.got(review, 200, ReviewsCheckResponse200).found
 
     def lottery(self, user: UUID) -> None:
-        """No lottery is on."""
+        """No lottery is running."""
         links = LotteriesSubmitSocialBody(user_id=user, social_links=["https://vk.com/wall-1_42"])
         sent = lotteries_submit_social.sync_detailed(client=self.bot, body=links)
         self.refused(sent, 404, "no_current_lottery")
@@ -295,7 +295,7 @@ class Story:
         assert not self.got_list(lotteries_history.sync_detailed(client=self.bot), Lottery)
 
     def books(self, user: UUID) -> None:
-        """Every job is listed, and the moves of tokens make the balance."""
+        """Every job is listed, and the transactions add up to the balance."""
         jobs = self.got_list(jobs_list.sync_detailed(client=self.bot, user_id=user), Job)
         assert {job.status for job in jobs} == {JobStatus.DONE, JobStatus.FAILED}
         answer = transactions_list.sync_detailed(client=self.bot, user_id=user)
@@ -312,15 +312,15 @@ class Story:
 
 
 def wait_until(fact: Callable[[], bool]) -> None:
-    """Ask again and again. AssertionError when it does not come true."""
+    """Wait for a fact. AssertionError when it does not become true in time."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not fact():
-        assert time.monotonic() < deadline, "it did not come true in time"
+        assert time.monotonic() < deadline, "it did not become true in time"
         time.sleep(POLL_SECONDS)
 
 
 def main() -> None:
-    """Tell the story once."""
+    """Play the story once."""
     origin, key, photo = sys.argv[1:]
     story = Story(origin, key, Path(photo))
     story.play()

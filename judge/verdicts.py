@@ -1,4 +1,4 @@
-"""What a judge says: a line when it found nothing, FoundError otherwise."""
+"""Verdicts: a judge returns a line when it found nothing, and raises FoundError otherwise."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_tool(
     changes: Mapping[str, str] | None = None,
     seconds: float = TOOL_SECONDS,
 ) -> str:
-    """What a tool prints; FoundError with it when its exit code is not 0 or it takes too long."""
+    """Run a tool; its output. FoundError when its exit code is not 0 or it takes too long."""
     try:
         ended = subprocess.run(
             command,

@@ -1,11 +1,11 @@
-"""YooKassa, Stripe and Telegram on loopback, true to the wire: for the demo, the tests, `make run`.
+"""YooKassa, Stripe and Telegram simulated on loopback, for the demo, the tests and `make run`.
 
-Shares no code with the server, so that one mistake cannot be on both sides. Keeps everything in
-memory. Never part of production: `python -m sandbox` refuses to start there.
+True to the wire. Shares no code with the server, so that the same mistake cannot be on both sides.
+Keeps everything in memory. Never part of production: `python -m sandbox` refuses to start there.
 
     /yookassa/v3  /stripe/v1  /telegram/bot<token>/   the APIs
     /yookassa/pay  /stripe/pay  /telegram/invoice     pages on which a person pays
-    /control                                          levers that the real ones do not have
+    /control                                          controls that the real ones do not have
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flask import Blueprint, Flask, Response, jsonify
 
 from sandbox import stripe, telegram, yookassa
 from sandbox.clock import Clock
-from sandbox.control import body, refuse_mistakes
+from sandbox.control import body, refuse_invalid_requests
 from sandbox.stripe import StripeSandbox
 from sandbox.telegram import TelegramSandbox
 from sandbox.telegram.delivery import Webhook
@@ -27,7 +27,7 @@ TELEGRAM_WEBHOOK_SECRET = "sandbox-not-a-secret"  # noqa: S105 - public on purpo
 
 @dataclass(frozen=True)
 class Options:
-    """Keys that the pretended providers accept, and where they send their webhooks.
+    """Keys that the simulated providers accept, and where they send their webhooks.
 
     server_url: of the backend, such as http://127.0.0.1:8000/api; empty sends none.
     """
@@ -84,11 +84,11 @@ def _mount_telegram(app: Flask, options: Options) -> None:
 
 def _serve_clock(app: Flask, clock: Clock, shop: YooKassaSandbox, account: StripeSandbox) -> None:
     control = Blueprint("control", __name__)
-    refuse_mistakes(control)
+    refuse_invalid_requests(control)
 
     @control.post("/clock")
     def advance() -> Response:
-        """Let time pass at once; what was not paid in time expires, and its shop is told."""
+        """Advance the clock; what was not paid in time expires, and its shop is notified."""
         moment = clock.advance(float(body()["advance_seconds"]))
         shop.shop.expire_late()
         account.account.expire_late()

@@ -1,4 +1,4 @@
-"""`python -m sandbox --port 8090`: the pretended providers as a process of their own."""
+"""`python -m sandbox --port 8090`: the simulated providers as a process of their own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def main(host: str, port: int) -> None:
 
 def _options(current: Settings) -> sandbox.Options:
     public = sandbox.Options()
-    # Events are signed with every secret of the list, as by Stripe while one is being rolled.
+    # Events are signed with every secret of the list, as Stripe does while one is being rolled.
     return sandbox.Options(
         server_url=current.server_url,
         yookassa_shop_id=current.yookassa_shop_id or public.yookassa_shop_id,

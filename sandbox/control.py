@@ -1,4 +1,4 @@
-"""What the control endpoints of every JSON provider share: JSON in, JSON out, loud on mistakes."""
+"""What the control endpoints of all JSON providers share: JSON in, JSON out, 400 on mistakes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def body() -> dict[str, Any]:
     return posted
 
 
-def refuse_mistakes(control: Blueprint) -> None:
-    """Answer 400 where a field or value is unknown, so that a typing error shows."""
+def refuse_invalid_requests(control: Blueprint) -> None:
+    """Answer 400 where a field or value is unknown, so that a typo is noticed."""
 
-    def mistaken(mistake: Exception) -> tuple[Response, int]:
+    def bad_request(mistake: Exception) -> tuple[Response, int]:
         return jsonify({"error": f"{type(mistake).__name__}: {mistake}"}), 400
 
     for kind in (TypeError, ValueError, KeyError):
-        control.register_error_handler(kind, mistaken)
+        control.register_error_handler(kind, bad_request)
 
 
-def serve_trouble(control: Blueprint, faults: Faults, sender: Sender) -> None:
-    """Faults of the API, pace of the notifications, and a look at what has been sent."""
+def serve_faults_and_events(control: Blueprint, faults: Faults, sender: Sender) -> None:
+    """Endpoints for faults of the API, delivery of notifications, and the list of sent events."""
 
     @control.post("/faults")
     def add_fault() -> Response:
@@ -42,8 +42,8 @@ def serve_trouble(control: Blueprint, faults: Faults, sender: Sender) -> None:
         return jsonify({})
 
     @control.put("/webhook")
-    def turn_webhook() -> Response:
-        return jsonify(asdict(sender.turn(**body())) | {"url": sender.url})
+    def change_delivery() -> Response:
+        return jsonify(asdict(sender.configure(**body())) | {"url": sender.url})
 
     @control.get("/events")
     def list_events() -> Response:

@@ -1,4 +1,4 @@
-"""Scripted trouble of the JSON APIs: the next calls hang, drop, answer HTML or a given status."""
+"""Scripted faults of the JSON APIs: the next calls hang, drop, answer HTML or a given status."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PROXY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body
 
 @dataclass
 class Fault:
-    """One script; it wears off after `times` calls.
+    """One script; it applies to the next `times` calls.
 
     call: "create_payment" and so on, "*" fits all. after: carry the call out first, so that only
-    its answer is lost. retry_after: told with `status`, seconds. description: the words of that
-    error, "" leaves them to the provider.
+    its answer is lost. retry_after: seconds, sent with `status`. description: the text of that
+    error, "" for the provider's own.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Fault:
 
 
 class Faults:
-    """The scripts not yet worn off, oldest first, and how a provider words an error status."""
+    """The active scripts, oldest first; `error` builds a provider's answer with an error status."""
 
     def __init__(self, error: Callable[[Fault], Response]) -> None:
         self._error = error
@@ -50,27 +50,27 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(self, **script: Any) -> Fault:
-        """Append a script. TypeError or ValueError for one that cannot be."""
+        """Append a script. TypeError or ValueError for an invalid one."""
         fault = Fault(**script)
         with self._lock:
             self._scripts.append(fault)
         return fault
 
     def clear(self) -> None:
-        """Forget every script."""
+        """Remove all scripts."""
         with self._lock:
             self._scripts.clear()
 
     def serve(self, call: str, answer: Callable[[], Response]) -> Response:
-        """The answer to one call, or the trouble that befalls it instead."""
+        """The answer to one call, or what its fault sends instead."""
         fault = self._next(call)
         if fault is None:
             return answer()
-        if not fault.after and (trouble := self._befall(fault)):
-            return trouble
+        if not fault.after and (failure := self._apply(fault)):
+            return failure
         answered = answer()
-        if fault.after and (trouble := self._befall(fault)):
-            return trouble
+        if fault.after and (failure := self._apply(fault)):
+            return failure
         return answered
 
     def _next(self, call: str) -> Fault | None:
@@ -83,8 +83,8 @@ class Faults:
                     return fault
             return None
 
-    def _befall(self, fault: Fault) -> Response | None:
-        """What comes instead of the answer; None when a hang has ended."""
+    def _apply(self, fault: Fault) -> Response | None:
+        """What is sent instead of the answer; None when a hang has ended."""
         if fault.kind == "hang":
             time.sleep(fault.seconds)
             return None
@@ -96,6 +96,6 @@ class Faults:
 
 
 def _cut_connection() -> None:
-    """End the TCP connection without an answer; werkzeug tells us its socket."""
+    """Close the TCP connection without an answer; werkzeug passes its socket on."""
     connection: socket.socket = request.environ["werkzeug.socket"]
     connection.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Idempotency keys as the providers keep them: the first answer, and what it was an answer to."""
+"""Idempotency keys as the providers keep them: the first answer and the request it answered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Entry:
     """A key in use: `status` is None until its first request has been answered."""
 
     fingerprint: str
-    made_at: datetime
+    created_at: datetime
     status: int | None = None
     body: Any = None
 
@@ -31,12 +31,12 @@ class Keys:
         """The entry of a key, and whether this request is the first to use it within 24 h."""
         with self._lock:
             known = self._entries.get(key)
-            if known is not None and now - known.made_at < LIFETIME:
+            if known is not None and now - known.created_at < LIFETIME:
                 return known, False
             entry = self._entries[key] = Entry(fingerprint, now)
             return entry, True
 
     def forget(self, key: str) -> None:
-        """Let a key be used afresh, after a request that was not executed."""
+        """Free a key for reuse, after a request that was not executed."""
         with self._lock:
             self._entries.pop(key, None)

@@ -39,7 +39,7 @@ footer{margin-top:1.25rem;color:var(--soft);font-size:.8125rem;text-align:center
 <header><span>{{ provider }}</span><span>песочница</span></header>
 <h1>{{ title }}</h1>
 <p class="amount">{{ amount }}</p>
-{% if told %}<p class="told" role="status">{{ told }}</p>{% endif %}
+{% if status_text %}<p class="told" role="status">{{ status_text }}</p>{% endif %}
 {% if payable %}<form method="post">
 <button class="go" name="do" value="pay">Оплатить</button>
 <button name="do" value="decline">Отклонить</button>
@@ -54,7 +54,7 @@ footer{margin-top:1.25rem;color:var(--soft);font-size:.8125rem;text-align:center
 
 @dataclass(frozen=True)
 class PayPage:
-    """What the page shows; `told` is how the payment stands, "" before anything was done."""
+    """What the page shows; `status_text` is the state, "" before anything was done."""
 
     provider: str
     title: str
@@ -62,7 +62,7 @@ class PayPage:
     currency: str
     payable: bool
     return_url: str
-    told: str = ""
+    status_text: str = ""
 
     def html(self) -> str:
         """The page."""
@@ -76,5 +76,5 @@ class PayPage:
             amount=f"{amount}\u00a0{sign}",
             payable=self.payable,
             return_url=self.return_url,
-            told=self.told,
+            status_text=self.status_text,
         )

@@ -1,7 +1,7 @@
 """Notifications on their way to the shop: repeated until acknowledged, in no promised order.
 
-Every try is signed anew. Timing: at once, then after 1, 2, 4... s up to a minute, until the event
-is too old; the real intervals are longer, and `Pace` turns them.
+Every attempt is signed anew. Timing: at once, then after 1, 2, 4... s up to a minute, until the
+event is too old; the real intervals are longer. `Pace` changes them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Pace:
-    """What a test may turn. times are seconds.
+    """Delivery settings for tests; times are in seconds.
 
-    copies: each event is sent so often at once. delay: before the first try. paused: events wait.
-    newest_first: the order in which waiting events leave. retry_scale shrinks the pauses.
+    copies: how often each event is sent at once. delay: before the first attempt. paused: events
+    wait. newest_first: the order in which waiting events are sent. retry_scale shrinks the pauses.
     """
 
     copies: int = 1
@@ -39,19 +39,19 @@ class Pace:
 
 @dataclass
 class Delivery:
-    """One event and how far it has got; times are of time.monotonic()."""
+    """One event and the state of its delivery; times are those of time.monotonic()."""
 
     number: int
     kind: str
     body: bytes
     due_at: float
     expires_at: float
-    tries: int = 0
+    attempts: int = 0
     delivered: bool = False
     statuses: list[int | None] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """For a person who wonders what has been sent; a status of null is no answer."""
+        """For the list of sent events; a null status means no answer."""
         return {
             "number": self.number,
             "kind": self.kind,
@@ -62,7 +62,7 @@ class Delivery:
 
 
 class Sender:
-    """All events of one provider. A daemon thread looks after them, one more per try."""
+    """All events of one provider, sent by a daemon thread and one more per event."""
 
     def __init__(
         self,
@@ -72,21 +72,21 @@ class Sender:
         lifetime: float,
         url: str | None = None,
     ) -> None:
-        """headers: of one try, its signature included. acknowledged: which statuses end it."""
+        """headers: of one attempt, with its signature. acknowledged: statuses that end delivery."""
         self._headers = headers
         self._acknowledged = acknowledged
         self._lifetime = lifetime
         self._changed = threading.Condition()
-        self._lanes = threading.BoundedSemaphore(AT_ONCE)
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._numbers = itertools.count(1)
         self._waiting: list[Delivery] = []
         self.history: deque[Delivery] = deque(maxlen=1000)
         self.pace = Pace()
         self.url = url
-        threading.Thread(target=self._look_after, daemon=True).start()
+        threading.Thread(target=self._run, daemon=True).start()
 
     def send(self, kind: str, body: bytes) -> Delivery:
-        """Queue an event; without a URL it is only remembered."""
+        """Queue an event; without a URL it is only recorded."""
         with self._changed:
             now = time.monotonic()
             delivery = Delivery(
@@ -99,14 +99,14 @@ class Sender:
         return delivery
 
     def redeliver(self, number: int) -> bool:
-        """Send an event of the past once more, beside all others; False when unknown."""
+        """Send a past event once more, outside the queue; False when unknown."""
         found = next((known for known in self.history if known.number == number), None)
         if found is None or self.url is None:
             return False
         self._try(self.url, found)
         return True
 
-    def turn(self, **changes: Any) -> Pace:
+    def configure(self, **changes: Any) -> Pace:
         """Change the pace, and the url if it is among the changes. TypeError for anything else."""
         with self._changed:
             if "url" in changes:
@@ -115,13 +115,13 @@ class Sender:
             self._changed.notify_all()
             return self.pace
 
-    def _look_after(self) -> None:
+    def _run(self) -> None:
         while True:
             with self._changed:
                 ready = self._take_due()
                 copies = self.pace.copies
                 url, in_order = self.url, self.pace.newest_first
-            # In an order that is asked for, one waits for the other; else all go at once.
+            # With newest_first they are sent one after another, else all at once.
             batches = [ready] if in_order else [[one] for one in ready]
             for batch in batches:
                 threading.Thread(
@@ -129,7 +129,7 @@ class Sender:
                 ).start()
 
     def _take_due(self) -> list[Delivery]:
-        """Wait for events whose time has come, and take them off the list."""
+        """Wait for due events and take them off the list."""
         while True:
             now = time.monotonic()
             self._waiting = [kept for kept in self._waiting if kept.expires_at > now]
@@ -142,20 +142,20 @@ class Sender:
 
     def _deliver(self, url: str, batch: list[Delivery], copies: int) -> None:
         for delivery in batch:
-            twins = [
+            threads = [
                 threading.Thread(target=self._try, args=(url, delivery)) for _ in range(copies)
             ]
-            for twin in twins:
-                twin.start()
-            for twin in twins:
-                twin.join()
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
             if not delivery.delivered:
                 self._postpone(delivery)
 
     def _postpone(self, delivery: Delivery) -> None:
         with self._changed:
-            pause = min(2.0**delivery.tries, LONGEST_PAUSE)
-            delivery.tries += 1
+            pause = min(2.0**delivery.attempts, LONGEST_PAUSE)
+            delivery.attempts += 1
             delivery.due_at = time.monotonic() + pause * self.pace.retry_scale
             self._waiting.append(delivery)
             self._changed.notify_all()
@@ -163,7 +163,7 @@ class Sender:
     def _try(self, url: str, delivery: Delivery) -> None:
         headers = {"Content-Type": "application/json", **self._headers(delivery.body)}
         status: int | None = None
-        with self._lanes, contextlib.suppress(requests.RequestException):
+        with self._slots, contextlib.suppress(requests.RequestException):
             status = requests.post(
                 url,
                 data=delivery.body,

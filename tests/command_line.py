@@ -1,7 +1,7 @@
-"""Commands of cli.py in quick succession, each in a process of its own that was forked from this.
+"""Runs commands of cli.py quickly, each in a process forked from one that has imported them.
 
-A process from scratch spends most of a second on its imports; tests need dozens.
-`python -m tests.command_line` reads a list of arguments a line, and answers in JSON.
+A new process spends most of a second on its imports; tests need dozens.
+`python -m tests.command_line` reads a JSON list of arguments per line, and answers in JSON.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from tests.wire import ROOT
 
 
 class CommandLine:
-    """An operator's terminal; it takes one command at a time."""
+    """An operator's terminal; runs one command at a time."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit code of a command, what it says, and what it complains of."""
+        """Run a command; its exit code, output and errors."""
         self._process.stdin.write(f"{json.dumps(arguments)}\n")
         self._process.stdin.flush()
-        code, said, complaint = json.loads(self._process.stdout.readline())
-        return code, said.strip(), complaint.strip()
+        code, output, errors = json.loads(self._process.stdout.readline())
+        return code, output.strip(), errors.strip()
 
 
 @contextmanager
 def command_line(**environ: str) -> Iterator[CommandLine]:
-    """A terminal where these settings are."""
+    """A terminal with these settings."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.command_line"],
         cwd=ROOT,
@@ -53,21 +53,21 @@ def command_line(**environ: str) -> Iterator[CommandLine]:
 def _serve() -> None:
     configure_mappers()  # once, not in every child
     for line in sys.stdin:
-        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaint:
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             child = os.fork()
             if child == 0:
-                os.dup2(said.fileno(), 1)
-                os.dup2(complaint.fileno(), 2)
+                os.dup2(output.fileno(), 1)
+                os.dup2(errors.fileno(), 2)
                 sys.argv = ["cli.py", *json.loads(line)]
-                os._exit(_ended())  # to take the interpreter apart would take the longest
+                os._exit(_run())  # without the slow shutdown of the interpreter
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            for each in (said, complaint):
+            for each in (output, errors):
                 each.seek(0)
-            print(json.dumps([code, said.read().decode(), complaint.read().decode()]), flush=True)
+            print(json.dumps([code, output.read().decode(), errors.read().decode()]), flush=True)
 
 
-def _ended() -> int:
-    """Exit code of the command in sys.argv; all it said is written."""
+def _run() -> int:
+    """Run the command in sys.argv and flush its output; its exit code."""
     code: str | int | None = 1
     try:
         code = cli.main()

@@ -1,4 +1,4 @@
-"""What every test stands on: settings of a test run, a real PostgreSQL built by the migrations."""
+"""Shared fixtures: settings of a test run, and a real PostgreSQL built by the migrations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ os.environ.update(
         "STATE_DIR": str(STATE_DIR),
         "SERVER_API_KEY": f"{API_KEY},second-key-for-rotation-0123456789",
         "SERVER_URL": "http://127.0.0.1:8999/api",
-        # Stories do in a second what people do in a day; tests/handlers/test_limits.py is about it.
+        # Tests do in a second what people do in a day; tests/handlers/test_limits.py tests limits.
         "RATE_LIMIT_PER_USER": "0",
     }
 )
@@ -30,12 +30,12 @@ from db.embedded import EmbeddedPostgres  # noqa: E402
 from services import catalog  # noqa: E402
 from tests import wire  # noqa: E402
 
-# Durability is not what these tests prove; those that do start a server of their own.
+# These tests do not need durability; those that do start a server of their own.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 def pytest_unconfigure() -> None:
-    """A run leaves no database behind: each is fifty megabytes or more."""
+    """Leave no database behind: each is fifty megabytes or more."""
     shutil.rmtree(STATE_DIR, ignore_errors=True)
 
 
@@ -62,7 +62,7 @@ def database(postgres: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def storing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[wire.Server]:
-    """A server with stub handlers that keeps files itself."""
+    """A server with stub handlers that stores files itself."""
     folder = tmp_path_factory.mktemp("storing")
     with wire.serve("tests.stubs:create()", folder, S3_BUCKET="") as running:
         yield running
@@ -70,7 +70,7 @@ def storing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[wire.Server]:
 
 @pytest.fixture
 def chance() -> random.Random:
-    """Another one in each run; a failure shows its seed, and TEST_SEED takes it up again."""
+    """A random generator with a new seed in each run; a failure shows it, TEST_SEED repeats it."""
     seed = int(os.environ.get("TEST_SEED") or random.randrange(10**6))
     print(f"TEST_SEED={seed}")
     return random.Random(seed)

@@ -1,4 +1,4 @@
-"""Files that strangers send: what each is, and what it may hide; all made here, none kept."""
+"""Files that strangers send: what each is, and what it may hide; all generated here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GPS = (59.0, 56.0, 4.0)
 
 
 def picture(side: int = 96) -> Image.Image:
-    """A photo small enough to be worked on in no time."""
+    """A photo small enough to be processed quickly."""
     with Image.open(SAMPLES / "portrait.jpg") as photo:
         return photo.convert("RGB").resize((side, side * 4 // 3))
 
@@ -34,7 +34,7 @@ def saved(kind: str, image: Image.Image | None = None, **options: object) -> byt
 
 
 def archive() -> bytes:
-    """What a Java runtime takes for a program, wherever in a file it begins."""
+    """A JAR, which a Java runtime runs wherever in a file it begins."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as jar:
         jar.writestr("META-INF/MANIFEST.MF", PAYLOAD)
@@ -48,7 +48,7 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 def png(width: int, height: int, *more: bytes) -> bytes:
-    """A PNG that says it is so large, and has hardly a pixel."""
+    """A PNG that claims to be so large, with hardly any pixels."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     pixels = chunk(b"IDAT", zlib.compress(b"\0" * 64))
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(more) + pixels + chunk(b"IEND", b"")
@@ -60,7 +60,7 @@ def after_head(photo: bytes, part: bytes) -> bytes:
 
 
 def located(orientation: int) -> bytes:
-    """A JPEG that knows where it was taken, and by whom, and lies on its side."""
+    """A JPEG with the place, the author and an orientation in its EXIF."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     exif[ExifTags.Base.Artist] = PAYLOAD.decode()
@@ -70,16 +70,16 @@ def located(orientation: int) -> bytes:
     return saved("JPEG", exif=exif.tobytes())
 
 
-def told() -> PngImagePlugin.PngInfo:
-    """Words inside a PNG."""
+def text_chunks() -> PngImagePlugin.PngInfo:
+    """Text inside a PNG."""
     words = PngImagePlugin.PngInfo()
     words.add_text("Comment", PAYLOAD.decode())
     words.add_itxt("XML:com.adobe.xmp", PAYLOAD.decode(), zip=True)
     return words
 
 
-def moving(kind: str) -> bytes:
-    """Three pictures in one file."""
+def animated(kind: str) -> bytes:
+    """An animation of three pictures."""
     more = [picture().rotate(90 * turn) for turn in (1, 2)]
     return saved(kind, save_all=True, append_images=more, duration=100)
 
@@ -88,21 +88,21 @@ def _sample(name: str) -> Callable[[], bytes]:
     return (SAMPLES / name).read_bytes
 
 
-# name: how it is made, what it is taken as ("" when refused), and what the engine makes of it:
-# None for a result, else the code it fails with.
+# name: generator, content type it is accepted as ("" when refused), and the engine's error code,
+# None for a result.
 FILES: dict[str, tuple[Callable[[], bytes], str, str | None]] = {
     "a photo": (lambda: saved("JPEG"), "image/jpeg", None),
     "PNG with a page behind it": (lambda: saved("PNG") + HTML, "image/png", None),
     "JPEG with a program behind it": (lambda: saved("JPEG") + archive(), "image/jpeg", None),
     "JPEG with PHP in a comment": (lambda: saved("JPEG", comment=PHP), "image/jpeg", None),
-    "PNG with words": (lambda: saved("PNG", pnginfo=told()), "image/png", None),
+    "PNG with words": (lambda: saved("PNG", pnginfo=text_chunks()), "image/png", None),
     "PNG with a chunk of nobody's": (
         lambda: after_head(saved("PNG"), chunk(b"zqPL", HTML)),
         "image/png",
         None,
     ),
     "WebP with a page behind it": (lambda: saved("WEBP") + HTML, "image/webp", None),
-    "WebP that moves": (lambda: moving("WEBP"), "image/webp", None),
+    "WebP that moves": (lambda: animated("WEBP"), "image/webp", None),
     **{
         f"JPEG with a place, orientation {way}": (
             lambda way=way: located(way),
@@ -111,7 +111,7 @@ FILES: dict[str, tuple[Callable[[], bytes], str, str | None]] = {
         )
         for way in (1, 6, 8, 99)
     },
-    "PNG that moves": (lambda: moving("PNG"), "", None),
+    "PNG that moves": (lambda: animated("PNG"), "", None),
     "GIF": (lambda: saved("GIF"), "", None),
     "GIF with a program behind it": (lambda: saved("GIF") + archive(), "", None),
     "page with a photo behind it": (lambda: HTML + saved("JPEG"), "", None),

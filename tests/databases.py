@@ -1,4 +1,4 @@
-"""Databases of their own for tests that must begin with nothing."""
+"""Separate databases for tests that must start empty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 @contextmanager
 def empty_database(server: str) -> Iterator[str]:
-    """URL of a new database on the server of this URL; it is dropped after the block."""
+    """URL of a new database on the server of this URL; dropped after the block."""
     name = f"test_{uuid4().hex[:8]}"
     url = make_url(server)
     plain = url.set(drivername="postgresql")

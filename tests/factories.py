@@ -1,4 +1,4 @@
-"""Rows that tests start from: one plain function per table, every value with a default."""
+"""Creates rows that tests start from: one function per table, with defaults for all values."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def make_job(user_id: UUID, service_type: str = "restore", **overrides: Any) -> 
 
 
 def end_lotteries() -> None:
-    """Whatever other tests started is over."""
+    """Cancel lotteries left by other tests."""
     with transaction() as session:
         running = update(Lottery).where(Lottery.drawn_at.is_(None))
         session.execute(running.values(canceled_at=now()))

@@ -1,4 +1,4 @@
-"""The real server with a pretended Telegram beside it, and what only Telegram or the bot can do."""
+"""The real server beside a simulated Telegram, and the actions of Telegram and the bot."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _names = count(1)
 class Growth:
     """One server, one Telegram, and the bot between them.
 
-    private: all that was said in confidence, which no log and no public answer may repeat.
+    private: everything confidential, which no log and no public answer may repeat.
     """
 
     world: World
@@ -55,7 +55,7 @@ class Growth:
     def join(
         self, user: dict[str, Any], status: str = "member", chat: int = CHANNEL, **more: Any
     ) -> None:
-        """The user's place in a channel."""
+        """Set the user's membership of a channel."""
         path = f"/chats/{chat}/members/{user['telegramId']}"
         self.world.control("PUT", path, status=status, **more)
 
@@ -73,7 +73,7 @@ class Growth:
         return self.bot.post("/reviews/check", {"userId": user["id"]} | named)
 
     def write(self, user: dict[str, Any] | None = None, **message: Any) -> dict[str, Any]:
-        """Somebody writes in the chat of reviews; the update that the bot gets."""
+        """Write in the review chat; the update that the bot gets."""
         author = {} if user is None else {"user_id": int(user["telegramId"])}
         text = f"Отзыв {next(_names)}: бабушка улыбается"
         self.private.add(text)
@@ -81,12 +81,12 @@ class Growth:
         return self._update(self.world.control("POST", "/messages", **wanted))
 
     def edit(self, update: dict[str, Any]) -> dict[str, Any]:
-        """The author changes his words; the update that the bot gets."""
+        """Edit a message as its author; the update that the bot gets."""
         place = {"chat_id": GROUP, "message_id": update["message"]["message_id"]}
         return self._update(self.world.control("PATCH", "/messages", text="Передумал", **place))
 
     def forward(self, update: dict[str, Any], **headers: str) -> requests.Response:
-        """The bot passes an update on."""
+        """Pass an update on, as the bot does."""
         return requests.post(
             f"{self.server.url}/v1/webhooks/payments/telegram",
             json=update,
@@ -96,7 +96,7 @@ class Growth:
 
     @contextmanager
     def updates_posted(self) -> Iterator[None]:
-        """Telegram itself posts what is about payments to the server."""
+        """Let Telegram itself post updates about payments to the server."""
         self.world.call_bot(
             "setWebhook",
             url=f"{self.server.url}/v1/webhooks/payments/telegram",
@@ -108,7 +108,7 @@ class Growth:
         self.world.call_bot("deleteWebhook", drop_pending_updates=True)
 
     def pay(self, user: dict[str, Any], rub: int) -> str:
-        """The user pays in Telegram; the charge, whose update is on its way."""
+        """Pay in Telegram as the user; the charge, whose update is on its way."""
         wish = {"userId": user["id"], "amountRub": rub, "provider": "telegram"}
         link = done(self.bot.post("/payments/intents", wish), 201)["paymentUrl"]
         payer = int(user["telegramId"])
@@ -120,7 +120,7 @@ class Growth:
 
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        """The real worker at work; at its start it does all its duties once."""
+        """Run the real worker; at its start it runs all its duties once."""
         path = self.folder / f"worker-{next(_names)}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
@@ -131,7 +131,7 @@ class Growth:
                 stderr=subprocess.STDOUT,
             )
         try:
-            # Sooner it would not know how to stop.
+            # Before that it could not handle SIGTERM.
             wait_until(lambda: "worker started" in path.read_text("utf-8"), 30)
             yield process
         finally:
@@ -139,7 +139,7 @@ class Growth:
             assert process.wait(30) == 0
 
     def cli(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit code of an operator's command, what it says, and what it complains of."""
+        """Run an operator's command; its exit code, output and errors."""
         ended = subprocess.run(
             [sys.executable, "cli.py", *arguments],
             cwd=ROOT,
@@ -151,15 +151,15 @@ class Growth:
         return ended.returncode, ended.stdout.strip(), ended.stderr.strip()
 
     def logs(self) -> str:
-        """All that server and workers have written so far."""
+        """All that server and workers have logged so far."""
         return "".join(each.read_text("utf-8") for each in self.folder.glob("*.log"))
 
-    def trouble(self, kind: str, method: str, **script: Any) -> None:
-        """What befalls the next calls of a method of the Bot API."""
+    def inject_fault(self, kind: str, method: str, **script: Any) -> None:
+        """Script a fault of the next calls of a Bot API method."""
         self.world.control("POST", "/faults", kind=kind, call=method, **script)
 
     def alarms(self) -> list[str]:
-        """What the operator was told about the bot so far."""
+        """Alarms about the bot that were logged so far."""
         lines = self.server.errors()
         return [each["message"] for each in lines if each["logger"] == "providers.telegram.calls"]
 
@@ -170,12 +170,12 @@ class Growth:
 
 @contextmanager
 def growth_world(folder: Path, *, state_dir: Path) -> Iterator[Growth]:
-    """A channel with its group for reviews, a second channel, and one that Telegram does not know.
+    """A channel with its review group, a second channel, and one unknown to Telegram.
 
-    The server tells all it can in its log. What is wrong in Telegram are the only errors there.
+    The server logs at DEBUG. Failures of Telegram are the only errors in its log.
     """
     with telegram_world() as world:
-        settle(world)
+        reset(world)
         environ = _environ(world)
         server = Server(folder, state_dir=state_dir, **environ)
         server.start()
@@ -189,8 +189,8 @@ def growth_world(folder: Path, *, state_dir: Path) -> Iterator[Growth]:
     assert not errors, errors
 
 
-def settle(world: World) -> None:
-    """Everything in Telegram as it should be."""
+def reset(world: World) -> None:
+    """Set up all chats in Telegram and clear faults."""
     chats: dict[int, dict[str, Any]] = {
         CHANNEL: {"type": "channel", "username": CHANNEL_NAME, "linked_chat_id": GROUP},
         SECOND_CHANNEL: {"type": "channel", "username": SECOND_NAME},

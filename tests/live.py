@@ -1,4 +1,4 @@
-"""The real application in a process of its own, and a client that speaks to it as the bot does."""
+"""The real application in a process of its own, and a client that calls it as the bot does."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}/api"
         self._log = folder / "server.log"
         self._state_dir = state_dir
-        # Files are kept in the state folder, and links lead to this very server.
+        # Files are kept in the state folder, and links lead to this server.
         self._environ = {"S3_BUCKET": "", "SERVER_URL": self.url, **environ}
         self.process: subprocess.Popen[bytes]
 
     def start(self) -> None:
-        """Return once it answers."""
+        """Start it and wait until it answers."""
         with self._log.open("ab") as log:
             self.process = wire.start(
                 "app:create_app()", self._state_dir, self.port, log, **self._environ
@@ -55,7 +55,7 @@ class Server:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """In order, as an operator does."""
+        """Stop it gracefully, as an operator does."""
         self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
@@ -63,7 +63,7 @@ class Server:
             self.kill()
 
     def kill(self) -> None:
-        """As a power cut does, its worker included."""
+        """Kill it and its workers, as a power cut does."""
         workers = self.workers()
         self.process.kill()
         self.process.wait()
@@ -72,11 +72,11 @@ class Server:
         psutil.wait_procs(workers)
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that answer requests."""
+        """Its worker processes."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def errors(self) -> list[dict[str, Any]]:
-        """Lines of its log about bugs; that a worker was killed is none of its own."""
+        """Lines of its log about bugs; a killed worker is not one."""
         said = self._log.read_text("utf-8").splitlines()
         # PostgreSQL's client prints by itself that an idle connection has been ended.
         lines = [json.loads(line) for line in said if line and not line.startswith("FATAL: ")]
@@ -93,7 +93,7 @@ class Server:
 
 @contextmanager
 def serve(folder: Path, *, state_dir: Path, **environ: str) -> Iterator[Server]:
-    """A server for the length of the block, with settings from `environ`; bugs fail the test."""
+    """A server during the block, with settings from `environ`; bugs in its log fail the test."""
     server = Server(folder, state_dir=state_dir, **environ)
     server.start()
     try:
@@ -110,7 +110,7 @@ class Bot:
     def __init__(self, url: str, key: str = wire.KEY) -> None:
         self.url = f"{url}/v1"
         self.session = requests.Session()
-        self.session.trust_env = False  # no proxy between us and ourselves
+        self.session.trust_env = False  # no proxy for loopback
         self.session.mount("http://", HTTPAdapter(pool_maxsize=CLIENTS))
         self.session.headers["X-API-Key"] = key
 
@@ -133,7 +133,7 @@ class Bot:
         return self._call("POST", "/data", files=form)
 
     def register(self, **body: str) -> dict[str, Any]:
-        """A visitor, a new one unless `telegramId` is given."""
+        """Register a user, a new one unless `telegramId` is given."""
         visitor = {"telegramId": str(next(_telegram_ids))} | body
         return done(self.post("/users/register-or-login", visitor), 200)
 
@@ -162,13 +162,13 @@ def order(
 
 
 def done(answer: requests.Response, status: int) -> Any:
-    """The JSON of a success with this status."""
+    """The JSON of an answer that must have this status."""
     assert answer.status_code == status, answer.text
     return answer.json()
 
 
 def refused(answer: requests.Response, code: str) -> dict[str, Any]:
-    """The details of a refusal with this code, which is a whole Error of the contract."""
+    """The details of an answer that must be an Error with this code."""
     body = answer.json()
     assert (answer.status_code, body["code"]) == (CODES[code][0], code), answer.text
     assert answer.headers["Content-Type"] == "application/json"
@@ -179,7 +179,7 @@ def refused(answer: requests.Response, code: str) -> dict[str, Any]:
 
 @contextmanager
 def unchanged() -> Iterator[None]:
-    """Whatever happens in the block leaves every row of every table as it was."""
+    """The block must leave every row of every table unchanged."""
     before = _contents()
     yield
     changed = [table for table, content in _contents().items() if content != before[table]]

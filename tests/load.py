@@ -1,4 +1,4 @@
-"""Clients that never stop ordering, and what must be true after whatever happened to them."""
+"""Clients that order without pause, and what must be true afterwards."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PHOTO = (Path(__file__).parents[1] / "samples/tiny_portrait_150px.jpg").read_byt
 
 @dataclass
 class Attempt:
-    """One request and what came of it; no status when the connection broke."""
+    """One request and its outcome; no status when the connection broke."""
 
     at: float
     seconds: float
@@ -55,7 +55,7 @@ class Load:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Under load until the end of the block, and until every order is acknowledged."""
+        """Run the clients during the block, and until every order is acknowledged."""
         with ThreadPoolExecutor(CLIENTS) as pool:
             clients = [pool.submit(self._buy, user_id) for user_id in self.users]
             try:
@@ -66,7 +66,7 @@ class Load:
                 client.result()
 
     def wait_for(self, orders: int) -> None:
-        """Until so many more have been acknowledged."""
+        """Wait until so many more orders have been acknowledged."""
         wanted, deadline = len(self.orders) + orders, time.monotonic() + RECOVERY_SECONDS
         while len(self.orders) < wanted:
             assert time.monotonic() < deadline, self.attempts[-CLIENTS:]
@@ -79,7 +79,7 @@ class Load:
             return session.scalar(query) or 0
 
     def require_everything_kept(self) -> None:
-        """One job and one charge for each acknowledged order, none without; the books add up."""
+        """Exactly one job and one charge for each acknowledged order; the books add up."""
         with Session(self._engine) as session, session.begin():
             jobs = session.scalars(select(Job.id).where(Job.user_id.in_(self.users)))
             assert sorted(map(str, jobs)) == sorted(self.orders.values())

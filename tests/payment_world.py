@@ -1,4 +1,4 @@
-"""The whole sandbox on a port of its own, and a shop's webhook that keeps what it is sent."""
+"""The whole sandbox on its own port, and a shop's webhook that records what it is sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 10
 
 
 class Sandbox:
-    """One sandbox with its levers."""
+    """One sandbox and its controls."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -27,13 +27,13 @@ class Sandbox:
         self.stripe = f"{url}/stripe"
 
     def control(self, verb: str, path: str, **body: Any) -> Any:
-        """Pull a lever."""
+        """Call a control endpoint."""
         answer = requests.request(verb, f"{self.url}/control{path}", json=body, timeout=20)
         answer.raise_for_status()
         return answer.json()
 
-    def trouble(self, provider: str, kind: str, **script: Any) -> None:
-        """Script what befalls the next calls."""
+    def inject_fault(self, provider: str, kind: str, **script: Any) -> None:
+        """Script a fault of the next calls."""
         self.control("POST", f"/{provider}/faults", kind=kind, **script)
 
 
@@ -59,7 +59,7 @@ class Posted:
 
 
 class Shop:
-    """A webhook that answers from a script of statuses, then 200; `slow` seconds each."""
+    """A webhook that answers with scripted statuses, then 200, each after `slow` seconds."""
 
     def __init__(self) -> None:
         self.posted: list[Posted] = []
@@ -87,7 +87,7 @@ class Shop:
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def wait_for(self, count: int) -> list[Posted]:
-        """What has been posted, once it is `count` or more."""
+        """Wait for at least `count` requests; all of them so far."""
         with self._came:
             came = self._came.wait_for(lambda: len(self.posted) >= count, PATIENCE_SECONDS)
             assert came, f"{len(self.posted)} of {count} came"

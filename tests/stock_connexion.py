@@ -1,8 +1,8 @@
-"""The stub functions of tests.stubs behind connexion as it comes, to compare our server with.
+"""The stub functions of tests.stubs behind stock connexion, to compare our server with.
 
-Its own decorators, validators and bridge; `gunicorn 'tests.stock_connexion:create()'` serves it.
-The only help it gets: OpenAPI 3.1 is let in. Headers, which connexion hands to no function, are
-read by the functions themselves.
+It uses connexion's own decorators, validators and bridge, and accepts OpenAPI 3.1. Headers, which
+connexion passes to no function, are read by the functions themselves.
+`gunicorn 'tests.stock_connexion:create()'` serves it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from tests import stubs
 
 
 def create() -> connexion.FlaskApp:
-    """The application, built to its last middleware: each of them loads the contract."""
-    functions = {name: _adapted(function) for name, function in stubs.table().items()}
+    """The application with its whole middleware stack, as each layer loads the contract."""
+    functions = {name: _adapt(function) for name, function in stubs.table().items()}
     application = connexion.FlaskApp(__name__)
     application.add_error_handler(ApiError, _refusal)
     with openapi_31_accepted():
@@ -62,19 +62,19 @@ def _contract() -> dict[str, Any]:
     return contract
 
 
-def _adapted(function: Function) -> Function:
-    """`function` called with what connexion gives; what it leaves out is None."""
+def _adapt(function: Function) -> Function:
+    """A view that calls `function` with connexion's arguments; missing ones are None."""
     wanted = accepted(function)
 
     def view(**given: Any) -> Any:
-        arguments = {name: _converted(value) for name, value in given.items()}
-        return function(**dict.fromkeys(wanted) | arguments | _read_by_itself(wanted))
+        arguments = {name: _convert(value) for name, value in given.items()}
+        return function(**dict.fromkeys(wanted) | arguments | _read_request(wanted))
 
     view.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return view
 
 
-def _converted(value: Any) -> Any:
+def _convert(value: Any) -> Any:
     if not isinstance(value, FileStorage):
         return value
     size = value.stream.seek(0, 2)
@@ -82,7 +82,7 @@ def _converted(value: Any) -> Any:
     return FilePart(value.name or "", value.filename or "", "", value.stream, size)
 
 
-def _read_by_itself(wanted: frozenset[str]) -> dict[str, Any]:
+def _read_request(wanted: frozenset[str]) -> dict[str, Any]:
     request = flask.request
     values = {
         "idempotency_key": lambda: request.headers.get("Idempotency-Key"),

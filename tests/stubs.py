@@ -1,4 +1,4 @@
-"""A server whose handlers do nothing, to test what lies between the socket and a handler.
+"""A server with stub handlers, to test the layers between the socket and a handler.
 
 Every stub answers with the contract's own example and says in `X-Seen` what it was called with.
 `gunicorn 'tests.stubs:create()'` serves it.
@@ -41,7 +41,7 @@ def create() -> ContractApp:
 
 
 def create_with_gap() -> ContractApp:
-    """The same without one function: must not start."""
+    """The same without one function; it must refuse to start."""
     functions = table()
     del functions["tariffs_list"]
     return create_app(settings.load(), operations=functions)
@@ -54,7 +54,7 @@ def create_with_short_windows() -> ContractApp:
 
 
 def table() -> dict[str, Function]:
-    """A stub for every operation of the contract; two of them can be made to misbehave."""
+    """A stub for every operation of the contract; some can be made to misbehave."""
     functions = {each.function_name: _stub(each) for each in operations_of(CONTRACT)}
     functions["users_get_by_id"] = _failing(functions["users_get_by_id"])
     functions["webhook_payments"] = webhook_payments
@@ -69,7 +69,7 @@ def health_ready() -> Any:
 
 
 def webhook_payments(provider: str, raw_body: bytes, headers: dict[str, str]) -> Any:
-    """Says what a signature would be checked against."""
+    """Echoes what a signature would be checked against."""
     seen = {"provider": provider, "raw": raw_body.decode("latin-1"), "headers": headers}
     data, status = example(_operation("webhookPayments"))
     return data, status, _seen(seen)
@@ -148,7 +148,7 @@ def _user(**changes: Any) -> Callable[[], Any]:
 
 
 def _slow() -> Any:
-    """Waits until the file it is told about appears, at most ten seconds."""
+    """Waits until the gate file appears, at most ten seconds."""
     gate = settings.load().state_dir / "gate"
     deadline = time.monotonic() + 10
     while not Path(gate).exists() and time.monotonic() < deadline:

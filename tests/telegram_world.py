@@ -17,27 +17,27 @@ CHANNEL, GROUP, LOG_CHAT, PAYER = -1001, -1002, -1003, 555001
 
 
 class World:
-    """One sandbox with its levers; `api` is the base URL of its Bot API."""
+    """One sandbox and its controls; `api` is the base URL of its Bot API."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.api = f"{url}/telegram"
 
     def control(self, verb: str, path: str, **body: Any) -> dict[str, Any]:
-        """Pull a lever."""
+        """Call a control endpoint."""
         answer = requests.request(verb, f"{self.url}/control/telegram{path}", json=body, timeout=20)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
 
     def call_bot(self, method: str, **parameters: Any) -> Any:
-        """Call a Bot API method that our client does not have."""
+        """Call a Bot API method that our client lacks."""
         answer = requests.post(f"{self.api}/bot{TOKEN}/{method}", json=parameters, timeout=20)
         answer.raise_for_status()
         return answer.json()["result"]
 
     def pay_in_background(self, link: str, user_id: int = PAYER) -> Callable[[], dict[str, Any]]:
-        """Press Pay; the returned function waits for how it ended."""
+        """Press Pay; the returned function waits for the outcome."""
         result: dict[str, Any] = {}
         thread = threading.Thread(
             target=lambda: result.update(self.control("POST", "/pay", link=link, user_id=user_id))

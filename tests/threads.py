@@ -1,4 +1,4 @@
-"""Races with real threads: the same call many times at once."""
+"""Races with real threads: the same call many times concurrently."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def at_once(call: Callable[[], Any], times: int) -> list[Any]:
-    """Results, or the exceptions, of `times` calls that start together."""
+    """Results or exceptions of `times` calls that start together."""
     start = Barrier(times)
 
     def run() -> Any:

@@ -26,7 +26,7 @@ SECOND_KEY = "second-key-0123456789-0123456789-012345678"
 
 @dataclass
 class Answer:
-    """One HTTP answer, as it came."""
+    """One HTTP answer as received."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -52,11 +52,11 @@ class Server:
     state_dir: Path
 
     def lines(self) -> list[dict[str, Any]]:
-        """Its log so far; each line must be JSON."""
+        """Its log so far, in which each line must be JSON."""
         return [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
 
     def access(self, request_id: str) -> dict[str, Any]:
-        """The access line of one request; it is written just after the answer has left."""
+        """The access line of one request; it is written just after the answer is sent."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             for line in self.lines():
@@ -151,7 +151,7 @@ def serve(application: str, folder: Path, **environ: str) -> Iterator[Server]:
 def start(
     application: str, folder: Path, port: int, log: Any, **environ: str
 ) -> subprocess.Popen[bytes]:
-    """Start gunicorn; settings come from `environ` over values that need no outside world."""
+    """Start gunicorn; `environ` overrides settings that need nothing outside this machine."""
     chosen = {
         "ENVIRONMENT": "test",
         "SERVER_API_KEY": f"{KEY},{SECOND_KEY}",
@@ -172,7 +172,7 @@ def start(
 
 
 def wait_until(fact: Callable[[], object], seconds: float = 20) -> None:
-    """Until `fact` holds."""
+    """Wait until `fact` holds."""
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline, "took too long"

@@ -15,7 +15,7 @@ Grey = NDArray[np.float32]
 """A picture in grey levels 0..255."""
 
 Layer = NDArray[np.uint8]
-"""Where one mark lies, 0..255 with soft edges."""
+"""Coverage of one mark, 0..255 with soft edges."""
 
 _SUBPIXEL_BITS = 3
 _VISIBLE_LEVELS = 5.0
@@ -73,7 +73,7 @@ def damage_print(grey: Grey, rng: Generator) -> tuple[Grey, Grey]:
 
 
 def draw_scratch(sheet: Sheet, rng: Generator, length: float | None = None) -> None:
-    """Draw one scratch, mostly a bright one; `length` in pixels, by chance if not told."""
+    """Draw one scratch, mostly a bright one; `length` in pixels, random if not given."""
     height, width = sheet.grey.shape
     upright = rng.random() < 0.6
     angle = rng.normal(np.pi / 2, 0.3) if upright else rng.uniform(0, np.pi)
@@ -89,7 +89,7 @@ def draw_scratch(sheet: Sheet, rng: Generator, length: float | None = None) -> N
     )
     layer = _stroke(sheet, path, int(rng.choice([1, 1, 1, 2, 2, 3, 4])))
     if rng.random() < 0.3:
-        layer = _worn(layer, rng)
+        layer = _break_up(layer, rng)
     sheet.lay(layer, _tone(rng, 0.72), float(rng.uniform(0.45, 1)), float(rng.uniform(0, 0.9)))
 
 
@@ -154,7 +154,7 @@ def _crease(sheet: Sheet, rng: Generator) -> None:
     sheet.grey = (sheet.grey + shade).astype(np.float32)
     layer = _stroke(sheet, path, int(rng.choice([1, 2, 3, 4, 6])))
     if rng.random() < 0.5:
-        layer = _worn(layer, rng)
+        layer = _break_up(layer, rng)
     sheet.lay(layer, _tone(rng, 0.85), float(rng.uniform(0.6, 1)), float(rng.uniform(0, 0.8)))
 
 
@@ -215,8 +215,8 @@ def _tone(rng: Generator, chance_bright: float) -> float:
     return float(rng.uniform(190, 255) if bright else rng.uniform(0, 55))
 
 
-def _worn(layer: Layer, rng: Generator) -> Layer:
-    """Break a line up, as a scratch that touches only the high spots of the paper."""
+def _break_up(layer: Layer, rng: Generator) -> Layer:
+    """Break a line up, like a scratch that touches only the high spots of the paper."""
     coarse = rng.random((layer.shape[0] // 6 + 2, layer.shape[1] // 6 + 2)).astype(np.float32)
     size = (layer.shape[1], layer.shape[0])
     keep = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR) > rng.uniform(0.2, 0.5)

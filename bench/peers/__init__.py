@@ -1,1 +1,1 @@
-"""The same six operations as others would write them."""
+"""The same six operations, written with other frameworks."""

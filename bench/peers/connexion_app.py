@@ -1,6 +1,6 @@
-"""The product's handlers on connexion as it comes: its validators, its decorators, its bridge.
+"""The product's handlers on stock connexion: its validators, its decorators, its bridge.
 
-The contract is cut to the measured operations. openapi 3.1 is let in as the product does it.
+The contract is reduced to the measured operations. OpenAPI 3.1 is accepted as in the product.
 """
 
 from __future__ import annotations
@@ -68,19 +68,19 @@ class _Table(Resolver):
         return Resolution(FUNCTIONS[operation.operation_id], operation.operation_id)
 
 
-def _measured() -> dict[str, Any]:
+def _measured_contract() -> dict[str, Any]:
     contract = copy.deepcopy(dict(CONTRACT))
     contract["paths"] = {
-        path: kept
+        path: measured
         for path, item in contract["paths"].items()
-        if (kept := _kept(item)).keys() - {"parameters"}
+        if (measured := _measured_operations(item)).keys() - {"parameters"}
     }
     for scheme in contract["components"]["securitySchemes"].values():
         scheme["x-apikeyInfoFunc"] = "bench.peers.connexion_app.verify"
     return contract
 
 
-def _kept(item: dict[str, Any]) -> dict[str, Any]:
+def _measured_operations(item: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in item.items()
@@ -89,11 +89,11 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def create_app() -> connexion.FlaskApp:
-    """Built once in each process."""
+    """Build the application, once in each process."""
     application = connexion.FlaskApp(__name__)
     with openapi_31_accepted():
         application.add_api(
-            _measured(),
+            _measured_contract(),
             base_path="",
             resolver=_Table(),
             pythonic_params=True,

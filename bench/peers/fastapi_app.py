@@ -388,9 +388,9 @@ async def signed_event(request: Request, stripe_signature: Annotated[str, Header
 
 @app.post("/api/v1/webhooks/payments/stripe")
 def stripe_webhook(event: Annotated[StripeEvent, Depends(signed_event)], session: Db) -> Any:
-    told = event.data.object
-    payment, has_inviter_to_thank = lock_payment(session, told) or (None, False)
-    state, reason = verdict(payment, told)
+    checkout = event.data.object
+    payment, has_inviter_to_thank = lock_payment(session, checkout) or (None, False)
+    state, reason = verdict(payment, checkout)
     judged = {
         "state": state,
         "reason": reason,
@@ -403,7 +403,7 @@ def stripe_webhook(event: Annotated[StripeEvent, Depends(signed_event)], session
             provider="stripe",
             event_key=event.id,
             kind=event.type,
-            reference=told.id,
+            reference=checkout.id,
             notice=event.model_dump(mode="json"),
             **judged,
         )
@@ -421,33 +421,36 @@ def stripe_webhook(event: Annotated[StripeEvent, Depends(signed_event)], session
         for column, value in judged.items():
             setattr(known, column, value)
     if payment is not None and state == "applied":
-        credit(session, payment, told, event)
+        credit(session, payment, checkout, event)
         if has_inviter_to_thank:
             reward_inviter(session, payment)
     session.commit()
     return {}
 
 
-def verdict(payment: Payment | None, told: StripeSession) -> tuple[str, str | None]:
+def verdict(payment: Payment | None, checkout: StripeSession) -> tuple[str, str | None]:
     if payment is None:
         return "parked", "unknown_reference"
-    if (told.amount_total, told.currency.upper()) != (payment.asked_minor, payment.asked_currency):
+    if (checkout.amount_total, checkout.currency.upper()) != (
+        payment.asked_minor,
+        payment.asked_currency,
+    ):
         return "parked", "amount_mismatch"
-    if payment.status == "pending" and told.payment_status == "paid":
+    if payment.status == "pending" and checkout.payment_status == "paid":
         return "applied", None
     return "ignored", None
 
 
-def lock_payment(session: Session, told: StripeSession) -> tuple[Payment, bool] | None:
+def lock_payment(session: Session, checkout: StripeSession) -> tuple[Payment, bool] | None:
     found = func.coalesce(
         *(
             select(Payment.id)
             .where(Payment.provider == "stripe", column == value)
             .scalar_subquery()
             for column, value in (
-                (Payment.charge_reference, told.payment_intent),
-                (Payment.reference, told.id),
-                (Payment.id, told.client_reference_id),
+                (Payment.charge_reference, checkout.payment_intent),
+                (Payment.reference, checkout.id),
+                (Payment.id, checkout.client_reference_id),
             )
         )
     )
@@ -461,8 +464,8 @@ def lock_payment(session: Session, told: StripeSession) -> tuple[Payment, bool] 
     return row and (row.Payment, row.invited)
 
 
-def credit(session: Session, payment: Payment, told: StripeSession, event: StripeEvent) -> None:
-    payment.charge_reference = payment.charge_reference or told.payment_intent
+def credit(session: Session, payment: Payment, checkout: StripeSession, event: StripeEvent) -> None:
+    payment.charge_reference = payment.charge_reference or checkout.payment_intent
     payment.status = "succeeded"
     payment.paid_at = datetime.fromtimestamp(event.created, UTC)
     payment.next_check_at = None

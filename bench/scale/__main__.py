@@ -1,4 +1,4 @@
-"""`python -m bench.scale`: fill two worlds, measure everything in both, let a crowd loose."""
+"""`python -m bench.scale`: fill two databases, measure all calls in both, then run a load test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from bench.scale import calls, crowd, meter, plans, stage, worlds
+from bench.scale import calls, crowd, load_test, meter, plans, worlds
 from bench.scale.report import Findings, text, write
 from bench.scale.rows import USERS
 from bench.scale.worlds import World
@@ -22,8 +22,8 @@ from bench.servers import ROOT, environment
 from db import session
 from db.embedded import EmbeddedPostgres
 
-# Durable writes would measure this machine's disk; autovacuum would come at other moments in one
-# world than in the other.
+# Durable writes would measure this machine's disk; autovacuum would run at different moments in the
+# two worlds.
 POSTGRES = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -36,7 +36,7 @@ POSTGRES = {
     "autovacuum": "off",
     "max_connections": "150",
 }
-AGAIN = 4  # measurements of what seems slower, before it counts as slower
+RETRIES = 4  # more measurements of a call that seems slower, before it counts as slower
 GROUPS = {
     "read": calls.READS,
     "write": calls.WRITES,
@@ -46,22 +46,22 @@ GROUPS = {
 
 
 @click.command()
-@click.option("--users", default=1_000_000, help="People of the large world.")
+@click.option("--users", default=1_000_000, help="Users of the large world.")
 @click.option("--seconds", default=20.0, help="How long the crowd orders.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep the worlds there.")
 @click.option("--write/--no-write", "to_docs", default=False, help="Put the figures into docs/.")
 def main(users: int, seconds: float, folder: Path | None, to_docs: bool) -> None:
-    """Show that nothing grows slower, or lossy, with a million users."""
+    """Show that nothing becomes slower, or is lost, with a million users."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livephoto-scale-")))
         home.chmod(0o755)
-        place = folder or home
-        place.mkdir(exist_ok=True)
-        worlds.require_space(place, users // USERS)
-        url = stack.enter_context(EmbeddedPostgres(place / "postgres", extra_config=POSTGRES))
+        target = folder or home
+        target.mkdir(exist_ok=True)
+        worlds.require_space(target, users // USERS)
+        url = stack.enter_context(EmbeddedPostgres(target / "postgres", extra_config=POSTGRES))
         os.environ.update(environment(worlds.plain(url), home))
         os.environ.update(ENVIRONMENT="development", DATA_TTL_HOURS=str(calls.TTL_HOURS))
-        found = _measured(url, home, users=users, seconds=seconds)
+        found = _measure(url, home, users=users, seconds=seconds)
     click.echo(text(found))
     if to_docs:
         write(found)
@@ -70,40 +70,41 @@ def main(users: int, seconds: float, folder: Path | None, to_docs: bool) -> None
     sys.exit(bool(found.wrong))
 
 
-def _measured(url: str, home: Path, *, users: int, seconds: float) -> Findings:
+def _measure(url: str, home: Path, *, users: int, seconds: float) -> Findings:
     started = time.monotonic()
-    both = list(worlds.fill(url, {"small": 1, "large": users // USERS}, tell=_tell).values())
+    both = list(worlds.fill(url, {"small": 1, "large": users // USERS}, report=_print).values())
     found = Findings(
         worlds=both,
         filled_seconds=time.monotonic() - started,
         bytes={world.name: worlds.size_bytes(world) for world in both},
     )
     with _probes(both) as probes:
-        visits = []
+        contexts = []
         for world, probe in zip(both, probes, strict=True):
-            with meter.current(probe.connections):
-                visits.append(calls.visit(world))
+            with meter.use_connections(probe.connections):
+                contexts.append(calls.prepare(world))
         for group, chosen in GROUPS.items():
             found.groups[group] = [
-                _compared(name, call, visits, probes) for name, call in chosen.items()
+                _compare(name, call, contexts, probes) for name, call in chosen.items()
             ]
-            found.plan_faults += _plan_faults(chosen, visits[-1], probes[-1])
+            found.plan_faults += _plan_faults(chosen, contexts[-1], probes[-1])
         found.growing = [
-            meter.compare(name, call, visits, probes, times=1) for name, call in calls.GROW.items()
+            meter.compare(name, call, contexts, probes, times=1)
+            for name, call in calls.GROW.items()
         ]
     seed = random.randrange(10**6)
-    _tell(f"two servers, four workers and a crowd, seed {seed}")
+    _print(f"two servers, four workers and a crowd, seed {seed}")
     large = both[-1]
-    _put_off(large)
+    _postpone_jobs(large)
     engine = session.connect(large.url, pool_size=crowd.CUSTOMERS)
-    found.crowd = stage.play(
+    found.crowd = load_test.run(
         *(engine, worlds.plain(large.url), home),
         seconds=seconds,
         chance=random.Random(seed),
         real_jobs=4,
     )
     engine.dispose()
-    found.checked_seconds = _check_books(large)  # of the fill and of all that came after it
+    found.checked_seconds = _check_ledger(large)  # those of the fill and of all that came after it
     return found
 
 
@@ -117,31 +118,32 @@ def _probes(both: list[World]) -> Iterator[list[meter.Probe]]:
             probe.close()
 
 
-def _compared(
-    name: str, call: calls.Call, visits: list[calls.Visit], probes: list[meter.Probe]
+def _compare(
+    name: str, call: calls.Call, contexts: list[calls.Context], probes: list[meter.Probe]
 ) -> meter.Comparison:
-    """Measured again while it seems slower: the lowest figures are those that nobody disturbed."""
-    compared = meter.compare(name, call, visits, probes)
-    for _ in range(AGAIN):
-        if compared.database_ratio > meter.MOST:
-            compared = compared.joined(meter.compare(name, call, visits, probes))
-    _tell(f"{name}: {compared.database_ratio:.2f}")
+    """Measure again while it seems slower: the lowest figures are the least disturbed ones."""
+    compared = meter.compare(name, call, contexts, probes)
+    for _ in range(RETRIES):
+        if compared.database_ratio > meter.MAX_RATIO:
+            compared = compared.join(meter.compare(name, call, contexts, probes))
+    _print(f"{name}: {compared.database_ratio:.2f}")
     return compared
 
 
 def _plan_faults(
-    chosen: dict[str, calls.Call], visit: calls.Visit, probe: meter.Probe
+    chosen: dict[str, calls.Call], context: calls.Context, probe: meter.Probe
 ) -> list[str]:
     found = []
-    with meter.current(probe.connections):
+    with meter.use_connections(probe.connections):
         for name, call in chosen.items():
             found += [
-                f"{name} {fault}" for fault in plans.of_call(call, visit, probe.connections.engine)
+                f"{name} {fault}"
+                for fault in plans.of_call(call, context, probe.connections.engine)
             ]
     return found
 
 
-def _check_books(world: World) -> float:
+def _check_ledger(world: World) -> float:
     """Seconds that `ledger check` takes; ClickException when it finds something."""
     started = time.monotonic()
     checked = subprocess.run(
@@ -155,18 +157,18 @@ def _check_books(world: World) -> float:
     if checked.returncode != 0:
         raise click.ClickException(f"the books of {world.name} are wrong:\n{checked.stdout}")
     seconds = time.monotonic() - started
-    _tell(f"{world.name}: books proved in {seconds:.0f} s")
+    _print(f"{world.name}: books proved in {seconds:.0f} s")
     return seconds
 
 
-def _put_off(world: World) -> None:
-    """Orders of the fill have no photos that an engine could open: they wait."""
+def _postpone_jobs(world: World) -> None:
+    """Postpone the generated jobs: they have no photos that an engine could open."""
     with world.connect().cursor() as cursor:
         cursor.execute("UPDATE jobs SET run_at = now() + '1 year' WHERE status = 'queued'")
         cursor.execute("UPDATE jobs SET lease_until = now() + '1 year' WHERE status = 'processing'")
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     click.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""Customers who order, cancel and pay through any of the servers, all at once."""
+"""Simulated customers who order, cancel and pay through any of the servers, concurrently."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from sandbox.stripe.signing import Signer
 from services import grants, payments
 
 CUSTOMERS = 12
-PURSE, PAID_TOKENS, PAID_RUB = Decimal(200), 20, 199
+GRANT, PAID_RUB = Decimal(200), 199
 REQUEST_SECONDS = 30
 PHOTO = (ROOT / "samples/tiny_portrait_150px.jpg").read_bytes()
 
 
 @dataclass
 class Outcome:
-    """What happened, and what was found wrong afterwards: nothing, if all is well."""
+    """What happened, and what was found wrong afterwards."""
 
     orders: int = 0
-    twins: int = 0
+    repeated: int = 0
     cancelled: int = 0
     payments: int = 0
     requests: int = 0
@@ -58,40 +58,40 @@ class Crowd:
         self.users = [self._register() for _ in range(CUSTOMERS)]
         form = {"type": (None, "image"), "file": ("a.jpg", PHOTO)}
         self._photo = self._send("POST", "/data", files=form).json()["id"]
-        for user in self.users[::2]:  # the others pay before anything starts
-            self.give(user)
+        for user in self.users[::2]:  # the others must pay before anything starts
+            self.grant(user)
 
     def run(self, seconds: float) -> None:
-        """Let them all come at once, for so long."""
+        """Run all customers concurrently for `seconds`."""
         with ThreadPoolExecutor(CUSTOMERS) as pool:
-            visits = [pool.submit(self._visit, user) for user in self.users]
+            futures = [pool.submit(self._shop, user) for user in self.users]
             time.sleep(seconds)
             self._stop.set()
-            for visit in visits:
-                visit.result()
+            for future in futures:
+                future.result()
 
     def order(self, user: str) -> str:
-        """One order, sent until it is acknowledged, now and then twice at once; the job's id."""
+        """Order until it is acknowledged, sometimes twice at once; the job's id."""
         key = uuid4().hex
         picture = {"type": "image", "dataId": self._photo}
         body = {"userId": user, "serviceType": "restore", "input": [picture]}
         sends = 2 if self._chance.random() < 0.2 else 1
         with ThreadPoolExecutor(sends) as pool:
-            calls = [pool.submit(self._until_made, body, key) for _ in range(sends)]
+            calls = [pool.submit(self._order_until_created, body, key) for _ in range(sends)]
             made = {call.result() for call in calls}
         with self._counting:
-            self.outcome.twins += sends - 1
+            self.outcome.repeated += sends - 1
         if len(made) > 1:
             self.outcome.wrong.append(f"one order made jobs {made}")
         self.orders[key] = made.pop()
         return self.orders[key]
 
-    def give(self, user: str) -> None:
-        """Tokens, by the operator."""
+    def grant(self, user: str) -> None:
+        """Grant tokens, as the operator."""
         with Session(self._engine) as session, session.begin():
-            grants.grant(session, UUID(user), PURSE, key=uuid4().hex, reason="bench")
+            grants.grant(session, UUID(user), GRANT, key=uuid4().hex, reason="bench")
 
-    def _visit(self, user: str) -> None:
+    def _shop(self, user: str) -> None:
         while not self._stop.is_set():
             job = self.order(user)
             chance = self._chance.random()
@@ -104,7 +104,7 @@ class Crowd:
             self._send("GET", f"/users/{user}/balance")
 
     def _pay(self, user: str) -> None:
-        """An intent, and the provider's event sent to every server at the same time."""
+        """Create a payment, and send the provider's event to every server at the same time."""
         reference = uuid4().hex
         with (
             Session(self._engine, expire_on_commit=False) as session,
@@ -145,7 +145,7 @@ class Crowd:
         with self._counting:
             self.outcome.payments += 1
 
-    def _until_made(self, body: dict[str, Any], key: str) -> str:
+    def _order_until_created(self, body: dict[str, Any], key: str) -> str:
         deadline = time.monotonic() + REQUEST_SECONDS
         while time.monotonic() < deadline:
             answer = self._send("POST", "/jobs", json=body, headers={"Idempotency-Key": key})
@@ -164,7 +164,8 @@ class Crowd:
             session = self._local.session = requests.Session()
             session.trust_env = False
             session.headers["X-API-Key"] = API_KEY
-        for last in (False, False, True):  # as a bot does: all of these are safe to send again
+        # All these requests are safe to send again, as a bot does.
+        for last in (False, False, True):
             with self._counting:
                 self.outcome.requests += 1
             url = self._chance.choice(self._urls) + path
@@ -177,7 +178,7 @@ class Crowd:
 
 
 def _event(payment_id: str, reference: str) -> dict[str, Any]:
-    """What Stripe says when a customer has paid, with the fields that matter here."""
+    """Stripe's event for a paid session, with the fields that matter here."""
     return {
         "id": f"evt_{reference}",
         "object": "event",

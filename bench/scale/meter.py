@@ -1,4 +1,4 @@
-"""What a call costs: CPU of the database's process, of ours, time on the wall, pages touched."""
+"""What a call costs: CPU of the database's process and of ours, wall time, pages touched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.scale.calls import Call, Visit
+from bench.scale.calls import Call, Context
 from bench.scale.worlds import World
 from db import reading, session
 from db.connections import Connections
@@ -16,12 +16,12 @@ from db.connections import Connections
 ROUNDS = 6
 WARM_UPS = 2
 BATCH = 12
-MOST = 1.3  # of the small world's CPU
+MAX_RATIO = 1.3  # of CPU, large to small
 
 
 @dataclass
 class Costs:
-    """Of one call in one world, a figure for each round; milliseconds and pages."""
+    """Costs of one call in one world, a figure for each round; milliseconds and pages."""
 
     database_cpu: list[float] = field(default_factory=list)
     our_cpu: list[float] = field(default_factory=list)
@@ -37,8 +37,8 @@ class Comparison:
     small: Costs = field(default_factory=Costs)
     large: Costs = field(default_factory=Costs)
 
-    def joined(self, other: Comparison) -> Comparison:
-        """The same with the rounds of another measurement."""
+    def join(self, other: Comparison) -> Comparison:
+        """Add the rounds of another measurement."""
         for mine, more in ((self.small, other.small), (self.large, other.large)):
             for name, figures in vars(mine).items():
                 figures += vars(more)[name]
@@ -51,37 +51,37 @@ class Comparison:
 
 
 class Probe:
-    """The one connection by which a world is measured."""
+    """The one connection through which a world is measured."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.connections = Connections(session.connect(world.url, pool_size=1))
-        with current(self.connections), reading() as connection:
+        with use_connections(self.connections), reading() as connection:
             self.process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         self._watch = world.connect()
 
-    def measure(self, call: Call, visit: Visit, costs: Costs, *, times: int) -> None:
-        """Add the figures of so many calls, one after another."""
-        with current(self.connections):
+    def measure(self, call: Call, context: Context, costs: Costs, *, times: int) -> None:
+        """Add the average costs of `times` calls, one after another."""
+        with use_connections(self.connections):
             for _ in range(times):
-                call.prepare(visit)
+                call.prepare(context)
             pages, cpu = self._pages(), _cpu_ms(self.process)
             own, wall = time.process_time(), time.perf_counter()
             for _ in range(times):
-                call.work(visit)
+                call.work(context)
             costs.wall.append((time.perf_counter() - wall) * 1000 / times)
             costs.our_cpu.append((time.process_time() - own) * 1000 / times)
             costs.database_cpu.append((_cpu_ms(self.process) - cpu) / times)
             costs.pages.append((self._pages() - pages) / times)
 
     def close(self) -> None:
-        """Give its connections back."""
+        """Close its connections."""
         self.connections.engine.dispose()
         self._watch.close()
 
     def _pages(self) -> int:
-        """Pages that this connection has looked at so far, found in memory or not."""
-        with current(self.connections), reading() as connection:
+        """Pages this connection has accessed so far, in memory or not."""
+        with use_connections(self.connections), reading() as connection:
             connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
         with self._watch.cursor() as cursor:
             cursor.execute(
@@ -91,30 +91,30 @@ class Probe:
 
 
 @contextmanager
-def current(connections: Connections) -> Iterator[None]:
-    """Let transaction() and reading() use these."""
-    usual = session.connections
+def use_connections(connections: Connections) -> Iterator[None]:
+    """Make transaction() and reading() use these connections."""
+    original = session.connections
     session.connections = lambda: connections  # type: ignore[assignment]
     try:
         yield
     finally:
-        session.connections = usual
+        session.connections = original
 
 
 def compare(
     name: str,
     call: Call,
-    visits: Sequence[Visit],
+    contexts: Sequence[Context],
     probes: Sequence[Probe],
     *,
     times: int = BATCH,
 ) -> Comparison:
-    """Both worlds in turn, the first of each pair alternating."""
+    """Measure both worlds in turn; which comes first alternates."""
     found = Comparison(name)
-    pairs = list(zip(visits, probes, (found.small, found.large), strict=True))
+    pairs = list(zip(contexts, probes, (found.small, found.large), strict=True))
     for number in range(-WARM_UPS, ROUNDS):
-        for visit, probe, costs in pairs if number % 2 else reversed(pairs):
-            probe.measure(call, visit, Costs() if number < 0 else costs, times=times)
+        for context, probe, costs in pairs if number % 2 else reversed(pairs):
+            probe.measure(call, context, Costs() if number < 0 else costs, times=times)
     return found
 
 

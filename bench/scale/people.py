@@ -1,4 +1,4 @@
-"""Ten thousand users and all that belongs to them, as rows of one block."""
+"""Ten thousand users and everything that belongs to them, as rows of one block."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from random import Random
 from typing import Any
 
 from bench.scale import rows
-from bench.scale.lives import PACK, Life
-from bench.scale.rows import BLOCK, Table, day, identifier
+from bench.scale.rows import BLOCK, Table, ago, identifier
+from bench.scale.user_history import PACK, UserHistory
 
 PROVIDERS = ("yookassa", "stripe", "telegram")
 LOTTERIES = 12
-_USUAL = {
+_DEFAULTS = {
     **dict.fromkeys(("job", "payment", "rub", "seq", "balance", "reference", "bonus")),
     "tokens": 0,
     "status": "success",
@@ -28,27 +28,30 @@ class Block:
         self.chance = Random(20)
         self.payments = self.moves = self.photos = 0
         inviters = [rows.inviter_of(number, self.chance) for number in range(rows.USERS)]
-        # Friends first: what they earn an inviter belongs into the inviter's ledger.
+        # Invited users first: the rewards they earn belong in the inviter's ledger.
         self.rewards: dict[int, list[tuple[datetime, str]]] = {}
         for number in reversed(range(rows.USERS)):
-            Life(self, number, inviters[number]).live()
-        self._fill_up()
-        self._aside()
+            UserHistory(self, number, inviters[number]).write()
+        self._add_unfinished_payments()
+        self._add_other_rows()
 
-    def born(self, number: int) -> datetime:
-        """When a user came: the first ones a year ago."""
-        return day(self.now, 360 - 355 * number / rows.USERS)
+    def registered_at(self, number: int) -> datetime:
+        """When a user registered: the first ones a year ago."""
+        return ago(self.now, 360 - 355 * number / rows.USERS)
 
     def content(self) -> dict[str, tuple[list[str], bytes]]:
         """Columns and COPY text of each table."""
         return {name: (table.columns, table.content()) for name, table in self.tables.items()}
 
-    def _fill_up(self) -> None:
-        """Payments that nobody finished, until there are as many transactions as promised."""
+    def _add_unfinished_payments(self) -> None:
+        """Add unfinished payments until there are rows.TRANSACTIONS transactions."""
         number = 0
         while len(self.tables["transactions"]) < rows.TRANSACTIONS:
             payer = 110 + number * 7 % (rows.USERS - 110)
-            at = self.born(payer) + (self.now - self.born(payer)) * 0.5 * self.chance.random()
+            at = (
+                self.registered_at(payer)
+                + (self.now - self.registered_at(payer)) * 0.5 * self.chance.random()
+            )
             payment = self.open_payment(payer, at, "expired", *PACK)
             self.row(payer, at, "gateway_payment", payment=payment, rub=PACK[1], status="failed")
             number += 1
@@ -64,7 +67,7 @@ class Block:
         refunded: int = 0,
         due: datetime | None = None,
     ) -> str:
-        """A row of payments; its id."""
+        """Add a row of payments; its id."""
         number = self.payments
         self.payments += 1
         payment = identifier(rows.PAYMENT, number)
@@ -87,9 +90,9 @@ class Block:
         return payment
 
     def row(self, user: int, at: datetime, kind: str, **columns: Any) -> None:
-        """A row of transactions; what is not named is as in most of them."""
+        """Add a row of transactions; columns not given have the usual values."""
         self.moves += 1
-        known: dict[str, Any] = _USUAL | columns
+        known: dict[str, Any] = _DEFAULTS | columns
         bonus, rub = known["bonus"], known["rub"]
         self.tables["transactions"].add(
             *(at, identifier(rows.MOVE, self.moves), identifier(rows.USER, user)),
@@ -101,7 +104,7 @@ class Block:
         )
 
     def photo(self, at: datetime, status: str = "confirmed", kind: int = rows.PHOTO) -> str:
-        """A row of data; its id."""
+        """Add a row of data; its id."""
         self.photos += 1
         data = identifier(kind, self.photos)
         type, content = ("image", "image/jpeg") if kind == rows.PHOTO else ("video", "video/mp4")
@@ -112,12 +115,12 @@ class Block:
         )
         return data
 
-    def _aside(self) -> None:
-        """What belongs to nobody's ledger: uploads, reviews, entries, keys, parked events."""
+    def _add_other_rows(self) -> None:
+        """Add rows outside the ledger: uploads, reviews, lottery entries, keys, parked events."""
         for number in range(40):
-            self.photo(day(self.now, 0.02 * number), "pending")
+            self.photo(ago(self.now, 0.02 * number), "pending")
         for number in range(400):
-            self.photo(day(self.now, 30 + number / 2), "deleted")
+            self.photo(ago(self.now, 30 + number / 2), "deleted")
         for number in range(3, rows.USERS, 9):
             self._review(number, "seen" if number % 27 == 3 else "rewarded")
         for lottery in range(LOTTERIES):
@@ -125,18 +128,18 @@ class Block:
                 self._entry(lottery, number)
         for number in range(300):
             self.tables["idempotency_keys"].add(
-                *(day(self.now, number / 310), "jobsCreate", f"order-{number}-{BLOCK}"),
-                *("0" * 64, 201, {"id": identifier(rows.JOB, number)}, day(self.now, number / 310)),
+                *(ago(self.now, number / 310), "jobsCreate", f"order-{number}-{BLOCK}"),
+                *("0" * 64, 201, {"id": identifier(rows.JOB, number)}, ago(self.now, number / 310)),
             )
         for number in range(5):
             self.tables["payment_events"].add(
-                *(day(self.now, number + 1), identifier(rows.EVENT, 900_000 + number), "stripe"),
+                *(ago(self.now, number + 1), identifier(rows.EVENT, 900_000 + number), "stripe"),
                 *(f"evt_parked_{number}_{BLOCK}", "x", "parked", "unknown_reference"),
-                *(f"nobody_{number}", None, {}, day(self.now, number), day(self.now, number)),
+                *(f"nobody_{number}", None, {}, ago(self.now, number), ago(self.now, number)),
             )
 
     def _review(self, number: int, state: str) -> None:
-        at = self.born(number) + timedelta(days=1)
+        at = self.registered_at(number) + timedelta(days=1)
         self.tables["reviews"].add(
             *(at, identifier(rows.REVIEW, number), f"-100{BLOCK}", number),
             *(rows.telegram_id(number), "0" * 64, state),
@@ -144,7 +147,7 @@ class Block:
         )
 
     def _entry(self, lottery: int, number: int) -> None:
-        at = day(self.now, 30 * lottery + 1)
+        at = ago(self.now, 30 * lottery + 1)
         self.tables["lottery_entries"].add(
             *(at, identifier(rows.ENTRY, lottery * rows.USERS + number)),
             *(rows.lottery_id(lottery), identifier(rows.USER, number), number % 3),

@@ -1,4 +1,4 @@
-"""How PostgreSQL goes about the statements of a call, and what must not be among it."""
+"""How PostgreSQL plans the statements of a call, and what no plan may contain."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import psycopg2
 from sqlalchemy import Engine, event
 
 from bench.scale import rows
-from bench.scale.calls import Call, Visit
+from bench.scale.calls import Call, Context
 from bench.scale.worlds import World, plain
 
 GROWING = set(rows.COLUMNS)
-# A page is 200 rows. What looks at many more rows than it gives would look at millions one day.
-MOST_ROWS = 1000
-MOST_SORTED = 1000
+# A page is 200 rows. What reads many more rows than it returns would read millions one day.
+MAX_ROWS = 1000
+MAX_SORTED = 1000
 EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 Node = dict[str, Any]
 
 
-def of_call(call: Call, visit: Visit, engine: Engine) -> list[str]:
-    """What is wrong with the plans of a call, which goes through `engine`."""
-    call.prepare(visit)
-    with heard(engine) as statements:
-        call.work(visit)
-    return faults(visit.world, statements)
+def of_call(call: Call, context: Context, engine: Engine) -> list[str]:
+    """Faults in the plans of a call that goes through `engine`."""
+    call.prepare(context)
+    with recorded(engine) as statements:
+        call.work(context)
+    return faults(context.world, statements)
 
 
 @contextmanager
-def heard(engine: Engine) -> Iterator[list[str]]:
-    """The SQL that goes to the database, with its values."""
+def recorded(engine: Engine) -> Iterator[list[str]]:
+    """Record the SQL sent to the database, with its values."""
     statements: list[str] = []
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -46,10 +46,10 @@ def heard(engine: Engine) -> Iterator[list[str]]:
 
 
 def faults(world: World, statements: list[str]) -> list[str]:
-    """What is wrong with the plans of these statements; their effects are undone.
+    """Faults in the plans of these statements, whose effects are rolled back.
 
-    Each is run once more, to see how many rows it looks at. One that cannot be repeated, since it
-    makes a row that is there already, is only planned.
+    Each is run once more, to see how many rows it reads. One that cannot be repeated, because its
+    row exists already, is only planned.
     """
     connection = psycopg2.connect(plain(world.url))
     found = []
@@ -82,9 +82,9 @@ def _faults(plan: Node) -> Iterator[str]:
         kind, table = node["Node Type"], node.get("Relation Name")
         if kind == "Seq Scan" and table in GROWING:
             yield f"reads all of {table}"
-        elif table in GROWING and _looked_at(node) > MOST_ROWS:
-            yield f"looks at {_looked_at(node):.0f} rows of {table}"
-        elif "Sort" in kind and max(map(_rows, node["Plans"])) > MOST_SORTED:
+        elif table in GROWING and _rows_read(node) > MAX_ROWS:
+            yield f"looks at {_rows_read(node):.0f} rows of {table}"
+        elif "Sort" in kind and max(map(_rows, node["Plans"])) > MAX_SORTED:
             yield f"sorts {max(map(_rows, node['Plans'])):.0f} rows"
 
 
@@ -94,11 +94,11 @@ def _nodes(node: Node) -> Iterator[Node]:
         yield from _nodes(child)
 
 
-def _looked_at(node: Node) -> float:
+def _rows_read(node: Node) -> float:
     removed = (node.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
     return (_rows(node) + float(sum(removed))) * float(node.get("Actual Loops", 1))
 
 
 def _rows(node: Node) -> float:
-    """What came out, or is expected to when nothing was run."""
+    """Rows returned, or expected if the statement was not run."""
     return float(node["Actual Rows"] if "Actual Rows" in node else node["Plan Rows"])

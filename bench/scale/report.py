@@ -1,4 +1,4 @@
-"""What was measured, as Markdown and as a picture."""
+"""Results as Markdown and as a picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bench.page import DOCS, about, put, table
 from bench.scale import rows
 from bench.scale.crowd import Outcome
-from bench.scale.meter import BATCH, MOST, ROUNDS, Comparison
+from bench.scale.meter import BATCH, MAX_RATIO, ROUNDS, Comparison
 from bench.scale.worlds import GIBIBYTE, World
 
 PICTURE = "scale.svg"
@@ -15,7 +15,7 @@ PICTURE = "scale.svg"
 
 @dataclass
 class Findings:
-    """Everything one run has found. checked_seconds: of `ledger check`."""
+    """All results of a run. checked_seconds: duration of `ledger check`."""
 
     worlds: list[World]
     filled_seconds: float
@@ -28,14 +28,17 @@ class Findings:
 
     @property
     def slower(self) -> list[Comparison]:
-        """Calls that cost the database more than MOST times as much in the large world."""
+        """Calls that cost the database more than MAX_RATIO times as much in the large world."""
         return [
-            each for group in self.groups.values() for each in group if each.database_ratio > MOST
+            each
+            for group in self.groups.values()
+            for each in group
+            if each.database_ratio > MAX_RATIO
         ]
 
     @property
     def wrong(self) -> list[str]:
-        """Why the run has failed; empty when all is as it should be."""
+        """Why the run has failed; empty when nothing is wrong."""
         return [
             *(f"{each.name}: {each.database_ratio:.2f} times the CPU" for each in self.slower),
             *self.plan_faults,
@@ -60,7 +63,7 @@ def text(found: Findings) -> str:
         " database's process, time of the whole call on this machine, pages looked at. Pages grow"
         " with the height of an index, one for each hundredfold."
         f" The largest of {len(measured)} ratios is {worst.database_ratio:.2f} ({worst.name});"
-        f" {MOST} is allowed. No plan reads a growing table from end to end.",
+        f" {MAX_RATIO} is allowed. No plan reads a growing table from end to end.",
         f"![CPU with a million users to that with ten thousand]({PICTURE})",
         _table(found.groups),
         "By nature proportional to what they show or count, for the operator only:",
@@ -71,7 +74,7 @@ def text(found: Findings) -> str:
 
 
 def write(found: Findings) -> None:
-    """Put section and picture into docs/."""
+    """Write section and picture into docs/."""
     put("scale", text(found))
     measured = [each for group in found.groups.values() for each in group]
     (DOCS / PICTURE).write_text(_picture(measured), "utf-8")
@@ -96,11 +99,11 @@ def _table(groups: dict[str, list[Comparison]]) -> str:
 
 
 def _crowd(crowd: Outcome) -> str:
-    verdict = "; ".join(crowd.wrong) or "nothing lost, nothing twice, the books whole"
+    verdict = "; ".join(crowd.wrong) or "nothing lost, nothing duplicated, the books consistent"
     return (
         f"2 servers and 4 workers on the large world, one worker killed: {crowd.requests} requests,"
-        f" {crowd.orders} orders acknowledged ({crowd.twins} sent twice at once),"
-        f" {crowd.cancelled} cancelled, {crowd.payments} payments told to both servers;"
+        f" {crowd.orders} orders acknowledged ({crowd.repeated} sent twice at once),"
+        f" {crowd.cancelled} cancelled, {crowd.payments} payments notified to both servers;"
         f" {crowd.done} jobs done, {crowd.failed} failed or cancelled: **{verdict}**."
     )
 
@@ -114,14 +117,14 @@ def _picture(measured: list[Comparison]) -> str:
         return left + (right - left) * min(ratio, 2.0) / 2.0
 
     parts = []
-    for ratio in (0.5, 1.0, MOST, 1.5, 2.0):
-        colour = "#b5643f" if ratio == MOST else "#cccccc"
+    for ratio in (0.5, 1.0, MAX_RATIO, 1.5, 2.0):
+        colour = "#b5643f" if ratio == MAX_RATIO else "#cccccc"
         at = f"{x(ratio):.0f}"
         parts.append(f'<line x1="{at}" x2="{at}" y1="24" y2="{bottom}" stroke="{colour}"/>')
         parts.append(f'<text x="{at}" y="16" text-anchor="middle">{ratio}</text>')
     for number, each in enumerate(measured):
         y = 40 + step * number
-        colour = "#b5643f" if each.database_ratio > MOST else "#2b7a4b"
+        colour = "#b5643f" if each.database_ratio > MAX_RATIO else "#2b7a4b"
         parts.append(f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{each.name}</text>')
         parts.append(f'<circle cx="{x(each.database_ratio):.1f}" cy="{y}" r="4" fill="{colour}"/>')
     return (

@@ -1,8 +1,8 @@
-"""Rows of ten thousand users as PostgreSQL's COPY reads them, with books that are whole.
+"""Rows of ten thousand users as PostgreSQL's COPY reads them, with consistent books.
 
-One block is worked out once. A larger world is the same block again and again, with another number
-where ids and names have a place for it: so it has the same mix of visitors and regulars, and is
-made at the speed of bytes.replace().
+One block is generated once. A larger world repeats that block, with another number filled into the
+placeholders of ids and names: so it has the same mix of visitors and regulars, and is generated at
+the speed of bytes.replace().
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ COLUMNS = {
 
 
 def identifier(kind: int, number: int, block: int | None = None) -> str:
-    """The id of row `number` of a kind (see KINDS); without a block, with a place for it."""
+    """The id of row `number` of a kind (USER...); without a block, with a placeholder for it."""
     noise = (number * 2654435761 + kind * 40503) & 0xFFFFFFFF
     tail = BLOCK if block is None else f"{block:08d}"
     return f"{noise:08x}-{number >> 16:04x}-4{kind:03x}-8000-{number & 0xFFFF:04x}{tail}"
@@ -52,34 +52,34 @@ USER, PHOTO, RESULT, JOB, PAYMENT, MOVE, EVENT, REFERRAL, REVIEW, ENTRY, LOTTERY
 
 
 def user_id(number: int, block: int) -> UUID:
-    """The user `number` of a block; the first ones are the regulars."""
+    """The id of user `number` of a block; the first ones are the regulars."""
     return UUID(identifier(USER, number, block))
 
 
 def telegram_id(number: int, block: int | None = None) -> str:
-    """Of the same user."""
+    """The Telegram id of the same user."""
     return f"7{number:05d}" + (BLOCK if block is None else f"{block:08d}")
 
 
 def lottery_id(number: int) -> UUID:
-    """One of the lotteries of all blocks; 0 runs now."""
+    """The id of a lottery, shared by all blocks; 0 runs now."""
     return UUID(identifier(LOTTERY, number, 0))
 
 
 def model_id(service_type: str) -> UUID:
-    """The default model of a service."""
+    """The id of a service's default model."""
     return UUID(identifier(MODEL, int(service_type == "restore"), 0))
 
 
 class Table:
-    """Rows of one table, put in the order of time, as they would have come."""
+    """Rows of one table, sorted by time, as they would have been inserted."""
 
     def __init__(self, name: str) -> None:
         self.columns = COLUMNS[name].split()
         self._rows: list[tuple[datetime, str]] = []
 
     def add(self, at: datetime, *values: object) -> None:
-        """One row; values in the order of the columns."""
+        """Add a row; values in the order of the columns."""
         if len(values) != len(self.columns):
             raise ValueError(f"{len(values)} values for {self.columns}")
         self._rows.append((at, "\t".join(map(_text, values))))
@@ -88,13 +88,13 @@ class Table:
         return len(self._rows)
 
     def content(self) -> bytes:
-        """What COPY reads, with places for the block."""
+        """The input of COPY, with placeholders for the block."""
         self._rows.sort(key=lambda row: row[0])
         return "".join(f"{line}\n" for _, line in self._rows).encode()
 
 
-def jobs_of(number: int) -> int:
-    """How many orders a user has made: a few regulars made thousands, most people one or two."""
+def job_count(number: int) -> int:
+    """How many orders a user has made: a few regulars thousands, most people one or two."""
     for below, orders in ((1, 3000), (10, 300), (110, 50), (1110, 10)):
         if number < below:
             return orders
@@ -102,7 +102,7 @@ def jobs_of(number: int) -> int:
 
 
 def inviter_of(number: int, chance: Random) -> int | None:
-    """Every fourth user was invited, by somebody older; the first users invite most."""
+    """Every fourth user was invited by an earlier one; the first users invite most."""
     if number < 20 or number % 4:
         return None
     return int(chance.random() ** 4 * min(number - 1, 2000))
@@ -123,12 +123,12 @@ def _text(value: object) -> str:
 
 
 def moments(start: datetime, end: datetime, count: int, chance: Random) -> Iterable[datetime]:
-    """`count` growing moments between two."""
+    """`count` ascending moments between two."""
     step = (end - start) / (count + 1)
     for place in range(count):
         yield start + step * (place + 0.2 + 0.6 * chance.random())
 
 
-def day(now: datetime, days: float) -> datetime:
-    """So many days ago."""
+def ago(now: datetime, days: float) -> datetime:
+    """The moment `days` before `now`."""
     return now - timedelta(days=days)

@@ -25,12 +25,12 @@ from db import schema
 from services import catalog
 
 GIBIBYTE = 1024**3
-# A filled one takes 87 MiB; the rest, and the reserve, is for indexes while they are sorted.
+# A filled block takes 87 MiB; the rest, and the reserve, is for sorting indexes.
 BYTES_PER_BLOCK = 110 * 1024 * 1024
 RESERVE_BYTES = 3 * GIBIBYTE
 AT_ONCE = 2
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 Content = dict[str, tuple[list[str], bytes]]
 
 _MODELS = """
@@ -50,7 +50,7 @@ SELECT lottery_id, place, id, 'A photo', 1000 FROM (
     FROM lottery_entries WHERE lottery_id <> %s AND user_id::text LIKE '%%00000000') first
 WHERE place <= 3
 """
-# Foreign keys go first and come last, as they stand on the others.
+# Foreign keys are dropped first and added last, as they depend on the others.
 _CONSTRAINTS = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), contype = 'f'
 FROM pg_constraint
@@ -69,7 +69,7 @@ ORDER BY indexname
 
 @dataclass(frozen=True)
 class World:
-    """A filled database. blocks: how many times ten thousand users it has."""
+    """A filled database of `blocks` times ten thousand users."""
 
     name: str
     url: str
@@ -77,11 +77,11 @@ class World:
 
     @property
     def users(self) -> int:
-        """People in it."""
+        """How many users it has."""
         return self.blocks * rows.USERS
 
     def connect(self) -> Any:
-        """A connection of its own, in autocommit."""
+        """A new connection in autocommit mode."""
         connection = psycopg2.connect(plain(self.url))
         connection.autocommit = True
         return connection
@@ -93,18 +93,18 @@ def plain(url: str) -> str:
 
 
 def require_space(folder: Path, blocks: int) -> None:
-    """ClickException when the disk of `folder` has no room for so many blocks."""
+    """ClickException when the disk of `folder` has no space for so many blocks."""
     needed = blocks * BYTES_PER_BLOCK + RESERVE_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise click.ClickException(
             f"{needed / GIBIBYTE:.1f} GiB are needed in {folder}, {free / GIBIBYTE:.1f} are free:"
-            " name another place with --folder, or a smaller world with --users"
+            " name another folder with --folder, or a smaller world with --users"
         )
 
 
-def fill(server_url: str, sizes: dict[str, int], *, tell: Tell) -> dict[str, World]:
-    """Databases by name with so many blocks of users each; those that exist stay as they are."""
+def fill(server_url: str, sizes: dict[str, int], *, report: Report) -> dict[str, World]:
+    """Create databases with so many blocks of users each; existing ones are kept."""
     worlds = {
         name: World(name, make_url(server_url).set(database=name).render_as_string(False), blocks)
         for name, blocks in sizes.items()
@@ -114,7 +114,7 @@ def fill(server_url: str, sizes: dict[str, int], *, tell: Tell) -> dict[str, Wor
         now = datetime.now(UTC)
         content = Block(now).content()
         for world in missing:
-            _make(server_url, world, content, now=now, tell=tell)
+            _create(server_url, world, content, now=now, report=report)
     return worlds
 
 
@@ -132,8 +132,10 @@ def _exists(server_url: str, name: str) -> bool:
         return cursor.fetchone() is not None
 
 
-def _make(server_url: str, world: World, content: Content, *, now: datetime, tell: Tell) -> None:
-    """A draft is renamed when it is complete, so that a fill that was stopped starts anew."""
+def _create(
+    server_url: str, world: World, content: Content, *, now: datetime, report: Report
+) -> None:
+    """A draft is renamed when it is complete, so that an interrupted fill starts again."""
     draft_name = f"{world.name}_draft"
     draft = World(
         world.name,
@@ -146,14 +148,14 @@ def _make(server_url: str, world: World, content: Content, *, now: datetime, tel
         cursor.execute(f"DROP DATABASE IF EXISTS {draft_name} WITH (FORCE)")
         cursor.execute(f"CREATE DATABASE {draft_name}")
         schema.upgrade(draft.url)
-        _found(draft, now)
-        _load(draft, content, tell=tell)
+        _seed(draft, now)
+        _load(draft, content, report=report)
         cursor.execute(f"ALTER DATABASE {draft_name} RENAME TO {world.name}")
     server.close()
 
 
-def _found(world: World, now: datetime) -> None:
-    """What is there before the first user."""
+def _seed(world: World, now: datetime) -> None:
+    """Insert what exists before the first user."""
     connection = world.connect()
     with connection.cursor() as cursor:
         cursor.execute(_MODELS, [str(rows.model_id(each)) for each in ("animate", "restore")])
@@ -175,23 +177,23 @@ def _found(world: World, now: datetime) -> None:
     engine.dispose()
 
 
-def _load(world: World, content: Content, *, tell: Tell) -> None:
+def _load(world: World, content: Content, *, report: Report) -> None:
     started = time.monotonic()
-    with _without_indexes(world, list(content), tell=tell):
-        for table in _each(content, lambda table: _copy(world, table, *content[table])):
+    with _without_indexes(world, list(content), report=report):
+        for table in _run_all(content, lambda table: _copy(world, table, *content[table])):
             lines = content[table][1].count(b"\n") * world.blocks
-            tell(f"{world.name}: {lines:,} rows of {table}, {time.monotonic() - started:.0f} s")
+            report(f"{world.name}: {lines:,} rows of {table}, {time.monotonic() - started:.0f} s")
     connection = world.connect()
     with connection.cursor() as cursor:
         cursor.execute(_WINNERS, [str(rows.lottery_id(0))])
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")
     connection.close()
-    tell(f"{world.name}: filled in {time.monotonic() - started:.0f} s")
+    report(f"{world.name}: filled in {time.monotonic() - started:.0f} s")
 
 
-def _each(content: Content, work: Callable[[str], None]) -> Iterator[str]:
-    """Tables as they are done, the largest begun first, AT_ONCE at a time."""
+def _run_all(content: Content, work: Callable[[str], None]) -> Iterator[str]:
+    """Run `work` for each table, largest first, AT_ONCE at a time; yields tables as they finish."""
     tables = sorted(content, key=lambda table: -len(content[table][1]))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         done = pool.map(work, tables)
@@ -200,10 +202,10 @@ def _each(content: Content, work: Callable[[str], None]) -> Iterator[str]:
 
 
 def _copy(world: World, table: str, columns: list[str], text: bytes) -> None:
-    """All blocks of one table in one COPY, frozen, so that no VACUUM has to write them again."""
+    """Load all blocks of one table with one frozen COPY, so that no VACUUM rewrites them."""
     connection = psycopg2.connect(plain(world.url))
     with connection, connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")  # the books are checked afterwards
+        cursor.execute("SET session_replication_role = replica")  # the books are checked later
         cursor.execute(f"TRUNCATE {table}")
         cursor.copy_expert(
             f"COPY {table} ({', '.join(columns)}) FROM STDIN WITH (FREEZE)",
@@ -214,7 +216,7 @@ def _copy(world: World, table: str, columns: list[str], text: bytes) -> None:
 
 
 class _Blocks(io.RawIOBase):
-    """The same text for block 0, 1, 2... one after another."""
+    """The same text for block 0, 1, 2... in sequence."""
 
     def __init__(self, text: bytes, blocks: int) -> None:
         self._text, self._blocks = text, blocks
@@ -238,9 +240,9 @@ class _Blocks(io.RawIOBase):
 
 
 @contextmanager
-def _without_indexes(world: World, tables: list[str], *, tell: Tell) -> Iterator[None]:
-    """Indexes are made once at the end, sorted, instead of row by row; so are foreign keys, each
-    of which is then a proof over all rows.
+def _without_indexes(world: World, tables: list[str], *, report: Report) -> Iterator[None]:
+    """Drop indexes and foreign keys, and build them once at the end: sorting beats inserting row by
+    row, and each foreign key then checks all rows.
     """
     connection = world.connect()
     cursor = connection.cursor()
@@ -253,12 +255,12 @@ def _without_indexes(world: World, tables: list[str], *, tell: Tell) -> Iterator
     for _, name, _ in indexes:
         cursor.execute(f"DROP INDEX {name}")
     yield
-    _build(world, tables, constraints, indexes, tell=tell)
+    _build_indexes(world, tables, constraints, indexes, report=report)
     connection.close()
 
 
-def _build(
-    world: World, tables: list[str], constraints: list[Any], indexes: list[Any], *, tell: Tell
+def _build_indexes(
+    world: World, tables: list[str], constraints: list[Any], indexes: list[Any], *, report: Report
 ) -> None:
     started = time.monotonic()
     build: dict[str, list[str]] = {table: [] for table in tables}
@@ -269,14 +271,14 @@ def _build(
         build[table].append(definition)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for table in pool.map(lambda table: _run(world, table, build[table]), tables):
-            tell(f"{world.name}: indexes of {table}, {time.monotonic() - started:.0f} s")
+            report(f"{world.name}: indexes of {table}, {time.monotonic() - started:.0f} s")
     keys = [
         f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
         for table, name, definition, foreign in constraints
         if foreign
     ]
     _run(world, "", keys)
-    tell(f"{world.name}: foreign keys, {time.monotonic() - started:.0f} s")
+    report(f"{world.name}: foreign keys, {time.monotonic() - started:.0f} s")
 
 
 def _run(world: World, table: str, statements: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""A pretended Stripe on loopback, true to the wire: one account in test mode, Checkout only.
+"""A simulated Stripe on loopback, true to the wire: one account in test mode, Checkout only.
 
 Mount `api` at /stripe/v1, `pages` at /stripe/pay and `control` at /control/stripe; the base URL of
 the API is then http://127.0.0.1:<port>/stripe.
@@ -20,8 +20,8 @@ from sandbox.stripe.account import LIFETIME_SECONDS, Account
 from sandbox.stripe.control import control_blueprint, pages_blueprint
 from sandbox.stripe.forms import LIST_FIELDS, READ_FIELDS, REFUND_FIELDS, SESSION_FIELDS
 from sandbox.stripe.signing import Signer
-from sandbox.stripe.store import shown
-from sandbox.stripe.wire import Fields, Refusal, answered, read_form, scripted
+from sandbox.stripe.store import public_copy
+from sandbox.stripe.wire import Fields, Refusal, fault_response, json_response, read_form
 from sandbox.webhooks import Sender
 
 SECRET_KEY = "sk_test_sandbox_not_a_secret"  # noqa: S105 - public on purpose
@@ -59,7 +59,7 @@ class StripeSandbox:
             url=webhook_url,
         )
         self.account = Account(clock=clock, sender=self.sender, page_url=_page_url)
-        self.faults = Faults(scripted)
+        self.faults = Faults(fault_response)
         self.api = Blueprint("stripe", __name__)
         self.api.register_error_handler(Refusal, Refusal.response)
         self.api.before_request(self._authenticate)
@@ -97,7 +97,7 @@ class StripeSandbox:
     def _get(self, call: str, kind: str) -> Callable[..., Response]:
         def read(identifier: str) -> Response:
             wanted = read_form(request, READ_FIELDS)
-            return answered(200, self._expanded(self.account.get(identifier, kind), wanted))
+            return json_response(200, self._expand_all(self.account.get(identifier, kind), wanted))
 
         def view(identifier: str) -> Response:
             return self.faults.serve(call, lambda: read(identifier))
@@ -116,7 +116,7 @@ class StripeSandbox:
         if not 1 <= limit <= 100:
             raise Refusal(400, "This value must be from 1 to 100", param="limit", stored=False)
         page = {"object": "list", "url": "/v1/refunds", "data": rows[:limit]}
-        return answered(200, page | {"has_more": len(rows) > limit})
+        return json_response(200, page | {"has_more": len(rows) > limit})
 
     def _post(
         self, call: str, fields: Fields, act: Callable[..., dict[str, Any]]
@@ -125,19 +125,21 @@ class StripeSandbox:
             form = read_form(request, fields)
             entry = self._entry(form)
             if entry is not None and entry.status is not None:
-                answer = answered(entry.status, entry.body)
+                answer = json_response(entry.status, entry.body)
                 answer.headers["Idempotent-Replayed"] = "true"
                 return answer
 
             def execute() -> Response:
-                return self._execute(entry, lambda: self._expanded(act(form, **identifiers), form))
+                return self._execute(
+                    entry, lambda: self._expand_all(act(form, **identifiers), form)
+                )
 
-            return self._remember(entry, lambda: self.faults.serve(call, execute))
+            return self._serve_and_store(entry, lambda: self.faults.serve(call, execute))
 
         return view
 
     def _entry(self, form: Mapping[str, Any]) -> Entry | None:
-        """The entry of this request's key; Refusal when the key is busy or was for another one."""
+        """The entry of this request's key; Refusal when the key is in use, or another's."""
         key = request.headers.get("Idempotency-Key")
         if key is None:
             return None
@@ -159,7 +161,7 @@ class StripeSandbox:
         return entry
 
     def _execute(self, entry: Entry | None, act: Callable[[], dict[str, Any]]) -> Response:
-        """Once begun, the outcome belongs to the key, be it an error."""
+        """Run the request; once it has begun, its key keeps the outcome, even an error."""
         try:
             status, body = 200, act()
         except Refusal as refusal:
@@ -168,10 +170,10 @@ class StripeSandbox:
             status, body = refusal.status, refusal.body
         if entry is not None:
             entry.status, entry.body = status, body
-        return answered(status, body)
+        return json_response(status, body)
 
-    def _remember(self, entry: Entry | None, serve: Callable[[], Response]) -> Response:
-        """An executed request that ends in an error of the API keeps giving that error."""
+    def _serve_and_store(self, entry: Entry | None, serve: Callable[[], Response]) -> Response:
+        """Serve the request; an error of a fault after execution is stored for the key."""
         try:
             answer = serve()
         finally:
@@ -181,8 +183,8 @@ class StripeSandbox:
             entry.status, entry.body = answer.status_code, answer.get_json()
         return answer
 
-    def _expanded(self, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-        copy = shown(found)
+    def _expand_all(self, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        copy = public_copy(found)
         for path in wanted.get("expand", ()):
             here = copy
             for step in path.split("."):
@@ -194,7 +196,7 @@ class StripeSandbox:
         if step not in here or step in ("id", "object"):
             raise Refusal(400, f"This property cannot be expanded ({step}).", stored=False)
         if isinstance(value, str):
-            here[step] = value = shown(self.account.objects[value])
+            here[step] = value = public_copy(self.account.objects[value])
         return value if isinstance(value, dict) else {"latest_charge": None, "payment_intent": None}
 
 

@@ -1,4 +1,4 @@
-"""The pretended account: sessions, charges, refunds, disputes. No HTTP here."""
+"""The simulated account: sessions, charges, refunds, disputes. No HTTP here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.stripe.forms import bill
-from sandbox.stripe.store import Store, new_id, shown
+from sandbox.stripe.store import Store, new_id, public_copy
 from sandbox.stripe.wire import Refusal
 
 LIFETIME_SECONDS = 3 * 24 * 3600.0
@@ -16,13 +16,13 @@ SHORTEST, LONGEST = 30 * 60, 24 * 3600
 
 @dataclass(kw_only=True)
 class Account(Store):
-    """One account in test mode, and what befalls its customers' money."""
+    """One account in test mode, and all that moves its customers' money."""
 
     page_url: Callable[[str], str]
     refunds_wait: bool = False
 
     def create_session(self, form: Mapping[str, Any]) -> dict[str, Any]:
-        """An open session with a page."""
+        """Create an open session with a page."""
         currency, total, name = bill(form)
         now = self.now()
         expires_at = form.get("expires_at", now + LONGEST)
@@ -33,7 +33,7 @@ class Account(Store):
                 param="expires_at",
             )
         identifier = new_id("cs_test")
-        return self.keep(
+        return self.store(
             {
                 "id": identifier,
                 "object": "checkout.session",
@@ -56,14 +56,14 @@ class Account(Store):
                 "status": "open",
                 "success_url": form["success_url"],
                 "url": self.page_url(identifier),
-                # Not of the wire, taken out by store.shown().
+                # Internal, removed by store.public_copy().
                 "_name": name,
                 "_intent": form.get("payment_intent_data", {}),
             }
         )
 
     def get(self, identifier: str, kind: str) -> dict[str, Any]:
-        """An object as it is kept; the passing of time expires open sessions."""
+        """A stored object; an open session whose time is over expires first."""
         with self.lock:
             found = self.find(identifier, kind)
             if kind == "checkout.session":
@@ -71,10 +71,10 @@ class Account(Store):
             return found
 
     def pay(self, session_id: str, *, slow: bool = False) -> dict[str, Any]:
-        """The customer pays; a slow method completes the session before the money is there."""
+        """Pay as the customer; a slow method completes the session before the money arrives."""
         with self.lock:
             session = self._open(session_id)
-            intent = self._keep_intent(session)
+            intent = self._store_intent(session)
             session |= {
                 "status": "complete",
                 "url": None,
@@ -85,10 +85,10 @@ class Account(Store):
                 intent["status"] = "processing"
             else:
                 self._take_money(session, intent)
-            return self.tell("checkout.session.completed", session)
+            return self.emit("checkout.session.completed", session)
 
     def settle(self, session_id: str, *, paid: bool) -> dict[str, Any]:
-        """The end of a slow payment."""
+        """End a slow payment."""
         with self.lock:
             session = self.get(session_id, "checkout.session")
             intent = self.objects.get(session["payment_intent"] or "", {})
@@ -96,9 +96,9 @@ class Account(Store):
                 raise Refusal(400, "Nothing is being processed")
             if paid:
                 self._take_money(session, intent)
-                return self.tell("checkout.session.async_payment_succeeded", session)
+                return self.emit("checkout.session.async_payment_succeeded", session)
             intent["status"] = "requires_payment_method"
-            return self.tell("checkout.session.async_payment_failed", session)
+            return self.emit("checkout.session.async_payment_failed", session)
 
     def expire(self, session_id: str) -> dict[str, Any]:
         """Close an open session."""
@@ -106,7 +106,7 @@ class Account(Store):
             return self._expire(self._open(session_id))
 
     def refund(self, form: Mapping[str, Any]) -> dict[str, Any]:
-        """Give money of a charge back, never more than is left."""
+        """Refund a charge, never more than is left of it."""
         with self.lock:
             charge = self._charge_of(form)
             left = charge["amount"] - charge["amount_refunded"]
@@ -121,7 +121,7 @@ class Account(Store):
                 raise Refusal(
                     400, f"Refund amount is greater than unrefunded amount ({left})", param="amount"
                 )
-            refund = self.keep(
+            refund = self.store(
                 {
                     "id": new_id("re"),
                     "object": "refund",
@@ -137,33 +137,35 @@ class Account(Store):
             )
             # The real API subtracts a pending refund at once, too.
             self._return_money(charge, amount)
-            self.tell("refund.created", refund)
-            self.tell("charge.refunded", charge)
+            self.emit("refund.created", refund)
+            self.emit("charge.refunded", charge)
             return refund
 
     def refunds_of(self, intent_id: str | None) -> list[dict[str, Any]]:
         """Refunds as they are now, the newest first."""
         with self.lock:
-            rows = [shown(each) for each in self.objects.values() if each["object"] == "refund"]
+            rows = [
+                public_copy(each) for each in self.objects.values() if each["object"] == "refund"
+            ]
         return [row for row in reversed(rows) if intent_id in (None, row["payment_intent"])]
 
     def end_refund(self, refund_id: str, *, failed: bool) -> dict[str, Any]:
-        """The bank's word about a refund; a failed one puts the money back to the account."""
+        """End a refund as the bank does; a failed one returns the money to the account."""
         with self.lock:
             refund = self.get(refund_id, "refund")
             refund["status"] = "failed" if failed else "succeeded"
             if failed:
                 refund["failure_reason"] = "lost_or_stolen_card"
                 self._return_money(self.objects[refund["charge"]], -refund["amount"])
-            return self.tell("refund.failed" if failed else "refund.updated", refund)
+            return self.emit("refund.failed" if failed else "refund.updated", refund)
 
     def dispute(self, session_id: str, *, inquiry: bool = False) -> dict[str, Any]:
-        """The payer complains to his bank; but for an inquiry, the money is taken at once."""
+        """Dispute a payment; the money is taken at once, unless it is only an inquiry."""
         with self.lock:
             intent_id = self.get(session_id, "checkout.session")["payment_intent"]
             charge = self._charge_of({"payment_intent": intent_id})
             charge["disputed"] = True
-            dispute = self.keep(
+            dispute = self.store(
                 {
                     "id": new_id("dp"),
                     "object": "dispute",
@@ -178,22 +180,22 @@ class Account(Store):
                     "status": "warning_needs_response" if inquiry else "needs_response",
                 }
             )
-            self.tell("charge.dispute.created", dispute)
+            self.emit("charge.dispute.created", dispute)
             if not inquiry:
-                self.tell("charge.dispute.funds_withdrawn", dispute)
+                self.emit("charge.dispute.funds_withdrawn", dispute)
             return dispute
 
     def end_dispute(self, dispute_id: str, status: str) -> dict[str, Any]:
-        """won, lost or warning_closed."""
+        """Close a dispute as won, lost or warning_closed."""
         with self.lock:
             dispute = self.get(dispute_id, "dispute")
             dispute["status"] = status
             if status == "won":
-                self.tell("charge.dispute.funds_reinstated", dispute)
-            return self.tell("charge.dispute.closed", dispute)
+                self.emit("charge.dispute.funds_reinstated", dispute)
+            return self.emit("charge.dispute.closed", dispute)
 
     def expire_late(self) -> None:
-        """Expire every session whose time is over; for when the clock has been moved."""
+        """Expire every session whose time is over; called when the clock has been advanced."""
         with self.lock:
             for each in list(self.objects.values()):
                 if each["object"] == "checkout.session":
@@ -215,10 +217,10 @@ class Account(Store):
 
     def _expire(self, session: dict[str, Any]) -> dict[str, Any]:
         session |= {"status": "expired", "url": None}
-        return self.tell("checkout.session.expired", session)
+        return self.emit("checkout.session.expired", session)
 
-    def _keep_intent(self, session: Mapping[str, Any]) -> dict[str, Any]:
-        return self.keep(
+    def _store_intent(self, session: Mapping[str, Any]) -> dict[str, Any]:
+        return self.store(
             {
                 "id": new_id("pi"),
                 "object": "payment_intent",
@@ -233,7 +235,7 @@ class Account(Store):
         )
 
     def _take_money(self, session: dict[str, Any], intent: dict[str, Any]) -> None:
-        charge = self.keep(
+        charge = self.store(
             {
                 "id": new_id("ch"),
                 "object": "charge",
@@ -254,8 +256,8 @@ class Account(Store):
         )
         intent |= {"latest_charge": charge["id"], "status": "succeeded"}
         session["payment_status"] = "paid"
-        self.tell("charge.succeeded", charge)
-        self.tell("payment_intent.succeeded", intent)
+        self.emit("charge.succeeded", charge)
+        self.emit("payment_intent.succeeded", intent)
 
     def _return_money(self, charge: dict[str, Any], amount: int) -> None:
         charge["amount_refunded"] += amount

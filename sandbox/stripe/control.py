@@ -1,4 +1,4 @@
-"""Levers of the pretended account that Stripe has not, and the page on which a person pays."""
+"""Controls of the simulated account that Stripe does not have, and the page to pay on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from sandbox.control import body, refuse_mistakes, serve_trouble
+from sandbox.control import body, refuse_invalid_requests, serve_faults_and_events
 from sandbox.pay_page import PayPage
 from sandbox.stripe.account import Account
-from sandbox.stripe.store import shown
+from sandbox.stripe.store import public_copy
 from sandbox.stripe.wire import Refusal
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ DISPUTE_ENDS = ("won", "lost", "warning_closed")
 
 
 def control_blueprint(sandbox: StripeSandbox) -> Blueprint:
-    """Pay, expire, end slow payments, refunds and disputes, sign otherwise, cause trouble."""
+    """Endpoints to pay, expire, end slow payments, refunds and disputes, sign, cause faults."""
     control = Blueprint("stripe_control", __name__)
     control.register_error_handler(Refusal, Refusal.response)
-    refuse_mistakes(control)
-    serve_trouble(control, sandbox.faults, sandbox.sender)
+    refuse_invalid_requests(control)
+    serve_faults_and_events(control, sandbox.faults, sandbox.sender)
     _sessions(control, sandbox.account)
     _returns(control, sandbox.account)
 
     @control.put("/signing")
-    def sign_otherwise() -> Response:
-        """secrets: all that are valid now. skew_seconds: how wrong Stripe's clock is."""
+    def change_signing() -> Response:
+        """secrets: all that are valid now. skew_seconds: how far Stripe's clock is off."""
         wanted = body()
         sandbox.signer.secrets = list(wanted.pop("secrets", sandbox.signer.secrets))
         sandbox.signer.skew_seconds = int(wanted.pop("skew_seconds", sandbox.signer.skew_seconds))
@@ -44,20 +44,20 @@ def control_blueprint(sandbox: StripeSandbox) -> Blueprint:
 def _sessions(control: Blueprint, account: Account) -> None:
     @control.post("/sessions/<identifier>/pay")
     def pay(identifier: str) -> Response:
-        return jsonify(shown(account.pay(identifier, slow=bool(body().get("slow")))))
+        return jsonify(public_copy(account.pay(identifier, slow=bool(body().get("slow")))))
 
     @control.post("/sessions/<identifier>/settle")
     def settle(identifier: str) -> Response:
-        return jsonify(shown(account.settle(identifier, paid=bool(body()["paid"]))))
+        return jsonify(public_copy(account.settle(identifier, paid=bool(body()["paid"]))))
 
     @control.post("/sessions/<identifier>/expire")
     def expire(identifier: str) -> Response:
-        return jsonify(shown(account.expire(identifier)))
+        return jsonify(public_copy(account.expire(identifier)))
 
     @control.post("/sessions/<identifier>/dispute")
     def dispute(identifier: str) -> Response:
         inquiry = bool(body().get("inquiry"))
-        return jsonify(shown(account.dispute(identifier, inquiry=inquiry)))
+        return jsonify(public_copy(account.dispute(identifier, inquiry=inquiry)))
 
 
 def _returns(control: Blueprint, account: Account) -> None:
@@ -65,7 +65,7 @@ def _returns(control: Blueprint, account: Account) -> None:
     def end_dispute(identifier: str, status: str) -> Response:
         if status not in DISPUTE_ENDS:
             abort(404)
-        return jsonify(shown(account.end_dispute(identifier, status)))
+        return jsonify(public_copy(account.end_dispute(identifier, status)))
 
     @control.put("/refunds")
     def put_refunds() -> Response:
@@ -76,7 +76,7 @@ def _returns(control: Blueprint, account: Account) -> None:
     def end_refund(identifier: str, end: str) -> Response:
         if end not in ("succeed", "fail"):
             abort(404)
-        return jsonify(shown(account.end_refund(identifier, failed=end == "fail")))
+        return jsonify(public_copy(account.end_refund(identifier, failed=end == "fail")))
 
 
 def pages_blueprint(account: Account) -> Blueprint:
@@ -91,7 +91,7 @@ def pages_blueprint(account: Account) -> Blueprint:
     def act(identifier: str) -> str:
         declined = request.form.get("do") != "pay"
         if not declined:
-            # Pressed twice, or too late: the page tells how it stands.
+            # Pressed twice, or too late: the page shows the state.
             with contextlib.suppress(Refusal):
                 account.pay(identifier)
         return _page(account, identifier, declined=declined)
@@ -104,7 +104,7 @@ def _page(account: Account, identifier: str, *, declined: bool) -> str:
         session = account.get(identifier, "checkout.session")
     except Refusal:
         abort(404)
-    told = {
+    texts = {
         "open": "Карта отклонена, попробуйте ещё раз" if declined else "",
         "complete": "Оплачено",
         "expired": "Срок оплаты истёк",
@@ -116,5 +116,5 @@ def _page(account: Account, identifier: str, *, declined: bool) -> str:
         currency=session["currency"].upper(),
         payable=session["status"] == "open",
         return_url=session["success_url"],
-        told=told[session["status"]],
+        status_text=texts[session["status"]],
     ).html()

@@ -1,4 +1,4 @@
-"""What the forms of the pretended account may contain, and the bill of a session."""
+"""What the forms of the simulated account may contain, and the bill of a session."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LIST_FIELDS: Fields = {"payment_intent": TEXT, "limit": WHOLE, "starting_after":
 
 
 def bill(form: Mapping[str, Any]) -> tuple[str, int, str]:
-    """Currency, total and name of what a session asks for, once the form has been found right."""
+    """Validate the form of a session; its currency, total and name."""
     for name in ("mode", "success_url", "line_items"):
         if name not in form:
             raise Refusal(

@@ -1,4 +1,4 @@
-"""Objects of the pretended account as they are kept and shown, and the events that tell of them."""
+"""Objects of the simulated account, stored and as seen from outside, and events about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ API_VERSION = "2026-10-28.endive"
 
 @dataclass(kw_only=True)
 class Store:
-    """`objects` holds everything by id, references as ids; `lock` is held by who changes some."""
+    """`objects` holds everything by id, references as ids; hold `lock` while changing them."""
 
     clock: Clock
     sender: Sender
@@ -27,7 +27,7 @@ class Store:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def find(self, identifier: str, kind: str) -> dict[str, Any]:
-        """An object as it is kept. Refusal."""
+        """A stored object. Refusal."""
         found = self.objects.get(identifier)
         if found is None or found["object"] != kind:
             raise Refusal(
@@ -35,15 +35,15 @@ class Store:
             )
         return found
 
-    def tell(self, kind: str, told: dict[str, Any]) -> dict[str, Any]:
-        """Send an event about an object as it is now, which comes back."""
-        event = self.keep(
+    def emit(self, kind: str, subject: dict[str, Any]) -> dict[str, Any]:
+        """Send an event about an object in its current state; returns the object."""
+        event = self.store(
             {
                 "id": new_id("evt"),
                 "object": "event",
                 "api_version": API_VERSION,
                 "created": self.now(),
-                "data": {"object": shown(told)},
+                "data": {"object": public_copy(subject)},
                 "livemode": False,
                 "pending_webhooks": 1,
                 "request": {"id": None, "idempotency_key": None},
@@ -51,22 +51,22 @@ class Store:
             }
         )
         self.sender.send(kind, json.dumps(event, indent=2).encode())
-        return told
+        return subject
 
-    def keep(self, made: dict[str, Any]) -> dict[str, Any]:
-        """Take a new object in, which comes back."""
+    def store(self, new: dict[str, Any]) -> dict[str, Any]:
+        """Add a new object and return it."""
         with self.lock:
-            self.objects[made["id"]] = made
-        return made
+            self.objects[new["id"]] = new
+        return new
 
     def now(self) -> int:
         """Unix time of this account's clock."""
         return int(self.clock.now().timestamp())
 
 
-def shown(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy as the wire has it."""
-    return {name: deepcopy(value) for name, value in kept.items() if not name.startswith("_")}
+def public_copy(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy as sent to clients."""
+    return {name: deepcopy(value) for name, value in stored.items() if not name.startswith("_")}
 
 
 def new_id(prefix: str) -> str:

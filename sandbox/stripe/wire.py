@@ -1,4 +1,4 @@
-"""Stripe's wire: error answers, and nested forms read as strictly as the real API reads them."""
+"""Stripe's wire format: errors, and nested forms, parsed as strictly as by the real API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Fields = Mapping[str, Any]
 _PART = re.compile(r"\[([^\[\]]*)\]")
 _NAME = re.compile(r"([a-z_]+)((?:\[[^\[\]]*\])*)", re.ASCII)
 _TYPES = {401: "invalid_request_error", 402: "card_error", 500: "api_error", 503: "api_error"}
-_WORDS = {
+_MESSAGES = {
     403: "The provided key does not have the required permissions",
     409: "There is currently another in-progress request using this Idempotent Key",
     429: "Request rate limit exceeded",
@@ -27,7 +27,7 @@ _WORDS = {
 
 
 class Refusal(Exception):
-    """An error answer. stored: whether its idempotency key will give it again."""
+    """An error answer. stored: whether its idempotency key replays it."""
 
     def __init__(
         self,
@@ -44,25 +44,25 @@ class Refusal(Exception):
         self.stored = stored
         error = {
             "type": kind or _TYPES.get(status, "invalid_request_error"),
-            "message": message or _WORDS.get(status, "Something went wrong"),
+            "message": message or _MESSAGES.get(status, "Something went wrong"),
         }
         optional = {"code": code, "param": param}
         self.body = {"error": error | {k: v for k, v in optional.items() if v is not None}}
 
     def response(self) -> Response:
         """The answer on the wire."""
-        return answered(self.status, self.body)
+        return json_response(self.status, self.body)
 
 
-def answered(status: int, body: Any) -> Response:
-    """A JSON answer with the headers that every answer has."""
+def json_response(status: int, body: Any) -> Response:
+    """A JSON answer with the headers of every answer."""
     answer = jsonify(body)
     answer.status_code = status
     answer.headers["Request-Id"] = f"req_{secrets.token_hex(7)}"
     return answer
 
 
-def scripted(fault: Fault) -> Response:
+def fault_response(fault: Fault) -> Response:
     """The answer of a `status` fault."""
     code = {429: "rate_limit", 409: "idempotency_key_in_use"}.get(fault.status)
     answer = Refusal(fault.status, code=code).response()
@@ -72,7 +72,7 @@ def scripted(fault: Fault) -> Response:
 
 
 def read_form(request: Request, fields: Fields) -> dict[str, Any]:
-    """The nested, typed values of a form-encoded body or a query. Refusal for what is not known."""
+    """The nested, typed values of a form-encoded body or a query. Refusal for unknown fields."""
     if request.data and request.mimetype != "application/x-www-form-urlencoded":
         raise Refusal(
             400,
@@ -84,7 +84,7 @@ def read_form(request: Request, fields: Fields) -> dict[str, Any]:
     for source in (request.form, request.args):
         for name, found in source.lists():
             _put(values, _path(name), found)
-    return _typed(values, fields, "")
+    return _convert(values, fields, "")
 
 
 def _path(name: str) -> list[str]:
@@ -112,7 +112,7 @@ def _put(values: dict[str, Any], path: list[str], found: list[str]) -> None:
     here[last] = leaf
 
 
-def _typed(values: Mapping[str, Any], fields: Fields, above: str) -> dict[str, Any]:
+def _convert(values: Mapping[str, Any], fields: Fields, above: str) -> dict[str, Any]:
     read: dict[str, Any] = {}
     for name, value in values.items():
         full = f"{above}[{name}]" if above else name
@@ -132,14 +132,14 @@ def _value(value: Any, kind: Any, name: str) -> Any:
     if kind == METADATA:
         return _metadata(value, name)
     if isinstance(kind, dict):
-        return _typed(_nested(value, name), kind, name)
+        return _convert(_nested(value, name), kind, name)
     if isinstance(kind, list):
         if kind[0] == TEXT:
             return value if isinstance(value, list) else list(_nested(value, name).values())
         rows = _nested(value, name)
         if sorted(rows) != [str(index) for index in range(len(rows))]:
             raise Refusal(400, f"Invalid array: {name}", param=name, stored=False)
-        return [_typed(_nested(rows[i], name), kind[0], f"{name}[{i}]") for i in sorted(rows)]
+        return [_convert(_nested(rows[i], name), kind[0], f"{name}[{i}]") for i in sorted(rows)]
     if not isinstance(value, str):
         raise Refusal(400, f"Invalid {kind}: {name}", param=name, stored=False)
     return _scalar(value, kind, name)

@@ -1,4 +1,4 @@
-"""A pretended Bot API on loopback, true to the wire: api.telegram.org without the people.
+"""A simulated Bot API on loopback, true to the wire: api.telegram.org without the people.
 
 One TelegramSandbox is one bot and its world. Mount `api` at /telegram and `control` at
 /control/telegram; the base URL of the Bot API is then http://127.0.0.1:<port>/telegram.
@@ -42,7 +42,7 @@ class TelegramSandbox:
         self.state = State(bot_id=int(token.partition(":")[0]), bot_username=username)
         self.delivery = Delivery(run_reply=self._run_reply)
         self.invoices = Invoices(self.state, self.delivery, provider_tokens)
-        self.faults = Faults(_error)
+        self.faults = Faults(_fault_response)
         webhook = WebhookMethods(self.delivery)
         self._methods = {
             **ChatMethods(self.state).table,
@@ -95,8 +95,8 @@ def _mount_point() -> str:
     return request.path.partition("/bot")[0]
 
 
-def _error(fault: Fault) -> Response:
-    """A scripted error status, in the words of the Bot API."""
+def _fault_response(fault: Fault) -> Response:
+    """The answer of a `status` fault, in the format of the Bot API."""
     if fault.retry_after is None:
         return Refusal(fault.status, fault.description or "Scripted error").response()
     seconds = max(int(fault.retry_after), 1)

@@ -1,6 +1,6 @@
-"""Levers of the sandbox that Telegram has not: make people and chats, post, pay, cause trouble.
+"""Controls that Telegram does not have: create people and chats, post, pay, cause faults.
 
-JSON in, JSON out, under /control/telegram. An unknown field is 400, so a typing error shows.
+JSON in, JSON out, under /control/telegram. An unknown field is 400, so that a typo is noticed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify
 
-from sandbox.control import body, refuse_mistakes
+from sandbox.control import body, refuse_invalid_requests
 from sandbox.telegram.state import (
     ANONYMOUS_ADMIN,
     CHANNEL_BOT,
@@ -31,15 +31,15 @@ def control_blueprint(sandbox: TelegramSandbox) -> Blueprint:
     """All control endpoints of one sandbox."""
     control = Blueprint("telegram_control", __name__)
     control.register_error_handler(Refusal, Refusal.response)
-    refuse_mistakes(control)
-    _world(control, sandbox)
+    refuse_invalid_requests(control)
+    _people_and_chats(control, sandbox)
     _messages(control, sandbox)
-    _money(control, sandbox)
-    _trouble(control, sandbox)
+    _payments(control, sandbox)
+    _faults(control, sandbox)
     return control
 
 
-def _world(control: Blueprint, sandbox: TelegramSandbox) -> None:
+def _people_and_chats(control: Blueprint, sandbox: TelegramSandbox) -> None:
     state = sandbox.state
 
     @control.put("/users/<int:user_id>")
@@ -72,7 +72,7 @@ def _messages(control: Blueprint, sandbox: TelegramSandbox) -> None:
     def post_message() -> Response:
         wanted = body()
         chat = state.chats[wanted.pop("chat_id")]
-        message = _write(state, chat, wanted)
+        message = _store_message(state, chat, wanted)
         kind = "channel_post" if chat.type == "channel" else "message"
         update_id = sandbox.delivery.push(kind, message, queue=f"chat:{chat.id}")
         return jsonify({"update_id": update_id, "message": message})
@@ -89,7 +89,7 @@ def _messages(control: Blueprint, sandbox: TelegramSandbox) -> None:
         return jsonify({"update_id": update_id, "message": post.body})
 
 
-def _money(control: Blueprint, sandbox: TelegramSandbox) -> None:
+def _payments(control: Blueprint, sandbox: TelegramSandbox) -> None:
     @control.post("/pay")
     def pay() -> Response:
         wanted = body()
@@ -111,7 +111,7 @@ def _money(control: Blueprint, sandbox: TelegramSandbox) -> None:
         return jsonify({"seconds": sandbox.invoices.pre_checkout_seconds})
 
 
-def _trouble(control: Blueprint, sandbox: TelegramSandbox) -> None:
+def _faults(control: Blueprint, sandbox: TelegramSandbox) -> None:
     delivery = sandbox.delivery
 
     @control.post("/faults")
@@ -149,10 +149,10 @@ def _trouble(control: Blueprint, sandbox: TelegramSandbox) -> None:
         return jsonify({"redelivered": update_id})
 
 
-def _write(state: State, chat: Chat, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Store a message written by a person, an anonymous admin, a channel or Telegram itself.
+def _store_message(state: State, chat: Chat, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Store a message by a person, an anonymous admin, a channel or Telegram itself.
 
-    written_as: person (default), anonymous, channel, automatic; in a channel nobody is named.
+    written_as: person (default), anonymous, channel, automatic; in a channel there is no author.
     """
     written_as = wanted.pop("written_as", "person")
     user_id = wanted.pop("user_id", None)
@@ -160,7 +160,7 @@ def _write(state: State, chat: Chat, wanted: dict[str, Any]) -> dict[str, Any]:
     author = _author(state, chat, written_as, user_id)
     if flags["protected"]:
         wanted["has_protected_content"] = True
-    return state.keep(chat, {**author, **wanted}, **flags)
+    return state.store_message(chat, {**author, **wanted}, **flags)
 
 
 def _author(state: State, chat: Chat, written_as: str, user_id: int | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Updates on their way to the bot: by webhook, in order within a queue, or by getUpdates.
 
-Timing follows the published server: 2xx is done, else again at once, then after 2, 4, 8... s up
-to a random 60-120 s; Retry-After is honoured up to an hour; what outlives its lifetime is dropped.
+Timing follows the published server: done after 2xx, else repeated at once, then after 2, 4, 8... s
+up to a random 60-120 s; Retry-After is honoured up to an hour; expired updates are dropped.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import requests
 
 MESSAGE_LIFETIME = 24 * 3600.0
 PRE_CHECKOUT_LIFETIME = 150.0
-# Must be asked for by name in allowed_updates.
+# Sent only if named in allowed_updates.
 NOT_BY_DEFAULT = ("chat_member", "message_reaction", "message_reaction_count")
 
 
 @dataclass
 class Update:
-    """One update and how far its delivery has got; times are of time.monotonic()."""
+    """One update and the state of its delivery; times are those of time.monotonic()."""
 
     id: int
     body: dict[str, Any]
@@ -48,7 +48,7 @@ class Webhook:
 
 @dataclass
 class Pace:
-    """What a test may turn: `retry_scale` shrinks waits, `copies` sends each update so often."""
+    """Delivery settings for tests: `retry_scale` shrinks waits, `copies` repeats each update."""
 
     retry_scale: float = 1.0
     copies: int = 1
@@ -82,7 +82,7 @@ class Delivery:
         queue: str,
         lifetime: float = MESSAGE_LIFETIME,
     ) -> int | None:
-        """Queue an update {kind: body}; None when allowed_updates leave it out."""
+        """Queue an update {kind: body}; None when allowed_updates excludes it."""
         wanted = kind in self.allowed if self.allowed else kind not in NOT_BY_DEFAULT
         if not wanted:
             return None
@@ -99,7 +99,7 @@ class Delivery:
         return number
 
     def redeliver(self, update_id: int) -> bool:
-        """Post an update of the past once more, beside all queues; False when unknown."""
+        """Post a past update once more, outside all queues; False when unknown."""
         wire = next((u for u in self.history if u["update_id"] == update_id), None)
         if wire is None or self.webhook is None:
             return False
@@ -116,7 +116,7 @@ class Delivery:
             self._start_senders()
 
     def resume(self) -> None:
-        """Let the senders look at a changed pace."""
+        """Wake the senders after a change of pace."""
         with self._changed:
             self._changed.notify_all()
 
@@ -217,7 +217,7 @@ class Delivery:
             self.last_error = (int(time.time()), error)
 
     def _run_reply(self, answer: requests.Response) -> None:
-        """A 2xx body that names a method is executed as a call, its result is not reported."""
+        """Execute a 2xx body that names a method as a call; its result is not reported."""
         try:
             body = answer.json()
         except ValueError:

@@ -14,13 +14,13 @@ from sandbox.telegram.state import State
 from sandbox.telegram.wire import Parameters, Refusal
 
 # Smallest and largest total in minor units (Stars have none). The real fiat limits follow the
-# dollar, about $1 to $10000; RUB is a rounded copy.
+# dollar, about $1 to $10000; those of RUB are rounded.
 TOTAL_LIMITS = {"XTR": (1, 100_000), "RUB": (8_000, 80_000_000), "USD": (100, 1_000_000)}
 
 
 @dataclass
 class Invoice:
-    """What createInvoiceLink was asked for; paid any number of times."""
+    """What createInvoiceLink was asked for; can be paid any number of times."""
 
     slug: str
     title: str
@@ -41,7 +41,7 @@ class PreCheckout:
 
 @dataclass(frozen=True)
 class Paid:
-    """The end of one attempt to pay: paid, refused by the bot, or no answer in time."""
+    """The outcome of one attempt to pay: paid, refused by the bot, or no answer in time."""
 
     status: str
     charge_id: str = ""
@@ -50,7 +50,7 @@ class Paid:
 
 @dataclass
 class Invoices:
-    """Everything about money in one bot's world."""
+    """All invoices and payments in one bot's world."""
 
     state: State
     delivery: Delivery
@@ -64,9 +64,9 @@ class Invoices:
         self._transactions: list[dict[str, Any]] = []
 
     def create_link(self, parameters: Parameters) -> Invoice:
-        """Check the limits and keep the invoice; 400 with the server's own error codes."""
-        title = _sized(parameters.text("title"), 32, "TITLE_INVALID")
-        description = _sized(parameters.text("description"), 255, "DESCRIPTION_INVALID")
+        """Check the limits and store the invoice; 400 with the server's own error codes."""
+        title = _check_length(parameters.text("title"), 32, "TITLE_INVALID")
+        description = _check_length(parameters.text("description"), 255, "DESCRIPTION_INVALID")
         payload = parameters.text("payload")
         if len(payload.encode()) > 128:
             raise Refusal(400, "Bad Request: INVOICE_PAYLOAD_INVALID")
@@ -84,7 +84,7 @@ class Invoices:
         return invoice
 
     def pay(self, slug: str, user_id: int) -> Paid:
-        """A user presses Pay: ask the bot, wait for its answer, then take the money.
+        """Pay as a user: ask the bot, wait for its answer, then take the money.
 
         Blocks up to `pre_checkout_seconds`, as the payer's phone does.
         """
@@ -114,7 +114,7 @@ class Invoices:
         return Paid("paid", charge_id=self._charge(facts, user_id))
 
     def answer(self, parameters: Parameters) -> bool:
-        """answerPreCheckoutQuery: first answer within the deadline wins, others are 400."""
+        """answerPreCheckoutQuery: the first answer within the deadline wins, others get 400."""
         number = parameters.text("pre_checkout_query_id")
         allowed = parameters.flag("ok")
         message = "" if allowed else parameters.text("error_message")
@@ -131,7 +131,7 @@ class Invoices:
         return True
 
     def refund(self, parameters: Parameters) -> bool:
-        """refundStarPayment: whole amount, Stars only, once; a refunded_payment update follows."""
+        """refundStarPayment: whole amount, Stars only, once; sends a refunded_payment update."""
         user_id = parameters.user_id()
         charge_id = parameters.text("telegram_payment_charge_id")
         with self.state.lock:
@@ -142,7 +142,7 @@ class Invoices:
                 raise Refusal(400, "Bad Request: CHARGE_ALREADY_REFUNDED")
             charge["refunded"] = True
             self._record(charge_id, "receiver", charge)
-        self._tell(user_id, "refunded_payment", charge["facts"] | _charge_ids(charge_id, None))
+        self._notify(user_id, "refunded_payment", charge["facts"] | _charge_ids(charge_id, None))
         return True
 
     def transactions(self, parameters: Parameters) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class Invoices:
             self._charges[charge_id] = charge
             if stars:
                 self._record(charge_id, "source", charge)
-        self._tell(user_id, "successful_payment", facts | _charge_ids(charge_id, facts))
+        self._notify(user_id, "successful_payment", facts | _charge_ids(charge_id, facts))
         return charge_id
 
     def _record(self, charge_id: str, direction: str, charge: dict[str, Any]) -> None:
@@ -196,9 +196,9 @@ class Invoices:
             }
         )
 
-    def _tell(self, user_id: int, kind: str, payment: dict[str, Any]) -> None:
+    def _notify(self, user_id: int, kind: str, payment: dict[str, Any]) -> None:
         body = {"from": self.state.person(user_id).as_dict(), kind: payment}
-        message = self.state.keep(self.state.private_chat(user_id), body, service=True)
+        message = self.state.store_message(self.state.private_chat(user_id), body, service=True)
         self.delivery.push("message", message, queue=f"chat:{user_id}")
 
 
@@ -211,7 +211,7 @@ def _charge_ids(charge_id: str, paid: dict[str, Any] | None) -> dict[str, str]:
     return ids
 
 
-def _sized(text: str, limit: int, code: str) -> str:
+def _check_length(text: str, limit: int, code: str) -> str:
     if len(text) > limit:
         raise Refusal(400, f"Bad Request: {code}")
     return text

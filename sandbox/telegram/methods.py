@@ -109,7 +109,7 @@ class ChatMethods:
             raise Refusal(400, "Bad Request: message text is empty")
         if len(text) > 4096:
             raise Refusal(400, "Bad Request: message is too long")
-        return self._state.keep(chat, {"from": self._state.bot(), "text": text})
+        return self._state.store_message(chat, {"from": self._state.bot(), "text": text})
 
     def forward_message(self, parameters: Parameters) -> dict[str, Any]:
         """The forwarded copy with its forward_origin; protected and service messages refuse."""
@@ -128,7 +128,7 @@ class ChatMethods:
                 "forward_origin": self._origin(source, post),
                 **{key: post.body[key] for key in ("text", "caption", "photo") if key in post.body},
             }
-            return self._state.keep(target, body)
+            return self._state.store_message(target, body)
 
     def delete_message(self, parameters: Parameters) -> bool:
         """True once; afterwards the message is not found."""

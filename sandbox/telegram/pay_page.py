@@ -1,4 +1,4 @@
-"""The page behind an invoice link: whoever opens it says who he is and presses Pay."""
+"""The page behind an invoice link: visitors enter their Telegram id and press Pay."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ OUTCOMES = {
 
 
 def pay_page_blueprint(invoices: Invoices) -> Blueprint:
-    """GET shows the invoice, POST user_id pays it once more."""
+    """GET shows the invoice, POST with user_id pays it, any number of times."""
     pages = Blueprint("pay_page", __name__)
 
     @pages.get("/invoice/<slug>")
     def show(slug: str) -> str:
-        return _render(_found(invoices, slug), None)
+        return _render(_find(invoices, slug), None)
 
     @pages.post("/invoice/<slug>")
     def pay(slug: str) -> str:
-        invoice = _found(invoices, slug)
+        invoice = _find(invoices, slug)
         user_id = request.form.get("user_id", "")
         if not user_id.isdigit():
             abort(400)
@@ -51,7 +51,7 @@ def pay_page_blueprint(invoices: Invoices) -> Blueprint:
     return pages
 
 
-def _found(invoices: Invoices, slug: str) -> Invoice:
+def _find(invoices: Invoices, slug: str) -> Invoice:
     return invoices.links.get(slug) or abort(404)
 
 

@@ -1,4 +1,4 @@
-"""What the pretended Telegram knows: people, chats, members, messages. No HTTP, no threads here."""
+"""What the simulated Telegram knows: people, chats, members, messages. No HTTP, no threads here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Chat:
 
 @dataclass
 class Person:
-    """A Telegram user; `refusal` is the error that asking for this user gives, if any."""
+    """A Telegram user; `refusal` is the error that a request for this user gets, if any."""
 
     id: int
     first_name: str = "Person"
@@ -56,7 +56,7 @@ class Person:
 
 @dataclass
 class Post:
-    """A stored message: its wire body and what forbids to forward it."""
+    """A stored message: its wire body, and whether it may be forwarded."""
 
     body: dict[str, Any]
     protected: bool = False
@@ -65,7 +65,7 @@ class Post:
 
 @dataclass
 class State:
-    """Everything of one bot's world. `lock` guards all of it."""
+    """All state of one bot's world, guarded by `lock`."""
 
     bot_id: int
     bot_username: str
@@ -86,7 +86,7 @@ class State:
         }
 
     def person(self, user_id: int) -> Person:
-        """The user, met on first mention: everybody who acts in the sandbox exists."""
+        """The user, created on first mention: everybody who acts in the sandbox exists."""
         with self.lock:
             return self.people.setdefault(user_id, Person(user_id))
 
@@ -99,7 +99,7 @@ class State:
         """The chat named by id or @name.
 
         Refuses as the real server does: 400 for an unknown or migrated chat, 403 where the bot
-        is not (or no more) a member.
+        is not (or no longer) a member.
         """
         with self.lock:
             found = self._find(chat_id)
@@ -116,7 +116,7 @@ class State:
             raise Refusal(403, f"Forbidden: bot {verb} the {found.type} chat")
         return found
 
-    def keep(self, chat: Chat, body: dict[str, Any], **flags: bool) -> dict[str, Any]:
+    def store_message(self, chat: Chat, body: dict[str, Any], **flags: bool) -> dict[str, Any]:
         """Store a message of `chat` under a new message_id and return its wire body."""
         with self.lock:
             message_id = body.pop("message_id", None) or next(self.message_ids)

@@ -1,4 +1,4 @@
-"""Bot API methods about receiving updates: webhook or getUpdates, one at a time."""
+"""Bot API methods for receiving updates: either webhook or getUpdates."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class WebhookMethods:
         return True
 
     def delete_webhook(self, parameters: Parameters) -> bool:
-        """Back to getUpdates."""
+        """Return to getUpdates."""
         drop = parameters.flag("drop_pending_updates")
         self._delivery.set_webhook(None, drop_pending=drop)
         return True
@@ -75,14 +75,14 @@ class WebhookMethods:
         return self._delivery.take(parameters.integer("offset"), limit, timeout)
 
     def _allow(self, parameters: Parameters) -> None:
-        """An omitted list keeps the previous one, an empty list means the default kinds."""
+        """An omitted list keeps the previous one; an empty list means the default kinds."""
         if parameters.text("allowed_updates", ""):
             allowed = parameters.structure("allowed_updates") or []
             self._delivery.allowed = [str(kind) for kind in allowed]
 
 
 def _check_url(url: str) -> None:
-    """HTTPS on four ports; plain http to loopback is let through as with `--local`."""
+    """Require HTTPS on one of four ports; plain http to loopback is allowed, as with `--local`."""
     parts = urlsplit(url)
     if parts.hostname in LOOPBACK:
         return

@@ -1,4 +1,4 @@
-"""A pretended YooKassa on loopback, true to the wire: one test shop, without bank and money.
+"""A simulated YooKassa on loopback, true to the wire: one test shop, without bank or money.
 
 Mount `api` at /yookassa/v3, `pages` at /yookassa/pay and `control` at /control/yookassa; the base
 URL of the API is then http://127.0.0.1:<port>/yookassa/v3.
@@ -19,7 +19,7 @@ from sandbox.keys import Keys
 from sandbox.webhooks import Sender
 from sandbox.yookassa.control import control_blueprint, pages_blueprint
 from sandbox.yookassa.shop import LIFETIME_SECONDS, Shop
-from sandbox.yookassa.wire import Refusal, check_key, scripted
+from sandbox.yookassa.wire import Refusal, check_key, fault_response
 
 SHOP_ID = "100500"
 SECRET_KEY = "test_sandbox-not-a-secret"  # noqa: S105 - public on purpose
@@ -45,7 +45,7 @@ class YooKassaSandbox:
             url=webhook_url,
         )
         self.shop = Shop(shop_id, clock, self.sender, _page_url)
-        self.faults = Faults(scripted)
+        self.faults = Faults(fault_response)
         self.api = Blueprint("yookassa", __name__)
         self.api.register_error_handler(Refusal, Refusal.response)
         self.api.before_request(self._authenticate)
@@ -61,10 +61,10 @@ class YooKassaSandbox:
             post("create_payment", lambda body: shop.create(body))
         )
         api.get("/payments", endpoint="list_payments")(
-            get("list_payments", lambda: _listed(list(shop.payments), shop.payment))
+            get("list_payments", lambda: _list_page(list(shop.payments), shop.read_payment))
         )
         api.get("/payments/<identifier>", endpoint="read_payment")(
-            get("read_payment", shop.payment)
+            get("read_payment", shop.read_payment)
         )
         api.post("/payments/<identifier>/capture", endpoint="capture_payment")(
             post("capture_payment", lambda body, identifier: shop.capture(identifier))
@@ -87,10 +87,10 @@ class YooKassaSandbox:
             self._post("create_refund", lambda body: shop.refund(body))
         )
         api.get("/refunds", endpoint="list_refunds")(
-            self._get("list_refunds", lambda: _listed(list(shop.refunds), shop.refund_by))
+            self._get("list_refunds", lambda: _list_page(list(shop.refunds), shop.read_refund))
         )
         api.get("/refunds/<identifier>", endpoint="read_refund")(
-            self._get("read_refund", shop.refund_by)
+            self._get("read_refund", shop.read_refund)
         )
 
     def _authenticate(self) -> None:
@@ -109,16 +109,18 @@ class YooKassaSandbox:
 
     def _post(self, call: str, act: Callable[..., dict[str, Any]]) -> Callable[..., Response]:
         def view(**identifiers: str) -> Response:
-            return self.faults.serve(call, lambda: self._once(act, identifiers))
+            return self.faults.serve(call, lambda: self._act_once(act, identifiers))
 
         return view
 
-    def _once(self, act: Callable[..., dict[str, Any]], identifiers: dict[str, str]) -> Response:
-        """Act, or give the first answer of the key again; a refused request leaves no trace."""
+    def _act_once(
+        self, act: Callable[..., dict[str, Any]], identifiers: dict[str, str]
+    ) -> Response:
+        """Act, or replay the key's first answer; a refused request leaves no trace."""
         key = check_key(request.headers.get("Idempotence-Key"))
         body = _json_body()
         fingerprint = json.dumps([request.path, body], sort_keys=True)
-        with self.shop.lock:  # a twin of the request waits here for the first answer
+        with self.shop.lock:  # a concurrent duplicate waits here for the first answer
             entry, first = self._keys.take(key, fingerprint, self.shop.clock.now())
             if not first:
                 if entry.fingerprint != fingerprint:
@@ -151,7 +153,7 @@ def _page_url(identifier: str) -> str:
     return f"{request.url_root.rstrip('/')}{mount}/pay/{identifier}"
 
 
-def _listed(identifiers: list[str], read: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+def _list_page(identifiers: list[str], read: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     """Newest first, filtered by status and payment_id, in pages of `limit` after `cursor`."""
     limit = request.args.get("limit", 10, type=int)
     if not 1 <= limit <= 100:

@@ -1,4 +1,4 @@
-"""Levers of the pretended shop that YooKassa has not, and the page on which a person pays."""
+"""Controls of the simulated shop that YooKassa does not have, and the page to pay on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from sandbox.control import body, refuse_mistakes, serve_trouble
+from sandbox.control import body, refuse_invalid_requests, serve_faults_and_events
 from sandbox.pay_page import PayPage
 from sandbox.yookassa.shop import DECLINES, Shop
 from sandbox.yookassa.wire import Refusal
@@ -16,7 +16,7 @@ from sandbox.yookassa.wire import Refusal
 if TYPE_CHECKING:
     from sandbox.yookassa import YooKassaSandbox
 
-TOLD = {
+STATUS_TEXTS = {
     "pending": "",
     "waiting_for_capture": "Деньги удержаны, магазин ещё не подтвердил платёж",
     "succeeded": "Оплачено",
@@ -25,11 +25,11 @@ TOLD = {
 
 
 def control_blueprint(sandbox: YooKassaSandbox) -> Blueprint:
-    """Pay, decline, expire, end refunds, cause trouble."""
+    """Endpoints to pay, decline, expire, end refunds and cause faults."""
     control = Blueprint("yookassa_control", __name__)
     control.register_error_handler(Refusal, Refusal.response)
-    refuse_mistakes(control)
-    serve_trouble(control, sandbox.faults, sandbox.sender)
+    refuse_invalid_requests(control)
+    serve_faults_and_events(control, sandbox.faults, sandbox.sender)
     shop = sandbox.shop
 
     @control.post("/payments/<identifier>/pay")
@@ -71,7 +71,7 @@ def pages_blueprint(shop: Shop) -> Blueprint:
 
     @pages.post("/<identifier>")
     def act(identifier: str) -> str:
-        # Pressed twice, or too late: the page tells how it stands.
+        # Pressed twice, or too late: the page shows the state.
         with contextlib.suppress(Refusal):
             if request.form.get("do") == "pay":
                 shop.pay(identifier)
@@ -88,7 +88,7 @@ def _decline(shop: Shop, identifier: str, reason: str) -> dict[str, Any]:
 
 def _page(shop: Shop, identifier: str) -> str:
     try:
-        payment = shop.payment(identifier)
+        payment = shop.read_payment(identifier)
     except Refusal:
         abort(404)
     return PayPage(
@@ -98,5 +98,5 @@ def _page(shop: Shop, identifier: str) -> str:
         currency=payment["amount"]["currency"],
         payable=payment["status"] == "pending",
         return_url=shop.return_url(identifier),
-        told=TOLD[payment["status"]],
+        status_text=STATUS_TEXTS[payment["status"]],
     ).html()

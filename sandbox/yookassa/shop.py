@@ -1,4 +1,4 @@
-"""The pretended shop: payments, refunds and what becomes of them. No HTTP here."""
+"""The simulated shop: payments, refunds and their states. No HTTP here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CARD = {"first6": "555555", "last4": "4444", "expiry_year": "2030", "expiry_mont
 
 @dataclass
 class Shop:
-    """One test shop. `refunds_wait`: new refunds stay pending until somebody ends them."""
+    """One test shop. `refunds_wait`: new refunds stay pending until they are ended."""
 
     shop_id: str
     clock: Clock
@@ -43,7 +43,7 @@ class Shop:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A pending payment with a page to pay it on."""
+        """Create a pending payment with a page to pay on."""
         amount = check_payment(body)
         identifier = _identifier("000f")
         payment = {
@@ -56,13 +56,13 @@ class Shop:
                 "return_url": body["confirmation"]["return_url"],
                 "confirmation_url": self.page_url(identifier),
             },
-            "created_at": _stamp(self.clock.now()),
+            "created_at": _timestamp(self.clock.now()),
             "description": body.get("description"),
             "metadata": body.get("metadata") or {},
             "recipient": {"account_id": self.shop_id, "gateway_id": "100700"},
             "refundable": False,
             "test": True,
-            # Not of the wire, taken out by shown().
+            # Internal, removed by public_copy().
             "_capture": body.get("capture", False),
             "_return_url": body["confirmation"]["return_url"],
         }
@@ -70,21 +70,21 @@ class Shop:
             payment["receipt_registration"] = "pending"
         with self.lock:
             self.payments[identifier] = payment
-        return shown(payment)
+        return public_copy(payment)
 
-    def payment(self, identifier: str) -> dict[str, Any]:
-        """A payment as it is now; unpaid ones are canceled by the passing of time."""
+    def read_payment(self, identifier: str) -> dict[str, Any]:
+        """A payment in its current state; one unpaid for too long is canceled first."""
         with self.lock:
             found = self._find(self.payments, identifier)
             self._expire_when_late(found)
-            return shown(found)
+            return public_copy(found)
 
     def return_url(self, identifier: str) -> str:
-        """Where the customer goes when he is done; the wire tells it only while he is not."""
+        """Where customers return when they are done; the API shows it only before they pay."""
         return str(self._find(self.payments, identifier)["_return_url"])
 
     def pay(self, identifier: str) -> dict[str, Any]:
-        """The customer pays by card."""
+        """Pay by card as the customer."""
         with self.lock:
             payment = self._in_status(identifier, "pending")
             payment["paid"] = True
@@ -99,23 +99,23 @@ class Shop:
             if payment["_capture"]:
                 return self._succeed(payment)
             payment["status"] = "waiting_for_capture"
-            payment["expires_at"] = _stamp(self.clock.now() + CAPTURE_WITHIN)
-            return self._tell("payment.waiting_for_capture", payment)
+            payment["expires_at"] = _timestamp(self.clock.now() + CAPTURE_WITHIN)
+            return self._notify("payment.waiting_for_capture", payment)
 
     def capture(self, identifier: str) -> dict[str, Any]:
-        """Take money that was held."""
+        """Capture a held payment."""
         with self.lock:
             return self._succeed(self._in_status(identifier, "waiting_for_capture"))
 
     def cancel(
         self, identifier: str, *, party: str, reason: str, was: str = "pending"
     ) -> dict[str, Any]:
-        """End a payment without money: declined, expired, or given up by the shop."""
+        """Cancel a payment: declined, expired, or canceled by the shop."""
         with self.lock:
             return self._cancel(self._in_status(identifier, was), party, reason)
 
     def refund(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Give money back, in part or whole, never more than is left."""
+        """Refund a payment in part or whole, never more than is left."""
         with self.lock:
             payment = self.payments.get(str(body.get("payment_id")))
             if payment is None or payment["status"] != "succeeded":
@@ -132,21 +132,21 @@ class Shop:
                 "payment_id": payment["id"],
                 "status": "pending",
                 "amount": _money(amount),
-                "created_at": _stamp(self.clock.now()),
+                "created_at": _timestamp(self.clock.now()),
                 "metadata": body.get("metadata") or {},
             }
             if body.get("description"):
                 refund["description"] = body["description"]
             self.refunds[refund["id"]] = refund
-            return shown(refund) if self.refunds_wait else self.end_refund(refund["id"])
+            return public_copy(refund) if self.refunds_wait else self.end_refund(refund["id"])
 
-    def refund_by(self, identifier: str) -> dict[str, Any]:
-        """A refund as it is now."""
+    def read_refund(self, identifier: str) -> dict[str, Any]:
+        """A refund in its current state."""
         with self.lock:
-            return shown(self._find(self.refunds, identifier))
+            return public_copy(self._find(self.refunds, identifier))
 
     def end_refund(self, identifier: str, *, canceled: bool = False) -> dict[str, Any]:
-        """Finish a pending refund; a canceled one is told to nobody."""
+        """End a pending refund; a canceled one sends no notification."""
         with self.lock:
             refund = self._find(self.refunds, identifier)
             if refund["status"] != "pending":
@@ -157,17 +157,17 @@ class Shop:
                     "party": "yoo_money",
                     "reason": "insufficient_funds",
                 }
-                return shown(refund)
+                return public_copy(refund)
             refund["status"] = "succeeded"
             payment = self.payments[refund["payment_id"]]
             returned = Decimal(payment["refunded_amount"]["value"])
             returned += Decimal(refund["amount"]["value"])
             payment["refunded_amount"] = _money(returned)
             payment["refundable"] = returned < Decimal(payment["amount"]["value"])
-            return self._tell("refund.succeeded", refund)
+            return self._notify("refund.succeeded", refund)
 
     def expire_late(self) -> None:
-        """Cancel every payment whose time is over; for when the clock has been moved."""
+        """Cancel every payment whose time is over; called when the clock has been advanced."""
         with self.lock:
             for payment in list(self.payments.values()):
                 self._expire_when_late(payment)
@@ -181,7 +181,7 @@ class Shop:
         payment["paid"] = False
         payment["cancellation_details"] = {"party": party, "reason": reason}
         payment.pop("confirmation", None)
-        return self._tell("payment.canceled", payment)
+        return self._notify("payment.canceled", payment)
 
     def _succeed(self, payment: dict[str, Any]) -> dict[str, Any]:
         value = Decimal(payment["amount"]["value"])
@@ -189,19 +189,19 @@ class Shop:
         payment |= {
             "status": "succeeded",
             "paid": True,
-            "captured_at": _stamp(self.clock.now()),
+            "captured_at": _timestamp(self.clock.now()),
             "income_amount": _money((value * Decimal("0.965")).quantize(Decimal("0.01"))),
             "refunded_amount": _money(Decimal("0.00")),
             "refundable": True,
         }
         if "receipt_registration" in payment:
             payment["receipt_registration"] = "succeeded"
-        return self._tell("payment.succeeded", payment)
+        return self._notify("payment.succeeded", payment)
 
-    def _tell(self, event: str, told: dict[str, Any]) -> dict[str, Any]:
-        body = {"type": "notification", "event": event, "object": shown(told)}
+    def _notify(self, event: str, subject: dict[str, Any]) -> dict[str, Any]:
+        body = {"type": "notification", "event": event, "object": public_copy(subject)}
         self.sender.send(event, json.dumps(body, ensure_ascii=False).encode())
-        return shown(told)
+        return public_copy(subject)
 
     def _in_status(self, identifier: str, status: str) -> dict[str, Any]:
         payment = self._find(self.payments, identifier)
@@ -223,17 +223,17 @@ class Shop:
         ]
 
 
-def shown(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy as the wire has it: without what is unknown and what is ours."""
+def public_copy(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy as sent to clients: without missing values and internal fields."""
     return {
         name: deepcopy(value)
-        for name, value in kept.items()
+        for name, value in stored.items()
         if value is not None and not name.startswith("_")
     }
 
 
 def _identifier(kind: str) -> str:
-    """Looks like a UUID, yet the version digit is none: as the real ones."""
+    """An id that looks like a UUID with an invalid version digit, as the real ones."""
     text = secrets.token_hex(12)
     return f"{text[:8]}-{kind}-5000-8{text[8:11]}-{text[11:23]}"
 
@@ -242,7 +242,7 @@ def _money(amount: Decimal) -> dict[str, str]:
     return {"value": f"{amount:.2f}", "currency": "RUB"}
 
 
-def _stamp(moment: datetime) -> str:
+def _timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 

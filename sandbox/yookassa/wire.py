@@ -1,4 +1,4 @@
-"""YooKassa's wire: error answers, and what a create request may contain."""
+"""YooKassa's wire format: errors, and what a create request may contain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask import Response, jsonify
 
 from sandbox.faults import Fault
 
-# All that a payment request of the API knows, as the official SDK sends it.
+# All fields of a payment request, as the official SDK sends them.
 PAYMENT_FIELDS = frozenset(
     {
         "amount",
@@ -40,7 +40,7 @@ PAYMENT_FIELDS = frozenset(
 REFUND_FIELDS = frozenset(
     {"payment_id", "amount", "description", "receipt", "sources", "deal", "metadata"}
 )
-# Rubles; what a card takes at once.
+# Rubles; the limits of one card payment.
 SMALLEST, LARGEST = Decimal("1.00"), Decimal("350000.00")
 
 _AMOUNT = re.compile(r"\d{1,10}\.\d{2}", re.ASCII)
@@ -66,12 +66,12 @@ class Refusal(Exception):
 
     def body(self) -> dict[str, Any]:
         """The error object."""
-        code, words = _CODES.get(self.status, _CODES[500])
+        code, text = _CODES.get(self.status, _CODES[500])
         error = {
             "type": "error",
             "id": str(uuid4()),
             "code": code,
-            "description": self.description or words,
+            "description": self.description or text,
         }
         return error | ({"parameter": self.parameter} if self.parameter else {})
 
@@ -82,8 +82,8 @@ class Refusal(Exception):
         return answer
 
 
-def scripted(fault: Fault) -> Response:
-    """The answer of a `status` fault: 202 is "still processing", its times are milliseconds."""
+def fault_response(fault: Fault) -> Response:
+    """The answer of a `status` fault: 202 means "still processing", with times in milliseconds."""
     body: dict[str, Any] = (
         {"type": "processing", "description": "Request accepted, but not processed yet"}
         if fault.status == 202
@@ -97,7 +97,7 @@ def scripted(fault: Fault) -> Response:
 
 
 def check_key(key: str | None) -> str:
-    """The Idempotence-Key of a POST, which is required."""
+    """Check the Idempotence-Key of a POST, which is required."""
     if not key:
         raise Refusal(400, "Idempotence key is required", "Idempotence-Key")
     if not _KEY.fullmatch(key):
@@ -106,8 +106,8 @@ def check_key(key: str | None) -> str:
 
 
 def check_payment(body: Mapping[str, Any]) -> Decimal:
-    """The amount of a payment request, once all of it has been found right."""
-    _known(body, PAYMENT_FIELDS)
+    """Validate a payment request; its amount."""
+    _check_fields(body, PAYMENT_FIELDS)
     amount = check_amount(body, "RUB")
     if not SMALLEST <= amount <= LARGEST:
         raise Refusal(400, "Amount is out of limits", "amount.value")
@@ -127,8 +127,8 @@ def check_payment(body: Mapping[str, Any]) -> Decimal:
 
 
 def check_refund(body: Mapping[str, Any], currency: str) -> Decimal:
-    """The amount of a refund request."""
-    _known(body, REFUND_FIELDS)
+    """Validate a refund request; its amount."""
+    _check_fields(body, REFUND_FIELDS)
     amount = check_amount(body, currency)
     _check_text(body, "description", 250)
     _check_metadata(body.get("metadata") or {})
@@ -138,7 +138,7 @@ def check_refund(body: Mapping[str, Any], currency: str) -> Decimal:
 
 
 def check_amount(body: Mapping[str, Any], currency: str) -> Decimal:
-    """`amount` of a body: {"value": "199.00", "currency": "RUB"}, the value always a string."""
+    """Validate `amount` of a body: {"value": "199.00", "currency": "RUB"}, both strings."""
     amount = body.get("amount")
     if not isinstance(amount, dict):
         raise Refusal(400, "Amount is required", "amount")
@@ -150,8 +150,8 @@ def check_amount(body: Mapping[str, Any], currency: str) -> Decimal:
     return Decimal(value)
 
 
-def _known(body: Mapping[str, Any], fields: frozenset[str]) -> None:
-    # The real API overlooks unknown fields; here a typing error should show.
+def _check_fields(body: Mapping[str, Any], fields: frozenset[str]) -> None:
+    # The real API ignores unknown fields; here a typo should be noticed.
     if unknown := sorted(set(body) - fields):
         raise Refusal(400, "Unknown field", unknown[0])
 

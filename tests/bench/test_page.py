@@ -1,4 +1,4 @@
-"""Figures come into docs/quality.md where their comments are, and nowhere else."""
+"""Results are written between their comments in docs/quality.md, and nowhere else."""
 
 from __future__ import annotations
 

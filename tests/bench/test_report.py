@@ -1,4 +1,4 @@
-"""The table of `make bench` says what one whole run has measured."""
+"""The table of `make bench` shows what one whole run has measured."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The audit of `make chaos` finds what it is there to find: each loss is planted, then seen.
+"""The audit of `make chaos` finds each kind of loss: each is planted, then found.
 
-Everything happens in one transaction that is rolled back; other tests' rows are not looked at.
+Everything happens in one transaction that is rolled back; other tests' rows are not audited.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 import logs
-from chaos import audit, crew
+from chaos import audit, system
 from chaos.audit import Check
 from chaos.books import Books, Intent, Person
 from db import session as database_session
@@ -33,7 +33,7 @@ RUB, TOKENS = Decimal(200), Decimal(20)
 
 
 class Story:
-    """One customer whose books are right: a photo, a payment, a job that was done."""
+    """One customer with correct books: a photo, a payment, a finished job."""
 
     def __init__(self, session: Session, folder: Path) -> None:
         self.session = session
@@ -68,7 +68,7 @@ class Story:
         return row
 
     def promised(self) -> Payment:
-        """A payment page that the customer was given."""
+        """A payment with a page that the customer was given."""
         payment = payments.open(
             self.session, self.user.id, amount_rub=RUB, provider="stripe", plan=None, now=now()
         )
@@ -78,20 +78,20 @@ class Story:
         return payment
 
     def credit(self, payment: Payment) -> None:
-        """The tokens of a payment."""
+        """Credit the tokens of a payment."""
         payment.status, payment.paid_at = "succeeded", now()
         self.session.flush()
         ledger.post(self.session, self.user.id, TOKENS, type="purchase", payment_id=payment.id)
 
     def ordered(self) -> Job:
-        """A job that the customer was told of; it is paid from the balance."""
+        """An acknowledged job, paid from the balance."""
         picture = {"type": "image", "dataId": str(self.photo.id)}
         job = jobs.create(self.session, self.user.id, service_type="restore", input=[picture])
         self.books.jobs[str(job.id)] = str(self.user.id)
         return self.session.get_one(Job, job.id)
 
     def lost(self, rule: str) -> str:
-        """What the audit says against a rule, as one text."""
+        """The losses of a rule, as one text."""
         self.session.flush()
         self.session.expire_all()
         found = list(self.checks())
@@ -186,7 +186,7 @@ def test_a_done_job_whose_result_is_gone_is_found(story: Story) -> None:
 
 
 def test_two_answers_to_one_key_are_found(story: Story) -> None:
-    story.books.heard["order-1"] = {"one job", "another job"}
+    story.books.answers["order-1"] = {"one job", "another job"}
     assert "order-1" in story.lost("one key, one answer")
 
 
@@ -257,16 +257,16 @@ ALARM = '{"level":"ERROR","logger":"providers.http","message":"provider call","s
 
 @pytest.mark.parametrize("line", [f'{BUG}\\n"}}', f"{WARNED}{BUG}", "Traceback (most recent"])
 def test_a_bug_that_was_logged_is_found_even_in_a_line_that_was_cut_off(line: str) -> None:
-    assert len(crew.bugs_in(f'{WARNED}"}}\n{line}\n')) == 1
+    assert len(system.bugs_in(f'{WARNED}"}}\n{line}\n')) == 1
 
 
 def test_lines_begin_as_they_are_written_by_the_server() -> None:
     line = logs.Formatter().format(logging.makeLogRecord({"name": "jobs", "levelname": "ERROR"}))
-    assert crew.bugs_in(f"{line}\n") == [line] and line.startswith(
+    assert system.bugs_in(f"{line}\n") == [line] and line.startswith(
         '{"level":"ERROR","logger":"jobs"'
     )
 
 
 @pytest.mark.parametrize("line", [WARNED, KILLED, ALARM, f"{WARNED}{WARNED}", "FATAL:  gone", ""])
-def test_trouble_that_was_made_is_no_bug(line: str) -> None:
-    assert crew.bugs_in(f"{line}\n") == []
+def test_injected_faults_are_no_bugs(line: str) -> None:
+    assert system.bugs_in(f"{line}\n") == []

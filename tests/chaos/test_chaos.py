@@ -25,7 +25,7 @@ LIMIT_SECONDS = 280
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Where the database may run as another user."""
+    """A folder where the database may run as another user."""
     made = Path(tempfile.mkdtemp(prefix="livephoto-chaos-"))
     made.chmod(0o755)
     yield made
@@ -40,8 +40,8 @@ def test_a_short_run_has_every_fault_and_loses_nothing(folder: Path) -> None:
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_SECONDS)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.endswith("\n0 losses\n")
-    for room in faults.ROOMS.values():
-        for fault in room:
+    for group in faults.GROUPS.values():
+        for fault in group:
             assert re.search(rf"^\| {faults.words(fault)} \| [1-9]", run.stdout, re.MULTILINE)
     assert "; sent again: " in run.stdout and " 0 failed;" in run.stdout
 
@@ -53,12 +53,12 @@ def test_a_plan_can_be_repeated_by_its_seed() -> None:
 
 def test_a_full_run_has_what_it_promises() -> None:
     planned = plan(FULL_SECONDS, Random(3))
-    counted = {room: Counter(fault for _, fault in planned[room]) for room in planned}
+    counted = {group: Counter(fault for _, fault in planned[group]) for group in planned}
     assert counted["kill -9"].total() >= 50
     assert (
         counted["database"][faults.stop_postgres] + counted["database"][faults.kill_postgres] >= 5
     )
-    for room, counts in counted.items():
-        assert counts.keys() == faults.ROOMS[room].keys() and min(counts.values()) >= 2
-        moments = [at for at, _ in planned[room]]
+    for group, counts in counted.items():
+        assert counts.keys() == faults.GROUPS[group].keys() and min(counts.values()) >= 2
+        moments = [at for at, _ in planned[group]]
         assert moments == sorted(moments) and moments[0] >= 0 and moments[-1] < FULL_SECONDS

@@ -6,7 +6,7 @@ from collections import Counter
 
 from chaos.audit import Check
 from chaos.client import Tally
-from chaos.report import Report, Rolled
+from chaos.report import Report, RollingRestarts
 
 LOSSES = [
     "a done job has its result: job 1 has none",
@@ -20,7 +20,7 @@ LOSSES = [
 
 
 def report(*, lost: bool) -> Report:
-    """Of a run that lost something of each kind, or nothing."""
+    """The report of a run that lost something of each kind, or nothing."""
     tally = Tally(done=Counter(jobsCreate=5))
     if lost:
         tally.failed.append("jobsCreate: never answered")
@@ -32,7 +32,7 @@ def report(*, lost: bool) -> Report:
         tally=tally,
         faults={"kill -9 of a worker": 4},
         ended={"worker-1": 3} if lost else {},
-        rolled=Rolled([2.5], stuck=2 if lost else 0, operations=7, failed=0, repeats={}),
+        restarts=RollingRestarts([2.5], stuck=2 if lost else 0, operations=7, failed=0, repeats={}),
         checks=[Check("a done job has its result", 5, losses)],
         bugs=["server-1: a traceback"] if lost else [],
     )

@@ -1,4 +1,4 @@
-"""Balances over HTTP against the customers' own books: what is too little or too much is found."""
+"""Balances over HTTP against the customers' own books: too little or too much is found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import settings
 from chaos import settling
 from chaos.books import Books, Intent, Person
 from chaos.client import Client, Tally
-from chaos.levers import Levers
+from chaos.sandbox_control import SandboxControl
 from db import session, transaction
 from db.types import now
 from services import grants, payments
@@ -31,7 +31,7 @@ def client(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def registered(client: Client, books: Books) -> str:
-    """A visitor with an empty balance, who knows of nothing else."""
+    """Register a visitor with an empty balance and no other records."""
     telegram_id = str(uuid4().int % 10**15)
     body = {"telegramId": telegram_id}
     path = "/users/register-or-login"
@@ -56,10 +56,10 @@ def test_a_payment_or_reward_that_never_came_is_found(client: Client) -> None:
     books.intents["p"] = Intent(buyer, "stripe", Decimal(20), "cs_1")
     books.paid.add("p")
     assert settling.balances(books, client).losses == [
-        f"{inviter}: 0.0 tokens, his books say 5.0",
-        f"{member}: 0.0 tokens, his books say 5.0",
-        f"{critic}: 0.0 tokens, his books say 5.0",
-        f"{buyer}: 0.0 tokens, his books say 20.0",
+        f"{inviter}: 0.0 tokens, their books say 5.0",
+        f"{member}: 0.0 tokens, their books say 5.0",
+        f"{critic}: 0.0 tokens, their books say 5.0",
+        f"{buyer}: 0.0 tokens, their books say 20.0",
     ]
 
 
@@ -68,7 +68,7 @@ def test_a_user_or_job_that_is_gone_does_not_end_the_audit(client: Client) -> No
     user_id, job_id = str(uuid4()), str(uuid4())
     books.people[user_id] = Person("1", review=True)
     books.jobs[job_id] = user_id
-    settling.ask_for_rewards(books, client, Levers("http://127.0.0.1:9"))
+    settling.check_reviews(books, client, SandboxControl("http://127.0.0.1:9"))
     [lost] = settling.balances(books, client).losses
     assert lost.startswith(user_id) and "user_not_found" in lost
     [lost] = settling.downloads(books, client).losses
@@ -80,7 +80,9 @@ def test_tokens_that_nobody_was_promised_are_found(client: Client) -> None:
     user_id = registered(client, books)
     with transaction() as session:
         grants.grant(session, UUID(user_id), Decimal(1), key=uuid4().hex, reason="a mistake")
-    assert settling.balances(books, client).losses == [f"{user_id}: 1.0 tokens, his books say 0.0"]
+    assert settling.balances(books, client).losses == [
+        f"{user_id}: 1.0 tokens, their books say 0.0"
+    ]
 
 
 def test_what_does_not_come_to_rest_is_found(
@@ -96,7 +98,7 @@ def test_what_does_not_come_to_rest_is_found(
     books = Books(paid={str(payment.id)})
     books.people[str(user.id)] = Person(user.telegram_id, review=True)
     # Jobs of other tests may wait as well.
-    moving = set(settling.wait_until_quiet(session.engine(), books))
+    in_progress = set(settling.wait_until_quiet(session.engine(), books))
     own = {f"job {job.id}", f"payment {payment.id}", f"review of {user.telegram_id}"}
-    assert own <= moving
-    assert {each for each in moving - own if not each.startswith("job ")} == set()
+    assert own <= in_progress
+    assert {each for each in in_progress - own if not each.startswith("job ")} == set()

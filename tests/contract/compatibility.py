@@ -1,7 +1,7 @@
-"""What a contract no longer keeps of an earlier one, in words; used by tests and by judge/.
+"""What a contract has lost of an earlier one, as texts; used by tests and by judge/.
 
 Requests may be limited further but ask for nothing new; answers may promise more but never change
-their types. Texts are kept, too: they may only grow.
+their types. Texts are kept, too: they may only be extended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 Node = dict[str, Any]
 
-# What a schema of an answer may say beyond the given one without surprising a client.
+# What a schema of an answer may add without breaking a client.
 PROMISES = {"required", "properties", "description", "anyOf"}
 
 
@@ -85,7 +85,7 @@ def lost_components(was: Node, now: Node) -> Iterator[str]:
 
 
 def _lost(was: Node, now: Node, where: str, *, answer: bool = False) -> Iterator[str]:
-    """What a schema no longer keeps; `answer` tells which way it may change."""
+    """What a schema has lost; `answer`: it may promise more, else it may be limited further."""
     if "$ref" in was:
         if was["$ref"] not in [
             now.get("$ref"),

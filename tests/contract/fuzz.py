@@ -37,7 +37,7 @@ EXAMPLES = 30
 
 
 class Seeds:
-    """Rows that the attack shall find, made over HTTP; their ids by the contract's names."""
+    """Rows for the attack to find, created over HTTP; their ids by the contract's names."""
 
     def __init__(self, stack: Stack) -> None:
         self._api = f"{stack.url}/v1"
@@ -85,10 +85,10 @@ class Seeds:
 
 
 def main() -> int:
-    """Exit code of schemathesis, or 1 when the books are not whole after it."""
+    """Exit code of schemathesis, or 1 when the books are inconsistent after it."""
     shutil.rmtree(cluster.data_folder(FOLDER / "postgres"), ignore_errors=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
-    # A limit that is reached would answer instead of the operations that are attacked.
+    # A rate limit that is reached would answer instead of the operations under attack.
     unlimited = Settings(environment="test", rate_limit_per_user=10**9, web_concurrency=1)
     defaults = replace(unlimited, state_dir=FOLDER, port=0)
     with Stack(**vars(defaults)) as stack:
@@ -101,7 +101,7 @@ def main() -> int:
 
 @contextmanager
 def paused(child: Child) -> Iterator[None]:
-    """The worker sleeps: no photo is worked on, no address that schemathesis invents is fetched."""
+    """Suspend the worker, so that it fetches no URL that schemathesis makes up."""
     os.kill(child.pid, signal.SIGSTOP)
     try:
         yield
@@ -110,15 +110,15 @@ def paused(child: Child) -> Iterator[None]:
 
 
 def attack(stack: Stack, seeds: Seeds) -> int:
-    """Exit code of schemathesis, whose report goes to standard output."""
+    """Run schemathesis, which reports to standard output; its exit code."""
     file = FOLDER / "schemathesis.toml"
     origin = stack.url.removesuffix("/api")
-    # The same attack each time, unless a seed asks for another one (a deeper one needs it: without
-    # dice, hypothesis holds a few job ids for all there are).
-    settled = config(
+    # The same attack each time, unless a seed is given (a deeper one needs it: without randomness,
+    # hypothesis takes a few job ids for all there are).
+    settings = config(
         origin, stack.api_key, seeds, examples=EXAMPLES, deterministic="--seed" not in sys.argv
     )
-    file.write_text(as_toml(settled))
+    file.write_text(as_toml(settings))
     program = Path(sys.executable).with_name("schemathesis")
     location = f"{stack.url}/v1/openapi.json"
     command = [program, "--config-file", file, "run", location, *sys.argv[1:]]

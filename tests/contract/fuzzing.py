@@ -1,4 +1,4 @@
-"""How schemathesis attacks this contract, from pytest and from the command line alike."""
+"""Configuration of schemathesis for this contract, used by pytest and the command line."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ PLACES = {
     "path.dataId": "data",
     "path.jobId": "jobs",
 }
-# Refusals of requests that the contract's JSON Schema allows, as it cannot say what is wrong with
-# them; each is sent on purpose by a test of its own. (operationId or "", code, field of details)
+# Refusals of requests that the contract's JSON Schema cannot exclude; each is covered by a test of
+# its own. (operationId or "", code, field of details)
 RIGHTLY_REFUSED = {
     # A key was drawn twice, with another request.
     ("", "idempotency_key_reused", ""),
@@ -49,7 +49,7 @@ RIGHTLY_REFUSED = {
     # A body is the provider's own, so the contract says "any object"; {} is no notification.
     ("webhookPayments", "bad_request", ""),
 }
-# The rest stays invented: 404 is an answer to test, too.
+# The rest is made up: 404 is an answer to test, too.
 SHARE_OF_REAL_IDS = 0.8
 KEY = re.compile(r"[!-~]{1,200}")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -59,7 +59,7 @@ calls = count()
 def config(
     origin: str, api_key: str, rows: Rows, *, examples: int, deterministic: bool = True
 ) -> dict[str, Any]:
-    """Configuration of schemathesis; each exception from its defaults has its reason beside it."""
+    """Configuration of schemathesis; each deviation from its defaults has its reason beside it."""
     return {
         "base-url": origin,
         "hooks": "tests.contract.fuzzing",
@@ -75,7 +75,7 @@ def config(
         },
         "generation": {
             "max-examples": examples,
-            # The same attack each time: a red build is a fault of the change, not of the dice.
+            # The same attack each time: a red build is due to the change, not to chance.
             "deterministic": deterministic,
             "database": "none",
             # PostgreSQL has no NUL in texts, and JSON Schema cannot say so; tests/spec sends it.
@@ -86,7 +86,7 @@ def config(
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """What dictionaries cannot do, in four of five requests: fresh keys, real photos in orders.
+    """In four of five requests, do what dictionaries cannot: fresh keys, real photos in orders.
 
     Keys that schemathesis invents are often "0", which another request has taken.
     """
@@ -104,7 +104,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 @schemathesis.hook
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
-    """Whether a failure counts: not when the server was right to refuse."""
+    """Whether a failure counts; it does not when the server was right to refuse."""
     if not isinstance(failure, (RejectedPositiveData, ServerError)):
         return True
     body = response.json()
@@ -117,6 +117,6 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
 
 
 def _items(body: Any) -> list[dict[str, Any]]:
-    """The inputs of an order that is well formed so far."""
+    """The inputs of an order, as far as they are well formed."""
     found = body.get("input") if isinstance(body, dict) else None
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

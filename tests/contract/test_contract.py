@@ -1,4 +1,4 @@
-"""The contract is valid, says everything a client needs, and its examples are true."""
+"""The contract is valid, says everything a client needs, and its examples are correct."""
 
 from __future__ import annotations
 

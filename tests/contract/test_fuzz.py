@@ -22,7 +22,7 @@ EXAMPLES = 5
 
 
 class Rows:
-    """Ids that are known before there is a database, as tests are collected by them."""
+    """Fixed ids, known before the database exists, as tests are collected with them."""
 
     users = ["f0000000-0000-4000-8000-000000000001", "f0000000-0000-4000-8000-000000000002"]
     telegram_ids = ["9000000001", "9000000002"]
@@ -37,7 +37,7 @@ contract = schemathesis.openapi.from_path(CONTRACT, config=schemathesis.Config.f
 
 @pytest.fixture(scope="module")
 def origin(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a server that knows the rows that the attack shall find."""
+    """Address of a server with the rows for the attack to find."""
     with transaction() as session:
         for user_id, telegram_id in zip(Rows.users, Rows.telegram_ids, strict=True):
             person = User(id=UUID(user_id), telegram_id=telegram_id, ref_code=telegram_id)

@@ -1,4 +1,4 @@
-"""What tables, answers and the contract say about the same thing is the same thing."""
+"""Tables, answers and the contract agree about enums, fields and limits."""
 
 from __future__ import annotations
 

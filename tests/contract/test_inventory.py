@@ -1,6 +1,6 @@
 """Nothing of the contract as given is lost, and no client written for it breaks.
 
-given_inventory.json is that contract, with its two slips of the pen mended. Requests may be
+given_inventory.json is that contract, with its two typos fixed. Requests may be
 limited further but ask for nothing new; answers may promise more but never change their types.
 """
 

@@ -46,7 +46,7 @@ def driver(database: str) -> Iterator[BatchingConnection]:
 
 
 def notes(driver: BatchingConnection) -> list[str]:
-    """What is there; asked in a transaction of its own."""
+    """The stored rows, read in a separate transaction."""
     cursor = driver.cursor()
     cursor.execute("SELECT text FROM notes ORDER BY text")
     found = [text for (text,) in cursor.fetchall()]
@@ -75,7 +75,7 @@ def test_commit_keeps_and_ends_it(driver: BatchingConnection) -> None:
     assert notes(driver) == ["a"]
 
 
-def test_what_waits_goes_before_the_next_statement(driver: BatchingConnection) -> None:
+def test_deferred_statements_go_before_the_next_statement(driver: BatchingConnection) -> None:
     cursor = driver.cursor()
     driver.defer(b"INSERT INTO notes VALUES ('first')")
     cursor.execute("SELECT text FROM notes")
@@ -84,21 +84,21 @@ def test_what_waits_goes_before_the_next_statement(driver: BatchingConnection) -
     assert notes(driver) == []
 
 
-def test_what_waits_goes_with_commit(driver: BatchingConnection) -> None:
+def test_deferred_statements_go_with_commit(driver: BatchingConnection) -> None:
     driver.defer(b"INSERT INTO notes VALUES ('a')")
     driver.defer(b"INSERT INTO notes VALUES ('b')")
     driver.commit()
     assert notes(driver) == ["a", "b"]
 
 
-def test_what_waits_is_forgotten_by_rollback(driver: BatchingConnection) -> None:
+def test_deferred_statements_are_discarded_by_rollback(driver: BatchingConnection) -> None:
     driver.defer(b"INSERT INTO notes VALUES ('a')")
     driver.rollback()
     driver.commit()
     assert notes(driver) == []
 
 
-def test_an_error_among_what_waits_undoes_all_of_it(driver: BatchingConnection) -> None:
+def test_an_error_among_deferred_statements_undoes_all_of_them(driver: BatchingConnection) -> None:
     driver.cursor().execute("INSERT INTO notes VALUES ('a')")
     driver.defer(b"INSERT INTO notes VALUES ('b')")
     driver.defer(b"INSERT INTO notes VALUES ('a')")
@@ -108,7 +108,7 @@ def test_an_error_among_what_waits_undoes_all_of_it(driver: BatchingConnection) 
     assert notes(driver) == []
 
 
-def test_commit_of_a_failed_transaction_does_not_pass_for_one(driver: BatchingConnection) -> None:
+def test_commit_of_a_failed_transaction_is_an_error(driver: BatchingConnection) -> None:
     driver.cursor().execute("INSERT INTO notes VALUES ('a')")
     with pytest.raises(psycopg2.errors.UniqueViolation):
         driver.cursor().execute("INSERT INTO notes VALUES ('a')")
@@ -118,7 +118,7 @@ def test_commit_of_a_failed_transaction_does_not_pass_for_one(driver: BatchingCo
     assert notes(driver) == []
 
 
-def test_an_error_that_is_swallowed_does_not_end_in_a_lost_answer(database: str) -> None:
+def test_a_swallowed_error_does_not_end_in_a_lost_answer(database: str) -> None:
     user, other = make_user(username="before"), make_user()
     with pytest.raises(InternalError, match="nothing was kept"), transaction() as session:
         _RENAMED.run(session, user_id=user.id, new_name="after")
@@ -127,7 +127,7 @@ def test_an_error_that_is_swallowed_does_not_end_in_a_lost_answer(database: str)
     assert name_of(user.id) == "before"
 
 
-def test_nothing_is_sent_for_nothing(driver: BatchingConnection) -> None:
+def test_an_empty_transaction_sends_nothing(driver: BatchingConnection) -> None:
     driver.commit()
     driver.rollback()
     assert is_idle(driver)
@@ -140,13 +140,13 @@ def test_many_rows_are_one_transaction(driver: BatchingConnection) -> None:
     assert notes(driver) == []
 
 
-def test_reading_opens_none(driver: BatchingConnection) -> None:
+def test_reading_opens_no_transaction(driver: BatchingConnection) -> None:
     driver.reading = True
     driver.cursor().execute("SELECT 1")
     assert is_idle(driver)
 
 
-def test_a_connection_that_is_gone_says_so(driver: BatchingConnection) -> None:
+def test_a_lost_connection_is_reported(driver: BatchingConnection) -> None:
     other = driver.cursor()
     other.execute("SELECT pg_backend_pid()")
     (process,) = other.fetchone() or (0,)
@@ -206,7 +206,7 @@ def test_what_a_savepoint_s_block_wrote_is_kept(database: str) -> None:
     assert name_of(user.id) == "kept"
 
 
-def test_a_read_after_a_failed_one_starts_afresh(database: str) -> None:
+def test_a_read_after_a_failed_one_starts_anew(database: str) -> None:
     with pytest.raises(Exception, match="division by zero"), reading() as connection:
         connection.execute(text("SELECT 1 / 0"))
     with reading() as connection:

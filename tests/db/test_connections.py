@@ -1,4 +1,4 @@
-"""Connections are lent again while all is well, and given up when it is not."""
+"""Connections are reused while all is well, and dropped when it is not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def engine(database: str) -> Iterator[Engine]:
 
 
 def session_of(connection: Connection) -> int:
-    """By the process of the server that serves it."""
+    """The session of a connection, as the pid of its server process."""
     session = int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
     connection.rollback()
     return session
@@ -35,7 +35,7 @@ def session_lent_by(connections: Connections) -> int:
 
 
 def waiting(connections: Connections, count: int) -> set[int]:
-    """Sessions of `count` connections that are used at once and then wait."""
+    """Sessions of `count` connections that are used concurrently and then idle."""
     with ExitStack() as used:
         return {session_of(used.enter_context(connections.one())) for _ in range(count)}
 
@@ -49,14 +49,14 @@ def ended(engine: Engine, sessions: set[int]) -> bool:
         return alive.scalar_one() == 0
 
 
-def test_what_ended_well_is_lent_again_without_the_pool(engine: Engine) -> None:
+def test_a_connection_that_ended_well_is_reused_without_the_pool(engine: Engine) -> None:
     connections = Connections(engine)
     first = session_lent_by(connections)
     assert {session_lent_by(connections) for _ in range(5)} == {first}
     assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]
 
 
-def test_two_at_once_are_two(engine: Engine) -> None:
+def test_two_concurrent_uses_get_two_connections(engine: Engine) -> None:
     assert len(waiting(Connections(engine), 2)) == 2
 
 
@@ -69,14 +69,14 @@ def test_a_read_by_sqlalchemy_leaves_no_transaction_to_the_next(database: str) -
         assert session.execute(whose).scalar_one() == first
 
 
-def test_what_met_an_error_goes_back_to_the_pool(engine: Engine) -> None:
+def test_a_connection_that_met_an_error_goes_back_to_the_pool(engine: Engine) -> None:
     connections = Connections(engine)
     with pytest.raises(KeyError), connections.one():
         raise KeyError
     assert engine.pool.checkedin() == 1  # type: ignore[attr-defined]
 
 
-def test_a_server_that_has_gone_is_met_once_and_not_by_each_connection(engine: Engine) -> None:
+def test_a_lost_server_is_noticed_once_and_not_by_each_connection(engine: Engine) -> None:
     connections = Connections(engine)
     sessions = waiting(connections, 3)
     with engine.connect() as other:
@@ -88,7 +88,7 @@ def test_a_server_that_has_gone_is_met_once_and_not_by_each_connection(engine: E
     assert not waiting(connections, 3) & sessions
 
 
-def test_one_that_is_in_use_while_the_others_are_given_up_is_not_lent_again(engine: Engine) -> None:
+def test_a_connection_in_use_while_the_others_are_dropped_is_not_reused(engine: Engine) -> None:
     connections = Connections(engine)
     with connections.one() as connection:
         used = session_of(connection)
@@ -96,7 +96,9 @@ def test_one_that_is_in_use_while_the_others_are_given_up_is_not_lent_again(engi
     assert session_lent_by(connections) != used
 
 
-def test_those_that_wait_are_ended_with_their_engine_and_when_they_are_old(engine: Engine) -> None:
+def test_idle_connections_are_closed_with_their_engine_and_when_they_are_old(
+    engine: Engine,
+) -> None:
     connections = Connections(engine)
     sessions = waiting(connections, 3)
     engine.dispose()
@@ -106,7 +108,7 @@ def test_those_that_wait_are_ended_with_their_engine_and_when_they_are_old(engin
     assert session_lent_by(old) != session_lent_by(old)
 
 
-def test_threads_that_take_and_give_up_at_once_lose_none(engine: Engine) -> None:
+def test_threads_that_take_and_drop_concurrently_lose_no_connection(engine: Engine) -> None:
     connections = Connections(engine)
     errors: list[BaseException] = []
 

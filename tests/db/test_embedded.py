@@ -76,7 +76,7 @@ def postmaster(folder: Path) -> int:
 def launcher(
     folder: Path, *arguments: str, script: str = LAUNCHER
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A launcher process and the first line it says; killed at the end of the block."""
+    """A launcher process and its first line of output; killed at the end of the block."""
     with subprocess.Popen(
         [sys.executable, "-c", script, folder, *arguments],
         cwd=ROOT,
@@ -163,7 +163,7 @@ def test_a_killed_launcher_leaves_no_server_and_no_lock(folder: Path) -> None:
         assert said == "started\n"
         server = postmaster(folder)
         process.kill()
-        # Not waited for: a launcher that nobody reaps must not be taken for a living one.
+        # Not reaped: a zombie launcher must not be taken for a running one.
         with EmbeddedPostgres(folder) as url:
             assert query(url, "SELECT 1") == [(1,)]
             assert not alive(server)
@@ -175,7 +175,7 @@ def test_a_killed_server_that_nobody_reaps_does_not_bar_the_next_start(folder: P
         assert said == "started\n"
         os.kill(process.pid, signal.SIGSTOP)  # so that it does not reap its server
         os.kill(postmaster(folder), signal.SIGKILL)
-        # What a killed launcher gives up; a stopped one stands for it here.
+        # A killed launcher releases this; here a stopped one stands for it.
         (folder / "launcher.lock").unlink()
         with EmbeddedPostgres(folder) as url:
             assert Path("/proc", str(process.pid)).exists()

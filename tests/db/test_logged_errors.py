@@ -1,4 +1,4 @@
-"""What a log tells of an error that the database explains with rows."""
+"""What is logged of an error whose details contain rows."""
 
 from __future__ import annotations
 

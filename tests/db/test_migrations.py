@@ -1,4 +1,4 @@
-"""The schema is what the migrations make of it, both ways and from several hands at once."""
+"""Migrations build the schema of the models, both ways and from several servers at once."""
 
 from __future__ import annotations
 

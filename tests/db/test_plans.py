@@ -1,7 +1,7 @@
 """No statement of an operation, a worker or an operator reads a growing table from end to end.
 
-On ten thousand users with a year behind them, as `make bench-scale` fills them. One of them has
-made a tenth of all orders: for him, too, lists must come in the order of an index.
+On ten thousand users with a year of history, as `make bench-scale` generates them. One of them has
+made a tenth of all orders: their lists, too, must come in the order of an index.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 
 import settings
 from bench.scale import calls, meter, plans, worlds
-from bench.scale.calls import Call, Visit
+from bench.scale.calls import Call, Context
 from bench.scale.meter import Probe
 from db import snapshot
 from services import ledger
@@ -22,26 +22,28 @@ CALLS = calls.READS | calls.WRITES | calls.WORKERS | calls.OPERATORS
 
 @pytest.fixture(scope="module")
 def probe(database: str) -> Iterator[Probe]:
-    """A filled database beside that of this run, and a way for all calls to go there."""
-    world = worlds.fill(database, {"plans": 1}, tell=lambda line: None)["plans"]
+    """A filled database beside that of this run, to which all calls go."""
+    world = worlds.fill(database, {"plans": 1}, report=lambda line: None)["plans"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATA_TTL_HOURS", str(calls.TTL_HOURS))
         settings.load.cache_clear()
         probe = Probe(world)
-        with meter.current(probe.connections):
+        with meter.use_connections(probe.connections):
             yield probe
         probe.close()
     settings.load.cache_clear()
 
 
 @pytest.fixture(scope="module")
-def visit(probe: Probe) -> Visit:
-    return calls.visit(probe.world)
+def context(probe: Probe) -> Context:
+    return calls.prepare(probe.world)
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_nothing_reads_more_of_a_table_than_it_gives(name: str, visit: Visit, probe: Probe) -> None:
-    assert plans.of_call(CALLS[name], visit, probe.connections.engine) == []
+def test_nothing_reads_more_of_a_table_than_it_gives(
+    name: str, context: Context, probe: Probe
+) -> None:
+    assert plans.of_call(CALLS[name], context, probe.connections.engine) == []
 
 
 @pytest.mark.parametrize(
@@ -53,9 +55,11 @@ def test_nothing_reads_more_of_a_table_than_it_gives(name: str, visit: Visit, pr
         "UPDATE data SET size_bytes = 1 WHERE content_type = 'none'",
     ],
 )
-def test_a_plan_that_would_grow_slow_is_found(statement: str, visit: Visit, probe: Probe) -> None:
-    bad = Call(lambda v: _send(probe, statement.format(regular=v.regular)))
-    assert plans.of_call(bad, visit, probe.connections.engine)
+def test_a_plan_that_would_grow_slow_is_found(
+    statement: str, context: Context, probe: Probe
+) -> None:
+    bad = Call(lambda c: _send(probe, statement.format(regular=c.regular)))
+    assert plans.of_call(bad, context, probe.connections.engine)
 
 
 def test_the_books_of_the_filled_world_are_whole(probe: Probe) -> None:

@@ -1,4 +1,4 @@
-"""Statements that go past SQLAlchemy's execution give and take what that does."""
+"""Statements that bypass SQLAlchemy's execution behave as its own do."""
 
 from __future__ import annotations
 

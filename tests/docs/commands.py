@@ -1,4 +1,4 @@
-"""The commands that documents tell a reader to type, taken apart."""
+"""Parses the commands that documents tell a reader to type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.house.code import ROOT
 
-# Programs whose commands are looked at; anything else in a document is prose, output or code.
+# Programs whose commands are checked; anything else in a document is prose, output or code.
 PROGRAMS = (
     *("make", "python", "python3", "pip", "gunicorn", "cli.py", "docker", "npm"),
     *("cp", "curl", "pg_dump", "pg_restore"),
@@ -23,7 +23,7 @@ _SPAN = re.compile(r"`([^`]+)`")
 
 @dataclass(frozen=True)
 class Command:
-    """`environ` is assigned before its `words`; it is `whole` if it can be typed as it stands."""
+    """`environ` is assigned before its `words`; it is `whole` if it can be typed as it is."""
 
     document: Path
     text: str
@@ -40,26 +40,26 @@ class Command:
 
 
 def commands_of(document: Path) -> list[Command]:
-    """Every command of its shell blocks and of its `code`."""
+    """Every command in its shell blocks and in its `code`."""
     text = document.read_text("utf-8")
-    told = ((span, "--" in span) for span in _told(text))
-    lines = [*((line, True) for line in _typed(text)), *told]
-    return [_parsed(document, line, whole) for line, whole in lines if _COMMAND.match(line)]
+    spans = ((span, "--" in span) for span in _spans(text))
+    lines = [*((line, True) for line in _block_lines(text)), *spans]
+    return [_parse(document, line, whole) for line, whole in lines if _COMMAND.match(line)]
 
 
-def _typed(text: str) -> Iterator[str]:
+def _block_lines(text: str) -> Iterator[str]:
     blocks = [code for language, code in _FENCE.findall(text) if language == "sh"]
     for block in [*blocks, *_INDENTED.findall(_FENCE.sub("", text))]:
         for line in block.replace("\\\n", " ").splitlines():
             yield from (each.strip() for each in line.split("&&"))
 
 
-def _told(text: str) -> Iterator[str]:
+def _spans(text: str) -> Iterator[str]:
     for span in _SPAN.findall(_FENCE.sub("", text)):
         yield " ".join(span.split())
 
 
-def _parsed(document: Path, line: str, whole: bool) -> Command:
+def _parse(document: Path, line: str, whole: bool) -> Command:
     words = shlex.split(line.partition(" | ")[0], comments=True)
     if ">" in words:
         words = words[: words.index(">")]

@@ -23,7 +23,7 @@ from tests.house.code import ROOT
 
 
 def _files() -> list[Path]:
-    """All files of ours; what tools leave is in folders that start with a dot."""
+    """All our files; tools keep theirs in folders that start with a dot."""
     return [path for path in ROOT.glob("*") if path.is_file()] + [
         path
         for top in ROOT.iterdir()
@@ -83,7 +83,7 @@ def test_a_program_of_ours_exists_and_takes_its_options(command: Command) -> Non
 
 
 def _require_command(group: click.Group, words: list[str], *, whole: bool) -> None:
-    """The command is there and, if it is told whole, can be parsed with its arguments."""
+    """The command exists and, if it is complete, can be parsed with its arguments."""
     name, command = "cli.py", group
     while isinstance(command, click.Group) and words:
         name = words.pop(0)

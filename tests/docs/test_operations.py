@@ -13,7 +13,7 @@ from tests.docs.test_commands import DOCUMENTS
 from tests.house.code import ROOT
 
 NAMED = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`\s?]*)[^`]*`")
-# Levers of the sandbox look alike and are no part of the contract.
+# Control endpoints of the sandbox look similar, but are not part of the contract.
 LEVERS = re.compile(r"^## Sandbox$.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 OPERATIONS = [
     (each.method, re.sub(r"\{\w+\}", "[^/]+", each.path)) for each in operations_of(CONTRACT)

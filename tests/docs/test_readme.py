@@ -1,4 +1,4 @@
-"""The examples in README.md, run as they stand against the whole stack."""
+"""The examples in README.md, run as they are against the whole stack."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def example(name: str) -> str:
 
 
 def run(command: list[str], stack: Stack, folder: Path) -> str:
-    """What a customer of the example sees: it runs in a folder with the samples."""
+    """Run an example in a folder with the samples; its output."""
     shutil.copytree(ROOT / "samples", folder / "samples", dirs_exist_ok=True)
     environ = {**os.environ, "API": f"{stack.url}/v1", "SERVER_API_KEY": stack.api_key}
     outcome = subprocess.run(

@@ -1,4 +1,4 @@
-"""The code in docs/telegram.md, run as it stands: a bot between Telegram and the backend."""
+"""The code in docs/telegram.md, run as it is: a bot between Telegram and the backend."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = "secret-of-the-bot-0123456789"
 
 
 class Backend:
-    """Stands where the backend does: answers from a script, then 200, and pre-checkouts by API."""
+    """Takes the place of the backend: scripted answers, then 200; answers pre-checkouts by API."""
 
     def __init__(self, bot: TelegramBot) -> None:
         self.got: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Shell blocks for the operator, typed line by line as they stand."""
+"""Shell blocks for the operator, typed line by line as they are."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Machine:
         }
 
     def type(self, line: str, **environ: str) -> str:
-        """What one line prints; it must succeed."""
+        """Run a line, which must succeed; its output."""
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=self.folder,
@@ -61,7 +61,7 @@ class Machine:
         return done.stdout
 
     def begin(self, line: str) -> subprocess.Popen[bytes]:
-        """A program that stays."""
+        """Start a program that keeps running."""
         log = (self.folder / "program.log").open("ab")
         command = ["bash", "-c", f"exec {line}"]
         with log:
@@ -87,7 +87,7 @@ def databases(postgres: str) -> Iterator[list[str]]:
 
 @pytest.fixture(scope="module")
 def machine(databases: list[str], tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """A machine that has the packages, as if by the first line of the block, and nothing else."""
+    """A machine with only the packages installed, as if by the first line of the block."""
     machine = Machine(tmp_path_factory.mktemp("machine"), databases[0])
     install, copy, settings, migrate, seed, *_ = block("README.md", "### For real")
     assert "pip install --require-hashes -r requirements.txt" in install
@@ -128,7 +128,7 @@ def test_a_backup_is_restored(machine: Machine, databases: list[str]) -> None:
 
 
 @needs_curl
-def test_the_levers_pay_and_send_three_webhooks() -> None:
+def test_the_controls_pay_and_send_three_webhooks() -> None:
     with payment_sandbox() as world, shop_webhook() as shop:
         world.control("PUT", "/yookassa/webhook", url=shop.url)
         reference = _payment(world)

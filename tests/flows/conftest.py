@@ -1,4 +1,4 @@
-"""The real application on the database of this run, for the bot's stories."""
+"""The real application on the database of this run, for stories told by the bot."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 import settings
-from tests import growth_world, live
-from tests import till as tills
+from tests import growth_world, live, provider_world
 from tests.growth_world import Growth
 from tests.live import Bot, Server
-from tests.till import Till
+from tests.provider_world import ProviderWorld
 
 CHANNEL = "@live_photo"
 REVIEW_CHAT = -1001234567890
@@ -20,7 +19,7 @@ NOWHERE = "http://127.0.0.1:9"  # nobody listens there
 
 @pytest.fixture(scope="session")
 def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """With the settings of a test run; it keeps files where this process finds them."""
+    """A server with the settings of a test run; it keeps files where this process finds them."""
     folder, state_dir = tmp_path_factory.mktemp("server"), settings.load().state_dir
     with live.serve(folder, state_dir=state_dir) as running:
         yield running
@@ -38,7 +37,7 @@ def bot(server: Server) -> Iterator[Bot]:
 def other_bot(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
     """The bot, talking to another process on the same database and files.
 
-    That one asks for consent, pays bonuses, and finds no Telegram where it looks for it.
+    That server requires consent, pays bonuses, and cannot reach Telegram.
     """
     folder, state_dir = tmp_path_factory.mktemp("other"), settings.load().state_dir
     environ = {
@@ -64,23 +63,23 @@ def _growth(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def growth(_growth: Growth) -> Growth:
-    """A server that finds the Telegram of the sandbox, where all is well at first."""
-    growth_world.settle(_growth.world)
+    """A server connected to the simulated Telegram, without faults at first."""
+    growth_world.reset(_growth.world)
     return _growth
 
 
 @pytest.fixture(scope="session")
-def open_till(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
-    """A server that takes money from all three providers, and asks for consent."""
-    with tills.open_till(tmp_path_factory.mktemp("till")) as running:
+def open_till(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderWorld]:
+    """A server that accepts payments by all three providers and requires consent."""
+    with provider_world.provider_world(tmp_path_factory.mktemp("till")) as running:
         yield running
 
 
 @pytest.fixture
-def till(open_till: Till) -> Iterator[Till]:
-    """The same, with providers that behave; whatever a story did, the books are whole after it."""
+def till(open_till: ProviderWorld) -> Iterator[ProviderWorld]:
+    """The same without faults; whatever a test did, the books must be consistent after it."""
     yield open_till
-    for provider in tills.PROVIDERS:
-        open_till.sandbox.fair(provider)
-    open_till.hear(True)
-    assert tills.books() == {}
+    for provider in provider_world.PROVIDERS:
+        open_till.sandbox.clear_faults(provider)
+    open_till.deliver_webhooks(True)
+    assert provider_world.books() == {}

@@ -1,4 +1,4 @@
-"""Tags Subscriptions and Reviews, as far as they go while Telegram does not answer."""
+"""Tags Subscriptions and Reviews, as far as they work while Telegram does not answer."""
 
 from __future__ import annotations
 
@@ -113,6 +113,6 @@ def test_a_link_that_names_no_message_is_refused(other_bot: Bot, link: str) -> N
         assert "messageLink" in refused(answer, "bad_request")
 
 
-def test_nobody_has_written_no_review(other_bot: Bot) -> None:
+def test_an_unknown_user_has_no_review(other_bot: Bot) -> None:
     with unchanged():
         refused(other_bot.post(REVIEW, {"userId": str(uuid4())}), "user_not_found")

@@ -1,4 +1,4 @@
-"""What an operator types about lotteries, reviews and channels, and what he is told."""
+"""The operator's commands about lotteries, reviews and channels, and their output."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def cli(growth: Growth, terminal: CommandLine) -> CommandLine:
 
 @pytest.fixture
 def nothing_runs(database: str) -> None:
-    """Whatever other tests started is over."""
+    """Cancel lotteries left by other tests."""
     end_lotteries()
 
 
 def say(cli: CommandLine, *arguments: str) -> str:
-    """What a command answers; it must succeed without a complaint."""
+    """Run a command that must succeed without errors; its output."""
     code, told, complaint = cli.run(*arguments)
     assert (code, complaint) == (0, ""), complaint
     return told
 
 
 def create(cli: CommandLine, title: str = "Зимний розыгрыш", *more: str) -> str:
-    """A lottery of today and tomorrow; its id."""
+    """Create a lottery of today and tomorrow; its id."""
     start, end = (now() + timedelta(days=days) for days in (-1, 1))
     terms = ("--description", "Зовите друзей", "--start", start.isoformat())
     prizes = ("--prize", "1x50.5x50 токенов", "--prize", "2х0х Фотокнига")  # a Russian x
@@ -175,7 +175,7 @@ def test_channels_are_listed_with_what_they_gave(growth: Growth, cli: CommandLin
 
 
 def complaint(cli: CommandLine, *arguments: str) -> tuple[int, str]:
-    """Exit code and complaint of a command that must fail."""
+    """Run a command that must fail; exit code and error."""
     code, _, told = cli.run(*arguments)
     assert code != 0
     return code, told

@@ -1,4 +1,4 @@
-"""Tag Data: files of every kind in by both ways, and out again through signed links."""
+"""Tag Data: files of every kind, uploaded in both ways and downloaded through signed links."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TAKEN = {
     "a.flac": ("audio", "audio/x-flac"),
     "a.txt": ("text", "text/plain"),
 }
-# file -> types it is offered as, in vain
+# file -> types it is refused as
 REFUSED = {
     "a.gif": ("image", "video", "text"),
     "a.bmp": ("image",),
@@ -101,7 +101,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.fixture
 def plain() -> Iterator[requests.Session]:
-    """Whoever holds a signed link or form; it has no key."""
+    """A client without a key, for signed links and forms."""
     with requests.Session() as session:
         session.trust_env = False
         yield session
@@ -201,7 +201,7 @@ def test_a_confirmed_file_stays_what_it_is(bot: Bot, plain: requests.Session) ->
         again = done(bot.post(f"/data/{form['dataId']}/confirm"), 200)
     assert again | {"publicS3Url": ""} == first | {"publicS3Url": ""}
 
-    uploaded = done(bot.upload(PHOTO), 201)  # needs no confirmation, which hurts nobody
+    uploaded = done(bot.upload(PHOTO), 201)  # needs no confirmation, which does no harm
     confirmed = done(bot.post(f"/data/{uploaded['id']}/confirm"), 200)
     assert confirmed | {"publicS3Url": ""} == uploaded | {"publicS3Url": ""}
 
@@ -220,7 +220,7 @@ def test_what_is_not_there_cannot_be_confirmed(bot: Bot) -> None:
 def test_a_file_of_a_wrong_size_that_reached_the_store_is_never_confirmed(
     bot: Bot, size: int
 ) -> None:
-    """Our forms let none through; a bucket whose policy was changed by hand may."""
+    """Our forms allow none; a bucket whose policy was changed by hand may."""
     form = presigned(bot, "text")
     content = io.BytesIO(b"a" * size)
     instances.storage().put(form["fields"]["key"], content, content_type="text/plain")
@@ -273,7 +273,7 @@ def test_a_file_without_end_is_refused_while_it_arrives(bot: Bot) -> None:
     form = {"Content-Type": "multipart/form-data; boundary=x"}
     with unchanged():
         answer = bot.session.post(f"{bot.url}/data", data=endless(), headers=form, timeout=30)
-        # The body is never ended: had the server waited for its end, it would be malformed.
+        # The body has no end: if the server had waited for it, it would be malformed.
         assert refused(answer, "payload_too_large") == {"maxBytes": MIB}
 
 

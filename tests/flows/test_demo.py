@@ -1,4 +1,4 @@
-"""`make demo` itself: the whole story, as a stranger plays it first."""
+"""`make demo` itself: the whole story, as a newcomer runs it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.wire import ROOT
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Not var/demo, where somebody may want to keep what he has seen."""
+    """Not var/demo, where somebody may want to keep their results."""
     yield tmp_path / "demo"
     # Where root's data had to go elsewhere, pytest does not find it.
     shutil.rmtree(cluster.data_folder(tmp_path / "demo/state/postgres"), ignore_errors=True)

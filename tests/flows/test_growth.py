@@ -88,7 +88,7 @@ def test_pressing_twice_at_once_gives_one_bonus(growth: Growth) -> None:
 
 def test_telegram_is_not_asked_where_no_bonus_can_come_of_it(growth: Growth) -> None:
     user, other = growth.visitor(), growth.visitor()
-    growth.trouble("status", ASKED, status=500, times=99)  # would be a 503
+    growth.inject_fault("status", ASKED, status=500, times=99)  # would be a 503
     with unchanged():
         mine = {"telegramId": other["telegramId"]}
         refused(growth.check_channel(user, **mine), "telegram_id_mismatch")
@@ -163,34 +163,36 @@ def test_a_channel_of_the_settings_that_telegram_does_not_know_is_refused_and_an
     [{"kind": "html"}, {"kind": "drop"}, {"kind": "status", "status": 500}],
     ids=lambda script: script["kind"],
 )
-def test_trouble_is_outlived_or_told_and_never_a_no(growth: Growth, script: dict[str, Any]) -> None:
+def test_a_failure_is_retried_or_reported_and_never_a_no(
+    growth: Growth, script: dict[str, Any]
+) -> None:
     user = growth.visitor()
     growth.join(user)
-    growth.trouble(method=ASKED, times=3, **script)
+    growth.inject_fault(method=ASKED, times=3, **script)
     with unchanged():
         answer = growth.check_channel(user)
         refused(answer, "telegram_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
-    growth.trouble(method=ASKED, **script)
+    growth.inject_fault(method=ASKED, **script)
     assert done(growth.check_channel(user), 200) == GRANTED
 
 
-def test_a_word_nobody_knows_is_never_a_no(growth: Growth) -> None:
+def test_an_unknown_status_is_never_a_no(growth: Growth) -> None:
     user = growth.visitor()
-    growth.trouble("status", ASKED, status=400, description="Bad Request: SOMETHING_NEW")
+    growth.inject_fault("status", ASKED, status=400, description="Bad Request: SOMETHING_NEW")
     with unchanged():
         refused(growth.check_channel(user), "telegram_unavailable")
 
 
-def test_a_short_silence_is_kept_and_a_long_one_handed_on(growth: Growth) -> None:
+def test_a_short_wait_for_telegram_is_waited_out_and_a_long_one_passed_on(growth: Growth) -> None:
     user = growth.visitor()
     growth.join(user)
-    growth.trouble("status", ASKED, status=429, retry_after=4)
+    growth.inject_fault("status", ASKED, status=429, retry_after=4)
     with unchanged():
         answer = growth.check_channel(user)
         refused(answer, "telegram_unavailable")
     assert answer.headers["Retry-After"] == "4"
-    # What is left of the four seconds is short enough to be waited out.
+    # What remains of the four seconds is short enough to be waited out.
     time.sleep(1.5)
     started = time.monotonic()
     assert done(growth.check_channel(user), 200) == GRANTED
@@ -200,7 +202,7 @@ def test_a_short_silence_is_kept_and_a_long_one_handed_on(growth: Growth) -> Non
 def test_while_telegram_hangs_others_are_served_and_then_it_is_asked_again(growth: Growth) -> None:
     user, other = growth.visitor(), growth.visitor()
     growth.join(user)
-    growth.trouble("hang", ASKED, seconds=20)
+    growth.inject_fault("hang", ASKED, seconds=20)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(growth.check_channel, user)
         time.sleep(0.5)
@@ -220,11 +222,11 @@ def test_while_telegram_hangs_others_are_served_and_then_it_is_asked_again(growt
     ],
     ids=lambda script: script["kind"],
 )
-def test_a_crowd_that_waits_for_telegram_does_not_keep_others_waiting(
+def test_many_who_wait_for_telegram_do_not_keep_others_waiting(
     growth: Growth, script: dict[str, Any]
 ) -> None:
     crowd = [growth.visitor() for _ in range(10)]
-    growth.trouble(method=ASKED, **script)
+    growth.inject_fault(method=ASKED, **script)
     with ThreadPoolExecutor(len(crowd)) as pool:
         waiting = [pool.submit(growth.check_channel, user) for user in crowd]
         time.sleep(1)

@@ -1,4 +1,4 @@
-"""Reviews: messages that the bot passes on, and those that only a link tells of."""
+"""Reviews: messages passed on by the bot, and those known only by a link."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_message_that_the_bot_passes_on_is_found_without_a_link(growth: Growth
     user = growth.visitor()
     update = growth.write(user)
     assert done(growth.check_review(user), 200) == NOTHING
-    for _ in range(2):  # Telegram repeats what it has no answer to
+    for _ in range(2):  # Telegram repeats what was not answered
         assert done(growth.forward(update), 200) == {}
     with unchanged():
         done(growth.forward(update, **{"X-Telegram-Bot-Api-Secret-Token": SECRET[::-1]}), 200)
@@ -77,13 +77,13 @@ def test_every_form_of_link_leads_to_a_message_that_was_seen(growth: Growth, for
     user = growth.visitor()
     update = growth.write(user)
     done(growth.forward(update), 200)
-    growth.trouble("drop", "forwardMessage")  # nothing is left to prove
+    growth.inject_fault("drop", "forwardMessage")  # nothing is left to prove
     assert done(growth.check_review(user, link(update, form)), 200) == GRANTED
 
 
 @pytest.mark.parametrize("written_as", ["anonymous", "channel", "automatic"])
 @pytest.mark.parametrize("seen", [True, False])
-def test_words_without_a_person_are_nobodys_review(
+def test_a_message_without_a_person_is_nobodys_review(
     growth: Growth, written_as: str, seen: bool
 ) -> None:
     user = growth.visitor()
@@ -166,13 +166,13 @@ def test_the_message_of_a_link_serves_its_author_alone(growth: Growth) -> None:
     author, thief = growth.visitor(), growth.visitor()
     named = link(growth.write(author))
     assert done(growth.check_review(thief, named), 200) == NOTHING
-    # What the thief's check has found out is kept, so that no link is needed any more.
+    # The other user's check has stored the message, so that no link is needed any more.
     assert done(growth.check_review(author), 200) == GRANTED
     with unchanged():
         refused(growth.check_review(thief, named), "review_already_used")
 
 
-def test_who_hides_in_forwards_may_open_his_settings_and_try_again(growth: Growth) -> None:
+def test_a_user_hidden_in_forwards_may_change_their_settings_and_try_again(growth: Growth) -> None:
     user = growth.visitor()
     person = f"/users/{user['telegramId']}"
     growth.world.control("PUT", person, hides_forwards=True)
@@ -182,7 +182,7 @@ def test_who_hides_in_forwards_may_open_his_settings_and_try_again(growth: Growt
     assert done(growth.check_review(user, named), 200) == GRANTED
 
 
-def test_words_of_a_channel_that_were_passed_on_are_nobodys(growth: Growth) -> None:
+def test_a_channel_post_that_was_forwarded_has_no_author(growth: Growth) -> None:
     user = growth.visitor()
     origin = {"type": "channel", "date": 1, "message_id": 5, "chat": {"id": CHANNEL}}
     named = link(growth.write(user, forward_origin=origin))
@@ -230,7 +230,7 @@ def test_without_telegram_a_link_is_neither_a_yes_nor_a_no(growth: Growth, metho
         {"kind": "status", "status": 403, "description": "Forbidden: bot was kicked"},
         {"kind": "status", "status": 400, "description": "Bad Request: not enough rights"},
     ):
-        growth.trouble(method=method, **script)
+        growth.inject_fault(method=method, **script)
         with unchanged():
             refused(growth.check_review(user, named), "telegram_unavailable")
         growth.world.control("DELETE", "/faults")

@@ -32,7 +32,7 @@ SUBMIT, ME = "/lotteries/entries/submit-social", "/lotteries/entries/me"
 
 @pytest.fixture
 def till(growth: Growth) -> Iterator[Growth]:
-    """Payments in Telegram reach the server; whatever happens, the books are whole."""
+    """Payments in Telegram reach the server; whatever happens, the books stay consistent."""
     with growth.updates_posted():
         yield growth
     with snapshot() as session:
@@ -40,7 +40,7 @@ def till(growth: Growth) -> Iterator[Growth]:
 
 
 def paid(till: Growth, user: dict[str, Any]) -> str:
-    """The charge of a payment whose tokens have come."""
+    """Pay as the user and wait for the tokens; the charge."""
     before = till.bot.balance(user["id"])
     charge = till.pay(user, RUB)
     wait_until(lambda: till.bot.balance(user["id"]) == before + TOKENS)
@@ -118,14 +118,14 @@ def test_a_reward_that_is_spent_is_not_taken_below_zero(till: Growth) -> None:
 
 
 def refund(till: Growth, user: dict[str, Any], charge: str) -> None:
-    """All Stars of a charge go back."""
+    """Refund all Stars of a charge."""
     before = till.bot.balance(user["id"])
     payer = {"user_id": int(user["telegramId"]), "telegram_payment_charge_id": charge}
     assert till.world.call_bot("refundStarPayment", **payer) is True
     wait_until(lambda: till.bot.balance(user["id"]) == before - TOKENS)
 
 
-def test_nobody_is_invited_by_himself_or_later_or_in_a_circle(till: Growth) -> None:
+def test_nobody_is_invited_by_themselves_or_later_or_in_a_circle(till: Growth) -> None:
     inviter = till.visitor()
     friend = till.visitor(refCode=inviter["refCode"])
     for guest, host in ((inviter, inviter), (inviter, friend), (friend, friend)):
@@ -138,7 +138,7 @@ def test_nobody_is_invited_by_himself_or_later_or_in_a_circle(till: Growth) -> N
 
 @pytest.fixture
 def soon(growth: Growth) -> Iterator[Lottery]:
-    """To come in an hour; nothing else runs, and no job is waiting."""
+    """A lottery that starts in an hour; no other runs, and no job waits."""
     end_lotteries()
     with transaction() as session:
         later = now().replace(year=2099)
@@ -212,21 +212,21 @@ def refuse_all(growth: Growth, user: dict[str, Any]) -> None:
 
 
 def submit(growth: Growth, user: dict[str, Any]) -> Any:
-    """The user publishes a picture."""
+    """Enter the lottery as the user."""
     link = f"https://vk.com/wall-{user['telegramId']}_1"
     growth.private.add(link)
     return done(growth.bot.post(SUBMIT, {"userId": user["id"], "socialLinks": [link]}), 200)
 
 
 def listed(growth: Growth, lottery: Lottery) -> dict[str, Any]:
-    """The lottery as everybody sees it."""
+    """The lottery as shown to everybody."""
     rows = done(growth.bot.get("/lotteries/history"), 200)
     found: dict[str, Any] = next(row for row in rows if row["id"] == str(lottery.id))
     return found
 
 
 def recomputed(growth: Growth, lottery: Lottery) -> list[str]:
-    """Winners as a stranger with the published proof finds them."""
+    """Winners computed independently from the published proof."""
     code, proof, complaint = growth.cli("lottery", "entries", str(lottery.id))
     assert (code, complaint) == (0, "") and json.loads(proof)["places"] == 3
     path = growth.folder / "proof.json"

@@ -1,4 +1,4 @@
-"""Tag Jobs: ordered, paid by a reserve, watched, cancelled; workers' part is played here."""
+"""Tag Jobs: ordered, paid by a reserve, watched, cancelled; workers are simulated here."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlalchemy import update
 from db import snapshot, transaction
 from db.models import GenerationModel
 from services import ledger, queue
-from tests.crew import VIDEO, claimed, finish
 from tests.factories import make_image, make_user
+from tests.job_steps import VIDEO, claim_job, finish_job
 from tests.live import Bot, done, order, refused, unchanged
 from tests.threads import at_once
 
@@ -23,7 +23,7 @@ ANIMATE, RESTORE = 10, 5  # prices in tokens
 
 @pytest.fixture(autouse=True)
 def _whole_books() -> Iterator[None]:
-    """Whatever a story did, the books of all users add up after it."""
+    """After each test the books of all users must add up."""
     yield
     with snapshot() as session:
         assert not any(ledger.violations(session).values())
@@ -41,13 +41,13 @@ def test_a_paid_order_is_made_and_its_result_handed_out(bot: Bot) -> None:
     path = f"/jobs/{ordered['id']}"
     assert done(bot.get(path), 200) == ordered
 
-    claim = claimed(ordered["id"])
+    claim = claim_job(ordered["id"])
     with transaction() as session:
         assert queue.renew(session, claim, progress=40)
     running = done(bot.get(path), 200)
     assert (running["status"], running["progress"]) == ("processing", 40)
 
-    finish(claim)
+    finish_job(claim)
     ready = done(bot.get(path), 200)
     assert (ready["status"], ready["progress"]) == ("done", 100)
     assert (ready["tokensReserved"], ready["tokensConsumed"]) == (0, ANIMATE)
@@ -64,7 +64,7 @@ def test_a_paid_order_is_made_and_its_result_handed_out(bot: Bot) -> None:
 def test_an_order_that_fails_gives_the_tokens_back_and_says_why(bot: Bot) -> None:
     user = make_user(RESTORE)
     job = bot.order(user.id, make_image().id)
-    claim, words = claimed(job["id"]), "Файл повреждён."
+    claim, words = claim_job(job["id"]), "Файл повреждён."
     with transaction() as session:
         queue.fail(session, claim, code="image_truncated", message=words, retryable=False)
     failed = done(bot.get(f"/jobs/{job['id']}"), 200)
@@ -123,10 +123,10 @@ def test_a_cancelled_order_gives_its_tokens_back_once(bot: Bot) -> None:
 
 def test_an_order_in_work_or_ready_cannot_be_cancelled(bot: Bot) -> None:
     job = bot.order(make_user(RESTORE).id, make_image().id)
-    path, claim = f"/jobs/{job['id']}/cancel", claimed(job["id"])
+    path, claim = f"/jobs/{job['id']}/cancel", claim_job(job["id"])
     with unchanged():
         assert refused(bot.post(path), "job_not_cancellable") == {"status": "processing"}
-    finish(claim)
+    finish_job(claim)
     with unchanged():
         assert refused(bot.post(path), "job_not_cancellable") == {"status": "done"}
 

@@ -1,4 +1,4 @@
-"""One user's limit on the real server: what was refused left nothing, and may be sent again."""
+"""One user's limit on the real server: a refused request has no effect, and may be sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The five lists, read as a client does that follows Link headers and knows nothing of cursors."""
+"""The five lists, read by a client that follows Link headers and ignores cursors."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ ALL = [*GROWING, "/tariffs"]
 
 
 def pages(bot: Bot, path: str, **query: Any) -> Iterator[list[dict[str, Any]]]:
-    """One page after the other, by the address that the one before gave."""
+    """All pages, each by the link of the previous one."""
     answer = bot.get(path, **query)
     yield done(answer, 200)
     while "next" in answer.links:

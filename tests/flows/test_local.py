@@ -1,4 +1,4 @@
-"""`python local.py run` brings everything up, tells of what breaks, and leaves nothing behind."""
+"""`python local.py run` starts everything, reports what breaks, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 60
 
 @pytest.fixture(scope="module")
 def state() -> Iterator[Path]:
-    """One state folder for all: a warm start is a fast one."""
+    """One state folder for all tests: a warm start is fast."""
     folder = Path(tempfile.mkdtemp(prefix="livephoto-local-"))
     folder.chmod(0o755)
     yield folder
@@ -34,7 +34,7 @@ def state() -> Iterator[Path]:
 
 @contextmanager
 def run(state: Path, port: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    """`local.py run` with nothing set but where it lives."""
+    """`local.py run` with nothing set but folder and port."""
     environ = {
         name: value
         for name, value in os.environ.items()
@@ -56,7 +56,7 @@ def run(state: Path, port: int | None = None) -> Iterator[subprocess.Popen[str]]
 
 
 def told(process: subprocess.Popen[str]) -> dict[str, str]:
-    """What it says when all is up: names and values."""
+    """The names and values it prints when everything is up."""
     facts: dict[str, str] = {}
     while "Logs" not in facts:
         line = process.stdout.readline()
@@ -77,7 +77,7 @@ def children(pid: int) -> list[int]:
 
 
 def alive(pids: list[int]) -> list[int]:
-    """Those that still run; a zombie does not."""
+    """Processes that still run, zombies not counted."""
     states = subprocess.run(
         ["ps", "-o", "pid=,stat=", "-p", ",".join(map(str, pids))],
         capture_output=True,

@@ -1,6 +1,6 @@
-"""Everything that the processes of a whole story write, searched for all that was secret in it.
+"""All output of the processes of a whole story is searched for its secrets.
 
-Server, worker and database at LOG_LEVEL=DEBUG; the sandbox is left out, it pretends to be others.
+Server, worker and database at LOG_LEVEL=DEBUG; the sandbox is left out, as it simulates others.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from demo import __main__ as story
 from local import Stack
 from settings import PROVIDERS, Settings
 from tests.live import Bot, done, order, refused
-from tests.till import signed
+from tests.provider_world import signed
 from tests.wire import wait_until
 
-# Names of members, form fields and headers whose values nobody may find in a log.
+# Names of members, form fields and headers whose values may be in no log.
 PRIVATE = {
     "telegramId",
     "username",
@@ -52,35 +52,35 @@ PRIVATE = {
     "stripe-signature",
     "x-telegram-bot-api-secret-token",
 }
-# Said by everybody about everything, such as the text of a lottery.
+# Public values, such as the text of a lottery.
 COMMONPLACE = {"Зовите друзей", "http", "https"}
 SHORTEST = 5
 MARK = "zq7private"
 
 
-class Overheard:
-    """What went over the wire of this process and must not be in a log."""
+class PrivateValues:
+    """Values sent or received by this process that must not be in a log."""
 
     def __init__(self) -> None:
         self.values: set[str] = set()
-        # Providers' names of payments are told to operators, though addresses may end with them.
+        # Providers' payment ids are shown to operators, although URLs may end with them.
         self.references: set[str] = set()
 
-    def hear(self, told: Any, name: str = "") -> None:
-        """Take the private values of `told`, at any depth."""
+    def collect(self, told: Any, name: str = "") -> None:
+        """Collect the private values of `told`, at any depth."""
         if isinstance(told, dict):
             for key, value in told.items():
-                self.hear(value, key)
+                self.collect(value, key)
         elif isinstance(told, list):
             for each in told:
-                self.hear(each, name)
+                self.collect(each, name)
         elif name == "reference":
             self.references.add(str(told))
         elif name.lower() in _PRIVATE and told not in (None, ""):
             self.add(str(told))
 
     def add(self, value: str) -> None:
-        """A value, and of an address what makes it private: its path and its query."""
+        """Add a value; of a URL only the private parts, path and query."""
         parts = urlsplit(value) if re.match("https?://", value) else None
         found = [parts.path.rpartition("/")[2], parts.query] if parts else [value]
         self.values |= {each for each in found if len(each) >= SHORTEST} - COMMONPLACE
@@ -90,27 +90,27 @@ _PRIVATE = {name.lower() for name in PRIVATE}
 
 
 @pytest.fixture
-def overheard(monkeypatch: pytest.MonkeyPatch) -> Overheard:
+def private_values(monkeypatch: pytest.MonkeyPatch) -> PrivateValues:
     """Listens to every request of this process and to its answer."""
-    heard, send = Overheard(), requests.Session.send
+    private, send = PrivateValues(), requests.Session.send
 
     def listening(
         session: requests.Session, request: requests.PreparedRequest, **options: Any
     ) -> requests.Response:
         answer = send(session, request, **options)
-        heard.hear(dict(request.headers))
+        private.collect(dict(request.headers))
         for body in (request.body, answer.content):
             with suppress(ValueError, TypeError):
-                heard.hear(json.loads(body))
+                private.collect(json.loads(body))
         return answer
 
     monkeypatch.setattr(requests.Session, "send", listening)
-    return heard
+    return private
 
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    """The whole backend, telling all it can."""
+    """The whole backend, logging at DEBUG."""
     folder = Path(tempfile.mkdtemp(prefix="livephoto-logs-"))
     folder.chmod(0o755)
     defaults = Settings(
@@ -124,7 +124,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.mark.timeout(300)
 def test_no_log_of_a_whole_story_holds_a_secret_or_anything_personal(
-    stack: Stack, overheard: Overheard, tmp_path: Path
+    stack: Stack, private_values: PrivateValues, tmp_path: Path
 ) -> None:
     story.play(stack, tmp_path)
     bot = Bot(stack.url, stack.api_key)
@@ -139,10 +139,10 @@ def test_no_log_of_a_whole_story_holds_a_secret_or_anything_personal(
     logs = texts(stack)
     assert {"server.log", "worker.log", "postgres"} <= logs.keys()
     assert "canceling statement due to lock timeout" in logs["postgres"]
-    assert len(overheard.values) > 30
+    assert len(private_values.values) > 30
     found = {
         (name, value)
-        for value in secrets_of(stack) | overheard.values - overheard.references | {MARK}
+        for value in secrets_of(stack) | private_values.values - private_values.references | {MARK}
         for name, text in logs.items()
         for form in {value, quote(value), json.dumps(value)[1:-1]}
         if form in text
@@ -151,7 +151,7 @@ def test_no_log_of_a_whole_story_holds_a_secret_or_anything_personal(
 
 
 def refuse_all_sorts(stack: Stack, bot: Bot) -> None:
-    """Refusals whose reason is something that was sent."""
+    """Cause refusals whose reason is something that was sent."""
     user = bot.register(username=f"{MARK}_user", anonUserId=f"{MARK}-anonymous")
     link = done(bot.upload(demo.PORTRAIT.read_bytes(), name=f"{MARK}.jpg"), 201)["publicS3Url"]
     refused(bot.get(f"/users/{MARK}"), "bad_request")
@@ -170,7 +170,7 @@ def refuse_all_sorts(stack: Stack, bot: Bot) -> None:
 
 
 def order_what_cannot_be_done(stack: Stack, bot: Bot) -> None:
-    """Orders that a worker fails, with words of its own about why."""
+    """Place orders that a worker fails, with a reason of its own."""
     user = bot.register()
     pictures = [
         {"type": "image", "url": f"http://127.0.0.1:1/{MARK}.jpg?{MARK}"},
@@ -188,24 +188,24 @@ def order_what_cannot_be_done(stack: Stack, bot: Bot) -> None:
 
 
 def pay_at_broken_providers(stack: Stack, bot: Bot) -> None:
-    """Providers that answer with nonsense or not at all."""
+    """Pay at providers that answer with nonsense or not at all."""
     control = f"{stack.playground.url}/control"
     user = bot.register()
     wish = {"userId": user["id"], "amountRub": 100}
     for kind, more in (("html", {}), ("status", {"status": 500}), ("drop", {})):
         for provider in PROVIDERS:
             script, key = {"kind": kind, "times": 9, **more}, f"{MARK}-{kind}-{provider}"
-            lever = f"{control}/{provider}/faults"
-            requests.post(lever, json=script, timeout=9).raise_for_status()
+            faults_url = f"{control}/{provider}/faults"
+            requests.post(faults_url, json=script, timeout=9).raise_for_status()
             answer = bot.post("/payments/intents", {**wish, "provider": provider}, key=key)
             refused(answer, "provider_unavailable")
-            requests.delete(lever, timeout=9).raise_for_status()
+            requests.delete(faults_url, timeout=9).raise_for_status()
     for provider in PROVIDERS:
         done(bot.post("/payments/intents", {**wish, "provider": provider}), 201)
 
 
 def wait_in_vain_for_a_row(stack: Stack, bot: Bot) -> None:
-    """Statements that PostgreSQL gives up, and tells of in its own log."""
+    """Cause statements that PostgreSQL cancels and logs itself."""
     user = bot.register()
     visit = {"telegramId": user["telegramId"], "username": f"{MARK}_later"}
     url = stack.settings.database_url.replace("+psycopg2", "", 1)
@@ -215,7 +215,7 @@ def wait_in_vain_for_a_row(stack: Stack, bot: Bot) -> None:
 
 
 def lose_the_database(stack: Stack, bot: Bot) -> None:
-    """Everybody meets a database that has gone."""
+    """Let all processes lose their database."""
     user = bot.register()
     stack.postgres.stop()
     refused(bot.get(f"/users/{user['id']}"), "service_unavailable")

@@ -25,13 +25,13 @@ ME = "/lotteries/entries/me"
 
 @pytest.fixture
 def nothing_runs(database: str) -> None:
-    """Whatever other tests started is over."""
+    """Cancel lotteries left by other tests."""
     end_lotteries()
 
 
 @pytest.fixture
 def lottery(nothing_runs: None) -> Iterator[Lottery]:
-    """The one that runs now."""
+    """The current lottery."""
     with transaction() as session:
         running = lotteries.create(
             session,
@@ -128,7 +128,7 @@ def test_what_is_not_a_list_of_links_is_refused(bot: Bot, lottery: Lottery, link
         refused(bot.get(ME, userId=user_id), "entry_not_found")
 
 
-def test_nobody_takes_part(bot: Bot, lottery: Lottery) -> None:
+def test_an_unknown_user_cannot_take_part(bot: Bot, lottery: Lottery) -> None:
     with unchanged():
         refused(bot.get(ME, userId=uuid4()), "user_not_found")
         wish = {"userId": str(uuid4()), "socialLinks": ["https://vk.com/a"]}

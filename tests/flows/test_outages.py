@@ -1,7 +1,7 @@
 """The database, the disk and the server itself go away under load and come back.
 
-Whatever happens, the bot hears `503` in time and never `500`, its retries with the same key succeed
-without anybody's help, and what was acknowledged is there.
+Whatever happens, the bot gets `503` in time and never `500`, its retries with the same key succeed
+without help, and what was acknowledged is kept.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from tests.load import CLIENTS, PHOTO, PRICE, RECOVERY_SECONDS, TOKENS, Load
 from tests.wire import wait_until
 
 ANSWER_SECONDS = 6  # a wait for a connection and a statement, and a slow machine
-MANY = 20  # orders: enough for each client to have been hit
+MANY = 20  # orders: enough for each client to have been affected
 
 
 @dataclass
 class World:
-    """A database of its own, a server on it, the bot, and a way to look at the rows."""
+    """A separate database, a server on it, the bot, and an engine to read the rows."""
 
     postgres: EmbeddedPostgres
     server: Server
@@ -54,7 +54,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """Durable, unlike that of other tests: here it is killed."""
+    """With a durable database, unlike other tests: here it is killed."""
     folder = Path(tempfile.mkdtemp(prefix="livephoto-outages-"))
     folder.chmod(0o755)
     postgres = EmbeddedPostgres(folder / "postgres")
@@ -78,12 +78,12 @@ def world() -> Iterator[World]:
 
 
 def kill(postgres: EmbeddedPostgres) -> None:
-    """As a power cut."""
+    """Kill it, as a power cut does."""
     postgres.kill()
 
 
 def stop(postgres: EmbeddedPostgres) -> None:
-    """As its operator does for an update: sessions are ended, transactions rolled back."""
+    """Stop it as an operator does: sessions end, transactions roll back."""
     postgres.stop()
 
 
@@ -142,13 +142,13 @@ def test_without_its_database_the_worker_waits_and_then_does_every_job_once(worl
         world.postgres.start()
         wait_until(lambda: load.done() == len(load.orders), RECOVERY_SECONDS)
         assert process.poll() is None
-    # The server slept through it: whoever asks first finds its old connection dead.
+    # The server was idle meanwhile: the first request finds its old connection dead.
     wait_until(lambda: world.bot.get("/health/ready").ok, RECOVERY_SECONDS)
     load.require_everything_kept()
 
 
 def park_jobs(engine: Engine) -> None:
-    """What other tests ordered does not come up."""
+    """Postpone jobs left by other tests."""
     parked = update(Job).where(Job.status == "queued").values(run_at=now().replace(year=2099))
     with Session(engine) as session, session.begin():
         session.execute(parked)
@@ -191,13 +191,13 @@ def test_a_lock_that_is_held_too_long_is_not_waited_for(world: World) -> None:
 
 
 def kill_worker(server: Server) -> None:
-    """As the kernel does when memory is short; gunicorn starts another one."""
+    """Kill a process as the kernel does when out of memory; gunicorn starts another one."""
     (worker,) = server.workers()
     worker.kill()
 
 
 def kill_all(server: Server) -> None:
-    """As a power cut, and then somebody starts it again."""
+    """Kill the server, as a power cut does, and start it again."""
     server.kill()
     server.start()
 

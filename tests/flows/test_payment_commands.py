@@ -1,4 +1,4 @@
-"""What an operator types about payments, events, tariffs and tokens, and what he is told."""
+"""The operator's commands about payments, events, tariffs and tokens, and their output."""
 
 from __future__ import annotations
 
@@ -16,37 +16,36 @@ from db import snapshot, transaction
 from db.models import Payment, PaymentEvent
 from db.types import now
 from services import inbox
-from tests import till as tills
 from tests.command_line import CommandLine, command_line
 from tests.factories import make_image
 from tests.live import done, refused, unchanged
-from tests.till import RUB, TOKENS, Till
+from tests.provider_world import RUB, TOKENS, ProviderWorld, provider_world
 from tests.wire import wait_until
 
 NOBODY = str(uuid4())
 
 
 @pytest.fixture(scope="module")
-def terminal(open_till: Till) -> Iterator[CommandLine]:
+def terminal(open_till: ProviderWorld) -> Iterator[CommandLine]:
     with command_line(**open_till.environ) as opened:
         yield opened
 
 
 @pytest.fixture
-def cli(till: Till, terminal: CommandLine) -> CommandLine:
+def cli(till: ProviderWorld, terminal: CommandLine) -> CommandLine:
     """The operator's terminal, beside the server of `till`."""
     return terminal
 
 
 def say(cli: CommandLine, *arguments: str) -> str:
-    """What a command answers; it must succeed without a complaint."""
+    """Run a command that must succeed without errors; its output."""
     code, told, complaint = cli.run(*arguments)
     assert (code, complaint) == (0, ""), complaint
     return told
 
 
 def complain(cli: CommandLine, *arguments: str, code: int = 1) -> str:
-    """Why a command fails, in one line; it must change nothing."""
+    """Run a command that must fail without effect; its one-line error."""
     with unchanged():
         ended, told, complaint = cli.run(*arguments)
     assert (ended, told) == (code, ""), (arguments, told, complaint)
@@ -55,19 +54,21 @@ def complain(cli: CommandLine, *arguments: str, code: int = 1) -> str:
 
 
 def cells(table: str) -> list[list[str]]:
-    """Rows of a printed table without its head, in words."""
+    """Rows of a printed table without its head, split into words."""
     return [line.split() for line in table.splitlines()[1:]]
 
 
 def event_of(intent: dict[str, Any]) -> PaymentEvent:
-    """The first that was told about a payment."""
+    """The first event of a payment."""
     with transaction() as session:
         return inbox.of_payment(session, UUID(intent["id"]))[0]
 
 
-def test_payments_are_listed_and_shown_with_what_was_told(till: Till, cli: CommandLine) -> None:
+def test_payments_are_listed_and_shown_with_what_was_told(
+    till: ProviderWorld, cli: CommandLine
+) -> None:
     user = till.customer()
-    paid, waiting = till.paid(user, "yookassa"), till.intent(user, "stripe")
+    paid, waiting = till.buy(user, "yookassa"), till.intent(user, "stripe")
     newest, older = cells(say(cli, "payments", "list", "--limit", "2"))
     assert newest[:3] == [waiting["id"], "stripe", "pending"]
     assert older[:6] == [paid["id"], "yookassa", "succeeded", "200", "20", user["id"]]
@@ -77,9 +78,9 @@ def test_payments_are_listed_and_shown_with_what_was_told(till: Till, cli: Comma
     assert paid["reference"] in told and "payment.succeeded" in told and "applied" in told
 
 
-def test_a_provider_is_asked_on_demand(till: Till, cli: CommandLine) -> None:
+def test_a_provider_is_asked_on_demand(till: ProviderWorld, cli: CommandLine) -> None:
     user = till.customer()
-    till.hear(False)
+    till.deliver_webhooks(False)
     for provider in ("yookassa", "stripe"):
         intent = till.intent(user, provider)
         assert say(cli, "payments", "check", intent["id"]) == "ignored: pending"
@@ -90,20 +91,22 @@ def test_a_provider_is_asked_on_demand(till: Till, cli: CommandLine) -> None:
 
 
 def test_a_refund_the_webhook_of_which_got_lost_is_found_on_demand(
-    till: Till, cli: CommandLine
+    till: ProviderWorld, cli: CommandLine
 ) -> None:
     user = till.customer()
-    intent = till.paid(user, "yookassa")
-    till.hear(False)
-    till.cabinet_refund(intent, 5000)
+    intent = till.buy(user, "yookassa")
+    till.deliver_webhooks(False)
+    till.dashboard_refund(intent, 5000)
     assert say(cli, "payments", "check", intent["id"]) == "applied"
     assert till.bot.balance(user["id"]) == 15
 
 
 @pytest.mark.parametrize("provider", ["yookassa", "stripe"])
-def test_a_refund_happens_once_per_key(till: Till, cli: CommandLine, provider: str) -> None:
+def test_a_refund_happens_once_per_key(
+    till: ProviderWorld, cli: CommandLine, provider: str
+) -> None:
     user = till.customer()
-    intent = till.paid(user, provider)
+    intent = till.buy(user, provider)
     for _ in range(3):
         refund = ("payments", "refund", intent["id"], "--rub", "50", "--key", "жалоба 17")
         assert say(cli, *refund) == "applied"
@@ -118,8 +121,8 @@ def test_a_refund_happens_once_per_key(till: Till, cli: CommandLine, provider: s
     assert nothing_left == "0 of 200 rub are left to return"
 
 
-def test_what_is_left_after_a_part_can_be_returned(till: Till, cli: CommandLine) -> None:
-    intent = till.paid(till.customer(), "yookassa", amountRub=499)
+def test_what_is_left_after_a_part_can_be_returned(till: ProviderWorld, cli: CommandLine) -> None:
+    intent = till.buy(till.customer(), "yookassa", amountRub=499)
     assert say(cli, "payments", "refund", intent["id"], "--rub", "7", "--key", "1") == "applied"
     assert till.payment(intent).refunded_rub == 7
     assert say(cli, "payments", "refund", intent["id"], "--key", "the rest") == "applied"
@@ -127,10 +130,10 @@ def test_what_is_left_after_a_part_can_be_returned(till: Till, cli: CommandLine)
 
 
 def test_checking_the_payment_of_a_second_charge_leaves_it_as_it_is(
-    till: Till, cli: CommandLine
+    till: ProviderWorld, cli: CommandLine
 ) -> None:
     user = till.customer()
-    intent = till.paid(user, "telegram")
+    intent = till.buy(user, "telegram")
     charge = f"stx-{uuid4().hex}"
     till.tell_of_charge(user, intent, charge, "successful_payment")
     assert till.bot.balance(user["id"]) == 2 * TOKENS
@@ -144,12 +147,12 @@ def test_checking_the_payment_of_a_second_charge_leaves_it_as_it_is(
 
 
 def test_a_payment_that_a_bank_works_on_stays_open_until_it_ends(
-    till: Till, cli: CommandLine
+    till: ProviderWorld, cli: CommandLine
 ) -> None:
     user = till.customer()
     intent = till.intent(user, "stripe")
-    till.hear(False)
-    till.lever(intent, "pay", slow=True)
+    till.deliver_webhooks(False)
+    till.act(intent, "pay", slow=True)
     with transaction() as session:  # a day later
         session.execute(
             update(Payment)
@@ -157,19 +160,19 @@ def test_a_payment_that_a_bank_works_on_stays_open_until_it_ends(
             .values(expires_at=now() - timedelta(seconds=1), next_check_at=now())
         )
     assert say(cli, "payments", "check", intent["id"]) == "ignored: pending"
-    till.lever(intent, "settle", paid=True)
+    till.act(intent, "settle", paid=True)
     assert say(cli, "payments", "check", intent["id"]) == "applied"
     assert till.bot.balance(user["id"]) == TOKENS
 
 
 def test_a_key_refunds_once_also_when_the_providers_have_forgotten_it(tmp_path: Path) -> None:
-    with tills.open_till(tmp_path) as till, command_line(**till.environ) as cli:
+    with provider_world(tmp_path) as till, command_line(**till.environ) as cli:
         user = till.customer()
         refunds = []
         for provider in ("yookassa", "stripe"):
-            intent = till.paid(user, provider)
+            intent = till.buy(user, provider)
             refunds.append(("payments", "refund", intent["id"], "--rub", "50", "--key", "17"))
-        till.hear(False)
+        till.deliver_webhooks(False)
         till.sandbox.control("PUT", "/yookassa/refunds", wait=True)
         assert say(cli, *refunds[0]) == "ignored: the provider is working on it"
         assert say(cli, *refunds[1]) == "applied"
@@ -182,18 +185,18 @@ def test_a_key_refunds_once_also_when_the_providers_have_forgotten_it(tmp_path: 
         assert till.bot.balance(user["id"]) == 2 * (TOKENS - 5)
 
 
-def test_stars_are_returned_whole(till: Till, cli: CommandLine) -> None:
+def test_stars_are_returned_whole(till: ProviderWorld, cli: CommandLine) -> None:
     user = till.customer()
-    intent = till.paid(user, "telegram")
+    intent = till.buy(user, "telegram")
     part = ("payments", "refund", intent["id"], "--rub", "50", "--key", "1")
     assert "Stars of a charge are returned whole" in complain(cli, *part)
     assert say(cli, "payments", "refund", intent["id"], "--key", "2") == "applied"
     assert till.wait_for(intent, "refunded").refunded_tokens == TOKENS
 
 
-def test_what_cannot_be_returned_is_said(till: Till, cli: CommandLine) -> None:
+def test_an_impossible_refund_is_explained(till: ProviderWorld, cli: CommandLine) -> None:
     user = till.customer()
-    unpaid, paid = till.intent(user, "stripe"), till.paid(user, "yookassa")
+    unpaid, paid = till.intent(user, "stripe"), till.buy(user, "yookassa")
     refund = ("payments", "refund")
     waiting = complain(cli, *refund, unpaid["id"], "--key", "1")
     assert waiting == "the payment is pending, nothing has been paid"
@@ -201,9 +204,11 @@ def test_what_cannot_be_returned_is_said(till: Till, cli: CommandLine) -> None:
     assert more == "200 of 200 rub are left to return"
 
 
-def test_a_refund_that_its_bank_thinks_about_is_told_later(till: Till, cli: CommandLine) -> None:
+def test_a_pending_refund_of_the_bank_is_reported_later(
+    till: ProviderWorld, cli: CommandLine
+) -> None:
     user = till.customer()
-    intent = till.paid(user, "yookassa")
+    intent = till.buy(user, "yookassa")
     till.sandbox.control("PUT", "/yookassa/refunds", wait=True)
     told = say(cli, "payments", "refund", intent["id"], "--key", "1")
     till.sandbox.control("PUT", "/yookassa/refunds", wait=False)
@@ -214,9 +219,9 @@ def test_a_refund_that_its_bank_thinks_about_is_told_later(till: Till, cli: Comm
     till.wait_for(intent, "refunded")
 
 
-def test_a_provider_in_trouble_is_named_in_one_line(till: Till, cli: CommandLine) -> None:
+def test_a_provider_in_trouble_is_named_in_one_line(till: ProviderWorld, cli: CommandLine) -> None:
     intent = till.intent(till.customer(), "yookassa")
-    till.sandbox.trouble("yookassa", "html", call="read_payment", times=9)
+    till.sandbox.inject_fault("yookassa", "html", call="read_payment", times=9)
     complaint = complain(cli, "payments", "check", intent["id"])
     assert complaint.startswith("yookassa read_payment: 502")
 
@@ -235,7 +240,7 @@ def test_a_provider_in_trouble_is_named_in_one_line(till: Till, cli: CommandLine
         ("withdraw", "no such telegram id", "1", "--key", "1", "--reason", "-"),
     ],
 )
-def test_what_is_not_there_is_said(cli: CommandLine, command: tuple[str, ...]) -> None:
+def test_an_unknown_object_is_named(cli: CommandLine, command: tuple[str, ...]) -> None:
     assert complain(cli, *command)
 
 
@@ -270,13 +275,15 @@ def test_what_is_not_there_is_said(cli: CommandLine, command: tuple[str, ...]) -
         ("withdraw", NOBODY, "1", "--key", "1"),
     ],
 )
-def test_a_wrong_word_is_refused(cli: CommandLine, command: tuple[str, ...]) -> None:
+def test_a_wrong_argument_is_refused(cli: CommandLine, command: tuple[str, ...]) -> None:
     assert complain(cli, *command, code=2)
 
 
-def test_an_event_is_listed_shown_and_replayed_without_effect(till: Till, cli: CommandLine) -> None:
+def test_an_event_is_listed_shown_and_replayed_without_effect(
+    till: ProviderWorld, cli: CommandLine
+) -> None:
     user = till.customer()
-    intent = till.paid(user, "stripe")
+    intent = till.buy(user, "stripe")
     event = event_of(intent)
     listed = {row[0]: row[1:] for row in cells(say(cli, "events", "list", "--limit", "50"))}
     assert listed[str(event.id)][:3] == ["stripe", "checkout.session.completed", "applied"]
@@ -289,7 +296,9 @@ def test_an_event_is_listed_shown_and_replayed_without_effect(till: Till, cli: C
     assert till.bot.balance(user["id"]) == TOKENS
 
 
-def test_a_parked_event_is_applied_once_its_cause_is_mended(till: Till, cli: CommandLine) -> None:
+def test_a_parked_event_is_applied_once_its_cause_is_fixed(
+    till: ProviderWorld, cli: CommandLine
+) -> None:
     user = till.customer()
     job = till.bot.order(user["id"], make_image().id, "animate")
     intent = till.intent(user, "yookassa")
@@ -316,7 +325,7 @@ def test_a_parked_event_is_applied_once_its_cause_is_mended(till: Till, cli: Com
         assert session.scalar(state) == "applied"
 
 
-def test_a_tariff_is_offered_changed_and_taken_away(till: Till, cli: CommandLine) -> None:
+def test_a_tariff_is_offered_changed_and_taken_away(till: ProviderWorld, cli: CommandLine) -> None:
     name, user = f"spring-{uuid4().hex[:8]}", till.customer()
     say(cli, "tariffs", "add", name, "Весна: 30 токенов", "30", "249.90", "--position", "1")
     (offered,) = [each for each in done(till.bot.get("/tariffs"), 200) if each["name"] == name]
@@ -326,10 +335,10 @@ def test_a_tariff_is_offered_changed_and_taken_away(till: Till, cli: CommandLine
     )
     opened_before = till.intent(user, "yookassa", plan=name, amountRub=249.9)
     say(cli, "tariffs", "edit", name, "--rub", "300", "--tokens", "31")
-    refused(till.ask(user, "yookassa", plan=name, amountRub=249.9), "amount_mismatch")
+    refused(till.request_intent(user, "yookassa", plan=name, amountRub=249.9), "amount_mismatch")
     dearer = till.intent(user, "yookassa", plan=name, amountRub=300)
     say(cli, "tariffs", "disable", name)
-    refused(till.ask(user, "yookassa", plan=name, amountRub=300), "tariff_not_found")
+    refused(till.request_intent(user, "yookassa", plan=name, amountRub=300), "tariff_not_found")
     assert name not in [each["name"] for each in done(till.bot.get("/tariffs"), 200)]
     (row,) = [row for row in cells(say(cli, "tariffs", "list")) if row[0] == name]
     assert row[-1] == "False"
@@ -339,7 +348,9 @@ def test_a_tariff_is_offered_changed_and_taken_away(till: Till, cli: CommandLine
         assert till.bot.balance(user["id"]) == tokens
 
 
-def test_tokens_are_given_and_taken_by_hand_once_per_key(till: Till, cli: CommandLine) -> None:
+def test_tokens_are_given_and_taken_by_hand_once_per_key(
+    till: ProviderWorld, cli: CommandLine
+) -> None:
     user = till.customer()
     for who in (user["id"], user["telegramId"]):
         told = say(cli, "grant", who, "7.50", "--key", "1", "--reason", "извинения")

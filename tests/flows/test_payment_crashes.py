@@ -1,6 +1,6 @@
 """kill -9 of server and workers while people order, pay and get refunds.
 
-The providers live on. They repeat their webhooks, and the bot repeats its requests with their keys,
+The providers stay up. They repeat their webhooks, and the bot repeats its requests with their keys,
 until they are acknowledged. In the end nothing is lost, and nothing has happened twice.
 """
 
@@ -25,9 +25,9 @@ from sqlalchemy import func, select
 
 from db import transaction
 from db.models import IdempotencyKey, Job, Payment, Transaction
-from tests import till as tills
+from tests import provider_world
 from tests.live import done, order
-from tests.till import PROVIDERS, TOKENS, Till
+from tests.provider_world import PROVIDERS, TOKENS, ProviderWorld
 from tests.wire import wait_until
 
 SECONDS = 14.0
@@ -38,17 +38,19 @@ JOB_TOKENS, REFUND_MINOR, REFUND_TOKENS = 5, 5000, 5
 
 
 @pytest.fixture
-def till(database: str, tmp_path: Path) -> Iterator[Till]:
-    """With two server processes, and a payer in Telegram who does not wait for long."""
-    with tills.open_till(tmp_path, WEB_CONCURRENCY="2", SERVER_THREADS="4") as running:
+def till(database: str, tmp_path: Path) -> Iterator[ProviderWorld]:
+    """With two server processes, and a short pre-checkout deadline in Telegram."""
+    with provider_world.provider_world(
+        tmp_path, WEB_CONCURRENCY="2", SERVER_THREADS="4"
+    ) as running:
         running.sandbox.control("PUT", "/telegram/pre-checkout", seconds=2)
         yield running
 
 
 class Shoppers:
-    """Customers who order, pay and sometimes get a part back, each until told to stop."""
+    """Customers who order, pay and sometimes get a partial refund, each until stopped."""
 
-    def __init__(self, till: Till, chance: Random) -> None:
+    def __init__(self, till: ProviderWorld, chance: Random) -> None:
         self.till = till
         self._chance = chance
         self.picture = done(till.bot.upload(PHOTO), 201)["id"]
@@ -62,7 +64,7 @@ class Shoppers:
 
     @contextmanager
     def shopping(self) -> Iterator[None]:
-        """For the length of the block, and until the last of them is through."""
+        """Run them during the block, and until each has finished."""
         with ThreadPoolExecutor(CLIENTS) as pool:
             threads = [pool.submit(self._shop, user) for user in self.users]
             try:
@@ -76,9 +78,9 @@ class Shoppers:
         for provider in cycle(self._chance.sample(PROVIDERS, 3)):
             if self.stopping.is_set():
                 return
-            self._insist("/jobs", order(user["id"], self.picture))
-            wish = {"userId": user["id"], "provider": provider, "amountRub": tills.RUB}
-            intent = self._insist("/payments/intents", wish)
+            self._send_until_answered("/jobs", order(user["id"], self.picture))
+            wish = {"userId": user["id"], "provider": provider, "amountRub": provider_world.RUB}
+            intent = self._send_until_answered("/payments/intents", wish)
             self.intents[intent["id"]] = intent
             if self._chance.random() < 0.9:
                 self._pay(user, intent)
@@ -89,11 +91,11 @@ class Shoppers:
             return  # the bot was dead for too long; nobody's money has moved
         self.paid[intent["id"]] += 1
         if intent["provider"] == "yookassa" and self._chance.random() < 0.5:
-            self.till.cabinet_refund(intent, REFUND_MINOR)
+            self.till.dashboard_refund(intent, REFUND_MINOR)
             self.refunded.add(intent["id"])
 
-    def _insist(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a request that is repeated until there is one, and once more for luck."""
+    def _send_until_answered(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a request until it is answered, and once more."""
         key, deadline = uuid4().hex, time.monotonic() + PATIENCE_SECONDS
         answer = None
         for attempt in range(10**6):
@@ -119,17 +121,17 @@ class Shoppers:
         return acknowledged
 
 
-class Reaper:
-    """Ends processes without warning, and starts them again."""
+class Killer:
+    """Kills processes without warning, and starts them again."""
 
-    def __init__(self, till: Till, chance: Random) -> None:
+    def __init__(self, till: ProviderWorld, chance: Random) -> None:
         self.kills: Counter[str] = Counter()
         self._till = till
         self._chance = chance
-        self._crew = [self._hire() for _ in range(2)]
+        self._workers = [self._start_worker() for _ in range(2)]
 
     def strike(self, progress: Callable[[], int]) -> None:
-        """One of them dies at a random moment after some work: starting up, it proves nothing."""
+        """Kill one at a random moment after some work: at its start it would prove nothing."""
         before = progress()
         wait_until(lambda: progress() > before, PATIENCE_SECONDS)
         time.sleep(self._chance.uniform(0, 0.4))
@@ -140,8 +142,8 @@ class Reaper:
         what()
 
     def rest(self) -> None:
-        """End the workers for good."""
-        for worker in self._crew:
+        """Stop the workers for good."""
+        for worker in self._workers:
             worker.kill()
             worker.wait()
 
@@ -154,12 +156,12 @@ class Reaper:
             self._chance.choice(workers).kill()
 
     def _worker(self) -> None:
-        victim = self._crew.pop(0)
+        victim = self._workers.pop(0)
         victim.kill()
         victim.wait()
-        self._crew.append(self._hire())
+        self._workers.append(self._start_worker())
 
-    def _hire(self) -> subprocess.Popen[bytes]:
+    def _start_worker(self) -> subprocess.Popen[bytes]:
         return self._till.start("-m", "chaos.quick_worker", JOB_LEASE_SECONDS="2")
 
 
@@ -179,25 +181,25 @@ def rows_of(users: list[UUID]) -> tuple[dict[str, Payment], Counter[str], Counte
         return {str(each.id): each for each in payments}, purchases, Counter(dict(map(tuple, jobs)))
 
 
-def test_kill_9_loses_and_doubles_nothing(till: Till, chance: Random) -> None:
-    shoppers, reaper = Shoppers(till, chance), Reaper(till, chance)
+def test_kill_9_loses_and_doubles_nothing(till: ProviderWorld, chance: Random) -> None:
+    shoppers, killer = Shoppers(till, chance), Killer(till, chance)
     users = [UUID(user["id"]) for user in shoppers.users]
     deadline = time.monotonic() + SECONDS
     try:
         with shoppers.shopping():
             while time.monotonic() < deadline:
-                reaper.strike(lambda: len(shoppers.answers))
+                killer.strike(lambda: len(shoppers.answers))
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not settled(shoppers, users) and time.monotonic() < deadline:
             time.sleep(0.1)
     finally:
-        reaper.rest()
+        killer.rest()
 
     payments, purchases, jobs = rows_of(users)
-    # Who has ordered with all that he had before his refund is told has less to give back.
+    # Customers who spend all tokens before their refund arrives have less to give back.
     shortfall = sum(row.shortfall_tokens for row in payments.values())
     story = (
-        f"{sum(reaper.kills.values())} kills {dict(reaper.kills)}, {shoppers.repeats} repeats, "
+        f"{sum(killer.kills.values())} kills {dict(killer.kills)}, {shoppers.repeats} repeats, "
         f"{len(shoppers.intents)} intents, {len(shoppers.paid)} paid, "
         f"{len(shoppers.refunded)} refunded ({shortfall} tokens short), jobs {dict(jobs)}"
     )
@@ -210,7 +212,7 @@ def test_kill_9_loses_and_doubles_nothing(till: Till, chance: Random) -> None:
         paid, returned = payment_id in shoppers.paid, payment_id in shoppers.refunded
         status = "partly_refunded" if returned else "succeeded" if paid else "pending"
         assert (payment.status, payment.reference) == (status, intent["reference"]), story
-    # The workers also take up what other tests left pending in this database.
+    # The workers also handle what other tests left pending in this database.
     asked = till.sandbox.keys("/yookassa/v3/payments") - others_payments(users)
     assert asked == {each for each, row in payments.items() if row.provider == "yookassa"}, story
     with transaction() as session:
@@ -226,8 +228,8 @@ def test_kill_9_loses_and_doubles_nothing(till: Till, chance: Random) -> None:
     taken_back = REFUND_TOKENS * len(shoppers.refunded) - shortfall
     spent = JOB_TOKENS * jobs["done"] + taken_back
     assert balances == TOKENS * shoppers.paid.total() - spent, story
-    assert tills.books() == {}, story
-    assert sum(reaper.kills.values()) > 2 and len(shoppers.paid) > 2, story
+    assert provider_world.books() == {}, story
+    assert sum(killer.kills.values()) > 2 and len(shoppers.paid) > 2, story
 
 
 def others_payments(users: list[UUID]) -> set[str]:
@@ -237,7 +239,7 @@ def others_payments(users: list[UUID]) -> set[str]:
 
 
 def settled(shoppers: Shoppers, users: list[UUID]) -> bool:
-    """Whether all that was paid, returned and ordered with enough tokens has come to its end."""
+    """Whether all payments, refunds and paid orders are finished."""
     payments, _, jobs = rows_of(users)
     paid = {each for each, row in payments.items() if row.paid_at}
     returned = {each for each, row in payments.items() if row.status == "partly_refunded"}

@@ -12,8 +12,8 @@ import requests
 from db.types import now
 from tests.factories import make_image
 from tests.live import Bot, done, refused, unchanged
+from tests.provider_world import PROVIDERS, RUB, STARS, TOKENS, ProviderWorld
 from tests.threads import at_once
-from tests.till import PROVIDERS, RUB, STARS, TOKENS, Till
 from tests.wire import wait_until
 
 ANIMATE = 10
@@ -22,7 +22,7 @@ each_provider = pytest.mark.parametrize("provider", PROVIDERS)
 
 
 @each_provider
-def test_a_tariff_is_sold_at_its_price(till: Till, provider: str) -> None:
+def test_a_tariff_is_sold_at_its_price(till: ProviderWorld, provider: str) -> None:
     intent = till.intent(till.customer(), provider, plan="start", amountRub=199)
     stars = provider == "telegram"
     assert (intent["amountRub"], intent["tokens"], intent["status"]) == (199, 20, "pending")
@@ -36,7 +36,7 @@ def test_a_tariff_is_sold_at_its_price(till: Till, provider: str) -> None:
     assert (asked.asked_minor, asked.plan) == (166 if stars else 19900, "start")
 
 
-def test_a_tariff_may_be_named_by_its_id(till: Till) -> None:
+def test_a_tariff_may_be_named_by_its_id(till: ProviderWorld) -> None:
     offered = done(till.bot.get("/tariffs"), 200)[-1]
     intent = till.intent(
         till.customer(), "yookassa", plan=offered["id"], amountRub=offered["costRub"]
@@ -45,13 +45,15 @@ def test_a_tariff_may_be_named_by_its_id(till: Till) -> None:
 
 
 @pytest.mark.parametrize(("rub", "tokens"), [(50, 5), (50.05, 5), (250.5, 25.05), (99.99, 9.99)])
-def test_an_amount_buys_what_it_covers_rounded_down(till: Till, rub: float, tokens: float) -> None:
+def test_an_amount_buys_what_it_covers_rounded_down(
+    till: ProviderWorld, rub: float, tokens: float
+) -> None:
     intent = till.intent(till.customer(), "stripe", amountRub=rub)
     assert (intent["amountRub"], intent["tokens"]) == (rub, tokens)
     assert till.payment(intent).asked_minor == round(rub * 100)
 
 
-def test_without_a_provider_the_shop_s_own_is_taken(till: Till) -> None:
+def test_without_a_provider_the_shop_s_own_is_taken(till: ProviderWorld) -> None:
     user = till.customer()
     intent = done(till.bot.post("/payments/intents", {"userId": user["id"], "amountRub": 100}), 201)
     assert intent["provider"] == "yookassa"
@@ -74,27 +76,27 @@ def test_without_a_provider_the_shop_s_own_is_taken(till: Till) -> None:
 )
 @each_provider
 def test_a_wrong_wish_is_refused_and_nobody_is_asked(
-    till: Till, provider: str, wish: dict[str, Any], code: str
+    till: ProviderWorld, provider: str, wish: dict[str, Any], code: str
 ) -> None:
     user, asked = till.customer(), till.sandbox.calls()
     with unchanged():
-        refused(till.ask(user, provider, **wish), code)
+        refused(till.request_intent(user, provider, **wish), code)
     assert till.sandbox.calls() == asked
 
 
-def test_what_would_have_been_right_is_told(till: Till) -> None:
+def test_a_refusal_says_what_would_have_been_right(till: ProviderWorld) -> None:
     user = till.customer()
-    wrong_price = till.ask(user, "stripe", plan="start", amountRub=1)
+    wrong_price = till.request_intent(user, "stripe", plan="start", amountRub=1)
     assert refused(wrong_price, "amount_mismatch") == {"costRub": 199}
-    too_little = till.ask(user, "stripe", amountRub=1)
+    too_little = till.request_intent(user, "stripe", amountRub=1)
     assert refused(too_little, "amount_out_of_range") == {"minRub": 50, "maxRub": 100_000}
 
 
 @each_provider
-def test_without_consent_there_is_nothing_to_pay(till: Till, provider: str) -> None:
+def test_without_consent_there_is_nothing_to_pay(till: ProviderWorld, provider: str) -> None:
     user = till.bot.register()
     with unchanged():
-        refused(till.ask(user, provider), "consent_required")
+        refused(till.request_intent(user, provider), "consent_required")
 
 
 @each_provider
@@ -109,7 +111,9 @@ def test_a_provider_that_is_not_connected_is_named(bot: Bot, provider: str) -> N
 
 
 @each_provider
-def test_an_order_that_waits_for_money_starts_when_it_comes(till: Till, provider: str) -> None:
+def test_an_order_that_waits_for_money_starts_when_it_comes(
+    till: ProviderWorld, provider: str
+) -> None:
     user = till.customer()
     job = till.bot.order(user["id"], make_image().id, "animate")
     assert job["status"] == "waiting_payment"
@@ -134,7 +138,7 @@ def test_an_order_that_waits_for_money_starts_when_it_comes(till: Till, provider
 
 
 @pytest.mark.parametrize(
-    ("provider", "lever", "status"),
+    ("provider", "action", "status"),
     [
         ("yookassa", "decline", "canceled"),
         ("yookassa", "expire", "expired"),
@@ -142,50 +146,54 @@ def test_an_order_that_waits_for_money_starts_when_it_comes(till: Till, provider
     ],
 )
 def test_a_payment_that_comes_to_nothing_shows_as_failed(
-    till: Till, provider: str, lever: str, status: str
+    till: ProviderWorld, provider: str, action: str, status: str
 ) -> None:
     user = till.customer()
     intent = till.intent(user, provider)
-    till.lever(intent, lever)
+    till.act(intent, action)
     till.wait_for(intent, status)
     assert till.history(user) == [("gateway_payment", "failed", 0)]
     assert till.bot.balance(user["id"]) == 0
 
 
-def test_a_slow_method_brings_tokens_when_its_money_is_there(till: Till) -> None:
+def test_a_slow_method_brings_tokens_when_its_money_is_there(till: ProviderWorld) -> None:
     user = till.customer()
     intent, failing = till.intent(user, "stripe"), till.intent(user, "stripe")
     for each in (intent, failing):
-        till.lever(each, "pay", slow=True)
+        till.act(each, "pay", slow=True)
     completed = ("checkout.session.completed", "ignored")
     wait_until(lambda: till.events(intent) == till.events(failing) == [completed])
     assert till.bot.balance(user["id"]) == 0
-    till.lever(intent, "settle", paid=True)
-    till.lever(failing, "settle", paid=False)
+    till.act(intent, "settle", paid=True)
+    till.act(failing, "settle", paid=False)
     till.wait_for(intent, "succeeded")
     till.wait_for(failing, "canceled")
     assert till.bot.balance(user["id"]) == TOKENS
 
 
 @pytest.mark.parametrize("provider", ["yookassa", "stripe"])
-def test_rubles_returned_in_part_take_their_part_of_the_tokens(till: Till, provider: str) -> None:
+def test_rubles_returned_in_part_take_their_part_of_the_tokens(
+    till: ProviderWorld, provider: str
+) -> None:
     user = till.customer()
-    intent = till.paid(user, provider)
-    till.cabinet_refund(intent, 5000)
+    intent = till.buy(user, provider)
+    till.dashboard_refund(intent, 5000)
     till.wait_for(intent, "partly_refunded")
     assert till.bot.balance(user["id"]) == 15
-    till.cabinet_refund(intent, 15000)
+    till.dashboard_refund(intent, 15000)
     assert till.wait_for(intent, "refunded").refunded_tokens == 20
     assert till.bot.balance(user["id"]) == 0
     assert [row[::2] for row in till.history(user)][:2] == [("refund", -15), ("refund", -5)]
 
 
 @each_provider
-def test_a_whole_refund_takes_what_is_left_and_never_below_zero(till: Till, provider: str) -> None:
+def test_a_whole_refund_takes_what_is_left_and_never_below_zero(
+    till: ProviderWorld, provider: str
+) -> None:
     user = till.customer()
     till.bot.order(user["id"], make_image().id, "animate")
-    intent = till.paid(user, provider)
-    till.cabinet_refund(intent)
+    intent = till.buy(user, provider)
+    till.dashboard_refund(intent)
     refunded = till.wait_for(intent, "refunded")
     assert (refunded.refunded_tokens, refunded.shortfall_tokens) == (10, 10)
     assert till.bot.balance(user["id"]) == 0
@@ -198,11 +206,11 @@ def test_a_whole_refund_takes_what_is_left_and_never_below_zero(till: Till, prov
     ("end", "status", "tokens"), [("won", "succeeded", TOKENS), ("lost", "refunded", 0)]
 )
 def test_a_dispute_holds_the_tokens_until_it_ends(
-    till: Till, end: str, status: str, tokens: int
+    till: ProviderWorld, end: str, status: str, tokens: int
 ) -> None:
     user = till.customer()
-    intent = till.paid(user, "stripe")
-    dispute = till.lever(intent, "dispute")
+    intent = till.buy(user, "stripe")
+    dispute = till.act(intent, "dispute")
     till.wait_for(intent, "disputed")
     assert till.bot.balance(user["id"]) == 0
     till.sandbox.control("POST", f"/stripe/disputes/{dispute['id']}/{end}")
@@ -210,23 +218,23 @@ def test_a_dispute_holds_the_tokens_until_it_ends(
     assert till.bot.balance(user["id"]) == tokens
 
 
-def test_an_inquiry_takes_nothing(till: Till) -> None:
+def test_an_inquiry_takes_nothing(till: ProviderWorld) -> None:
     user = till.customer()
-    intent = till.paid(user, "stripe")
-    till.lever(intent, "dispute", inquiry=True)
+    intent = till.buy(user, "stripe")
+    till.act(intent, "dispute", inquiry=True)
     wait_until(lambda: ("dispute.warning_needs_response", "ignored") in till.events(intent))
     assert till.bot.balance(user["id"]) == TOKENS
 
 
-def test_a_telegram_link_can_be_paid_once(till: Till) -> None:
+def test_a_telegram_link_can_be_paid_once(till: ProviderWorld) -> None:
     user = till.customer()
-    intent = till.paid(user, "telegram")
+    intent = till.buy(user, "telegram")
     again = till.pay(user, intent)
     assert (again["status"], "уже оплачен" in again["error_message"]) == ("refused", True)
     assert till.bot.balance(user["id"]) == TOKENS
 
 
-def test_a_telegram_link_cannot_be_paid_by_somebody_else(till: Till) -> None:
+def test_a_telegram_link_cannot_be_paid_by_somebody_else(till: ProviderWorld) -> None:
     user, stranger = till.customer(), till.customer()
     intent = till.intent(user, "telegram")
     refusal = till.pay(stranger, intent)
@@ -237,8 +245,8 @@ def test_a_telegram_link_cannot_be_paid_by_somebody_else(till: Till) -> None:
     assert (till.bot.balance(user["id"]), till.bot.balance(stranger["id"])) == (TOKENS, 0)
 
 
-def test_two_who_press_pay_at_once_on_a_telegram_link_lose_nothing(till: Till) -> None:
-    """Both may pass pre-checkout, as neither has paid yet; then both charges are money received."""
+def test_two_who_press_pay_at_once_on_a_telegram_link_lose_nothing(till: ProviderWorld) -> None:
+    """Both may pass pre-checkout, as neither has paid yet; then both charges count."""
     user = till.customer()
     intent = till.intent(user, "telegram")
     ends = [paid["status"] for paid in at_once(lambda: till.pay(user, intent), 2)]
@@ -249,13 +257,15 @@ def test_two_who_press_pay_at_once_on_a_telegram_link_lose_nothing(till: Till) -
 
 
 @each_provider
-def test_a_repeat_hears_the_first_answer_even_after_the_payment(till: Till, provider: str) -> None:
+def test_a_repeat_hears_the_first_answer_even_after_the_payment(
+    till: ProviderWorld, provider: str
+) -> None:
     user, key = till.customer(), uuid4().hex
-    first = till.ask(user, provider, key=key)
+    first = till.request_intent(user, provider, key=key)
     intent = done(first, 201)
     made = till.sandbox.calls("POST /")
     with unchanged():
-        again = till.ask(user, provider, key=key)
+        again = till.request_intent(user, provider, key=key)
     assert (again.json(), again.headers["Idempotency-Replayed"]) == (intent, "true")
     assert "Idempotency-Replayed" not in first.headers
     assert till.sandbox.calls("POST /") == made
@@ -263,24 +273,26 @@ def test_a_repeat_hears_the_first_answer_even_after_the_payment(till: Till, prov
     till.wait_for(intent, "succeeded")
     other = till.customer()
     with unchanged():
-        assert done(till.ask(user, provider, key=key), 201) == intent
-        refused(till.ask(user, provider, key=key, amountRub=300), "idempotency_key_reused")
-        refused(till.ask(other, provider, key=key), "idempotency_key_reused")
+        assert done(till.request_intent(user, provider, key=key), 201) == intent
+        refused(
+            till.request_intent(user, provider, key=key, amountRub=300), "idempotency_key_reused"
+        )
+        refused(till.request_intent(other, provider, key=key), "idempotency_key_reused")
 
 
 @each_provider
-def test_a_refusal_is_repeated_too(till: Till, provider: str) -> None:
+def test_a_refusal_is_repeated_too(till: ProviderWorld, provider: str) -> None:
     user, key = till.customer(), uuid4().hex
-    refused(till.ask(user, provider, key=key, amountRub=1), "amount_out_of_range")
-    again = till.ask(user, provider, key=key, amountRub=1)
+    refused(till.request_intent(user, provider, key=key, amountRub=1), "amount_out_of_range")
+    again = till.request_intent(user, provider, key=key, amountRub=1)
     refused(again, "amount_out_of_range")
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
 @each_provider
-def test_twins_make_one_payment(till: Till, provider: str) -> None:
+def test_twins_make_one_payment(till: ProviderWorld, provider: str) -> None:
     user, key = till.customer(), uuid4().hex
-    answers = at_once(lambda: till.ask(user, provider, key=key), 8)
+    answers = at_once(lambda: till.request_intent(user, provider, key=key), 8)
     intents = {str(sorted(done(answer, 201).items())) for answer in answers}
     assert len(intents) == 1
     assert till.history(user) == [("gateway_payment", "pending", 0)]
@@ -290,7 +302,7 @@ def test_twins_make_one_payment(till: Till, provider: str) -> None:
     assert till.bot.balance(user["id"]) == TOKENS
 
 
-def test_without_a_key_each_request_is_a_payment(till: Till) -> None:
+def test_without_a_key_each_request_is_a_payment(till: ProviderWorld) -> None:
     user = till.customer()
     intents = [till.intent(user, provider) for provider in PROVIDERS]
     assert len({intent["id"] for intent in intents}) == 3

@@ -1,4 +1,4 @@
-"""Providers that hang, drop, refuse or never call back: no payment is lost, none is made twice."""
+"""Providers that hang, drop, refuse or never call back: no payment is lost or made twice."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from db.models import Payment
 from db.types import now
 from services import ledger, payment_rows, payments, settlement
 from tests.live import done, refused, unchanged
+from tests.provider_world import OPTIONS, PROVIDERS, TOKENS, ProviderWorld
 from tests.threads import at_once
-from tests.till import OPTIONS, PROVIDERS, TOKENS, Till
 from tests.wire import wait_until
 
 CREATE = {
@@ -31,21 +31,21 @@ CREATE = {
         f"/telegram/bot{OPTIONS.telegram_bot_token}/createInvoiceLink",
     ),
 }
-HANG_SECONDS = 12  # all tries of one call and the pauses between them
+HANG_SECONDS = 12  # all attempts of one call and the pauses between them
 ALWAYS = 50
 
 each_provider = pytest.mark.parametrize("provider", PROVIDERS)
 
 
 @contextmanager
-def trouble(till: Till, provider: str, kind: str, **script: Any) -> Iterator[None]:
-    """Making a payment page ends like this for the length of the block."""
+def failing(till: ProviderWorld, provider: str, kind: str, **script: Any) -> Iterator[None]:
+    """During the block, creating a payment page fails like this."""
     script = {"times": ALWAYS, "call": CREATE[provider][0]} | script
-    till.sandbox.trouble(provider, kind, **script)
+    till.sandbox.inject_fault(provider, kind, **script)
     try:
         yield
     finally:
-        till.sandbox.fair(provider)
+        till.sandbox.clear_faults(provider)
 
 
 def only_payment(user: dict[str, Any]) -> Payment:
@@ -68,19 +68,19 @@ def only_payment(user: dict[str, Any]) -> Payment:
     ],
 )
 def test_an_intent_survives_a_provider_in_trouble(
-    till: Till, kind: str, script: dict[str, Any]
+    till: ProviderWorld, kind: str, script: dict[str, Any]
 ) -> None:
     def survive(provider: str) -> None:
         user, key = till.customer(), uuid4().hex
-        with trouble(till, provider, kind, **script):
-            answer = till.ask(user, provider, key=key)
+        with failing(till, provider, kind, **script):
+            answer = till.request_intent(user, provider, key=key)
             refused(answer, "provider_unavailable")
             assert int(answer.headers["Retry-After"]) >= 1
             payment = only_payment(user)
             assert (payment.status, payment.payment_url) == ("pending", None)
             assert payment.last_error
             assert till.history(user) == [("gateway_payment", "pending", 0)]
-        intent = done(till.ask(user, provider, key=key), 201)
+        intent = done(till.request_intent(user, provider, key=key), 201)
         assert intent["id"] == str(payment.id)
         if provider != "telegram":  # it knows no keys; pre-checkout lets one of its links be paid
             keys = till.sandbox.keys(CREATE[provider][1])
@@ -89,14 +89,14 @@ def test_an_intent_survives_a_provider_in_trouble(
         assert till.wait_for(intent, "succeeded").last_error is None
         assert till.history(user)[1:] == [("gateway_payment", "success", 0)]
 
-    # What Stripe has carried out it tells to the next try with the same key, however the first
-    # answer was lost: there is nothing to survive.
+    # Stripe replays what it has carried out to the next attempt with the same key, even if the
+    # first answer was lost: nothing is left to survive.
     at_stake = ("yookassa", "telegram") if script.get("after") else PROVIDERS
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(survive, at_stake))
 
 
-def test_trouble_that_passes_at_once_is_not_noticed(till: Till) -> None:
+def test_trouble_that_passes_at_once_is_not_noticed(till: ProviderWorld) -> None:
     def shrug(provider: str) -> None:
         for kind, script in (
             ("drop", {}),
@@ -105,7 +105,7 @@ def test_trouble_that_passes_at_once_is_not_noticed(till: Till) -> None:
             ("status", {"status": 500, "after": True}),
             ("status", {"status": 429, "retry_after": 1}),
         ):
-            with trouble(till, provider, kind, times=1, **script):
+            with failing(till, provider, kind, times=1, **script):
                 user = till.customer()
                 intent = till.intent(user, provider)
         till.pay(user, intent)
@@ -115,8 +115,8 @@ def test_trouble_that_passes_at_once_is_not_noticed(till: Till) -> None:
         list(pool.map(shrug, PROVIDERS))
 
 
-def test_a_500_that_stripe_remembers_is_asked_past_with_another_key(till: Till) -> None:
-    with trouble(till, "stripe", "status", status=500, after=True, times=1):
+def test_a_500_stored_by_stripe_is_avoided_with_another_key(till: ProviderWorld) -> None:
+    with failing(till, "stripe", "status", status=500, after=True, times=1):
         intent = till.intent(till.customer(), "stripe")
     keys = till.sandbox.keys(CREATE["stripe"][1])
     ours = {each for each in keys if intent["id"] in each}
@@ -124,30 +124,32 @@ def test_a_500_that_stripe_remembers_is_asked_past_with_another_key(till: Till) 
 
 
 @pytest.mark.parametrize("provider", ["yookassa", "stripe"])
-def test_the_provider_s_own_time_to_wait_is_passed_on(till: Till, provider: str) -> None:
-    with trouble(till, provider, "status", status=429, retry_after=37):
+def test_the_provider_s_own_time_to_wait_is_passed_on(till: ProviderWorld, provider: str) -> None:
+    with failing(till, provider, "status", status=429, retry_after=37):
         started = time.monotonic()
-        answer = till.ask(till.customer(), provider)
+        answer = till.request_intent(till.customer(), provider)
         assert time.monotonic() - started < 5
     refused(answer, "provider_unavailable")
     assert answer.headers["Retry-After"] == "37"
 
 
-def test_a_provider_that_hangs_is_given_up_in_time_and_holds_nobody_else_up(till: Till) -> None:
+def test_a_provider_that_hangs_is_given_up_in_time_and_holds_nobody_else_up(
+    till: ProviderWorld,
+) -> None:
     user, keys = till.customer(), {provider: uuid4().hex for provider in ("yookassa", "stripe")}
     crowd = [till.customer() for _ in range(5)]
 
     def ask(provider: str) -> tuple[requests.Response, float]:
         started = time.monotonic()
-        return till.ask(user, provider, key=keys[provider]), time.monotonic() - started
+        return till.request_intent(user, provider, key=keys[provider]), time.monotonic() - started
 
     with (
-        trouble(till, "yookassa", "hang", seconds=HANG_SECONDS + 1),
-        trouble(till, "stripe", "hang", seconds=HANG_SECONDS + 1),
+        failing(till, "yookassa", "hang", seconds=HANG_SECONDS + 1),
+        failing(till, "stripe", "hang", seconds=HANG_SECONDS + 1),
         ThreadPoolExecutor(len(crowd) + 2) as pool,
     ):
         asking = [pool.submit(ask, provider) for provider in keys]
-        others = [pool.submit(till.ask, each, "yookassa") for each in crowd]
+        others = [pool.submit(till.request_intent, each, "yookassa") for each in crowd]
         reads = []
         while not all(each.done() for each in asking):
             started = time.monotonic()
@@ -162,33 +164,33 @@ def test_a_provider_that_hangs_is_given_up_in_time_and_holds_nobody_else_up(till
     assert len(reads) > 10 and max(reads) < 2, f"a read took {max(reads):.1f} s"
     time.sleep(1)  # until then Stripe says that the key is in use
     for provider, key in keys.items():
-        till.pay(user, intent := done(till.ask(user, provider, key=key), 201))
+        till.pay(user, intent := done(till.request_intent(user, provider, key=key), 201))
         till.wait_for(intent, "succeeded")
     assert till.bot.balance(user["id"]) == 2 * TOKENS
 
 
 @each_provider
-def test_a_refusal_is_final_and_closes_the_payment(till: Till, provider: str) -> None:
+def test_a_refusal_is_final_and_closes_the_payment(till: ProviderWorld, provider: str) -> None:
     user, key = till.customer(), uuid4().hex
-    with trouble(till, provider, "status", status=400):
-        first = till.ask(user, provider, key=key)
+    with failing(till, provider, "status", status=400):
+        first = till.request_intent(user, provider, key=key)
     refused(first, "provider_rejected")
     payment = only_payment(user)
     assert payment.status == "canceled" and payment.last_error
     assert till.history(user) == [("gateway_payment", "failed", 0)]
     asked = till.sandbox.calls()
     with unchanged():
-        again = till.ask(user, provider, key=key)
+        again = till.request_intent(user, provider, key=key)
     assert (again.json(), again.headers["Idempotency-Replayed"]) == (first.json(), "true")
     assert till.sandbox.calls() == asked
     assert till.intent(user, provider, key=uuid4().hex)["id"] != str(payment.id)
 
 
 @each_provider
-def test_twins_hear_the_same_refusal(till: Till, provider: str) -> None:
+def test_twins_hear_the_same_refusal(till: ProviderWorld, provider: str) -> None:
     user, key = till.customer(), uuid4().hex
-    with trouble(till, provider, "status", status=400):
-        for answer in at_once(lambda: till.ask(user, provider, key=key), 6):
+    with failing(till, provider, "status", status=400):
+        for answer in at_once(lambda: till.request_intent(user, provider, key=key), 6):
             refused(answer, "provider_rejected")
     assert only_payment(user).status == "canceled"
 
@@ -196,50 +198,54 @@ def test_twins_hear_the_same_refusal(till: Till, provider: str) -> None:
 @pytest.mark.parametrize("status", [401, 403])
 @each_provider
 def test_a_key_that_is_not_accepted_is_our_trouble_not_the_customer_s(
-    till: Till, provider: str, status: int
+    till: ProviderWorld, provider: str, status: int
 ) -> None:
     user, key = till.customer(), uuid4().hex
-    with trouble(till, provider, "status", status=status):
-        answer = till.ask(user, provider, key=key)
+    with failing(till, provider, "status", status=status):
+        answer = till.request_intent(user, provider, key=key)
     refused(answer, "provider_unavailable")
     assert int(answer.headers["Retry-After"]) >= 60
-    assert done(till.ask(user, provider, key=key), 201)["id"] == str(only_payment(user).id)
+    assert done(till.request_intent(user, provider, key=key), 201)["id"] == str(
+        only_payment(user).id
+    )
     assert any(line["logger"].startswith("providers.") for line in till.server.errors())
 
 
-def test_a_payment_closed_before_it_had_a_page_is_not_offered(till: Till) -> None:
+def test_a_payment_closed_before_it_had_a_page_is_not_offered(till: ProviderWorld) -> None:
     user, key = till.customer(), uuid4().hex
-    with trouble(till, "yookassa", "html"):
-        refused(till.ask(user, "yookassa", key=key), "provider_unavailable")
+    with failing(till, "yookassa", "html"):
+        refused(till.request_intent(user, "yookassa", key=key), "provider_unavailable")
     with transaction() as session:  # as when the process ends just after the provider's refusal
         settlement.close(session, only_payment(user).id, "canceled")
     asked = till.sandbox.calls()
     for _ in range(2):
-        refused(till.ask(user, "yookassa", key=key), "provider_rejected")
+        refused(till.request_intent(user, "yookassa", key=key), "provider_rejected")
     assert till.sandbox.calls() == asked
 
 
-def test_a_payment_paid_before_we_knew_its_page_is_told_as_paid(till: Till) -> None:
+def test_a_payment_paid_before_we_knew_its_page_is_told_as_paid(till: ProviderWorld) -> None:
     user, key = till.customer(), uuid4().hex
-    with trouble(till, "yookassa", "drop", after=True):
-        refused(till.ask(user, "yookassa", key=key), "provider_unavailable")
+    with failing(till, "yookassa", "drop", after=True):
+        refused(till.request_intent(user, "yookassa", key=key), "provider_unavailable")
     reference = till.yookassa("payments", limit=1)[0]["id"]
     till.sandbox.control("POST", f"/yookassa/payments/{reference}/pay")
     wait_until(lambda: only_payment(user).status == "succeeded")
-    intent = done(till.ask(user, "yookassa", key=key), 201)
+    intent = done(till.request_intent(user, "yookassa", key=key), 201)
     assert (intent["reference"], intent["status"]) == (reference, "succeeded")
     assert till.bot.balance(user["id"]) == TOKENS
 
 
-def test_a_refusal_and_a_webhook_do_not_wait_for_each_other_in_a_circle(till: Till) -> None:
+def test_a_refusal_and_a_webhook_do_not_wait_for_each_other_in_a_circle(
+    till: ProviderWorld,
+) -> None:
     user, key = till.customer(), uuid4().hex
-    with trouble(till, "stripe", "html"):
-        refused(till.ask(user, "stripe", key=key), "provider_unavailable")
+    with failing(till, "stripe", "html"):
+        refused(till.request_intent(user, "stripe", key=key), "provider_unavailable")
     payment = only_payment(user)
-    with trouble(till, "stripe", "status", status=400), ThreadPoolExecutor(1) as pool:
+    with failing(till, "stripe", "status", status=400), ThreadPoolExecutor(1) as pool:
         with transaction() as session:  # what a webhook does: first the user, then the payment
             ledger.lock(session, UUID(user["id"]))
-            asking = pool.submit(till.ask, user, "stripe", key=key)
+            asking = pool.submit(till.request_intent, user, "stripe", key=key)
             wait_until(lambda: till.sandbox.calls(f"sessions {payment.id}") > 3)
             time.sleep(0.3)
             payment_rows.lock(session, payment.id)
@@ -247,7 +253,7 @@ def test_a_refusal_and_a_webhook_do_not_wait_for_each_other_in_a_circle(till: Ti
 
 
 def due_now(*intents: UUID) -> None:
-    """The reconciler's next turn is about these, and about no others."""
+    """Make the reconciler's next turn check these, and no others."""
     with transaction() as session:
         session.execute(update(Payment).values(next_check_at=None))
         session.execute(
@@ -258,7 +264,7 @@ def due_now(*intents: UUID) -> None:
 
 
 def abandoned(user: dict[str, Any], provider: str) -> UUID:
-    """A payment whose request died before anybody was asked, and was never repeated."""
+    """A payment whose request died before the provider was called, and was never repeated."""
     with transaction() as session:
         return payments.open(
             session, UUID(user["id"]), amount_rub=200, provider=provider, plan=None, now=now()
@@ -266,7 +272,7 @@ def abandoned(user: dict[str, Any], provider: str) -> UUID:
 
 
 def end_time(*intents: UUID) -> None:
-    """The time to pay is over."""
+    """Let the time to pay expire."""
     with transaction() as session:
         session.execute(
             update(Payment)
@@ -275,8 +281,8 @@ def end_time(*intents: UUID) -> None:
         )
 
 
-def pay_in_silence(till: Till, user: dict[str, Any]) -> dict[str, Any]:
-    """A payment in Telegram that passes pre-checkout, and then nobody tells us that it was paid."""
+def pay_in_silence(till: ProviderWorld, user: dict[str, Any]) -> dict[str, Any]:
+    """Pay in Telegram past pre-checkout, but without the update that it was paid."""
     intent = till.intent(user, "telegram")
     till.sandbox.control("PUT", "/telegram/pace", paused=False, delay_seconds=1)
     assert till.pay(user, intent)["status"] == "paid"
@@ -284,9 +290,9 @@ def pay_in_silence(till: Till, user: dict[str, Any]) -> dict[str, Any]:
     return intent
 
 
-def test_what_no_webhook_ever_told_is_found_by_one_of_the_workers(till: Till) -> None:
+def test_a_payment_without_webhooks_is_found_by_one_of_the_workers(till: ProviderWorld) -> None:
     user = till.customer()
-    till.hear(False)
+    till.deliver_webhooks(False)
     intents = {
         "paid by card": till.intent(user, "yookassa"),
         "paid abroad": till.intent(user, "stripe"),
@@ -301,9 +307,9 @@ def test_what_no_webhook_ever_told_is_found_by_one_of_the_workers(till: Till) ->
     intents["paid in Stars"] = pay_in_silence(till, user)
     for name in ("paid by card", "paid abroad"):
         till.pay(user, intents[name])
-    till.lever(intents["declined"], "decline")
+    till.act(intents["declined"], "decline")
     for name in ("left too long", "closed by Stripe"):
-        till.lever(intents[name], "expire")
+        till.act(intents[name], "expire")
     known = {name: UUID(intent["id"]) for name, intent in intents.items()}
     end_time(*(payment for name, payment in known.items() if name.startswith("never paid")))
     known["never asked for"] = abandoned(user, "yookassa")
@@ -331,7 +337,7 @@ def test_what_no_webhook_ever_told_is_found_by_one_of_the_workers(till: Till) ->
         wait_until(lambda: till.sandbox.calls(intents["still thinking"]["reference"]) > 0)
     for name, intent in intents.items():
         if intent["provider"] != "telegram":
-            # One that is to be closed is asked about before and after.
+            # A payment that is to be closed is checked before and after.
             reads = 2 if name.startswith("never paid") else 1
             assert till.sandbox.calls(f"/{intent['reference']} ") == reads, name
     assert till.sandbox.calls(str(known["never asked for in time"])) == 0
@@ -339,15 +345,15 @@ def test_what_no_webhook_ever_told_is_found_by_one_of_the_workers(till: Till) ->
         assert payments.get(session, known["never asked for"]).payment_url
     assert till.bot.balance(user["id"]) == 3 * TOKENS
     before = till.history(user)
-    till.hear(True)
+    till.deliver_webhooks(True)
     wait_until(lambda: len(till.events(intents["paid in Stars"])) >= 1)
     time.sleep(0.5)
     assert till.history(user) == before
 
 
-def test_a_provider_that_is_down_does_not_hold_up_the_others(till: Till) -> None:
+def test_a_provider_that_is_down_does_not_hold_up_the_others(till: ProviderWorld) -> None:
     user = till.customer()
-    till.hear(False)
+    till.deliver_webhooks(False)
     unknown = [till.intent(user, "stripe") for _ in range(4)]
     paid = till.intent(user, "yookassa")
     till.pay(user, paid)
@@ -356,7 +362,7 @@ def test_a_provider_that_is_down_does_not_hold_up_the_others(till: Till) -> None
         session.execute(
             update(Payment).where(Payment.id == UUID(paid["id"])).values(next_check_at=now())
         )
-    till.sandbox.trouble("stripe", "html", call="read_session", times=ALWAYS)
+    till.sandbox.inject_fault("stripe", "html", call="read_session", times=ALWAYS)
     with till.worker():
         till.wait_for(paid, "succeeded")
     asked = [till.sandbox.calls(f"/{each['reference']} ") for each in unknown]

@@ -1,4 +1,4 @@
-"""Tag Referrals: the link that brings friends, and what it came to."""
+"""Tag Referrals: the link that brings friends, and its statistics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_friends_are_counted_and_listed_but_bring_nothing_before_they_pay(bot: B
 
 
 @pytest.mark.parametrize("path", ["link", "stats", "history"])
-def test_nobody_has_no_friends(bot: Bot, path: str) -> None:
+def test_an_unknown_user_has_no_referrals(bot: Bot, path: str) -> None:
     with unchanged():
         refused(bot.get(f"/referrals/{path}", userId=uuid4()), "user_not_found")
         assert "userId" in refused(bot.get(f"/referrals/{path}", userId="anna"), "bad_request")

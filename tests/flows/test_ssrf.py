@@ -1,4 +1,4 @@
-"""An order by a link into our own network: nobody is connected to, and the tokens come back."""
+"""An order by a link into our own network: no connection is made, and the tokens come back."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Counted by PostgreSQL's own log, as drivers and pools send more than the code shows: BEGIN and
 COMMIT, savepoints, settings. The numbers are exact so that a change for the worse is seen. What a
-connection prepares when it first needs it is not counted.
+connection prepares on first use is not counted.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from providers import instances
 from providers.payments import Notice, Outcome
 from services import payments
 from spec.multipart import FilePart
-from tests.crew import claimed, finish
 from tests.factories import make_image, make_job, make_user
+from tests.job_steps import claim_job, finish_job
 from tests.live import order
 
 TEXT = {"type": "text", "fileName": "a.txt", "contentType": "text/plain"}
@@ -65,7 +65,7 @@ class World:
 @pytest.fixture
 def world(database: str) -> World:
     user, poor, photo = make_user(100), make_user(), make_image()
-    finish(claimed(make_job(user.id, data_id=photo.id).id))
+    finish_job(claim_job(make_job(user.id, data_id=photo.id).id))
     queued, cancelled = (str(make_job(user.id, data_id=photo.id).id) for _ in range(2))
     jobs.jobs_cancel(cancelled)
     payment, event_id = pending(user.id), uuid4().hex
@@ -130,7 +130,7 @@ def told(payment_id: UUID, event_id: str) -> None:
 
 @pytest.fixture
 def heard(world: World) -> Iterator[Callable[[Callable[[], Any]], list[str]]]:
-    """The messages that the server hears during a call; one may hold several statements."""
+    """The messages that PostgreSQL receives during a call; one may hold several statements."""
     log = settings.load().state_dir / "postgres" / "server.log"
 
     def tell(connection: Any, _: Any) -> None:
@@ -179,7 +179,7 @@ READS: dict[str, tuple[int, Callable[[World], Any]]] = {
     "lotteriesHistory": (2, lambda w: lotteries.lotteries_history(ALL, None)),
     "dataConfirmUpload again": (1, lambda w: data.data_confirm_upload(w.photo)),
 }
-# BEGIN is sent with the first statement, and what nobody waits for with the next one or COMMIT.
+# BEGIN is sent with the first statement, deferred statements with the next one or COMMIT.
 WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
     "usersRegisterOrLogin, new name": (
         4,

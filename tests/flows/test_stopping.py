@@ -1,4 +1,4 @@
-"""A server that has been asked to stop tells it to whoever sends it requests."""
+"""A server that is stopping reports that it is not ready."""
 
 from __future__ import annotations
 

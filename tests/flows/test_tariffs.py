@@ -16,7 +16,7 @@ from tests.live import Bot, done, unchanged
 
 @contextmanager
 def changed(name: str, **values: object) -> Iterator[None]:
-    """A tariff as the operator made it for a while."""
+    """Change a tariff during the block."""
     with transaction() as session:
         row = session.query(Tariff).filter_by(name=name).one()
         before = {column: getattr(row, column) for column in values}

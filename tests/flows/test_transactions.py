@@ -51,7 +51,7 @@ def test_hundredths_of_a_token_are_exact(bot: Bot) -> None:
     assert [each["tokensDelta"] for each in history] == [0.01, 0.2, 0.1]
 
 
-def test_nobody_has_no_history_and_a_newcomer_an_empty_one(bot: Bot) -> None:
+def test_an_unknown_user_has_no_history_and_a_new_one_an_empty_one(bot: Bot) -> None:
     newcomer = bot.register()
     with unchanged():
         assert done(bot.get("/transactions", userId=newcomer["id"]), 200) == []

@@ -1,4 +1,4 @@
-"""Every file of the corpus by both ways: what is taken, how it is served, where nothing is left."""
+"""Every file of the corpus, uploaded in both ways: what is accepted and how it is served."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = r"image/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jpeg"
 
 @pytest.fixture
 def plain() -> Iterator[requests.Session]:
-    """Whoever holds a link or form; it has no key."""
+    """A client without a key, for links and forms."""
     with requests.Session() as session:
         session.trust_env = False
         yield session
@@ -34,7 +34,7 @@ def files_of_ours() -> set[str]:
 
 
 def strays() -> list[Path]:
-    """Files where a name could lead: beside the store, with ours, in the system."""
+    """Files that a name could lead to: beside the store, among ours, in the system."""
     places = [
         settings.load().state_dir.parent,
         settings.load().state_dir,
@@ -59,7 +59,7 @@ def send(
 
 
 def require_harmless(answer: requests.Response, content_type: str) -> None:
-    """As a browser takes it: a picture and nothing else, whatever else it is."""
+    """A browser must take it for a picture and nothing else."""
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == content_type
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

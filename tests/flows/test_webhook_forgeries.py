@@ -1,4 +1,4 @@
-"""Webhooks by somebody who is no provider: every trick is refused or ignored, the books stay."""
+"""Webhooks by somebody who is no provider: every trick is refused or ignored without effect."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from tests.flows.test_webhooks import (
     session_event,
 )
 from tests.live import Bot, done, refused, unchanged
-from tests.till import OPTIONS, TOKENS, Till, environ, signed
+from tests.provider_world import OPTIONS, TOKENS, ProviderWorld, environ, signed
 
 STRIPE, TELEGRAM = "Stripe-Signature", "X-Telegram-Bot-Api-Secret-Token"
 HEADERS = {"stripe": STRIPE, "telegram": TELEGRAM}
 Headers = list[tuple[str, bytes]]
 
 
-def post(till: Till, provider: str, body: bytes, headers: Headers) -> tuple[int, bytes]:
-    """Headers as they are, repeated ones too."""
+def post(till: ProviderWorld, provider: str, body: bytes, headers: Headers) -> tuple[int, bytes]:
+    """Post with exactly these headers, including repeated ones."""
     connection = http.client.HTTPConnection("127.0.0.1", till.server.port, timeout=30)
     try:
         connection.putrequest("POST", f"/api/v1/webhooks/payments/{provider}")
@@ -59,8 +59,8 @@ def genuine(provider: str) -> tuple[bytes, bytes]:
     return body, signature.encode()
 
 
-# What is left of a proof after somebody has played with it; the same for both that sign.
-PLAYED_WITH: dict[str, Callable[[bytes], list[bytes]]] = {
+# Ways to tamper with a proof; the same for both providers that sign.
+TAMPERED: dict[str, Callable[[bytes], list[bytes]]] = {
     "missing": lambda proof: [],
     "empty": lambda proof: [b""],
     "blank": lambda proof: [b"   "],
@@ -80,7 +80,7 @@ PLAYED_WITH: dict[str, Callable[[bytes], list[bytes]]] = {
     "large": lambda proof: [b"t=1," + b"v1=00," * 1000],
     "huge": lambda proof: [b"a" * 60_000],
 }
-# What only Stripe's header has: a time and schemes.
+# For Stripe's header only: its time and schemes.
 MISSIGNED = [
     "t={now}",
     "v1={mark}",
@@ -103,7 +103,7 @@ MISSIGNED = [
 ]
 
 
-def require_refused(till: Till, provider: str, body: bytes, headers: Headers) -> None:
+def require_refused(till: ProviderWorld, provider: str, body: bytes, headers: Headers) -> None:
     status, text = post(till, provider, body, headers)
     assert 400 <= status < 500, (status, text)
     if text.startswith(b"{"):
@@ -111,16 +111,20 @@ def require_refused(till: Till, provider: str, body: bytes, headers: Headers) ->
 
 
 @pytest.mark.parametrize("provider", HEADERS)
-@pytest.mark.parametrize("trick", PLAYED_WITH)
-def test_a_proof_that_was_played_with_proves_nothing(till: Till, provider: str, trick: str) -> None:
+@pytest.mark.parametrize("trick", TAMPERED)
+def test_a_proof_that_was_played_with_proves_nothing(
+    till: ProviderWorld, provider: str, trick: str
+) -> None:
     body, proof = genuine(provider)
     with unchanged():
-        headers = [(HEADERS[provider], each) for each in PLAYED_WITH[trick](proof)]
+        headers = [(HEADERS[provider], each) for each in TAMPERED[trick](proof)]
         require_refused(till, provider, body, headers)
 
 
 @pytest.mark.parametrize("provider", HEADERS)
-def test_the_proof_of_one_provider_is_nothing_to_another(till: Till, provider: str) -> None:
+def test_the_proof_of_one_provider_is_nothing_to_another(
+    till: ProviderWorld, provider: str
+) -> None:
     body, proof = genuine(provider)
     other = next(each for each in HEADERS if each != provider)
     _, foreign = genuine(other)
@@ -134,7 +138,7 @@ def test_the_proof_of_one_provider_is_nothing_to_another(till: Till, provider: s
 
 
 @pytest.mark.parametrize("shape", MISSIGNED)
-def test_a_right_mark_in_a_wrong_header_is_refused(till: Till, shape: str) -> None:
+def test_a_right_mark_in_a_wrong_header_is_refused(till: ProviderWorld, shape: str) -> None:
     _, payment = opened()
     body, signature = signed(session_event(payment))
     stamp, _, mark = signature.removeprefix("t=").partition(",v1=")
@@ -144,14 +148,14 @@ def test_a_right_mark_in_a_wrong_header_is_refused(till: Till, shape: str) -> No
 
 
 @pytest.mark.parametrize("seconds", [-(10**9), -86_400, -301, 302, 86_400])
-def test_an_event_of_another_time_is_refused(till: Till, seconds: int) -> None:
+def test_an_event_of_another_time_is_refused(till: ProviderWorld, seconds: int) -> None:
     _, payment = opened()
     body, signature = signed(session_event(payment), at=time.time() + seconds)
     with unchanged():
         require_refused(till, "stripe", body, [(STRIPE, signature.encode())])
 
 
-def test_a_signature_covers_bytes_and_not_what_they_mean(till: Till) -> None:
+def test_a_signature_covers_bytes_and_not_what_they_mean(till: ProviderWorld) -> None:
     body, proof = genuine("stripe")
     told = json.loads(body)
     same_meaning = [
@@ -184,7 +188,7 @@ def test_a_signature_covers_bytes_and_not_what_they_mean(till: Till) -> None:
     ],
 )
 def test_what_a_stranger_claims_about_a_payment_of_yookassa_is_not_believed(
-    till: Till, claim: dict[str, Any]
+    till: ProviderWorld, claim: dict[str, Any]
 ) -> None:
     user = till.customer()
     intent = till.intent(user, "yookassa")
@@ -200,8 +204,8 @@ def test_what_a_stranger_claims_about_a_payment_of_yookassa_is_not_believed(
     }
 
 
-def test_a_payment_of_another_amount_that_names_ours_buys_nothing(till: Till) -> None:
-    """The shop's key has leaked, or its owner's other site uses the same metadata."""
+def test_a_payment_of_another_amount_that_names_ours_buys_nothing(till: ProviderWorld) -> None:
+    """The shop's key has leaked, or another site of its owner uses the same metadata."""
     user = till.customer()
     intent = till.intent(user, "yookassa")
     login = (OPTIONS.yookassa_shop_id, OPTIONS.yookassa_secret_key)
@@ -222,7 +226,7 @@ def test_a_payment_of_another_amount_that_names_ours_buys_nothing(till: Till) ->
         ),
         200,
     )
-    till.hear(False)
+    till.deliver_webhooks(False)
     till.sandbox.control("POST", f"/yookassa/payments/{foreign['id']}/pay")
     body = notification(foreign["id"], metadata={"payment_id": intent["id"]})
     done(till.webhook("yookassa", body), 200)
@@ -232,7 +236,7 @@ def test_a_payment_of_another_amount_that_names_ours_buys_nothing(till: Till) ->
 
 
 def test_money_of_a_test_is_no_money_in_production(
-    database: str, tmp_path: Path, till: Till
+    database: str, tmp_path: Path, till: ProviderWorld
 ) -> None:
     production = environ(till.sandbox) | {
         "ENVIRONMENT": "production",
@@ -244,7 +248,7 @@ def test_money_of_a_test_is_no_money_in_production(
     server = live.Server(tmp_path, state_dir=settings.load().state_dir, **production)
     server.start()
     try:
-        real = Till(server, Bot(server.url), till.sandbox, production)
+        real = ProviderWorld(server, Bot(server.url), till.sandbox, production)
         for livemode, tokens in ((False, 0), (True, TOKENS)):
             user_id, payment = opened()
             event = session_event(payment, livemode=livemode) | {"livemode": livemode}
@@ -258,14 +262,14 @@ def test_money_of_a_test_is_no_money_in_production(
         server.stop()
 
 
-def test_a_stranger_cannot_use_up_what_the_shop_may_ask(till: Till) -> None:
-    """Whoever pays knows the name of his payment, and can tell us lies about it all day."""
+def test_a_stranger_cannot_use_up_what_the_shop_may_ask(till: ProviderWorld) -> None:
+    """Payers know the id of their payment, and can send us lies about it all day."""
     user, other = till.customer(), till.customer()
     intent, honest = till.intent(user, "yookassa"), till.intent(other, "yookassa")
     before = till.sandbox.calls("GET /yookassa/v3/payments/")
     answers = []
     for number in range(2 * PER_MINUTE):
-        # By the name of the payment, or by ours and a name that changes.
+        # By the id of the payment, or by ours and an id that changes.
         identifier = intent["reference"] if number % 2 else f"{number:08x}-000f-5000-8000-{0:012x}"
         lie = notification(identifier, metadata={"payment_id": intent["id"]})
         answers.append(till.webhook("yookassa", lie))

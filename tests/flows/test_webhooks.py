@@ -1,4 +1,4 @@
-"""Tag Webhooks: who is believed, what is written, and what a network may do to it."""
+"""Tag Webhooks: who is believed, what is stored, and what a network may do to events."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from db.types import now
 from services import inbox, ledger, payments
 from tests.factories import balance, make_user
 from tests.live import done, refused, unchanged
-from tests.threads import at_once
-from tests.till import (
+from tests.provider_world import (
     OLD_STRIPE_SECRET,
     OLD_TELEGRAM_SECRET,
     OPTIONS,
     PROVIDERS,
     TOKENS,
-    Till,
+    ProviderWorld,
     signed,
 )
+from tests.threads import at_once
 from tests.wire import wait_until
 
 STRIPE_SECRET = OPTIONS.stripe_webhook_secrets[0]
@@ -43,7 +43,7 @@ _charges = count(1)
 
 
 def opened(provider: str = "stripe") -> tuple[UUID, Payment]:
-    """A user and his payment that can be paid at its provider, who has not been asked."""
+    """A user and their payment, open in our tables but unknown to the provider."""
     user = make_user()
     asked, currency = (167, "XTR") if provider == "telegram" else (20000, "RUB")
     with transaction() as session:
@@ -65,7 +65,7 @@ def opened(provider: str = "stripe") -> tuple[UUID, Payment]:
 def session_event(
     payment: Payment, kind: str = "completed", *, made_at: float | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """What Stripe says about a session, as an event of its own each time."""
+    """A new event of Stripe about a session."""
     ends = {"expired": ("expired", "unpaid")}
     status, payment_status = ends.get(kind, ("complete", "paid"))
     told = {
@@ -91,7 +91,7 @@ def session_event(
 
 
 def paid_update(payment: Payment, **changes: Any) -> bytes:
-    """What Telegram says about a payment."""
+    """Telegram's update about a payment."""
     payer = {"id": int(payment.payer_telegram_id), "is_bot": False, "first_name": "A"}
     told = {
         "currency": payment.asked_currency,
@@ -111,17 +111,17 @@ def paid_update(payment: Payment, **changes: Any) -> bytes:
 
 
 def notification(identifier: str, event: str = "payment.succeeded", **told: Any) -> bytes:
-    """What somebody says to be from YooKassa."""
+    """A notification that claims to be from YooKassa."""
     body = {"type": "notification", "event": event, "object": {"id": identifier} | told}
     return json.dumps(body).encode()
 
 
-def tell_stripe(till: Till, event: dict[str, Any], *secrets: str) -> requests.Response:
+def tell_stripe(till: ProviderWorld, event: dict[str, Any], *secrets: str) -> requests.Response:
     body, signature = signed(event, *secrets)
     return till.webhook("stripe", body, Stripe_Signature=signature)
 
 
-def sent_of(till: Till, provider: str, reference: str) -> list[dict[str, Any]]:
+def sent_of(till: ProviderWorld, provider: str, reference: str) -> list[dict[str, Any]]:
     """What the sandbox has sent about a payment."""
     rows = till.sandbox.control("GET", f"/{provider}/events")
     return [row for row in rows if reference in row["body"]]
@@ -148,7 +148,7 @@ def newest_parked() -> tuple[str | None, UUID | None]:
     ],
 )
 def test_an_event_of_stripe_counts_when_signed_with_a_secret_of_ours_and_now(
-    till: Till, secrets: list[str], at: float, code: str | None
+    till: ProviderWorld, secrets: list[str], at: float, code: str | None
 ) -> None:
     user_id, payment = opened()
     body, signature = signed(session_event(payment), *secrets, at=time.time() + at)
@@ -160,7 +160,7 @@ def test_an_event_of_stripe_counts_when_signed_with_a_secret_of_ours_and_now(
         refused(till.webhook("stripe", body, Stripe_Signature=signature), code)
 
 
-def test_a_signature_covers_each_byte_of_the_body_and_its_time(till: Till) -> None:
+def test_a_signature_covers_each_byte_of_the_body_and_its_time(till: ProviderWorld) -> None:
     _, payment = opened()
     body, signature = signed(session_event(payment))
     stamp = int(signature.split(",")[0][2:])
@@ -187,7 +187,7 @@ def test_a_signature_covers_each_byte_of_the_body_and_its_time(till: Till) -> No
     done(till.webhook("stripe", body, Stripe_Signature=signature), 200)
 
 
-def test_an_update_of_telegram_counts_with_a_secret_of_ours(till: Till) -> None:
+def test_an_update_of_telegram_counts_with_a_secret_of_ours(till: ProviderWorld) -> None:
     user_id, payment = opened("telegram")
     update = paid_update(payment)
     with unchanged():
@@ -204,7 +204,7 @@ def test_an_update_of_telegram_counts_with_a_secret_of_ours(till: Till) -> None:
         done(answer, 200)
 
 
-def test_a_stranger_cannot_make_us_ask_yookassa(till: Till) -> None:
+def test_a_stranger_cannot_make_us_ask_yookassa(till: ProviderWorld) -> None:
     asked = till.sandbox.calls()
     nobodys = f"{uuid4().hex[:8]}-000f-5000-8000-{uuid4().hex[:12]}"
     with unchanged():
@@ -219,9 +219,9 @@ def test_a_stranger_cannot_make_us_ask_yookassa(till: Till) -> None:
     assert till.sandbox.calls() == asked
 
 
-def test_a_notification_that_lies_changes_nothing(till: Till) -> None:
+def test_a_notification_that_lies_changes_nothing(till: ProviderWorld) -> None:
     user, other = till.customer(), till.customer()
-    intent, paid = till.intent(user, "yookassa"), till.paid(other, "yookassa")
+    intent, paid = till.intent(user, "yookassa"), till.buy(other, "yookassa")
     lies = [
         notification(intent["reference"], status="succeeded", paid=True),
         notification(intent["reference"], "payment.canceled", status="canceled"),
@@ -232,7 +232,7 @@ def test_a_notification_that_lies_changes_nothing(till: Till) -> None:
         done(till.webhook("yookassa", lie), 200)
     nobodys = f"{uuid4().hex[:8]}-000f-5000-8000-{uuid4().hex[:12]}"
     unknown = [
-        # No payment or refund of the shop; asked about only because ours is named.
+        # No payment or refund of the shop; looked up only because ours is named.
         notification(nobodys, metadata={"payment_id": intent["id"]}),
         notification(nobodys, "refund.succeeded", payment_id=paid["reference"]),
     ]
@@ -255,7 +255,7 @@ def test_a_notification_that_lies_changes_nothing(till: Till) -> None:
     ],
 )
 def test_what_does_not_fit_is_acknowledged_and_kept_for_a_person(
-    till: Till, changes: dict[str, Any], reason: str
+    till: ProviderWorld, changes: dict[str, Any], reason: str
 ) -> None:
     user_id, payment = opened()
     event = session_event(payment, **changes)
@@ -267,7 +267,7 @@ def test_what_does_not_fit_is_acknowledged_and_kept_for_a_person(
     assert balance(user_id) == TOKENS
 
 
-def test_an_event_about_somebody_else_s_shop_is_acknowledged_and_kept(till: Till) -> None:
+def test_an_event_about_somebody_else_s_shop_is_acknowledged_and_kept(till: ProviderWorld) -> None:
     _, payment = opened()
     nobodys = {"id": "cs_test_1", "client_reference_id": None, "metadata": {}}
     nobodys["payment_intent"] = "pi_nobodys"
@@ -278,7 +278,7 @@ def test_an_event_about_somebody_else_s_shop_is_acknowledged_and_kept(till: Till
 
 @each_provider
 def test_events_of_no_interest_are_acknowledged_and_leave_nothing(
-    till: Till, provider: str
+    till: ProviderWorld, provider: str
 ) -> None:
     headers, body = {}, b""
     if provider == "stripe":
@@ -316,7 +316,7 @@ GARBAGE = [
 
 
 @each_provider
-def test_garbage_is_refused(till: Till, provider: str) -> None:
+def test_garbage_is_refused(till: ProviderWorld, provider: str) -> None:
     asked = till.sandbox.calls()
     with unchanged():
         for body in GARBAGE:
@@ -339,28 +339,28 @@ def test_garbage_is_refused(till: Till, provider: str) -> None:
     assert till.sandbox.calls() == asked
 
 
-def test_32_copies_at_once_count_once(till: Till) -> None:
+def test_32_copies_at_once_count_once(till: ProviderWorld) -> None:
     user_id, payment = opened()
     event = session_event(payment)
     answers = at_once(lambda: tell_stripe(till, event), 32)
     statuses = {answer.status_code for answer in answers}
-    # Those that had to wait for longer than the server waits are told to come again.
+    # Those that waited longer than the server allows are told to retry.
     assert 200 in statuses and statuses <= {200, 503}
     done(tell_stripe(till, event), 200)
     assert balance(user_id) == TOKENS
 
 
 @pytest.mark.parametrize("provider", ["yookassa", "stripe"])
-def test_copies_sent_by_the_provider_count_once(till: Till, provider: str) -> None:
+def test_copies_sent_by_the_provider_count_once(till: ProviderWorld, provider: str) -> None:
     till.sandbox.control("PUT", f"/{provider}/webhook", copies=8)
     user = till.customer()
-    intent = till.paid(user, provider)
+    intent = till.buy(user, provider)
     till.sandbox.control("PUT", f"/{provider}/webhook", copies=1)
     wait_until(lambda: all(row["delivered"] for row in sent_of(till, provider, intent["id"])))
     assert till.bot.balance(user["id"]) == TOKENS
 
 
-def test_different_events_about_one_fact_count_once(till: Till) -> None:
+def test_different_events_about_one_fact_count_once(till: ProviderWorld) -> None:
     user_id, payment = opened()
     events = [
         session_event(payment, kind)
@@ -372,10 +372,10 @@ def test_different_events_about_one_fact_count_once(till: Till) -> None:
     assert balance(user_id) == TOKENS
 
 
-def test_what_is_sent_again_after_a_day_changes_nothing(till: Till) -> None:
+def test_what_is_sent_again_after_a_day_changes_nothing(till: ProviderWorld) -> None:
     user = till.customer()
-    intent = till.paid(user, "stripe")
-    till.cabinet_refund(intent)
+    intent = till.buy(user, "stripe")
+    till.dashboard_refund(intent)
     till.wait_for(intent, "refunded")
     wait_until(lambda: all(row["delivered"] for row in sent_of(till, "stripe", intent["id"])))
     yesterday = session_event(till.payment(intent), made_at=time.time() - DAY)
@@ -389,12 +389,12 @@ def test_what_is_sent_again_after_a_day_changes_nothing(till: Till) -> None:
 
 
 @pytest.mark.parametrize("provider", ["yookassa", "stripe"])
-def test_events_in_the_opposite_order_end_the_same(till: Till, provider: str) -> None:
-    till.hear(False)
+def test_events_in_the_opposite_order_end_the_same(till: ProviderWorld, provider: str) -> None:
+    till.deliver_webhooks(False)
     user = till.customer()
     intent = till.intent(user, provider)
     till.pay(user, intent)
-    till.cabinet_refund(intent, 5000)
+    till.dashboard_refund(intent, 5000)
     till.sandbox.control("PUT", f"/{provider}/webhook", newest_first=True, paused=False)
     wait_until(lambda: all(row["delivered"] for row in sent_of(till, provider, intent["id"])))
     till.sandbox.control("PUT", f"/{provider}/webhook", newest_first=False)
@@ -402,11 +402,11 @@ def test_events_in_the_opposite_order_end_the_same(till: Till, provider: str) ->
     assert till.bot.balance(user["id"]) == 15
 
 
-def test_a_webhook_may_overtake_the_answer_to_our_call(till: Till) -> None:
+def test_a_webhook_may_overtake_the_answer_to_our_call(till: ProviderWorld) -> None:
     user, key = till.customer(), uuid4().hex
-    till.sandbox.trouble("yookassa", "hang", call="create_payment", seconds=2, after=True)
+    till.sandbox.inject_fault("yookassa", "hang", call="create_payment", seconds=2, after=True)
     with ThreadPoolExecutor(1) as pool:
-        asking = pool.submit(till.ask, user, "yookassa", key=key)
+        asking = pool.submit(till.request_intent, user, "yookassa", key=key)
         made = till.sandbox.calls("POST /yookassa/v3/payments ")
         wait_until(lambda: till.sandbox.calls("POST /yookassa/v3/payments ") > made)
         time.sleep(0.2)
@@ -416,14 +416,14 @@ def test_a_webhook_may_overtake_the_answer_to_our_call(till: Till) -> None:
         assert not asking.done()
         intent = done(asking.result(), 201)
     assert (intent["reference"], intent["status"]) == (reference, "succeeded")
-    assert done(till.ask(user, "yookassa", key=key), 201) == intent
+    assert done(till.request_intent(user, "yookassa", key=key), 201) == intent
     assert till.bot.balance(user["id"]) == TOKENS
 
 
-def test_without_its_database_the_server_promises_nothing(till: Till) -> None:
+def test_without_its_database_the_server_promises_nothing(till: ProviderWorld) -> None:
     user = till.customer()
     intents = {provider: till.intent(user, provider) for provider in PROVIDERS}
-    till.hear(False)
+    till.deliver_webhooks(False)
     till.pay(user, intents["yookassa"])
 
     def tell(provider: str) -> requests.Response:
@@ -450,7 +450,7 @@ def test_without_its_database_the_server_promises_nothing(till: Till) -> None:
     assert till.bot.balance(user["id"]) == 3 * TOKENS
 
 
-def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: Till) -> None:
+def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: ProviderWorld) -> None:
     kinds = ("completed", "async_payment_succeeded", "completed", "expired")
     sold = [opened() for _ in range(BURST // 5)]
     posts = []
@@ -497,8 +497,8 @@ def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: Till) -> 
     assert p95 < 1, f"reads took {p95:.2f} s among {BURST / seconds:.0f} events a second"
 
 
-def test_connections_cut_in_the_middle_cost_repeats_and_no_tokens(till: Till) -> None:
-    """Whatever was acknowledged is there, and what was not is told again, as providers do."""
+def test_connections_cut_in_the_middle_cost_repeats_and_no_tokens(till: ProviderWorld) -> None:
+    """What was acknowledged is kept, and what was not is sent again, as by providers."""
     sold, troubles, stop = list[tuple[UUID, Payment]](), list[int](), threading.Event()
 
     def tell(payment: Payment) -> None:
@@ -532,6 +532,6 @@ def test_connections_cut_in_the_middle_cost_repeats_and_no_tokens(till: Till) ->
             list(pool.map(tell, [payment for _, payment in batch]))
         stop.set()
         cutting.result()
-        # Dead connections that are left in the pool are met here, not by another test.
+        # Let dead connections in the pool be found here, not by another test.
         list(pool.map(tell, [payment for _, payment in sold[-20:]]))
     assert {balance(user_id) for user_id, _ in sold} == {TOKENS}

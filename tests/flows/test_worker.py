@@ -33,7 +33,7 @@ PRICE = 5
 
 @pytest.fixture(autouse=True)
 def _empty_queue(database):
-    """What other tests left queued or in somebody's hands stays out of the way."""
+    """Postpone jobs that other tests left queued or claimed."""
     later = now().replace(year=2099)
     with transaction() as session:
         session.execute(update(Job).where(Job.status == "queued").values(run_at=later))
@@ -67,7 +67,7 @@ def live_jobs() -> int:
 
 
 def hurry_retries() -> None:
-    """Waits before another try are for production; here the next try may come at once."""
+    """Make retries due at once, without the waits of production."""
     with transaction() as session:
         session.execute(
             update(Job)
@@ -86,7 +86,7 @@ def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance):
     try:
         deadline = time.monotonic() + 120
         while (left := live_jobs()) and time.monotonic() < deadline:
-            # Until it has worked a little: a worker that dies in its imports proves nothing.
+            # After it has worked a little: killing a worker during its imports proves nothing.
             wait_until(lambda: hurry_retries() or live_jobs() < left, 30)
             time.sleep(chance.uniform(0, 0.5))
             victim = chance.randrange(len(crew))

@@ -59,12 +59,12 @@ def head_of(operation: Operation, **headers: str) -> bytes:
 
 
 def beginning(operation: Operation) -> bytes:
-    """What a body begins with that is refused for nothing but its length."""
+    """The start of a body that is wrong only in its length."""
     return b'{"a": "' if JSON in operation.media_types else FILE_OF_TEXT
 
 
 def endless(server: Server, operation: Operation) -> tuple[Answer, int]:
-    """The answer to a body that never ends, and how much of it was taken."""
+    """The answer to an endless body, and how much of it was read."""
     sent, piece = 0, b"a" * 64 * 1024
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(head_of(operation, Transfer_Encoding="chunked"))
@@ -89,7 +89,7 @@ def require_too_large(answer: Answer, limit: int) -> None:
 
 
 class Memory:
-    """The most memory that the server's processes were seen to have beyond what they had."""
+    """The peak growth of the server processes' memory."""
 
     def __init__(self, server: Server) -> None:
         parent = psutil.Process(server.process.pid)
@@ -135,7 +135,7 @@ def test_a_body_that_grows_too_large_unannounced_is_refused_while_it_comes(
         answer, sent = endless(server, operation)
     limit = limit_of(operation) if JSON in operation.media_types else UPLOAD_LIMITS["text"]
     require_too_large(answer, limit)
-    # What lies in the buffers of the system on the way was sent, too, and never read.
+    # Data in the system's buffers was sent, too, but never read.
     assert sent < 2 * DRAIN_BYTES
     assert memory.growth < MEMORY_GROWTH
 

@@ -21,7 +21,7 @@ def answer(connection: socket.socket) -> http.client.HTTPResponse:
 
 
 def test_a_refusal_before_the_body_has_come_leaves_the_connection_usable(server: Server) -> None:
-    """As with clients that send head and body apart: the refusal is ready before the body is."""
+    """As with clients that send head and body separately: the refusal comes before the body."""
     refused = compose("POST", PATH, BODY, JSON, key="wrong")
     fine = compose("GET", "/api/v1/tariffs", b"", {"Connection": "keep-alive"})
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:

@@ -31,7 +31,7 @@ FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 @pytest.fixture(scope="module")
 def server(storing: wire.Server) -> wire.Server:
-    """A server that keeps files itself."""
+    """A server that stores files itself."""
     return storing
 
 
@@ -94,7 +94,7 @@ def test_links_work_under_both_roots(server: wire.Server, store: DiskStorage, pr
     assert incoming(server.state_dir) == []
 
 
-def test_a_refusal_says_what_to_mend(server: wire.Server, store: DiskStorage) -> None:
+def test_a_refusal_says_what_to_fix(server: wire.Server, store: DiskStorage) -> None:
     form = form_for(store, max_bytes=100)
     assert refused(post(server, encoded(form, b"z" * 101)), 413, "payload_too_large") == {
         "maxBytes": 100
@@ -231,7 +231,7 @@ def test_a_download_that_breaks_off_leaves_no_file_open(
 
 
 class Scripted:
-    """An upload driven chunk by chunk against the application itself, to look in between."""
+    """An upload sent chunk by chunk to the application itself, to inspect its state in between."""
 
     def __init__(self, store: DiskStorage, *chunks: bytes) -> None:
         self._app = files_app(store)
@@ -381,7 +381,7 @@ def test_large_files_come_and_go_without_filling_the_memory(
     server: wire.Server, store: DiskStorage
 ) -> None:
     content = bytes(range(256)) * (4096 * 60)  # 60 MiB
-    get(server, link(store))  # what the first request loads
+    get(server, link(store))  # loads what the first request needs
     (worker,) = psutil.Process(server.process.pid).children()
     form = form_for(store, max_bytes=len(content))
     link_to_it = store.url(form.fields["key"], expires_in=60, content_type=JPEG)

@@ -1,4 +1,4 @@
-"""Every kind of answer, of every part of the server, has headers that leave nothing to guesses."""
+"""Every kind of answer, of every part of the server, has explicit, safe headers."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_files_are_served_for_themselves(storing: Server) -> None:
 
 
 def comparable(answer: Answer) -> Any:
-    """All that an answer tells, but for what is different each time."""
+    """All of an answer except what differs each time."""
     told = {k.lower(): v for k, v in answer.headers.items()}
     return answer.status, answer.body, told | {"x-request-id": "", "date": "", "connection": ""}
 
@@ -155,8 +155,8 @@ def test_a_stranger_hears_the_same_whatever_is_asked(server: Server) -> None:
     assert all(comparable(answer) == comparable(heard[0]) for answer in heard)
 
 
-def test_with_and_without_a_key_nothing_is_the_same_nothing(server: Server) -> None:
-    """Which paths there are is no secret: the contract is open. Nothing else is told."""
+def test_an_unknown_path_is_answered_alike_with_and_without_a_key(server: Server) -> None:
+    """Which paths exist is no secret, as the contract is public. Nothing else is revealed."""
     for path in ("/", "/api", "/api/v1", "/api/v1/admin", "/api/v1/users", "/.env", "/metrics"):
         with_key, without = (server.request("GET", path, key=key) for key in (KEY, None))
         assert comparable(with_key) == comparable(without)

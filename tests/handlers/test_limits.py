@@ -1,4 +1,4 @@
-"""How often a key, and a user, may ask: counted, told, refused, and forgotten after the window."""
+"""Rate limits per key and user: counted, reported, enforced, and reset after the window."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_user_is_the_same_in_path_query_and_body(limited: Server) -> None:
     assert [answer.status for answer in answers] == [200, 200, 201, 200, 429]
 
 
-def test_a_visitor_is_counted_by_his_telegram_id(limited: Server) -> None:
+def test_a_visitor_is_counted_by_their_telegram_id(limited: Server) -> None:
     visits = [
         limited.post_json("/api/v1/users/register-or-login", {"telegramId": "4711"})
         for _ in range(PER_USER + 1)

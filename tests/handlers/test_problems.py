@@ -1,4 +1,4 @@
-"""Requests nobody should send: each is refused in the contract's own shape, none is a 500."""
+"""Invalid requests: each is refused with an Error of the contract, none is a 500."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is let in."""
+"""Authentication by X-API-Key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STRANGERS = {
 
 
 def presenting(header: bytes) -> bytes:
-    """A request with this line for a key."""
+    """A request with this header line as its key."""
     head = b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" % TARIFFS.encode()
     return head + header + b"\r\n"
 

@@ -1,4 +1,4 @@
-"""The process: overload, probes, a stop, a start that must fail."""
+"""The server process: overload, probes, stopping, and starts that must fail."""
 
 from __future__ import annotations
 

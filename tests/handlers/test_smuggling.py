@@ -1,4 +1,4 @@
-"""Two readings of one request: where a proxy and the server could disagree, the server refuses."""
+"""Request smuggling: where a proxy and the server could disagree, the server refuses."""
 
 from __future__ import annotations
 

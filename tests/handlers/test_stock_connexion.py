@@ -1,7 +1,7 @@
-"""Our layers against connexion as it comes: equal answers, but for a closed table of differences.
+"""Our layers against stock connexion: equal answers, except for a closed table of differences.
 
-Both servers have the same contract and the same stub functions. They are sent what the other tests
-of this folder send, and good requests of every operation.
+Both servers have the same contract and the same stub functions. They are sent the requests of the
+other tests in this folder, and valid requests of every operation.
 """
 
 from __future__ import annotations
@@ -254,7 +254,7 @@ DIFFERS: dict[str, tuple[int | None, str]] = {
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """connexion as it comes."""
+    """Stock connexion."""
     folder = tmp_path_factory.mktemp("stock")
     with wire.serve("tests.stock_connexion:create()", folder) as running:
         yield running
@@ -279,7 +279,7 @@ def test_every_known_difference_is_tried() -> None:
 
 
 def _answer(stock: Server, request: bytes, *, known: int | None) -> Answer | None:
-    """Its answer, which must have the known status, or must not come where that is None."""
+    """Its answer, which must have the known status; None where no answer may come."""
     if known is None:
         with pytest.raises(TimeoutError):
             stock.raw(request, timeout=1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("commands", "handlers", "services", "providers", "spec", "db", "sandbox", "demo")
-# Beside what runs in production; benches and tests are long lists of cases.
+# Code that does not run in production; benches and tests are long lists of cases.
 ASIDE = ("chaos", "judge", "training")
 
 
@@ -27,14 +27,14 @@ class Source:
 
     @property
     def room(self) -> str:
-        """The folder at the root that holds it, empty for app.py and its neighbours."""
+        """Its top-level folder, empty for files at the root."""
         return self.name.partition("/")[0] if "/" in self.name else ""
 
     def nodes(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
         return (node for node in ast.walk(self.tree) if isinstance(node, kinds))
 
     def at(self, node: ast.AST) -> str:
-        """Where a finding is, as editors link it."""
+        """The location of a finding, as editors link it."""
         return f"{self.name}:{node.lineno}"
 
 
@@ -44,7 +44,7 @@ def sources() -> list[Source]:
 
 
 def sources_aside() -> list[Source]:
-    """What runs beside it."""
+    """What does not run in production."""
     return _read([f for room in ASIDE for f in (ROOT / room).glob("*.py")])
 
 

@@ -1,6 +1,6 @@
-"""Tables of README.md that are written by the code they describe.
+"""Tables of README.md that are generated from the code they describe.
 
-`python -m tests.house.tables`, part of `make format`, puts them there; a test sees that they are.
+`python -m tests.house.tables`, part of `make format`, writes them; a test checks them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from spec import CONTRACT
 from spec.operations import operations_of
 from tests.house.code import ROOT
 
-UNTOLD = "say here what it does"
+MISSING_TEXT = "say here what it does"
 README = ROOT / "README.md"
 
 
@@ -28,7 +28,7 @@ def settings_table() -> str:
 
 
 def codes_table() -> str:
-    """Every code of a refusal."""
+    """Every error code."""
     rows = ((str(status), _code(code), meaning) for code, (status, meaning) in CODES.items())
     return _table(("Status", "`code`", "Meaning"), sorted(rows, key=lambda row: row[0]))
 
@@ -41,18 +41,20 @@ def make_table() -> str:
 
 
 def cli_table() -> str:
-    """Every command of the operator with the first line of its help."""
+    """Every operator's command with the first line of its help."""
     return _table(("Command", "What it does"), _commands(cli.cli, "python cli.py"))
 
 
 def operations_table() -> str:
-    """Every operation with the text that its row in README has, which is written by hand."""
-    told = dict(re.findall(r"^\| `\w+ \S+` \| (\w+) \| (.*) \|$", README.read_text(), re.MULTILINE))
+    """Every operation with the text of its row in README, which is written by hand."""
+    texts = dict(
+        re.findall(r"^\| `\w+ \S+` \| (\w+) \| (.*) \|$", README.read_text(), re.MULTILINE)
+    )
     rows = (
         (
             _code(f"{each.method} {each.path}"),
             each.operation_id,
-            told.get(each.operation_id, UNTOLD),
+            texts.get(each.operation_id, MISSING_TEXT),
         )
         for each in operations_of(CONTRACT)
     )
@@ -69,7 +71,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def written(text: str) -> str:
-    """`text` of README with each table as it should be, between its two comments."""
+    """`text` of README with each table renewed between its two comments."""
     for name, table in TABLES.items():
         start, end = f"<!-- table: {name} -->\n", f"<!-- end of table: {name} -->\n"
         before, _, rest = text.partition(start)

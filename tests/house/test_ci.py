@@ -1,4 +1,4 @@
-"""What `.ci/run` says at its end, with a `make` that only prints."""
+"""What `.ci/run` prints at its end, with a `make` that only prints."""
 
 from __future__ import annotations
 

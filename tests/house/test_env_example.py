@@ -1,4 +1,4 @@
-"""`.env.example` names every setting, and copied as it is it changes nothing.
+"""`.env.example` names every setting, and copied unchanged it has no effect.
 
 `python -m tests.house.test_env_example > .env.example` writes it anew.
 """

@@ -1,4 +1,4 @@
-"""The image and compose.yaml, as far as it can be told without a container engine."""
+"""The image and compose.yaml, as far as they can be checked without a container engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each import rule of setup.cfg is tried against a line that breaks it; `make lint` runs them."""
+"""Each import rule of setup.cfg is tested against a line that breaks it; `make lint` runs them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VIOLATIONS = {
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of the code that a test may spoil."""
+    """A copy of the code that a test may change."""
     for room in ROOMS:
         for file in (ROOT / room).rglob("*.py"):
             copy = tmp_path / file.relative_to(ROOT)
@@ -40,7 +40,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def lint(tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """What lint-imports says about the code in `tree`."""
+    """Output of lint-imports for the code in `tree`."""
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", *options]
     return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=60)
 

@@ -1,4 +1,4 @@
-"""Nothing in the contract is a promise: each operation has a function that does its work."""
+"""Nothing in the contract is left unimplemented: each operation has a working function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows. Each is tried against code that breaks it."""
+"""Rules of this project that no linter knows. Each is tested against code that breaks it."""
 
 from __future__ import annotations
 

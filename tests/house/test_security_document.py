@@ -1,4 +1,4 @@
-"""docs/security.md promises tests: each one named there is there."""
+"""Tests and files named in docs/security.md exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No file leans on the machine or the network it was written on."""
+"""No file depends on the machine or the network it was written on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.house.code import ROOT
 
 SKIPPED = {".env", ".git", ".hypothesis", ".venv", "var"}
 TEXTS = {"", ".cfg", ".ini", ".json", ".mako", ".md", ".py", ".toml", ".txt", ".yaml", ".yml"}
-# Written in two pieces, or this file would be found. The machine's package tools know where
+# Written in two pieces, or this file itself would be found. The machine's package tools know where
 # packages come from; a name written down here would bypass its mirror.
 FORBIDDEN = (
     "pypi" + ".org",

@@ -1,4 +1,4 @@
-"""What `make audit` makes of a report; the advisories themselves are on the internet."""
+"""How `make audit` reads a report; the advisories themselves are on the internet."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ FLAWED = {
 SKIPPED = {"name": "odd", "skip_reason": "unknown there"}
 
 
-def test_each_flaw_is_a_line_with_what_mends_it() -> None:
+def test_each_flaw_is_a_line_with_its_fixed_versions() -> None:
     assert list(found({"dependencies": [SOUND]})) == []
     assert list(found({"dependencies": [SOUND, FLAWED]})) == [
-        "pillow 9.0.0: PYSEC-1 CVE-1; mended by 9.0.1, 10.0",
-        "pillow 9.0.0: PYSEC-2; mended by no version",
+        "pillow 9.0.0: PYSEC-1 CVE-1; fixed in 9.0.1, 10.0",
+        "pillow 9.0.0: PYSEC-2; fixed in no version",
     ]
 
 
-def test_what_was_not_looked_up_is_no_silence() -> None:
+def test_a_package_that_was_not_looked_up_is_reported() -> None:
     (line,) = found({"dependencies": [SKIPPED]})
     assert "odd was not looked up" in line
 

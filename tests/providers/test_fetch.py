@@ -28,7 +28,7 @@ Reply = Callable[[socket.socket], None]
 
 @dataclass
 class Site:
-    """A server on loopback that plays the other side, byte for byte."""
+    """A server on loopback with scripted answers, byte for byte."""
 
     reply: Reply
     address: str = "127.0.0.1"

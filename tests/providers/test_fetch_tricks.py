@@ -1,4 +1,4 @@
-"""Ways around the guard of downloads that others have found, each tried on ours."""
+"""Known ways around download guards, each tried on ours."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ DIALECT = Dialect(
 
 
 class Api:
-    """An API whose answers are scripted; the last one is given for ever."""
+    """An API whose answers are scripted; the last one is repeated for ever."""
 
     def __init__(self) -> None:
         self.script: list[Answer] = []

@@ -241,7 +241,7 @@ def test_a_short_429_is_waited_out_even_where_repeating_is_unsafe(
     assert hand.slept == [2]
 
 
-def test_a_long_429_is_handed_on_and_telegram_is_left_in_peace(
+def test_a_long_429_is_passed_on_and_telegram_is_not_called_meanwhile(
     world: World, bot: TelegramBot, hand: Hand
 ) -> None:
     world.control("POST", "/faults", kind="status", status=429, call="getChat", retry_after=4)
@@ -393,7 +393,7 @@ def test_an_answer_lost_on_the_way_is_sent_again(world: World, bot: TelegramBot)
 def checkout(
     world: World, bot: TelegramBot, payload: str | None = None
 ) -> tuple[str, Callable[[], dict[str, Any]]]:
-    """Somebody presses Pay: the id of the question it raises, and a wait for how it ended."""
+    """Press Pay: the id of the pre-checkout, and a function that waits for the outcome."""
     # A payload of its own: the world is shared, and an older question may be its last update.
     payload = payload or secrets.token_hex(8)
     wait = world.pay_in_background(invoice(bot, payload=payload))

@@ -1,4 +1,4 @@
-"""How the sandbox delivers notifications: until acknowledged, doubled, late, in any order."""
+"""How the sandbox delivers notifications: repeated until acknowledged, copied, late, reordered."""
 
 from __future__ import annotations
 
@@ -109,6 +109,6 @@ def test_events_can_be_late_and_come_again(world: Sandbox, shop: Shop) -> None:
         ("/stripe/faults", {}),
     ],
 )
-def test_a_lever_pulled_wrongly_says_so(world: Sandbox, path: str, body: dict[str, Any]) -> None:
+def test_a_wrong_control_request_says_so(world: Sandbox, path: str, body: dict[str, Any]) -> None:
     answer = requests.post(f"{world.url}/control{path}", json=body, timeout=5)
     assert answer.status_code == 400 and "Error" in answer.json()["error"]

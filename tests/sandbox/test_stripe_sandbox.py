@@ -171,7 +171,7 @@ def test_a_key_gives_its_first_answer_even_an_error(world: Sandbox, client: Stri
     assert again.last_response.headers["Idempotent-Replayed"] == "true"
     with pytest.raises(stripe.IdempotencyError):
         create(client, key="key-1", client_reference_id="other")
-    world.trouble("stripe", "status", status=500, after=True)
+    world.inject_fault("stripe", "status", status=500, after=True)
     for _ in range(2):
         with pytest.raises(stripe.APIError):
             create(client, key="key-2")
@@ -183,7 +183,7 @@ def test_a_key_gives_its_first_answer_even_an_error(world: Sandbox, client: Stri
 
 
 def test_a_key_in_use_is_a_conflict(world: Sandbox, client: StripeClient) -> None:
-    world.trouble("stripe", "hang", seconds=0.5, after=False)
+    world.inject_fault("stripe", "hang", seconds=0.5, after=False)
     made: list[str] = []
     slow = threading.Thread(target=lambda: made.append(create(client, key="busy").id))
     slow.start()

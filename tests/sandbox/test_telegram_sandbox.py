@@ -423,7 +423,7 @@ def test_a_public_webhook_must_be_https_with_a_clean_secret(world: World) -> Non
         run(world, lambda bot: bot.set_webhook("https://example.org/hook", secret_token="a b"))
 
 
-def test_scripted_trouble_befalls_the_named_method_only(world: World) -> None:
+def test_a_scripted_fault_applies_to_the_named_method_only(world: World) -> None:
     world.control("POST", "/faults", kind="status", status=429, call="getChat", retry_after=7)
     world.control("POST", "/faults", kind="html", call="getChat")
     world.control("POST", "/faults", kind="drop", call="getChat")

@@ -218,16 +218,16 @@ def test_pages_are_listed_newest_first(world: Sandbox) -> None:
 
 
 def test_scripted_statuses_are_those_the_sdk_knows(world: Sandbox) -> None:
-    world.trouble("yookassa", "status", status=429, retry_after=1.8)
+    world.inject_fault("yookassa", "status", status=429, retry_after=1.8)
     with pytest.raises(TooManyRequestsError) as busy:
         Payment.create(ORDER, uuid4())
     assert busy.value.content["retry_after"] == 1800
-    world.trouble("yookassa", "status", status=500, after=True)
+    world.inject_fault("yookassa", "status", status=500, after=True)
     with pytest.raises(InternalServerError):
         Payment.create(ORDER, "lost")
     assert len(Payment.list({}).items) == 1  # the second one was created all the same
     assert Payment.create(ORDER, "lost").id == Payment.list({}).items[0].id
-    world.trouble("yookassa", "status", status=202, retry_after=0.1)
+    world.inject_fault("yookassa", "status", status=202, retry_after=0.1)
     assert create(world, ORDER).json()["type"] == "processing"
 
 

@@ -91,7 +91,7 @@ def test_the_database_refuses_a_careless_writer(tampering):
     assert balance(user.id) == 10
 
 
-def test_check_finds_books_that_were_cooked_behind_the_guards():
+def test_check_finds_books_that_were_changed_past_the_guards():
     user = make_user(10)
     with engine().begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))

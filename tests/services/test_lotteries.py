@@ -28,7 +28,7 @@ PRIZES = [Prize("Главный приз", 1, Decimal(50)), Prize("Ещё при
 
 @pytest.fixture
 def lottery(database):
-    """The one current lottery; whatever ran before is over."""
+    """The one current lottery; earlier ones are over."""
     moment = now()
     end_lotteries()
     with transaction() as session:

@@ -1,6 +1,6 @@
-"""Everything that moves money at once, of people who invited each other: nobody waits in a circle.
+"""All money movements at once, of people who invited each other: no deadlocks.
 
-PostgreSQL ends a circle of waiting transactions by failing one of them; here none may fail so.
+PostgreSQL ends a deadlock by failing one of its transactions; here none may fail so.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OUTCOMES = [*Outcome]
 
 
 def deadlocked(act: Callable[[], object]) -> bool:
-    """Whether it failed so; what is refused by a rule, or waited for too long, is fine."""
+    """Whether it failed with a deadlock; refusals and lock timeouts are fine."""
     try:
         act()
     except ledger.NotEnoughTokens:
@@ -52,7 +52,7 @@ def opened(user_id: UUID) -> Payment:
 
 
 def told(payment: Payment, outcome: Outcome, event_id: str, *, refunded_minor: int = 0) -> Notice:
-    """What Stripe says about it."""
+    """Stripe's notice about a payment."""
     return Notice(
         provider="stripe",
         event_id=event_id,
@@ -93,7 +93,7 @@ class Crowd:
         self.deadlocks = 0
 
     def act(self, until: float) -> None:
-        """Do this and that until then."""
+        """Do random actions until then."""
         while time.monotonic() < until:
             self.deadlocks += deadlocked(self._chance.choice(self.acts()))
 
@@ -168,7 +168,7 @@ def friends() -> tuple[list[User], list[User]]:
 
 
 def nobody_stops(act: Callable[[], object], invited: list[User]) -> bool:
-    """Whether something and the first payments of the invited, all at once, end without a circle.
+    """`act` and the first payments of the invited, all at once, end without a deadlock.
 
     Such a payment locks the customer and then the inviter.
     """

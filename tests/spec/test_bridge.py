@@ -1,4 +1,4 @@
-"""A function finds Flask around it as a view of Flask does, each call its own."""
+"""A function finds Flask's request and g as a view does, each call its own."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ DOGS = "def dogs_photo(body, file): ..."
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A package of handlers that matches LITTLE, to be spoilt by the test."""
+    """A package of handlers that matches LITTLE, for the test to change."""
     folder = tmp_path / "little_handlers"
     folder.mkdir()
     (folder / "cats.py").write_text(CATS)

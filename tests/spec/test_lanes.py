@@ -22,10 +22,10 @@ SOON = 5  # seconds; nothing here takes longer
 told: contextvars.ContextVar[str] = contextvars.ContextVar("told", default="nothing")
 
 
-def lived(
+def run_scene(
     scene: Callable[[Lane], Awaitable[Any]], *, threads: int = 2, deadline: float = 50
 ) -> Any:
-    """What `scene` returns, played in an event loop with a lane of its own."""
+    """What `scene` returns, run in an event loop with a lane of its own."""
 
     async def play() -> Any:
         lane = Lane("test", threads, deadline=deadline)
@@ -41,7 +41,7 @@ def test_a_call_runs_in_a_thread_of_the_lane_and_its_result_comes_back() -> None
     async def scene(lane: Lane) -> Any:
         return await lane.run(lambda n: (n * 2, threading.current_thread().name), 21)
 
-    doubled, name = lived(scene)
+    doubled, name = run_scene(scene)
     assert doubled == 42
     assert name.startswith("test-")
 
@@ -56,7 +56,7 @@ def test_a_call_sees_the_callers_context_and_changes_only_its_copy() -> None:
         told.set("a secret")
         return await lane.run(call, None), told.get()
 
-    assert lived(scene) == ("a secret", "a secret")
+    assert run_scene(scene) == ("a secret", "a secret")
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)])
@@ -70,7 +70,7 @@ def test_what_a_call_raises_is_raised_where_it_is_awaited(error: BaseException) 
         except BaseException as raised:
             return raised, await lane.run(str, "the thread lives on")
 
-    assert lived(scene) == (error, "the thread lives on")
+    assert run_scene(scene) == (error, "the thread lives on")
 
 
 def test_a_stop_iteration_does_not_leave_its_caller_waiting() -> None:
@@ -78,7 +78,7 @@ def test_a_stop_iteration_does_not_leave_its_caller_waiting() -> None:
         await lane.run(next, iter(()))
 
     with pytest.raises(RuntimeError, match="StopIteration"):
-        lived(scene)
+        run_scene(scene)
 
 
 def test_more_than_the_threads_and_their_queue_can_hold_is_refused_at_once() -> None:
@@ -96,7 +96,7 @@ def test_more_than_the_threads_and_their_queue_can_hold_is_refused_at_once() -> 
         await asyncio.gather(*waiting)
         return refused.value, await lane.run(str, "there is room again")
 
-    refusal, later = lived(scene)
+    refusal, later = run_scene(scene)
     assert (refusal.status, refusal.headers["Retry-After"]) == (503, "1")
     assert later == "there is room again"
 
@@ -118,11 +118,11 @@ def test_each_call_has_the_whole_time_whoever_came_before_it() -> None:
         finally:
             gate.set()
 
-    took = lived(scene, threads=3, deadline=0.3)
+    took = run_scene(scene, threads=3, deadline=0.3)
     assert all(0.29 < each < 1 for each in took), took
 
 
-def test_who_hangs_is_answered_for_at_the_deadline_and_keeps_his_place() -> None:
+def test_a_hanging_call_is_answered_at_the_deadline_and_keeps_its_thread() -> None:
     gate = threading.Event()
 
     async def scene(lane: Lane) -> Any:
@@ -133,7 +133,7 @@ def test_who_hangs_is_answered_for_at_the_deadline_and_keeps_his_place() -> None
         after = await lane.run(str, "back")
         return late.value.code, free, after, lane._free
 
-    code, free, after, in_the_end = lived(scene, threads=1, deadline=0.2)
+    code, free, after, in_the_end = run_scene(scene, threads=1, deadline=0.2)
     assert code == "service_unavailable"
     assert (free, after, in_the_end) == (QUEUE_PER_THREAD, "back", 1 + QUEUE_PER_THREAD)
 
@@ -141,7 +141,7 @@ def test_who_hangs_is_answered_for_at_the_deadline_and_keeps_his_place() -> None
 @pytest.mark.parametrize(
     ("call", "level"), [(str, "WARNING"), (int, "ERROR")], ids=["an effect", "a bug"]
 )
-def test_what_a_call_without_a_caller_came_to_is_logged(
+def test_the_outcome_of_a_call_without_a_caller_is_logged(
     caplog: pytest.LogCaptureFixture, call: Callable[[str], Any], level: str
 ) -> None:
     gate = threading.Event()
@@ -156,7 +156,7 @@ def test_what_a_call_without_a_caller_came_to_is_logged(
         gate.set()
         await lane.run(str, "the loop hears of both")
 
-    lived(scene, threads=1, deadline=0.2)
+    run_scene(scene, threads=1, deadline=0.2)
     assert [record.levelname for record in caplog.records] == [level]
 
 
@@ -173,10 +173,10 @@ def test_a_stop_does_not_wait_longer_than_it_may() -> None:
         await hanging
         return waited
 
-    assert lived(scene, threads=1) < 1
+    assert run_scene(scene, threads=1) < 1
 
 
-def test_a_caller_who_leaves_frees_no_place_while_his_thread_still_works() -> None:
+def test_a_caller_who_leaves_frees_no_place_while_the_thread_still_works() -> None:
     gate = threading.Event()
 
     async def scene(lane: Lane) -> Any:
@@ -189,7 +189,7 @@ def test_a_caller_who_leaves_frees_no_place_while_his_thread_still_works() -> No
         await lane.run(str, "next")
         return free, lane._free
 
-    assert lived(scene, threads=1) == (QUEUE_PER_THREAD, 1 + QUEUE_PER_THREAD)
+    assert run_scene(scene, threads=1) == (QUEUE_PER_THREAD, 1 + QUEUE_PER_THREAD)
 
 
 def test_a_closed_lane_lets_its_calls_end_and_takes_no_more() -> None:
@@ -204,7 +204,7 @@ def test_a_closed_lane_lets_its_calls_end_and_takes_no_more() -> None:
             await lane.run(ended.append, "too late")
         return ended
 
-    assert lived(scene) == ["the last one"]
+    assert run_scene(scene) == ["the last one"]
 
 
 def test_a_thousand_calls_of_many_threads_all_come_back() -> None:
@@ -216,7 +216,7 @@ def test_a_thousand_calls_of_many_threads_all_come_back() -> None:
             )
         return answers
 
-    assert lived(scene, threads=8) == list(range(1, 1001))
+    assert run_scene(scene, threads=8) == list(range(1, 1001))
 
 
 def test_a_call_that_nobody_waits_for_any_more_is_not_begun() -> None:
@@ -238,14 +238,14 @@ def test_a_call_that_nobody_waits_for_any_more_is_not_begun() -> None:
         last = await lane.run(lambda name: name, "next")
         return [type(each).__name__ for each in outcomes], last
 
-    assert lived(scene, threads=1, deadline=0.2) == (
+    assert run_scene(scene, threads=1, deadline=0.2) == (
         ["CallExpired", "CancelledError", "CallExpired"],
         "next",
     )
     assert begun == ["running"]
 
 
-def test_news_of_money_and_questions_of_health_wait_behind_nothing_else() -> None:
+def test_webhooks_and_health_checks_wait_behind_nothing_else() -> None:
     lanes = _lanes(operations_of(CONTRACT), settings.load())
     together = {
         name: {other for other in lanes if lanes[other] is lanes[name]}

@@ -82,7 +82,7 @@ def test_both_processes_of_a_server_serve_a_crowd(tmp_path: Path) -> None:
 
 
 def _shares(port: int, workers: list[psutil.Process]) -> list[int]:
-    """How many clients each process has, of a crowd that asks at once and stays."""
+    """How many clients each process has, of many that connect at once and stay."""
     ask = wire.compose("GET", "/api/v1/tariffs", b"", {"Connection": "keep-alive"})
     with ExitStack() as stack:
         clients = []

@@ -1,4 +1,4 @@
-"""Forms in, forms out, and everything a hostile or broken client sends instead."""
+"""Forms are parsed as sent, whatever a hostile or broken client sends instead is refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Client:
 
 
 class Files:
-    """begin_file that opens temporary files and remembers what it was told."""
+    """A begin_file that opens temporary files and records its calls."""
 
     def __init__(self, folder: Path, max_bytes: int = 1_000_000) -> None:
         self.folder, self.max_bytes = folder, max_bytes

@@ -1,4 +1,4 @@
-"""Paths and methods, as the contract has them."""
+"""Routing by the contract's paths and methods."""
 
 from __future__ import annotations
 

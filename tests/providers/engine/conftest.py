@@ -1,4 +1,4 @@
-"""Engine results, each made once per test run, and the ways to look at them."""
+"""Engine results, each made once per test run, and ways to inspect them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLES = Path(__file__).parents[3] / "samples"
 
 @dataclass(frozen=True)
 class Product:
-    """A result and what was said on the way to it."""
+    """A result and the progress reported on the way to it."""
 
     result: Result
     percents: list[int]

@@ -1,4 +1,4 @@
-"""The video itself is measured: what a customer would see."""
+"""Measures the video itself: what a customer would see."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_the_result_tells_how_it_was_made(portrait):
     assert meta["bytes"] == portrait.result.path.stat().st_size
 
 
-def test_a_sound_photo_is_not_mended_before_it_is_animated(portrait):
+def test_a_sound_photo_is_not_repaired_before_it_is_animated(portrait):
     assert portrait.meta["mendedPercent"] == 0
 
 
@@ -190,7 +190,7 @@ def test_a_cat_is_not_taken_for_a_person(samples):
     assert find_faces(cv2.imread(str(samples / "no_face_cat.jpg")), at_most=4) == []
 
 
-def test_an_old_print_is_mended_before_it_moves(old_print, samples):
+def test_an_old_print_is_repaired_before_it_is_animated(old_print, samples):
     assert old_print.meta["mendedPercent"] > 2
     height, width = old_print.first_frame.shape[:2]
     before = cv2.resize(cv2.imread(str(samples / "damaged_sepia_portrait.jpg")), (width, height))

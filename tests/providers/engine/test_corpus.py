@@ -1,4 +1,4 @@
-"""What the engine makes of strangers' files: a clean picture or a refusal, nothing hidden."""
+"""The engine turns strangers' files into a clean picture or a refusal, without hidden content."""
 
 from __future__ import annotations
 

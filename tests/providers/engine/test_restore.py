@@ -98,7 +98,7 @@ def test_what_was_not_scratched_stays_as_it_was(make, scratched, original, marks
     assert changes.mean() < 8
 
 
-def test_one_plain_scratch_is_mended_and_nothing_else_touched(make, original, tmp_path_factory):
+def test_one_plain_scratch_is_repaired_and_nothing_else_touched(make, original, tmp_path_factory):
     scratch = np.zeros(original.shape[:2], np.uint8)
     cv2.line(scratch, (20, 330), (75, 120), 255, 2, cv2.LINE_AA)
     cv2.line(scratch, (75, 120), (95, 20), 255, 2, cv2.LINE_AA)
@@ -126,7 +126,7 @@ def test_a_sound_photo_is_enlarged_and_otherwise_left_alone(make, samples, name)
 
 
 def test_enlarging_shows_more_than_resizing_does(sound, original):
-    """The network finds edges again that a plain resize leaves soft."""
+    """The network restores edges that a plain resize leaves soft."""
     resized = cv2.resize(original, sound.picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     sharpness = [cv2.Laplacian(picture, cv2.CV_32F).std() for picture in (sound.picture, resized)]
     assert sharpness[0] > 1.3 * sharpness[1]

@@ -1,4 +1,4 @@
-"""However a job ends, nothing of it stays behind and the worker hears why."""
+"""However a job ends, nothing of it is left and the worker learns why."""
 
 from __future__ import annotations
 

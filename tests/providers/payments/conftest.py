@@ -1,4 +1,4 @@
-"""A sandbox per test, gateways that talk to it without much patience, and their webhooks."""
+"""A sandbox per test, gateways to it with short timeouts, and their webhooks."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ QUICK = Patience(
 
 
 @dataclass
-class Till:
-    """A gateway at its sandbox, with the levers that pay; `events` is what its webhook gets."""
+class GatewayWorld:
+    """A gateway, the sandbox it talks to, and a shop's webhook."""
 
     name: str
     gateway: Gateway
@@ -47,7 +47,7 @@ class Till:
         return Order(**(wanted | changes))
 
     def ref(self, order: Order, page: Checkout, charge: str | None = None) -> PaymentRef:
-        """What our tables would know."""
+        """The payment as our tables would know it."""
         return PaymentRef(
             payment_id=order.payment_id,
             reference=page.reference,
@@ -58,23 +58,23 @@ class Till:
             created_at=datetime.now(UTC),
         )
 
-    def pull(self, page: Checkout, lever: str, **body: Any) -> Any:
-        """pay, decline, expire... the payment of this page."""
+    def act(self, page: Checkout, action: str, **body: Any) -> Any:
+        """Pay, decline, expire... the payment of this page."""
         kind = {"yookassa": "payments", "stripe": "sessions"}[self.name]
-        return self.world.control("POST", f"/{self.name}/{kind}/{page.reference}/{lever}", **body)
+        return self.world.control("POST", f"/{self.name}/{kind}/{page.reference}/{action}", **body)
 
     def listen(self) -> None:
-        """From now on events are posted to the shop."""
+        """Have events posted to the shop from now on."""
         self.world.control("PUT", f"/{self.name}/webhook", url=self.shop.url)
 
     def read(self, posted: Posted) -> Event | None:
-        """What the gateway makes of a request to the webhook, without asking anybody."""
+        """Parse a request to the webhook, without calling the provider."""
         return self.gateway.parse_event(
             posted.raw, posted.headers, client_ip="127.0.0.1", now=datetime.now(UTC)
         )
 
     def notices(self, count: int) -> list[Notice]:
-        """What `count` posted events come to, hints confirmed."""
+        """Notices from `count` posted events, with hints confirmed."""
         events = [self.read(posted) for posted in self.shop.wait_for(count)]
         hints = [self.gateway.confirm(e) if isinstance(e, Hint) else e for e in events]
         return [event for event in hints if isinstance(event, Notice)]

@@ -29,22 +29,22 @@ from providers.payments import (
 from sandbox.clock import Clock
 from sandbox.stripe.signing import Signer
 from tests.payment_world import Sandbox, Shop
-from tests.providers.payments.conftest import GATEWAYS, KEYS, QUICK, Till
+from tests.providers.payments.conftest import GATEWAYS, KEYS, QUICK, GatewayWorld
 
 CREATE = {"yookassa": "create_payment", "stripe": "create_session"}
 
 
 @pytest.fixture(params=sorted(GATEWAYS))
-def till(request: pytest.FixtureRequest, payments: Sandbox, shop: Shop) -> Till:
-    return Till(request.param, GATEWAYS[request.param](payments), payments, shop)
+def till(request: pytest.FixtureRequest, payments: Sandbox, shop: Shop) -> GatewayWorld:
+    return GatewayWorld(request.param, GATEWAYS[request.param](payments), payments, shop)
 
 
-def test_a_gateway_is_what_it_says(till: Till) -> None:
+def test_a_gateway_is_what_it_says(till: GatewayWorld) -> None:
     gateway: Gateway = till.gateway
     assert gateway.provider == till.name
 
 
-def test_a_paid_order_is_known_from_the_webhook_and_from_asking(till: Till) -> None:
+def test_a_paid_order_is_known_from_the_webhook_and_from_asking(till: GatewayWorld) -> None:
     till.listen()
     order = till.order()
     page = till.gateway.create_checkout(order)
@@ -52,7 +52,7 @@ def test_a_paid_order_is_known_from_the_webhook_and_from_asking(till: Till) -> N
     assert page.url.startswith(till.world.url)
     ref = till.ref(order, page)
     assert till.gateway.read_back(ref).outcome is Outcome.PENDING
-    till.pull(page, "pay")
+    till.act(page, "pay")
     told = till.notices(1 if till.name == "yookassa" else 3)
     (told_paid,) = [each for each in told if each.outcome is Outcome.SUCCEEDED]
     for notice in (told_paid, till.gateway.read_back(ref)):
@@ -63,23 +63,23 @@ def test_a_paid_order_is_known_from_the_webhook_and_from_asking(till: Till) -> N
 
 
 @pytest.mark.parametrize("amount", ["1.10", "50.00", "199.99", "4567.05", "99999.01"])
-def test_amounts_are_exact_both_ways(till: Till, amount: str) -> None:
+def test_amounts_are_exact_both_ways(till: GatewayWorld, amount: str) -> None:
     if till.name == "stripe" and Decimal(amount) < 40:
         amount = "40.10"
     order = till.order(amount=Decimal(amount))
     page = till.gateway.create_checkout(order)
     assert page.asked_minor == int(Decimal(amount) * 100)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     assert till.gateway.read_back(till.ref(order, page)).amount_minor == page.asked_minor
 
 
 @pytest.mark.parametrize("amount", ["199.001", "NaN", "Infinity"])
-def test_amounts_that_no_provider_knows_are_a_bug(till: Till, amount: str) -> None:
+def test_amounts_that_no_provider_knows_are_a_bug(till: GatewayWorld, amount: str) -> None:
     with pytest.raises(ValueError):
         till.gateway.create_checkout(till.order(amount=Decimal(amount)))
 
 
-def test_the_same_order_gets_the_same_page(till: Till) -> None:
+def test_the_same_order_gets_the_same_page(till: GatewayWorld) -> None:
     order = till.order()
     assert till.gateway.create_checkout(order) == till.gateway.create_checkout(order)
 
@@ -98,9 +98,9 @@ def test_the_same_order_gets_the_same_page(till: Till) -> None:
         {"kind": "status", "status": 500, "after": True},
     ],
 )
-def test_passing_trouble_leads_to_one_page(till: Till, script: dict[str, Any]) -> None:
+def test_passing_trouble_leads_to_one_page(till: GatewayWorld, script: dict[str, Any]) -> None:
     order = till.order()
-    till.world.trouble(till.name, **script, call=CREATE[till.name])
+    till.world.inject_fault(till.name, **script, call=CREATE[till.name])
     page = till.gateway.create_checkout(order)
     assert till.gateway.create_checkout(order) == page
 
@@ -114,9 +114,11 @@ def test_passing_trouble_leads_to_one_page(till: Till, script: dict[str, Any]) -
         {"kind": "status", "status": 503},
     ],
 )
-def test_lasting_trouble_leaves_the_outcome_unknown(till: Till, script: dict[str, Any]) -> None:
+def test_lasting_trouble_leaves_the_outcome_unknown(
+    till: GatewayWorld, script: dict[str, Any]
+) -> None:
     order = till.order()
-    till.world.trouble(till.name, **script, times=3)
+    till.world.inject_fault(till.name, **script, times=3)
     with pytest.raises(ProviderUnavailable) as failure:
         till.gateway.create_checkout(order)
     assert (failure.value.status, failure.value.code) == (503, "provider_unavailable")
@@ -125,21 +127,21 @@ def test_lasting_trouble_leaves_the_outcome_unknown(till: Till, script: dict[str
     assert _later(till, order).url  # the same key finds the way
 
 
-def test_a_provider_asking_for_a_long_wait_is_not_waited_for(till: Till) -> None:
-    till.world.trouble(till.name, "status", status=429, retry_after=60)
+def test_a_provider_asking_for_a_long_wait_is_not_waited_for(till: GatewayWorld) -> None:
+    till.world.inject_fault(till.name, "status", status=429, retry_after=60)
     with pytest.raises(ProviderUnavailable) as failure:
         till.gateway.create_checkout(till.order())
     assert failure.value.headers["Retry-After"] == "60"
 
 
-def test_an_order_that_is_refused_is_refused_for_good(till: Till) -> None:
+def test_an_order_that_is_refused_is_refused_for_good(till: GatewayWorld) -> None:
     with pytest.raises(ProviderRejected) as failure:
         till.gateway.create_checkout(till.order(amount=Decimal("0.10")))
     assert (failure.value.status, failure.value.code) == (409, "provider_rejected")
     assert "amount" in str(failure.value).lower()
 
 
-def test_wrong_keys_are_the_operators_trouble(till: Till) -> None:
+def test_wrong_keys_are_the_operators_trouble(till: GatewayWorld) -> None:
     made = {
         "yookassa": lambda kind: kind(till.world.yookassa, "100500", "test_x", patience=QUICK),
         "stripe": lambda kind: kind(till.world.stripe, "sk_test_x", ("x",), patience=QUICK),
@@ -150,10 +152,10 @@ def test_wrong_keys_are_the_operators_trouble(till: Till) -> None:
     assert failure.value.status == 503
 
 
-def test_a_refund_in_parts_is_told_in_total(till: Till) -> None:
+def test_a_refund_in_parts_is_told_in_total(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     ref = till.ref(order, page)
     first = till.gateway.refund(ref, amount_minor=5000, key=f"{order.payment_id}-1")
     assert (first.outcome, first.refunded_minor) == (Outcome.REFUNDED, 5000)
@@ -169,10 +171,12 @@ def test_a_refund_in_parts_is_told_in_total(till: Till) -> None:
         till.gateway.refund(ref, amount_minor=1, key=f"{order.payment_id}-3")
 
 
-def test_a_refund_is_found_by_its_key_when_the_provider_has_long_forgotten_that(till: Till) -> None:
+def test_a_refund_is_found_by_its_key_when_the_provider_has_long_forgotten_that(
+    till: GatewayWorld,
+) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     ref = till.ref(order, page)
     assert till.gateway.find_refund(ref, amount_minor=5000, key="k-1") is None
     made = [till.gateway.refund(ref, amount_minor=minor, key=f"k-{minor}") for minor in (5000, 100)]
@@ -184,10 +188,10 @@ def test_a_refund_is_found_by_its_key_when_the_provider_has_long_forgotten_that(
         till.gateway.find_refund(ref, amount_minor=6000, key="k-5000")
 
 
-def test_of_more_refunds_than_a_page_holds_each_is_found(till: Till) -> None:
+def test_of_more_refunds_than_a_page_holds_each_is_found(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     ref = till.ref(order, page)
     for number in range(101):
         till.gateway.refund(ref, amount_minor=100, key=f"k-{number}")
@@ -195,10 +199,10 @@ def test_of_more_refunds_than_a_page_holds_each_is_found(till: Till) -> None:
     assert till.gateway.find_refund(ref, amount_minor=100, key="k-101") is None
 
 
-def test_a_refund_and_its_webhook_are_one_event(till: Till) -> None:
+def test_a_refund_and_its_webhook_are_one_event(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     till.listen()
     mine = till.gateway.refund(till.ref(order, page), amount_minor=5000, key="r-1")
     told = till.notices(1 if till.name == "yookassa" else 2)
@@ -207,34 +211,34 @@ def test_a_refund_and_its_webhook_are_one_event(till: Till) -> None:
     assert theirs.refunded_minor == 5000
 
 
-def test_what_was_never_paid_cannot_be_refunded(till: Till) -> None:
+def test_what_was_never_paid_cannot_be_refunded(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
     with pytest.raises(ProviderRejected):
         till.gateway.refund(till.ref(order, page), amount_minor=19900, key="r-1")
 
 
-def test_an_expired_page_is_told_and_found(till: Till) -> None:
+def test_an_expired_page_is_told_and_found(till: GatewayWorld) -> None:
     till.listen()
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "expire")
+    till.act(page, "expire")
     (told,) = till.notices(1)
     assert told.outcome is till.gateway.read_back(till.ref(order, page)).outcome is Outcome.EXPIRED
     assert told.payment_id == order.payment_id
 
 
-def test_a_paid_page_cannot_be_closed(till: Till) -> None:
+def test_a_paid_page_cannot_be_closed(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     assert till.gateway.close(till.ref(order, page)).outcome is Outcome.SUCCEEDED
 
 
-def test_the_inbox_keeps_a_notice_whole_and_nothing_personal(till: Till) -> None:
+def test_the_inbox_keeps_a_notice_whole_and_nothing_personal(till: GatewayWorld) -> None:
     till.listen()
     page = till.gateway.create_checkout(till.order())
-    till.pull(page, "pay")
+    till.act(page, "pay")
     for notice in till.notices(1 if till.name == "yookassa" else 3):
         kept = json.dumps(notice.as_json())
         assert Notice.from_json(json.loads(kept)) == notice
@@ -243,9 +247,9 @@ def test_the_inbox_keeps_a_notice_whole_and_nothing_personal(till: Till) -> None
             assert secret not in kept
 
 
-def test_keys_are_never_logged(till: Till, caplog: pytest.LogCaptureFixture) -> None:
+def test_keys_are_never_logged(till: GatewayWorld, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    till.world.trouble(till.name, "html")
+    till.world.inject_fault(till.name, "html")
     till.gateway.create_checkout(till.order())
     with pytest.raises(ProviderRejected):
         till.gateway.create_checkout(till.order(amount=Decimal("0.10")))
@@ -258,7 +262,7 @@ def test_keys_are_never_logged(till: Till, caplog: pytest.LogCaptureFixture) -> 
 @pytest.mark.parametrize(
     "body", [b"", b"null", b"[]", b"{", b'"x"', b"\xff", b'{"type":1}', b"[" * 100_000]
 )
-def test_a_body_that_is_no_event_is_the_senders_mistake(till: Till, body: bytes) -> None:
+def test_a_body_that_is_no_event_is_the_senders_mistake(till: GatewayWorld, body: bytes) -> None:
     # Signed, so by somebody who has the secret; YooKassa does not look at it.
     headers = Signer(Clock(), list(KEYS.stripe_webhook_secrets)).headers(body)
     with pytest.raises(ApiError) as refused:
@@ -266,11 +270,11 @@ def test_a_body_that_is_no_event_is_the_senders_mistake(till: Till, body: bytes)
     assert (refused.value.status, refused.value.code) == (400, "bad_request")
 
 
-def test_hints_say_what_must_be_read(till: Till) -> None:
+def test_hints_say_what_must_be_read(till: GatewayWorld) -> None:
     till.listen()
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     till.gateway.refund(till.ref(order, page), amount_minor=100, key="r")
     events = [
         till.read(posted) for posted in till.shop.wait_for(2 if till.name == "yookassa" else 5)
@@ -280,8 +284,8 @@ def test_hints_say_what_must_be_read(till: Till) -> None:
     assert all(hint.signed is (till.name == "stripe") for hint in hints)
 
 
-def _later(till: Till, order: Order) -> Checkout:
-    """The page, once the provider has done with what it hung on: until then a key is in use."""
+def _later(till: GatewayWorld, order: Order) -> Checkout:
+    """The page, once the provider has finished the hanging call: until then its key is in use."""
     deadline = time.monotonic() + 5
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Who is connected: only our own proxies may say that it is somebody else."""
+"""The client's address: only our own proxies may name another one."""
 
 from __future__ import annotations
 

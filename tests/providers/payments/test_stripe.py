@@ -1,4 +1,4 @@
-"""Stripe's own ways: signed events in any order, slow methods, disputes, errors that repeat."""
+"""Specific to Stripe: signed events in any order, slow methods, disputes, stored errors."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from providers.payments.stripe import API_VERSION, encode_form
 from sandbox.clock import Clock
 from sandbox.stripe.signing import Signer
 from tests.payment_world import Sandbox, Shop
-from tests.providers.payments.conftest import KEYS, Till, stripe
+from tests.providers.payments.conftest import KEYS, GatewayWorld, stripe
 
 NOISE = 2  # charge.succeeded and payment_intent.succeeded come with every payment
 
 
 @pytest.fixture
-def till(payments: Sandbox, shop: Shop) -> Iterator[Till]:
-    till = Till("stripe", stripe(payments), payments, shop)
+def till(payments: Sandbox, shop: Shop) -> Iterator[GatewayWorld]:
+    till = GatewayWorld("stripe", stripe(payments), payments, shop)
     till.listen()
     yield till
 
 
-def paid(till: Till) -> tuple[Any, Any]:
-    """An order that has been paid, and its page; the events of that are taken away."""
+def paid(till: GatewayWorld) -> tuple[Any, Any]:
+    """An order that has been paid, and its page; its events are removed."""
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     till.shop.wait_for(1 + NOISE)
     till.shop.posted.clear()
     return order, page
@@ -66,18 +66,18 @@ def test_the_version_is_the_one_the_official_library_speaks() -> None:
 
 
 def test_an_error_that_repeats_for_a_day_does_not_lose_the_order(
-    till: Till, caplog: pytest.LogCaptureFixture
+    till: GatewayWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     order = till.order()
-    till.world.trouble("stripe", "status", status=500, after=True)
+    till.world.inject_fault("stripe", "status", status=500, after=True)
     page = till.gateway.create_checkout(order)
     calls = [vars(each) for each in caplog.records if each.name == "providers.http"]
     # The second try shows that the answer is a stored one: another key, and no third try.
     assert [(each["status"], each["tries"]) for each in calls] == [(500, 2), (200, 1)]
-    till.pull(page, "pay")
+    till.act(page, "pay")
     assert till.gateway.read_back(till.ref(order, page)).payment_id == order.payment_id
-    till.world.trouble("stripe", "status", status=500, after=True, times=9)
+    till.world.inject_fault("stripe", "status", status=500, after=True, times=9)
     with pytest.raises(ProviderUnavailable):
         till.gateway.create_checkout(till.order())
 
@@ -85,8 +85,8 @@ def test_an_error_that_repeats_for_a_day_does_not_lose_the_order(
 def test_an_outage_that_spoils_every_key_it_sees_ends_when_it_ends(payments: Sandbox) -> None:
     now = 1_800_000_000.0
     gateway = stripe(payments, clock=lambda: now)
-    order = Till("stripe", gateway, payments, shop=None).order()
-    payments.trouble("stripe", "status", status=500, after=True, times=50)
+    order = GatewayWorld("stripe", gateway, payments, shop=None).order()
+    payments.inject_fault("stripe", "status", status=500, after=True, times=50)
     for _ in range(5):
         with pytest.raises(ProviderUnavailable):
             gateway.create_checkout(order)
@@ -96,46 +96,46 @@ def test_an_outage_that_spoils_every_key_it_sees_ends_when_it_ends(payments: San
     assert gateway.create_checkout(order).reference == page.reference
 
 
-def test_a_refund_whose_answer_repeats_an_error_is_not_made_twice(till: Till) -> None:
+def test_a_refund_whose_answer_repeats_an_error_is_not_made_twice(till: GatewayWorld) -> None:
     order, page = paid(till)
-    till.world.trouble("stripe", "status", status=500, after=True, call="create_refund")
+    till.world.inject_fault("stripe", "status", status=500, after=True, call="create_refund")
     ref = till.ref(order, page)
     with pytest.raises(ProviderUnavailable):
         till.gateway.refund(ref, amount_minor=5000, key="r-1")
     assert till.gateway.read_back(ref).refunded_minor == 5000
 
 
-def test_the_webhook_alone_is_enough_to_credit(till: Till) -> None:
+def test_the_webhook_alone_is_enough_to_credit(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     events = [till.read(posted) for posted in till.shop.wait_for(1 + NOISE)]
     (notice,) = [event for event in events if event is not None]
     assert isinstance(notice, Notice) and notice.outcome is Outcome.SUCCEEDED
     assert notice.event_id.startswith("evt_") and str(notice.charge_reference).startswith("pi_")
 
 
-def test_a_slow_method_is_pending_until_it_pays(till: Till) -> None:
+def test_a_slow_method_is_pending_until_it_pays(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay", slow=True)
+    till.act(page, "pay", slow=True)
     assert [each.outcome for each in till.notices(1)] == [Outcome.PENDING]
     assert till.gateway.read_back(till.ref(order, page)).outcome is Outcome.PENDING
-    till.pull(page, "settle", paid=True)
+    till.act(page, "settle", paid=True)
     assert till.notices(2 + NOISE)[-1].outcome is Outcome.SUCCEEDED
 
 
-def test_a_slow_method_that_fails_cancels(till: Till) -> None:
+def test_a_slow_method_that_fails_cancels(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay", slow=True)
-    till.pull(page, "settle", paid=False)
+    till.act(page, "pay", slow=True)
+    till.act(page, "settle", paid=False)
     outcomes = {each.outcome for each in till.notices(2)}
     assert outcomes == {Outcome.PENDING, Outcome.CANCELED}
     assert till.gateway.read_back(till.ref(order, page)).outcome is Outcome.CANCELED
 
 
-def test_an_open_page_can_be_closed(till: Till) -> None:
+def test_an_open_page_can_be_closed(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
     ref = till.ref(order, page)
@@ -146,9 +146,9 @@ def test_an_open_page_can_be_closed(till: Till) -> None:
 @pytest.mark.parametrize(
     ("end", "outcome"), [("won", Outcome.DISPUTE_WON), ("lost", Outcome.DISPUTE_LOST)]
 )
-def test_a_dispute_is_read_as_it_stands_now(till: Till, end: str, outcome: Outcome) -> None:
+def test_a_dispute_is_read_as_it_stands_now(till: GatewayWorld, end: str, outcome: Outcome) -> None:
     order, page = paid(till)
-    opened = till.pull(page, "dispute")
+    opened = till.act(page, "dispute")
     first = till.notices(2)
     assert {each.outcome for each in first} == {Outcome.DISPUTED}
     assert len({each.event_id for each in first}) == 1  # two events, one fact
@@ -159,13 +159,13 @@ def test_a_dispute_is_read_as_it_stands_now(till: Till, end: str, outcome: Outco
     assert {each.outcome for each in till.notices(count)} == {outcome}  # the old ones too
 
 
-def test_an_inquiry_takes_no_money(till: Till) -> None:
+def test_an_inquiry_takes_no_money(till: GatewayWorld) -> None:
     _, page = paid(till)
-    till.pull(page, "dispute", inquiry=True)
+    till.act(page, "dispute", inquiry=True)
     assert [each.outcome for each in till.notices(1)] == [Outcome.PENDING]
 
 
-def test_a_refund_that_fails_gives_the_money_back_to_us(till: Till) -> None:
+def test_a_refund_that_fails_gives_the_money_back_to_us(till: GatewayWorld) -> None:
     order, page = paid(till)
     till.world.control("PUT", "/stripe/refunds", wait=True)
     pending = till.gateway.refund(till.ref(order, page), amount_minor=5000, key="r")
@@ -178,7 +178,7 @@ def test_a_refund_that_fails_gives_the_money_back_to_us(till: Till) -> None:
     assert told.payment_id == order.payment_id
 
 
-def test_a_refund_made_in_the_dashboard_finds_its_payment(till: Till) -> None:
+def test_a_refund_made_in_the_dashboard_finds_its_payment(till: GatewayWorld) -> None:
     order, page = paid(till)
     client = sdk.StripeClient(KEYS.stripe_secret_key, base_addresses={"api": till.world.stripe})
     intent = till.gateway.read_back(till.ref(order, page)).charge_reference
@@ -215,8 +215,8 @@ def test_one_of_our_secrets_must_have_signed(payments: Sandbox) -> None:
         gateway.parse_event(b"{}", {}, client_ip=None, now=now)
 
 
-def test_a_recorded_event_is_of_no_use_later(till: Till) -> None:
-    till.pull(till.gateway.create_checkout(till.order()), "expire")
+def test_a_recorded_event_is_of_no_use_later(till: GatewayWorld) -> None:
+    till.act(till.gateway.create_checkout(till.order()), "expire")
     (posted,) = till.shop.wait_for(1)
     with pytest.raises(SignatureInvalid):
         till.gateway.parse_event(
@@ -251,7 +251,7 @@ SESSION = {
         {"metadata": "x", "client_reference_id": None},
     ],
 )
-def test_signed_nonsense_is_a_bad_request(till: Till, changes: dict[str, Any]) -> None:
+def test_signed_nonsense_is_a_bad_request(till: GatewayWorld, changes: dict[str, Any]) -> None:
     event = {
         "id": "evt_1",
         "object": "event",
@@ -265,13 +265,13 @@ def test_signed_nonsense_is_a_bad_request(till: Till, changes: dict[str, Any]) -
     assert refused.value.code == "bad_request"
 
 
-def test_a_hint_about_nothing_is_forged(till: Till) -> None:
+def test_a_hint_about_nothing_is_forged(till: GatewayWorld) -> None:
     for kind in ("charge.refunded", "refund.failed", "charge.dispute.created"):
         hint = Hint("stripe", kind, "xx_none", signed=True)
         with pytest.raises(SignatureInvalid):
             till.gateway.confirm(hint)
 
 
-def test_the_smallest_amount_is_stripes_to_judge(till: Till) -> None:
+def test_the_smallest_amount_is_stripes_to_judge(till: GatewayWorld) -> None:
     with pytest.raises(ProviderRejected, match="amount_too_small"):
         till.gateway.create_checkout(till.order(amount=Decimal("10.00")))

@@ -82,7 +82,7 @@ def ref(**more: Any) -> PaymentRef:
 
 
 class Webhook:
-    """Takes what Telegram posts, raw, so that a test can hand it to the gateway."""
+    """Records Telegram's raw requests, so that a test can pass them to the gateway."""
 
     def __init__(self, world: World) -> None:
         self.posted: queue.Queue[tuple[bytes, dict[str, str]]] = queue.Queue()
@@ -184,7 +184,7 @@ def test_a_sum_telegram_refuses_is_rejected_for_good(world: World) -> None:
     assert "CURRENCY_TOTAL_AMOUNT_INVALID" in caught.value.description
 
 
-def test_a_wrong_provider_token_is_the_operators_to_mend(world: World) -> None:
+def test_a_wrong_provider_token_is_the_operators_to_fix(world: World) -> None:
     gateway = gateway_of(world, currency="RUB", provider_token="1:TEST:wrong")
     with pytest.raises(ProviderMisconfigured) as caught:
         gateway.create_checkout(ORDER)

@@ -1,4 +1,4 @@
-"""YooKassa's own ways: nothing is signed, so nothing is believed that cannot be read back."""
+"""Specific to YooKassa: nothing is signed, so nothing is believed that cannot be read back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from providers.payments.networks import SourceFilter
 from providers.payments.receipts import ReceiptRules
 from providers.payments.yookassa import YooKassaGateway
 from tests.payment_world import Sandbox, Shop
-from tests.providers.payments.conftest import QUICK, Till, yookassa
+from tests.providers.payments.conftest import QUICK, GatewayWorld, yookassa
 
 STRANGER = "30c1a5f2-000f-5000-8000-1b7c5d9e2a44"
 RECEIPTS = ReceiptRules(
@@ -39,8 +39,8 @@ RECEIPTS = ReceiptRules(
 
 
 @pytest.fixture
-def till(payments: Sandbox, shop: Shop) -> Till:
-    return Till("yookassa", yookassa(payments), payments, shop)
+def till(payments: Sandbox, shop: Shop) -> GatewayWorld:
+    return GatewayWorld("yookassa", yookassa(payments), payments, shop)
 
 
 def notification(event: str, **told: Any) -> bytes:
@@ -51,12 +51,12 @@ def parse(gateway: Gateway, raw: bytes, client_ip: str | None = None) -> Any:
     return gateway.parse_event(raw, {}, client_ip=client_ip, now=datetime.now(UTC))
 
 
-def test_still_processing_is_asked_again_with_the_same_key(till: Till) -> None:
-    till.world.trouble("yookassa", "status", status=202, retry_after=0.05)
+def test_still_processing_is_asked_again_with_the_same_key(till: GatewayWorld) -> None:
+    till.world.inject_fault("yookassa", "status", status=202, retry_after=0.05)
     assert till.gateway.create_checkout(till.order()).url
 
 
-def test_what_is_claimed_but_not_so_changes_nothing(till: Till) -> None:
+def test_what_is_claimed_but_not_so_changes_nothing(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
     claimed = notification(
@@ -72,7 +72,7 @@ def test_what_is_claimed_but_not_so_changes_nothing(till: Till) -> None:
     assert (truth.outcome, truth.amount_minor) == (Outcome.PENDING, 19900)
 
 
-def test_strangers_are_told_by_metadata_and_reference(till: Till) -> None:
+def test_strangers_are_told_by_metadata_and_reference(till: GatewayWorld) -> None:
     payment_id = uuid4()
     hint = parse(
         till.gateway,
@@ -83,10 +83,10 @@ def test_strangers_are_told_by_metadata_and_reference(till: Till) -> None:
         till.gateway.confirm(hint)
 
 
-def test_a_refund_of_somebody_elses_payment_is_forged(till: Till) -> None:
+def test_a_refund_of_somebody_elses_payment_is_forged(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     refund = till.gateway.refund(till.ref(order, page), amount_minor=100, key="r")
     forged = notification("refund.succeeded", id=refund.refund_reference, payment_id=STRANGER)
     with pytest.raises(SignatureInvalid):
@@ -107,31 +107,31 @@ def test_a_refund_of_somebody_elses_payment_is_forged(till: Till) -> None:
         b'{"type":"other","event":"payment.succeeded"}',
     ],
 )
-def test_no_id_reaches_a_url_unchecked(till: Till, raw: bytes) -> None:
+def test_no_id_reaches_a_url_unchecked(till: GatewayWorld, raw: bytes) -> None:
     with pytest.raises(ApiError) as refused:
         parse(till.gateway, raw)
     assert refused.value.code == "bad_request"
 
 
-def test_other_events_are_not_our_business(till: Till) -> None:
+def test_other_events_are_not_our_business(till: GatewayWorld) -> None:
     for event in ("payout.succeeded", "deal.closed", "payment_method.active", "tomorrow.new"):
         assert parse(till.gateway, notification(event, id=STRANGER)) is None
 
 
-def test_a_decline_is_told_with_its_reason(till: Till) -> None:
+def test_a_decline_is_told_with_its_reason(till: GatewayWorld) -> None:
     till.listen()
-    till.pull(till.gateway.create_checkout(till.order()), "decline", reason="insufficient_funds")
+    till.act(till.gateway.create_checkout(till.order()), "decline", reason="insufficient_funds")
     (notice,) = till.notices(1)
     assert notice.outcome is Outcome.CANCELED
     assert notice.raw["cancellation_details"]["reason"] == "insufficient_funds"
 
 
-def test_a_success_told_late_says_what_was_refunded_since(till: Till) -> None:
+def test_a_success_told_late_says_what_was_refunded_since(till: GatewayWorld) -> None:
     till.listen()
     till.world.control("PUT", "/yookassa/webhook", paused=True)
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     till.gateway.refund(till.ref(order, page), amount_minor=5000, key="r")
     till.world.control("PUT", "/yookassa/webhook", paused=False, newest_first=True)
     refund, success = till.notices(2)
@@ -139,18 +139,18 @@ def test_a_success_told_late_says_what_was_refunded_since(till: Till) -> None:
     assert (success.outcome, success.refunded_minor) == (Outcome.REFUNDED, 5000)
 
 
-def waiting_refund(till: Till) -> tuple[PaymentRef, Notice]:
+def waiting_refund(till: GatewayWorld) -> tuple[PaymentRef, Notice]:
     """A payment, and a refund of 50 rubles of it that the bank has still to decide about."""
     order = till.order()
     page = till.gateway.create_checkout(order)
-    till.pull(page, "pay")
+    till.act(page, "pay")
     ref = till.ref(order, page)
     till.world.control("PUT", "/yookassa/refunds", wait=True)
     waiting = till.gateway.refund(ref, amount_minor=5000, key="r-1")
     return ref, waiting
 
 
-def test_a_refund_that_waits_is_pending_until_it_is_done(till: Till) -> None:
+def test_a_refund_that_waits_is_pending_until_it_is_done(till: GatewayWorld) -> None:
     ref, waiting = waiting_refund(till)
     assert waiting.outcome is Outcome.PENDING
     assert till.gateway.read_back(ref).outcome is Outcome.SUCCEEDED
@@ -159,10 +159,10 @@ def test_a_refund_that_waits_is_pending_until_it_is_done(till: Till) -> None:
 
 
 def test_receipts_cost_what_is_paid_and_what_is_returned(payments: Sandbox, shop: Shop) -> None:
-    till = Till("yookassa", yookassa(payments, receipts=RECEIPTS), payments, shop)
+    till = GatewayWorld("yookassa", yookassa(payments, receipts=RECEIPTS), payments, shop)
     order = till.order(title="Т" * 200)
     page = till.gateway.create_checkout(order)  # the sandbox checks sums and lengths
-    till.pull(page, "pay")
+    till.act(page, "pay")
     assert till.gateway.refund(till.ref(order, page), amount_minor=4999, key="r").refunded_minor
     receipt = RECEIPTS.receipt("20 токенов", 19900, "RUB")
     assert receipt["tax_system_code"] == 2
@@ -194,7 +194,9 @@ def test_only_yookassas_networks_are_listened_to_when_asked_so(payments: Sandbox
         {"status": "succeeded", "test": True, "id": STRANGER, "amount": None, "metadata": []},
     ],
 )
-def test_an_answer_of_another_shape_ends_no_payment(till: Till, answer: dict[str, Any]) -> None:
+def test_an_answer_of_another_shape_ends_no_payment(
+    till: GatewayWorld, answer: dict[str, Any]
+) -> None:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -222,7 +224,7 @@ def test_an_answer_of_another_shape_ends_no_payment(till: Till, answer: dict[str
         server.shutdown()
 
 
-def test_a_refund_that_the_bank_cancels_is_refused(till: Till) -> None:
+def test_a_refund_that_the_bank_cancels_is_refused(till: GatewayWorld) -> None:
     ref, waiting = waiting_refund(till)
     till.world.control("POST", f"/yookassa/refunds/{waiting.refund_reference}/cancel")
     assert till.gateway.read_back(ref).outcome is Outcome.SUCCEEDED

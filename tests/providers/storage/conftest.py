@@ -27,7 +27,7 @@ START_SECONDS = 90
 
 @pytest.fixture(scope="session")
 def disk(storing: wire.Server) -> DiskStorage:
-    """The store of a server that runs with the whole middleware stack in a process of its own."""
+    """The store behind a real server with the whole middleware stack."""
     base_url = f"http://127.0.0.1:{storing.port}/api/storage"
     return DiskStorage(storing.state_dir / "files", base_url=base_url)
 
@@ -50,7 +50,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Storage]:
             secret_access_key=SECRET_KEY,
         )
     finally:
-        process.kill()  # it needs 16 seconds to end politely
+        process.kill()  # a graceful stop takes 16 seconds
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -94,7 +94,7 @@ def _start(weed: Path, folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
 
 
 def _wait_for_bucket(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """An open port says little: it can be used once a write succeeds."""
+    """Wait until a write succeeds: an open port is not enough."""
     client: Any = boto3.session.Session().client(
         "s3",
         endpoint_url=endpoint,

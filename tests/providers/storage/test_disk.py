@@ -1,4 +1,4 @@
-"""What only the disk store must prove: its folder, secret and clock, a full disk, crashes."""
+"""Specific to the disk store: its folder, secret and clock, a full disk, crashes."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_token_for_reading_does_not_write_and_the_other_way_round(store: DiskS
 
 
 @pytest.mark.parametrize("token", ["", ".", "e30.AAAA", "a.b.c", "\xff", "ё", "x" * 100_000])
-def test_rubbish_is_no_token(store: DiskStorage, token: str) -> None:
+def test_an_invalid_token_is_refused(store: DiskStorage, token: str) -> None:
     with pytest.raises(LinkInvalid):
         store.permit(token)
     with pytest.raises(LinkInvalid):

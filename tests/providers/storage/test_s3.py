@@ -1,4 +1,4 @@
-"""S3 in trouble: told as StorageUnavailable, and soon."""
+"""Failures of S3 are reported as StorageUnavailable, and soon."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def all_calls(store: S3Storage) -> list[Callable[[], object]]:
 
 @contextmanager
 def server(answer: bytes | None) -> Iterator[int]:
-    """A server that says `answer` to every connection and hangs up; None: says nothing at all."""
+    """A server that sends `answer` to every connection and closes it; None: stays silent."""
     with socket.create_server(("127.0.0.1", wire.free_port())) as listener:
         silent: list[socket.socket] = []
 

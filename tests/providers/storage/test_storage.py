@@ -1,4 +1,4 @@
-"""What every store promises, tried on both: real HTTP, real signatures, real files."""
+"""What every store promises, tested on both: real HTTP, real signatures, real files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def form_for(storage: Storage, key: str, **changes: Any) -> UploadForm:
 def send(
     form: UploadForm, content: bytes = PHOTO, filename: str = "photo.jpg", **fields: str
 ) -> requests.Response:
-    """What a bot does: the fields as they are, then the file."""
+    """Send a form as a bot does: the fields as they are, then the file."""
     changed = form.fields | {name.replace("_", "-"): value for name, value in fields.items()}
     files = {"file": (filename, content, JPEG)}
     return requests.post(form.url, data=changed, files=files, timeout=20)

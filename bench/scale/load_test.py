@@ -1,4 +1,4 @@
-"""Two servers, four workers and a crowd on one database; afterwards the books are read."""
+"""Two servers, four workers and a crowd on one database; afterwards the books are checked."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _PURCHASES = """
 SELECT count(*), count(DISTINCT payment_id) FROM transactions
 WHERE user_id = ANY(:users) AND type = 'purchase'
 """
-_MONEY = """
+_WRONG_BALANCE = """
 SELECT u.id FROM users u
 LEFT JOIN (SELECT user_id, sum(tokens_delta) AS total FROM transactions
            WHERE user_id = ANY(:users) GROUP BY user_id) t ON t.user_id = u.id
 WHERE u.id = ANY(:users) AND u.balance_tokens <> coalesce(t.total, 0)
 """
-_NOT_PAID_ONCE = """
+_WRONG_PRICE = """
 SELECT j.id FROM jobs j
 LEFT JOIN transactions t ON t.job_id = j.id
 WHERE j.user_id = ANY(:users)
@@ -45,13 +45,13 @@ HAVING coalesce(sum(t.tokens_delta), 0) <> CASE j.status WHEN 'done' THEN -j.pri
 """
 
 
-def play(
+def run(
     engine: Engine, url: str, folder: Path, *, seconds: float, chance: Random, real_jobs: int = 0
 ) -> Outcome:
-    """Let a crowd loose for some seconds, kill a worker meanwhile, wait for every job's end.
+    """Run a crowd for some seconds, kill a worker meanwhile, wait until every job has ended.
 
-    engine: connections to the database of `url`. real_jobs: orders that afterwards go to workers
-    with the real engine.
+    engine: connections to the database of `url`. real_jobs: how many orders afterwards go to
+    workers with the real engine.
     """
     environ = {**environment(url, folder), "ENVIRONMENT": "development", "LOG_LEVEL": "INFO"}
     with ExitStack() as stack:
@@ -67,22 +67,22 @@ def play(
         killer.join()
         crowd.outcome.killed = 1
         workers.append(_worker(QUICK, "quick-again", environ, folder, stack))
-        _settle(crowd, engine)
+        _finish_orders(crowd, engine)
         if real_jobs:
             _stop(workers)
             for number in range(2):
                 _worker(REAL, f"real{number}", environ, folder, stack)
             for number in range(real_jobs):
                 crowd.order(crowd.users[number % CUSTOMERS])
-            _settle(crowd, engine)
-    _judge(crowd, engine, sorted(folder.glob("worker-*.log")))
+            _finish_orders(crowd, engine)
+    _check_books(crowd, engine, sorted(folder.glob("worker-*.log")))
     return crowd.outcome
 
 
 def _server(number: int, environ: dict[str, str], folder: Path, stack: ExitStack) -> Server:
-    place = folder / f"server{number}"
-    place.mkdir()
-    server = Server("ours", environ, place)
+    logs = folder / f"server{number}"
+    logs.mkdir()
+    server = Server("ours", environ, logs)
     stack.callback(server.stop)
     return server
 
@@ -113,10 +113,10 @@ def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _settle(crowd: Crowd, engine: Engine) -> None:
-    """Pay for what waits, and wait until nobody has an order that is not done or failed."""
+def _finish_orders(crowd: Crowd, engine: Engine) -> None:
+    """Pay for waiting orders until every order is done or failed."""
     for user in crowd.users:
-        crowd.give(user)
+        crowd.grant(user)
     deadline = time.monotonic() + FINISH_SECONDS
     while live := [
         status for _, status in _rows(engine, _JOBS, crowd) if status not in ("done", "failed")
@@ -126,11 +126,11 @@ def _settle(crowd: Crowd, engine: Engine) -> None:
             return
         if "waiting_payment" in live:
             for user in crowd.users:
-                crowd.give(user)
+                crowd.grant(user)
         time.sleep(0.3)
 
 
-def _judge(crowd: Crowd, engine: Engine, logs: list[Path]) -> None:
+def _check_books(crowd: Crowd, engine: Engine, logs: list[Path]) -> None:
     outcome = crowd.outcome
     jobs = {str(job): status for job, status in _rows(engine, _JOBS, crowd)}
     acknowledged = Counter(crowd.orders.values())
@@ -142,13 +142,13 @@ def _judge(crowd: Crowd, engine: Engine, logs: list[Path]) -> None:
     (purchases, paid), *_ = _rows(engine, _PURCHASES, crowd)
     if not purchases == paid == outcome.payments:
         outcome.wrong.append(f"{outcome.payments} payments, {paid} credited by {purchases} rows")
-    for rule, query in (("balance", _MONEY), ("price", _NOT_PAID_ONCE)):
+    for rule, query in (("balance", _WRONG_BALANCE), ("price", _WRONG_PRICE)):
         if broken := _rows(engine, query, crowd):
             outcome.wrong.append(f"{rule} is wrong for {broken[:3]}")
     finished = Counter(
         line["job_id"]
         for log in logs
-        for line in map(_parsed, log.read_text().splitlines())
+        for line in map(_parse, log.read_text().splitlines())
         if line.get("message") == "job done"
     )
     outcome.wrong += [
@@ -162,9 +162,9 @@ def _rows(engine: Engine, query: str, crowd: Crowd) -> list[Any]:
         return list(connection.execute(text(query), {"users": users}))
 
 
-def _parsed(line: str) -> dict[str, Any]:
+def _parse(line: str) -> dict[str, Any]:
     try:
         parsed: dict[str, Any] = json.loads(line)
-    except ValueError:  # what the interpreter says by itself
+    except ValueError:  # printed by the interpreter itself
         return {}
     return parsed

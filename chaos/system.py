@@ -1,4 +1,4 @@
-"""What is under attack: a database, two servers, three workers; and the sandbox, which is not."""
+"""The system under test: database, two servers, three workers; and the sandbox, which stays up."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ POLL_SECONDS = 0.1
 SERVERS, WORKERS = 2, 3
 # A worker with the real engine among those whose engine takes milliseconds.
 WORKER_ARGUMENTS = (("worker.py",), ("-m", "chaos.quick_worker"), ("-m", "chaos.quick_worker"))
-BEGINNING = re.compile(r'(?=\{"level":")')
+LINE_START = re.compile(r'(?=\{"level":")')
 BUG = re.compile(r'\{"level":"(ERROR|CRITICAL)","logger":"(?!providers\.)')
 GUNICORN = ("-m", "gunicorn", "-c", "gunicorn.conf.py")
 
 
-class Place:
-    """A part that may die at any moment, and is filled again by somebody."""
+class Part:
+    """A server or worker that may be killed at any moment and started again."""
 
     def __init__(self, stack: Stack, child: Child, port: int | None = None) -> None:
         self.name = child.program.name
@@ -40,50 +40,50 @@ class Place:
         self._stack = stack
         self._child = child
         self._since = time.monotonic()
-        self._empty = False
+        self._down = False
 
     @property
     def up_seconds(self) -> float:
-        """Since when it has been running, 0 while it does not."""
-        return 0.0 if self._empty else time.monotonic() - self._since
+        """How long it has been running, 0 while it is down."""
+        return 0.0 if self._down else time.monotonic() - self._since
 
     def kill(self) -> None:
-        """kill -9 to all its processes, engines included."""
+        """kill -9 all its processes, engines included."""
         engines = self.processes()[1:]
         self._child.kill()
         for engine in engines:
             _kill(engine)
         psutil.wait_procs(engines, timeout=5)
-        self._leave()
+        self._mark_down()
 
     def kill_a_process(self, chance: Random) -> bool:
-        """kill -9 to one of those that answer; whether there was one."""
+        """kill -9 one of its child processes; whether there was one."""
         if not (processes := self.processes()[1:]):
             return False
         _kill(chance.choice(processes))
         return True
 
     def stop(self) -> bool:
-        """SIGTERM, and what it takes; whether it went by itself in time."""
+        """Stop it with SIGTERM, and SIGKILL if need be; whether it stopped by itself in time."""
         in_time = self._child.stop()
-        self._leave()
+        self._mark_down()
         return in_time
 
-    def fill(self) -> None:
+    def restart(self) -> None:
         """Start it again."""
         self._child = self._stack.launch(self._child.program)
-        self._since, self._empty = time.monotonic(), False
+        self._since, self._down = time.monotonic(), False
 
     def has_ended(self) -> bool:
-        """Whether it is down though nobody took it down."""
-        if self._empty or self._child.exit_code() is None:
+        """Whether it is down although nobody stopped it."""
+        if self._down or self._child.exit_code() is None:
             return False
         self._child.kill()
-        self._leave()
+        self._mark_down()
         return True
 
     def processes(self) -> list[psutil.Process]:
-        """All that it consists of now, the first one first."""
+        """All its current processes, the parent first."""
         try:
             first = psutil.Process(self._child.pid)
             return [first, *first.children(recursive=True)]
@@ -91,7 +91,7 @@ class Place:
             return []
 
     def wait_until_ready(self) -> None:
-        """Until this server takes requests. TimeoutError."""
+        """Wait until this server accepts requests. TimeoutError."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if _is_ready(self.url):
@@ -99,19 +99,19 @@ class Place:
             time.sleep(POLL_SECONDS)
         raise TimeoutError(f"{self.name} is not ready after {READY_SECONDS:.0f} s")
 
-    def note_bugs(self) -> None:
-        """Remember the errors in the log of the life that now is or was."""
+    def collect_bugs(self) -> None:
+        """Keep the errors in the log of its current or last process."""
         log = self._child.log.read_text("utf-8", errors="replace")
         self.bugs += [f"{self.name}: {line}" for line in bugs_in(log)]
 
-    def _leave(self) -> None:
-        self._empty = True
+    def _mark_down(self) -> None:
+        self._down = True
         self._stack.children.remove(self._child)
-        self.note_bugs()
+        self.collect_bugs()
 
 
-class Crew:
-    """All places, started in `folder`, which is made anew; as a context manager it is ended."""
+class System:
+    """All parts, started in `folder`, which is emptied first; stopped when the context ends."""
 
     def __init__(self, folder: Path) -> None:
         clear(folder)
@@ -133,15 +133,15 @@ class Crew:
             programs=_programs(self._ports), **vars(settings) | {"port": self._ports[0]}
         )
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> System:
         self.stack.start()
         children = {child.program.name: child for child in self.stack.children}
         self.servers = [
-            Place(self.stack, children[_server(number)], port)
+            Part(self.stack, children[_server(number)], port)
             for number, port in enumerate(self._ports, 1)
         ]
         self.workers = [
-            Place(self.stack, children[_worker(number)]) for number in range(1, WORKERS + 1)
+            Part(self.stack, children[_worker(number)]) for number in range(1, WORKERS + 1)
         ]
         for server in self.servers:
             server.wait_until_ready()
@@ -152,12 +152,12 @@ class Crew:
 
     @property
     def work(self) -> Path:
-        """Where its programs make temporary files, TMPDIR permitting."""
+        """Where its programs make temporary files, if TMPDIR says so."""
         return self.folder / "work"
 
     @property
-    def places(self) -> list[Place]:
-        """Whatever may die."""
+    def parts(self) -> list[Part]:
+        """All that may be killed."""
         return [*self.servers, *self.workers]
 
     @property
@@ -168,12 +168,12 @@ class Crew:
 
     @property
     def database_url(self) -> str:
-        """Where its rows can be looked at."""
+        """Where the audit reads its rows."""
         return self.stack.settings.database_url
 
     @contextmanager
     def frozen_postgres(self) -> Iterator[None]:
-        """No process of the database does anything."""
+        """Suspend all processes of the database."""
         postmaster = psutil.Process(self.postgres.pid)
         processes = [postmaster, *postmaster.children(recursive=True)]
         try:
@@ -186,21 +186,21 @@ class Crew:
                     process.resume()
 
     def start_postgres(self) -> None:
-        """After a stop or a kill; at the same address as before."""
+        """Start it again after a stop or a kill, at the same address."""
         url = self.postgres.start()
         if url != self.database_url:
             raise RuntimeError("somebody has taken the port of the database meanwhile")
 
-    def revive(self) -> list[str]:
-        """Start again what ended by itself, as a service manager does; its names."""
-        ended = [place for place in self.places if place.has_ended()]
-        for place in ended:
-            place.fill()
-        return [place.name for place in ended]
+    def restart_ended(self) -> list[str]:
+        """Restart parts that ended by themselves, as a service manager does; their names."""
+        ended = [part for part in self.parts if part.has_ended()]
+        for part in ended:
+            part.restart()
+        return [part.name for part in ended]
 
 
 def clear(folder: Path) -> None:
-    """Forget the last run. RuntimeError while it still runs."""
+    """Delete the last run. RuntimeError while it still runs."""
     database = folder / "postgres"
     if embedded.running_url(database) is not None:
         raise RuntimeError(f"another run is at work in {folder}")
@@ -247,15 +247,15 @@ def _is_ready(url: str) -> bool:
 
 
 def bugs_in(log: str) -> list[str]:
-    """Lines about bugs; that a process was killed, or a provider misbehaved, is none of ours.
+    """Log lines about bugs of ours; injected kills and provider faults are not bugs.
 
     A full disk cuts lines in the middle, and another one follows on the same line.
     """
-    lines = [line for whole in log.split("\n")[:-1] for line in BEGINNING.split(whole) if line]
-    return [line for line in lines if _tells_of_a_bug(line)]
+    lines = [line for whole in log.split("\n")[:-1] for line in LINE_START.split(whole) if line]
+    return [line for line in lines if _is_bug(line)]
 
 
-def _tells_of_a_bug(line: str) -> bool:
+def _is_bug(line: str) -> bool:
     if line.startswith('{"level":'):
         return BUG.match(line) is not None and "SIGKILL" not in line
     # PostgreSQL's client prints by itself that a connection has been ended.

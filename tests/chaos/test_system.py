@@ -1,4 +1,4 @@
-"""A part of `make chaos` that ends though nobody took it down is found."""
+"""A part of `make chaos` that ends although nobody stopped it is found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.crew import Place
+from chaos.system import Part
 from children import Program
 from local import Stack
 from tests.wire import wait_until
@@ -18,7 +18,7 @@ STAYS = Program("patient", ("-c", "import time; time.sleep(60)"), stop_seconds=5
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """Nothing of it runs yet."""
+    """A stack of which nothing runs yet."""
     made = Stack(tmp_path, port=0, programs=())
     made.logs.mkdir(parents=True)
     yield made
@@ -26,17 +26,17 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_a_part_that_ended_by_itself_is_found_once(stack: Stack) -> None:
-    place = Place(stack, stack.launch(ENDS))
-    wait_until(place.has_ended)
-    assert place.up_seconds == 0
-    assert not place.has_ended()
+    part = Part(stack, stack.launch(ENDS))
+    wait_until(part.has_ended)
+    assert part.up_seconds == 0
+    assert not part.has_ended()
     assert stack.children == []
 
 
-def test_a_part_that_runs_or_was_taken_down_did_not_end_by_itself(stack: Stack) -> None:
-    place = Place(stack, stack.launch(STAYS))
-    assert not place.has_ended()
-    place.kill()
-    assert not place.has_ended()
-    place.fill()
-    assert not place.has_ended() and place.up_seconds > 0
+def test_a_part_that_runs_or_was_killed_did_not_end_by_itself(stack: Stack) -> None:
+    part = Part(stack, stack.launch(STAYS))
+    assert not part.has_ended()
+    part.kill()
+    assert not part.has_ended()
+    part.restart()
+    assert not part.has_ended() and part.up_seconds > 0

@@ -1,4 +1,4 @@
-"""The worker's part of a job, played in the test's own process."""
+"""The worker's steps of a job, done in the test's own process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from services.queue import Claim
 VIDEO = b"the finished video"
 
 
-def claimed(job_id: UUID | str) -> Claim:
-    """The job in a worker's hands; it goes before all others that wait or were left behind."""
+def claim_job(job_id: UUID | str) -> Claim:
+    """Claim the job as a worker would; it goes before all others that wait or were abandoned."""
     left = update(Job).where(Job.status == "processing", Job.lease_until < now())
     with transaction() as session:
         session.execute(left.values(lease_until=now().replace(year=2099)))
@@ -29,8 +29,8 @@ def claimed(job_id: UUID | str) -> Claim:
     return claim
 
 
-def finish(claim: Claim) -> None:
-    """The job done, with VIDEO as its result."""
+def finish_job(claim: Claim) -> None:
+    """Finish the job, with VIDEO as its result."""
     with transaction() as session:
         row = data.reserve(session, "video", content_type="video/mp4", now=now())
     instances.storage().put(row.storage_key, io.BytesIO(VIDEO), content_type="video/mp4")

@@ -1,4 +1,4 @@
-"""Our server connected to all three providers, which are played by the sandbox."""
+"""Our server connected to all three providers, simulated by the sandbox."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ class CountingSandbox(Sandbox):
         self._calls = calls
 
     def calls(self, path: str = "") -> int:
-        """How many calls have had `path` in their "POST /yookassa/v3/payments <key>"."""
+        """How many calls contain `path` in their "POST /yookassa/v3/payments <key>"."""
         return sum(path in call for call in list(self._calls))
 
     def keys(self, path: str) -> set[str]:
-        """The idempotency keys of the POSTs there: an object each, since a key makes one."""
+        """The idempotency keys of the POSTs to `path`: one created object each."""
         posts = [call.split() for call in list(self._calls) if call.startswith(f"POST {path} ")]
         return {key for _, _, key in posts}
 
-    def fair(self, provider: str) -> None:
-        """Forget what was scripted."""
+    def clear_faults(self, provider: str) -> None:
+        """Clear scripted faults."""
         self.control("DELETE", f"/{provider}/faults")
 
 
 @contextmanager
 def counting_sandbox() -> Iterator[CountingSandbox]:
-    """A fresh sandbox of all three providers that sends its webhooks nowhere yet."""
+    """A fresh sandbox of all three providers, without webhook URLs yet."""
     app, calls = sandbox.create_app(), list[str]()
 
     @app.before_request
@@ -78,18 +78,18 @@ def counting_sandbox() -> Iterator[CountingSandbox]:
         server.server_close()
 
 
-def environ(played: Sandbox) -> dict[str, str]:
+def environ(simulated: Sandbox) -> dict[str, str]:
     """Settings that connect a server or worker to the sandbox."""
     return {
         "REQUIRE_CONSENT": "true",
         "SERVER_THREADS": "8",
-        "YOOKASSA_API_URL": f"{played.url}/yookassa/v3",
+        "YOOKASSA_API_URL": f"{simulated.url}/yookassa/v3",
         "YOOKASSA_SHOP_ID": OPTIONS.yookassa_shop_id,
         "YOOKASSA_SECRET_KEY": OPTIONS.yookassa_secret_key,
-        "STRIPE_API_URL": f"{played.url}/stripe",
+        "STRIPE_API_URL": f"{simulated.url}/stripe",
         "STRIPE_SECRET_KEY": OPTIONS.stripe_secret_key,
         "STRIPE_WEBHOOK_SECRET": f"{OLD_STRIPE_SECRET},{OPTIONS.stripe_webhook_secrets[0]}",
-        "TELEGRAM_API_URL": f"{played.url}/telegram",
+        "TELEGRAM_API_URL": f"{simulated.url}/telegram",
         "TELEGRAM_BOT_TOKEN": OPTIONS.telegram_bot_token,
         "TELEGRAM_BOT_USERNAME": OPTIONS.telegram_bot_username,
         "TELEGRAM_WEBHOOK_SECRET": f"{OLD_TELEGRAM_SECRET},{OPTIONS.telegram_webhook_secret}",
@@ -97,8 +97,8 @@ def environ(played: Sandbox) -> dict[str, str]:
 
 
 @dataclass
-class Till:
-    """A server, its bot, the providers, and what their customers and operators do."""
+class ProviderWorld:
+    """A server, its bot, the providers, and the actions of customers and operators."""
 
     server: Server
     bot: Bot
@@ -106,43 +106,43 @@ class Till:
     environ: dict[str, str] = field(repr=False)
 
     def customer(self, **body: str) -> dict[str, Any]:
-        """A new visitor who agrees to everything."""
+        """A new user who has given consent."""
         user = self.bot.register(**body)
         done(self.bot.patch(f"/users/{user['id']}/consent", {"consentPd": True}), 200)
         return user
 
-    def ask(
+    def request_intent(
         self, user: dict[str, Any], by: str, *, key: str | None = None, **body: Any
     ) -> requests.Response:
         """paymentsCreateIntent, of RUB rubles unless the body says otherwise."""
-        wish = {"userId": user["id"], "provider": by, "amountRub": RUB} | body
-        return self.bot.post("/payments/intents", wish, key=key)
+        wanted = {"userId": user["id"], "provider": by, "amountRub": RUB} | body
+        return self.bot.post("/payments/intents", wanted, key=key)
 
     def intent(self, user: dict[str, Any], provider: str, **body: Any) -> dict[str, Any]:
-        """A payment that can be paid."""
-        intent: dict[str, Any] = done(self.ask(user, provider, **body), 201)
+        """Create a payment that can be paid."""
+        intent: dict[str, Any] = done(self.request_intent(user, provider, **body), 201)
         return intent
 
     def pay(self, user: dict[str, Any], intent: dict[str, Any]) -> dict[str, Any]:
-        """The customer pays; the provider then tells us in its own time."""
+        """Pay as the customer; the provider then notifies us in its own time."""
         if intent["provider"] == "telegram":
             link, payer = intent["paymentUrl"], int(user["telegramId"])
             return self.sandbox.control("POST", "/telegram/pay", link=link, user_id=payer)
         return self.sandbox.control("POST", f"{_path(intent)}/pay")
 
-    def lever(self, intent: dict[str, Any], lever: str, **body: Any) -> Any:
-        """Something that befalls a payment at its provider: decline, expire, dispute."""
-        return self.sandbox.control("POST", f"{_path(intent)}/{lever}", **body)
+    def act(self, intent: dict[str, Any], action: str, **body: Any) -> Any:
+        """An action on a payment at its provider: decline, expire, dispute."""
+        return self.sandbox.control("POST", f"{_path(intent)}/{action}", **body)
 
-    def paid(self, user: dict[str, Any], provider: str, **body: Any) -> dict[str, Any]:
-        """A payment whose tokens have come."""
+    def buy(self, user: dict[str, Any], provider: str, **body: Any) -> dict[str, Any]:
+        """Create a payment and pay it, until its tokens are credited."""
         intent = self.intent(user, provider, **body)
         self.pay(user, intent)
         self.wait_for(intent, "succeeded")
         return intent
 
-    def cabinet_refund(self, intent: dict[str, Any], minor: int | None = None) -> None:
-        """The shop's owner returns money, all without `minor`, in the provider's own cabinet."""
+    def dashboard_refund(self, intent: dict[str, Any], minor: int | None = None) -> None:
+        """Refund in the provider's dashboard, as the shop's owner; everything without `minor`."""
         payment = self.payment(intent)
         if intent["provider"] == "yookassa":
             value = f"{(RUB * 100 if minor is None else minor) / 100:.2f}"
@@ -196,18 +196,18 @@ class Till:
         return listed
 
     def payment(self, intent: dict[str, Any]) -> Record:
-        """Our row of an intent."""
+        """Our row of a payment."""
         with reading() as reader:
             return payments.get(reader, UUID(intent["id"]))
 
     def events(self, intent: dict[str, Any]) -> list[tuple[str, str]]:
-        """Kind and state of what was told about a payment, in the order of arrival."""
+        """Kind and state of the events of a payment, in order of arrival."""
         with snapshot() as session:
             rows = inbox.of_payment(session, UUID(intent["id"]))
         return [(row.kind, row.state) for row in rows]
 
     def wait_for(self, intent: dict[str, Any], status: str) -> Record:
-        """Until a payment is in this status."""
+        """Wait until a payment has this status."""
         wait_until(lambda: self.payment(intent).status == status)
         return self.payment(intent)
 
@@ -217,7 +217,7 @@ class Till:
         return [(row["type"], row["status"], row["tokensDelta"]) for row in rows]
 
     def webhook(self, provider: str, body: bytes, **headers: str) -> requests.Response:
-        """A POST to our webhook by somebody who may not be the provider."""
+        """A POST to our webhook by anybody."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return requests.post(
             f"{self.bot.url}/webhooks/payments/{provider}",
@@ -226,14 +226,14 @@ class Till:
             timeout=30,
         )
 
-    def hear(self, yes: bool) -> None:
-        """Whether the webhooks of the providers reach us; what was missed is sent afterwards."""
+    def deliver_webhooks(self, on: bool) -> None:
+        """Let the providers' webhooks reach us or not; missed ones are sent afterwards."""
         for provider in ("yookassa", "stripe"):
-            self.sandbox.control("PUT", f"/{provider}/webhook", paused=not yes)
-        self.sandbox.control("PUT", "/telegram/pace", paused=not yes)
+            self.sandbox.control("PUT", f"/{provider}/webhook", paused=not on)
+        self.sandbox.control("PUT", "/telegram/pace", paused=not on)
 
     def connect(self) -> None:
-        """Tell the providers where our webhooks are, as an operator does in their cabinets."""
+        """Tell the providers where our webhooks are, as an operator does in their dashboards."""
         url = f"{self.bot.url}/webhooks/payments"
         for provider in ("yookassa", "stripe"):
             path = f"/{provider}/webhook"
@@ -252,7 +252,7 @@ class Till:
 
     @contextmanager
     def worker(self, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A worker with a quick engine; at its start it does all its duties once."""
+        """A worker with a quick engine; at its start it runs all its duties once."""
         process = self.start("-m", "chaos.quick_worker", **changes)
         try:
             yield process
@@ -262,26 +262,26 @@ class Till:
 
     def start(self, *arguments: str, **changes: str) -> subprocess.Popen[bytes]:
         """One of our programs, connected like the server."""
-        settled = {**os.environ, **self.environ, "LOG_LEVEL": "ERROR", **changes}
-        return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=settled)
+        environment = {**os.environ, **self.environ, "LOG_LEVEL": "ERROR", **changes}
+        return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment)
 
 
 @contextmanager
-def open_till(folder: Path, **changes: str) -> Iterator[Till]:
+def provider_world(folder: Path, **changes: str) -> Iterator[ProviderWorld]:
     """A server on the database of this run, and a sandbox whose webhooks reach it."""
-    with counting_sandbox() as played:
-        settled = environ(played) | changes
-        server = Server(folder, state_dir=settings.load().state_dir, **settled)
+    with counting_sandbox() as simulated:
+        environment = environ(simulated) | changes
+        server = Server(folder, state_dir=settings.load().state_dir, **environment)
         server.start()
         try:
             bot = Bot(server.url)
-            till = Till(server, bot, played, settled)
-            till.connect()
+            world = ProviderWorld(server, bot, simulated, environment)
+            world.connect()
             with bot.session:
-                yield till
+                yield world
         finally:
             server.stop()
-    # Alarms about keys that a provider does not accept are no bugs of ours.
+    # Alarms about keys that a provider rejects are not bugs of ours.
     bugs = [line for line in server.errors() if not line["logger"].startswith("providers.")]
     assert not bugs, bugs
 
@@ -300,7 +300,7 @@ def signed(
 
 
 def books() -> dict[str, list[str]]:
-    """Rules of the ledger that are broken, and where; empty when the books are whole."""
+    """Rules of the ledger that are broken, and where; empty when the books are consistent."""
     with snapshot() as session:
         return {rule: rows for rule, rows in ledger.violations(session).items() if rows}
 

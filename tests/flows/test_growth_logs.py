@@ -1,4 +1,4 @@
-"""What people and providers say in confidence is in no log, however much is logged."""
+"""Confidential data of people and providers is in no log, even at DEBUG."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ def test_no_log_tells_a_secret_a_name_an_id_a_link_or_a_word(growth: Growth) -> 
     inviter = growth.visitor()
     user = growth.visitor(refCode=inviter["refCode"])
     growth.join(user)
-    growth.trouble("status", "getChatMember", status=403, description="Forbidden: bot was kicked")
-    growth.trouble("html", "getChatMember")
-    growth.trouble("drop", "getChatMember")
+    growth.inject_fault(
+        "status", "getChatMember", status=403, description="Forbidden: bot was kicked"
+    )
+    growth.inject_fault("html", "getChatMember")
+    growth.inject_fault("drop", "getChatMember")
     for _ in range(2):
         growth.check_channel(user)
     update = growth.write(user)
     message = update["message"]
     link = f"https://t.me/live_photo_talk/{message['message_id']}"
-    growth.trouble("drop", "forwardMessage")
+    growth.inject_fault("drop", "forwardMessage")
     for _ in range(2):
         growth.check_review(user, link)
     growth.check_review(user, f"{link}/no/link")
@@ -37,7 +39,7 @@ def test_no_log_tells_a_secret_a_name_an_id_a_link_or_a_word(growth: Growth) -> 
         pass
 
     logs = growth.logs()
-    # It is really the log: what may be told is there.
+    # It is really the log: what may be logged is there.
     for told in ("getChatMember", "reviewsCheck", "webhookPayments", "worker started", "invoice"):
         assert told.lower() in logs.lower(), told
     confidential = SECRETS | growth.private | {"wrong-secret-of-a-stranger", link}
@@ -45,7 +47,7 @@ def test_no_log_tells_a_secret_a_name_an_id_a_link_or_a_word(growth: Growth) -> 
 
 
 def said(secret: str, logs: str) -> bool:
-    """Whether it stands there, not merely within a longer number or name; escaped as JSON too."""
+    """Whether a secret is in the logs, not within a longer number or name; also escaped as JSON."""
     spellings = {secret, secret.replace("/", "\\/"), secret.encode("unicode_escape").decode()}
     return any(
         re.search(rf"(?<![0-9A-Za-z]){re.escape(each)}(?![0-9A-Za-z])", logs) for each in spellings
