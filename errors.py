@@ -52,7 +52,7 @@ CODES: dict[str, tuple[int, str]] = {
 class ApiError(Exception):
     """A refusal with a code from CODES; becomes the contract's Error in the answer.
 
-    details: what the caller needs to mend the request (field names, limits), never internals.
+    details: what the caller needs to correct the request (field names, limits), never internals.
     retry_after: seconds, sent as the Retry-After header.
     """
 

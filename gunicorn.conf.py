@@ -39,8 +39,8 @@ logconfig_dict = logs.config(current.log_level)
 class Log(glogging.Logger):
     """gunicorn's own lines; the application writes one for each request itself.
 
-    `accesslog` alone does not spare the making of lines that nobody prints: a logconfig_dict counts
-    as a wish for them.
+    `accesslog` alone does not stop gunicorn from building lines for each request when
+    logconfig_dict is set.
     """
 
     access_log_enabled = False

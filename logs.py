@@ -19,7 +19,7 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 # Copied into the handler's thread with the rest of the context; None outside a request.
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
-# Whoever has a logger of his own: rooms, and the programs beside them.
+# Our own loggers; their level is LOG_LEVEL.
 OURS = ("access", "handlers", "providers", "reconciler", "spec", "worker")
 # "Key (telegram_id)=(384726159) already exists." is how PostgreSQL explains an error, and by
 # "LINE 1: ...SET username='anna', new_column..." it shows where one is.
@@ -51,7 +51,7 @@ class Exchange:
     noted: dict[str, Any] = field(default_factory=dict)
 
 
-# As request_id.
+# Copied into the handler's thread like request_id.
 exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 

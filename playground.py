@@ -45,7 +45,7 @@ class Playground:
         return (Program("sandbox", arguments, stop_seconds=5),)
 
     def furnish(self) -> None:
-        """Give the pretended Telegram the chats that the settings name."""
+        """Give the simulated Telegram the chats that the settings name."""
         if "telegram" not in self.played:
             return
         for chat in (CHANNEL, REVIEWS, LOG_CHAT):

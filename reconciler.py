@@ -1,4 +1,4 @@
-"""Asks providers about payments that nobody has told us the end of; a duty of the worker.
+"""Asks providers how payments stand when nobody tells, and for refunds that the operator wants.
 
 What it learns goes the same way as a webhook, so it never matters which of the two is first.
 """
@@ -62,7 +62,7 @@ def check(payment_id: UUID) -> Verdict:
     """
     payment = checkout.ensure(payment_id)
     if payment.reference is None and payment.charge_reference is None:
-        return _undecided(payment, f"never reached {payment.provider}", payment.expires_at)
+        return _expire_if_overdue(payment, f"never reached {payment.provider}", payment.expires_at)
     gateway = instances.gateway(payment.provider)
     reference = checkout.reference_of(payment)
     try:
@@ -72,10 +72,10 @@ def check(payment_id: UUID) -> Verdict:
     except ProviderRejected as refusal:
         if payment.expires_at > now():
             raise
-        return _undecided(payment, str(refusal), payment.expires_at)
+        return _expire_if_overdue(payment, str(refusal), payment.expires_at)
     if notice.outcome is Outcome.PENDING:
         # It could not be closed: a bank is still working on it, or it will end by itself soon.
-        return _undecided(payment, "pending", payment.expires_at + BANK_TIME)
+        return _expire_if_overdue(payment, "pending", payment.expires_at + BANK_TIME)
     with transaction() as session:
         return settlement.settle(session, notice)
 
@@ -112,7 +112,7 @@ def _minor(payment: Record, rub: Decimal) -> int:
     return round(minor)
 
 
-def _undecided(payment: Record, why: str, until: datetime) -> Verdict:
+def _expire_if_overdue(payment: Record, why: str, until: datetime) -> Verdict:
     """The payment goes on waiting; from `until` on it is expired."""
     if payment.status != "pending" or until > now():
         return Verdict("ignored", why, payment.id)

@@ -47,7 +47,7 @@ BONUSES = (
     "review_bonus_tokens",
     "referral_bonus_tokens",
 )
-# Numbers of which none would stop the server, or a rule, altogether; others may be 0.
+# 0 would stop the server or switch a rule off; every other number may be 0.
 AT_LEAST_ONE = (
     "port",
     "web_concurrency",

@@ -6,7 +6,6 @@ Any number may run, on any number of machines. `python worker.py` runs until SIG
 from __future__ import annotations
 
 import logging
-import select
 import shutil
 import signal
 import socket
@@ -16,14 +15,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import Any
-
-import psycopg2
 
 import logs
 import settings
-from db import transaction
-from db.session import database_url
+from db import notices, transaction
 from db.types import now
 from duties import DUTIES, WORK_PREFIX, Duty
 from errors import ApiError
@@ -32,7 +27,6 @@ from providers.engine import EngineError, Result
 from providers.fetch import FetchFailed, FetchRefused, fetch
 from providers.storage import ObjectMissing, StorageUnavailable
 from services import data, media, queue
-from services.funding import JOB_CHANNEL
 from services.queue import Claim
 
 log = logging.getLogger("worker")
@@ -59,12 +53,12 @@ class Worker:
     def run(self) -> None:
         """Work until stop(); trouble with the database or the storage is waited out."""
         log.info("worker started", extra={"worker": self.name})
-        with Notices() as notices:
+        with notices.Listener() as listener:
             while not self._stopping.is_set():
                 try:
                     self._run_due_duties()
                     if not self.run_once():
-                        notices.wait(POLL_SECONDS, self._stopping)
+                        listener.wait(POLL_SECONDS, self._stopping)
                 except ApiError as error:
                     log.warning("database or storage is away: %s", error)
                     self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
@@ -176,47 +170,6 @@ class Lease:
                 if time.monotonic() > expires:
                     self.lost = True
                     return
-
-
-class Notices:
-    """Waits for NOTIFY on a connection of its own; without one, it just waits."""
-
-    def __init__(self) -> None:
-        self._connection: Any = None
-
-    def __enter__(self) -> Notices:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._close()
-
-    def wait(self, seconds: float, stopping: threading.Event) -> None:
-        """Return after a notice, `seconds`, or a stop, whichever is first."""
-        try:
-            connection = self._connection or self._listen()
-            deadline = time.monotonic() + seconds
-            while time.monotonic() < deadline and not stopping.is_set():
-                select.select([connection], [], [], 0.2)
-                connection.poll()
-                if connection.notifies:
-                    connection.notifies.clear()
-                    return
-        except psycopg2.Error:
-            self._close()
-            stopping.wait(seconds)
-
-    def _listen(self) -> Any:
-        url = database_url().replace("postgresql+psycopg2://", "postgresql://", 1)
-        self._connection = psycopg2.connect(url, connect_timeout=3)
-        self._connection.autocommit = True
-        with self._connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {JOB_CHANNEL}")
-        return self._connection
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def _photo(claim: Claim, folder: Path) -> Path:

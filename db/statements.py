@@ -64,7 +64,7 @@ class _Plan:
             row[position] = convert(row[position])
         return tuple.__new__(self.record, row)
 
-    def told(self, arguments: list[Any]) -> tuple[str, dict[str, Any]]:
+    def sql_and_parameters(self, arguments: list[Any]) -> tuple[str, dict[str, Any]]:
         """The statement and its values as SQLAlchemy would send them."""
         names = (name for name, _ in self.named)
         return self.compiled.string, {
@@ -77,6 +77,8 @@ class Statement:
     """One SELECT, INSERT, UPDATE or DELETE whose parameters are bindparam()s.
 
     Values are named when it is run; one that is missing is a KeyError, one too many is not used.
+    SQLAlchemy takes a parameter of an UPDATE that is named like a column for a new value of it, so
+    those are named `where_*` and `new_*`.
     Objects that the session holds are written before it. Errors are SQLAlchemy's.
     """
 
@@ -93,25 +95,25 @@ class Statement:
 
     def one_or_none(self, db: Reader, /, **values: Any) -> Record | None:
         """The only row, found by a unique key; None when there is none."""
-        plan, cursor = self._sent(db, values)
+        plan, cursor = self._execute(db, values)
         raw = cursor.fetchone()
         row: Record | None = None if raw is None else plan.row(raw)
         return row
 
     def all(self, db: Reader, /, **values: Any) -> list[Record]:
         """Every row."""
-        plan, cursor = self._sent(db, values)
+        plan, cursor = self._execute(db, values)
         return [plan.row(raw) for raw in cursor.fetchall()]
 
     def scalar(self, db: Reader, /, **values: Any) -> Any:
         """The first column of the only row; None when there is no row."""
-        plan, cursor = self._sent(db, values)
+        plan, cursor = self._execute(db, values)
         raw = cursor.fetchone()
         return None if raw is None else plan.row(raw)[0]
 
     def run(self, db: Reader, /, **values: Any) -> int:
         """Write; how many rows were touched."""
-        _, cursor = self._sent(db, values)
+        _, cursor = self._execute(db, values)
         touched: int = cursor.rowcount
         return touched
 
@@ -123,14 +125,14 @@ class Statement:
         plan, arguments = self._ready(connection, cursor, values)
         driver.defer(cursor.mogrify(plan.call, arguments))
 
-    def _sent(self, db: Reader, values: dict[str, Any]) -> tuple[_Plan, Any]:
+    def _execute(self, db: Reader, values: dict[str, Any]) -> tuple[_Plan, Any]:
         connection = connection_of(db)
         cursor = driver_of(connection).cursor()
         plan, arguments = self._ready(connection, cursor, values)
         try:
             cursor.execute(plan.call, arguments)
         except BaseException as error:
-            _raise(connection, error, *plan.told(arguments), cursor)
+            _raise(connection, error, *plan.sql_and_parameters(arguments), cursor)
         return plan, cursor
 
     def _ready(
@@ -138,13 +140,13 @@ class Statement:
     ) -> tuple[_Plan, list[Any]]:
         plan = self._plan
         if plan is None:
-            plan = self._plan = _planned(self._clause, connection.dialect, cursor)
+            plan = self._plan = _compile(self._clause, connection.dialect, cursor)
         arguments = plan.arguments(values)
-        _tell(connection, cursor, plan, arguments)
+        _notify_listeners(connection, cursor, plan, arguments)
         try:
             cursor.connection.prepare(plan.name, plan.preparation)
         except BaseException as error:
-            _raise(connection, error, *plan.told(arguments), cursor)
+            _raise(connection, error, *plan.sql_and_parameters(arguments), cursor)
         return plan, arguments
 
 
@@ -163,11 +165,13 @@ def driver_of(connection: Connection) -> BatchingConnection:
     return cast(BatchingConnection, connection.connection.dbapi_connection)
 
 
-def _tell(connection: Connection, cursor: Any, plan: _Plan, arguments: list[Any]) -> None:
-    """Who listens to an engine hears these statements, too."""
+def _notify_listeners(
+    connection: Connection, cursor: Any, plan: _Plan, arguments: list[Any]
+) -> None:
+    """Listeners of the engine hear these statements, too."""
     if connection._has_events or connection.engine._has_events:
-        told = plan.told(arguments)
-        connection.dispatch.before_cursor_execute(connection, cursor, *told, None, False)
+        statement = plan.sql_and_parameters(arguments)
+        connection.dispatch.before_cursor_execute(connection, cursor, *statement, None, False)
 
 
 def _raise(
@@ -182,7 +186,7 @@ def _raise(
 _numbers = count(1)
 
 
-def _planned(clause: Any, dialect: Dialect, cursor: Any) -> _Plan:
+def _compile(clause: Any, dialect: Dialect, cursor: Any) -> _Plan:
     compiled: SQLCompiler = clause.compile(dialect=dialect)
     if compiled.insert_prefetch or compiled.update_prefetch:
         raise TypeError("a default of Python's is missing among the values: " + str(compiled))

@@ -9,7 +9,7 @@ import settings
 from db import reading, transaction
 from db.types import now
 from providers import instances
-from providers.payments import Order, PaymentRef, ProviderError, ProviderRejected
+from providers.payments import CheckoutRequest, PaymentRef, ProviderError, ProviderRejected
 from services import payments, settlement
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def ensure(payment_id: UUID) -> Record:
     if payment.payment_url is not None or _needs_no_page(payment):
         return payment
     try:
-        page = instances.gateway(payment.provider).create_checkout(_order(payment, title))
+        gateway = instances.gateway(payment.provider)
+        page = gateway.create_checkout(_checkout_request(payment, title))
     except ProviderError as error:
         with transaction() as session:
             # First what locks the user, as everywhere: a webhook may be at work on this payment.
@@ -71,10 +72,10 @@ def reference_of(payment: Record) -> PaymentRef:
     )
 
 
-def _order(payment: Record, title: str) -> Order:
+def _checkout_request(payment: Record, title: str) -> CheckoutRequest:
     current = settings.load()
     bot = current.telegram_bot_username
-    return Order(
+    return CheckoutRequest(
         payment_id=payment.id,
         amount=payment.amount_rub,
         currency=payments.CURRENCY,

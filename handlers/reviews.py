@@ -17,7 +17,7 @@ from services import reviews, users
 def reviews_check(body: dict[str, Any]) -> Any:
     user_id = UUID(body["userId"])
     link = body.get("messageLink")
-    place = _proved(user_id, _reference(link)) if link else None
+    place = _locate_and_prove(user_id, _reference(link)) if link else None
     with transaction() as session:
         if place is not None:
             finding = reviews.check_message(session, user_id, *place)
@@ -37,7 +37,7 @@ def _reference(link: str) -> MessageRef:
     return reference
 
 
-def _proved(user_id: UUID, reference: MessageRef) -> tuple[int, int] | None:
+def _locate_and_prove(user_id: UUID, reference: MessageRef) -> tuple[int, int] | None:
     """Chat and message that a link names, its author asked of Telegram if need be.
 
     None where Telegram need not be asked: this user was rewarded before, whatever the link is.

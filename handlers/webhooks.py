@@ -1,4 +1,8 @@
-"""Tag Webhooks: what providers post. The proof is theirs, so no X-API-Key."""
+"""Tag Webhooks: what providers post. The proof is theirs, so no X-API-Key.
+
+Telegram updates that the bot forwards come here too; those of the review chat are kept
+(docs/telegram.md).
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,7 @@ def webhook_payments(
 
 def _is_ours(hint: Hint) -> bool:
     with reading() as reader:
-        return payment_rows.knows(
+        return payment_rows.is_ours(
             reader, hint.provider, payment_id=hint.payment_id, reference=hint.reference
         )
 
@@ -69,6 +73,7 @@ def _settle(notice: Notice) -> None:
 
 
 def _keep_review(raw_body: bytes) -> None:
+    """Keep an update in which parse_event found no payment, when it is a message of that chat."""
     update = parse_update(orjson.loads(raw_body))
     if not isinstance(update, GroupMessage):
         return

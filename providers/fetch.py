@@ -97,14 +97,14 @@ def fetch(
         place = _parsed(url, guard)
         with (
             _translated(place),
-            closing(_connected(place, guard, deadline)) as sock,
+            closing(_open_connection(place, guard, deadline)) as sock,
             _cut_at(deadline, sock),
-            closing(_asked(place, sock)) as response,
+            closing(_send_request(place, sock)) as response,
         ):
             location = response.getheader("Location")
             if response.status not in REDIRECTS or location is None:
                 _refuse_failure(place, response)
-                size = _copied(response, target, max_bytes, deadline)
+                size = _copy_body(response, target, max_bytes, deadline)
                 return Fetched(response.getheader("Content-Type", ""), size)
             # http.client takes headers for Latin-1; some sites send paths as they are.
             url = urljoin(url, location.encode("latin-1").decode(errors="replace"))
@@ -162,15 +162,15 @@ def _translated(place: _Place) -> Iterator[None]:
         raise FetchFailed(f"{place}: {type(error).__name__}") from error
 
 
-def _connected(place: _Place, guard: Guard, deadline: float) -> socket.socket:
+def _open_connection(place: _Place, guard: Guard, deadline: float) -> socket.socket:
     """A connection to an address that was looked at, for TLS with the name proved."""
-    addresses = guard.resolve(place.host, _left(deadline))
+    addresses = guard.resolve(place.host, _seconds_left(deadline))
     # One private address among public ones is an attempt, not a mistake.
     if not all(guard.allows(address) for address in addresses):
         raise FetchRefused("url_not_allowed")
     sock = _first_answering(addresses, place.port, deadline)
     try:
-        sock.settimeout(_left(deadline))
+        sock.settimeout(_seconds_left(deadline))
         if place.secure:
             sock = guard.trust.wrap_socket(sock, server_hostname=place.host)
     except BaseException:
@@ -184,7 +184,7 @@ def _first_answering(addresses: list[Address], port: int, deadline: float) -> so
     for address in addresses:
         try:
             return socket.create_connection(
-                (str(address), port), timeout=min(CONNECT_SECONDS, _left(deadline))
+                (str(address), port), timeout=min(CONNECT_SECONDS, _seconds_left(deadline))
             )
         except OSError as error:
             trouble = error
@@ -195,7 +195,7 @@ def _first_answering(addresses: list[Address], port: int, deadline: float) -> so
 def _cut_at(deadline: float, sock: socket.socket) -> Iterator[None]:
     """Ends a conversation at the deadline: a timeout of each read would allow a byte at a time."""
     # Of the plain socket: that of TLS would first wait for the other side.
-    timer = threading.Timer(_left(deadline), _cut, [sock])
+    timer = threading.Timer(_seconds_left(deadline), _cut, [sock])
     timer.daemon = True
     timer.start()
     try:
@@ -211,7 +211,7 @@ def _cut(sock: socket.socket) -> None:
         return  # it has ended by itself
 
 
-def _asked(place: _Place, sock: socket.socket) -> http.client.HTTPResponse:
+def _send_request(place: _Place, sock: socket.socket) -> http.client.HTTPResponse:
     """The head of the answer; http.client bounds its lines and their number."""
     connection = http.client.HTTPConnection(place.host, place.port)
     connection.sock = sock
@@ -234,7 +234,7 @@ def _refuse_failure(place: _Place, response: http.client.HTTPResponse) -> None:
         raise FetchRefused("url_not_found")
 
 
-def _copied(
+def _copy_body(
     response: http.client.HTTPResponse, target: BinaryIO, max_bytes: int, deadline: float
 ) -> int:
     if response.length is not None and response.length > max_bytes:
@@ -245,13 +245,13 @@ def _copied(
         if size > max_bytes:
             raise FetchRefused("url_too_large")
         target.write(chunk)
-    _left(deadline)  # a connection that was cut looks like an end
+    _seconds_left(deadline)  # a connection that was cut looks like an end
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)
     return size
 
 
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise TimeoutError("out of time")

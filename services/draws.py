@@ -113,8 +113,8 @@ def chosen(
     left = [entry for entry in entries if entry.tickets > 0]
     ends = list(accumulate(entry.tickets for entry in left))
     total = ends[-1] if ends else 0
-    # Who has won leaves a gap in the numbers of the tickets: its first number and its length. Along
-    # gaps a thousand winners are found in milliseconds; along all entries it took minutes.
+    # The tickets of a winner become a gap (first number, length). Along gaps a thousand winners are
+    # found in milliseconds; along all entries it took minutes.
     gaps: list[tuple[int, int]] = []
     won: dict[Turn, str] = {}
     for round, place in turns:

@@ -6,15 +6,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from db import Record
+from db import Record, notices
 from db.models import Job
 from services import ledger
-
-# Workers listen here; the payload is not used, a notice only ends their wait early.
-JOB_CHANNEL = "jobs_queued"
 
 
 def credit(
@@ -43,7 +40,7 @@ def start_waiting(session: Session, user_id: UUID, *, balance: Decimal) -> None:
             balance -= job.price_tokens
             reserve(session, job)
     if waiting:
-        announce(session)
+        notices.announce(session)
 
 
 def reserve(session: Session, job: Job) -> None:
@@ -58,11 +55,6 @@ def reserve(session: Session, job: Job) -> None:
     ledger.post_deferred(session, job.user_id, -job.price_tokens, type="charge", job_id=job.id)
 
 
-def announce(session: Session) -> None:
-    """Wake a waiting worker when this transaction commits."""
-    session.execute(_NOTIFY)
-
-
 _WAITING = (
     select(Job)
     .where(
@@ -73,4 +65,3 @@ _WAITING = (
     .order_by(Job.number)
     .with_for_update()
 )
-_NOTIFY = text(f"NOTIFY {JOB_CHANNEL}")

@@ -66,7 +66,7 @@ def once(
         with savepoint(session):
             answer = effect()
     except ApiError as refusal:
-        answer = _refused(refusal)
+        answer = _storable_refusal(refusal)
     return _store(session, operation, key, answer)
 
 
@@ -90,8 +90,10 @@ def open_or_resume(
             with savepoint(session):
                 new_id = open()
         except ApiError as refusal:
-            return _store(session, operation, key, _refused(refusal))
-        _OPENED.defer(session, of_operation=operation, of_key=key, new_payment_id=new_id)
+            return _store(session, operation, key, _storable_refusal(refusal))
+        _STORE_PAYMENT.defer(
+            session, where_operation=operation, where_key=key, new_payment_id=new_id
+        )
         return new_id
     stored = _stored(session, operation, key, _fingerprint(request))
     if stored.body is not None and stored.status is not None:
@@ -123,7 +125,7 @@ def sweep(session: Session, now: datetime) -> int:
 def _claim(session: Session, operation: str, key: str, fingerprint: str) -> bool:
     """Whether the key is new; an expired one counts as new."""
     try:
-        new = _CLAIMED.one_or_none(
+        new = _CLAIM_KEY.one_or_none(
             session, operation=operation, key=key, fingerprint=fingerprint, ttl=_ttl()
         )
     except OperationalError as error:
@@ -134,13 +136,13 @@ def _claim(session: Session, operation: str, key: str, fingerprint: str) -> bool
 
 
 def _stored(session: Session, operation: str, key: str, fingerprint: str) -> Record:
-    stored = _STORED.one(session, operation=operation, key=key)
+    stored = _SELECT_KEY.one(session, operation=operation, key=key)
     if stored.fingerprint != fingerprint:
         raise ApiError("idempotency_key_reused")
     return stored
 
 
-def _refused(refusal: ApiError) -> Answer:
+def _storable_refusal(refusal: ApiError) -> Answer:
     """A refusal as an answer to store; trouble that may pass is raised again."""
     if refusal.status not in STORED_REFUSALS:
         raise refusal
@@ -148,10 +150,10 @@ def _refused(refusal: ApiError) -> Answer:
 
 
 def _store(session: Session, operation: str, key: str, answer: Answer) -> Answer:
-    _ANSWERED.defer(
+    _STORE_ANSWER.defer(
         session,
-        of_operation=operation,
-        of_key=key,
+        where_operation=operation,
+        where_key=key,
         new_status=answer.status,
         new_body=answer.body,
     )
@@ -168,7 +170,7 @@ def _ttl() -> timedelta:
 
 # Built once; a table instead of the class, as the ORM takes writes with parameters for bulk writes.
 _KEYS: Any = IdempotencyKey.__table__
-_CLAIMED = Statement(
+_CLAIM_KEY = Statement(
     insert(_KEYS)
     .values(
         operation=bindparam("operation"), key=bindparam("key"), fingerprint=bindparam("fingerprint")
@@ -186,17 +188,17 @@ _CLAIMED = Statement(
     )
     .returning(_KEYS.c.key)
 )
-_STORED = Statement(
+_SELECT_KEY = Statement(
     select(*IdempotencyKey.columns()).where(
         _KEYS.c.operation == bindparam("operation"), _KEYS.c.key == bindparam("key")
     )
 )
-_UNANSWERED = update(_KEYS).where(
-    _KEYS.c.operation == bindparam("of_operation"),
-    _KEYS.c.key == bindparam("of_key"),
+_UPDATE_UNANSWERED = update(_KEYS).where(
+    _KEYS.c.operation == bindparam("where_operation"),
+    _KEYS.c.key == bindparam("where_key"),
     _KEYS.c.status.is_(None),
 )
-_ANSWERED = Statement(
-    _UNANSWERED.values(status=bindparam("new_status"), body=bindparam("new_body"))
+_STORE_ANSWER = Statement(
+    _UPDATE_UNANSWERED.values(status=bindparam("new_status"), body=bindparam("new_body"))
 )
-_OPENED = Statement(_UNANSWERED.values(payment_id=bindparam("new_payment_id")))
+_STORE_PAYMENT = Statement(_UPDATE_UNANSWERED.values(payment_id=bindparam("new_payment_id")))

@@ -28,7 +28,7 @@ class Verdict:
 
 def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
     """Keep an event with its verdict, or change the verdict on one that was kept before."""
-    _KEPT.defer(
+    _UPSERT.defer(
         session,
         provider=notice.provider,
         event_key=notice.event_id,
@@ -62,7 +62,7 @@ def find(session: Session, event_id: UUID) -> PaymentEvent:
 
 
 _EVENTS: Any = PaymentEvent.__table__
-_NEW = (
+_INSERT = (
     insert(_EVENTS)
     .values(
         {
@@ -81,11 +81,11 @@ _NEW = (
     )
     .values(id=func.gen_random_uuid(), applied_at=func.now())
 )
-_KEPT = Statement(
-    _NEW.on_conflict_do_update(
+_UPSERT = Statement(
+    _INSERT.on_conflict_do_update(
         index_elements=["provider", "event_key"],
         set_={
-            name: _NEW.excluded[name] for name in ("state", "reason", "payment_id", "applied_at")
+            name: _INSERT.excluded[name] for name in ("state", "reason", "payment_id", "applied_at")
         },
     )
 )

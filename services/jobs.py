@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, case, func, insert, select
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record, Statement
+from db import Reader, Record, Statement, notices
 from db.models import Data, GenerationModel, Job, User
 from errors import ApiError
 from services import data, funding, ledger, paging, users
@@ -62,7 +62,7 @@ def create(
         updated_at=terms.ordered_at,
     )
     # All of the row is known, so nobody waits for the INSERT: it is sent with COMMIT.
-    _ORDERED.defer(session, **vars(job))
+    _INSERT.defer(session, **vars(job))
     if queued:
         ledger.post_deferred(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
     return job
@@ -70,7 +70,7 @@ def create(
 
 def get(reader: Reader, job_id: UUID) -> Record:
     """The job and the place of its result. ApiError `job_not_found`."""
-    job = _ONE.one_or_none(reader, job_id=job_id)
+    job = _SELECT.one_or_none(reader, job_id=job_id)
     if job is None:
         raise ApiError("job_not_found")
     return job
@@ -78,7 +78,7 @@ def get(reader: Reader, job_id: UUID) -> Record:
 
 def of_user(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page:
     """The user's jobs, newest first. ApiError `user_not_found`."""
-    return _OF_USER.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
+    return _LIST.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
 
 
 def cancel(session: Session, job_id: UUID) -> Job:
@@ -180,7 +180,7 @@ def _terms(session: Session, user_id: UUID, service_type: str, data_ids: list[UU
 
     The user is locked, as by ledger.lock, and so are the files against deletion.
     """
-    terms = _TERMS.one_or_none(
+    terms = _SELECT_TERMS.one_or_none(
         session, user_id=user_id, service_type=service_type, data_ids=data_ids
     )
     if terms is None:
@@ -191,7 +191,7 @@ def _terms(session: Session, user_id: UUID, service_type: str, data_ids: list[UU
     return terms
 
 
-_TERMS = Statement(
+_SELECT_TERMS = Statement(
     select(
         User.balance_tokens,
         User.consent_pd,
@@ -221,7 +221,7 @@ _NOT_SHOWN = (
     "finished_at",
 )
 # A worker is woken when this transaction commits.
-_ORDERED = Statement(
+_INSERT = Statement(
     insert(_TABLE)
     .values(
         {
@@ -248,7 +248,7 @@ _ORDERED = Statement(
         }
     )
     .returning(
-        case((_TABLE.c.status == "queued", func.pg_notify(funding.JOB_CHANNEL, ""))).label("woken")
+        case((_TABLE.c.status == "queued", func.pg_notify(notices.JOB_CHANNEL, ""))).label("woken")
     )
 )
 _RESULT = (
@@ -256,10 +256,10 @@ _RESULT = (
     Data.storage_key.label("result_key"),
     Data.content_type.label("result_content_type"),
 )
-_ONE = Statement(
+_SELECT = Statement(
     select(*Job.columns(), *_RESULT).outerjoin(Job.result).where(Job.id == bindparam("job_id"))
 )
-_OF_USER = paging.Listing(
+_LIST = paging.Listing(
     select(*Job.shown(*_NOT_SHOWN), *_RESULT)
     .outerjoin(Job.result)
     .where(Job.user_id == bindparam("owner_id")),

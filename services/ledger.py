@@ -128,13 +128,16 @@ _HAS_WAITING: ColumnElement[bool] = literal_column(
 
 
 def _given(user_id: UUID, row_values: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of _move(): named like columns of users they would be new values of those."""
-    return {"mover_id": user_id, **{f"new_{name}": value for name, value in row_values.items()}}
+    """The parameters of _move(), named as Statement says."""
+    return {
+        "where_user_id": user_id,
+        **{f"new_{name}": value for name, value in row_values.items()},
+    }
 
 
 @cache
 def _move(columns: tuple[str, ...], *, awaited: bool = True) -> Statement:
-    """The statement that moves `new_tokens_delta` of `mover_id` and writes a row of `new_*`.
+    """The statement that moves `new_tokens_delta` of `where_user_id` and writes a row of `new_*`.
 
     One that is `awaited` moves nothing below zero, and gives no row then.
     """
@@ -143,7 +146,7 @@ def _move(columns: tuple[str, ...], *, awaited: bool = True) -> Statement:
     enough = [User.balance_tokens + tokens >= 0] if awaited else []
     moved = (
         update(User)
-        .where(User.id == bindparam("mover_id"), *enough)
+        .where(User.id == bindparam("where_user_id"), *enough)
         .values(
             balance_tokens=User.balance_tokens + tokens,
             ledger_seq=User.ledger_seq + 1,

@@ -14,9 +14,9 @@ from db.models import Job, Payment, PaymentEvent, Referral, User
 
 
 def lock(session: Session, payment_id: UUID) -> Record:
-    """The payment, locked after its user as everywhere, with `has_*` as of lock_meant()."""
-    _HELD.defer(session, payment_id=payment_id)
-    return _UNDER_LOCK.one(session, payment_id=payment_id)
+    """The payment, locked after its user as everywhere, with `has_*` as of find_and_lock()."""
+    _LOCK.defer(session, payment_id=payment_id)
+    return _SELECT.one(session, payment_id=payment_id)
 
 
 def change(session: Session, payment_id: UUID, **columns: Any) -> None:
@@ -25,9 +25,11 @@ def change(session: Session, payment_id: UUID, **columns: Any) -> None:
     _change(tuple(columns)).defer(session, payment_id=payment_id, **values)
 
 
-def knows(reader: Reader, provider: str, *, payment_id: UUID | None, reference: str | None) -> bool:
+def is_ours(
+    reader: Reader, provider: str, *, payment_id: UUID | None, reference: str | None
+) -> bool:
     """Whether a payment of ours is meant; a stranger's webhook must not make us call out."""
-    known = _KNOWN.scalar(
+    known = _SELECT_ID.scalar(
         reader,
         provider=provider,
         charge_reference=None,
@@ -37,7 +39,7 @@ def knows(reader: Reader, provider: str, *, payment_id: UUID | None, reference: 
     return known is not None
 
 
-def lock_meant(
+def find_and_lock(
     session: Session,
     provider: str,
     *,
@@ -49,7 +51,7 @@ def lock_meant(
     """The payment a provider speaks of, locked after its user; None when there is none.
 
     By the provider's own ids first, since those cannot be set by a customer. Besides the columns
-    that an event is about, it has `has_inviter_to_thank`, `has_waiting` (whether the payer's
+    that an event is about, it has `owes_referral_reward`, `has_waiting` (whether the payer's
     jobs wait for tokens) and what is known of the event with `event_key`: `known_state`,
     `known_reason`.
     """
@@ -61,12 +63,12 @@ def lock_meant(
     }
     # The first waits for the locks. The second, in the same message, sees what others have done
     # until they gave them up, which the first one, begun before, would not.
-    _MEANT_HELD.defer(session, **names)
-    return _MEANT_UNDER_LOCK.one_or_none(session, event_key=event_key, **names)
+    _LOCK_FOUND.defer(session, **names)
+    return _SELECT_FOUND.one_or_none(session, event_key=event_key, **names)
 
 
 # Three look-ups by unique keys; PostgreSQL makes the next one only when there is none before.
-_MEANT = func.coalesce(
+_PAYMENT_ID = func.coalesce(
     *(
         select(Payment.id)
         .where(Payment.provider == bindparam("provider"), column == bindparam(name))
@@ -78,20 +80,20 @@ _MEANT = func.coalesce(
         )
     )
 )
-_KNOWN = Statement(select(_MEANT))
+_SELECT_ID = Statement(select(_PAYMENT_ID))
 # A payment never changes hands, so that its user is found and locked at once; rows are locked in
 # the order in which the tables are named, and as by ledger.lock.
-_TO_HOLD = (
+_LOCK_USER_AND_PAYMENT = (
     select(User.id)
     .join_from(User, Payment, User.id == Payment.user_id)
     .with_for_update(key_share=True, of=[User, Payment])
 )
-_HELD_ROW = (
+_SELECT_ROW = (
     select(
-        # For most people no, and then no more is asked.
+        # False for most users, which saves the referral query.
         exists()
         .where(Referral.invitee_id == Payment.user_id, ~Referral.invitee_paid)
-        .label("has_inviter_to_thank"),
+        .label("owes_referral_reward"),
         exists()
         .where(Job.user_id == Payment.user_id, Job.status == "waiting_payment")
         .label("has_waiting"),
@@ -99,13 +101,13 @@ _HELD_ROW = (
     .select_from(Payment)
     .with_for_update(key_share=True, of=Payment)
 )
-_HELD = Statement(_TO_HOLD.where(Payment.id == bindparam("payment_id")))
-_UNDER_LOCK = Statement(
-    _HELD_ROW.add_columns(*Payment.columns()).where(Payment.id == bindparam("payment_id"))
+_LOCK = Statement(_LOCK_USER_AND_PAYMENT.where(Payment.id == bindparam("payment_id")))
+_SELECT = Statement(
+    _SELECT_ROW.add_columns(*Payment.columns()).where(Payment.id == bindparam("payment_id"))
 )
-_MEANT_HELD = Statement(_TO_HOLD.where(Payment.id == _MEANT))
-_MEANT_UNDER_LOCK = Statement(
-    _HELD_ROW.add_columns(
+_LOCK_FOUND = Statement(_LOCK_USER_AND_PAYMENT.where(Payment.id == _PAYMENT_ID))
+_SELECT_FOUND = Statement(
+    _SELECT_ROW.add_columns(
         *Payment.columns(
             "number",
             "tariff_id",
@@ -126,7 +128,7 @@ _MEANT_UNDER_LOCK = Statement(
         (PaymentEvent.provider == bindparam("provider"))
         & (PaymentEvent.event_key == bindparam("event_key")),
     )
-    .where(Payment.id == _MEANT)
+    .where(Payment.id == _PAYMENT_ID)
 )
 
 

@@ -61,7 +61,7 @@ def open(
 
 def get(reader: Reader, payment_id: UUID) -> Record:
     """The payment of an intent this server made, and the `title` its customer reads."""
-    return _TITLED.one(reader, payment_id=payment_id)
+    return _SELECT_WITH_TITLE.one(reader, payment_id=payment_id)
 
 
 def recent(session: Session, *, status: str | None, limit: int) -> list[Payment]:
@@ -133,7 +133,7 @@ def why_not_payable(
     A Telegram link can be passed on and paid by anybody, any number of times: only its own user
     may pay it, what it asks, while it is pending.
     """
-    payment = _TITLED.one_or_none(reader, payment_id=payment_id)
+    payment = _SELECT_WITH_TITLE.one_or_none(reader, payment_id=payment_id)
     if payment is None:
         return "Счёт не найден. Запросите новый в боте."
     if payment.status != "pending":
@@ -202,7 +202,7 @@ def record_gateway_payment(
     )
 
 
-_TITLED = Statement(
+_SELECT_WITH_TITLE = Statement(
     select(*Payment.columns(), Tariff.title)
     .outerjoin_from(Payment, Tariff, Tariff.id == Payment.tariff_id)
     .where(Payment.id == bindparam("payment_id"))

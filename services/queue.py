@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 import settings
-from db import Reader, Record
+from db import Reader, Record, notices
 from db.models import Data, GenerationModel, Job
-from services import data, funding, jobs, ledger
+from services import data, jobs, ledger
 
 RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30))  # before the second, third... try
 LOST_TEXT = "Не получилось обработать фото: сервис перезапускался. Токены возвращены на баланс."
@@ -136,7 +136,7 @@ def release(session: Session, claim: Claim) -> bool:
     if job is None:
         return False
     _put_back(job, func.now(), {})
-    funding.announce(session)
+    notices.announce(session)
     return True
 
 
@@ -162,7 +162,7 @@ def retry(session: Session, job_id: UUID) -> Record:
     # Its worker may hang and yet renew the lease: without one it holds the job no longer.
     _put_back(job, func.now(), {})
     session.flush()
-    funding.announce(session)
+    notices.announce(session)
     return jobs.get(session, job_id)
 
 

@@ -44,7 +44,7 @@ def ingest(
 ) -> None:
     """Keep a message of the review chat; a repeat or an edit keeps its author and state.
 
-    An author that was not known before is added: a person may have opened his privacy settings.
+    An author that was not known before is added: a person may have opened their privacy settings.
     """
     author = author_id and str(author_id)
     session.execute(

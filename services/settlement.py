@@ -35,7 +35,7 @@ def settle(session: Session, notice: Notice) -> Verdict:
     What is known of the event is read while its payment is locked, so that of twins the second
     finds what the first has done.
     """
-    payment = payment_rows.lock_meant(
+    payment = payment_rows.find_and_lock(
         session,
         notice.provider,
         payment_id=notice.payment_id,
@@ -47,7 +47,7 @@ def settle(session: Session, notice: Notice) -> Verdict:
         return Verdict(payment.known_state, payment.known_reason, payment.id)
     verdict = _verdict(payment, notice)
     if payment is not None and verdict.state != "parked" and _is_another_charge(payment, notice):
-        payment = _repeated(session, payment.id)
+        payment = _open_repeat_payment(session, payment.id)
         verdict = _verdict(payment, notice)
     inbox.keep(session, notice, verdict)
     if payment is not None and verdict.state != "parked":
@@ -63,7 +63,8 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
     payment = payment_rows.lock(session, payment_id)
     if payment.status == "pending":
         reference = payment.reference or payment.charge_reference
-        payment_rows.change(session, payment.id, **_closed(session, payment, status, reference))
+        changes = _close_gateway_payment(session, payment, status, reference)
+        payment_rows.change(session, payment.id, **changes)
 
 
 def _is_settled(payment: Record, notice: Notice) -> bool:
@@ -90,7 +91,7 @@ def _verdict(payment: Record | None, notice: Notice) -> Verdict:
 
 
 def _apply(session: Session, payment: Record, notice: Notice) -> None:
-    learned = _learned(payment, notice)
+    learned = _new_references(payment, notice)
     apply = TRANSITIONS.get((payment.status, notice.outcome))
     if apply is not None:
         learned |= apply(session, payment, notice)
@@ -124,7 +125,7 @@ def _is_another_charge(payment: Record, notice: Notice) -> bool:
     )
 
 
-def _repeated(session: Session, first_id: UUID) -> Record:
+def _open_repeat_payment(session: Session, first_id: UUID) -> Record:
     """A payment of its own for a second charge of the same link: credited like the first."""
     first = payments.get(session, first_id)
     payment = Payment(
@@ -146,7 +147,7 @@ def _repeated(session: Session, first_id: UUID) -> Record:
     return payment_rows.lock(session, payment.id)
 
 
-def _learned(payment: Record, notice: Notice) -> dict[str, Any]:
+def _new_references(payment: Record, notice: Notice) -> dict[str, Any]:
     """What the event tells of the payment's names at the provider.
 
     A webhook may overtake the answer to our create call, which then finds these set.
@@ -159,19 +160,19 @@ def _learned(payment: Record, notice: Notice) -> dict[str, Any]:
 
 def _reference(payment: Record, notice: Notice) -> str | None:
     """By what the customer's history names the payment: its page, else what was charged."""
-    learned = _learned(payment, notice)
+    learned = _new_references(payment, notice)
     page: str | None = payment.reference or learned.get("reference")
     return page or payment.charge_reference or learned.get("charge_reference")
 
 
 def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-    """Money has arrived: tokens come, waiting jobs start, the inviter is thanked."""
+    """Money has arrived: tokens come, waiting jobs start, the inviter is rewarded."""
     reference = _reference(payment, notice)
     if payment.status == "pending":
         _end_gateway_payment(session, payment.id, "success", reference)
     else:  # its ruble row has ended as failed
         payments.record_gateway_payment(session, payment, status="success", reference=reference)
-    # Where nobody waits for tokens there is nothing to wait for either.
+    # Without waiting jobs nobody needs the new balance, so the purchase is sent with COMMIT.
     give = funding.credit if payment.has_waiting else ledger.post_deferred
     give(
         session,
@@ -186,7 +187,7 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
         reference=reference,
         meta={"paymentId": str(payment.id)},
     )
-    if payment.has_inviter_to_thank:
+    if payment.owes_referral_reward:
         referrals.reward(session, payment)
     return {
         "status": "succeeded",
@@ -199,12 +200,12 @@ def _closing(status: str) -> Effect:
     """Nobody has paid, and nobody is expected to."""
 
     def apply(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-        return _closed(session, payment, status, _reference(payment, notice))
+        return _close_gateway_payment(session, payment, status, _reference(payment, notice))
 
     return apply
 
 
-def _closed(
+def _close_gateway_payment(
     session: Session, payment: Record, status: str, reference: str | None
 ) -> dict[str, Any]:
     _end_gateway_payment(session, payment.id, "failed", reference)
@@ -215,14 +216,17 @@ def _end_gateway_payment(
     session: Session, payment_id: UUID, status: str, reference: str | None
 ) -> None:
     """End the ruble row of a pending payment."""
-    _ENDED.defer(session, ended_payment_id=payment_id, new_status=status, new_reference=reference)
+    _END_GATEWAY_PAYMENT.defer(
+        session, where_payment_id=payment_id, new_status=status, new_reference=reference
+    )
 
 
-def _credited_first(apply: Effect) -> Effect:
+def _credit_then(apply: Effect) -> Effect:
     """For a fact that was told before the success that it presupposes."""
 
     def apply_both(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-        payment_rows.change(session, payment.id, **_credit(session, payment, notice))
+        credited = _credit(session, payment, notice)
+        payment_rows.change(session, payment.id, **credited)
         return apply(session, payment_rows.lock(session, payment.id), notice)
 
     return apply_both
@@ -230,10 +234,10 @@ def _credited_first(apply: Effect) -> Effect:
 
 _TRANSACTIONS: Any = Transaction.__table__
 # Built once. Tables instead of classes: with parameters the ORM would take these for bulk writes.
-_ENDED = Statement(
+_END_GATEWAY_PAYMENT = Statement(
     update(_TRANSACTIONS)
     .where(
-        _TRANSACTIONS.c.payment_id == bindparam("ended_payment_id"),
+        _TRANSACTIONS.c.payment_id == bindparam("where_payment_id"),
         _TRANSACTIONS.c.type == "gateway_payment",
         _TRANSACTIONS.c.status == "pending",
     )
@@ -246,9 +250,9 @@ TRANSITIONS: dict[tuple[str, str], Effect] = {
     ("pending", "canceled"): _closing("canceled"),
     ("pending", "expired"): _closing("expired"),
     **{(unpaid, "succeeded"): _credit for unpaid in UNPAID},
-    **{(unpaid, "refunded"): _credited_first(clawback.refund) for unpaid in UNPAID},
-    **{(unpaid, "disputed"): _credited_first(clawback.dispute) for unpaid in UNPAID},
-    **{(unpaid, "dispute_lost"): _credited_first(clawback.dispute_lost) for unpaid in UNPAID},
+    **{(unpaid, "refunded"): _credit_then(clawback.refund) for unpaid in UNPAID},
+    **{(unpaid, "disputed"): _credit_then(clawback.dispute) for unpaid in UNPAID},
+    **{(unpaid, "dispute_lost"): _credit_then(clawback.dispute_lost) for unpaid in UNPAID},
     **{(paid, "refunded"): clawback.refund for paid in REFUNDABLE},
     **{(paid, "disputed"): clawback.dispute for paid in REFUNDABLE},
     **{(paid, "dispute_lost"): clawback.dispute_lost for paid in REFUNDABLE},

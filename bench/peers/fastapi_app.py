@@ -389,7 +389,7 @@ async def signed_event(request: Request, stripe_signature: Annotated[str, Header
 @app.post("/api/v1/webhooks/payments/stripe")
 def stripe_webhook(event: Annotated[StripeEvent, Depends(signed_event)], session: Db) -> Any:
     checkout = event.data.object
-    payment, has_inviter_to_thank = lock_payment(session, checkout) or (None, False)
+    payment, owes_referral_reward = lock_payment(session, checkout) or (None, False)
     state, reason = verdict(payment, checkout)
     judged = {
         "state": state,
@@ -422,7 +422,7 @@ def stripe_webhook(event: Annotated[StripeEvent, Depends(signed_event)], session
             setattr(known, column, value)
     if payment is not None and state == "applied":
         credit(session, payment, checkout, event)
-        if has_inviter_to_thank:
+        if owes_referral_reward:
             reward_inviter(session, payment)
     session.commit()
     return {}

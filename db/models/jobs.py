@@ -35,7 +35,8 @@ class Job(Table):
     __tablename__ = "jobs"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    # Drawn before the row is written, by whoever knows all the rest of it.
+    # jobs.create takes it with nextval() before the INSERT, so that the answer need not wait for
+    # the row.
     number: Mapped[int] = mapped_column(Identity(always=False, start=1001), unique=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     model_id: Mapped[UUID] = mapped_column(ForeignKey("generation_models.id"))

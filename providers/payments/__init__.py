@@ -40,7 +40,7 @@ __all__ = [
     "Gateway",
     "Hint",
     "Notice",
-    "Order",
+    "CheckoutRequest",
     "Outcome",
     "PaymentRef",
     "ProviderError",
@@ -70,7 +70,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Order:
+class CheckoutRequest:
     """What a customer is about to pay for. The same payment_id must come with the same rest.
 
     amount: in `currency`, at most two decimals. title and description are read by the customer;
@@ -208,7 +208,7 @@ class Gateway(Protocol):
 
     provider: str
 
-    def create_checkout(self, order: Order) -> Checkout:
+    def create_checkout(self, order: CheckoutRequest) -> Checkout:
         """A page to pay the order on. Repeating it, after a crash too, gives the same page."""
 
     def read_back(self, payment: PaymentRef) -> Notice:

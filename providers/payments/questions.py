@@ -19,7 +19,7 @@ class QuestionLimit:
     """Counts questions by what they are about, in this process. Safe to share between threads.
 
     What is not signed may come from anybody who knows the name of a payment, its payer for one:
-    without a limit he uses up what the provider lets the shop ask.
+    without a limit they use up what the provider lets the shop ask.
     """
 
     def __init__(self) -> None:

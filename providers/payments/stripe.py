@@ -18,10 +18,10 @@ from errors import ApiError
 from providers.http import Dialect, Patience, Refusal, Transport
 from providers.payments import (
     Checkout,
+    CheckoutRequest,
     Event,
     Hint,
     Notice,
-    Order,
     Outcome,
     PaymentRef,
     ProviderRejected,
@@ -77,7 +77,7 @@ class StripeGateway:
             patience=patience,
         )
 
-    def create_checkout(self, order: Order) -> Checkout:
+    def create_checkout(self, order: CheckoutRequest) -> Checkout:
         """See Gateway. The page lives 24 h, as long as Stripe remembers the key."""
         session = self._create_session(order)
         try:
@@ -152,7 +152,7 @@ class StripeGateway:
                 raise SignatureInvalid(PROVIDER, "Stripe knows no such object") from refusal
             raise
 
-    def _create_session(self, order: Order) -> dict[str, Any]:
+    def _create_session(self, order: CheckoutRequest) -> dict[str, Any]:
         path, call, key = "/v1/checkout/sessions", "create_session", str(order.payment_id)
         form = _session_form(order)
         try:
@@ -219,7 +219,7 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
         yield name, str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _session_form(order: Order) -> dict[str, Any]:
+def _session_form(order: CheckoutRequest) -> dict[str, Any]:
     metadata = {"payment_id": str(order.payment_id)}
     price = {
         "currency": order.currency.lower(),

@@ -22,10 +22,10 @@ from providers.failures import (
 )
 from providers.payments import (
     Checkout,
+    CheckoutRequest,
     Event,
     Hint,
     Notice,
-    Order,
     Outcome,
     PaymentRef,
     Question,
@@ -76,7 +76,7 @@ class TelegramGateway:
         self._rub_per_star = rub_per_star
         self._provider_token = provider_token
 
-    def create_checkout(self, order: Order) -> Checkout:
+    def create_checkout(self, order: CheckoutRequest) -> Checkout:
         """A link for the order, in Stars rounded up to a whole one, or in kopecks.
 
         A repeat gives another link to the same payment; both stay good, and pre-checkout lets

@@ -17,10 +17,10 @@ from errors import ApiError
 from providers.http import Dialect, Patience, Refusal, Transport
 from providers.payments import (
     Checkout,
+    CheckoutRequest,
     Event,
     Hint,
     Notice,
-    Order,
     PaymentRef,
     ProviderRejected,
     SignatureInvalid,
@@ -74,7 +74,7 @@ class YooKassaGateway:
         self._sources = sources
         self._questions = QuestionLimit()
 
-    def create_checkout(self, order: Order) -> Checkout:
+    def create_checkout(self, order: CheckoutRequest) -> Checkout:
         """See Gateway. YooKassa remembers the key for 24 h, as long as a page is asked for."""
         minor = to_minor(order.amount)
         body = {

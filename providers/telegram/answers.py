@@ -49,7 +49,7 @@ class ChatFacts:
 class ForwardedMessage:
     """The bot's copy of a message, and what it proves about the original.
 
-    author_id: the human author; None when he hides behind privacy, a channel or a group.
+    author_id: the human author; None when they hide behind privacy, a channel or a group.
     text_hash: `hash_text` of the original. written_at: when the original was sent.
     """
 

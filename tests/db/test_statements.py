@@ -43,7 +43,7 @@ import services.users
 from db import Statement, reading, transaction
 from db.models import Job, Transaction, User
 from db.session import engine
-from db.statements import _planned, driver_of
+from db.statements import _compile, driver_of
 from errors import ApiError
 from tests.factories import make_image, make_job, make_user
 
@@ -105,7 +105,7 @@ def test_a_value_that_is_used_at_several_places_is_sent_once(database: str) -> N
     statement = Statement(select(User.id).where(either, User.telegram_id != bindparam("other")))
     with reading() as connection:
         assert statement.scalar(connection, name=user.telegram_id, other="-") == user.id
-        plan = _planned(statement._clause, engine().dialect, driver_of(connection).cursor())
+        plan = _compile(statement._clause, engine().dialect, driver_of(connection).cursor())
     assert plan.call.count("%s") == 2
 
 
@@ -190,7 +190,7 @@ def test_each_statement_of_the_rules_can_be_prepared(database: str, statement: S
     with reading() as connection:
         driver = driver_of(connection)
         cursor = driver.cursor()
-        plan = _planned(statement._clause, engine().dialect, cursor)
+        plan = _compile(statement._clause, engine().dialect, cursor)
         driver.prepare(plan.name, plan.preparation)
         cursor.execute(f"DEALLOCATE {plan.name}")
 

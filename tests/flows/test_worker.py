@@ -17,12 +17,12 @@ from sqlalchemy import func, select, update
 import duties
 import reconciler
 import settings
-from db import snapshot, transaction
+from db import notices, snapshot, transaction
 from db.models import Data, GenerationModel, Job, Transaction
 from db.types import now
 from errors import ApiError
 from providers import instances
-from services import data, funding, jobs, ledger, payment_rows, payments
+from services import data, jobs, ledger, payment_rows, payments
 from tests.factories import balance, make_job, make_user
 from tests.wire import wait_until
 from worker import Worker
@@ -74,7 +74,7 @@ def hurry_retries() -> None:
             .where(Job.status == "queued", Job.run_at < now().replace(year=2098))
             .values(run_at=func.now())
         )
-        funding.announce(session)
+        notices.announce(session)
 
 
 def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance):

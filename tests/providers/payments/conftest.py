@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from providers.http import Patience
-from providers.payments import Checkout, Event, Gateway, Hint, Notice, Order, PaymentRef
+from providers.payments import Checkout, CheckoutRequest, Event, Gateway, Hint, Notice, PaymentRef
 from providers.payments.stripe import StripeGateway
 from providers.payments.yookassa import YooKassaGateway
 from sandbox import Options
@@ -33,7 +33,7 @@ class GatewayWorld:
     world: Sandbox
     shop: Shop
 
-    def order(self, **changes: Any) -> Order:
+    def order(self, **changes: Any) -> CheckoutRequest:
         """20 tokens for 199 rubles."""
         wanted = {
             "payment_id": uuid4(),
@@ -44,9 +44,9 @@ class GatewayWorld:
             "return_url": "https://t.me/example_bot",
             "payer_telegram_id": "555001",
         }
-        return Order(**(wanted | changes))
+        return CheckoutRequest(**(wanted | changes))
 
-    def ref(self, order: Order, page: Checkout, charge: str | None = None) -> PaymentRef:
+    def ref(self, order: CheckoutRequest, page: Checkout, charge: str | None = None) -> PaymentRef:
         """The payment as our tables would know it."""
         return PaymentRef(
             payment_id=order.payment_id,

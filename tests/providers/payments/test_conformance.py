@@ -17,10 +17,10 @@ import pytest
 from errors import ApiError
 from providers.payments import (
     Checkout,
+    CheckoutRequest,
     Gateway,
     Hint,
     Notice,
-    Order,
     Outcome,
     ProviderMisconfigured,
     ProviderRejected,
@@ -284,7 +284,7 @@ def test_hints_say_what_must_be_read(till: GatewayWorld) -> None:
     assert all(hint.signed is (till.name == "stripe") for hint in hints)
 
 
-def _later(till: GatewayWorld, order: Order) -> Checkout:
+def _later(till: GatewayWorld, order: CheckoutRequest) -> Checkout:
     """The page, once the provider has finished the hanging call: until then its key is in use."""
     deadline = time.monotonic() + 5
     while True:

@@ -24,10 +24,10 @@ from providers.failures import (
 )
 from providers.payments import (
     AnsweringGateway,
+    CheckoutRequest,
     Event,
     Hint,
     Notice,
-    Order,
     Outcome,
     PaymentRef,
     Question,
@@ -40,7 +40,7 @@ from tests.telegram_world import PAYER, World, telegram_world
 PAYMENT_ID = UUID("8f0c2b1e-0000-4000-8000-000000000001")
 OLD, NEW = "old-secret-0123456789", "new-secret-0123456789"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-ORDER = Order(
+ORDER = CheckoutRequest(
     payment_id=PAYMENT_ID,
     amount=Decimal("199.00"),
     currency="RUB",
