@@ -136,7 +136,9 @@ class StripeGateway:
         try:
             kind, told = str(event["type"]), event["data"]["object"]
             if kind in SESSION_EVENTS:
-                return read_session_event(told, event)
+                # Another product on the account may save cards or sell subscriptions.
+                ours = told.get("mode", "payment") == "payment"
+                return read_session_event(told, event) if ours else None
             if kind in HINTED:
                 return Hint(PROVIDER, kind, _checked_id(told["id"]), signed=True)
         except UNREADABLE:

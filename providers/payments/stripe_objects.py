@@ -138,6 +138,10 @@ def read_charge(charge: Mapping[str, Any]) -> Notice:
 def read_refund(refund: Mapping[str, Any]) -> Notice:
     """A refund whose charge is expanded; a failed one means that the money stayed with us."""
     status, charge = str(refund["status"]), refund["charge"]
+    if charge is None:  # of a balance that a customer has with another product of the account
+        return Notice(
+            PROVIDER, f"refund.{status}:{refund['id']}", f"refund.{status}", Outcome.PENDING
+        )
     outcome = REFUND_OUTCOMES.get(status, Outcome.PENDING)
     refunded = whole(charge["amount_refunded"])
     told_by_charge = outcome is Outcome.REFUNDED

@@ -24,6 +24,7 @@ from providers.payments import (
     SignatureInvalid,
 )
 from providers.payments.stripe import API_VERSION, encode_form
+from providers.payments.stripe_objects import read_refund
 from sandbox.clock import Clock
 from sandbox.stripe.signing import Signer
 from tests.payment_world import Sandbox, Shop
@@ -263,6 +264,22 @@ def test_signed_nonsense_is_a_bad_request(till: GatewayWorld, changes: dict[str,
     with pytest.raises(ApiError) as refused:
         till.gateway.parse_event(raw, headers, client_ip=None, now=datetime.now(UTC))
     assert refused.value.code == "bad_request"
+
+
+def test_other_products_of_the_account_are_passed_over(till: GatewayWorld) -> None:
+    told = SESSION | {"mode": "setup", "amount_total": None, "currency": None}
+    event = {
+        "id": "evt_1",
+        "object": "event",
+        "created": 1_764_000_000,
+        "type": "checkout.session.completed",
+        "data": {"object": told},
+    }
+    raw, headers = sign(event, *KEYS.stripe_webhook_secrets)
+    parsed = till.gateway.parse_event(raw, headers, client_ip=None, now=datetime.now(UTC))
+    assert parsed is None
+    notice = read_refund({"id": "re_1", "status": "succeeded", "charge": None})
+    assert (notice.outcome, notice.payment_id, notice.reference) == (Outcome.PENDING, None, None)
 
 
 def test_a_hint_about_nothing_is_forged(till: GatewayWorld) -> None:
