@@ -37,20 +37,20 @@ from spec.responses import ResponseValidators
 from spec.routing import ApiPrefix, ContractRouting
 from spec.validation import ContractValidation
 
-# Operations of these tags ask somebody outside, who may hang: they must not hold up the others.
+# Operations with these tags call external systems, which may hang: they must not hold up others.
 OUTWARD_TAGS = ("Data", "Payments", "Reviews", "Subscriptions")
-# Nor must they hold up news of money, or a question that Telegram wants answered in ten seconds.
+# Nor must they hold up news about money, or a question that Telegram wants answered in 10 seconds.
 WEBHOOKS_TAG = "Webhooks"
 # Waits for the database, at most PROBE_THREADS at a time.
 PROBES_TAG = "Ops"
-# A server whose threads all wait is alive, and must be able to say so.
+# A server whose threads are all waiting is alive, and must be able to say so.
 LIVE = "healthLive"
 
 
 def create_app(
     settings: Settings | None = None, operations: Mapping[str, Function] | None = None
 ) -> ContractApp:
-    """The application, built to the last validator; ContractError names every gap at once.
+    """The application, with every validator built; ContractError names all gaps at once.
 
     operations: functions by snake_case operationId instead of those in `handlers`, for tests.
     """
@@ -100,9 +100,9 @@ def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, La
 def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]:
     """connexion's stack, outermost first.
 
-    ServerErrorMiddleware is left out as Envelope does its work, SwaggerUIMiddleware as Documents
-    does, ResponseValidationMiddleware as answers are checked before they are serialized and as it
-    never sees refusals.
+    ServerErrorMiddleware is left out because Envelope does its work, SwaggerUIMiddleware because
+    Documents does, ResponseValidationMiddleware because responses are checked before they are
+    serialized and because it never sees refusals.
     """
     return [
         Envelope,
@@ -120,7 +120,7 @@ def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]
 
 
 def _limit(requests: int, identify: rate_limits.Identify) -> list[Any]:
-    """No layer at all where there is no limit."""
+    """No layer at all if there is no limit."""
     if not requests:
         return []
     return [partial(RateLimit, limit=rate_limits.per_minute(requests), identify=identify)]

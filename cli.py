@@ -43,7 +43,7 @@ def ledger_group() -> None:
 
 @ledger_group.command("check")
 def ledger_check() -> None:
-    """Prove the books of all users; exit code 1 and the rows at fault when a rule is broken."""
+    """Verify the books of all users; exit code 1 and the faulty rows when a rule is broken."""
     with snapshot() as session:
         found = ledger.violations(session)
     for rule, rows in found.items():
@@ -53,7 +53,7 @@ def ledger_check() -> None:
 
 @cli.command("settings")
 def show_settings() -> None:
-    """Effective settings, secrets masked, and what production still needs."""
+    """Effective settings, with secrets masked, and what production still needs."""
     current = settings.load()
     table(("setting", "value", "meaning"), settings.described(current))
     missing = settings.missing_for_production(current)
@@ -79,7 +79,7 @@ for command in (
 
 def main() -> None:
     """Run a command; a refusal is one line and exit code 1 or 2, not a stack trace."""
-    # A refusal names its cause; warnings logged on the way would be printed beside it.
+    # A refusal names its cause; warnings logged on the way would be printed as well.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         cli.main(standalone_mode=False)

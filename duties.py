@@ -1,4 +1,4 @@
-"""What workers do every so often besides jobs. Each duty is safe in several workers at once: they
+"""What workers do periodically besides jobs. Each duty is safe in several workers at once: they
 take different rows, or the second one finds nothing left to do.
 """
 
@@ -23,14 +23,14 @@ from services import data, draws, idempotency, jobs, queue
 log = logging.getLogger("worker")
 
 BATCH = 100  # unpaid jobs closed in one turn
-TURN_SECONDS = 10  # of deleting files; jobs wait meanwhile
+TURN_SECONDS = 10  # for deleting files; jobs wait meanwhile
 CUT_OFF_SECONDS = 3600  # longer than any upload or job takes
 WORK_PREFIX = "livephoto-job-"
 
 
 @dataclass
 class Duty:
-    """Something to do every so often, by one worker at a time."""
+    """Something to do periodically, by one worker at a time."""
 
     name: str
     every_seconds: float
@@ -74,8 +74,8 @@ def _delete_expired_files() -> int:
 
 
 def _delete_some_expired_files() -> int:
-    # First nobody can use them any more, then the bytes go, then that is noted: a crash in between
-    # leaves them on the list.
+    # First make them unusable, then delete the bytes, then record that: a crash in between leaves
+    # them on the list.
     with transaction() as session:
         data.expire(session, now=now())
         doomed = data.purgeable(session)

@@ -1,4 +1,4 @@
-"""Every refusal the API knows, as one closed table. Imported by anyone, imports nothing of ours.
+"""Every refusal of the API, as one closed table. Imported by anyone, imports nothing of ours.
 
 The table in README.md repeats it for the bot's programmer; a test keeps the two equal.
 """
@@ -50,7 +50,7 @@ CODES: dict[str, tuple[int, str]] = {
 
 
 class ApiError(Exception):
-    """A refusal with a code from CODES; becomes the contract's Error in the answer.
+    """A refusal with a code from CODES; becomes the contract's Error in the response.
 
     details: what the caller needs to correct the request (field names, limits), never internals.
     retry_after: seconds, sent as the Retry-After header.

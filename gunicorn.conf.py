@@ -22,16 +22,16 @@ asgi_lifespan = "on"
 
 # A worker's heartbeat comes from its event loop, which no handler blocks.
 timeout = 30
-# Longer than requests take: a database wait (2 s), a statement (5 s), a provider's call (12 s) or
-# two questions to Telegram (20 s).
+# Longer than requests take: a database wait (2 s), a statement (5 s), a call to a provider (12 s)
+# or two calls to Telegram (20 s).
 graceful_timeout = 30
 keepalive = 5
 
-# Nobody steers a running server; without this there is a socket in the home folder.
+# Nobody controls a running server; without this there is a socket in the home folder.
 control_socket_disable = True
 
-# The heartbeat file must not wait for a disk; macOS has no such folder.
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 gunicorn makes its own files in it
+# The heartbeat file must not wait for a disk; macOS does not have this folder.
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 gunicorn creates its own files in it
 worker_tmp_dir = SHARED_MEMORY if os.path.isdir(SHARED_MEMORY) else None
 logconfig_dict = logs.config(current.log_level)
 
@@ -48,7 +48,7 @@ class Log(glogging.Logger):
 
 logger_class = Log
 
-# Seconds between failing readiness and closing the listener, so that a balancer looks away first.
+# Seconds between failing readiness and closing the listener, so that a load balancer stops first.
 LEAVE_SECONDS = 2 if current.production else 0
 
 
@@ -57,12 +57,12 @@ def post_worker_init(worker):
     for listener in worker.sockets:
         listener.sock = SharedListener(fileno=listener.sock.detach())
 
-    # What was built stays: the collector need not walk through it again, which stops every thread
-    # for a tenth of a second.
+    # What was built stays: the garbage collector need not traverse it again, which would stop
+    # every thread for a tenth of a second.
     gc.collect()
     gc.freeze()
 
-    # At SIGTERM readiness fails first, then gunicorn's own graceful stop begins.
+    # On SIGTERM readiness fails first, then gunicorn's own graceful stop begins.
     def leave():
         bridge.stopping.set()
         worker.loop.call_later(LEAVE_SECONDS, worker.handle_exit_signal)

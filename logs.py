@@ -21,11 +21,12 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 # Our own loggers; their level is LOG_LEVEL.
 OURS = ("access", "handlers", "providers", "reconciler", "spec", "worker")
-# "Key (telegram_id)=(384726159) already exists." is how PostgreSQL explains an error, and by
-# "LINE 1: ...SET username='anna', new_column..." it shows where one is.
+# PostgreSQL explains an error with "Key (telegram_id)=(384726159) already exists." and shows its
+# place with "LINE 1: ...SET username='anna', new_column...".
 _TOLD = re.compile(r"^(DETAIL|LINE \d+): .*$", re.MULTILINE)
 
-# No line tells where in the code, in which thread or process it was written: none looks for it.
+# Lines do not say where in the code, in which thread or process they were written, so logging
+# need not look that up.
 logging._srcfile = None
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
@@ -34,11 +35,11 @@ EXCHANGE = "livephoto.exchange"
 
 @dataclass(slots=True)
 class Exchange:
-    """What the request's log line will say; layers fill it in as they learn it.
+    """What the request's log line will say; layers fill it in as they learn more.
 
     Kept in the ASGI scope under EXCHANGE. `template` is the path of the contract, since the real
-    one holds ids; `key` is the position of the accepted key in SERVER_API_KEY, never the key;
-    `noted` is what its function had to say, see note().
+    one contains ids; `key` is the position of the accepted key in SERVER_API_KEY, never the key;
+    `noted` is what its function added, see note().
     """
 
     template: str | None = None
@@ -56,7 +57,7 @@ exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
 def note(**details: Any) -> None:
-    """Add to the log line of the request that is being answered, which is cheaper than another."""
+    """Add to the log line of the current request, which is cheaper than another line."""
     if (current := exchange.get()) is not None:
         current.noted |= details
 
@@ -74,7 +75,7 @@ _OF_EVERY_RECORD = frozenset(RESERVED_ATTRS)
 
 
 class Formatter(OrjsonFormatter):
-    """A record as one JSON object; a traceback is told without the rows that it is about."""
+    """A record as one JSON object; tracebacks are logged without the rows they mention."""
 
     def add_fields(
         self,
@@ -82,7 +83,7 @@ class Formatter(OrjsonFormatter):
         record: logging.LogRecord,
         message_dict: dict[str, Any],
     ) -> None:
-        """How grave, by whom, what, all that was given as `extra`, and when; in this order.
+        """Level, logger, message, everything given as `extra`, and time; in this order.
 
         The library's own works out for each record which of its options are used.
         """
@@ -104,9 +105,9 @@ def configure(level: str) -> None:
 
 
 def config(level: str) -> dict[str, Any]:
-    """The same as a dictConfig, which gunicorn wants for its own start-up lines.
+    """The same as a dictConfig, which gunicorn needs for its own start-up lines.
 
-    `level` is for our own loggers. Libraries tell at DEBUG what they send: signed links, paths with
+    `level` is for our own loggers. Libraries log at DEBUG what they send: signed links, paths with
     ids, headers with keys. They never go below INFO.
     """
     outsiders = "INFO" if level == "DEBUG" else level
@@ -126,10 +127,10 @@ def config(level: str) -> dict[str, Any]:
         "root": {"level": outsiders, "handlers": ["stdout"]},
         "loggers": {
             **{name: {"level": level} for name in OURS},
-            # gunicorn gives these two handlers of their own unless told otherwise.
+            # gunicorn gives these two their own handlers unless told otherwise.
             "gunicorn.error": {"level": outsiders, "handlers": [], "propagate": True},
             "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
-            # Seven lines about its own plugins at each import.
+            # Seven lines about its own plugins on each import.
             "alembic.runtime.plugins": {"level": "WARNING"},
             # At INFO connexion reports every 401 and every media type it has no validator for.
             "connexion": {"level": "WARNING"},

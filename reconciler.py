@@ -1,6 +1,6 @@
-"""Asks providers how payments stand when nobody tells, and for refunds that the operator wants.
+"""Asks providers about payments when no webhook comes, and for refunds the operator wants.
 
-What it learns goes the same way as a webhook, so it never matters which of the two is first.
+What it learns is processed like a webhook, so it does not matter which of the two comes first.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ TURN_SECONDS = 10  # ...and no more are begun after that: a slow provider must n
 
 
 def check_due() -> int:
-    """Ask about payments whose time has come, one after another; returns how many.
+    """Ask about payments that are due, one after another; returns how many.
 
-    A provider that is down is asked once in a turn: the jobs of this worker wait meanwhile.
+    A provider that is down is asked once per turn: this worker's jobs wait meanwhile.
     """
     down: set[str] = set()
     end = time.monotonic() + TURN_SECONDS
@@ -74,16 +74,16 @@ def check(payment_id: UUID) -> Verdict:
             raise
         return _expire_if_overdue(payment, str(refusal), payment.expires_at)
     if notice.outcome is Outcome.PENDING:
-        # It could not be closed: a bank is still working on it, or it will end by itself soon.
+        # It could not be closed: a bank is still processing it, or it will expire by itself soon.
         return _expire_if_overdue(payment, "pending", payment.expires_at + BANK_TIME)
     with transaction() as session:
         return settlement.settle(session, notice)
 
 
 def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
-    """Return `rub` (all that is left without it) through the provider, then the tokens pro rata.
+    """Return `rub` (None: all that is left) through the provider, then the tokens pro rata.
 
-    A repeat with the same key tells of the first refund, however long ago that was made.
+    A repeat with the same key reports on the first refund, however long ago that was made.
     ProviderError; ValueError for a payment that was never paid or has less left.
     """
     with reading() as reader:
@@ -107,13 +107,13 @@ def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
 
 
 def _minor(payment: Record, rub: Decimal) -> int:
-    """The part of what the provider collected that these rubles are."""
+    """The share of what the provider collected that corresponds to these rubles."""
     minor: Decimal = payment.asked_minor * rub / payment.amount_rub
     return round(minor)
 
 
 def _expire_if_overdue(payment: Record, why: str, until: datetime) -> Verdict:
-    """The payment goes on waiting; from `until` on it is expired."""
+    """The payment keeps waiting; from `until` on it is expired."""
     if payment.status != "pending" or until > now():
         return Verdict("ignored", why, payment.id)
     with transaction() as session:

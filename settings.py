@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 
 from settings_rules import PROVIDERS, URLS, configured, contradictions, missing_for_production
 
-# Threads of a process for operations that only ask the database, for webhooks, for healthReady.
+# Threads per process for operations that only use the database, for webhooks, for healthReady.
 QUICK_THREADS = 8
 WEBHOOK_THREADS = 4
 PROBE_THREADS = 2
@@ -39,7 +39,7 @@ __all__ = [
 
 
 class SettingsError(Exception):
-    """The environment cannot be used; the message names every setting at fault and its fix."""
+    """The environment cannot be used; the message names every faulty setting and its fix."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("Settings cannot be used:\n" + "\n".join(f"  - {p}" for p in problems))
@@ -52,7 +52,7 @@ def _setting(default: Any, about: str, *, secret: bool = False) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be configured; each field tells its meaning and unit."""
+    """Everything that can be configured; each field states its meaning and unit."""
 
     environment: str = _setting("development", "development, test or production")
     server_api_key: tuple[str, ...] = _setting(
@@ -68,7 +68,7 @@ class Settings:
     server_threads: int = _setting(
         8,
         "threads per process that may wait for storage, providers and Telegram; "
-        "8 more only ask the database, 4 are for webhooks, 2 for probes",
+        "8 more only use the database, 4 are for webhooks, 2 for probes",
     )
     state_dir: Path = _setting(Path("var"), "folder of the embedded database, files and keys")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
@@ -89,7 +89,7 @@ class Settings:
     aws_secret_access_key: str = _setting("", "S3 secret", secret=True)
     data_ttl_hours: int = _setting(0, "hours until uploads and results are deleted; 0 keeps them")
 
-    default_provider: str = _setting("yookassa", "gateway of a payment that names none")
+    default_provider: str = _setting("yookassa", "provider of a payment whose request names none")
     yookassa_shop_id: str = _setting("", "YooKassa shop id")
     yookassa_secret_key: str = _setting("", "YooKassa secret key", secret=True)
     yookassa_api_url: str = _setting("https://api.yookassa.ru/v3", "YooKassa API base URL")
@@ -103,10 +103,10 @@ class Settings:
     yookassa_payment_subject: str = _setting("service", "what receipts say is sold")
     yookassa_payment_mode: str = _setting("full_payment", "how receipts say it is paid")
     yookassa_check_network: bool = _setting(
-        False, "refuse notifications from outside of YooKassa's networks"
+        False, "refuse notifications from outside YooKassa's networks"
     )
     trusted_proxies: tuple[str, ...] = _setting(
-        (), "addresses or networks whose X-Forwarded-For is believed, comma-separated"
+        (), "addresses or networks whose X-Forwarded-For is trusted, comma-separated"
     )
     stripe_secret_key: str = _setting("", "Stripe secret key", secret=True)
     stripe_webhook_secret: tuple[str, ...] = _setting(
@@ -125,7 +125,9 @@ class Settings:
     )
     telegram_api_url: str = _setting("https://api.telegram.org", "Bot API base URL")
 
-    token_price_rub: Decimal = _setting(Decimal("10"), "rubles for one token without a tariff")
+    token_price_rub: Decimal = _setting(
+        Decimal("10"), "price of one token without a tariff, rubles"
+    )
     min_payment_rub: Decimal = _setting(Decimal("50"), "smallest payment, rubles")
     max_payment_rub: Decimal = _setting(Decimal("100000"), "largest payment, rubles")
     welcome_bonus_tokens: Decimal = _setting(Decimal("0"), "tokens given at registration")
@@ -154,11 +156,11 @@ class Settings:
 
     engine_timeout_seconds: int = _setting(120, "wall time limit of one generation")
     engine_memory_mb: int = _setting(1024, "memory limit of one generation, MiB")
-    job_max_attempts: int = _setting(3, "tries of one job before it fails and is refunded")
+    job_max_attempts: int = _setting(3, "attempts at one job before it fails and is refunded")
     job_lease_seconds: int = _setting(30, "silence after which a job is taken from its worker")
     idempotency_ttl_hours: int = _setting(24, "hours an Idempotency-Key is remembered")
-    presign_ttl_seconds: int = _setting(900, "life of an upload form")
-    link_ttl_seconds: int = _setting(3600, "life of a download link")
+    presign_ttl_seconds: int = _setting(900, "lifetime of an upload form")
+    link_ttl_seconds: int = _setting(3600, "lifetime of a download link")
 
     @property
     def production(self) -> bool:
@@ -167,7 +169,7 @@ class Settings:
 
     @property
     def address(self) -> str:
-        """HOST and PORT as URLs write them; an IPv6 address needs brackets."""
+        """HOST and PORT as written in URLs; an IPv6 address needs brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property

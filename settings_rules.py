@@ -17,8 +17,8 @@ CHOICES = {
     "default_provider": PROVIDERS,
     "telegram_currency": ("XTR", "RUB"),
 }
-# A signed link of S3 lives a week at most, and is given for a quarter of its life; a form must not
-# outlive the row of its file, which is given up after a day.
+# A signed S3 link is valid for a week at most, and is handed out for a quarter of its life; a form
+# must not outlive the row of its file, which is abandoned after a day.
 AT_MOST = {
     "port": 65535,
     "link_ttl_seconds": 483_840,
@@ -38,7 +38,7 @@ AT_MOST = {
         1_000_000,
     ),
 }
-# Something is put behind each, so that a slash at the end is taken off.
+# Paths are appended to each, so a trailing slash is removed.
 URLS = ("server_url", "s3_endpoint_url", "yookassa_api_url", "stripe_api_url", "telegram_api_url")
 DATABASES = ("postgres", "postgresql", "postgresql+psycopg2")
 BONUSES = (
@@ -64,7 +64,7 @@ AT_LEAST_ONE = (
 
 _NAME = "[A-Za-z][A-Za-z0-9_]{3,31}"
 _CHAT_ID = "-?[1-9][0-9]{0,15}"
-# How the chats of settings may be written, each with its fix.
+# How chats may be written in settings, each with its fix.
 _CHATS = {
     "bonus_channels": (
         re.compile(rf"(?:@|(?:https://)?t\.me/)?{_NAME}/?"),
@@ -80,7 +80,7 @@ _CHATS = {
 
 
 def contradictions(settings: Settings) -> list[str]:
-    """What cannot be meant, whatever the environment, one line each with its fix."""
+    """What cannot be intended in any environment, one line each with its fix."""
     problems = [
         f"{name.upper()}: must be one of {', '.join(choices)}"
         for name, choices in CHOICES.items()
@@ -160,7 +160,7 @@ def _wrong_urls(settings: Settings) -> list[str]:
 def _url_fault(value: str) -> str | None:
     try:
         url = urlsplit(value)
-        url.port  # noqa: B018 looked at for the ValueError
+        url.port  # noqa: B018 read for its ValueError
     except ValueError as error:
         return f"is no URL: {error}"
     if url.scheme not in ("http", "https") or not url.hostname:

@@ -1,4 +1,4 @@
-"""The worker: claims jobs, runs the engine, stores results, and does the periodic duties.
+"""The worker: claims jobs, runs the engine, stores results, and performs the periodic duties.
 
 Any number may run, on any number of machines. `python worker.py` runs until SIGTERM.
 """
@@ -31,7 +31,7 @@ from services.queue import Claim
 
 log = logging.getLogger("worker")
 
-POLL_SECONDS = 2.0  # also the longest delay of a job whose run_at has come
+POLL_SECONDS = 2.0  # also the longest delay of a job whose run_at has passed
 GRACE_SECONDS = 20.0  # a job that needs longer after SIGTERM goes back to the queue
 PAUSE_AFTER_TROUBLE_SECONDS = 2.0
 FETCH_DEADLINE_SECONDS = 30.0
@@ -51,7 +51,7 @@ class Worker:
         self._duties = [Duty(*duty) for duty in DUTIES]
 
     def run(self) -> None:
-        """Work until stop(); trouble with the database or the storage is waited out."""
+        """Work until stop(); waits out failures of the database or the storage."""
         log.info("worker started", extra={"worker": self.name})
         with notices.Listener() as listener:
             while not self._stopping.is_set():
@@ -65,7 +65,7 @@ class Worker:
         log.info("worker stopped", extra={"worker": self.name})
 
     def run_once(self) -> bool:
-        """Do one job if one is due; whether there was one."""
+        """Do one job if one is due; returns whether there was one."""
         with transaction() as session:
             claim = queue.claim(session, self.name)
         if claim is None:
@@ -85,7 +85,7 @@ class Worker:
         return True
 
     def stop(self) -> None:
-        """Take no more jobs; the one in hand has GRACE_SECONDS."""
+        """Take no more jobs; the current one has GRACE_SECONDS."""
         self._stop_at = time.monotonic() + GRACE_SECONDS
         self._stopping.set()
 
@@ -93,10 +93,10 @@ class Worker:
         return self._stop_at is not None and time.monotonic() > self._stop_at
 
     def _process(self, claim: Claim) -> str:
-        """One job must never end the worker: the next one would take it and end, too."""
+        """One job must never end the worker: the next worker would take it and end too."""
         try:
             return self._attempt(claim)
-        except ApiError:  # the database is away, which run() waits out
+        except ApiError:  # the database is down, which run() waits out
             raise
         except Exception:
             log.exception("a job met an error of ours", extra={"job_id": str(claim.job_id)})
@@ -134,7 +134,7 @@ class Worker:
 
 
 class Lease:
-    """Keeps a claim alive from a thread of its own, and tells when it is lost."""
+    """Keeps a claim alive from its own thread, and records when it is lost."""
 
     def __init__(self, claim: Claim) -> None:
         self.lost = False
@@ -152,7 +152,7 @@ class Lease:
         self._thread.join()
 
     def report(self, progress: int) -> None:
-        """Progress of 0..100, written with the next beat: 100 frames need not be 100 updates."""
+        """Progress, 0..100, written with the next beat: 100 frames need not be 100 updates."""
         self._progress = progress
 
     def _beat(self) -> None:
@@ -166,7 +166,7 @@ class Lease:
                         return
                 expires = time.monotonic() + lease
             except ApiError:
-                # Until the lease has run out nobody else can have taken the job.
+                # Until the lease has run out, no other worker can have taken the job.
                 if time.monotonic() > expires:
                     self.lost = True
                     return
@@ -217,7 +217,7 @@ def _release(claim: Claim, lease: Lease) -> str:
 
 
 def main() -> None:
-    """Run until SIGTERM or Ctrl-C; a setting that cannot be used ends it with a message."""
+    """Run until SIGTERM or Ctrl-C; an unusable setting ends it with a message."""
     try:
         logs.configure(settings.load().log_level)
     except settings.SettingsError as error:

@@ -17,7 +17,7 @@ def channels() -> None:
 
 @channels.command("list")
 def list_channels() -> None:
-    """Channels of BONUS_CHANNELS and how many users had their bonus."""
+    """Channels in BONUS_CHANNELS and how many users got their bonus."""
     names = [bonuses.normalized(name) for name in settings.load().bonus_channels]
     with snapshot() as session:
         counts = bonuses.given(session, names)

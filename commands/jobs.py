@@ -31,7 +31,7 @@ def list_jobs(status: str | None, limit: int) -> None:
 @jobs_group.command()
 @click.argument("job_id", type=click.UUID)
 def retry(job_id: UUID) -> None:
-    """Do JOB_ID again: a failed one as a new order, a stuck one by another worker."""
+    """Run JOB_ID again: a failed one as a new order, a stuck one on another worker."""
     with transaction() as session:
         job = queue.retry(session, job_id)
     click.echo(f"job {job.id} is {job.status}")
@@ -41,7 +41,7 @@ def retry(job_id: UUID) -> None:
 @click.argument("job_id", type=click.UUID)
 @click.option("--reason", required=True, help="shown to the customer")
 def fail(job_id: UUID, reason: str) -> None:
-    """End a live JOB_ID as failed; its tokens go back."""
+    """End a live JOB_ID as failed; its tokens are returned."""
     with transaction() as session:
         job = jobs.fail(session, job_id, reason=reason)
     click.echo(f"job {job.id} is {job.status}")

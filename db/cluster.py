@@ -1,4 +1,4 @@
-"""The data folder of the embedded PostgreSQL: where it lies, who owns it, how it is made."""
+"""The data folder of the embedded PostgreSQL: where it is, who owns it, how it is created."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from db import binaries
 from db.binaries import Binaries, EmbeddedPostgresError
 
 ROLE = "livephoto"
-# Needs no locale of the system, sorts by code point and knows letters of every script.
+# Needs no system locale, sorts by code point and knows the letters of every script.
 LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
@@ -30,7 +30,7 @@ class Surroundings(TypedDict, total=False):
 
 
 def data_folder(folder: Path) -> Path:
-    """Where the data of the server of `folder` is, or shall be; links are followed."""
+    """Where the data of the server of `folder` is, or will be; links are followed."""
     return (folder / "data").resolve()
 
 
@@ -38,8 +38,8 @@ def make(programs: Binaries, folder: Path, *, password: str) -> None:
     """Create the data of `folder`, with `password` for ROLE.
 
     For root, `data` may become a link: the unprivileged server must be able to pass through all
-    parents, so under a private one (/root is 0700) the data goes to SHARED_STATE, as nobody's
-    folder is opened for that.
+    parents, so under a private one (/root is 0700) the data goes to SHARED_STATE; no existing
+    folder is opened up for it.
     """
     user = binaries.server_user()
     place = folder / "data"
@@ -47,7 +47,7 @@ def make(programs: Binaries, folder: Path, *, password: str) -> None:
         shared = binaries.SHARED_STATE / "data"
         binaries.readable_by_others(shared)
         place = shared / secrets.token_hex(8)
-    # Complete or not there at all: an initdb that was killed leaves only the draft.
+    # Complete or absent: a killed initdb leaves only the draft.
     draft = place.with_name(f"{place.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
@@ -60,7 +60,7 @@ def make(programs: Binaries, folder: Path, *, password: str) -> None:
 
 
 def refuse_other_version(programs: Binaries, data: Path) -> None:
-    """EmbeddedPostgresError when another major version made the data: it cannot be read."""
+    """EmbeddedPostgresError when another major version created the data: it cannot be read."""
     made_by = int((data / "PG_VERSION").read_text())
     if made_by != programs.major:
         raise EmbeddedPostgresError(
@@ -75,7 +75,7 @@ def surroundings(data: Path) -> Surroundings:
 
     EmbeddedPostgresError when the data is not ours to serve.
     """
-    # macOS needs a real locale, or the server finds itself multithreaded and stops.
+    # macOS needs a real locale, otherwise the server finds itself multithreaded and stops.
     locale = "en_US.UTF-8" if sys.platform == "darwin" else "C"
     clean: Surroundings = {
         "env": {"PATH": "/usr/bin:/bin", "LC_ALL": locale, "TZ": "UTC"},
@@ -106,7 +106,7 @@ def _initdb(programs: Binaries, data: Path, *, password: str) -> None:
     reading, writing = os.pipe()
     with open(reading, "rb") as source, open(writing, "wb") as sink:
         if "user" in around:
-            # /dev/stdin is opened anew by initdb, which its user must be allowed to do.
+            # initdb reopens /dev/stdin, which its user must be allowed to do.
             os.fchown(reading, around["user"], around["group"])
         sink.write(f"{password}\n".encode())
         sink.close()

@@ -1,8 +1,7 @@
-"""Connections between two uses.
+"""Connections kept between two uses.
 
-A checkout from SQLAlchemy's pool makes three objects and takes two locks, which is a tenth of what
-a short read costs. What the pool is for is trouble, and it still gets every connection that has met
-some.
+A checkout from SQLAlchemy's pool creates three objects and takes two locks, a tenth of the cost of
+a short read. The pool is still needed for failures, and gets every connection that has had one.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 
-# A backend of PostgreSQL grows with the tables and statements it has seen.
+# A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
 
 
 class Connections:
-    """Connections of `engine` whose last use ended well, lent again the last one first.
+    """Connections of `engine` whose last use succeeded, reused most recent first.
 
-    There are never more than the pool gives out. Those that wait are given up together when one of
-    them finds that the server has gone, when the engine is disposed of, and every half hour.
+    There are never more than the pool gives out. Idle ones are given up together when one of them
+    finds that the server has gone, when the engine is disposed of, and every half hour.
     """
 
     def __init__(self, engine: Engine, *, seconds: float = RENEWED_AFTER_SECONDS) -> None:
@@ -34,14 +33,14 @@ class Connections:
 
     @contextmanager
     def one(self) -> Iterator[Connection]:
-        """A connection for one thread; it goes back to the pool when the block raises.
+        """A connection for one thread; it returns to the pool when the block raises.
 
-        Whoever begins a transaction ends it, as db.session does.
+        Whoever begins a transaction must end it, as db.session does.
         """
-        # `engine_disposed` would tell, but then SQLAlchemy tells every statement to listeners, too.
+        # The event `engine_disposed` would do, but then SQLAlchemy dispatches every statement too.
         if self._pool is not self.engine.pool or time.monotonic() > self._until:
             self.give_up()
-        idle = self._idle  # those that wait may be given up meanwhile, and this one with them
+        idle = self._idle  # the idle ones may be given up meanwhile, and this one with them
         try:
             connection = idle.pop()
         except IndexError:
@@ -57,7 +56,7 @@ class Connections:
             _end(connection)
 
     def give_up(self) -> None:
-        """End those that wait; those in use are ended when they come back."""
+        """Close the idle ones; those in use are closed when they come back."""
         idle = self._idle
         self._renew()
         with contextlib.suppress(IndexError):  # empty; a thread may be taking one just now

@@ -1,8 +1,8 @@
 """A real PostgreSQL as a child of this process, for development, tests and the demo.
 
 Its folder holds `data` (or a link to it), `password` and `port` for those who connect,
-`server.log`, and two locks: `launcher.lock` belongs to one living launcher, `server.lock` to
-the server, which inherits it and so keeps it exactly as long as any of its processes lives.
+`server.log`, and two locks: `launcher.lock` belongs to one running launcher, `server.lock` to
+the server, which inherits it and so holds it exactly as long as any of its processes lives.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PORTS = range(20000, 32000)
 class EmbeddedPostgres:
     """The server of one folder; as a context manager it runs for the length of the block.
 
-    extra_config: lines of postgresql.conf that win over ours; without them writes are durable.
+    extra_config: lines of postgresql.conf that override ours; without them writes are durable.
     start() must be called by a thread that lives as long as the server is needed: Linux stops the
     server when that thread ends, however it ends.
     """
@@ -59,10 +59,10 @@ class EmbeddedPostgres:
         self.stop()
 
     def start(self) -> str:
-        """Start the server, made at the first call, and return the URL of its database.
+        """Start the server, created on the first call, and return the URL of its database.
 
-        EmbeddedPostgresError when it cannot run here, when another launcher has the folder or
-        another major version made it.
+        EmbeddedPostgresError when it cannot run here, when another launcher has the folder, or
+        when another major version created it.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -71,10 +71,10 @@ class EmbeddedPostgres:
                 self._folder.chmod(0o711)
             self._lock("launcher.lock", LEAVING_SECONDS, "is being run by another launcher")
             if sys.platform != "linux" and (url := running_url(self._folder)):
-                # Elsewhere the server of a launcher that was killed lives on.
+                # Elsewhere the server of a killed launcher lives on.
                 self._adopted = _postmaster(self._folder)
                 return url
-            # A server whose launcher was killed may still be on its way out.
+            # A server whose launcher was killed may still be shutting down.
             self._lock("server.lock", STOP_SECONDS, "still has a running server")
             return self._launch()
         except PermissionError as error:
@@ -85,7 +85,7 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Stop the server in order; open transactions are rolled back."""
+        """Stop the server cleanly; open transactions are rolled back."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             try:
@@ -98,7 +98,7 @@ class EmbeddedPostgres:
         self._leave()
 
     def kill(self) -> None:
-        """End the server as a power cut would: what it had not made durable is lost."""
+        """End the server as a power cut would: anything not yet durable is lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -125,11 +125,11 @@ class EmbeddedPostgres:
             port = self._port()
             self._process = self._run(programs.bin / "postgres", data, port)
             if self._is_ready(port, password):
-                os.close(self._locks.pop("server.lock"))  # from here on it is the server's alone
+                os.close(self._locks.pop("server.lock"))  # from here on only the server holds it
                 _make_database(port, password)
                 return _url(port, password)
             if is_free(port):
-                break  # it was not for the port, which somebody may take between look and bind
+                break  # not because of the port, which may be taken between check and bind
         raise EmbeddedPostgresError(f"PostgreSQL does not start:\n{tail(self.log)}")
 
     def _run(self, postgres: Path, data: Path, port: int) -> subprocess.Popen[bytes]:
@@ -139,8 +139,8 @@ class EmbeddedPostgres:
             "unix_socket_directories": "",
             "timezone": "UTC",
             "log_timezone": "UTC",
-            # Its log is a file that people send around: no statements, they hold names and links,
-            # and no DETAIL, which holds rows.
+            # Its log is a file that people send around: no statements, which contain names and
+            # links, and no DETAIL, which contains rows.
             "log_min_error_statement": "panic",
             "log_error_verbosity": "terse",
             **self._extra_config,
@@ -172,7 +172,7 @@ class EmbeddedPostgres:
         return False
 
     def _port(self) -> int:
-        """The saved port, or a new one when there is none or somebody else has taken it."""
+        """The saved port, or a new one if there is none or it has been taken."""
         file = self._folder / "port"
         port = int(_remembered(file, lambda: str(free_port())))
         if not is_free(port):
@@ -202,7 +202,7 @@ class EmbeddedPostgres:
 
 
 def running_url(folder: Path) -> str | None:
-    """URL of the server that now runs in `folder`, None when none answers.
+    """URL of the server now running in `folder`, None when none answers.
 
     EmbeddedPostgresError when it belongs to another user.
     """
@@ -217,8 +217,8 @@ def running_url(folder: Path) -> str | None:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    # Two launchers that start at once should not both look at the first free one.
+    """A port of this machine that nothing listens on now."""
+    # Two launchers that start at once should not both pick the first free one.
     return next(port for port in random.sample(PORTS, len(PORTS)) if is_free(port))
 
 
@@ -265,7 +265,7 @@ def _postmaster(folder: Path) -> int:
 
 
 def _forget_unreaped_server(data: Path) -> None:
-    """Where process 1 reaps nobody, a killed server stays listed, and PostgreSQL respects that."""
+    """Where process 1 does not reap, a killed server stays listed, and PostgreSQL trusts that."""
     note = data / "postmaster.pid"
     if not note.exists():
         return
@@ -275,7 +275,7 @@ def _forget_unreaped_server(data: Path) -> None:
 
 
 def _remembered(file: Path, choose: Callable[[], str]) -> str:
-    """The text of a file that only we can read, chosen at the first call."""
+    """The text of a file that only we can read, chosen on the first call."""
     if not file.exists():
         draft = file.with_suffix(".draft")
         descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)

@@ -1,6 +1,6 @@
-"""NOTIFY and LISTEN: a worker that waits for jobs hears of one when its transaction commits.
+"""NOTIFY and LISTEN: a worker waiting for jobs learns of one when its transaction commits.
 
-A notice only ends a wait early, so one that gets lost costs a poll's delay, not a job.
+A notice only ends a wait early, so a lost one costs a polling delay, not a job.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def announce(session: Session) -> None:
 
 
 class Listener:
-    """Waits for notices on a connection of its own; without one, it just waits."""
+    """Waits for notices on its own connection; without one, it just waits."""
 
     def __init__(self) -> None:
         self._connection: Any = None
@@ -52,7 +52,7 @@ class Listener:
             stopping.wait(seconds)
 
     def _listen(self) -> Any:
-        # psycopg2 does not know the prefix that names it to SQLAlchemy.
+        # psycopg2 does not understand the URL prefix by which SQLAlchemy selects it.
         url = database_url().replace("postgresql+psycopg2://", "postgresql://", 1)
         self._connection = psycopg2.connect(url, connect_timeout=3)
         self._connection.autocommit = True

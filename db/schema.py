@@ -1,4 +1,4 @@
-"""Brings the database to the newest migration and tells where it stands."""
+"""Brings the database to the newest migration and reports which one it is at."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Take migrations back down to `revision` ("base" removes everything)."""
+    """Revert migrations down to `revision` ("base" removes everything)."""
     command.downgrade(_config(url), revision)
 
 

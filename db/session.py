@@ -24,7 +24,7 @@ STATEMENT_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 2
 
-# Trouble that passes by itself: the caller may send the same request again.
+# Temporary failures: the caller may send the same request again.
 TRANSIENT = {
     errorcodes.SERIALIZATION_FAILURE,
     errorcodes.DEADLOCK_DETECTED,
@@ -41,7 +41,7 @@ TRANSIENT = {
 
 
 def database_url() -> str:
-    """URL of DATABASE_URL, or of the embedded server that runs in STATE_DIR; else RuntimeError."""
+    """DATABASE_URL, or the URL of the embedded server running in STATE_DIR; else RuntimeError."""
     configured = settings.load().database_url
     url = configured or embedded.running_url(settings.load().state_dir / "postgres")
     if not url:
@@ -66,8 +66,8 @@ def connect(url: str, *, pool_size: int) -> Engine:
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_recycle=RENEWED_AFTER_SECONDS,
         pool_use_lifo=True,
-        use_native_hstore=False,  # there is none, and each new connection would ask
-        hide_parameters=True,  # a logged error must not tell names, links or amounts
+        use_native_hstore=False,  # there is none, and each new connection would query it
+        hide_parameters=True,  # a logged error must not contain names, links or amounts
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
@@ -89,9 +89,9 @@ def connect(url: str, *, pool_size: int) -> Engine:
 
 @cache
 def connections() -> Connections:
-    """Those of this process, made at their first use and so after gunicorn's fork.
+    """Those of this process, created on first use and so after gunicorn's fork.
 
-    One for each thread that asks the database, so that none ever waits for another's.
+    One for each thread that uses the database, so that none ever waits for another's.
     """
     threads = settings.load().server_threads + settings.QUICK_THREADS + settings.WEBHOOK_THREADS
     return Connections(connect(database_url(), pool_size=threads))
@@ -106,8 +106,8 @@ def engine() -> Engine:
 def transaction() -> Iterator[Session]:
     """One transaction: committed at the end of the block, rolled back when it raises.
 
-    ApiError `service_unavailable` when the database is away, busy or out of time. Connections that
-    died with the server are noticed by their first use and the whole pool is renewed.
+    ApiError `service_unavailable` when the database is down, busy or too slow. Connections that
+    died with the server are detected on first use, and the whole pool is renewed.
     """
     try:
         with connections().one() as connection, connection.begin():
@@ -116,7 +116,7 @@ def transaction() -> Iterator[Session]:
                 yield session
                 session.flush()
             finally:
-                if session.in_transaction():  # it has held objects
+                if session.in_transaction():  # it held objects
                     session.close()
     except (TimeoutError, DBAPIError) as error:
         _raise_translated(error)
@@ -126,7 +126,7 @@ def transaction() -> Iterator[Session]:
 def reading() -> Iterator[Connection]:
     """A connection for one or few SELECTs of columns, without BEGIN and COMMIT around them.
 
-    No Session: most of what a short read costs would be its bookkeeping. It must not write.
+    No Session: its bookkeeping would be most of the cost of a short read. It must not write.
     """
     try:
         with connections().one() as connection:
@@ -136,7 +136,7 @@ def reading() -> Iterator[Connection]:
                 yield connection
             finally:
                 driver.reading = False
-                if connection.in_transaction():  # SQLAlchemy began one by itself
+                if connection.in_transaction():  # SQLAlchemy began one implicitly
                     connection.rollback()
     except (TimeoutError, DBAPIError) as error:
         _raise_translated(error)
@@ -144,19 +144,19 @@ def reading() -> Iterator[Connection]:
 
 @contextmanager
 def snapshot() -> Iterator[Session]:
-    """A read-only view of one moment without a time limit, for checks of whole tables."""
+    """A read-only snapshot without a time limit, for checks of whole tables."""
     with transaction() as session:
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         session.execute(text("SET LOCAL statement_timeout = 0"))
-        session.execute(text("SET LOCAL work_mem = '64MB'"))  # they sort and join whole tables
+        session.execute(text("SET LOCAL work_mem = '64MB'"))  # checks sort and join whole tables
         yield session
 
 
 @contextmanager
 def savepoint(session: Session) -> Iterator[None]:
-    """What the block wrote is undone when it refuses with ApiError, and only that.
+    """If the block refuses with ApiError, what it wrote is undone, and nothing else.
 
-    It costs no round trip: all of it is sent with other statements.
+    It costs no round trip: its commands are sent with other statements.
     """
     driver = driver_of(connection_of(session))
     driver.defer(b"SAVEPOINT block")
@@ -171,7 +171,7 @@ def savepoint(session: Session) -> Iterator[None]:
 
 
 def _renew_after_migration(context: ExceptionContext) -> None:
-    """A prepared statement whose columns have got another type is of no use any more: give up the
+    """A prepared statement is useless once a migration changed its columns' types: give up the
     connections that have it, as after a restart of the server.
     """
     if "cached plan must not change result type" in str(context.original_exception):
@@ -179,7 +179,7 @@ def _renew_after_migration(context: ExceptionContext) -> None:
 
 
 def _raise_translated(error: TimeoutError | DBAPIError) -> NoReturn:
-    """ApiError `service_unavailable` for trouble that passes by itself; others are bugs."""
+    """ApiError `service_unavailable` for temporary failures; others are bugs."""
     if isinstance(error, DBAPIError) and not (error.connection_invalidated or _is_transient(error)):
         raise error
     raise ApiError("service_unavailable", retry_after=1) from error

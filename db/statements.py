@@ -1,11 +1,10 @@
-"""Statements that are made once, prepared by the server, and called by the driver itself.
+"""Statements built once, prepared by the server, and executed directly by the driver.
 
 SQLAlchemy compiles each when it is first run, and each connection prepares it when it first needs
 it. From then on only psycopg2 is between a rule and the database: what SQLAlchemy does around every
-execution (caches, contexts, results that could be of any shape) takes as long as the driver and the
-socket together, and parsing and planning as long as most statements run. Its pool, its transactions
-and its errors stay: a failure is handed to the connection, which knows a dead server from a wrong
-row.
+execution (caches, contexts, results of any shape) takes as long as the driver and the socket
+together, and parsing and planning take as long as running most statements. Its pool, transactions
+and errors stay: a failure is passed to the connection, which can tell a dead server from a bad row.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 from db.batching import BatchingConnection
 from db.types import Amount, UtcDateTime
 
-# Whatever a statement can run on: a transaction, or a connection of reading().
+# What a statement can run on: a transaction, or a connection from reading().
 Reader = Session | Connection
 
 _Convert = Callable[[Any], Any]
@@ -42,7 +41,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A compiled statement: how it is prepared and called, how values go in, how rows come out."""
+    """A compiled statement: how to prepare and call it, pass values in and get rows out."""
 
     name: str
     preparation: str
@@ -76,10 +75,10 @@ class _Plan:
 class Statement:
     """One SELECT, INSERT, UPDATE or DELETE whose parameters are bindparam()s.
 
-    Values are named when it is run; one that is missing is a KeyError, one too many is not used.
-    SQLAlchemy takes a parameter of an UPDATE that is named like a column for a new value of it, so
+    Values are passed by name when it is run; a missing one is a KeyError, an extra one is ignored.
+    In an UPDATE, SQLAlchemy takes a parameter named like a column for that column's new value, so
     those are named `where_*` and `new_*`.
-    Objects that the session holds are written before it. Errors are SQLAlchemy's.
+    Pending objects of the session are written before it. Errors are SQLAlchemy's.
     """
 
     def __init__(self, clause: ReturnsRows) -> None:
@@ -112,7 +111,7 @@ class Statement:
         return None if raw is None else plan.row(raw)[0]
 
     def run(self, db: Reader, /, **values: Any) -> int:
-        """Write; how many rows were touched."""
+        """Write; returns how many rows were affected."""
         _, cursor = self._execute(db, values)
         touched: int = cursor.rowcount
         return touched
@@ -151,12 +150,12 @@ class Statement:
 
 
 def connection_of(db: Reader) -> Connection:
-    """That on which `db` runs, after what the session still holds has been written."""
+    """The connection `db` uses, after the session's pending objects have been written."""
     if isinstance(db, Connection):
         return db
     if db.in_transaction():  # it may hold objects
         db.flush()
-    bound = db.bind  # by transaction(), which spares the session's own search
+    bound = db.bind  # by transaction(), which saves the session's own look-up
     return bound if isinstance(bound, Connection) else db.connection()
 
 
@@ -168,7 +167,7 @@ def driver_of(connection: Connection) -> BatchingConnection:
 def _notify_listeners(
     connection: Connection, cursor: Any, plan: _Plan, arguments: list[Any]
 ) -> None:
-    """Listeners of the engine hear these statements, too."""
+    """The engine's event listeners get these statements, too."""
     if connection._has_events or connection.engine._has_events:
         statement = plan.sql_and_parameters(arguments)
         connection.dispatch.before_cursor_execute(connection, cursor, *statement, None, False)
@@ -177,8 +176,8 @@ def _notify_listeners(
 def _raise(
     connection: Connection, error: BaseException, sql: str, parameters: Any, cursor: Any
 ) -> NoReturn:
-    """As Connection.execute does: renews the pool when the server has gone, wraps what psycopg2
-    raised, and gives up a connection whose statement was cut off.
+    """Like Connection.execute: renews the pool when the server has gone, wraps what psycopg2
+    raised, and gives up a connection whose statement was interrupted.
     """
     connection._handle_dbapi_exception(error, sql, parameters, cursor, None)
 
@@ -190,10 +189,10 @@ def _compile(clause: Any, dialect: Dialect, cursor: Any) -> _Plan:
     compiled: SQLCompiler = clause.compile(dialect=dialect)
     if compiled.insert_prefetch or compiled.update_prefetch:
         raise TypeError("a default of Python's is missing among the values: " + str(compiled))
-    # By name: a value that the statement uses at several places is sent once.
+    # By name: a value that the statement uses in several places is sent once.
     given = {name: bind.type for bind, name in compiled.bind_names.items() if bind.required}
-    # What never changes stays in the text, so that the planner knows it: an index of waiting jobs
-    # is of no use for jobs in a status that is only told later.
+    # Constants stay in the text, so that the planner knows them: it cannot use an index of waiting
+    # jobs if the status is only a parameter.
     places = {name: f"${place}" for place, name in enumerate(given, start=1)} | {
         name: cursor.mogrify("%s", (value,)).decode() for name, value in _fixed(compiled).items()
     }
@@ -202,7 +201,7 @@ def _compile(clause: Any, dialect: Dialect, cursor: Any) -> _Plan:
     marks = ", ".join(_mark(kind, dialect) for kind in given.values())
     columns = list(clause.exported_columns)
     names = [each.key for each in columns]
-    # The names are the statement's, which mypy cannot know; what has none is read by its place.
+    # The names are the statement's, which mypy cannot know; unnamed columns are read by position.
     record: Any = namedtuple("Record", names, rename=True)  # type: ignore[misc]
     return _Plan(
         name=name,
@@ -235,7 +234,7 @@ def _type(kind: TypeEngine[Any], dialect: Dialect) -> str:
 
 
 def _mark(kind: TypeEngine[Any], dialect: Dialect) -> str:
-    """The place of a value in a call; a list of texts must be told that it is one of ids."""
+    """A value's placeholder in a call; a list of texts must be cast to a list of ids."""
     return f"%s::{_type(kind, dialect)}" if isinstance(kind, ARRAY) else "%s"
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, DateTime
 from sqlalchemy.types import TypeDecorator
 
 CENT = Decimal("0.01")
-# Largest amount of tokens or rubles in one row: exact as a JSON number, far from bigint's end.
+# Largest amount of tokens or rubles in one row: exact as a JSON number, far below bigint's limit.
 MAX_AMOUNT = Decimal("9999999.99")
 
 

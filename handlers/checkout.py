@@ -1,4 +1,4 @@
-"""Joins a payment of ours with the provider's page for it; for the intent and the reconciler."""
+"""Links a payment of ours to the provider's page for it; for the intent and the reconciler."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def ensure(payment_id: UUID) -> Record:
-    """The payment with its page, asked of the provider unless it is known already.
+    """The payment with its page, requested from the provider unless already known.
 
-    One whose time ended before it had a page comes back without. ProviderRejected closes the
-    payment; after any other ProviderError it stays as it is, since the provider may have made the
-    page all the same, and the next call asks with the same key.
+    A payment that expired before it had a page is returned without one. ProviderRejected closes
+    the payment; after any other ProviderError it stays as it is, since the provider may have
+    created the page anyway, and the next call asks with the same key.
     """
     with reading() as reader:
         payment = payments.get(reader, payment_id)
@@ -33,7 +33,7 @@ def ensure(payment_id: UUID) -> Record:
         page = gateway.create_checkout(_checkout_request(payment, title))
     except ProviderError as error:
         with transaction() as session:
-            # First what locks the user, as everywhere: a webhook may be at work on this payment.
+            # Lock the user first, as everywhere: a webhook may be processing this payment.
             if isinstance(error, ProviderRejected):
                 settlement.close(session, payment_id, "canceled")
             payments.note_trouble(session, payment_id, str(error))
@@ -51,16 +51,16 @@ def ensure(payment_id: UUID) -> Record:
 
 
 def _needs_no_page(payment: Record) -> bool:
-    """Providers forget our key when a payment expires: another page would be a second one.
+    """Providers forget our key when a payment expires: asking again would create a second page.
 
-    And a second charge of a link was paid on the page of the first.
+    And a second charge of a link was paid on the first one's page.
     """
     over = payment.status in ("canceled", "expired") or payment.expires_at <= now()
     return over or payment.repeats_id is not None
 
 
 def reference_of(payment: Record) -> PaymentRef:
-    """By what the provider finds a payment that has a page."""
+    """The ids by which the provider finds a payment that has a page."""
     return PaymentRef(
         payment_id=payment.id,
         reference=payment.reference or "",

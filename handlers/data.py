@@ -21,7 +21,7 @@ def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
     media.check_size(body["type"], file.size)
     content_type = media.sniffed(body["type"], file.file.read(media.SNIFF_BYTES))
     file.file.seek(0)
-    # The row comes first: a crash after the bytes are stored leaves nothing that nobody owns.
+    # The row comes first: a crash after the bytes are stored leaves no bytes without an owner.
     with transaction() as session:
         reserved = data.reserve(session, body["type"], content_type=content_type, now=now())
     instances.storage().put(reserved.storage_key, file.file, content_type=content_type)

@@ -1,4 +1,4 @@
-"""What is the same for every request: its id, its one log line, its headers, its last resort."""
+"""The same for every request: its id, its one log line, its headers, its last-resort answer."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from logs import EXCHANGE, Exchange
 log = logging.getLogger("access")
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-# Sent unless the answer has its own, as files and the contract's pages do.
+# Sent unless the response has its own, as files and the contract's pages do.
 _DEFAULT_HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
-# gunicorn cannot serve another request after a body that was not read, and closes without a word:
-# the client's next request would be lost. So what is left is read, within these bounds, and beyond
-# them the answer says that the connection closes.
+# gunicorn cannot serve another request after a body that was not read, and closes without notice:
+# the client's next request would be lost. So the rest is read, within these bounds, and beyond
+# them the response says that the connection closes.
 READ_ON_BYTES = 1024 * 1024
 READ_ON_SECONDS = 1
 _CLOSE = (b"connection", b"close")
-# nginx's number for a client that left before the answer; nothing is sent with it.
+# nginx's code for a client that left before the response; nothing is sent with it.
 CLIENT_CLOSED_REQUEST = 499
 
 
@@ -73,7 +73,7 @@ class Envelope:
 
 
 class _Sealed:
-    """receive and send of one request: bytes are counted, headers completed, the body read."""
+    """receive and send of one request: counts bytes, completes headers, reads the whole body."""
 
     __slots__ = (
         "_exchange",
@@ -118,7 +118,7 @@ class _Sealed:
         await self._send(message)
 
     async def _read_on(self) -> None:
-        """Read what is left of a refused request, unless its client waits to be told to send it."""
+        """Read the rest of a refused request, unless its client waits for permission to send it."""
         if not self._waits:
             enough = self._exchange.bytes_in + READ_ON_BYTES
             with contextlib.suppress(TimeoutError):
@@ -134,10 +134,10 @@ class _Sealed:
 
 
 def _identifier(scope: Scope) -> str:
-    """The caller's X-Request-ID when it is harmless, else a new one.
+    """The caller's X-Request-ID if it is harmless, otherwise a new one.
 
-    It is no secret. uuid4() would ask the system for randomness, and let go of the interpreter's
-    lock for that: the loop would wait for the handlers' threads in each request.
+    It is not a secret. uuid4() would ask the system for randomness and release the interpreter's
+    lock for that: the loop would wait for the handlers' threads on every request.
     """
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
@@ -146,7 +146,7 @@ def _identifier(scope: Scope) -> str:
 
 
 def _body(scope: Scope) -> tuple[bool, bool]:
-    """Whether the request has a body, and whether its client waits for 100 Continue with it."""
+    """Whether the request has a body, and whether its client waits for 100 Continue to send it."""
     present = waits = False
     for name, value in scope["headers"]:
         if name == b"content-length":
@@ -159,7 +159,7 @@ def _body(scope: Scope) -> tuple[bool, bool]:
 
 
 async def _last_resort(error: Exception, exchange: Exchange, sealed: _Sealed) -> None:
-    """Answer what no other layer did; after the first byte only closing the connection is left."""
+    """Answer what no other layer did; after the first byte, all it can do is close."""
     refusal = problems.as_api_error(error)
     problems.report(error, refusal)
     exchange.code = refusal.code

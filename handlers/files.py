@@ -1,7 +1,7 @@
 """Uploads and downloads through signed links, when files are kept on this machine.
 
 A plain ASGI application beside the contract's operations: links carry their own permission, so no
-API key is asked for. With a bucket configured it is not mounted, as S3 does this itself.
+API key is required. With a bucket configured it is not mounted, as S3 does this itself.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from spec.multipart import FileSink, Form, FormError, FormTooLarge, in_thread, r
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 4096  # a policy has a few hundred
 MAX_PARTS = 8
-POLICY_SECONDS = 30  # until a policy of ours has arrived; then as long as other forms have
+POLICY_SECONDS = 30  # until a policy of ours has arrived; then the same time as other forms
 CHUNK_BYTES = 256 * 1024
-CACHE = "private, max-age=300"  # short: a deleted photo shall not live on in browsers
+CACHE = "private, max-age=300"  # short: a deleted photo must not live on in browsers
 
-# One range; several at once are answered with the whole file, as RFC 9110, section 14.2, allows.
+# One range; a request for several gets the whole file, as RFC 9110, section 14.2, allows.
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
 
 _REFUSALS: dict[type[Exception], str] = {
@@ -59,7 +59,7 @@ def files_app(storage: DiskStorage) -> ASGIApp:
         ],
         exception_handlers=dict.fromkeys(kinds, _refuse),
     )
-    app.router.redirect_slashes = False  # it would lead to whatever the Host header says
+    app.router.redirect_slashes = False  # it would redirect to whatever the Host header says
     return app
 
 
@@ -69,7 +69,7 @@ class _Files:
         self._places = Places(FORMS_AT_ONCE)
 
     async def upload(self, request: Request) -> Response:
-        """Store the form's file; the fields before it are judged before any of its bytes."""
+        """Store the form's file; the fields before it are checked before any of its bytes."""
         incoming = Incoming(request.receive)
         upload = _Upload(self._storage, self._places, declared_length(request.scope))
         try:
@@ -84,7 +84,7 @@ class _Files:
             await in_thread(lambda: upload.finish(form))
         except (FormError, FormTooLarge, LinkInvalid) as error:
             upload.discard()
-            # A client that is still sending would see a reset instead of the answer.
+            # A client that is still sending would see a reset instead of the response.
             await incoming.drain()
             raise _mendable(error) from error
         except TimeoutError as error:
@@ -97,7 +97,7 @@ class _Files:
         return Response(status_code=204)
 
     async def download(self, request: Request) -> Response:
-        """The object, or the part of it that Range names, or 304 to who has it already."""
+        """The object, or the part of it that Range names, or 304 if the client already has it."""
         permit = self._storage.permit(request.path_params["token"])
         found = await asyncio.to_thread(self._storage.find, permit.key)
         status, span = _selected(request.headers, found.stored)
@@ -109,9 +109,9 @@ class _Files:
 
 
 class _Upload:
-    """One upload: its policy, and its file and place until the file is kept or discarded.
+    """One upload: its policy, and its file and its slot until the file is kept or discarded.
 
-    sent_bytes: of the whole form, 0 when it does not say. time: in which it must arrive.
+    sent_bytes: size of the whole form, 0 if not declared. time: limit for its arrival.
     """
 
     time: asyncio.Timeout
@@ -129,7 +129,7 @@ class _Upload:
         if name != FILE_FIELD:
             raise FormError("must not be a file", name)
         self._policy = self._storage.policy(fields)
-        # Only now: a stranger without a form of ours must not take the places or the time.
+        # Only now: a stranger without a form of ours must not use up the slots or the time.
         self._held.enter_context(self._places.one())
         self.time.reschedule(asyncio.get_running_loop().time() + FORM_SECONDS)
         most = self._policy.max_bytes
@@ -145,14 +145,14 @@ class _Upload:
         self._pending.keep(self._policy.key, content_type=self._policy.content_type)
 
     def discard(self) -> None:
-        """Remove the file unless it was kept, and leave the place."""
+        """Remove the file unless it was kept, and release the slot."""
         self._held.close()
         if self._pending is not None:
             self._pending.discard()
 
 
 class _Content(StreamingResponse):
-    """Bytes `span` of a file, which is closed afterwards, however that comes about."""
+    """Bytes `span` of a file, which is closed afterwards in any case."""
 
     def __init__(
         self, file: BinaryIO, span: range, status: int, headers: dict[str, str], content_type: str
@@ -174,12 +174,12 @@ async def _chunks(file: BinaryIO, span: range) -> AsyncIterator[bytes]:
 
 
 def _selected(headers: Headers, stored: StoredObject) -> tuple[int, range]:
-    """The status of the answer and the bytes that belong into it (RFC 9110, sections 13 and 14)."""
+    """The response's status and the bytes that belong in it (RFC 9110, sections 13 and 14)."""
     etag = _quoted(stored)
     known = headers.get("if-none-match", "")
     if known == "*" or etag in (each.strip().removeprefix("W/") for each in known.split(",")):
         return 304, range(0)
-    # Ranges continue an earlier answer; If-Range says of which version.
+    # Ranges continue an earlier response; If-Range says of which version.
     asked = _asked(headers.get("range", ""), stored.size)
     if asked is None or headers.get("if-range", etag) != etag:
         return 200, range(stored.size)
@@ -187,7 +187,7 @@ def _selected(headers: Headers, stored: StoredObject) -> tuple[int, range]:
 
 
 def _asked(header: str, size: int) -> range | None:
-    """The bytes a Range header names, none of them for an impossible one, None to ignore it."""
+    """The bytes a Range header names, empty for an impossible one, None to ignore it."""
     match = _RANGE.fullmatch(header.strip())
     if match is None:
         return None

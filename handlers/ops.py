@@ -1,4 +1,4 @@
-"""Tag Ops: what load balancers and operators ask; no key needed."""
+"""Tag Ops: probes for load balancers and operators; no key needed."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def health_ready() -> Any:
 
 @lru_cache(maxsize=1)
 def _looked_at(moment: int) -> dict[str, dict[str, Any]]:
-    """What was found in this moment, whoever asks: strangers may, as often as they like."""
+    """The findings of this moment, cached for all: strangers may ask as often as they like."""
     storage = {"storage": _passes("storage", instances.storage().check)}
     try:
         return _look_at_database() | storage
     except Exception as error:  # whatever it is, the answer is "not ready"
-        # Each further question would wait for the same time-out.
+        # Each further query would wait for the same time-out.
         log.warning("not ready: database: %s", error)
         return dict.fromkeys(("database", "migrations", "queue"), {"ok": False}) | storage
 
@@ -56,8 +56,7 @@ def _look_at_database() -> dict[str, dict[str, Any]]:
                 ("migrations", "queue"), {"ok": False}
             )
         seconds = round(queue.oldest_wait_seconds(reader), 1)
-    # A stalled queue never makes the server unready: it can take orders while workers are being
-    # restarted.
+    # A stalled queue never makes the server unready: it can take orders while workers restart.
     waiting = {"ok": seconds < QUEUE_STALLED_SECONDS, "oldestWaitSeconds": seconds}
     return {"database": {"ok": True}, "migrations": {"ok": True}, "queue": waiting}
 

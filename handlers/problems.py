@@ -1,4 +1,4 @@
-"""Every failure as the contract's Error: `{code, message, details}` with a code of errors.CODES."""
+"""Turns every failure into the contract's Error: `{code, message, details}`, from errors.CODES."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JSON = "application/json"
 TRACEBACK_EVERY_SECONDS = 60
 _last_traced: dict[str, float] = {}  # code -> when its traceback was logged
 
-# Refusals of libraries arrive as a bare status; their texts are theirs and are not passed on.
+# Refusals by libraries arrive as a bare status; their own texts are not passed on.
 _BY_STATUS = {
     400: "bad_request",
     401: "unauthorized",
@@ -40,15 +40,15 @@ _BY_STATUS = {
 def register(app: ContractApp, responses: ResponseValidators) -> None:
     """Make `app` answer every exception as an Error."""
     answer = _responder(responses)
-    # connexion has a handler of its own for ProblemException, hence it is named beside its parent.
+    # connexion has its own handler for ProblemException, so it is named here beside its parent.
     for kind in (ApiError, HTTPException, ProblemException, Exception):
         app.add_error_handler(kind, answer)
 
 
 def as_api_error(error: Exception, known: Mapping[type[Exception], str] | None = None) -> ApiError:
-    """The refusal that stands for `error`; `internal_error` for what nobody expected.
+    """The refusal that represents `error`; `internal_error` for anything unexpected.
 
-    known: exceptions that are no ApiError -> the code that says it to the caller.
+    known: exceptions that are not an ApiError -> the code the caller gets.
     """
     if isinstance(error, ApiError):
         return error
@@ -64,9 +64,9 @@ def as_api_error(error: Exception, known: Mapping[type[Exception], str] | None =
 
 
 def report(error: Exception, refusal: ApiError) -> None:
-    """Log what an operator must see: bugs with their traceback, trouble with its cause.
+    """Log what an operator must see: bugs with their traceback, outages with their cause.
 
-    During an outage each refusal is one short line; its traceback comes once in a minute.
+    During an outage each refusal is one short line; its traceback is logged once a minute.
     """
     if refusal.code == "internal_error":
         log.error("unhandled %s", type(error).__name__, exc_info=error)

@@ -25,9 +25,9 @@ Identify = Callable[[Scope], str | None]
 
 
 class Windows(MemoryStorage):
-    """limits' own storage, which looks through all windows for ended ones at every single hit.
+    """The storage of `limits`, which scans all windows for expired ones on every single hit.
 
-    With ten thousand users a minute that took longer than the request; here it is once a second.
+    With ten thousand users a minute that took longer than the request; here it scans once a second.
     """
 
     SWEEP_SECONDS = 1
@@ -37,7 +37,7 @@ class Windows(MemoryStorage):
         self._next_sweep = 0.0
 
     async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Count a hit of `key`, whose window began with its first one; the hits in it so far."""
+        """Count a hit of `key`; returns the hits in its window, which the first one opened."""
         moment = now().timestamp()
         if moment >= self._next_sweep:
             self._sweep(moment)
@@ -54,17 +54,17 @@ class Windows(MemoryStorage):
 
 
 class RateLimit:
-    """Refuses what goes beyond `limit` in its window: `rate_limited` with Retry-After.
+    """Refuses requests beyond `limit` in its window: `rate_limited` with Retry-After.
 
-    identify: names who makes a request; None is not counted. Answers, and refusals of the API, tell
-    what is left; where two limits count, they tell of the one that is nearer to its end.
+    identify: says whose request it is; None is not counted. Responses, and refusals by the API,
+    say what is left; where two limits count, they show the one closer to exhaustion.
     """
 
     def __init__(self, app: ASGIApp, *, limit: RateLimitItem, identify: Identify) -> None:
         self._app = app
         self._limit = limit
         self._identify = identify
-        # Counted in the event loop, so that requests at once cannot both take the last place.
+        # Counted in the event loop, so two simultaneous requests cannot both take the last one.
         self._windows = FixedWindowRateLimiter(Windows())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,9 +103,9 @@ def by_key(scope: Scope) -> str | None:
 
 
 def by_user(scope: Scope) -> str | None:
-    """Whom a request of the bot is about: its userId, else its telegramId; None when it names none.
+    """The user a bot's request is about: userId, otherwise telegramId; None if it names neither.
 
-    Stands after validation, which has left the arguments in the scope.
+    Runs after validation, which has left the arguments in the scope.
     """
     if scope[EXCHANGE].key is None:
         return None
@@ -122,13 +122,13 @@ def by_user(scope: Scope) -> str | None:
 
 
 def per_minute(requests: int) -> RateLimitItem:
-    """So many requests in the minute that the first of them begins."""
+    """This many requests in a minute that starts with the first of them."""
     return RateLimitItemPerMinute(requests)
 
 
 @dataclass(frozen=True, slots=True)
 class _Quota:
-    """Requests allowed in the window and left of it; seconds until the next one begins."""
+    """Requests allowed and left in the window; seconds until the next window."""
 
     limit: int
     remaining: int
@@ -142,7 +142,7 @@ class _Quota:
         }
 
     def is_nearer_than(self, headers: Mapping[str, str]) -> bool:
-        """Whether less is left than those headers say, or they say nothing."""
+        """Whether less is left than these headers say, or they say nothing."""
         return REMAINING not in headers or self.remaining < int(headers[REMAINING])
 
     def added_to(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

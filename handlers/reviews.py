@@ -38,9 +38,9 @@ def _reference(link: str) -> MessageRef:
 
 
 def _locate_and_prove(user_id: UUID, reference: MessageRef) -> tuple[int, int] | None:
-    """Chat and message that a link names, its author asked of Telegram if need be.
+    """The chat and message a link names; asks Telegram for the author if need be.
 
-    None where Telegram need not be asked: this user was rewarded before, whatever the link is.
+    None if Telegram need not be asked: this user was rewarded before, whatever the link is.
     """
     with reading() as reader:
         user = users.get(reader, user_id)
@@ -52,7 +52,7 @@ def _locate_and_prove(user_id: UUID, reference: MessageRef) -> tuple[int, int] |
 
 
 def _place(reference: MessageRef) -> tuple[int, int]:
-    """Chat and message that a link names. ApiError `channel_not_eligible` outside REVIEW_CHAT."""
+    """The chat and message a link names. ApiError `channel_not_eligible` outside REVIEW_CHAT."""
     bot = instances.telegram()
     review_chat = settings.load().review_chat
     place = bot.locate(reference, chat=_id_or_name(review_chat)) if review_chat else None
@@ -66,9 +66,9 @@ def _id_or_name(chat: str) -> int | str:
 
 
 def _prove_author(chat_id: int, message_id: int) -> None:
-    """Ask Telegram who wrote a message that no update has told us of, and keep the answer.
+    """Ask Telegram who wrote a message that came in no update, and store the answer.
 
-    One without a provable author is kept too, for the operator to approve.
+    One without a provable author is stored too, for the operator to approve.
     """
     log_chat = settings.load().review_log_chat
     with reading() as reader:

@@ -17,7 +17,7 @@ from providers import instances
 
 
 def moment(value: datetime) -> str:
-    """A time in UTC, as all rows hold them, in RFC 3339."""
+    """A time in UTC, as in all rows, in RFC 3339."""
     return value.isoformat().replace("+00:00", "Z")
 
 
@@ -31,7 +31,7 @@ class Moment(fields.Field[datetime]):
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One field of a component: its name there, its value in a row, how that looks in JSON."""
+    """One field of a component: its name there, how to read it from a row, how to convert it."""
 
     name: str
     read: Callable[[Any], Any]
@@ -53,9 +53,9 @@ class Component(Schema):
         field_obj.data_key = head + "".join(map(str.title, tail))
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        """As Schema.dump, a fifth of its time: what it works out for each row is worked out once.
+        """Like Schema.dump in a fifth of the time: what that does for each row is done once.
 
-        Rows hold values of the fields' own types, which marshmallow would make sure of again.
+        Rows hold values of the fields' own types, which marshmallow would check again.
         """
         if many:
             return [self.dump(each) for each in obj]

@@ -1,4 +1,4 @@
-"""X-API-Key: every operation whose contract does not say `security: []` asks for it."""
+"""X-API-Key: required by every operation whose contract does not say `security: []`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connexion.security import ApiKeySecurityHandler
 from errors import ApiError
 from logs import EXCHANGE
 
-# RFC 9110 wants a challenge with each 401; for API keys there is no registered scheme.
+# RFC 9110 requires a challenge with each 401; for API keys there is no registered scheme.
 CHALLENGE = {"WWW-Authenticate": 'ApiKey realm="Live Photo"'}
 
 
@@ -44,7 +44,7 @@ class ApiKeyCheck(ApiKeySecurityHandler):
 
 
 def accepted(keys: Sequence[bytes], given: bytes) -> int | None:
-    """Position of the key equal to `given`; compares with all of them, so time tells nothing."""
+    """Position of the key equal to `given`; compares with all, so that timing reveals nothing."""
     found = None
     for number, key in enumerate(keys):
         if hmac.compare_digest(key, given):

@@ -13,8 +13,8 @@ from providers import instances
 from providers.telegram import Membership
 from services import bonuses, users
 
-# Ids of users are positive and have at most 52 significant bits. One spelling only: "007" would be
-# another user here, but the same person there.
+# User ids are positive and have at most 52 significant bits. One spelling only: "007" would be
+# another user here, but the same person at Telegram.
 USER_ID = re.compile(r"[1-9][0-9]{0,15}")
 
 
@@ -25,7 +25,7 @@ def subscriptions_check_channel(body: dict[str, Any]) -> Any:
             reader, user_id, body["telegramId"], body["channelUsername"]
         )
     telegram_id = _user_of_telegram(body["telegramId"])
-    # An answer that Telegram did not give is an error (503), never "not a member".
+    # No answer from Telegram is an error (503), never "not a member".
     membership = instances.telegram().get_chat_member(channel, telegram_id)
     if membership is not Membership.MEMBER:
         with reading() as reader:

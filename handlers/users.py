@@ -32,7 +32,7 @@ def users_register_or_login(body: dict[str, Any], idempotency_key: str | None) -
 
 
 def _known(body: dict[str, Any]) -> Record | None:
-    """Most visits are of somebody known and bring nothing to write."""
+    """Most visits are by known users and bring nothing to write."""
     with reading() as reader:
         return registration.find_unchanged(
             reader,

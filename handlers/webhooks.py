@@ -1,6 +1,6 @@
-"""Tag Webhooks: what providers post. The proof is theirs, so no X-API-Key.
+"""Tag Webhooks: what providers post. They bring their own proof, so no X-API-Key.
 
-Telegram updates that the bot forwards come here too; those of the review chat are kept
+Telegram updates that the bot forwards come here too; those of the review chat are stored
 (docs/telegram.md).
 """
 
@@ -73,7 +73,7 @@ def _settle(notice: Notice) -> None:
 
 
 def _keep_review(raw_body: bytes) -> None:
-    """Keep an update in which parse_event found no payment, when it is a message of that chat."""
+    """Store an update in which parse_event found no payment, if it is from the review chat."""
     update = parse_update(orjson.loads(raw_body))
     if not isinstance(update, GroupMessage):
         return

@@ -1,1 +1,1 @@
-"""The outside world: network but no tables. What is built of it is in providers/instances.py."""
+"""External systems: network but no tables. providers/instances.py builds the objects."""

@@ -1,4 +1,4 @@
-"""Which addresses are the public internet, and what a name resolves to."""
+"""Which addresses belong to the public internet, and what a name resolves to."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from queue import Empty, SimpleQueue
 
 Address = IPv4Address | IPv6Address
 
-# All that IANA has given out for the public internet; the rest of IPv6 is not for us.
+# All that IANA has allocated for the public internet; we do not use the rest of IPv6.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 # RFC 6052: in networks without IPv4, this is how an IPv4 address looks.
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Not private by their registry or by Python 3.11, and yet inside of somebody's network.
+# Not private according to their registry or Python 3.11, yet inside somebody's network.
 _INSIDE = (
     IPv4Network("192.0.0.0/24"),  # RFC 6890; Oracle's cloud answers with credentials at .192
     IPv4Network("192.88.99.0/24"),  # RFC 7526: relays into IPv6
@@ -22,7 +22,7 @@ _INSIDE = (
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the internet may be reached there, as opposed to us and our neighbours.
+    """Whether this is a host on the public internet, as opposed to us and our neighbours.
 
     IPv6 forms that lead to an IPv4 address are judged by that one, or refused.
     """
@@ -38,9 +38,9 @@ def is_public(address: Address) -> bool:
 
 
 def resolve(host: str, seconds: float) -> list[Address]:
-    """The addresses of a name as the system knows them, the best first.
+    """The addresses of a name according to the system, the best first.
 
-    socket.gaierror when there are none, TimeoutError when the system does not tell within
+    socket.gaierror when there are none, TimeoutError when the system does not answer within
     `seconds`: it has no limit of its own.
     """
     answers: SimpleQueue[list[Address] | Exception] = SimpleQueue()

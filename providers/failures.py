@@ -1,17 +1,17 @@
-"""How a call to a payment provider can end other than well. Each failure is an ApiError."""
+"""The ways a call to a payment provider can fail. Each failure is an ApiError."""
 
 from __future__ import annotations
 
 from errors import ApiError
 
-# Told to callers when the provider names no time to wait, seconds.
+# Sent to callers when the provider names no time to wait, seconds.
 RETRY_AFTER = 5
 MAX_RETRY_AFTER = 300
 CONFIGURATION_RETRY_AFTER = 60
 
 
 class ProviderError(ApiError):
-    """A provider did not do what it was asked for.
+    """A provider did not do what it was asked to do.
 
     provider: yookassa, stripe or telegram. call: what was asked, such as create_payment.
     http_status: of the provider, None when it gave no answer. reason: the provider's own error
@@ -43,7 +43,7 @@ class ProviderError(ApiError):
 
 
 class ProviderUnavailable(ProviderError):
-    """No answer, or one that promises nothing: **what was asked may or may not have happened**.
+    """No answer, or one that proves nothing: **what was asked may or may not have happened**.
 
     Keep the payment pending and ask again with the same key. repeat: whether an immediate repeat
     makes sense. replayed: the provider keeps giving this very answer for this key.
@@ -76,13 +76,13 @@ class ProviderUnavailable(ProviderError):
 
 
 class ProviderRejected(ProviderError):
-    """A final no: nothing has happened, and asking again with the same data gives the same."""
+    """A final refusal: nothing has happened, and the same data would be refused again."""
 
     code_of_answer = "provider_rejected"
 
 
 class ProviderMisconfigured(ProviderError):
-    """Keys, rights or addresses are wrong: nothing has happened until the operator mends them."""
+    """Keys, permissions or URLs are wrong: nothing will happen until the operator fixes them."""
 
     def __init__(
         self,

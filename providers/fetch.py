@@ -1,7 +1,7 @@
-"""Download of an address that a customer gave, without letting it lead into our own network.
+"""Downloads a URL that a customer gave, without letting it lead into our own network.
 
-Every host, of redirects too, is resolved once; all its addresses must be public, and the
-connection goes to one of them, so that a name that changes its answer in between gains nothing.
+Every host, including those of redirects, is resolved once; all its addresses must be public, and
+the connection goes to one of them, so a name that changes its answer in between gains nothing.
 OWASP API7:2023, Server Side Request Forgery.
 """
 
@@ -32,7 +32,7 @@ CONNECT_SECONDS = 5.0
 CHUNK_BYTES = 64 * 1024
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = {301, 302, 303, 307, 308}
-PASSING = {408, 425, 429}  # refusals that another time may not meet
+PASSING = {408, 425, 429}  # refusals that may not come another time
 
 _TEXTS = {
     "url_not_allowed": "Ссылка не подходит: нужен общедоступный адрес http:// или https://.",
@@ -52,12 +52,12 @@ class FetchRefused(Exception):
 
 
 class FetchFailed(Exception):
-    """Temporary trouble; the text names the host but never the path, which may hold secrets."""
+    """A temporary failure; the text names the host but never the path, which may hold secrets."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What came: size in bytes, and the type that the other side claims."""
+    """What was downloaded: size in bytes, and the type that the other side claims."""
 
     content_type: str
     size: int
@@ -86,10 +86,10 @@ def fetch(
     deadline_seconds: float,
     guard: Guard | None = None,
 ) -> Fetched:
-    """Write what is at `url` to `target`, at most `max_bytes`, within `deadline_seconds` in all.
+    """Write the contents of `url` to `target`: at most `max_bytes`, in `deadline_seconds` in all.
 
-    The type that the other side claims proves nothing: look at the bytes. FetchRefused when it
-    will never work, FetchFailed when it may later; `target` may then hold a part.
+    The type that the other side claims proves nothing: check the bytes. FetchRefused when it will
+    never work, FetchFailed when it may work later; `target` may then hold a part.
     """
     guard = guard or Guard()
     deadline = time.monotonic() + deadline_seconds
@@ -106,7 +106,7 @@ def fetch(
                 _refuse_failure(place, response)
                 size = _copy_body(response, target, max_bytes, deadline)
                 return Fetched(response.getheader("Content-Type", ""), size)
-            # http.client takes headers for Latin-1; some sites send paths as they are.
+            # http.client decodes headers as Latin-1; some sites send unquoted paths.
             url = urljoin(url, location.encode("latin-1").decode(errors="replace"))
     raise FetchRefused("url_not_found")
 
@@ -127,7 +127,7 @@ class _Place:
 
 def _parsed(url: str, guard: Guard) -> _Place:
     try:
-        # Names in any script become ASCII, and what a path may not contain is quoted.
+        # Host names in any script become ASCII, and characters illegal in a path are quoted.
         parts: Url = parse_url(requests.Request("GET", url).prepare().url or "")
     except (requests.RequestException, LocationParseError, ValueError) as error:
         raise FetchRefused("url_not_allowed") from error
@@ -147,7 +147,7 @@ def _parsed(url: str, guard: Guard) -> _Place:
 
 @contextmanager
 def _translated(place: _Place) -> Iterator[None]:
-    """What the network says, as our two errors."""
+    """Turns network errors into our two."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
@@ -156,14 +156,14 @@ def _translated(place: _Place) -> Iterator[None]:
         if error.errno == socket.EAI_AGAIN:
             raise FetchFailed(f"{place}: name not resolved") from error
         raise FetchRefused("url_not_found") from error
-    except ValueError as error:  # a name or an address that nobody can read, as http://[x
+    except ValueError as error:  # an unreadable name or address, such as http://[x
         raise FetchRefused("url_not_allowed") from error
     except (OSError, http.client.HTTPException) as error:
         raise FetchFailed(f"{place}: {type(error).__name__}") from error
 
 
 def _open_connection(place: _Place, guard: Guard, deadline: float) -> socket.socket:
-    """A connection to an address that was looked at, for TLS with the name proved."""
+    """A connection to an address that was checked; with TLS the name is verified too."""
     addresses = guard.resolve(place.host, _seconds_left(deadline))
     # One private address among public ones is an attempt, not a mistake.
     if not all(guard.allows(address) for address in addresses):
@@ -193,8 +193,8 @@ def _first_answering(addresses: list[Address], port: int, deadline: float) -> so
 
 @contextmanager
 def _cut_at(deadline: float, sock: socket.socket) -> Iterator[None]:
-    """Ends a conversation at the deadline: a timeout of each read would allow a byte at a time."""
-    # Of the plain socket: that of TLS would first wait for the other side.
+    """Ends a conversation at the deadline: a timeout per read would allow one byte at a time."""
+    # On the plain socket: the TLS one would first wait for the other side.
     timer = threading.Timer(_seconds_left(deadline), _cut, [sock])
     timer.daemon = True
     timer.start()
@@ -212,7 +212,7 @@ def _cut(sock: socket.socket) -> None:
 
 
 def _send_request(place: _Place, sock: socket.socket) -> http.client.HTTPResponse:
-    """The head of the answer; http.client bounds its lines and their number."""
+    """The head of the response; http.client limits its lines and their number."""
     connection = http.client.HTTPConnection(place.host, place.port)
     connection.sock = sock
     headers = {

@@ -1,6 +1,6 @@
-"""JSON over HTTP to payment providers: time limits, safe repeats, one log line per call.
+"""JSON over HTTP to payment providers: time limits, safe retries, one log line per call.
 
-No header, body or URL is ever logged or put into an error: they hold keys and customers' data.
+No header, body or URL is ever logged or put into an error: they contain keys and customer data.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from providers.failures import (
 )
 from providers.sessions import json_object, new_session, read_body, retry_after
 
-# After these the provider may have done what it was asked for, or may do it on a repeat.
+# After these the provider may have done what was asked, or may do it when asked again.
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 KEY_STATUSES = frozenset({401, 403})
 
@@ -34,10 +34,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Patience:
-    """Limits of one call, seconds. total_seconds covers all its tries and the pauses between.
+    """Limits of one call, seconds. total_seconds covers all attempts and the pauses between them.
 
-    at_once: calls of one process to one provider; a provider that hangs must not hold every
-    thread of the server. Who finds no room within room_seconds is told to come again.
+    at_once: concurrent calls of one process to one provider; a hanging provider must not occupy
+    every thread of the server. A call that gets no slot within room_seconds is refused, to be
+    retried later.
     """
 
     connect_seconds: float = 3.0
@@ -51,9 +52,9 @@ class Patience:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What the error answer of a provider says; the empty one when it is not in its language.
+    """What a provider's error response says; empty when it is not in the provider's format.
 
-    repeat: the provider's own advice about repeating the call, None when it gives none.
+    repeat: the provider's own advice on repeating the call, None if it gives none.
     """
 
     reason: str = ""
@@ -65,9 +66,9 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Dialect:
-    """In what the providers differ on the wire.
+    """How a provider's protocol differs from the others'.
 
-    passing: statuses of this provider that mean "repeat", beside PASSING_STATUSES.
+    passing: statuses of this provider that mean "retry", besides PASSING_STATUSES.
     """
 
     provider: str
@@ -79,9 +80,9 @@ class Dialect:
 
 
 class Transport:
-    """One provider's API at one base URL. Safe to share between threads; make it after a fork.
+    """One provider's API at one base URL. Safe to share between threads; create it after a fork.
 
-    authorization: the whole value of the Authorization header, None where the key is elsewhere
+    authorization: the whole value of the Authorization header, None if the key is elsewhere
     (Telegram's is in base_url). Every call raises ProviderUnavailable, ProviderRejected or
     ProviderMisconfigured.
     """
@@ -109,7 +110,7 @@ class Transport:
     def post(
         self, path: str, body: Mapping[str, Any], *, call: str, key: str | None
     ) -> dict[str, Any]:
-        """The JSON object that a POST answers. Repeated only with a key: then it acts once."""
+        """The JSON object a POST returns. Retried only with a key: then it acts once."""
         headers = {"Content-Type": self._dialect.content_type}
         if key is not None:
             headers[self._dialect.key_header] = key
@@ -173,7 +174,7 @@ class Transport:
             ) as response:
                 body = read_body(response, time.monotonic() + seconds)
         except (requests.RequestException, HTTPError, OSError) as problem:
-            # Without its cause: the text of a requests exception names the URL.
+            # Without its cause: the text of a requests exception contains the URL.
             raise ProviderUnavailable(
                 self._dialect.provider, request.call, type(problem).__name__
             ) from None
@@ -200,7 +201,7 @@ class Transport:
                 repeat=told.repeat is not False,
                 replayed=told.replayed,
             )
-        # An answer in another language is not the provider's no: a proxy's, a wrong address's.
+        # A response in another format is no refusal by the provider: a proxy's, a wrong URL's.
         foreign = status < 400 or not (told.reason or told.description)
         failure = ProviderMisconfigured if status in KEY_STATUSES or foreign else ProviderRejected
         raise failure(

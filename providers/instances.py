@@ -1,4 +1,4 @@
-"""The outside world as the settings describe it: each thing is built once per process."""
+"""External systems as the settings describe them; each object is built once per process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def storage() -> Storage:
 
 @cache
 def engine(name: str) -> Engine:
-    """The engine that a generation model names. EngineError for one this version does not have."""
+    """The engine named by a generation model. EngineError for one this version does not have."""
     if name not in ENGINES:
         raise EngineError("engine_unavailable", f"no engine {name!r} in this version")
     current = settings.load()
@@ -51,7 +51,7 @@ def engine(name: str) -> Engine:
 
 @cache
 def gateway(provider: str) -> Gateway:
-    """The gateway of a provider of the contract. ApiError `provider_not_configured`."""
+    """The gateway of a provider in the contract. ApiError `provider_not_configured`."""
     current = settings.load()
     if not settings.configured(current, provider):
         raise ApiError("provider_not_configured", details={"provider": provider})
@@ -60,7 +60,7 @@ def gateway(provider: str) -> Gateway:
 
 @cache
 def telegram() -> TelegramBot:
-    """The bot of TELEGRAM_BOT_TOKEN. ApiError `telegram_unavailable` when none is set."""
+    """The bot with TELEGRAM_BOT_TOKEN. ApiError `telegram_unavailable` when none is set."""
     current = settings.load()
     if not current.telegram_bot_token:
         raise ApiError("telegram_unavailable", "TELEGRAM_BOT_TOKEN is not set", retry_after=60)

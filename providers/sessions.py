@@ -1,4 +1,4 @@
-"""Sessions of requests without surprises: no .netrc, no cookies, answers small and in time."""
+"""`requests` sessions without surprises: no .netrc, no cookies, small responses, in time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USER_AGENT = "livephoto/1"
 
 
 def new_session(authorization: str | None, connections: int) -> requests.Session:
-    """A session that sends `authorization` and keeps no state between calls but connections."""
+    """A session that sends `authorization` and keeps only connections between calls."""
     session = requests.Session()
     session.auth = _Authorization(authorization)
     session.headers["User-Agent"] = USER_AGENT
@@ -32,7 +32,7 @@ def new_session(authorization: str | None, connections: int) -> requests.Session
 def read_body(response: requests.Response, deadline: float) -> bytes:
     """The body, small and before `deadline` (time.monotonic); RequestException otherwise.
 
-    The read limit of requests counts each packet anew.
+    The read timeout of requests starts again with each packet.
     """
     body = bytearray()
     while packet := response.raw.read1(64 * 1024, decode_content=True):
@@ -45,7 +45,7 @@ def read_body(response: requests.Response, deadline: float) -> bytes:
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """The object in `body`, its fractions exact; None for anything else."""
+    """The JSON object in `body`, its fractions exact; None for anything else."""
     try:
         answer = json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):
@@ -54,7 +54,7 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Seconds of the Retry-After header; a date counts from the answer's own Date (RFC 9110)."""
+    """Seconds of the Retry-After header; a date counts from the response's Date (RFC 9110)."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)
@@ -67,7 +67,7 @@ def retry_after(response: requests.Response) -> float | None:
 
 
 class _Authorization(AuthBase):
-    """Given to requests as `auth`, so that a .netrc of the machine cannot replace the header."""
+    """Passed to requests as `auth`, so that the machine's .netrc cannot replace the header."""
 
     def __init__(self, value: str | None) -> None:
         self._value = value

@@ -25,7 +25,7 @@ class Grant:
 
 
 def eligible_channel(reader: Reader, user_id: UUID, telegram_id: str, channel: str) -> str:
-    """The channel's name in one spelling, when this user may ask for its bonus.
+    """The channel's name in its normalized spelling, if this user may ask for its bonus.
 
     ApiError `user_not_found`, `telegram_id_mismatch` (somebody else's id), `channel_not_eligible`
     (not in BONUS_CHANNELS).
@@ -46,7 +46,7 @@ def normalized(channel: str) -> str:
 
 
 def given(session: Session, channels: list[str]) -> dict[str, int]:
-    """Channel -> how many users had its bonus."""
+    """Channel -> how many users have received its bonus."""
     keys = [f"channel:{channel}" for channel in channels]
     counts = session.execute(
         select(Transaction.bonus_key, func.count())
@@ -57,7 +57,7 @@ def given(session: Session, channels: list[str]) -> dict[str, int]:
 
 
 def grant_channel(session: Session, user_id: UUID, channel: str) -> Grant:
-    """The bonus of a channel, once per user and channel under any race."""
+    """Grant a channel's bonus, once per user and channel under any race."""
     return grant_once(
         session,
         ledger.lock(session, user_id),
@@ -70,7 +70,7 @@ def grant_channel(session: Session, user_id: UUID, channel: str) -> Grant:
 def grant_once(
     session: Session, user: Record, tokens: Decimal, *, bonus_key: str, meta: dict[str, str]
 ) -> Grant:
-    """Credit `tokens` unless this user already had this bonus; the caller has locked the user."""
+    """Credit `tokens` unless this user already has this bonus; the caller has locked the user."""
     had = session.scalar(
         select(exists().where(Transaction.user_id == user.id, Transaction.bonus_key == bonus_key))
     )

@@ -1,4 +1,4 @@
-"""What is sold when a new server starts: generation models and tariffs."""
+"""What a new server sells at first: generation models and tariffs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens taken back when a provider returns rubles, and given again when the rubles come back."""
+"""Takes tokens back when a provider refunds rubles, and returns them when the rubles come back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFUND_FAILED = "refund failed: the bank could not return the money, the tokens 
 
 
 def refund(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-    """Take back the part of the tokens that belongs to the rubles returned so far in total."""
+    """Take back the share of the tokens that corresponds to all rubles returned so far."""
     name = f"refund:{notice.refund_reference or notice.event_id}"
     changes = _take_back(session, payment, _returned_minor(payment, notice), name)
     if changes.get("refunded_rub", payment.refunded_rub) < payment.amount_rub:
@@ -31,10 +31,10 @@ def refund(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
 
 
 def refund_failed(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-    """Rubles that were said to be returned stayed with us: the customer has their tokens again.
+    """Rubles reported as returned stayed with us: the customer gets their tokens back.
 
-    What is told is the total that is really returned; what a dispute took is not in it. The
-    payment's `last_error` tells the operator that the customer still waits for the money.
+    The notice gives the total really returned, without what a dispute took. The payment's
+    `last_error` tells the operator that the customer is still waiting for the money.
     """
     rows = _rows(session, payment, "refund:%", "failed:%")
     minor = _returned_minor(payment, notice)
@@ -45,7 +45,7 @@ def refund_failed(session: Session, payment: Record, notice: Notice) -> dict[str
     taken = -sum((row.tokens_delta for row in rows), NOTHING)
     lacked = sum((Decimal(row.meta["shortfallTokens"]) for row in rows), NOTHING)
     due = max(taken + lacked - _share(payment.tokens, payment, minor), NOTHING)
-    # What could not be taken need not be given.
+    # What could not be taken need not be given back.
     forgiven = min(due, lacked)
     name = f"failed:{notice.refund_reference or notice.event_id}"
     _give_back(session, payment, rub, due - forgiven, name, shortfall=-forgiven)
@@ -60,13 +60,13 @@ def refund_failed(session: Session, payment: Record, notice: Notice) -> dict[str
 
 
 def dispute(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-    """The bank took the money back for now: so are the tokens, until the dispute is won."""
+    """The bank took the money back for now, so the tokens go too, until the dispute is won."""
     name = _dispute_name(payment, notice)
     return {**_take_back(session, payment, payment.asked_minor, name), "status": "disputed"}
 
 
 def dispute_won(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-    """The money came back; so do the tokens that the dispute took, also after it was lost."""
+    """The money came back, so the tokens that the dispute took do too, even after it was lost."""
     disputes = _rows(session, payment, "dispute:%")
     if not disputes or _named(session, payment, f"won:{disputes[-1].reference}"):
         return {}  # other refunds had taken everything before the dispute
@@ -83,7 +83,7 @@ def dispute_won(session: Session, payment: Record, notice: Notice) -> dict[str, 
 
 
 def dispute_lost(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-    """The money is gone for good; so are the tokens, unless the dispute itself took them."""
+    """The money is gone for good: take the tokens, unless the dispute itself has taken them."""
     name = _dispute_name(payment, notice)
     changes = _take_back(session, payment, payment.asked_minor, name)
     referrals.take_back(session, payment)
@@ -101,16 +101,16 @@ def _dispute_name(payment: Record, notice: Notice) -> str:
 
 
 def _returned_minor(payment: Record, notice: Notice) -> int:
-    """Of `asked_minor`, what has been returned so far; all of it when nothing is told."""
+    """How much of `asked_minor` has been returned so far; all of it if the notice does not say."""
     told = notice.refunded_minor
     asked: int = payment.asked_minor
     return asked if told is None else min(told, asked)
 
 
 def _share(amount: Decimal, payment: Record, minor: int) -> Decimal:
-    """The part of `amount` that `minor` is of what was asked for, in hundredths.
+    """The share of `amount` that corresponds to `minor` of what was asked for, in hundredths.
 
-    Multiplied first: a quotient such as 7/499 has no end, and what it lacks would be a kopeck.
+    Multiplied first: a quotient such as 7/499 is rounded, and that can cost a kopeck.
     """
     return ledger.rounded(amount * minor / payment.asked_minor)
 
@@ -118,7 +118,7 @@ def _share(amount: Decimal, payment: Record, minor: int) -> Decimal:
 def _take_back(session: Session, payment: Record, minor: int, name: str) -> dict[str, Any]:
     """Bring the rubles and tokens taken back up to `minor` of the payment; its new totals.
 
-    The balance never goes below zero: what it lacks is the shortfall, kept for the operator.
+    The balance never goes below zero: what is missing is the shortfall, kept for the operator.
     """
     rub = _share(payment.amount_rub, payment, minor) - payment.refunded_rub
     if rub <= 0:
@@ -158,8 +158,8 @@ def _give_back(
 def _refund_columns(
     session: Session, payment: Record, amount_rub: Decimal, name: str, shortfall: Decimal
 ) -> dict[str, Any]:
-    # A refund or dispute may move money more than once: its total was told with that of another
-    # refund, it failed, a dispute that had ended was opened again.
+    # A refund or dispute may move money more than once: its total was reported together with that
+    # of another refund, it failed, or a dispute that had ended was reopened.
     times = _named(session, payment, name)
     return {
         "type": "refund",

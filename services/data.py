@@ -1,4 +1,4 @@
-"""Files that people send and that jobs make: rows of `data`; the bytes are the storage's."""
+"""Files that people send and that jobs produce: rows of `data`; the bytes are in the storage."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from db.models import LIVE_STATUSES, Data, Job
 from errors import ApiError
 
 PENDING_TTL_HOURS = 24  # an upload that nobody confirmed
-AT_ONCE = 100  # files that are marked, and purged, in one transaction
+AT_ONCE = 100  # files marked, or purged, in one transaction
 
 
 def new_key(data_type: str, content_type: str) -> str:
-    """A storage key of our own making: no part of it comes from a client."""
+    """A new storage key; no part of it comes from a client."""
     return f"{data_type}/{uuid4()}.{content_type.rpartition('/')[2]}"
 
 
@@ -43,7 +43,7 @@ def reserve(
     now: datetime,
     storage_key: str | None = None,
 ) -> Data:
-    """A row for a file that is about to be stored; swept when nobody confirms it."""
+    """A row for a file that is about to be stored; swept if nobody confirms it."""
     row = Data(
         id=uuid4(),
         type=data_type,
@@ -85,9 +85,9 @@ def ids_of(items: list[dict[str, Any]]) -> list[UUID]:
 
 
 def require_usable(items: list[dict[str, Any]], found: dict[str, list[str]] | None) -> None:
-    """Check that every item can be the input of a job; `found` is what FOUND gives for ids_of().
+    """Check that every item can be a job's input; `found` is what FOUND returns for ids_of().
 
-    What is behind a `url` only the worker will see. ApiError `data_not_found`,
+    What is behind a `url` is seen only by the worker. ApiError `data_not_found`,
     `data_not_confirmed`, `data_not_usable` (not an image, or not sent as one).
     """
     if any(item.get("type", "image") != "image" for item in items):
@@ -104,9 +104,9 @@ def require_usable(items: list[dict[str, Any]], found: dict[str, list[str]] | No
 
 
 def expire(session: Session, *, now: datetime, limit: int = AT_ONCE) -> None:
-    """Mark files whose time is over as deleted; purgeable() then names them until purged().
+    """Mark expired files as deleted; purgeable() then lists them until purged().
 
-    Abandoned uploads go after PENDING_TTL_HOURS; the rest after DATA_TTL_HOURS, when that is set,
+    Abandoned uploads go after PENDING_TTL_HOURS; the rest after DATA_TTL_HOURS, if that is set,
     but never while a live job needs them.
     """
     abandoned = _older(session, "pending", now - timedelta(hours=PENDING_TTL_HOURS), limit)
@@ -114,7 +114,7 @@ def expire(session: Session, *, now: datetime, limit: int = AT_ONCE) -> None:
     aged = (
         _older(session, "confirmed", now - timedelta(hours=kept_hours), limit) if kept_hours else []
     )
-    # Asked again now that they are locked: an order may have come between look and lock.
+    # Checked again now that they are locked: an order may have come between query and lock.
     session.execute(
         update(Data).where(Data.id.in_([*abandoned, *aged]), ~_needed()).values(status="deleted")
     )
@@ -125,19 +125,19 @@ def purgeable(session: Session, *, limit: int = AT_ONCE) -> list[tuple[UUID, str
     query = (
         select(Data.id, Data.storage_key)
         .where(Data.status == "deleted", Data.deleted_at.is_(None))
-        .order_by(Data.id)  # or a plan that takes them for many reads the whole table for none
+        .order_by(Data.id)  # else a plan that expects many reads the whole table to find none
         .limit(limit)
     )
     return [(row.id, row.storage_key) for row in session.execute(query)]
 
 
 def purged(session: Session, data_ids: list[UUID], *, now: datetime) -> None:
-    """Note that the bytes are gone from storage."""
+    """Record that the bytes are gone from storage."""
     session.execute(update(Data).where(Data.id.in_(data_ids)).values(deleted_at=now))
 
 
 def _older(session: Session, status: str, moment: datetime, limit: int) -> list[UUID]:
-    """Files from before `moment` that no live job needs, the oldest first, locked."""
+    """Files from before `moment` that no live job needs, oldest first, locked."""
     query = select(Data.id).where(Data.status == status, Data.created_at < moment, ~_needed())
     found = session.scalars(
         query.order_by(Data.created_at).limit(limit).with_for_update(skip_locked=True)
@@ -146,7 +146,7 @@ def _older(session: Session, status: str, moment: datetime, limit: int) -> list[
 
 
 def _needed() -> ColumnElement[bool]:
-    """Whether a live job has this file among its inputs; each is one look into an index."""
+    """Whether a live job has this file among its inputs; one index look-up per file."""
     photo = func.jsonb_build_array(func.jsonb_build_object("dataId", cast(Data.id, Text)))
     return exists().where(Job.status.in_(LIVE_STATUSES), Job.input.op("@>")(photo)).correlate(Data)
 
@@ -158,8 +158,8 @@ _KEPT = (
     .with_for_update(read=True, key_share=True)
     .subquery("kept")
 )
-# Status and type of `data_ids` by id, for the statement of an order: from then on until its end
-# nobody can delete them.
+# Status and type of `data_ids` by id, for the statement of an order: from then until the end of
+# its transaction nobody can delete them.
 FOUND = select(
     func.jsonb_object_agg(
         cast(_KEPT.c.id, Text), func.jsonb_build_array(_KEPT.c.status, _KEPT.c.type)

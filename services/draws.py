@@ -6,7 +6,7 @@
 3. For place 1, 2, ... the number HMAC-SHA256(seed, "<lottery id>:<round>:<place>:<entriesHash>"),
    modulo the tickets still in play, points at a ticket counted along the list; the entry that holds
    it wins and leaves the list. The round is 1.
-4. A place that is drawn again goes on with the list that is left, in round 2, 3, ...
+4. A place that is drawn again uses the remaining list, in round 2, 3, ...
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from db.models import Lottery, LotteryEntry, LotteryWinner, User
 from services import funding, ledger
 
-# Round and place of one winner to be found.
+# Round and place of one winner to draw.
 Turn = tuple[int, int]
 
 
@@ -41,7 +41,7 @@ class Ticket:
 
 
 def draw_due(session: Session, *, now: datetime) -> Lottery | None:
-    """Draw one lottery that has ended and was not drawn; another worker's twin finds none."""
+    """Draw one ended lottery not drawn yet; the same call in another worker finds none."""
     lottery = session.scalar(
         select(Lottery)
         .where(Lottery.end_date <= now, Lottery.drawn_at.is_(None), Lottery.canceled_at.is_(None))
@@ -65,10 +65,10 @@ def draw_due(session: Session, *, now: datetime) -> Lottery | None:
 
 
 def redraw(session: Session, lottery_id: UUID, place: int, *, reason: str) -> LotteryWinner:
-    """Draw one place again, the reason on record; nobody who has won before takes part.
+    """Draw one place again and record the reason; previous winners do not take part.
 
-    ValueError when there is nothing to draw again, or the draw so far does not add up. Tokens of
-    the first winner stay with them.
+    ValueError when there is nothing to draw again, or the draw so far fails verification. The
+    first winner keeps their tokens.
     """
     lottery = session.scalar(select(Lottery).where(Lottery.id == lottery_id).with_for_update())
     past = _turns(session, lottery_id)
@@ -113,8 +113,8 @@ def chosen(
     left = [entry for entry in entries if entry.tickets > 0]
     ends = list(accumulate(entry.tickets for entry in left))
     total = ends[-1] if ends else 0
-    # The tickets of a winner become a gap (first number, length). Along gaps a thousand winners are
-    # found in milliseconds; along all entries it took minutes.
+    # A winner's tickets become a gap (first number, length). Walking the gaps finds a thousand
+    # winners in milliseconds; walking all entries took minutes.
     gaps: list[tuple[int, int]] = []
     won: dict[Turn, str] = {}
     for round, place in turns:
@@ -134,7 +134,7 @@ def chosen(
 
 
 def winners(session: Session, lottery: Lottery) -> list[tuple[LotteryWinner, User]]:
-    """Who won what, by place, a redrawn one after the first; ValueError when nothing is drawn."""
+    """Who won what, by place, redrawn ones after the first; ValueError before the draw."""
     if lottery.drawn_at is None:
         raise ValueError("this lottery has not been drawn")
     rows = session.execute(
@@ -148,7 +148,7 @@ def winners(session: Session, lottery: Lottery) -> list[tuple[LotteryWinner, Use
 
 
 def verified(session: Session, lottery: Lottery) -> list[str]:
-    """What does not add up in a drawn lottery: seed, list, winners; empty when all does."""
+    """What fails verification in a drawn lottery: seed, list, winners; empty when all is right."""
     if lottery.drawn_at is None:
         return ["this lottery has not been drawn"]
     faults = []
@@ -165,7 +165,7 @@ def verified(session: Session, lottery: Lottery) -> list[str]:
 
 
 def proof(session: Session, lottery: Lottery) -> dict[str, Any]:
-    """All that the rule needs, for docs/verify_lottery.py. ValueError before the draw."""
+    """Everything the rule needs, for docs/verify_lottery.py. ValueError before the draw."""
     if lottery.drawn_at is None:
         raise ValueError("this lottery has not been drawn: its seed is still secret")
     return {
@@ -187,7 +187,7 @@ def proof(session: Session, lottery: Lottery) -> dict[str, Any]:
 
 
 def _places(prizes: list[dict[str, Any]]) -> list[tuple[str, Decimal]]:
-    """Title and tokens of each place: a prize that is given n times takes n places."""
+    """Title and tokens of each place: a prize given n times takes n places."""
     return [
         (prize["title"], Decimal(str(prize["tokens"])))
         for prize in prizes
@@ -227,7 +227,7 @@ def _award(
     *,
     reason: str | None = None,
 ) -> LotteryWinner:
-    """The caller holds the winner's row, as funding.credit asks."""
+    """The caller holds the winner's row, as funding.credit requires."""
     round, place = turn
     title, tokens = prize
     winner = LotteryWinner(

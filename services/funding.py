@@ -1,4 +1,4 @@
-"""Credits: tokens that come in, and the jobs that waited for them."""
+"""Credits: tokens that arrive, and the jobs that waited for them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def credit(
 ) -> Record:
     """Give tokens and, with them, start the user's waiting jobs in the same transaction.
 
-    The caller holds the user's row: an order that came to wait while we waited for the lock would
-    not be seen by the very statement that got it.
+    The caller holds the user's row: the statement that waits for the lock would not see an order
+    that started waiting in the meantime.
     """
     row = ledger.post(session, user_id, tokens, type=type, **columns)
     if row.has_waiting:
@@ -29,10 +29,10 @@ def credit(
 
 
 def start_waiting(session: Session, user_id: UUID, *, balance: Decimal) -> None:
-    """Queue `waiting_payment` jobs, oldest first, each that the remaining balance covers.
+    """Queue `waiting_payment` jobs, oldest first, each one the remaining balance covers.
 
-    A job that is too dear is passed over: an abandoned order must not hold up a cheaper one that
-    the customer has just paid for. The caller has moved the user's balance and so holds the row.
+    A job that is too expensive is skipped: an abandoned order must not hold up a cheaper one that
+    the customer has just paid for. The caller has changed the user's balance and so holds the row.
     """
     waiting = session.scalars(_WAITING, {"user_id": user_id, "balance": balance}).all()
     for job in waiting:
@@ -44,9 +44,9 @@ def start_waiting(session: Session, user_id: UUID, *, balance: Decimal) -> None:
 
 
 def reserve(session: Session, job: Job) -> None:
-    """Put a job in the queue and take its price; the caller has seen that the balance covers it.
+    """Queue a job and take its price; the caller has checked that the balance covers it.
 
-    The row goes first, as the charge refers to it.
+    The row is written first, as the charge refers to it.
     """
     job.status = "queued"
     job.tokens_reserved = job.price_tokens

@@ -1,4 +1,4 @@
-"""Tokens that an operator gives or takes by hand, each with a key and a reason."""
+"""Tokens that an operator gives or takes manually, each time with a key and a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One stored answer per (operation, Idempotency-Key), written in its effect's own transaction."""
+"""One stored answer per (operation, Idempotency-Key), written in the transaction of its effect."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from db import Record, Statement, savepoint
 from db.models import IdempotencyKey
 from errors import ApiError
 
-# Refusals of the rules are answers too: a retry must hear the same. A malformed request (400),
-# a missing key (401), a limit (429) or our own trouble (5xx) may end differently next time.
+# Refusals by the rules are answers too: a retry must get the same one. A malformed request (400),
+# a missing key (401), a limit (429) or our own failure (5xx) may end differently next time.
 STORED_REFUSALS = {403, 404, 409}
-# Some hundred milliseconds of deleting; what is left is swept in the next turn.
+# A few hundred milliseconds of deleting; the rest is swept next time.
 SWEPT_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the caller hears: JSON-ready body, HTTP status, and whether it was heard before."""
+    """What the caller gets: JSON-ready body, HTTP status, and whether it is a stored answer."""
 
     body: dict[str, Any]
     status: int
@@ -49,9 +49,9 @@ def once(
     request: dict[str, Any],
     effect: Callable[[], Answer],
 ) -> Answer:
-    """Run `effect` once per (operation, key); later calls with the same request hear its answer.
+    """Run `effect` once per (operation, key); later calls with the same request get its answer.
 
-    A concurrent twin waits on the primary key until the first one commits, then replays it.
+    A concurrent duplicate waits on the primary key until the first commits, then replays it.
     ApiError `idempotency_key_reused` (another request), `idempotency_in_progress` (waited longer
     than the lock timeout).
     """
@@ -77,11 +77,11 @@ def open_or_resume(
     request: dict[str, Any],
     open: Callable[[], UUID],
 ) -> UUID | Answer:
-    """The first half of an effect that asks a provider before it can answer.
+    """The first half of an effect that must call a provider before it can answer.
 
-    `open` makes the payment; a request with the same key, after a crash or at the same time, gets
-    the same payment to go on with, or the answer once complete() has stored one. Refusals as
-    in once().
+    `open` creates the payment; a request with the same key, after a crash or at the same time,
+    gets the same payment to continue with, or the answer once complete() has stored one. Refusals
+    as in once().
     """
     if key is None:
         return open()
@@ -105,12 +105,12 @@ def open_or_resume(
 
 
 def complete(session: Session, operation: str, key: str | None, answer: Answer) -> Answer:
-    """The second half: store the answer that later requests with this key will hear."""
+    """The second half: store the answer that later requests with this key will get."""
     return answer if key is None else _store(session, operation, key, answer)
 
 
 def sweep(session: Session, now: datetime) -> int:
-    """Forget up to SWEPT_AT_ONCE keys older than IDEMPOTENCY_TTL_HOURS; returns how many."""
+    """Delete up to SWEPT_AT_ONCE keys older than IDEMPOTENCY_TTL_HOURS; returns how many."""
     old = (
         select(_KEYS.c.operation, _KEYS.c.key)
         .where(_KEYS.c.created_at < now - _ttl())
@@ -143,7 +143,7 @@ def _stored(session: Session, operation: str, key: str, fingerprint: str) -> Rec
 
 
 def _storable_refusal(refusal: ApiError) -> Answer:
-    """A refusal as an answer to store; trouble that may pass is raised again."""
+    """A refusal as an answer to store; one that may be temporary is raised again."""
     if refusal.status not in STORED_REFUSALS:
         raise refusal
     return Answer(refusal.as_dict(), refusal.status)
@@ -168,7 +168,7 @@ def _ttl() -> timedelta:
     return timedelta(hours=settings.load().idempotency_ttl_hours)
 
 
-# Built once; a table instead of the class, as the ORM takes writes with parameters for bulk writes.
+# Built once; a table, not the class: the ORM treats writes with parameters as bulk writes.
 _KEYS: Any = IdempotencyKey.__table__
 _CLAIM_KEY = Statement(
     insert(_KEYS)

@@ -1,4 +1,4 @@
-"""What providers told, each event once, with what became of it."""
+"""Events reported by providers, each stored once, with what became of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Verdict:
 
 
 def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
-    """Keep an event with its verdict, or change the verdict on one that was kept before."""
+    """Store an event with its verdict, or change the verdict on one already stored."""
     _UPSERT.defer(
         session,
         provider=notice.provider,
@@ -48,7 +48,7 @@ def recent(session: Session, *, state: str | None, limit: int) -> list[PaymentEv
 
 
 def of_payment(session: Session, payment_id: UUID) -> list[PaymentEvent]:
-    """What was told about a payment, in the order of arrival."""
+    """Events about a payment, in the order of arrival."""
     query = select(PaymentEvent).where(PaymentEvent.payment_id == payment_id)
     return list(session.scalars(query.order_by(PaymentEvent.number)))
 

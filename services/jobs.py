@@ -1,4 +1,4 @@
-"""Orders: priced, paid by a reserve, cancelled. Workers' side is services/queue.py."""
+"""Orders: priced, paid by a reserve, cancelled. The workers' side is services/queue.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from db.models import Data, GenerationModel, Job, User
 from errors import ApiError
 from services import data, funding, ledger, paging, users
 
-# The contract's IOObject; what else a client sends is not kept.
+# The contract's IOObject; anything else a client sends is not stored.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")
 # Shown to the customer by the bot.
 NOT_PAID_TEXT = "Заказ закрыт: оплата так и не поступила."
@@ -61,7 +61,7 @@ def create(
         created_at=terms.ordered_at,
         updated_at=terms.ordered_at,
     )
-    # All of the row is known, so nobody waits for the INSERT: it is sent with COMMIT.
+    # The whole row is known, so the INSERT need not be waited for: it is sent with COMMIT.
     _INSERT.defer(session, **vars(job))
     if queued:
         ledger.post_deferred(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
@@ -82,7 +82,7 @@ def of_user(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) ->
 
 
 def cancel(session: Session, job_id: UUID) -> Job:
-    """Take a job that nobody works on yet out of the queue and give its tokens back, once.
+    """Take a job that no worker has started out of the queue and return its tokens, once.
 
     A repeat changes nothing. ApiError `job_not_found`, `job_not_cancellable`.
     """
@@ -117,10 +117,10 @@ def fail(session: Session, job_id: UUID, *, reason: str) -> Job:
 
 
 def expire_waiting(session: Session, *, now: datetime) -> bool:
-    """Close the first job that nobody paid for within WAITING_JOB_TTL_HOURS; whether there was one.
+    """Close one job not paid for within WAITING_JOB_TTL_HOURS; returns whether there was one.
 
-    One in a transaction: each locks its user, and a payment locks the customer and then the
-    inviter, so that two users held here could wait for each other in a circle.
+    One per transaction: each locks its user, and a payment locks the customer and then the
+    inviter, so holding two users here could deadlock.
     """
     oldest = now - timedelta(hours=settings.load().waiting_job_ttl_hours)
     due = select(Job.id).where(Job.status == "waiting_payment", Job.created_at < oldest)
@@ -128,7 +128,7 @@ def expire_waiting(session: Session, *, now: datetime) -> bool:
     if job_id is None:
         return False
     job = lock(session, job_id)
-    if job.status == "waiting_payment":  # a payment may have been faster
+    if job.status == "waiting_payment":  # a payment may have come first
         error = {"code": "not_paid", "message": NOT_PAID_TEXT}
         end_unfinished(session, job, {"reason": "not_paid", "error": error})
     return True
@@ -168,7 +168,7 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
 
 
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
-    """An input as it is stored: files are looked for by their id as the database writes it."""
+    """An input as it is stored: files are looked up by their id in the database's spelling."""
     kept = {name: item[name] for name in INPUT_FIELDS if name in item}
     if "dataId" in kept:
         kept["dataId"] = str(UUID(kept["dataId"]))
@@ -176,9 +176,9 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _terms(session: Session, user_id: UUID, service_type: str, data_ids: list[UUID]) -> Record:
-    """What the user can spend, what the service costs and which of the files there are.
+    """What the user can spend, what the service costs and which of the files exist.
 
-    The user is locked, as by ledger.lock, and so are the files against deletion.
+    The user is locked, as by ledger.lock, and the files are locked against deletion.
     """
     terms = _SELECT_TERMS.one_or_none(
         session, user_id=user_id, service_type=service_type, data_ids=data_ids

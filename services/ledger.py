@@ -34,7 +34,7 @@ class NotEnoughTokens(Exception):
 
 
 def lock(session: Session, user_id: UUID) -> Record:
-    """The user's row, locked until the transaction ends; always the first lock that is taken.
+    """The user's row, locked until the transaction ends; always the first lock taken.
 
     FOR NO KEY UPDATE: inserts that merely refer to the user do not wait. ApiError `user_not_found`.
     """
@@ -45,10 +45,10 @@ def lock(session: Session, user_id: UUID) -> Record:
 
 
 def lock_all(session: Session, user_ids: Collection[UUID]) -> None:
-    """Lock several users' rows, the youngest first.
+    """Lock several users' rows, newest first.
 
-    A payment locks the customer and then the inviter, who is always older: in any other order the
-    two transactions could wait for each other in a circle.
+    A payment locks the customer and then the inviter, who always registered earlier: with any
+    other order the two transactions could deadlock.
     """
     session.execute(
         select(User.id)
@@ -66,10 +66,10 @@ def post(
     type: str,
     **columns: Any,
 ) -> Record:
-    """Move `tokens` (negative takes) and write the ledger row that says why, in one statement.
+    """Move `tokens` (negative: take) and write the ledger row that says why, in one statement.
 
-    What comes back is `tokens_delta`, `balance_after` and `has_waiting`: whether jobs of this user
-    wait for tokens. NotEnoughTokens when the balance does not cover it. A second row for the same
+    Returns `tokens_delta`, `balance_after` and `has_waiting`: whether jobs of this user wait for
+    tokens. NotEnoughTokens when the balance does not cover it. A second row for the same
     job and type, or for the same user and bonus_key, is refused by the database (IntegrityError).
     """
     row_values = {"type": type, "tokens_delta": tokens, **columns}
@@ -84,8 +84,8 @@ def post_deferred(
 ) -> None:
     """As post(), when its result is not needed: it is sent with the next statement.
 
-    The caller holds the user, and knows that the balance covers it. Were it too small after all,
-    the CHECK of users would undo the whole transaction (IntegrityError).
+    The caller has locked the user and knows that the balance covers it. If it did not after all,
+    the CHECK on users would undo the whole transaction (IntegrityError).
     """
     row_values = {"type": type, "tokens_delta": tokens, **columns}
     _move(tuple(row_values), awaited=False).defer(session, **_given(user_id, row_values))
@@ -105,11 +105,11 @@ def history(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) ->
 
 
 def rounded(amount: Decimal) -> Decimal:
-    """Hundredths, rounded down: nobody gets a fraction that was not paid for."""
+    """Rounded down to hundredths: nobody gets a fraction that was not paid for."""
     return amount.quantize(CENT, rounding=ROUND_DOWN)
 
 
-# Built once: making a statement and its cache key costs more than sending it.
+# Built once: building a statement and its cache key costs more than sending it.
 _LOCKED = Statement(
     select(*User.columns()).where(User.id == bindparam("user_id")).with_for_update(key_share=True)
 )
@@ -128,7 +128,7 @@ _HAS_WAITING: ColumnElement[bool] = literal_column(
 
 
 def _given(user_id: UUID, row_values: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of _move(), named as Statement says."""
+    """The parameters of _move(), named as Statement requires."""
     return {
         "where_user_id": user_id,
         **{f"new_{name}": value for name, value in row_values.items()},
@@ -139,7 +139,7 @@ def _given(user_id: UUID, row_values: dict[str, Any]) -> dict[str, Any]:
 def _move(columns: tuple[str, ...], *, awaited: bool = True) -> Statement:
     """The statement that moves `new_tokens_delta` of `where_user_id` and writes a row of `new_*`.
 
-    One that is `awaited` moves nothing below zero, and gives no row then.
+    If `awaited`, it moves nothing that would go below zero, and then returns no row.
     """
     table: Any = Transaction.__table__
     tokens = bindparam("new_tokens_delta", type_=table.c.tokens_delta.type)
@@ -173,7 +173,7 @@ def _move(columns: tuple[str, ...], *, awaited: bool = True) -> Statement:
     return Statement(written.returning(*answer) if awaited else written)
 
 
-# Each query lists rows that break one rule; an empty answer is the proof. They read whole tables
+# Each query lists rows that break one rule; an empty result is the proof. They read whole tables
 # and are for the operator, not for requests.
 CHECKS: dict[str, str] = {
     "balance is the sum of the moves": """

@@ -52,7 +52,7 @@ class Prize:
 
 
 def recent(session: Session, *, limit: int) -> list[Lottery]:
-    """The newest lotteries, those closed without a draw among them."""
+    """The newest lotteries, including those closed without a draw."""
     return list(session.scalars(select(Lottery).order_by(Lottery.number.desc()).limit(limit)))
 
 
@@ -66,10 +66,10 @@ def create(
     prizes: list[Prize],
     new_seed: Callable[[], str] = lambda: secrets.token_hex(32),
 ) -> Lottery:
-    """A lottery whose seed is drawn now and published as its SHA-256 only.
+    """A lottery whose seed is generated now and published only as its SHA-256.
 
     ValueError when another lottery runs in the same period, as at most one is current; when the
-    end is not after the start, or the prizes are more than MAX_PLACES.
+    end is not after the start, or when there are more than MAX_PLACES prizes.
     """
     if sum(prize.count for prize in prizes) > MAX_PLACES:
         raise ValueError(f"a lottery has at most {MAX_PLACES} prizes")
@@ -106,9 +106,9 @@ def get(session: Session, lottery_id: UUID) -> Lottery:
 
 
 def change(session: Session, lottery_id: UUID, **columns: Any) -> Lottery:
-    """Change texts or the end of a lottery that is not drawn. ValueError, as for a new one.
+    """Change the texts or the end of an undrawn lottery. ValueError, as for a new one.
 
-    Prizes stay: people took part for them.
+    Prizes cannot change: people took part for them.
     """
     lottery = _locked(session, lottery_id)
     for column, value in columns.items():
@@ -119,7 +119,7 @@ def change(session: Session, lottery_id: UUID, **columns: Any) -> Lottery:
 
 
 def current(reader: Reader, *, now: datetime) -> Record:
-    """The lottery that runs at `now`. ApiError `no_current_lottery`."""
+    """The lottery running at `now`. ApiError `no_current_lottery`."""
     lottery = _CURRENT.one_or_none(reader, at=now)
     if lottery is None:
         raise ApiError("no_current_lottery")
@@ -132,7 +132,7 @@ def history(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page:
 
 
 def winners_of(reader: Reader, lottery_ids: list[UUID]) -> dict[UUID, list[Record]]:
-    """Winners by lottery, in the order of places; a redrawn place shows its last round."""
+    """Winners by lottery, ordered by place; a redrawn place shows its last round."""
     found: dict[UUID, list[Record]] = {}
     for row in _WINNERS.all(reader, lottery_ids=lottery_ids):
         found.setdefault(row.lottery_id, []).append(row)
@@ -155,7 +155,7 @@ def entry_of(reader: Reader, user_id: UUID, *, now: datetime) -> Record:
 def submit_social(
     session: Session, user_id: UUID, links: list[str], *, now: datetime
 ) -> LotteryEntry:
-    """Add links to the user's entry, which the first submit makes; known links count once.
+    """Add links to the user's entry, which the first call creates; known links count once.
 
     ApiError `user_not_found`, `no_current_lottery`, `bad_request` beyond MAX_LINKS in total.
     """
@@ -172,9 +172,9 @@ def submit_social(
 
 
 def count_referral(session: Session, inviter_id: UUID) -> None:
-    """Count a person invited while a lottery runs; the first one makes the inviter's entry.
+    """Count a person invited while a lottery runs; the first one creates the inviter's entry.
 
-    One who comes in the very moment of the draw counts nowhere, and is registered all the same.
+    Someone who registers at the very moment of the draw is not counted, but is still registered.
     """
     lottery = session.execute(_current_at(func.clock_timestamp())).one_or_none()
     entry = lottery and _entry(session, lottery.id, inviter_id)
@@ -210,7 +210,7 @@ def _flush(session: Session) -> None:
 
 
 def _entry(session: Session, lottery_id: UUID, user_id: UUID) -> LotteryEntry | None:
-    """The user's entry, made if need be and locked; None when the draw was first.
+    """The user's entry, created if need be and locked; None when the draw came first.
 
     The lottery is locked against its draw, which must not miss an entry or a link that a request
     is still writing.

@@ -1,4 +1,4 @@
-"""Which files are taken: sizes and kinds, judged by content and never by name."""
+"""Which files are accepted: sizes and types, judged by content and never by name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from errors import ApiError
 MIB = 1024 * 1024
 UPLOAD_LIMITS = {"image": 20 * MIB, "video": 256 * MIB, "audio": 50 * MIB, "text": MIB}  # bytes
 
-# What filetype finds in the first bytes -> what is stored. Formats a decoder opens rarely, or that
-# carry scripts (SVG, HTML, PDF), are not on the list.
+# What filetype finds in the first bytes -> what is stored. Formats that decoders rarely open, or
+# that can carry scripts (SVG, HTML, PDF), are not on the list.
 ACCEPTED: dict[str, frozenset[str]] = {
     "image": frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif"}),
     "video": frozenset({"video/mp4", "video/webm", "video/quicktime", "video/x-m4v"}),
@@ -34,7 +34,7 @@ SNIFF_BYTES = 8192
 
 
 def declared(data_type: str, content_type: str) -> str:
-    """The content type a client announces, in its usual spelling.
+    """The content type a client declares, in its usual spelling.
 
     ApiError `unsupported_media_type` when it does not belong to `data_type`.
     """

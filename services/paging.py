@@ -1,4 +1,4 @@
-"""Lists newest first, in pages that stay true while rows are added."""
+"""Lists, newest first, in pages that stay correct while rows are added."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Page:
 
 
 class Listing:
-    """One list: its statements are built once, as making one costs more than running it.
+    """One list: its statements are built once, as building one costs more than running it.
 
     query: columns of the rows, `number` among them: a column that only grows. Its parameters are
     named at each call; `owner_id` is the user whose list it is.
     """
 
     def __init__(self, query: Select[Any], number: InstrumentedAttribute[int]) -> None:
-        # NULLS LAST matches the (owner, number) indexes but not the unique index on number, by
-        # which the planner may otherwise scan everybody's rows for the newest of one owner.
+        # NULLS LAST matches the (owner, number) indexes but not the unique index on number, with
+        # which the planner might scan everybody's rows for the newest of one owner.
         newest = number.desc().nulls_last()
         ordered = query.order_by(newest).limit(bindparam("rows", type_=Integer))
         self._number = number.key

@@ -1,4 +1,4 @@
-"""The row of a payment: found by whatever name of it a provider knows, locked, changed."""
+"""The row of a payment: found by whichever of its ids a provider knows, locked, changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def change(session: Session, payment_id: UUID, **columns: Any) -> None:
 def is_ours(
     reader: Reader, provider: str, *, payment_id: UUID | None, reference: str | None
 ) -> bool:
-    """Whether a payment of ours is meant; a stranger's webhook must not make us call out."""
+    """Whether this is a payment of ours; a stranger's webhook must not make us call a provider."""
     known = _SELECT_ID.scalar(
         reader,
         provider=provider,
@@ -48,11 +48,11 @@ def find_and_lock(
     charge_reference: str | None,
     event_key: str,
 ) -> Record | None:
-    """The payment a provider speaks of, locked after its user; None when there is none.
+    """The payment a provider refers to, locked after its user; None when there is none.
 
-    By the provider's own ids first, since those cannot be set by a customer. Besides the columns
-    that an event is about, it has `owes_referral_reward`, `has_waiting` (whether the payer's
-    jobs wait for tokens) and what is known of the event with `event_key`: `known_state`,
+    Looked up by the provider's own ids first, since a customer cannot set those. Besides the
+    columns that an event is about, it has `owes_referral_reward`, `has_waiting` (whether the
+    payer's jobs wait for tokens) and what is known of the event with `event_key`: `known_state`,
     `known_reason`.
     """
     names = {
@@ -61,13 +61,13 @@ def find_and_lock(
         "reference": reference,
         "payment_id": payment_id,
     }
-    # The first waits for the locks. The second, in the same message, sees what others have done
-    # until they gave them up, which the first one, begun before, would not.
+    # The first statement waits for the locks. The second, in the same message, sees what others
+    # did before they released them; the first, which began earlier, would not.
     _LOCK_FOUND.defer(session, **names)
     return _SELECT_FOUND.one_or_none(session, event_key=event_key, **names)
 
 
-# Three look-ups by unique keys; PostgreSQL makes the next one only when there is none before.
+# Three look-ups by unique keys; PostgreSQL does the next one only if the previous found nothing.
 _PAYMENT_ID = func.coalesce(
     *(
         select(Payment.id)
@@ -81,8 +81,8 @@ _PAYMENT_ID = func.coalesce(
     )
 )
 _SELECT_ID = Statement(select(_PAYMENT_ID))
-# A payment never changes hands, so that its user is found and locked at once; rows are locked in
-# the order in which the tables are named, and as by ledger.lock.
+# A payment's user never changes, so the user is found and locked together with it; rows are locked
+# in the order in which the tables are named, and as by ledger.lock.
 _LOCK_USER_AND_PAYMENT = (
     select(User.id)
     .join_from(User, Payment, User.id == Payment.user_id)

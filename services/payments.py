@@ -1,4 +1,4 @@
-"""Payments from the side of the customer: opened, given a link, read. Money arrives in
+"""Payments from the customer's side: opened, given a link, read. Money arrives in
 services/settlement.py.
 """
 
@@ -16,7 +16,7 @@ from db import Reader, Record, Statement
 from db.models import Payment, Tariff, Transaction
 from services import ledger, payment_rows, tariffs, users
 
-# How long a provider lets a customer pay; an unpaid intent is closed after it.
+# How long a provider lets a customer pay; after that an unpaid intent is closed.
 LIFETIME = timedelta(hours=24)
 FIRST_CHECK = timedelta(minutes=3)
 CHECK_WAITS = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 10, 20, 40, 60))
@@ -32,7 +32,7 @@ def open(
     plan: str | None,
     now: datetime,
 ) -> Payment:
-    """A pending payment with its pending gateway_payment; nobody has been asked for money yet.
+    """A pending payment with its pending gateway_payment; the provider has not been asked yet.
 
     ApiError `user_not_found`, `consent_required`, `tariff_not_found`, `amount_mismatch`,
     `amount_out_of_range`.
@@ -60,7 +60,7 @@ def open(
 
 
 def get(reader: Reader, payment_id: UUID) -> Record:
-    """The payment of an intent this server made, and the `title` its customer reads."""
+    """The payment of an intent created here, with the `title` its customer reads."""
     return _SELECT_WITH_TITLE.one(reader, payment_id=payment_id)
 
 
@@ -71,7 +71,7 @@ def recent(session: Session, *, status: str | None, limit: int) -> list[Payment]
 
 
 def find(session: Session, payment_id: UUID) -> Payment:
-    """All that is known of a payment, for the operator. ValueError when there is none."""
+    """Everything known about a payment, for the operator. ValueError when there is none."""
     payment = session.get(Payment, payment_id)
     if payment is None:
         raise ValueError("there is no such payment")
@@ -93,7 +93,7 @@ def attach(
     asked_currency: str,
     expires_at: datetime | None,
 ) -> Record:
-    """Store what the provider answered, once; a twin of the request learns the first answer."""
+    """Store the provider's answer, once; a duplicate request gets the first answer."""
     payment = payment_rows.lock(session, payment_id)
     if payment.payment_url is not None:
         return payment
@@ -128,10 +128,10 @@ def why_not_payable(
     currency: str,
     payer_id: str,
 ) -> str | None:
-    """What to tell a payer (in Russian) whose payment must be stopped; None when it may go on.
+    """What to tell a payer (in Russian) whose payment must be stopped; None if it may proceed.
 
     A Telegram link can be passed on and paid by anybody, any number of times: only its own user
-    may pay it, what it asks, while it is pending.
+    may pay it, exactly what it asks, while it is pending.
     """
     payment = _SELECT_WITH_TITLE.one_or_none(reader, payment_id=payment_id)
     if payment is None:
@@ -148,10 +148,10 @@ def why_not_payable(
 def claim_due(
     session: Session, *, now: datetime, without: Collection[str] = ()
 ) -> tuple[UUID, str] | None:
-    """A pending payment and its provider, to be asked now; no other worker gets the same.
+    """A pending payment and the provider to ask about it now; no other worker gets the same one.
 
-    The next time is set at once, later and later: a crash while asking costs one round.
-    without: providers that have just been seen to be down.
+    The next check is scheduled at once, later each time: a crash while asking costs one round.
+    without: providers that were just found to be down.
     """
     payment = session.scalar(
         select(Payment)
@@ -175,7 +175,7 @@ def claim_due(
 
 
 def note_trouble(session: Session, payment_id: UUID, error: str) -> None:
-    """Remember for the operator why the provider has not answered yet."""
+    """Record for the operator why the provider has not answered yet."""
     session.execute(update(Payment).where(Payment.id == payment_id).values(last_error=error[:500]))
 
 

@@ -1,7 +1,7 @@
 """The job queue: workers claim, renew, finish and fail rows of `jobs`.
 
 Every write names the attempt it was given (the fencing token): a worker that lost its lease, and
-whose job another one took over, changes nothing when it comes back.
+whose job was taken over by another one, changes nothing when it comes back.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from db import Reader, Record, notices
 from db.models import Data, GenerationModel, Job
 from services import data, jobs, ledger
 
-RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30))  # before the second, third... try
+RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30))  # before attempt two, three...
 LOST_TEXT = "Не получилось обработать фото: сервис перезапускался. Токены возвращены на баланс."
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A job in a worker's hands: what to do, and the token that proves the right to write."""
+    """A job held by a worker: what to do, and the token that proves the right to write."""
 
     job_id: UUID
     attempt: int
     service_type: str
     engine: str
     input: list[dict[str, Any]]
-    input_key: str | None  # storage key of the photo, None when it is fetched by url
+    input_key: str | None  # storage key of the photo, None if it is fetched by url
 
 
 def claim(session: Session, worker: str) -> Claim | None:
     """Take the oldest job that is due, or one whose worker went silent; None when there is none."""
-    # A silent worker's job was promised first. Two index scans, the second only when the first
-    # finds nothing; one OR would sort the whole backlog at every claim.
+    # A silent worker's job was promised earlier. Two index scans, the second only when the first
+    # finds nothing; one OR would sort the whole backlog on every claim.
     candidate = func.coalesce(_silent().scalar_subquery(), _due().scalar_subquery())
     job = session.scalar(
         update(Job)
@@ -88,9 +88,9 @@ def finish(
     meta: dict[str, Any],
     now: datetime,
 ) -> bool:
-    """Confirm the stored result and consume the reserve, once; False when the job is not ours.
+    """Confirm the stored result and consume the reserve, once; False if the job is not ours.
 
-    result_id: the row that data.reserve made before the bytes were stored.
+    result_id: the row that data.reserve created before the bytes were stored.
     """
     job = _locked(session, claim)
     if job is None:
@@ -112,7 +112,7 @@ def finish(
 
 
 def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: bool) -> bool:
-    """Put the job back for a later try, or end it and return its tokens.
+    """Put the job back for a later attempt, or end it and return its tokens.
 
     code is for programs, message (Russian) for the customer. False when the job is not ours.
     """
@@ -131,7 +131,7 @@ def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: 
 
 
 def release(session: Session, claim: Claim) -> bool:
-    """Give an unfinished job back at once: the worker is being stopped."""
+    """Return an unfinished job to the queue at once: the worker is being stopped."""
     job = _locked(session, claim)
     if job is None:
         return False
@@ -159,7 +159,7 @@ def retry(session: Session, job_id: UUID) -> Record:
         return jobs.get(session, again.id)
     if job.status != "processing":
         raise ValueError(f"the job is {job.status}; only failed and processing ones are retried")
-    # Its worker may hang and yet renew the lease: without one it holds the job no longer.
+    # Its worker may hang and still renew the lease: without a lease it no longer holds the job.
     _put_back(job, func.now(), {})
     session.flush()
     notices.announce(session)
@@ -167,7 +167,7 @@ def retry(session: Session, job_id: UUID) -> Record:
 
 
 def give_up_lost(session: Session) -> int:
-    """Fail jobs whose last allowed attempt went silent, tokens back; returns how many (0 or 1)."""
+    """Fail a job whose last allowed attempt went silent, tokens back; returns how many: 0 or 1."""
     lost = [
         Job.status == "processing",
         Job.lease_until < func.now(),
@@ -189,7 +189,7 @@ def give_up_lost(session: Session) -> int:
 
 
 def oldest_wait_seconds(reader: Reader) -> float:
-    """How long the first due job has been waiting for a worker, in seconds; 0 when none is."""
+    """How long the first due job has waited for a worker, in seconds; 0 when none is due."""
     waited = reader.scalar(
         select(func.extract("epoch", func.now() - func.min(Job.run_at))).where(
             Job.status == "queued", Job.run_at <= func.now()
@@ -235,11 +235,11 @@ def _locked(session: Session, claim: Claim) -> Job | None:
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:
-    """Whether a job is still in the hands that took it.
+    """Whether a job is still held by the worker that claimed it.
 
-    What is leased is in `processing` and the other way round (a CHECK). If it were asked for its
-    status, PostgreSQL, which may last have counted when nothing was leased, would go through the
-    index of leased jobs instead of to the one with this id.
+    A job is leased if and only if it is in `processing` (a CHECK). If the query named the status,
+    PostgreSQL, whose statistics may date from when nothing was leased, would scan the index of
+    leased jobs instead of looking up this id.
     """
     leased = Job.lease_until.is_not(None)
     return (Job.id == claim.job_id) & leased & (Job.attempt == claim.attempt)

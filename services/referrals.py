@@ -18,7 +18,7 @@ from services import funding, ledger, lotteries, paging, users
 
 @dataclass(frozen=True)
 class Stats:
-    """Counts of invitees and the tokens earned by them."""
+    """Counts of invitees and the tokens earned through them."""
 
     total_invited: int
     invited_paid_count: int
@@ -26,7 +26,7 @@ class Stats:
 
 
 def attach(session: Session, inviter_id: UUID, invitee_id: UUID) -> None:
-    """Note who invited a new user; called once, at the invitee's registration."""
+    """Record who invited a new user; called once, at the invitee's registration."""
     session.add(Referral(inviter_id=inviter_id, invitee_id=invitee_id))
     session.flush()
     lotteries.count_referral(session, inviter_id)
@@ -38,7 +38,7 @@ def link(user: Record) -> str:
 
 
 def stats(reader: Reader, user_id: UUID) -> Stats:
-    """What the user's invitations came to. ApiError `user_not_found`."""
+    """The results of the user's invitations. ApiError `user_not_found`."""
     users.require(reader, user_id)
     invited, paid = _COUNTS.one(reader, user_id=user_id)
     earned = _EARNED.scalar(reader, user_id=user_id)
@@ -51,10 +51,10 @@ def history(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) ->
 
 
 def reward(session: Session, payment: Record) -> None:
-    """Thank the inviter at the invitee's first successful payment, in that payment's transaction.
+    """Reward the inviter on the invitee's first successful payment, in that transaction.
 
-    The invitee's row is locked by the payment; the inviter's is taken after it. Two people who
-    invited each other cannot exist, so these locks cannot cross.
+    The payment has locked the invitee's row; the inviter's is locked after it. Two people cannot
+    have invited each other, so these locks cannot deadlock.
     """
     referral = _UNPAID.one_or_none(session, invitee_id=payment.user_id)
     if referral is None:
@@ -85,7 +85,7 @@ def reward(session: Session, payment: Record) -> None:
 def take_back(session: Session, payment: Record) -> None:
     """Undo the reward when its payment is refunded in full within REFERRAL_RETURN_DAYS, once.
 
-    The inviter's balance never goes below zero; what it lacks is kept in the row's meta.
+    The inviter's balance never goes below zero; what is missing is kept in the row's meta.
     """
     days = timedelta(days=settings.load().referral_return_days)
     referral = session.scalar(

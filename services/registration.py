@@ -23,7 +23,7 @@ REF_CODE_BYTES = 6
 def find_unchanged(
     reader: Reader, telegram_id: str, *, username: str | None, anon_user_id: str | None
 ) -> Record | None:
-    """The user of this telegramId, when the visit brings nothing new that must be stored."""
+    """The user with this telegramId, if the visit brings nothing new to store."""
     user = users.by_telegram_id(reader, telegram_id)
     return None if user is None or _news(user, username, anon_user_id) else user
 
@@ -37,9 +37,9 @@ def register_or_log_in(
     ref_code: str | None = None,
     new_ref_code: Callable[[], str] = lambda: secrets.token_urlsafe(REF_CODE_BYTES),
 ) -> Record:
-    """The one user of this telegramId, made at the first visit.
+    """The one user with this telegramId, created at the first visit.
 
-    A new username is stored at every visit, anonUserId once. ref_code names the inviter and counts
+    A new username is stored on any visit, anonUserId once. ref_code names the inviter and counts
     only at creation; an unknown one is ignored (contract, design of referrals).
     """
     user = users.by_telegram_id(session, telegram_id)
@@ -69,8 +69,8 @@ def _register(
     inviter_id = ref_code and session.scalar(select(User.id).where(User.ref_code == ref_code))
     created: Record | None = None
     while created is None:
-        # Two conflicts are possible: the same person at the same moment, who then is found, or a
-        # ref_code that is taken, and then the loop draws another.
+        # Two conflicts are possible: the same person at the same moment, who is then found, or a
+        # ref_code that is taken; then the loop draws another.
         created = session.execute(
             insert(User)
             .values(
@@ -91,7 +91,7 @@ def _register(
 
 
 def _welcome(session: Session, user_id: UUID) -> Decimal:
-    """Give the welcome bonus; its tokens, 0 when there is none."""
+    """Give the welcome bonus; returns its tokens, 0 when there is none."""
     bonus = settings.load().welcome_bonus_tokens
     if bonus:
         funding.credit(

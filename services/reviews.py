@@ -20,7 +20,7 @@ from services import bonuses, ledger, users
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check came to: is there a review of this user, was it rewarded now."""
+    """The result of a check: whether the user has a review, and whether it was rewarded now."""
 
     found: bool
     granted: bool
@@ -42,9 +42,9 @@ def ingest(
     text_sha256: str,
     posted_at: datetime,
 ) -> None:
-    """Keep a message of the review chat; a repeat or an edit keeps its author and state.
+    """Store a message of the review chat; a repeat or an edit keeps its author and state.
 
-    An author that was not known before is added: a person may have opened their privacy settings.
+    A previously unknown author is added: a person may have relaxed their privacy settings.
     """
     author = author_id and str(author_id)
     session.execute(
@@ -67,7 +67,7 @@ def ingest(
 
 
 def known_author(reader: Reader, chat_id: int, message_id: int) -> str | None:
-    """Telegram id of the author of a message that has been seen, None when not known."""
+    """Telegram id of the author of a message already seen, None if not known."""
     author: str | None = reader.scalar(
         select(Review.author_telegram_id).where(
             Review.chat == str(chat_id), Review.message_id == message_id
@@ -77,7 +77,7 @@ def known_author(reader: Reader, chat_id: int, message_id: int) -> str | None:
 
 
 def check_own(session: Session, user_id: UUID) -> Finding:
-    """Reward the user's oldest review that has been seen. ApiError `user_not_found`."""
+    """Reward the user's oldest review seen so far. ApiError `user_not_found`."""
     user = ledger.lock(session, user_id)
     review = session.scalar(
         select(Review)
@@ -92,7 +92,7 @@ def check_own(session: Session, user_id: UUID) -> Finding:
 def check_message(session: Session, user_id: UUID, chat_id: int, message_id: int) -> Finding:
     """Reward a message that is proved to be the user's.
 
-    ApiError `user_not_found`, `review_already_used` when it served somebody else.
+    ApiError `user_not_found`, `review_already_used` when it was counted for somebody else.
     """
     user = ledger.lock(session, user_id)
     review = session.scalar(

@@ -1,7 +1,7 @@
-"""What providers tell about payments, applied exactly once and in any order.
+"""What providers report about payments, applied exactly once and in any order.
 
-An event is kept in `payment_events` and takes effect in the same transaction; whether it came by
-webhook, by asking the provider, or by an operator's replay makes no difference.
+An event is stored in `payment_events` and takes effect in the same transaction; whether it came by
+webhook, from asking the provider, or from an operator's replay makes no difference.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 UNPAID = ("pending", "canceled", "expired")
 REFUNDABLE = ("succeeded", "partly_refunded")
-# What an outcome does: moves tokens, and tells the new values of the payment's columns.
+# What an outcome does: moves tokens, and returns the new values of the payment's columns.
 Effect = Callable[[Session, Record, "Notice"], dict[str, Any]]
 
 
 def settle(session: Session, notice: Notice) -> Verdict:
-    """Keep the event and apply it; a repeat of one that was applied or ignored changes nothing.
+    """Store the event and apply it; a repeat of one applied or ignored before changes nothing.
 
-    What is known of the event is read while its payment is locked, so that of twins the second
-    finds what the first has done.
+    What is known of the event is read while its payment is locked, so that of two duplicates the
+    second sees what the first has done.
     """
     payment = payment_rows.find_and_lock(
         session,
@@ -56,7 +56,7 @@ def settle(session: Session, notice: Notice) -> Verdict:
 
 
 def close(session: Session, payment_id: UUID, status: str) -> None:
-    """Close a pending payment: `expired` says its provider, or `canceled`, since it has refused.
+    """Close a pending payment: `expired` if its provider says so, `canceled` if it refused.
 
     A late success still credits.
     """
@@ -70,7 +70,7 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
 def _is_settled(payment: Record, notice: Notice) -> bool:
     """Whether the event was applied or ignored before.
 
-    A total of refunds may be reached again, after a refund that was counted in it has failed.
+    A refund total may be reached again after a refund counted in it has failed.
     """
     if payment.known_state == "applied" and notice.outcome == "refunded":
         return payment.status not in REFUNDABLE or not clawback.takes_more(payment, notice)
@@ -111,7 +111,7 @@ def _fault(payment: Record, notice: Notice) -> str | None:
     if notice.reference and payment.reference and notice.reference != payment.reference:
         return "reference_mismatch"
     if _is_another_charge(payment, notice) and notice.outcome != "succeeded":
-        return "charge_mismatch"  # news of a charge whose own payment is still to be told of
+        return "charge_mismatch"  # about a charge whose own payment has not been reported yet
     return None
 
 
@@ -148,9 +148,9 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> Record:
 
 
 def _new_references(payment: Record, notice: Notice) -> dict[str, Any]:
-    """What the event tells of the payment's names at the provider.
+    """Ids of the payment at the provider that this event is the first to report.
 
-    A webhook may overtake the answer to our create call, which then finds these set.
+    A webhook may arrive before the answer to our create call, which then finds these set.
     """
     told = {"charge_reference": notice.charge_reference}
     if payment.repeats_id is None:
@@ -159,20 +159,20 @@ def _new_references(payment: Record, notice: Notice) -> dict[str, Any]:
 
 
 def _reference(payment: Record, notice: Notice) -> str | None:
-    """By what the customer's history names the payment: its page, else what was charged."""
+    """The payment's reference in the customer's history: its page, otherwise its charge."""
     learned = _new_references(payment, notice)
     page: str | None = payment.reference or learned.get("reference")
     return page or payment.charge_reference or learned.get("charge_reference")
 
 
 def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-    """Money has arrived: tokens come, waiting jobs start, the inviter is rewarded."""
+    """Money has arrived: credit tokens, start waiting jobs, reward the inviter."""
     reference = _reference(payment, notice)
     if payment.status == "pending":
         _end_gateway_payment(session, payment.id, "success", reference)
     else:  # its ruble row has ended as failed
         payments.record_gateway_payment(session, payment, status="success", reference=reference)
-    # Without waiting jobs nobody needs the new balance, so the purchase is sent with COMMIT.
+    # Without waiting jobs the new balance is not needed, so the purchase is sent with COMMIT.
     give = funding.credit if payment.has_waiting else ledger.post_deferred
     give(
         session,
@@ -197,7 +197,7 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
 
 
 def _closing(status: str) -> Effect:
-    """Nobody has paid, and nobody is expected to."""
+    """Nobody has paid, and nobody is expected to any more."""
 
     def apply(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
         return _close_gateway_payment(session, payment, status, _reference(payment, notice))
@@ -222,7 +222,7 @@ def _end_gateway_payment(
 
 
 def _credit_then(apply: Effect) -> Effect:
-    """For a fact that was told before the success that it presupposes."""
+    """For a fact that was reported before the success it presupposes."""
 
     def apply_both(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
         credited = _credit(session, payment, notice)
@@ -233,7 +233,7 @@ def _credit_then(apply: Effect) -> Effect:
 
 
 _TRANSACTIONS: Any = Transaction.__table__
-# Built once. Tables instead of classes: with parameters the ORM would take these for bulk writes.
+# Built once. Tables, not classes: the ORM would treat these, with parameters, as bulk writes.
 _END_GATEWAY_PAYMENT = Statement(
     update(_TRANSACTIONS)
     .where(
@@ -244,8 +244,8 @@ _END_GATEWAY_PAYMENT = Statement(
     .values(status=bindparam("new_status"), reference=bindparam("new_reference"))
 )
 
-# What an outcome does in each status. A pair that is not here changes nothing: repeats, and news
-# that is older than what is known.
+# What an outcome does in each status. A pair that is not here changes nothing: repeats, and
+# reports older than what is known.
 TRANSITIONS: dict[tuple[str, str], Effect] = {
     ("pending", "canceled"): _closing("canceled"),
     ("pending", "expired"): _closing("expired"),
@@ -264,7 +264,7 @@ TRANSITIONS: dict[tuple[str, str], Effect] = {
     ("refunded", "dispute_won"): clawback.dispute_won,
 }
 
-# True, and not for a program to decide: these park their event with the reason.
+# True, but not for a program to decide: these park their event with the reason.
 FOR_THE_OPERATOR = {
     # The dispute took everything; once it has ended, replaying the event applies it.
     ("disputed", "refunded"): "disputed",

@@ -63,7 +63,7 @@ def offer(session: Session, amount_rub: Decimal, plan: str | None) -> Offer:
 
 
 def all_tariffs(session: Session) -> list[Tariff]:
-    """Every tariff there ever was, those on offer first."""
+    """Every tariff that ever existed, those on offer first."""
     query = select(Tariff).order_by(Tariff.active.desc(), Tariff.position, Tariff.number)
     return list(session.scalars(query))
 
@@ -88,7 +88,7 @@ def change(session: Session, name: str, **columns: Any) -> None:
 
 
 def _active(session: Session, plan: str) -> Tariff:
-    """The active tariff of this id or name."""
+    """The active tariff with this id or name."""
     try:
         by_id = [Tariff.id == UUID(plan)]
     except ValueError:

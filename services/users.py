@@ -1,4 +1,4 @@
-"""People: one row per Telegram account; how they come to be is in services/registration.py."""
+"""Users: one row per Telegram account; services/registration.py creates them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def require_consent(consent_pd: bool) -> None:
 
 
 def by_telegram_id(reader: Reader, telegram_id: str) -> Record | None:
-    """The user of this Telegram account."""
+    """The user with this Telegram account."""
     return _BY_TELEGRAM_ID.one_or_none(reader, telegram_id=telegram_id)
 
 

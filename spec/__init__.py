@@ -1,4 +1,4 @@
-"""The contract, read once: a plain dict that nobody changes."""
+"""The contract, read once: a plain dict that no code changes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import yaml
 
-# connexion imports starlette's test client, which warns that it will want another HTTP library.
+# connexion imports starlette's test client, which warns that it will need another HTTP library.
 warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient`")
 
 PATH = Path(__file__).with_name("openapi.yaml")
 
 
 class _JsonLoader(yaml.CSafeLoader):
-    """Reads only what JSON has: an unquoted time in an example stays a string."""
+    """Reads only JSON's types: an unquoted time in an example stays a string."""
 
     yaml_implicit_resolvers = {
         first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]

@@ -1,13 +1,13 @@
-"""connexion's FlaskApp with the per-request work of its last two layers done once at start.
+"""connexion's FlaskApp with the per-request work of its last two layers done once at startup.
 
 Internals of connexion 3.3.0 that are overridden here, and why:
-- FlaskApp.__init__ names FlaskASGIApp; repeated with our subclass, as there is no parameter.
+- FlaskApp.__init__ hard-codes FlaskASGIApp; repeated with our subclass, as there is no parameter.
 - FlaskASGIApp.app and asgi_app are Flask and a2wsgi; replaced by spec.bridge's.
-- FlaskASGIApp.add_api names FlaskApi; repeated with our subclass.
+- FlaskASGIApp.add_api hard-codes FlaskApi; repeated with our subclass.
 - FlaskApi.make_operation wraps the function in decorators that inspect its signature again for
   every request; replaced by OperationView, which calls it with arguments made by validation.
-- FlaskApi._add_operation_internal makes a route of Flask; views are found by operationId instead.
-- ConnexionMiddleware._build_middleware_stack runs at the first request; called at start, so that
+- FlaskApi._add_operation_internal adds a Flask route; views are found by operationId instead.
+- ConnexionMiddleware._build_middleware_stack runs on the first request; called at startup, so that
   a contract that cannot be served stops the process.
 """
 
@@ -67,9 +67,9 @@ class ContractApp(FlaskApp):
 
     @asynccontextmanager
     async def _lifespan(self, _: ConnexionMiddleware) -> AsyncIterator[None]:
-        """While the server runs; at its stop running handlers end."""
+        """Spans the server's run; when it stops, running handlers finish."""
         yield
-        # In a thread: what calls return until then is delivered by this loop.
+        # In a thread: this loop must still deliver what the calls return until then.
         await asyncio.to_thread(self._middleware_app.asgi_app.close)
 
 
@@ -93,7 +93,7 @@ class ContractASGIApp(FlaskASGIApp):
 
 
 class ContractApi(FlaskApi):
-    """Makes an OperationView for each operation of the contract."""
+    """Creates an OperationView for each operation of the contract."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class ContractApi(FlaskApi):
 
 
 class OperationView:
-    """Calls the function of one operation and turns what it returns into an answer.
+    """Calls the function of one operation and turns its return value into a response.
 
     The function returns `(data, status)` or `(data, status, headers)`; `data` is JSON-ready and is
     checked against the contract before it leaves.
@@ -132,12 +132,12 @@ class OperationView:
         self._gives_raw_body = RAW_BODY in wanted
         self._gives_headers = HEADERS in wanted
         self._gives_client_ip = CLIENT_IP in wanted
-        # A function that takes a wider view of the input need not name the narrow one.
+        # A function that takes the raw input need not name its parsed parts.
         given = {"body", *(snake_case(each["name"]) for each in operation.parameters)}
         self._unnamed = given - wanted
 
     def __call__(self, scope: Scope) -> Response:
-        """One answer; what the function raises is raised."""
+        """One response; exceptions of the function pass through."""
         context = scope["extensions"]["connexion_context"]
         arguments = context[ARGUMENTS]
         for name in self._unnamed:
@@ -153,7 +153,7 @@ class OperationView:
         finally:
             forms.close(context)
         self._responses.require(self.operation_id, status, data)
-        if status >= 400:  # a refusal that was stored with its Idempotency-Key
+        if status >= 400:  # a refusal stored with its Idempotency-Key
             scope[EXCHANGE].code = data.get("code")
         body = b"" if data is None and status == 204 else orjson.dumps(data)
         headers = [JSON_TYPE, (b"content-length", b"%d" % len(body))]
@@ -170,7 +170,7 @@ def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Request headers by lower-case name; repeated ones joined as RFC 9110 says."""
+    """Request headers by lower-case name; repeated ones are joined as RFC 9110 says."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in pairs:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")

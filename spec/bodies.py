@@ -1,4 +1,4 @@
-"""Request bodies: read up to a limit, parsed strictly, validated, handed to the function once."""
+"""Request bodies: read up to a limit, parsed strictly, validated, passed to the function once."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from errors import ApiError
 from spec.schemas import compiled, limits_numbers, reasons
 
 JSON_LIMIT = 1024 * 1024  # bytes
-UNAUTHENTICATED_JSON_LIMIT = 256 * 1024  # bytes; webhooks are read before anyone is known
+UNAUTHENTICATED_JSON_LIMIT = 256 * 1024  # bytes; webhooks are read before the sender is known
 MAX_DEPTH = 64
 MAX_NUMBER_LENGTH = 400
 BODY_SECONDS = 30
-# A client that is still sending when it is refused sees a reset instead of the answer, so a body
-# that is too large is read on, and thrown away, as far as this.
+# A client that is still sending when it is refused sees a reset instead of the response, so a body
+# that is too large is read on and discarded, up to this many bytes.
 DRAIN_BYTES = 32 * 1024 * 1024
 DRAIN_SECONDS = 5
 
 ARGUMENTS = "arguments"
 RAW = "raw_body"
 
-# Only these need a closer look: everything shorter is held exactly by a float or a 64-bit integer.
-# The search itself takes long, for the letters of a provider are full of numbers.
+# Only these need a closer look: a float or a 64-bit integer holds everything shorter exactly.
+# The search itself takes long, as providers' webhooks are full of numbers.
 _LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}")
 
 
 class JsonBody:
-    """A JSON body of one operation, made once; stands in connexion's validator_map."""
+    """A JSON body of one operation, built once; used in connexion's validator_map."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class JsonBody:
 
 
 def parsed(raw: bytes) -> Any:
-    """JSON that PostgreSQL can keep, or ApiError `bad_request`; numbers as float or integer.
+    """JSON that PostgreSQL can store, or ApiError `bad_request`; numbers as float or integer.
 
     orjson already refuses NaN, 1e400, lone surrogates, invalid UTF-8 and a byte order mark.
     """
@@ -94,9 +94,9 @@ def refused(reason: str) -> ApiError:
 
 
 async def read(receive: Receive, limit: int, scope: Scope) -> bytes:
-    """The whole body, at most `limit` bytes, else ApiError `payload_too_large`.
+    """The whole body, at most `limit` bytes, otherwise ApiError `payload_too_large`.
 
-    A body that does not come within BODY_SECONDS is refused, so that slow senders cannot pile up.
+    A body not received within BODY_SECONDS is refused, so that slow senders cannot pile up.
     """
     await require_length(receive, scope, limit)
     message = await receive()
@@ -112,7 +112,7 @@ async def read(receive: Receive, limit: int, scope: Scope) -> bytes:
 
 
 async def require_length(receive: Receive, scope: Scope, limit: int) -> None:
-    """ApiError `payload_too_large` at once when the announced body is over `limit` bytes."""
+    """ApiError `payload_too_large` at once when the declared body is over `limit` bytes."""
     if declared_length(scope) <= limit:
         return
     if not _expects_continue(scope):
@@ -126,7 +126,7 @@ def too_large(limit: int) -> ApiError:
 
 
 class Incoming:
-    """A `receive` that knows when the body has ended: asking again would wait for a disconnect."""
+    """A `receive` that knows when the body has ended: another call would wait for a disconnect."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -138,13 +138,13 @@ class Incoming:
         return message
 
     async def drain(self) -> None:
-        """Throw away a bounded part of what is still coming."""
+        """Discard a bounded part of what is still coming."""
         if self._more:
             await discard(self._receive, DRAIN_BYTES)
 
 
 async def discard(receive: Receive, limit: int) -> int:
-    """Read and forget up to `limit` bytes for up to DRAIN_SECONDS; how many there were."""
+    """Read and discard up to `limit` bytes for up to DRAIN_SECONDS; returns how many there were."""
     size = 0
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
@@ -159,7 +159,7 @@ async def discard(receive: Receive, limit: int) -> int:
 
 
 def declared_length(scope: Scope) -> int:
-    """Content-Length in bytes, 0 when the body is chunked or absent; the server vouches for it."""
+    """Content-Length in bytes, 0 if the body is chunked or absent; the server has validated it."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value)
@@ -167,7 +167,7 @@ def declared_length(scope: Scope) -> int:
 
 
 def replay(raw: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives `raw` again, then whatever comes next."""
+    """A `receive` that returns `raw` again, then whatever comes next."""
     pending: list[Message] = [{"type": "http.request", "body": raw, "more_body": False}]
 
     async def replayed() -> MutableMapping[str, Any]:
@@ -196,12 +196,12 @@ async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
 
 
 def _expects_continue(scope: Scope) -> bool:
-    """Whether the client waits for permission: then it has sent nothing that could be drained."""
+    """Whether the client waits for permission: then it has sent nothing to drain."""
     return any(name == b"expect" for name, _ in scope["headers"])
 
 
 def _depth(value: Any) -> int:
-    """Levels of lists and objects; a loop, as Python's own recursion has a limit too."""
+    """Levels of lists and objects; a loop, since Python's recursion is limited too."""
     depth, level = 0, [value]
     while level := [each for each in level if isinstance(each, list | dict)]:
         depth += 1
@@ -220,10 +220,10 @@ def _has_nul(value: Any) -> bool:
 
 
 def _exact(raw: bytes) -> Any:
-    """The same JSON with every digit: a float has rounded 100.00000000000000001 to 100.
+    """The same JSON with every digit: a float rounds 100.00000000000000001 to 100.
 
-    Only for the schema to look at. What passes its limits is then exact as a float too; numbers
-    the contract says nothing about may be rounded, as JSON between programs always may.
+    Only for checking against the schema. What passes its limits is then exact as a float too;
+    numbers the contract does not limit may be rounded, as is always possible in JSON.
     """
     return json.loads(raw, parse_float=_decimal, parse_int=_integer)
 
@@ -233,7 +233,7 @@ def _decimal(text: str) -> Decimal:
         raise refused(f"has a number of more than {MAX_NUMBER_LENGTH} characters")
     try:
         return Decimal(text)
-    except InvalidOperation as error:  # an exponent of more digits than any number has
+    except InvalidOperation as error:  # an exponent with too many digits
         raise refused("has a number that is out of range") from error
 
 

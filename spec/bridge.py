@@ -1,9 +1,9 @@
 """From connexion's ASGI stack to the functions of the contract, in Flask's contexts.
 
-FlaskApp comes with a2wsgi, which hands every chunk of an answer between threads, has ten threads
-that FlaskApp offers no option for, and lets requests queue without end; behind it Flask would find
-the route again that the contract's routing has found. Answers of this API are small, so each is
-made whole in one call in one thread.
+FlaskApp comes with a2wsgi, which passes every chunk of a response between threads, has ten threads
+that FlaskApp offers no option for, and lets requests queue without limit; behind it Flask would
+look up again the route that the contract's routing has found. Responses of this API are small, so
+each is produced whole in one call in one thread.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from starlette.types import Receive, Scope, Send
 from spec.bodies import RAW
 from spec.lanes import Lane, NoLane
 
-# What runs at a stop may take; less than gunicorn's graceful_timeout, after which it kills.
+# How long running calls may take at a stop; less than gunicorn's graceful_timeout, when it kills.
 CLOSE_SECONDS = 20
 
 # Set at SIGTERM, before the listener closes: readiness answers 503 from then on.
@@ -38,7 +38,7 @@ stopping = threading.Event()
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What goes back to the caller."""
+    """What is sent back to the caller."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -61,7 +61,7 @@ class Bridge:
         self._lanes = lanes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, whose arguments validation has left in the scope."""
+        """Answer one request; validation has left its arguments in the scope."""
         lane = self._lanes[scope["extensions"][ROUTING_CONTEXT]["operation_id"]]
         answer: Response = await lane.run(self._answer, scope)
         await send(
@@ -74,7 +74,7 @@ class Bridge:
         await send({"type": "http.response.body", "body": answer.body})
 
     def close(self) -> None:
-        """Take no more calls, and let those that run end within CLOSE_SECONDS."""
+        """Accept no more calls, and give those running CLOSE_SECONDS to finish."""
         end = time.monotonic() + CLOSE_SECONDS
         lanes = set(self._lanes.values())
         for lane in lanes:
@@ -83,7 +83,7 @@ class Bridge:
             lane.close(seconds=max(0.0, end - time.monotonic()))
 
     def _answer(self, scope: Scope) -> Response:
-        # Bound for this call alone, since a lane runs each in a context of its own.
+        # Set for this call alone, since a lane runs each call in its own context.
         _cv_app.set(AppContext(self._app))
         _cv_request.set(_RequestContext(self._app, scope))
         try:
@@ -95,9 +95,9 @@ class Bridge:
 
 
 class _RequestContext(RequestContext):
-    """Makes `flask.request` when it is first looked at, which costs a tenth of a short request.
+    """Creates `flask.request` on first use, as doing so costs a tenth of a short request.
 
-    It has no rule, and no cookies make a session: the contract has decided both.
+    It has no rule, and no session from cookies: the contract has decided both.
     """
 
     def __init__(self, app: flask.Flask, scope: Scope) -> None:
@@ -111,14 +111,14 @@ class _RequestContext(RequestContext):
 
     @cached_property
     def request(self) -> flask.Request:  # type: ignore[override]
-        """The request as WSGI would tell it."""
+        """The request as WSGI would present it."""
         request = self.app.request_class(_environ(self._scope))
         request.json_module = self.app.json
         return request
 
 
 def _environ(scope: Scope) -> dict[str, Any]:
-    """What PEP 3333 asks for: the view reads the scope, this is for `flask.request`."""
+    """What PEP 3333 requires: the view reads the scope; this is for `flask.request`."""
     server = scope.get("server") or ("localhost", 80)
     raw = scope["extensions"].get("connexion_context", {}).get(RAW, b"")
     environ: dict[str, Any] = {

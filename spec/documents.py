@@ -36,7 +36,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-# Swagger UI 4, the newest that PyPI has, refuses `openapi: 3.1.0` for its version alone and shows
+# Swagger UI 4, the newest on PyPI, refuses `openapi: 3.1.0` because of its version alone and shows
 # this contract well as 3.0. Requests go to the server that serves the page.
 _START = """fetch("openapi.json")
   .then((answer) => answer.json())
@@ -61,7 +61,7 @@ _PAGE_POLICY = (
 
 
 class Documents:
-    """Answers for the contract's pages and for `mounts`, calls `app` for everything else.
+    """Serves the contract's pages and `mounts`, calls `app` for everything else.
 
     mounts: path prefix -> application that serves everything below it.
     """
@@ -82,7 +82,7 @@ class Documents:
         self._prefixes = (f"{ROOT}/openapi.", f"{ROOT}/docs", *(f"{prefix}/" for prefix in mounts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route what is ours; one comparison is all that a request of the API pays for it."""
+        """Route our own pages; an API request pays for this with a single comparison."""
         if scope["type"] == "http" and scope["path"].startswith(self._prefixes):
             found = next(each for each in self._prefixes if scope["path"].startswith(each))
             scope[EXCHANGE].template = f"{found}*"

@@ -1,4 +1,4 @@
-"""multipart/form-data bodies: streamed to temporary files, judged by the contract's schema."""
+"""multipart/form-data bodies: streamed to temporary files, checked by the contract's schema."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from spec.multipart import FileSink, Form, FormError, FormTooLarge, read_form
 from spec.operations import is_file, snake_case
 from spec.schemas import WHOLE_BODY, compiled, reasons
 
-# The field that says which of the limits is meant.
+# The field that says which limit applies.
 TYPE_FIELD = "type"
-# Text fields, part headers and boundaries, beside the largest file.
+# Text fields, part headers and boundaries, in addition to the largest file.
 OVERHEAD = 1024 * 1024  # bytes
-SPOOL = 1024 * 1024  # bytes; a usual photo never touches the disk
+SPOOL = 1024 * 1024  # bytes; a typical photo never touches the disk
 FORM_SECONDS = 600
 FORMS_AT_ONCE = 64
 
@@ -31,14 +31,14 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Places:
-    """Counts uploads that run, so that slow ones cannot pile up. For one event loop."""
+    """Counts running uploads, so that slow ones cannot pile up. For one event loop."""
 
     def __init__(self, limit: int) -> None:
         self._free = limit
 
     @contextlib.contextmanager
     def one(self) -> Iterator[None]:
-        """Hold a place. ApiError `service_unavailable` when all are taken."""
+        """Hold a slot. ApiError `service_unavailable` when all are taken."""
         if not self._free:
             raise ApiError("service_unavailable", "Too many uploads are running", retry_after=1)
         self._free -= 1
@@ -49,10 +49,10 @@ class Places:
 
 
 class FormBody:
-    """A multipart body of one operation, made once; stands in connexion's validator_map.
+    """A multipart body of one operation, built once; used in connexion's validator_map.
 
     limits: bytes of a file by the value of the `type` field. While the file arrives the limit is
-    that of its type when `type` came before it, else the largest.
+    that of its type if `type` came before it, otherwise the largest.
     """
 
     def __init__(self, *, limits: Mapping[str, int], schema: Mapping[str, Any], **_: Any) -> None:
@@ -64,7 +64,7 @@ class FormBody:
         self._places = Places(FORMS_AT_ONCE)
 
     async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
-        """Read the form; texts go to `body`, each file to the argument of its name.
+        """Read the form; texts go to `body`, each file to the argument with its name.
 
         ApiError `bad_request`, `payload_too_large`, or `service_unavailable` when FORMS_AT_ONCE
         are being read already or the disk is full.
@@ -104,7 +104,7 @@ class FormBody:
             raise ApiError("service_unavailable", retry_after=5) from error
 
     def _sink(self, name: str, fields: dict[str, str]) -> FileSink:
-        """Where a file goes; a file nobody asked for is refused before its bytes are read."""
+        """Where a file goes; an unexpected file is refused before its bytes are read."""
         if name not in self._file_fields:
             raise FormError("must not be a file", name)
         limit = self._limits.get(fields.get(TYPE_FIELD, ""), self._largest)
@@ -114,7 +114,7 @@ class FormBody:
         texts_for_files = form.fields.keys() & self._file_fields
         if texts_for_files:
             raise _refused(dict.fromkeys(texts_for_files, "must be a file"))
-        # A file has no value a schema could look at: it only counts as present.
+        # A file has no value that a schema could check: it only counts as present.
         found = reasons(self._validator, form.fields | dict.fromkeys(form.files, ""))
         if found:
             raise ApiError("bad_request", "The form does not match the contract", details=found)

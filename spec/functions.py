@@ -1,4 +1,4 @@
-"""Which function answers which operation, checked against the contract before anything starts."""
+"""Maps operations to their functions, checked against the contract before anything starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spec.operations import JSON, Operation, snake_case
 
 Function = Callable[..., Any]
 
-# What a function may ask for beyond the contract's own parameters.
+# Arguments a function may take besides the contract's own parameters.
 RAW_BODY = "raw_body"
 HEADERS = "headers"
 CLIENT_IP = "client_ip"
@@ -32,14 +32,14 @@ class ContractError(Exception):
 
 
 class FunctionResolver(Resolver):
-    """Gives connexion the function of an operationId from a table made and checked beforehand."""
+    """Gives connexion the function of an operationId from a table built and checked beforehand."""
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
         super().__init__()
         self._functions = functions
 
     def resolve(self, operation: AbstractOperation) -> Resolution:
-        """The function of `operation`; ResolverError stops the start."""
+        """The function of `operation`; ResolverError stops the startup."""
         function = self._functions.get(snake_case(operation.operation_id or ""))
         if function is None:
             raise ResolverError(f"no function for operationId {operation.operation_id!r}")
@@ -49,8 +49,8 @@ class FunctionResolver(Resolver):
 def load(operations: Sequence[Operation], package: str = "handlers") -> dict[str, Function]:
     """Public functions of the modules `package`.<tag>; ContractError when they do not fit.
 
-    Anything those modules define without a leading underscore is taken for an operation, so a
-    function that was renamed in the contract only, or left behind, is found at the start.
+    Anything those modules define without a leading underscore counts as an operation, so a
+    function renamed only in the contract, or left behind, is found at startup.
     """
     functions: dict[str, Function] = {}
     problems: list[str] = []
@@ -100,7 +100,7 @@ def _import(name: str) -> ModuleType | None:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name:
-            raise  # the module is there, something it imports is not
+            raise  # the module exists, something it imports does not
         return None
 
 
@@ -135,7 +135,7 @@ def _extras(operation: Operation) -> frozenset[str]:
 
 
 def _replaced(operation: Operation, names: frozenset[str]) -> frozenset[str]:
-    """Arguments that a function need not name as it takes a wider view of the same input."""
+    """Arguments that a function need not name because it takes the same input in raw form."""
     replaced: set[str] = set()
     if RAW_BODY in names:
         replaced.add("body")

@@ -1,7 +1,7 @@
-"""Threads that run blocking calls for an event loop: a bounded number, a bounded queue, a deadline.
+"""Threads that run blocking calls for an event loop: limited in number, queue length and time.
 
-concurrent.futures would do, at half as much CPU again for each call: its futures carry a lock and
-a condition of their own, and each result wakes the loop by itself.
+concurrent.futures would do, at half as much CPU again per call: its futures have their own lock
+and condition, and each result wakes the loop separately.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 
 from errors import ApiError
 
-# Calls that may wait for a thread, for each thread: about as long as a bot cares to wait.
+# Calls that may queue per thread: this makes a wait about as long as a bot will tolerate.
 QUEUE_PER_THREAD = 8
-# Longer than calls take by their own limits, but for a few that ask several outsiders who are all
-# slow. What hangs beyond (a frozen database answers no statement and no timeout) is answered for,
-# and its thread is lost until the call returns.
+# Longer than calls can take by their own limits, except for a few that ask several external
+# systems that are all slow. A call that hangs beyond it (a frozen database honours not even a
+# statement timeout) gets a 503, and its thread is lost until the call returns.
 DEADLINE_SECONDS = 50
 
 _NOT_BEGUN = object()
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class CallExpired(ApiError):
-    """Nobody waits for the call any more; it still runs, and may be using what it was given."""
+    """The caller no longer waits; the call still runs and may be using its argument."""
 
     def __init__(self) -> None:
         super().__init__("service_unavailable", retry_after=5)
@@ -43,7 +43,7 @@ _Call = tuple[
 
 
 class NoLane:
-    """For calls that never block: the event loop runs them, however busy all threads are."""
+    """For calls that never block: the event loop runs them, however busy the threads are."""
 
     async def run(self, function: Callable[[Any], Any], argument: Any) -> Any:
         """`function(argument)`, in a copy of the caller's context."""
@@ -69,24 +69,24 @@ class Lane:
         self._finished: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._delivering = False
         self._closed = False
-        # Calls that are waited for, the oldest first, and when their time is over. One timer for
-        # all: two thousand of them in a second would cost as much as half of the hand-over.
+        # Calls being waited for, oldest first, and their deadlines. One timer for all: two thousand
+        # timers a second would cost half as much as passing calls to threads and back.
         self._ends: dict[asyncio.Future[Any], float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, function: Callable[[Any], Any], argument: Any) -> Any:
         """`function(argument)` in a thread of this lane, in a copy of the caller's context.
 
-        ApiError `service_unavailable` at once when QUEUE_PER_THREAD calls for each thread are
-        waiting already; CallExpired when the call has not returned within DEADLINE_SECONDS.
+        ApiError `service_unavailable` at once when QUEUE_PER_THREAD calls per thread are already
+        waiting; CallExpired when the call has not returned within DEADLINE_SECONDS.
         """
         if self._closed or not self._free:
             raise ApiError("service_unavailable", "Too many requests are waiting", retry_after=1)
         loop = asyncio.get_running_loop()
         if not self._threads:
             self._start()
-        # Only the loop's thread counts places, and only for calls that have really returned: the
-        # caller may be cancelled while its thread still works.
+        # Only the loop's thread counts free slots, and frees one only when the call has really
+        # returned: the caller may be cancelled while its thread still works.
         self._free -= 1
         future: asyncio.Future[Any] = loop.create_future()
         self._calls.put((future, contextvars.copy_context(), function, argument))
@@ -99,21 +99,21 @@ class Lane:
             del self._ends[future]
 
     def stop(self) -> None:
-        """Take no more calls."""
+        """Accept no more calls."""
         if not self._closed:
             self._closed = True
             for _ in self._threads:
                 self._calls.put(None)
 
     def close(self, *, seconds: float) -> None:
-        """Take no more calls, and give those that run `seconds` to end."""
+        """Accept no more calls, and give those running `seconds` to finish."""
         self.stop()
         end = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Answer for calls that have hung, and look again when the next one might."""
+        """End the wait for calls past their deadline; set the timer for the next deadline."""
         self._timer = None
         for future, end in self._ends.items():
             if end > loop.time():
@@ -133,7 +133,7 @@ class Lane:
             future, context, function, argument = call
             result: Any = None
             error: BaseException | None = None
-            if future.done():  # its caller has left, or has been told to come again: not begun
+            if future.done():  # its caller has left, or has been told to retry: not begun
                 result = _NOT_BEGUN
             else:
                 try:
@@ -144,14 +144,14 @@ class Lane:
                 except BaseException as raised:
                     error = raised
             self._finished.append((future, result, error))
-            # Whoever finds the flag set knows that a delivery is still to begin, and to find this.
+            # If the flag is set, a delivery has not begun yet and will find this result.
             if not self._delivering:
                 self._delivering = True
                 future.get_loop().call_soon_threadsafe(self._deliver)
             del call, future, context, argument, result, error  # not kept until the next call
 
     def _deliver(self) -> None:
-        """In the loop's thread: hand over all that has finished, woken once for many."""
+        """In the loop's thread: deliver everything finished, with one wake-up for many."""
         self._delivering = False
         while self._finished:
             future, result, error = self._finished.popleft()
@@ -167,7 +167,7 @@ class Lane:
 
 
 def _report(error: BaseException | None) -> None:
-    """What nobody hears must not be lost: a bug, or that something took effect all the same."""
+    """Log an outcome without a caller: a bug, or that something took effect after all."""
     if error is None or isinstance(error, ApiError):
         log.warning("a call returned after its caller had gone")
     else:

@@ -7,10 +7,10 @@ from typing import Any
 
 
 class SharedListener(socket.socket):
-    """Gives one connection in each turn of the event loop, and the others to other processes.
+    """Accepts one connection per turn of the event loop and leaves the rest to other processes.
 
-    asyncio calls accept() until nobody waits: who wakes first would take all connections that a
-    client opens at once and keeps, and serve them alone while the other processes sleep.
+    asyncio calls accept() until no connection is left: the process that wakes first would take all
+    those that a client opens at once and keeps, and serve them alone while the others sleep.
     """
 
     _given = False

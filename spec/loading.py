@@ -1,9 +1,9 @@
 """Letting connexion 3.3.0 load an OpenAPI 3.1 contract.
 
-connexion validates a contract against the 3.0 meta-schema and refuses `openapi: 3.1.0` for its
-version string alone. It looks the class for version 3 up as a module global while it loads, so
-that name is replaced for the time of `add_api`. Nothing is lost: a test validates the file with
-openapi-spec-validator as 3.1, and requests and answers are validated by our own 2020-12 validators.
+connexion validates a contract against the 3.0 meta-schema and refuses `openapi: 3.1.0` because of
+its version string alone. While loading, it looks up the class for version 3 as a module global, so
+that name is replaced during `add_api`. Nothing is lost: a test validates the file with
+openapi-spec-validator as 3.1, and our own 2020-12 validators check requests and responses.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class OpenAPI31Specification(connexion.spec.OpenAPISpecification):
 def openapi_31_accepted() -> Iterator[None]:
     """Within this block connexion loads version 3 contracts as OpenAPI31Specification."""
     original = connexion.spec.OpenAPISpecification
-    # Specification.from_dict names this global; there is no parameter for it in 3.3.0.
+    # Specification.from_dict uses this global; there is no parameter for it in 3.3.0.
     connexion.spec.OpenAPISpecification = OpenAPI31Specification
     try:
         yield

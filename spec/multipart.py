@@ -1,6 +1,6 @@
-"""multipart/form-data (RFC 7578) read as it arrives: files go where the caller says, not to memory.
+"""multipart/form-data (RFC 7578) read as it arrives: the caller says where files go, not memory.
 
-python_multipart finds the boundaries; limits, names, duplicates and truncation are judged here.
+python_multipart finds the boundaries; limits, names, duplicates and truncation are checked here.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.types import Receive
 
-SILENCE_SECONDS = 30  # a sender that is silent for longer is taken for gone
+SILENCE_SECONDS = 30  # a sender that is silent for longer is considered gone
 # Generous for 8 headers of 4 KiB, which the parser itself enforces, and one boundary.
 PART_OVERHEAD_BYTES = 8 * 4224 + 512
 
 # RFC 2046, section 5.1.1.
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
-# Old clients send only this form for names outside ASCII; RFC 7578 forbids it, the parser drops it.
+# For non-ASCII names old clients send only this form; RFC 7578 forbids it, the parser drops it.
 _EXTENDED_FILENAME = re.compile(rb";\s*filename\*\s*=", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PLAIN_ENCODINGS = (b"", b"7bit", b"8bit", b"binary")
 
 
 class FormError(Exception):
-    """The form is malformed or did not arrive whole; `field` names the part when it is known."""
+    """The form is malformed or incomplete; `field` names the part if it is known."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -88,8 +88,8 @@ async def read_form(
 ) -> Form:
     """Read a whole form; names are unique, texts are UTF-8 without NUL.
 
-    begin_file(name, fields so far) is called when a file's headers are read, before any of its
-    bytes; what it raises ends the reading. Files are written in threads, as a disk may block.
+    begin_file(name, fields so far) is called when a file's headers have been read, before any of
+    its bytes; what it raises ends the reading. Files are written in threads, as a disk may block.
     FormError when malformed or cut short, FormTooLarge as soon as a limit is passed, OSError from
     writing; after any of them the files are closed and the caller deletes them.
     """
@@ -128,7 +128,7 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def in_thread(call: Callable[[], None]) -> None:
-    """Run to the end even when cancelled: closing a file under its writer is a race."""
+    """Run to completion even when cancelled: closing a file while it is written is a race."""
     work = asyncio.ensure_future(asyncio.to_thread(call))
     try:
         await asyncio.shield(work)
@@ -171,7 +171,7 @@ class _Reading:
         self._ended = False
 
     def callbacks(self) -> dict[str, Callable[..., None]]:
-        """What the parser shall call."""
+        """What the parser is to call."""
         return {
             "on_part_begin": self._on_part_begin,
             "on_header_begin": self._on_header_begin,
@@ -185,29 +185,29 @@ class _Reading:
         }
 
     def count(self, received: int) -> None:
-        """Bound what is not a file's content: padding, epilogue and line ends can be endless."""
+        """Limit bytes outside files: padding, epilogue and line ends can be endless."""
         self._overhead -= received
         if self._overhead + sum(part.size for part in self.form.files.values()) < 0:
             raise FormTooLarge("too many bytes outside of files")
 
     def write(self) -> None:
-        """Hand the bytes found so far to their files."""
+        """Write the bytes found so far to their files."""
         for part, content in self.unwritten:
             part.file.write(content)
         self.unwritten.clear()
 
     def rewind(self) -> None:
-        """Bring every file's bytes out of its buffer and go to its start."""
+        """Flush every file's buffer and go to its start."""
         for part in self.form.files.values():
             part.file.seek(0)
 
     def require_end(self) -> None:
-        """FormError when the closing boundary is missing: the rest has been lost on the way."""
+        """FormError when the closing boundary is missing: the rest was lost in transit."""
         if not self._ended:
             raise FormError("ends before its closing boundary", self.name)
 
     def close(self) -> None:
-        """Close every file; what was in their buffers is of no use any more."""
+        """Close every file; what was in their buffers is no longer needed."""
         self.unwritten.clear()
         for part in self.form.files.values():
             with contextlib.suppress(OSError):
@@ -293,7 +293,7 @@ def _text(raw: bytes, what: str, name: str | None = None) -> str:
 
 
 def _clean(raw: bytes, what: str, name: str | None = None) -> str:
-    """Text of a header: no control characters, so that it can go into logs and answers."""
+    """Text of a header: no control characters, so that it can go into logs and responses."""
     text = _text(raw, what, name)
     if _CONTROL.search(text):
         raise FormError(f"{what} has control characters", name)

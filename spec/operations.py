@@ -1,4 +1,4 @@
-"""Operations of the contract: who answers each, and with which arguments it is called."""
+"""Operations of the contract: the function of each, and the arguments it is called with."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path, with every reference a caller's input goes through resolved."""
+    """One method of one path, with all references in its inputs resolved."""
 
     operation_id: str
     method: str
@@ -50,7 +50,7 @@ class Operation:
 
     @property
     def arguments(self) -> frozenset[str]:
-        """What the handler must accept: all that the contract lets a client send."""
+        """What the handler must accept: everything the contract lets a client send."""
         names = {parameter.argument for parameter in self.parameters}
         if self.media_types:
             names |= {"body", *map(snake_case, self.file_fields)}
@@ -58,7 +58,7 @@ class Operation:
 
 
 def snake_case(name: str) -> str:
-    """`usersGetById` and `Idempotency-Key` as Python writes them."""
+    """`usersGetById` or `Idempotency-Key` in Python's spelling."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").lower()
 
 
@@ -68,7 +68,7 @@ def operations_of(contract: Mapping[str, Any]) -> tuple[Operation, ...]:
 
 
 def resolve(contract: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What `node` says, or what its local `$ref` points to."""
+    """`node` itself, or what its local `$ref` points to."""
     while "$ref" in node:
         target: Any = contract
         for key in node["$ref"].removeprefix("#/").split("/"):
@@ -114,5 +114,5 @@ def _file_fields(contract: Mapping[str, Any], content: Mapping[str, Any]) -> Ite
 
 
 def is_file(schema: Mapping[str, Any]) -> bool:
-    """Whether a form field carries bytes: OpenAPI 3.0's `format: binary` or 3.1's media type."""
+    """Whether a form field holds bytes: OpenAPI 3.0's `format: binary` or 3.1's media type."""
     return schema.get("format") == "binary" or "contentMediaType" in schema

@@ -16,7 +16,7 @@ from spec.schemas import MAX_REASONS, compiled, reasons
 
 MAX_QUERY_FIELDS = 100
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
-# Python's int() also takes spaces, underscores and the digits of every script.
+# Python's int() also accepts spaces, underscores and the digits of every script.
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?", re.ASCII)
 
@@ -34,7 +34,7 @@ class _Rule:
 
 
 class Parameters:
-    """Parameters of one operation, made once; stands in connexion's validator_map."""
+    """Parameters of one operation, built once; used in connexion's validator_map."""
 
     def __init__(self, parameters: Iterable[Mapping[str, Any]], **_: Any) -> None:
         self._rules = tuple(_rule(each) for each in parameters)
@@ -84,7 +84,7 @@ def _rule(parameter: Mapping[str, Any]) -> _Rule:
 def _query(raw: bytes) -> dict[str, list[str]]:
     """Every field of a query string, decoded strictly.
 
-    Fields the contract does not have are ignored, yet still must be text that can be read.
+    Fields the contract does not have are ignored, but must still be readable text.
     """
     values: dict[str, list[str]] = {}
     try:

@@ -1,4 +1,4 @@
-"""Answers against the contract: what leaves the server is checked like what enters it."""
+"""Checks responses against the contract, as requests are."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ log = logging.getLogger(__name__)
 LOG_EVERY_SECONDS = 60
 _MAX_REMEMBERED = 1000
 
-# operationId -> answers that did not match since this process started; health reports the sum.
+# operationId -> responses that did not match since this process started; health reports the sum.
 mismatches: Counter[str] = Counter()
 
 
 class ResponseMismatchError(Exception):
-    """An answer that the contract does not allow was about to leave."""
+    """A response that the contract does not allow was about to be sent."""
 
 
 class ResponseValidators:
-    """Validators of all answers of all operations.
+    """Validators of all responses of all operations.
 
-    strict: raise on a mismatch, for tests. Otherwise the customer gets the answer, and the mismatch
-    is counted in `mismatches` and logged at ERROR once in LOG_EVERY_SECONDS for each reason.
+    strict: raise on a mismatch, for tests. Otherwise the customer gets the response, and the
+    mismatch is counted in `mismatches` and logged at ERROR once per LOG_EVERY_SECONDS and reason.
     """
 
     def __init__(self, *, strict: bool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,15 +43,15 @@ class ResponseValidators:
         self._lock = threading.Lock()
 
     def add(self, operation: AbstractOperation) -> None:
-        """Compile what `operation` may answer, by status or `default`; None stands for no body."""
+        """Compile the responses of `operation` by status or `default`; None means no body."""
         self._declared[operation.operation_id] = {
             str(status): _validator(response) for status, response in operation.responses.items()
         }
 
     def require(self, operation_id: str, status: int, data: Any) -> None:
-        """Check one answer; `data` is what will be sent as JSON.
+        """Check one response; `data` is what will be sent as JSON.
 
-        `default` stands for refusals only: an undeclared success is a mismatch.
+        `default` covers refusals only: an undeclared success is a mismatch.
         """
         found = self._reasons(operation_id, status, data)
         if not found:

@@ -1,9 +1,9 @@
-"""From method and path to an operation, exactly as the contract has it.
+"""From method and path to an operation, exactly as the contract declares it.
 
-connexion routes with three nested Starlette routers and then Flask routes again with other slash
-rules. That redirects trailing slashes before anyone is authenticated, puts a wrong `Allow` on paths
+connexion routes with three nested Starlette routers, and then Flask routes again with other slash
+rules. That redirects trailing slashes before authentication, sends a wrong `Allow` for paths
 with two operations and lets `GET /users/register-or-login` through as `/users/{userId}`.
-ContractRouting takes the place of RoutingMiddleware and leaves the same note in the scope for the
+ContractRouting replaces RoutingMiddleware and leaves the same entry in the scope for the
 middlewares after it: scope["extensions"][ROUTING_CONTEXT].
 """
 
@@ -28,7 +28,7 @@ from spec.operations import METHODS
 class Route:
     """One path of the contract; `operations` maps methods in capitals to operationIds.
 
-    `parameters` are the places among its segments that are no literals, with their names.
+    `parameters` are the positions of its non-literal segments, with their names.
     """
 
     template: str
@@ -37,14 +37,14 @@ class Route:
 
     @property
     def allow(self) -> str:
-        """The Allow header: HEAD comes with GET."""
+        """The Allow header: GET includes HEAD."""
         return ", ".join(sorted(self.operations))
 
 
 class RouteTable:
-    """All paths of a contract; a literal path wins over a template, as OpenAPI demands.
+    """All paths of a contract; a literal path wins over a template, as OpenAPI requires.
 
-    Templates are found by their literals, taken from the same places of the path.
+    Templates are looked up by their literals, taken from the same positions of the path.
     """
 
     def __init__(self, paths: Mapping[str, Mapping[str, Any]]) -> None:
@@ -101,7 +101,7 @@ class ContractRouting(RoutingMiddleware):
         self._table = RouteTable(specification["paths"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request of the contract on; ApiError `not_found` or `method_not_allowed` else."""
+        """Pass a declared request on; otherwise ApiError `not_found` or `method_not_allowed`."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -124,7 +124,7 @@ class ContractRouting(RoutingMiddleware):
 
 
 class ApiPrefix:
-    """Cuts off a leading `/api` that stands before one of `roots`.
+    """Removes a leading `/api` in front of one of `roots`.
 
     Links to stored files begin with SERVER_URL, which ends in `/api`, and so arrive below
     `/api/storage`. And the contract says both `servers: .../api` and paths `/api/v1/...`: a literal
@@ -138,7 +138,7 @@ class ApiPrefix:
         self._prefixed = tuple(self.PREFIX + root for root in roots)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call on, without the prefix where there is one."""
+        """Call the next layer, without the prefix if there is one."""
         if scope["type"] == "http" and scope["path"].startswith(self._prefixed):
             raw = scope.get("raw_path") or b""
             scope = {

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 as the contract means it: compiled once, refusals in our own words.
+"""JSON Schema 2020-12 as the contract uses it: compiled once, refusals in our own words.
 
 connexion's own validators are draft 4, leave `format: uuid` unchecked and are rebuilt for every
 request; jsonschema-rs does 2020-12 with formats about a hundred times faster.
@@ -18,7 +18,7 @@ _MAX_FIELD = 200
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 WHOLE_BODY = "body"
-# What may limit a number where no `type` is named, or elsewhere.
+# What may limit a number where no `type` is given, or in another place.
 _ABOUT_NUMBERS = {
     "$ref",
     "const",
@@ -34,14 +34,14 @@ _ABOUT_NUMBERS = {
 def compiled(schema: Mapping[str, Any]) -> Draft202012Validator:
     """A validator of `schema`, formats included.
 
-    connexion hangs all `components` into each schema it hands out; they are left out again.
+    connexion adds all `components` to each schema it passes on; they are removed again.
     """
     own = {key: value for key, value in schema.items() if key != "components"}
     return Draft202012Validator(own, validate_formats=True)
 
 
 def limits_numbers(schema: Any) -> bool:
-    """Whether `schema` says anything of numbers: that one is whole, how large it may be."""
+    """Whether `schema` restricts any number: to integers, or in size."""
     if isinstance(schema, list):
         return any(map(limits_numbers, schema))
     if not isinstance(schema, Mapping):
@@ -54,7 +54,7 @@ def limits_numbers(schema: Any) -> bool:
 
 
 def reasons(validator: Draft202012Validator, value: Any, field: str = "") -> dict[str, str]:
-    """Why `value` is refused: field path -> reason, at most MAX_REASONS; empty when it is valid.
+    """Why `value` is refused: field path -> reason, at most MAX_REASONS; empty if it is valid.
 
     A value is never repeated, since it may be a secret. `field` is put before each path.
     """
@@ -86,7 +86,7 @@ def _explained(error: ValidationError) -> Iterable[tuple[list[str | int], str]]:
 
 
 def _alternatives(branches: Iterable[Iterable[ValidationError]]) -> str:
-    """`anyOf` of `required`s reads as a choice of fields, any other as what it is."""
+    """`anyOf` of `required`s is worded as a choice of fields, any other in general terms."""
     names = [
         error.kind.as_dict()["property"]
         for branch in branches

@@ -1,9 +1,9 @@
-"""Validation of requests inside connexion's stack, with all that can be done once done at start.
+"""Validation of requests inside connexion's stack, doing at startup all that can be done once.
 
-connexion 3.3.0 makes new validators for every request (RequestValidationOperation.__call__) and
+connexion 3.3.0 creates new validators for every request (RequestValidationOperation.__call__) and
 parses the body a second time for the function. The classes below keep its middleware and its
-validator_map, but make each operation's validators when the operation is made, and leave the
-arguments in scope["extensions"]["connexion_context"], the place connexion has for that.
+validator_map, but create each operation's validators together with the operation, and leave the
+arguments in scope["extensions"]["connexion_context"], connexion's own place for them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from spec import bodies, forms
 from spec.lanes import CallExpired
 from spec.operations import JSON
 
-# An operation without a body takes and ignores one up to this size, such as the `{}` of a client
+# An operation without a body accepts and ignores one up to this size, such as the `{}` of a client
 # that always sends JSON.
 IGNORED_BODY = 64 * 1024  # bytes
 
@@ -56,7 +56,7 @@ class OperationValidation(RequestValidationOperation):
         self._requires_body = operation.request_body.get("required", False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse with ApiError, or call on with all arguments of the function in the context."""
+        """Refuse with ApiError, or call the next layer with all arguments in the context."""
         content = _Content(scope["headers"])
         if self._operation.security and not _takes_json(content.accept):
             raise ApiError("not_acceptable")
@@ -75,7 +75,7 @@ class OperationValidation(RequestValidationOperation):
         receive, scope = await self._bodies[media_type].wrap_receive(receive, scope=scope)
         try:
             await self.next_app(scope, receive, send)
-        except CallExpired:  # as after a cancellation, the function may still be reading its file
+        except CallExpired:  # as with a cancellation, the function may still be reading its file
             raise
         except Exception:
             forms.close(context)
@@ -91,7 +91,7 @@ class OperationValidation(RequestValidationOperation):
         )
 
     def _media_type(self, content: _Content) -> str | None:
-        """The body's media type among those of the operation; None for an optional body left out.
+        """The body's media type among the operation's; None for an omitted optional body.
 
         ApiError `unsupported_media_type`, or `bad_request` when a required body is missing.
         """
@@ -110,7 +110,7 @@ class OperationValidation(RequestValidationOperation):
 
 
 class OperationValidationAPI(RequestValidationAPI):
-    """Makes an OperationValidation for each operation of the contract."""
+    """Creates an OperationValidation for each operation of the contract."""
 
     def make_operation(self, operation: AbstractOperation) -> OperationValidation:
         return OperationValidation(
@@ -122,13 +122,13 @@ class OperationValidationAPI(RequestValidationAPI):
 
 
 class ContractValidation(RequestValidationMiddleware):
-    """connexion's request validation with our operations; goes into its list of middlewares."""
+    """connexion's request validation with our operations, for its list of middlewares."""
 
     api_cls = OperationValidationAPI
 
 
 class _Content:
-    """What the headers say about the body and about the answer that is wanted."""
+    """What the headers say about the body and about the accepted response."""
 
     __slots__ = ("accept", "encoding", "present", "type")
 
@@ -162,7 +162,7 @@ def _takes_json(accept: bytes) -> bool:
 
 @lru_cache(maxsize=64)
 def _parsed_type(value: bytes) -> tuple[str, str]:
-    """Media type and charset of a Content-Type, lower case; RFC 2045 by the standard library."""
+    """Media type and charset of a Content-Type in lower case; the standard library parses it."""
     header = Message()
     header["content-type"] = value.decode("latin-1")
     media_type = header.get_content_type() if b"/" in value else ""

@@ -1,4 +1,4 @@
-"""Runs migrations: one process at a time, each step bounded in time, one transaction for all but
+"""Runs migrations: one process at a time, each step bounded in time, all in one transaction except
 what is built concurrently.
 """
 
@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 60
 
 
 def render_plainly(kind: str, item: Any, context: Any) -> str | Literal[False]:
-    """Our column types as what they are in SQL: migrations must not depend on today's code."""
+    """Our column types as plain SQL types: migrations must not depend on today's code."""
     if isinstance(item, Amount):
         return "sa.BigInteger()"
     return "sa.DateTime(timezone=True)" if isinstance(item, UtcDateTime) else False
@@ -31,8 +31,8 @@ def render_plainly(kind: str, item: Any, context: Any) -> str | Literal[False]:
 def one_at_a_time(engine: Engine) -> Iterator[None]:
     """Two starting servers would both find an empty database; the second must wait.
 
-    It asks again and again: a statement that waits for a lock would hold up CREATE INDEX
-    CONCURRENTLY in the first one, which waits for all statements.
+    It polls: a statement waiting for a lock would hold up CREATE INDEX CONCURRENTLY in the first
+    one, which waits for all statements.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -21,7 +21,7 @@ SERVICE_TYPES = ("animate", "restore")
 
 
 class GenerationModel(Table):
-    """What a service costs and which engine does it; one default per service."""
+    """What a service costs and which engine performs it; one default per service."""
 
     __tablename__ = "generation_models"
 

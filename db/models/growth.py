@@ -26,7 +26,7 @@ REVIEW_STATES = ("seen", "rewarded", "rejected")
 
 
 class Referral(Table):
-    """Who invited whom; made with the invitee and never changed hands."""
+    """Who invited whom; created with the invitee and never reassigned."""
 
     __tablename__ = "referrals"
 
@@ -50,7 +50,7 @@ class Referral(Table):
 
 
 class Review(Table):
-    """A message of the review chat; it serves one user, and a user is rewarded once."""
+    """A message of the review chat; it counts for one user, and a user is rewarded once."""
 
     __tablename__ = "reviews"
 
@@ -86,7 +86,7 @@ class Review(Table):
 class Lottery(Table):
     """A raffle over a period; periods do not overlap, so at most one is current.
 
-    The seed is drawn and its hash published at creation; the draw uses it and reveals it.
+    The seed is generated and its hash published at creation; the draw uses and reveals it.
     """
 
     __tablename__ = "lotteries"
@@ -124,7 +124,7 @@ class Lottery(Table):
 
 
 class LotteryEntry(Table):
-    """A user's part in a lottery: published links and people invited while it ran."""
+    """A user's entry in a lottery: published links and people invited while it ran."""
 
     __tablename__ = "lottery_entries"
 

@@ -35,7 +35,7 @@ class Job(Table):
     __tablename__ = "jobs"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    # jobs.create takes it with nextval() before the INSERT, so that the answer need not wait for
+    # jobs.create gets it with nextval() before the INSERT, so that the response need not wait for
     # the row.
     number: Mapped[int] = mapped_column(Identity(always=False, start=1001), unique=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))

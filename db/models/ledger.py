@@ -75,7 +75,7 @@ class Transaction(Table):
         UniqueConstraint("user_id", "seq"),
         UniqueConstraint("job_id", "type"),
         UniqueConstraint("user_id", "bonus_key"),
-        # A refund's reference is the provider's own, so that each is taken back once.
+        # A refund's reference is the provider's own, so that tokens are taken back once for each.
         Index(
             "uq_transactions_payment_refund",
             "payment_id",
@@ -89,7 +89,7 @@ class Transaction(Table):
             unique=True,
             postgresql_where=text("type = 'purchase'"),
         ),
-        # A payment that was given up and then paid after all has a failed row and a success.
+        # A payment that was closed and then paid after all has a failed row and a success.
         Index(
             "uq_transactions_gateway_payment",
             "payment_id",

@@ -1,4 +1,4 @@
-"""Payments and the inbox of what providers told about them."""
+"""Payments and the inbox of provider events about them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EVENT_STATES = ("received", "applied", "ignored", "parked")
 
 
 class Payment(Table):
-    """One attempt of a user to buy tokens; its id is the provider's idempotency key.
+    """One attempt by a user to buy tokens; its id is the idempotency key at the provider.
 
     `asked_*` is what the provider was told to collect: kopecks, cents or whole Telegram stars.
     """
@@ -96,7 +96,7 @@ class Payment(Table):
 
 
 class PaymentEvent(Table):
-    """What a provider told, kept raw; unique, so that a repeat is seen before anything happens.
+    """A provider's report, stored raw; unique, so that a repeat is noticed before it takes effect.
 
     `parked`: true but not applicable (unknown reference, wrong amount); an operator looks at it.
     """

@@ -21,12 +21,12 @@ def one_of(column: str, values: tuple[str, ...]) -> str:
 
 
 def newest(column: str) -> TextClause:
-    """The order of lists in an index by owner; see services/paging.py, which asks for just this."""
+    """The order of lists in an index by owner; services/paging.py asks for exactly this order."""
     return text(f"{column} DESC NULLS LAST")
 
 
 class Table(DeclarativeBase):
-    """What all tables share."""
+    """What all tables have in common."""
 
     __mapper_args__ = {"eager_defaults": True}  # server-side values come back with RETURNING
     metadata = MetaData(
@@ -49,15 +49,15 @@ class Table(DeclarativeBase):
 
     @classmethod
     def columns(cls, *left_out: str) -> tuple[ColumnElement[Any], ...]:
-        """The columns, for statements that give plain rows instead of objects."""
+        """The columns, for statements that return plain rows instead of objects."""
         table = cls.__mapper__.local_table
         return tuple(column for column in table.columns if column.key not in left_out)
 
     @classmethod
     def shown(cls, *left_out: str) -> tuple[ColumnElement[Any], ...]:
-        """Columns of lists that are only shown: ids stay the text that the database sends.
+        """Columns of lists that are only displayed: ids stay the text that the database sends.
 
-        Making UUIDs of them, to be printed again, takes a fifth of the time of a list.
+        Turning them into UUIDs, only to print them again, takes a fifth of a list's time.
         """
         return tuple(
             cast(column, Text).label(column.key) if isinstance(column.type, Uuid) else column

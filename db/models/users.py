@@ -1,4 +1,4 @@
-"""People."""
+"""Users."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from db.models.table import Table
 
 
 class User(Table):
-    """A Telegram user. `balance_tokens` is what can be spent now; only the ledger moves it."""
+    """A Telegram user. `balance_tokens` is what can be spent now; only the ledger changes it."""
 
     __tablename__ = "users"
 

@@ -1,6 +1,6 @@
-"""What every engine is: a photo goes in, a video or a picture comes out, or one refusal.
+"""What every engine does: a photo goes in, a video, a picture or one refusal comes out.
 
-Engines know nothing of jobs, users or tokens. Each lives in a package of its own beside this file.
+Engines know nothing of jobs, users or tokens. Each has its own package beside this file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-# code: (what the bot shows the customer, whether the same photo may work on another try)
+# code: (what the bot shows the customer, whether the same photo may work on another attempt)
 ENGINE_CODES: dict[str, tuple[str, bool]] = {
     "not_an_image": (
         "Этот файл не похож на фотографию. Пришлите снимок в формате JPEG, PNG, WebP или HEIC.",
@@ -53,8 +53,8 @@ ENGINE_CODES: dict[str, tuple[str, bool]] = {
 class EngineError(Exception):
     """A job that ended without a result.
 
-    code: one of ENGINE_CODES; message: a sentence for the customer; retryable: whether another try
-    may succeed; detail: for the log only, may hold the engine's own words.
+    code: one of ENGINE_CODES; message: a sentence for the customer; retryable: whether another
+    attempt may succeed; detail: for the log only, may contain the engine's own messages.
     """
 
     def __init__(self, code: str, detail: str = "") -> None:
@@ -91,7 +91,7 @@ class Engine(Protocol):
     ) -> Result:
         """Turn `photo` (any bytes a stranger sent) into a file inside `workdir`.
 
-        progress is told whole percents, never falling, 100 last. should_stop is asked a few times
-        a second; once it says yes, work ends with EngineError "stopped". Raises EngineError.
+        progress gets whole percents, never decreasing, 100 last. should_stop is called a few times
+        a second; once it returns True, work ends with EngineError "stopped". Raises EngineError.
         """
         ...

@@ -1,4 +1,4 @@
-"""What payment providers have in common: the shapes that cross their border, and what they can do.
+"""What payment providers have in common: the types they exchange with us, and what they can do.
 
 A webhook is handled in steps, so that no transaction waits for the network and no provider knows
 our tables:
@@ -9,7 +9,7 @@ our tables:
                                      then event = gateway.confirm(event)                (network)
     if isinstance(event, Notice):    services.settlement.settle(session, event)         (tables)
                                      PENDING is kept like the others, and changes nothing
-    if event is None:                nothing about money; acknowledge
+    if event is None:                not about money; acknowledge
 
 All amounts that end in `_minor` are whole kopecks, cents or Telegram stars (those have no minor
 unit); Decimal amounts are rubles.
@@ -56,14 +56,14 @@ __all__ = [
 
 
 class Outcome(StrEnum):
-    """What an event means for the payment; a string, so that tables can be keyed by it."""
+    """What an event means for the payment; a string, so that dicts can be keyed by it."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
     CANCELED = "canceled"
     EXPIRED = "expired"
     REFUNDED = "refunded"  # in part or whole, see refunded_minor
-    REFUND_FAILED = "refund_failed"  # money that was to be returned stayed with us
+    REFUND_FAILED = "refund_failed"  # money to be returned stayed with us
     DISPUTED = "disputed"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
@@ -71,7 +71,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class CheckoutRequest:
-    """What a customer is about to pay for. The same payment_id must come with the same rest.
+    """What a customer is about to pay for. The same payment_id must have the same other fields.
 
     amount: in `currency`, at most two decimals. title and description are read by the customer;
     gateways shorten them to the provider's limits. return_url: where the customer goes afterwards.
@@ -88,9 +88,9 @@ class CheckoutRequest:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A page where the order can be paid, and what is asked there.
+    """A page where the order can be paid, and the amount asked there.
 
-    reference: the provider's id of it. expires_at: None where the provider tells no moment.
+    reference: the provider's id of it. expires_at: None if the provider gives no time.
     """
 
     reference: str
@@ -102,7 +102,7 @@ class Checkout:
 
 @dataclass(frozen=True)
 class PaymentRef:
-    """By what a provider finds a payment of ours again; taken from our tables.
+    """The ids by which a provider finds a payment of ours again; taken from our tables.
 
     reference: of the Checkout. charge_reference: of the money, once it has been paid.
     """
@@ -118,12 +118,12 @@ class PaymentRef:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something true about a payment: proved by a signature, or read from the provider itself.
+    """A fact about a payment: proved by a signature, or read from the provider itself.
 
-    event_id: unique per event of the provider; a state that was read has the same one each time.
-    kind: the provider's word for it. reference and charge_reference as in PaymentRef.
-    amount_minor: of the whole payment, None when not told. refunded_minor: returned so far in
-    total, None when not told. payer_id: Telegram id of who paid. raw: what the provider told,
+    event_id: unique per event of the provider; reading the same state gives the same one each
+    time. kind: the provider's word for it. reference and charge_reference as in PaymentRef.
+    amount_minor: of the whole payment, None if not given. refunded_minor: returned so far in
+    total, None if not given. payer_id: Telegram id of the payer. raw: what the provider sent,
     without personal data.
     """
 
@@ -144,7 +144,7 @@ class Notice:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """For the inbox; from_json() gives an equal Notice back."""
+        """For the inbox; from_json() returns an equal Notice."""
         return {
             **vars(self),
             "outcome": self.outcome.value,
@@ -155,7 +155,7 @@ class Notice:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Notice:
-        """The Notice that as_json() was made of, to apply it again."""
+        """The Notice that as_json() came from, to apply it again."""
         payment_id, occurred_at = kept["payment_id"], kept["occurred_at"]
         read = {
             "outcome": Outcome(kept["outcome"]),
@@ -167,9 +167,9 @@ class Notice:
 
 @dataclass(frozen=True)
 class Hint:
-    """Something a webhook says without telling all, or without proof; confirm() finds the truth.
+    """Something a webhook says incompletely or without proof; confirm() finds the truth.
 
-    signed: the provider has said it; an unsigned one may come from anybody, so it is confirmed
+    signed: the provider sent it; an unsigned one may come from anybody, so it is confirmed
     only when reference or payment_id is ours. object_id: what confirm() has to read.
     """
 
@@ -183,7 +183,7 @@ class Hint:
 
 @dataclass(frozen=True)
 class Question:
-    """A provider asks whether a payment may go on (Telegram's pre-checkout); it waits seconds.
+    """A provider asks whether a payment may proceed (Telegram's pre-checkout); it waits seconds.
 
     The payment must be pending and equal in amount, currency and payer.
     """
@@ -209,21 +209,21 @@ class Gateway(Protocol):
     provider: str
 
     def create_checkout(self, order: CheckoutRequest) -> Checkout:
-        """A page to pay the order on. Repeating it, after a crash too, gives the same page."""
+        """A page to pay the order on. A repeat, also after a crash, gives the same page."""
 
     def read_back(self, payment: PaymentRef) -> Notice:
         """What the provider says about a payment now; Outcome.PENDING while nothing is decided."""
 
     def close(self, payment: PaymentRef) -> Notice:
-        """Stop an unpaid checkout where the provider lets us; what it says after that."""
+        """Stop an unpaid checkout if the provider lets us; returns what it says after that."""
 
     def find_refund(
         self, payment: PaymentRef, *, amount_minor: int | None, key: str
     ) -> Notice | None:
-        """The refund that was made with `key`, as it is now; None when there is none.
+        """The refund made with `key`, as it is now; None when there is none.
 
         Providers forget a key after a day, so it is kept in the refund's metadata. ProviderRejected
-        when the bank fails it, or when it is of another amount than the one that is told.
+        when the bank failed it, or when its amount is not the given one.
         """
 
     def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
@@ -235,7 +235,7 @@ class Gateway(Protocol):
     def parse_event(
         self, raw: bytes, headers: Mapping[str, str], *, client_ip: str | None, now: datetime
     ) -> Event | None:
-        """What a webhook tells, None when that is not about money. Asks nobody.
+        """What a webhook says, None when that is not about money. Makes no calls.
 
         headers: names in any case. client_ip: of the connection, not of a header.
         SignatureInvalid when the provider did not send it; ApiError `bad_request` when it did
@@ -243,7 +243,7 @@ class Gateway(Protocol):
         """
 
     def confirm(self, hint: Hint) -> Notice:
-        """The truth behind a hint; Outcome.PENDING when there is nothing to apply yet.
+        """The facts behind a hint; Outcome.PENDING when there is nothing to apply yet.
 
         SignatureInvalid when the provider knows nothing of what was hinted.
         """
@@ -254,11 +254,11 @@ class AnsweringGateway(Gateway, Protocol):
     """A gateway whose events may be questions."""
 
     def answer(self, question: Question, refusal: str | None) -> bool:
-        """Let a payment go on, or stop it with a text for the payer; False when it is too late."""
+        """Let a payment proceed, or stop it with a text for the payer; False if it is too late."""
 
 
 def require_amount(provider: str, wanted: int | None, made: int) -> None:
-    """ProviderRejected when a refund that was made is of another amount than is wanted."""
+    """ProviderRejected when a refund was made with another amount than is wanted."""
     if wanted not in (None, made):
         words = f"a refund of {from_minor(made)} was made with this key"
         raise ProviderRejected(provider, "find_refund", words)

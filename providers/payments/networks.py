@@ -1,6 +1,6 @@
 """Where a connection really comes from, and whether that is YooKassa.
 
-An optional filter against noise: YooKassa signs nothing, so its word is always read back anyway.
+An optional filter against noise: YooKassa signs nothing, so what it posts is always read back.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ YOOKASSA_NETWORKS = (
 
 
 class SourceFilter:
-    """Admits connections from `networks`, looking behind our own proxies and no others.
+    """Admits connections from `networks`, looking behind our own proxies only.
 
-    trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
+    trusted_proxies: addresses or networks whose X-Forwarded-For is trusted.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How often anybody can make us ask a provider about the same thing."""
+"""Limits how often anybody can make us ask a provider about the same thing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from limits.strategies import FixedWindowRateLimiter
 
 from errors import ApiError
 
-# A provider tells of one payment a few times, with repeats; whoever tells more is somebody else.
+# A provider reports one payment a few times, repeats included; more must come from somebody else.
 PER_MINUTE = 30
 
 
 class QuestionLimit:
-    """Counts questions by what they are about, in this process. Safe to share between threads.
+    """Counts questions by their subject, in this process. Safe to share between threads.
 
-    What is not signed may come from anybody who knows the name of a payment, its payer for one:
-    without a limit they use up what the provider lets the shop ask.
+    Unsigned notifications may come from anybody who knows a payment's id, such as its payer:
+    without a limit they could use up the requests that the provider allows the shop.
     """
 
     def __init__(self) -> None:
@@ -27,9 +27,9 @@ class QuestionLimit:
         self._windows = FixedWindowRateLimiter(MemoryStorage())
 
     def take(self, *names: object) -> None:
-        """Count one question that goes by these names.
+        """Count one question about the subject with these names.
 
-        ApiError `rate_limited` when one of them has had PER_MINUTE: a provider tells again later.
+        ApiError `rate_limited` when one of them has had PER_MINUTE: a provider repeats later.
         """
         known = [str(name) for name in names if name is not None]
         for name in known:

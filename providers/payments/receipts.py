@@ -1,4 +1,4 @@
-"""Fiscal receipts of Russian law 54-FZ, for a shop that registers them through YooKassa."""
+"""Fiscal receipts under Russian law 54-FZ, for a shop that registers them through YooKassa."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ MAX_ITEM_NAME = 128
 
 @dataclass(frozen=True)
 class ReceiptRules:
-    """What the shop's accountant says; codes are those of YooKassa's receipt reference.
+    """What the shop's accountant specifies; codes are those of YooKassa's receipt reference.
 
-    email: where receipts go, since a bot knows no address of the customer. vat_code: 1 is "no
+    email: where receipts go, since a bot does not know customers' addresses. vat_code: 1 is "no
     VAT". tax_system_code: 0 sends none, which is right unless the shop has several systems.
     """
 
@@ -25,7 +25,7 @@ class ReceiptRules:
     payment_mode: str
 
     def receipt(self, title: str, minor: int, currency: str) -> dict[str, Any]:
-        """A receipt of one line that costs exactly what is paid or returned."""
+        """A receipt with one line for exactly the amount that is paid or returned."""
         line = {
             "description": title[:MAX_ITEM_NAME],
             "quantity": "1.00",

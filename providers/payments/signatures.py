@@ -1,4 +1,4 @@
-"""The Stripe-Signature header: HMAC-SHA256 over the time and the bytes as they were received.
+"""The Stripe-Signature header: HMAC-SHA256 over the time and the bytes as received.
 
 https://docs.stripe.com/webhooks#verify-manually
 """
@@ -14,7 +14,7 @@ from providers.failures import SignatureInvalid
 
 TOLERANCE_SECONDS = 300
 SCHEME = "v1"
-# More signatures than Stripe sends while several secrets are valid; hashing is not for free.
+# More signatures than Stripe sends while several secrets are valid; hashing is not free.
 MAX_SIGNATURES = 16
 
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
@@ -29,7 +29,7 @@ def verify(raw: bytes, header: str, *, secrets: Sequence[str], now: datetime) ->
     timestamp, signatures = _read(header)
     signed = timestamp.encode() + b"." + raw
     expected = [hmac.digest(secret.encode(), signed, "sha256").hex() for secret in secrets]
-    # Every pair is compared, so that the time taken does not tell which secret came close.
+    # Every pair is compared, so that the time taken does not reveal which secret came close.
     matches = [
         hmac.compare_digest(right.encode(), given.encode("utf-8", "replace"))
         for right in expected

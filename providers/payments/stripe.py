@@ -1,7 +1,7 @@
 """Stripe Checkout: a page per order, signed events, refunds and disputes read back before use.
 
-Wire: https://docs.stripe.com/api, at the version pinned below. Events come in any order; those
-about money that goes back are therefore only reasons to read the charge or dispute as it is now.
+Protocol: https://docs.stripe.com/api, at the version pinned below. Events come in any order; those
+about money going back are therefore only reasons to read the charge or dispute as it is now.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ PROVIDER = "stripe"
 API_VERSION = "2026-10-28.endive"
 MAX_NAME = 250
 # A key whose first execution ended in a 500 gives that 500 for a day. Nobody has seen the URL that
-# such an execution may have made, so another key makes no second page for the customer. One key in
-# so many seconds: an outage may spoil each that it sees, and the first one after it works.
+# such an execution may have created, so another key gives the customer no second page. One new key
+# per this many seconds: an outage may spoil each key it sees; the first one after it works.
 KEY_SECONDS = 20
 
 
@@ -78,7 +78,7 @@ class StripeGateway:
         )
 
     def create_checkout(self, order: CheckoutRequest) -> Checkout:
-        """See Gateway. The page lives 24 h, as long as Stripe remembers the key."""
+        """See Gateway. The page is valid for 24 h, as long as Stripe remembers the key."""
         session = self._create_session(order)
         try:
             return Checkout(
@@ -92,7 +92,7 @@ class StripeGateway:
             raise _strange("create_session", problem) from problem
 
     def read_back(self, payment: PaymentRef) -> Notice:
-        """See Gateway. Tells of refunds too."""
+        """See Gateway. Reports refunds too."""
         return self._read_notice("checkout/sessions", payment.reference)
 
     def close(self, payment: PaymentRef) -> Notice:
@@ -103,7 +103,7 @@ class StripeGateway:
         except ProviderRejected as refusal:
             if refusal.http_status != requests.codes.bad_request:
                 raise
-            # Paid or expired a moment ago: what it is now is the answer.
+            # Paid or expired a moment ago: the answer is its present state.
         return self.read_back(payment)
 
     def find_refund(
@@ -117,7 +117,7 @@ class StripeGateway:
         return None
 
     def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
-        """See Gateway. ProviderRejected when the bank fails it or nothing has been paid."""
+        """See Gateway. ProviderRejected when the bank fails it or nothing was paid."""
         body = {
             "payment_intent": self._intent(payment),
             "amount": amount_minor,
@@ -166,7 +166,7 @@ class StripeGateway:
         return self._api.post(path, form, call=call, key=spare)
 
     def _refunds_of(self, payment: PaymentRef) -> Iterator[dict[str, Any]]:
-        """Every refund of a payment, the newest first. ProviderUnavailable."""
+        """Every refund of a payment, newest first. ProviderUnavailable."""
         query: dict[str, Any] = {"payment_intent": self._intent(payment), "limit": 100}
         while True:
             page = self._api.get(f"/v1/refunds?{urlencode(query)}", call="list_refunds")
@@ -185,7 +185,7 @@ class StripeGateway:
         return notice
 
     def _intent(self, payment: PaymentRef) -> str:
-        """The PaymentIntent, by which money is returned; it exists once the page has been paid."""
+        """The PaymentIntent, needed to return money; it exists once the page has been paid."""
         intent = payment.charge_reference or self.read_back(payment).charge_reference
         if intent is None:
             raise ProviderRejected(PROVIDER, "create_refund", "nothing has been paid")
@@ -234,7 +234,7 @@ def _session_form(order: CheckoutRequest) -> dict[str, Any]:
         "cancel_url": order.return_url,
         "client_reference_id": str(order.payment_id),
         "metadata": metadata,
-        # Charges inherit it, so that refunds and disputes name the payment too.
+        # Charges inherit it, so refunds and disputes name the payment too.
         "payment_intent_data": {"metadata": metadata},
         "line_items": [{"quantity": 1, "price_data": price}],
         # Otherwise Stripe may offer, and then report, another currency.
@@ -245,7 +245,7 @@ def _session_form(order: CheckoutRequest) -> dict[str, Any]:
 def _read_refusal(headers: Mapping[str, str], body: Mapping[str, Any]) -> Refusal:
     error = body.get("error")
     told = error if isinstance(error, dict) else {}
-    # A stored answer comes again however often one asks with this key.
+    # A stored answer is returned however often one asks with this key.
     replayed = headers.get("Idempotent-Replayed") == "true"
     advice = {"true": True, "false": False}.get(headers.get("Stripe-Should-Retry", ""))
     parameter = told.get("param")
@@ -264,7 +264,7 @@ DIALECT = Dialect(
     key_header="Idempotency-Key",
     encode=encode_form,
     read_refusal=_read_refusal,
-    passing=frozenset({409}),  # the same key is being worked on
+    passing=frozenset({409}),  # a request with the same key is still running
 )
 
 
@@ -282,5 +282,5 @@ def _checked_url(value: Any) -> str:
 
 
 def _strange(call: str, problem: object) -> ProviderUnavailable:
-    """An answer that cannot be read promises nothing, so it must not end a payment."""
+    """An unreadable answer proves nothing, so it must not end a payment."""
     return ProviderUnavailable(PROVIDER, call, f"answer of an unknown shape: {problem!r}")

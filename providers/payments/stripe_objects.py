@@ -14,12 +14,12 @@ from providers.payments.webhooks import picked, uuid_or_none
 
 PROVIDER = "stripe"
 
-# (status, payment_status) of a session; what is not here is undecided.
+# (status, payment_status) of a session; any other pair is undecided.
 SESSION_OUTCOMES = {
     ("complete", "paid"): Outcome.SUCCEEDED,
     ("expired", "unpaid"): Outcome.EXPIRED,
 }
-# A session stays complete and unpaid when a slow method fails; only its intent tells.
+# A session stays complete and unpaid when a slow method fails; only its intent shows it.
 FAILED_INTENTS = ("requires_payment_method", "canceled")
 SESSION_EVENTS = (
     "checkout.session.completed",
@@ -27,7 +27,7 @@ SESSION_EVENTS = (
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
 )
-# Event: the collection of the API that holds the truth about its object.
+# Event: the API collection from which its object is read back.
 HINTED = {
     "charge.refunded": "charges",
     "charge.refund.updated": "refunds",
@@ -80,7 +80,7 @@ _KEPT_OF_MONEY = (
     "livemode",
 )
 
-# What is fetched with an object of a collection, so that one call tells all.
+# What is fetched together with an object of a collection, so that one call is enough.
 EXPANDED = {
     "checkout/sessions": "payment_intent.latest_charge",
     "charges": "",
@@ -92,7 +92,7 @@ EXPANDED = {
 def read_session_event(session: Mapping[str, Any], event: Mapping[str, Any]) -> Notice:
     """The Notice of a signed event about a session. KeyError, TypeError, ValueError for nonsense.
 
-    Completed is not paid: a slow method leaves the payment pending until async_payment_*.
+    Completed does not mean paid: a slow method leaves the payment pending until async_payment_*.
     """
     failed = event["type"] == "checkout.session.async_payment_failed"
     return Notice(
@@ -113,7 +113,7 @@ def read_session(session: Mapping[str, Any]) -> Notice:
         outcome = Outcome.CANCELED
     known = _of_session(session)
     if outcome is Outcome.SUCCEEDED and charge.get("amount_refunded"):
-        # The session's reference is known here, unlike in the charge.
+        # The session's reference is known here; the charge does not have it.
         return replace(read_charge(charge), **known)
     return Notice(
         event_id=f"session.{outcome}:{session['id']}",
@@ -138,7 +138,7 @@ def read_charge(charge: Mapping[str, Any]) -> Notice:
 def read_refund(refund: Mapping[str, Any]) -> Notice:
     """A refund whose charge is expanded; a failed one means that the money stayed with us."""
     status, charge = str(refund["status"]), refund["charge"]
-    if charge is None:  # of a balance that a customer has with another product of the account
+    if charge is None:  # of a customer balance in another product of the account
         return Notice(
             PROVIDER, f"refund.{status}:{refund['id']}", f"refund.{status}", Outcome.PENDING
         )
@@ -146,7 +146,7 @@ def read_refund(refund: Mapping[str, Any]) -> Notice:
     refunded = whole(charge["amount_refunded"])
     told_by_charge = outcome is Outcome.REFUNDED
     return Notice(
-        # One fact, whether the charge or its refund tells it.
+        # The same fact, whether the charge or its refund reports it.
         event_id=(
             f"charge.refunded:{charge['id']}:{refunded}"
             if told_by_charge
@@ -161,10 +161,10 @@ def read_refund(refund: Mapping[str, Any]) -> Notice:
 
 
 def read_dispute(dispute: Mapping[str, Any]) -> Notice:
-    """A dispute as it stands now, its charge expanded; its events may come in any order."""
+    """A dispute as it is now, its charge expanded; its events may come in any order."""
     outcome = DISPUTE_OUTCOMES.get(str(dispute["status"]), Outcome.PENDING)
     return Notice(
-        # By its status, not by what that means: a dispute that had ended may be appealed.
+        # Named by its status, not its outcome: a dispute that had ended may be appealed.
         event_id=f"dispute.{dispute['status']}:{dispute['id']}",
         kind=f"dispute.{dispute['status']}",
         outcome=outcome,
@@ -182,7 +182,7 @@ READERS: dict[str, Callable[[Mapping[str, Any]], Notice]] = {
 
 
 def whole(value: Any) -> int:
-    """An amount in minor units. TypeError for anything else: JSON has other numbers too."""
+    """An amount in minor units. TypeError for anything but an integer: JSON has other numbers."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError("not a whole number")
     return value
@@ -214,7 +214,7 @@ def _of_session(session: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_charge(charge: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """told: the object that the Notice is about, the charge itself or one that belongs to it."""
+    """told: the object the Notice is about, the charge itself or one that belongs to it."""
     raw = picked(told, _KEPT_OF_MONEY)
     if told is not charge:
         raw["charge"] = picked(charge, _KEPT_OF_MONEY)

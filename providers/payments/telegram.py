@@ -1,7 +1,7 @@
 """Payments inside Telegram: invoice links in Stars (XTR), or in rubles through a provider token.
 
-A link can be paid by anybody and any number of times. What keeps that in order is the question
-Telegram asks before each payment (parse_event gives a Question, `answer` replies to it).
+A link can be paid by anybody, any number of times. What controls that is the question Telegram
+asks before each payment (parse_event returns a Question, `answer` replies to it).
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ PROVIDER = "telegram"
 STARS = "XTR"
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - a header's name
 TITLE_LIMIT, DESCRIPTION_LIMIT = 32, 255
-# A charge may be this much older than the payment row that a late update made for it.
+# A charge may be this much older than the payment row that a late update created for it.
 SLACK = timedelta(days=1)
 
 
 class TelegramGateway:
-    """Invoices of one bot. The reference of a checkout is our payment id, as is its payload.
+    """Invoices of one bot. A checkout's reference and its payload are both our payment id.
 
-    secrets: accepted in the secret header, none closes the webhook. currency: XTR or RUB, of new
-    invoices. rub_per_star: what a Star is worth. provider_token: for RUB.
+    secrets: accepted in the secret header; with none the webhook accepts nothing. currency: of new
+    invoices, XTR or RUB. rub_per_star: what a Star is worth. provider_token: for RUB.
     """
 
     provider = PROVIDER
@@ -79,7 +79,7 @@ class TelegramGateway:
     def create_checkout(self, order: CheckoutRequest) -> Checkout:
         """A link for the order, in Stars rounded up to a whole one, or in kopecks.
 
-        A repeat gives another link to the same payment; both stay good, and pre-checkout lets
+        A repeat gives another link to the same payment; both stay valid, and pre-checkout lets
         only one be paid. ValueError for an order that is not in rubles.
         """
         if order.currency != "RUB":
@@ -99,9 +99,9 @@ class TelegramGateway:
         return Checkout(reference, url, asked_minor=amount, asked_currency=self._currency)
 
     def read_back(self, payment: PaymentRef) -> Notice:
-        """What the Star ledger says about a payment; rubles are always PENDING, unreadable.
+        """What the Star ledger says about a payment; rubles cannot be read and are always PENDING.
 
-        Of a link paid twice it tells the charge that is known already, else the first.
+        For a link paid twice it returns the charge already known, otherwise the first.
         """
         if payment.asked_currency != STARS:
             return _unpaid(payment, Outcome.PENDING)
@@ -114,12 +114,12 @@ class TelegramGateway:
         paid = next((row for row in rows if row.incoming), None)
         if paid is None:
             return _unpaid(payment, Outcome.PENDING)
-        # A refund bears the id of its charge and comes after it.
+        # A refund has the id of its charge and comes after it.
         newest = [row for row in rows if row.charge_id == paid.charge_id][-1]
         return _read(payment, newest)
 
     def close(self, payment: PaymentRef) -> Notice:
-        """EXPIRED unless paid: a link cannot be revoked, but an expired payment is not let pass.
+        """EXPIRED unless paid: a link cannot be revoked, but pre-checkout refuses expired payments.
 
         A payment that passed pre-checkout just before may still succeed afterwards.
         """
@@ -129,11 +129,11 @@ class TelegramGateway:
     def find_refund(
         self, payment: PaymentRef, *, amount_minor: int | None, key: str
     ) -> Notice | None:
-        """See Gateway. Never any: Telegram refunds a charge once, whatever the key."""
+        """See Gateway. Always None: Telegram refunds a charge once, whatever the key."""
         return None
 
     def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
-        """Give all Stars of a charge back. ProviderRejected for a part of them, or for rubles.
+        """Return all Stars of a charge. ProviderRejected for a part of them, or for rubles.
 
         Needs no key: Telegram refunds a charge once.
         """
@@ -183,11 +183,11 @@ class TelegramGateway:
         return None
 
     def confirm(self, hint: Hint) -> Notice:
-        """Never called for: Telegram tells everything at once, so it gives no hints."""
+        """Never called: Telegram reports everything at once, so it gives no hints."""
         raise SignatureInvalid(PROVIDER, "Telegram gives no hints")
 
     def answer(self, question: Question, refusal: str | None) -> bool:
-        """Let a payment go on, or stop it with a text for the payer; False when it is too late.
+        """Let a payment proceed, or stop it with a text for the payer; False when it is too late.
 
         Takes 7 s at most, of the 10 s that Telegram waits.
         """
@@ -201,7 +201,7 @@ class TelegramGateway:
 
     def _check_secret(self, headers: Mapping[str, str]) -> None:
         given = header(headers, SECRET_HEADER).encode("utf-8", "replace")
-        # Every secret is compared, so the time tells nothing about which one came near.
+        # Every secret is compared, so that timing does not reveal which one came close.
         matches = [hmac.compare_digest(given, secret) for secret in self._secrets]
         if not any(matches):
             raise SignatureInvalid(PROVIDER, "wrong secret" if self._secrets else "no secret set")
@@ -248,7 +248,7 @@ def _read(payment: PaymentRef, row: StarTransaction) -> Notice:
 def _money(
     outcome: Outcome, charge_id: str, *, amount: int, currency: str, payload: str, payer_id: str
 ) -> Notice:
-    """A charge or its refund: that happens once and whole, so the charge's id names both facts."""
+    """A charge or its refund: each happens once, in full, so the charge's id names both facts."""
     refunded = outcome is Outcome.REFUNDED
     return Notice(
         provider=PROVIDER,

@@ -1,4 +1,4 @@
-"""Reading what was posted to a webhook, before anybody is believed."""
+"""Reading what was posted to a webhook, before any of it is trusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 
 from errors import ApiError
 
-# What reading JSON of another shape than agreed raises.
+# What reading JSON of an unexpected shape raises.
 UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 
@@ -32,7 +32,7 @@ def json_object(raw: bytes) -> dict[str, Any]:
 
 
 def uuid_or_none(value: object) -> UUID | None:
-    """The payment id that we once gave to the provider, None for anything that is no UUID."""
+    """The payment id that we once gave to the provider, None for anything that is not a UUID."""
     if not isinstance(value, str) or len(value) != 36:
         return None
     try:
@@ -42,5 +42,5 @@ def uuid_or_none(value: object) -> UUID | None:
 
 
 def picked(source: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """The named members that are there: an inbox keeps what it knows, never what it does not."""
+    """The named members that are there: the inbox stores known fields only."""
     return {name: source[name] for name in names if source.get(name) is not None}

@@ -1,7 +1,7 @@
 """YooKassa: payments by redirect, captured at once; notifications are hints, the API is the truth.
 
-Wire: https://yookassa.ru/developers/api. Nothing that YooKassa posts is signed, so a notification
-is believed only after the object has been read back with our own key.
+Protocol: https://yookassa.ru/developers/api. Nothing that YooKassa posts is signed, so a
+notification is trusted only after the object has been read back with our own key.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from providers.payments.yookassa_objects import (
 )
 
 MAX_DESCRIPTION = 128
-# An unpaid payment ends after about an hour; no answer tells the moment.
+# An unpaid payment expires after about an hour; no response gives the exact time.
 PAY_WITHIN = timedelta(hours=1)
 GONE = (404, 410)
 
 
 class YooKassaGateway:
-    """The shop `shop_id`. receipts: None when YooKassa registers no fiscal receipts for it.
+    """The shop `shop_id`. receipts: None if YooKassa registers no fiscal receipts for it.
 
-    sources: None when notifications from anywhere are looked at.
+    sources: None to accept notifications from any address.
     """
 
     provider = PROVIDER
@@ -75,7 +75,7 @@ class YooKassaGateway:
         self._questions = QuestionLimit()
 
     def create_checkout(self, order: CheckoutRequest) -> Checkout:
-        """See Gateway. YooKassa remembers the key for 24 h, as long as a page is asked for."""
+        """See Gateway. YooKassa remembers the key for 24 h, as long as we ask for a page."""
         minor = to_minor(order.amount)
         body = {
             "amount": _amount(minor, order.currency),
@@ -105,7 +105,7 @@ class YooKassaGateway:
         return read_payment(self._read("payments", payment.reference))
 
     def close(self, payment: PaymentRef) -> Notice:
-        """See Gateway. Nothing stops a pending payment; an unpaid one ends by itself in an hour."""
+        """See Gateway. A pending payment cannot be stopped; unpaid, it expires in an hour."""
         return self.read_back(payment)
 
     def find_refund(
@@ -166,7 +166,7 @@ class YooKassaGateway:
             raise
 
     def _refunds_of(self, payment: PaymentRef) -> Iterator[dict[str, Any]]:
-        """Every refund of a payment, the newest first. ProviderUnavailable."""
+        """Every refund of a payment, newest first. ProviderUnavailable."""
         query = {"payment_id": payment.reference, "limit": 100}
         while True:
             page = self._api.get(f"/refunds?{urlencode(query)}", call="list_refunds")

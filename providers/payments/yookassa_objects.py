@@ -19,7 +19,7 @@ PAYMENT_OUTCOMES = {
     "succeeded": Outcome.SUCCEEDED,
     "canceled": Outcome.CANCELED,
 }
-# Why a payment was canceled, where that is not a refusal; party and reason are in the inbox.
+# Cancellation reasons that are not a refusal; party and reason are in the inbox.
 CANCELLATION_OUTCOMES = {
     "expired_on_confirmation": Outcome.EXPIRED,
     "expired_on_capture": Outcome.EXPIRED,
@@ -27,7 +27,7 @@ CANCELLATION_OUTCOMES = {
 REFUND_OUTCOMES = {
     "pending": Outcome.PENDING,
     "succeeded": Outcome.REFUNDED,
-    "canceled": Outcome.PENDING,  # nothing was returned, so nothing is to be applied
+    "canceled": Outcome.PENDING,  # nothing was returned, so there is nothing to apply
 }
 # Event: which object it is about. Others (payouts, deals, saved cards) are not our business.
 EVENTS = {
@@ -37,7 +37,7 @@ EVENTS = {
     "refund.succeeded": "refunds",
 }
 
-# 36 characters that look like a UUID, yet its version digit is none of RFC 9562.
+# 36 characters that look like a UUID, but with a version digit that is not in RFC 9562.
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,2})?")
 _KEPT = (
@@ -69,7 +69,7 @@ def read_hint(kind: str, told: Any) -> Hint:
 
 
 def read_payment(payment: Mapping[str, Any]) -> Notice:
-    """The payment as it is now, with all that has been returned of it. ProviderUnavailable."""
+    """The payment as it is now, with everything returned of it so far. ProviderUnavailable."""
     try:
         status = str(payment["status"])
         outcome = PAYMENT_OUTCOMES[status]
@@ -87,7 +87,7 @@ def read_payment(payment: Mapping[str, Any]) -> Notice:
 
 
 def read_refund(refund: Mapping[str, Any], payment: Mapping[str, Any]) -> Notice:
-    """A refund of `payment`, which tells the total. ProviderUnavailable."""
+    """A refund of `payment`, which holds the total. ProviderUnavailable."""
     try:
         status = str(refund["status"])
         return _notice(
@@ -107,14 +107,14 @@ def reason(told: Mapping[str, Any]) -> str:
 
 
 def checked_id(value: Any) -> str:
-    """`value`, which goes into paths of the API; ValueError for what is no id of YooKassa."""
+    """`value`, to be used in API paths; ValueError if it is not a YooKassa id."""
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise ValueError("not an id of YooKassa")
     return value
 
 
 def strange(call: str, problem: object) -> ProviderUnavailable:
-    """An answer that cannot be read promises nothing, so it must not end a payment."""
+    """An unreadable answer proves nothing, so it must not end a payment."""
     return ProviderUnavailable(PROVIDER, call, f"answer of an unknown shape: {problem!r}")
 
 
@@ -126,7 +126,7 @@ def _notice(
     kind: str,
     outcome: Outcome,
 ) -> Notice:
-    """told: the payment itself or a refund of it; a total of refunds is never below that one."""
+    """told: the payment itself or a refund of it; the refund total is never below that refund."""
     is_refund = told is not payment
     refunded = _refunded_minor(payment)
     if is_refund and outcome is Outcome.REFUNDED:

@@ -1,7 +1,7 @@
-"""Where photos and results are kept: a bucket, or a folder of this machine.
+"""Where photos and results are kept: a bucket, or a folder on this machine.
 
-Keys are of our own making (a kind and a UUID). What is stored under a key is whole or absent, never
-half: a second write replaces the first at once.
+We generate the keys (a kind and a UUID). What is stored under a key is complete or absent, never
+partial: a second write replaces the first atomically.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ RETRY_AFTER = 5  # seconds
 
 
 class StorageUnavailable(ApiError):
-    """The store does not answer, is full or refuses us: temporary for the caller, 503.
+    """The store does not answer, is full or refuses us: a temporary failure for the caller, 503.
 
     description: for the log, never for callers.
     """
@@ -57,30 +57,30 @@ class Storage(Protocol):
         """Store the whole of a seekable file; durable on return."""
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """The bytes as a stream that cannot seek. ObjectMissing."""
+        """The bytes as a non-seekable stream. ObjectMissing."""
 
     def head(self, key: str) -> StoredObject | None:
-        """What is stored under the key, None for nothing."""
+        """What is stored under the key, None if nothing is."""
 
     def delete(self, key: str) -> None:
-        """Remove the object; nothing happens when there is none."""
+        """Remove the object; does nothing when there is none."""
 
     def presign_upload(
         self, key: str, *, content_type: str, max_bytes: int, expires_in: int
     ) -> UploadForm:
         """A form that lets its holder store 1 to `max_bytes` bytes of exactly this type and key.
 
-        It works for `expires_in` seconds and may be sent again; the last file stays.
+        It works for `expires_in` seconds and may be sent again; the last file wins.
         """
 
     def url(self, key: str, *, expires_in: int, content_type: str) -> str:
         """A link that lets its holder download the object for at least `expires_in` seconds."""
 
     def uri(self, key: str) -> str:
-        """The object's name for our own records; opens nothing."""
+        """The object's name for our own records; it gives no access."""
 
     def check(self) -> None:
         """Return when the store can be used now; cheap enough for a readiness probe."""
 
     def sweep(self, older_than_seconds: int) -> int:
-        """Remove what writes left that were cut off longer ago; how many there were."""
+        """Remove leftovers of writes interrupted longer ago than this; returns how many."""

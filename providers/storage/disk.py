@@ -1,6 +1,6 @@
-"""Files in a folder of this machine, handed out by this server through signed links.
+"""Files in a folder on this machine, served by this server through signed links.
 
-    <root>/links.key              signs the links; made once
+    <root>/links.key              signs the links; created once
     <root>/incoming/<random>      being written; swept when abandoned
     <root>/objects/ab/cd/<hash>   content, then the content type padded to TYPE_BYTES
 
@@ -29,13 +29,13 @@ from providers.storage.links import DownloadPermit, LinkInvalid, Links, UploadPo
 
 STORAGE_PATH = "/storage"  # where links lead, below the server's own URL
 TYPE_BYTES = 128
-# The database may live on the same disk, and must be able to write: this is left free for it.
+# The database may be on the same disk and must be able to write: this much is left free for it.
 RESERVE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class OpenObject:
-    """An object open for reading: its content is the first `stored.size` bytes of `file`."""
+    """An object opened for reading: its content is the first `stored.size` bytes of `file`."""
 
     file: BinaryIO
     stored: StoredObject
@@ -66,18 +66,18 @@ class PendingFile:
             return _described(file)
 
     def discard(self) -> None:
-        """Remove what was not kept; what a broken disk does not let go is swept later."""
-        with contextlib.suppress(OSError):  # closing writes what is buffered, to a full disk
+        """Remove what was not kept; what a broken disk does not release is swept later."""
+        with contextlib.suppress(OSError):  # closing flushes the buffer, possibly to a full disk
             self.file.close()
         with contextlib.suppress(OSError):
             self._path.unlink()
 
 
 class DiskStorage:
-    """The store in folder `root`; links start with `base_url`; `clock` gives epoch seconds.
+    """The store in folder `root`; links start with `base_url`; `clock` returns epoch seconds.
 
-    Without its disk it can be made all the same: each use then is StorageUnavailable, and a server
-    that starts meanwhile goes on taking payments.
+    It can be created even without its disk: each use then raises StorageUnavailable, and a server
+    started meanwhile still accepts payments.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class DiskStorage:
         self._clock = clock
         self._key_file = root / "links.key"
         with contextlib.suppress(StorageUnavailable):
-            self._links  # noqa: B018 the key is made now, if it can be
+            self._links  # noqa: B018 the key is created now, if possible
 
     @cached_property
     def _links(self) -> Links:
@@ -204,7 +204,7 @@ class DiskStorage:
             return found
 
     def _require_disk(self) -> None:
-        """What is not found on a disk that is not there may be there all the same."""
+        """An object not found while the disk is missing may well exist."""
         if not self._objects.is_dir():
             raise StorageUnavailable("the folder of all objects is missing")
 
@@ -219,7 +219,7 @@ def _fields(key: str, content_type: str, token: str) -> dict[str, str]:
 
 
 class _Content(io.RawIOBase):
-    """The content alone, without the type behind it."""
+    """The content alone, without the type that follows it."""
 
     def __init__(self, opened: OpenObject) -> None:
         self._file = opened.file
@@ -238,7 +238,7 @@ class _Content(io.RawIOBase):
 
 @contextlib.contextmanager
 def _trouble() -> Iterator[None]:
-    """Whatever a file system refuses is trouble of ours that may pass: full, read-only, broken."""
+    """Any file system error is a temporary failure of ours: full, read-only, broken."""
     try:
         yield
     except OSError as error:
@@ -251,7 +251,7 @@ def _path(folder: Path, key: str) -> Path:
 
 
 def _described(file: BinaryIO) -> StoredObject:
-    """Size, type and etag. A new object is a new file, so inode and time tell it from the last."""
+    """Size, type and etag. A new object is a new file, so inode and time distinguish them."""
     found = os.fstat(file.fileno())
     size = found.st_size - TYPE_BYTES
     content_type = os.pread(file.fileno(), TYPE_BYTES, size).decode("ascii").rstrip()
@@ -259,7 +259,7 @@ def _described(file: BinaryIO) -> StoredObject:
 
 
 def _make_folders(folder: Path, top: Path) -> None:
-    """Make `folder` below `top`; a folder's entry is durable once its parent is synced."""
+    """Create `folder` below `top`; a folder's entry is durable once its parent is synced."""
     if folder == top or folder.is_dir():
         return
     _make_folders(folder.parent, top)
@@ -276,10 +276,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _secret(path: Path) -> bytes:
-    """32 random bytes, made by whichever process comes first and read by all.
+    """32 random bytes, created by whichever process comes first and read by all.
 
-    A hard link appears whole or not at all and never replaces: nobody can read a half-written key,
-    and of two processes that start at once the second takes the key of the first.
+    A hard link appears complete or not at all and never replaces: nobody can read a half-written
+    key, and of two processes that start at once the second uses the first one's key.
     """
     if not path.exists():
         handle, made = tempfile.mkstemp(dir=path.parent)  # readable by us alone

@@ -1,8 +1,8 @@
-"""Signed permissions of the disk store: what S3 does with presigned forms and URLs.
+"""Signed permissions for the disk store: what S3 does with presigned forms and URLs.
 
-A token says everything it permits; nothing about it is kept. itsdangerous compares signatures in
-constant time; HMAC-SHA256 with a key of its own for each salt, so that one kind of token is
-worthless as the other.
+A token contains everything it permits; nothing about it is stored. itsdangerous compares signatures
+in constant time; HMAC-SHA256 with a separate key for each salt, so that one kind of token cannot
+be used as the other.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Claims = TypeVar("Claims", UploadPolicy, DownloadPermit)
 
 
 class Links:
-    """Makes and checks tokens; `clock` gives seconds since the epoch."""
+    """Creates and checks tokens; `clock` returns seconds since the epoch."""
 
     def __init__(self, secret: bytes, *, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -61,7 +61,7 @@ class Links:
         )
 
     def upload_token(self, key: str, *, content_type: str, max_bytes: int, expires_in: int) -> str:
-        """A token for UploadPolicy, valid for `expires_in` seconds."""
+        """A token for an UploadPolicy, valid for `expires_in` seconds."""
         expires_at = int(self._clock()) + expires_in
         policy = UploadPolicy(key, content_type, 1, max_bytes, expires_at)
         return _dumped(self._upload, policy)
@@ -71,9 +71,9 @@ class Links:
         return self._loaded(self._upload, token, UploadPolicy)
 
     def download_token(self, key: str, *, content_type: str, expires_in: int) -> str:
-        """A token for DownloadPermit, valid for `expires_in` to 1.25 * `expires_in` seconds.
+        """A token for a DownloadPermit, valid for `expires_in` to 1.25 * `expires_in` seconds.
 
-        The end is rounded up, so that links made soon after one another are the same to a cache.
+        The expiry is rounded up, so links made soon after one another are the same to a cache.
         """
         step = max(1, expires_in // 4)
         expires_at = -(-(int(self._clock()) + expires_in) // step) * step
@@ -86,7 +86,7 @@ class Links:
     def _loaded(self, serializer: URLSafeSerializer, token: str, kind: type[Claims]) -> Claims:
         try:
             claims = kind(**serializer.loads(token))
-        except (BadData, TypeError) as error:  # TypeError: a release with other claims signed it
+        except (BadData, TypeError) as error:  # TypeError: signed by a release with other claims
             raise LinkInvalid from error
         if self._clock() >= claims.expires_at:
             raise LinkInvalid("expired")

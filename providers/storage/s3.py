@@ -34,7 +34,7 @@ _CONFIG = Config(
     read_timeout=READ_SECONDS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     max_pool_connections=CONNECTIONS,
-    # botocore's newer checksums are refused by stores that are not Amazon's.
+    # Stores other than Amazon's refuse botocore's newer checksums.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
@@ -63,11 +63,11 @@ class S3Storage:
         self._made: Any = None
         self._making = threading.Lock()
         self._clock = clock
-        # Signing takes longer than everything else that a list does for one of its rows.
+        # Signing takes longer than everything else a list does for one row.
         self._signed = lru_cache(maxsize=REMEMBERED_LINKS)(self._sign)
 
     def put(self, key: str, file: BinaryIO, *, content_type: str) -> StoredObject:
-        """See Storage. One request, so an upload that is cut off leaves nothing behind."""
+        """See Storage. One request, so an interrupted upload leaves nothing behind."""
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         with _trouble():
@@ -141,26 +141,26 @@ class S3Storage:
             self._client.head_bucket(Bucket=self._bucket)
 
     def sweep(self, older_than_seconds: int) -> int:
-        """See Storage. There is nothing: see put()."""
+        """See Storage. There is nothing to remove: see put()."""
         return 0
 
     @property
     def _client(self) -> Any:
-        """Made at first use: it costs a second, and must not be shared across a fork."""
+        """Created on first use: that takes a second, and it must not be shared across a fork."""
         with self._making:
             if self._made is None:
-                # The default session of boto3 is not safe in threads, one of our own is.
+                # boto3's default session is not thread-safe, our own one is.
                 self._made = boto3.session.Session().client("s3", config=_CONFIG, **self._account)
             return self._made
 
 
 @contextlib.contextmanager
 def _trouble(key: str | None = None) -> Iterator[None]:
-    """Trouble with S3 as ours; `key`: an object whose absence is ObjectMissing."""
+    """Turns S3's errors into ours; `key`: an object whose absence is ObjectMissing."""
     try:
         yield
     except ClientError as error:
-        # HEAD has no body, hence no name for what is wrong.
+        # HEAD has no body, so there is no error code for what is wrong.
         if key is not None and error.response["Error"]["Code"] in ("NoSuchKey", "404"):
             raise ObjectMissing(key) from error
         raise StorageUnavailable(str(error)) from error

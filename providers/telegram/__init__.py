@@ -1,4 +1,4 @@
-"""Telegram's Bot API: what the product asks of it, and what it tells by updates and links."""
+"""Telegram's Bot API: the calls this product makes, and reading its updates and links."""
 
 from __future__ import annotations
 

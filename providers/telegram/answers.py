@@ -1,4 +1,4 @@
-"""What Bot API methods answer, as frozen values read from the wire.
+"""What Bot API methods return, as frozen values read from the JSON.
 
 The readers raise KeyError, TypeError or ValueError for a shape they do not know.
 """
@@ -21,7 +21,7 @@ class Membership(StrEnum):
     NOT_MEMBER = "not_member"
 
 
-# ChatMember.status; "restricted" says it in a field of its own.
+# ChatMember.status; "restricted" says it in a separate field.
 MEMBERSHIPS = {
     "creator": Membership.MEMBER,
     "administrator": Membership.MEMBER,
@@ -61,7 +61,7 @@ class ForwardedMessage:
 
 @dataclass(frozen=True)
 class StarTransaction:
-    """One movement of whole Stars; a refund bears the charge id of its payment."""
+    """One movement of whole Stars; a refund has the charge id of its payment."""
 
     charge_id: str
     amount: int
@@ -82,7 +82,7 @@ def read_chat(chat: Mapping[str, Any]) -> ChatFacts:
 
 
 def read_membership(member: Mapping[str, Any]) -> Membership:
-    """From getChatMember; KeyError for a status of the future."""
+    """From getChatMember; KeyError for a status we do not know."""
     if member["status"] == "restricted":
         return Membership.MEMBER if member["is_member"] else Membership.NOT_MEMBER
     return MEMBERSHIPS[member["status"]]

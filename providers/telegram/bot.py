@@ -22,7 +22,7 @@ from providers.telegram.calls import ORDINARY, URGENT, BotCalls, Clock
 from providers.telegram.links import MessageRef
 from providers.telegram.refusals import Meaning, TelegramError
 
-# Somebody who has joined may leave: believe "member" this long, "not member" never.
+# Somebody who has joined may leave: cache "member" for this long, "not member" never.
 MEMBER_SECONDS = 60.0
 MEMBERS_KEPT = 10_000
 
@@ -70,9 +70,9 @@ class TelegramBot:
     def locate(self, ref: MessageRef, *, chat: int | str) -> tuple[int, int] | None:
         """Numeric chat id and message id of a link into `chat`; None for a link elsewhere.
 
-        A comment below a post of a channel is in the group that is linked to the channel. Only
-        `chat` and its channel are asked about, never what the link names: bots are refused in most
-        chats of the world, which must neither alarm the operator nor cost a customer a 503.
+        A comment on a channel's post is in the group linked to the channel. Only `chat` and its
+        channel are queried, never what the link names: bots are refused in most chats of the
+        world, which must neither alarm the operator nor cost a customer a 503.
         """
         if ref.comment_id is None and ref.chat == chat and isinstance(chat, int):
             return chat, ref.message_id
@@ -88,7 +88,7 @@ class TelegramBot:
     ) -> ForwardedMessage | None:
         """Forward a message silently to `to_chat`; None when it is gone or protected.
 
-        A forward of a forward names the first author, not the one who passed it on.
+        A forward of a forward names the original author, not the person who forwarded it.
         """
         parameters = {
             "chat_id": to_chat,
@@ -112,13 +112,13 @@ class TelegramBot:
         """
         proof = self.forward_message(chat, message_id, to_chat=log_chat)
         if proof is not None:
-            # The call has logged its failure; the proof stands without the tidying.
+            # The call has logged its failure; the proof holds without the clean-up.
             with contextlib.suppress(TelegramError):
                 self.delete_message(log_chat, proof.copy_id)
         return proof
 
     def delete_message(self, chat: int | str, message_id: int) -> bool:
-        """Delete a message; False when it was gone already."""
+        """Delete a message; False when it was already gone."""
         parameters = {"chat_id": chat, "message_id": message_id}
         try:
             return self._in_chat("deleteMessage", parameters, read=bool)
@@ -130,9 +130,9 @@ class TelegramBot:
     def answer_pre_checkout_query(
         self, query_id: str, *, ok: bool, error_message: str = ""
     ) -> bool:
-        """Let a payment go on, or stop it with a text for the payer. Takes 7 s at most.
+        """Let a payment proceed, or stop it with a text for the payer. Takes 7 s at most.
 
-        False when Telegram no more waits: answered before, or too late. True proves no payment.
+        False when Telegram no longer waits: answered before, or too late. True proves no payment.
         """
         parameters: dict[str, Any] = {"pre_checkout_query_id": query_id, "ok": ok}
         if not ok:
@@ -160,8 +160,8 @@ class TelegramBot:
     ) -> str:
         """A link that anybody can pay any number of times; `amount` in stars or kopecks.
 
-        title 1-32 and description 1-255 characters, payload 1-128 bytes. A repeated call makes
-        another link to the same payload, which does no harm: pre-checkout is the guard.
+        title 1-32 and description 1-255 characters, payload 1-128 bytes. A repeated call creates
+        another link with the same payload, which does no harm: pre-checkout is the safeguard.
         """
         parameters = {
             "title": title,
@@ -174,7 +174,7 @@ class TelegramBot:
         return self._calls.call("createInvoiceLink", parameters, read=read_link)
 
     def refund_star_payment(self, user_id: int, charge_id: str) -> bool:
-        """Give all Stars of a charge back; False when that had been done before."""
+        """Return all Stars of a charge; False when that had been done before."""
         parameters = {"user_id": user_id, "telegram_payment_charge_id": charge_id}
         try:
             return self._calls.call("refundStarPayment", parameters, read=bool)
@@ -214,7 +214,7 @@ class TelegramBot:
         return self._calls.call(method, moved, read=read, repeatable=repeatable)
 
     def _is_channel(self, named: int | str, channel_id: int) -> bool:
-        """Whether a link names the channel of this id; its @name is asked for if need be."""
+        """Whether a link names the channel with this id; asks for its @name if need be."""
         if isinstance(named, int):
             return named == channel_id
         return self.get_chat(channel_id).is_named(named)

@@ -1,4 +1,4 @@
-"""One call of one Bot API method: when it is repeated, waited for, given up, and what it means."""
+"""One call of one Bot API method: when to retry, wait or give up, and what failures mean."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from providers.http import Dialect, Patience, Refusal, Transport
 from providers.telegram.refusals import Meaning, TelegramError, refusal
 
 ATTEMPTS = 3
-# A 429 is waited out this long at most; a longer one is the caller's to wait.
+# A 429 is waited out for at most this long; a longer wait is left to the caller.
 PATIENCE_SECONDS = 3.0
-# So many calls at once, with their pauses: a Telegram that hangs, or asks for silence, must not
-# hold every thread of the server. Who finds no room in time is told to come again.
+# Concurrent calls, including their pauses: a Telegram that hangs or rate-limits us must not occupy
+# every thread of the server. A call that gets no slot in time is refused, to be retried later.
 AT_ONCE = 4
 ROOM_SECONDS = 0.5
 ROOM_RETRY_AFTER = 2
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Clock:
-    """Time as calls see it: seconds that never go back, and a way to wait."""
+    """Time for calls: seconds that never go back, and a way to wait."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -43,26 +43,26 @@ class Clock:
 
 @dataclass(frozen=True)
 class Haste:
-    """How long a call may take, seconds: one attempt, and until when another may begin."""
+    """How long a call may take, seconds: one attempt, and the latest start of another."""
 
     attempt_seconds: float
     last_start_seconds: float
 
 
 ORDINARY = Haste(attempt_seconds=8.0, last_start_seconds=10.0)
-# Of the 10 s of a pre-checkout some are spent before the question reaches us: 7 s in all.
+# Some of a pre-checkout's 10 s are spent before the question reaches us: 7 s in all.
 URGENT = Haste(attempt_seconds=3.0, last_start_seconds=4.0)
 
 
 class BotCalls:
-    """The Bot API at one base URL for one token, at one haste. Safe to share between threads."""
+    """The Bot API at one base URL for one token and one Haste. Safe to share between threads."""
 
     def __init__(self, base_url: str, token: str, *, clock: Clock, haste: Haste) -> None:
         _hide_tokens_in_logs()
         self._clock = clock
         self._haste = haste
-        # Which calls may be repeated is decided here: the transport knows only keys, and the Bot
-        # API has none.
+        # Which calls may be repeated is decided here: the transport decides by idempotency keys,
+        # which the Bot API does not have.
         patience = Patience(
             read_seconds=haste.attempt_seconds, total_seconds=haste.attempt_seconds, tries=1
         )
@@ -70,7 +70,7 @@ class BotCalls:
             DIALECT, f"{base_url.rstrip('/')}/bot{token}", authorization=None, patience=patience
         )
         self._room = threading.BoundedSemaphore(AT_ONCE)
-        # Method -> moment until which Telegram has asked for silence.
+        # Method -> time until which Telegram has told us not to call it.
         self._silent_until: dict[str, float] = {}
 
     def call(
@@ -83,7 +83,7 @@ class BotCalls:
     ) -> T:
         """The `result` of a method, turned into a value by `read`. Raises TelegramError.
 
-        repeatable: a second execution does no harm, so a lost answer is asked for again.
+        repeatable: a second execution does no harm, so the call is repeated if its answer is lost.
         """
         if not self._room.acquire(timeout=ROOM_SECONDS):
             raise TelegramError(
@@ -156,7 +156,7 @@ def _understood(method: str, result: Any, read: Callable[[Any], T]) -> T:
 
 
 def _alarm(error: TelegramError) -> None:
-    """Only chats of the settings are ever asked about, so an unknown one is the operator's too."""
+    """Only chats from the settings are queried, so an unknown one is the operator's error too."""
     if error.meaning in (Meaning.CONFIGURATION, Meaning.WRONG_CHAT):
         logger.error(
             "Telegram refuses the bot: %s: %s (see docs/telegram.md)",
@@ -170,7 +170,7 @@ def _encode(parameters: Mapping[str, Any]) -> bytes:
 
 
 def _read_refusal(_: Mapping[str, str], answer: Mapping[str, Any]) -> Refusal:
-    """The reason is the new id of a group that has moved: all else is told by the description."""
+    """The reason is the new id of a migrated group: the description says everything else."""
     parameters = answer.get("parameters")
     if not isinstance(parameters, Mapping):
         parameters = {}

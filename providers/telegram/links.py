@@ -1,4 +1,4 @@
-"""Links to Telegram messages, as people copy them. Pure text work: nothing is ever fetched."""
+"""Links to Telegram messages, as people copy them. Pure text parsing: nothing is fetched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LINK_LIMIT = 2048
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 _ID = re.compile(r"[1-9][0-9]{0,9}")
-# The biggest message id is a signed 32-bit number; channel numbers are longer.
+# Message ids are signed 32-bit numbers; channel numbers are longer.
 _MESSAGE_ID_LIMIT = 2**31 - 1
 _CHANNEL_NUMBER = re.compile(r"[1-9][0-9]{0,15}")
 
@@ -31,7 +31,7 @@ class MessageRef:
 
 
 def parse_message_link(link: str) -> MessageRef | None:
-    """What a link to a message names; None for anything else.
+    """The message that a link names; None for anything else.
 
     Known forms, with or without scheme, on t.me, telegram.me and telegram.dog: name/id,
     name/topic/id, name/post?comment=id, c/number/id, c/number/topic/id, s/name/id, and

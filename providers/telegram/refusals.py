@@ -1,6 +1,6 @@
-"""What an error answer of the Bot API means for us: the one table.
+"""What an error answer of the Bot API means for us, in one table.
 
-Texts are no API, so the HTTP status decides first and lower-cased parts of the text second.
+Texts are not a stable API, so the HTTP status decides first, lower-cased parts of the text second.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 from errors import ApiError
 from providers.failures import ProviderError, ProviderUnavailable
 
-# Told to callers when Telegram itself names no time to wait, seconds.
+# Sent to callers when Telegram itself names no time to wait, seconds.
 DEFAULT_RETRY_AFTER = 5
 CONFIGURATION_RETRY_AFTER = 60
 
@@ -20,17 +20,17 @@ class Meaning(StrEnum):
     """Why Telegram refused."""
 
     ABSENT = "absent"  # no such user there: an answer, not a failure
-    WRONG_CHAT = "wrong_chat"  # no chat of this name or id
+    WRONG_CHAT = "wrong_chat"  # no chat with this name or id
     NO_MESSAGE = "no_message"  # deleted, never there, or protected from forwarding
     TOO_LATE = "too_late"  # pre-checkout already answered or expired
     REPEATED = "repeated"  # the charge has been refunded before
     MIGRATED = "migrated"  # the group became a supergroup with another id
-    CONFIGURATION = "configuration"  # token, webhook or the bot's rights: the operator mends it
+    CONFIGURATION = "configuration"  # token, webhook or permissions: the operator must fix it
     TEMPORARY = "temporary"  # try later
     REJECTED = "rejected"  # our request is at fault
 
 
-# status, part of the description in lower case, meaning; the first line that fits decides.
+# status, part of the description in lower case, meaning; the first matching line decides.
 MEANINGS: tuple[tuple[int, str, Meaning], ...] = (
     (400, "member list is inaccessible", Meaning.CONFIGURATION),
     (400, "chat_admin_required", Meaning.CONFIGURATION),
@@ -55,7 +55,7 @@ MEANINGS: tuple[tuple[int, str, Meaning], ...] = (
     (400, "payment_provider_invalid", Meaning.CONFIGURATION),
     (400, "", Meaning.REJECTED),
     (401, "", Meaning.CONFIGURATION),  # token revoked
-    (403, "", Meaning.CONFIGURATION),  # the bot is no member, or was kicked
+    (403, "", Meaning.CONFIGURATION),  # the bot is not a member, or was kicked
     (404, "", Meaning.CONFIGURATION),  # token malformed, or TELEGRAM_API_URL is wrong
     (409, "", Meaning.CONFIGURATION),  # two consumers of updates
     (413, "", Meaning.REJECTED),
@@ -97,7 +97,7 @@ class TelegramError(ApiError):
 
 
 def refusal(method: str, failure: ProviderError) -> TelegramError:
-    """The error that a failed call stands for; `failure.reason` is the id a group moved to."""
+    """The error for a failed call; `failure.reason` is the id a group migrated to."""
     moved_to = failure.reason.removeprefix("-")
     pause = failure.pause_seconds if isinstance(failure, ProviderUnavailable) else None
     return TelegramError(

@@ -14,8 +14,8 @@ PAGE = 100
 def star_transactions_since(bot: TelegramBot, moment: datetime) -> Iterator[StarTransaction]:
     """Transactions made at `moment` or later, oldest first.
 
-    One call while there are under 100 in all; beyond that the place is found by halving, some
-    2 * log2(n) calls, not by reading the shop's whole past. Raises TelegramError.
+    One call while there are under 100 in all; beyond that the place is found by bisection, about
+    2 * log2(n) calls, not by reading the shop's whole history. Raises TelegramError.
     """
     page = bot.get_star_transactions(0, PAGE)
     offset = 0

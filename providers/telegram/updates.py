@@ -1,7 +1,7 @@
 """Updates of the Bot API that matter here, as frozen values; every other update is None.
 
-One parser serves both ways in: posted by Telegram, or forwarded by the bot as
-python-telegram-bot's `update.to_dict()`, which keeps the names and number formats of the wire.
+One parser serves both sources: posted by Telegram, or forwarded by the bot as
+python-telegram-bot's `update.to_dict()`, which keeps the API's names and number formats.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from errors import ApiError
 
-# Accounts through which Telegram itself speaks: anonymous admin, channel, service notifications.
+# Telegram's own sender accounts: anonymous admin, channel, service notifications.
 FACELESS = (1087968824, 136817688, 777000)
 
 # What makes a message a person's words; service messages ("joined", "pinned") have none of these.
@@ -36,7 +36,7 @@ class PreCheckout:
 
 @dataclass(frozen=True)
 class SuccessfulPayment:
-    """Money has arrived. `charge_id` is Telegram's and names the payment for ever."""
+    """Money has arrived. `charge_id` is Telegram's permanent id of the payment."""
 
     update_id: int
     charge_id: str
@@ -50,7 +50,7 @@ class SuccessfulPayment:
 
 @dataclass(frozen=True)
 class RefundedPayment:
-    """Stars went back, always all of one charge. Rubles give no such update."""
+    """Stars were returned, always all of one charge. There is no such update for rubles."""
 
     update_id: int
     charge_id: str
@@ -63,10 +63,10 @@ class RefundedPayment:
 
 @dataclass(frozen=True)
 class GroupMessage:
-    """Words in a group or channel.
+    """A message in a group or channel.
 
-    author_id: who wrote them; None where that is not proved: an anonymous admin, a channel, an
-        automatic or hand-made forward, a bot.
+    author_id: who wrote it; None if that is not proved: an anonymous admin, a channel, an
+        automatic or manual forward, a bot.
     text_hash: `hash_text` of text or caption; None for a wordless picture or voice.
     date: when it was sent or last edited.
     """
@@ -86,7 +86,7 @@ Update = PreCheckout | SuccessfulPayment | RefundedPayment | GroupMessage
 def parse_update(body: Mapping[str, Any]) -> Update | None:
     """The update as a value, None when it is of no interest.
 
-    Raises ApiError bad_request when a payment lacks a field: a payment is never passed over.
+    Raises ApiError bad_request when a payment lacks a field: a payment is never skipped.
     """
     try:
         update_id = int(body["update_id"])
@@ -154,7 +154,7 @@ def _message(update_id: int, message: Mapping[str, Any]) -> Update | None:
 def _payment(
     update_id: int, message: Mapping[str, Any], payment: Mapping[str, Any]
 ) -> dict[str, Any]:
-    # A refund is told by the bot in the payer's private chat, so the chat names the payer.
+    # The bot reports a refund in the payer's private chat, so the chat identifies the payer.
     payer = message["chat"] if message["chat"]["type"] == "private" else message["from"]
     return {
         "update_id": update_id,
@@ -191,7 +191,7 @@ def _author(message: Mapping[str, Any]) -> int | None:
         return None
     if message.get("sender_chat") or message.get("is_automatic_forward"):
         return None
-    # The words of a forward are somebody else's.
+    # A forwarded message was written by somebody else.
     return None if message.get("forward_origin") else int(author["id"])
 
 

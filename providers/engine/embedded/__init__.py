@@ -1,5 +1,5 @@
 """The engine that needs nothing: no network, no GPU, no key. Every job runs in a child process,
-because a stranger's file may crash, hang or swell whatever decodes it.
+because a stranger's file may crash, hang or bloat whatever decodes it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class EmbeddedEngine:
     """Animates and restores photos on this machine's CPU. See docs/engine.md for its limits."""
 
     def __init__(self, *, timeout_seconds: int = 120, memory_mb: int = 1024) -> None:
-        """Bound each job: wall seconds, and MiB resident in the child and its encoder together."""
+        """Limit each job: wall seconds, and MiB resident in the child and its encoder together."""
         self._timeout_seconds = timeout_seconds
         self._memory_mb = memory_mb
 
@@ -45,7 +45,7 @@ class EmbeddedEngine:
         progress: Callable[[int], None],
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Result:
-        """See Engine.run. Nothing of the job is left running, however it ends."""
+        """See Engine.run. Nothing is left running, however the job ends."""
         if service_type not in _OUTPUTS:
             raise EngineError("service_unsupported", service_type)
         file_name, media_type, content_type = _OUTPUTS[service_type]
@@ -74,7 +74,7 @@ class EmbeddedEngine:
         progress: Callable[[int], None],
         should_stop: Callable[[], bool],
     ) -> dict[str, Any]:
-        """Follow the child to its result. Raises EngineError for every other end."""
+        """Follow the child to its result. Raises EngineError for any other outcome."""
         started = checked_at = time.monotonic()
         peak = 0
         while not child.ended:
@@ -87,7 +87,7 @@ class EmbeddedEngine:
                     raise _refusal(message["error"], last_words=child.end())
             now = time.monotonic()
             if now - checked_at < _POLL_SECONDS:
-                continue  # counting memory walks all processes: not at every frame
+                continue  # measuring memory walks all processes: not on every frame
             checked_at = now
             peak = max(peak, child.memory_bytes())
             self._enforce(child, seconds=now - started, peak=peak, should_stop=should_stop)
@@ -112,7 +112,7 @@ def _refusal(error: dict[str, str], *, last_words: str) -> EngineError:
 
 @cache
 def _ffmpeg() -> str:
-    """The system's ffmpeg if it can write H.264, else the one that imageio-ffmpeg carries."""
+    """The system's ffmpeg if it can write H.264, otherwise the one in imageio-ffmpeg."""
     system = shutil.which("ffmpeg")
     if system and _writes_h264(system):
         return system

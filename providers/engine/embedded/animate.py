@@ -25,16 +25,16 @@ MAX_FACES = 4
 # per quarter megapixel, so a larger one is simply resized.
 _VISIBLE_ENLARGEMENT = 1.2
 _MAX_DOUBLED_PIXELS = 300_000
-_PASTED_MARGIN = 0.12  # of the face box's width: how far a head may carry its expression
+_PASTED_MARGIN = 0.12  # of the face box's width: how far a head may move its expression
 
 
 def animate(
     source: Path, target: Path, *, ffmpeg: str, progress: Callable[[int], None]
 ) -> dict[str, Any]:
-    """Write an MP4 of `source` to `target`; facts about it come back. Raises EngineError."""
+    """Write an MP4 of `source` to `target`; returns facts about it. Raises EngineError."""
     photograph = photo.read(source, long_side=LONG_SIDE)
     progress(5)
-    # Unmended scratches would bend with the face.
+    # Unrepaired scratches would bend with the face.
     mended, mask = damage.repair(photograph, find_faces(photograph, at_most=MAX_FACES))
     progress(8)
     picture = _video_sized(mended, progress=lambda share: progress(8 + int(6 * share)))
@@ -90,7 +90,7 @@ def _film(
 
 
 def _add_expression(source: Offsets, expression: Expression, offsets: Offsets) -> None:
-    """Carry the face's warp, known for the resting head, to where the head is now."""
+    """Move the face's warp, known for the head at rest, to where the head is now."""
     height, width = source.shape[:2]
     left, top, right, bottom = expression.box
     margin = int(_PASTED_MARGIN * (right - left))

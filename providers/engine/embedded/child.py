@@ -1,8 +1,8 @@
 """The process in which one job runs: `python -m providers.engine.embedded.child`.
 
 Reads one JSON request from stdin and writes JSON lines to stdout: {"progress": 42}, then
-{"result": {...}} or {"error": {"code": ..., "detail": ...}}. It trusts the photo with nothing: it
-has limits of its own, no secrets in its environment, and dies with its parent.
+{"result": {...}} or {"error": {"code": ..., "detail": ...}}. It does not trust the photo: it has
+its own limits, no secrets in its environment, and dies with its parent.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ def main() -> None:
         report.write(error={"code": error.code, "detail": error.detail})
     except MemoryError:
         report.write(error={"code": "engine_memory", "detail": "an allocation was refused"})
-    except Exception as error:  # the parent must hear of every failure; the log gets the trace
+    except Exception as error:  # the parent must learn of every failure; the log gets the trace
         traceback.print_exc()
         code = _code_of(error)
         report.write(error={"code": code, "detail": f"{type(error).__name__}: {error}"})
 
 
 def confine(*, timeout_seconds: int, memory_mb: int) -> None:
-    """Limit this process itself: a fence behind the parent's, for the call that asks for everything
-    between two looks from outside. Seconds of wall time, MiB.
+    """Limit this process from inside: a second barrier behind the parent's, for the call that takes
+    everything between two of its checks. Seconds of wall time, MiB.
     """
     _set_limit(resource.RLIMIT_CORE, 0)
     _set_limit(resource.RLIMIT_FSIZE, _MAX_FILE_BYTES)
@@ -56,7 +56,7 @@ def confine(*, timeout_seconds: int, memory_mb: int) -> None:
 
 
 class _Report:
-    """The way back to the parent. Nothing else may write there: stdout now leads to stderr."""
+    """The channel to the parent. Nothing else may write to it: stdout now goes to stderr."""
 
     def __init__(self) -> None:
         self._pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -90,11 +90,11 @@ def _work(request: dict[str, Any], report: _Report) -> dict[str, Any]:
 
 
 def _die_with_parent() -> None:
-    """Never outlive the worker: nobody would count this job's time or memory any more.
+    """Never outlive the worker: nothing would limit this job's time or memory any more.
 
-    The worker holds the other end of stdin in silence until the job is over, so its end is the
-    worker's end. Unlike Linux's parent-death signal this takes a hung encoder along, and does not
-    mind which thread of the worker started us.
+    The worker keeps the other end of stdin open, silently, until the job is over, so end of file
+    means the worker's end. Unlike Linux's parent-death signal this also ends a hung encoder, and
+    does not depend on which thread of the worker started us.
     """
     # Not sys.stdin.read(): its lock, held at exit, would abort the interpreter.
     while os.read(0, 1):

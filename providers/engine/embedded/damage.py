@@ -1,4 +1,4 @@
-"""Scratches, creases and dust: where they are, whether to believe it, and painting over them."""
+"""Scratches, creases and dust: finding them, deciding whether to trust that, painting over them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from providers.engine.embedded import faces, networks, tiles
 from providers.engine.embedded.faces import Face
 from providers.engine.embedded.fields import Pixels, Plane
 
-_SEARCH_SIDE = 1000  # pixels: marks are looked for at this size, where they are one to nine wide
+_SEARCH_SIDE = 1000  # pixels: marks are searched at this size, where they are one to nine wide
 # Tiles keep the network below 300 MiB; a whole photo at once needs 770. Larger ones than this leave
 # the processor's cache: a third more time for each pixel.
 _TILE = 320
@@ -24,7 +24,7 @@ _BORDER = 8
 _SURE_RATIO, _LONG = 0.66, 1.5
 _VERY_SURE_RATIO, _SHORT = 0.80, 0.6
 _FEWEST = 0.001  # of the picture
-# A plain scratch needs no gate. Of 22 photos with three drawn scratches 13 get some or all mended
+# A clear scratch needs no gate. Of 22 photos with three drawn scratches 13 get some or all repaired
 # (5 by the gate alone) and nothing else touched; without them one, a worn table, loses a line.
 _SCRATCH_LENGTH, _MIN_SCRATCH = 0.08, 80  # of the diagonal; pixels at _SEARCH_SIDE
 _SCRATCH_SURE, _SCRATCH_WIDTH = 0.9, 8  # share of its pixels above 0.9; pixels at _SEARCH_SIDE
@@ -57,8 +57,8 @@ class Evidence:
 def repair(image: Pixels, people: list[Face]) -> tuple[Pixels, Pixels]:
     """The picture with its marks painted over, and the mask of them (255 where damaged).
 
-    A photo that is not convincingly damaged loses at most its plain long scratches; one without
-    any comes back as it is, with an empty mask.
+    A photo that is not convincingly damaged loses at most its clear long scratches; one without
+    any is returned as it is, with an empty mask.
     """
     probability = probabilities(image)
     features = _features(people, probability.shape)
@@ -106,7 +106,7 @@ def probabilities(image: Pixels) -> Plane:
 
 
 def _scan(grey: Pixels) -> Plane:
-    """Run the network tile by tile; its halvings want sides divisible by eight."""
+    """Run the network tile by tile; its halvings need sides divisible by eight."""
     height, width = grey.shape
     bottom, right = _BORDER + -height % _HALVINGS, _BORDER + -width % _HALVINGS
     padded = cv2.copyMakeBorder(grey, _BORDER, bottom, _BORDER, right, cv2.BORDER_REFLECT_101)
@@ -121,7 +121,7 @@ def _scan(grey: Pixels) -> Plane:
             tile = padded[top : top + down.size, left : left + across.size]
             net.setInput(((tile.astype(np.float32) - 128.0) / 64.0)[None, None])
             answer = net.forward()[0, 0]
-            # The rim of a tile has seen too little of its surroundings.
+            # At a tile's rim the network has seen too little of the surroundings.
             skip_y, skip_x = (_TILE_OVERLAP if edge else 0 for edge in (top, left))
             target = found[top + skip_y : top + down.size, left + skip_x : left + across.size]
             target[:] = answer[skip_y:, skip_x:]
@@ -173,7 +173,7 @@ def _scratches(probability: Plane, features: Pixels) -> Pixels:
 
 
 def _grown(marks: Pixels) -> Pixels:
-    """A mark's blurred rim belongs to it, or inpainting would spread its colour."""
+    """A mark's blurred rim belongs to it, otherwise inpainting would spread its colour."""
     size = 2 * max(2, round(0.0016 * max(marks.shape) + 0.5)) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.dilate(np.where(marks, 255, 0).astype(np.uint8), disc))

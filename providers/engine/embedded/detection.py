@@ -1,4 +1,4 @@
-"""Boxes round faces: MediaPipe's two detectors, and a closer look when faces are small."""
+"""Boxes around faces: MediaPipe's two detectors, and a closer look when faces are small."""
 
 from __future__ import annotations
 

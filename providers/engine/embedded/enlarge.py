@@ -1,4 +1,4 @@
-"""Twice the size with a network that knows photographs (waifu2x), tile by tile."""
+"""Twice the size with a network trained on photographs (waifu2x), tile by tile."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from providers.engine.embedded import networks, tiles
 from providers.engine.embedded.fields import Pixels
 
 _TILE = 128  # pixels: larger tiles are slower here and need twice the memory
-_BORDER = 7  # the network eats seven pixels on every side
+_BORDER = 7  # the network consumes seven pixels on every side
 _SHARPEN, _SHARPEN_RADIUS = 0.3, 1.8
 
 
 def double(image: Pixels, *, noise_level: int, progress: Callable[[float], None]) -> Pixels:
     """The picture at twice its size. noise_level: 0, 1 or 2, how much noise to remove on the way.
 
-    progress is told the share done, 0..1.
+    progress gets the share done, 0..1.
     """
     height, width = image.shape[:2]
     down, across = (tiles.cut(side, at_most=_TILE) for side in (height, width))

@@ -68,7 +68,7 @@ class Face:
 
 
 def find_faces(image: Pixels, *, at_most: int) -> list[Face]:
-    """The largest faces that both the detector and the mesh believe in."""
+    """The largest faces that both the detector and the mesh accept."""
     boxes = [box for box in find_boxes(image) if box.width > _MIN_WIDTH][: 2 * at_most]
     faces = (_mesh(image, box) for box in boxes)
     return [face for face in faces if face.score > _FACE_SCORE][:at_most]
@@ -86,7 +86,7 @@ def person_mask(image: Pixels) -> Plane:
 
 
 def _mesh(image: Pixels, box: Detection) -> Face:
-    """Landmarks in two passes: the second crop is cut round the points of the first."""
+    """Landmarks in two passes: the second crop is cut around the points of the first."""
     angle = _lean(*box.eyes)
     centre = np.array([box.left + box.width / 2, box.top + box.height / 2], np.float32)
     side = max(box.width, box.height) * _CROP

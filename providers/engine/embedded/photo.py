@@ -1,7 +1,7 @@
-"""Opening a stranger's file: only four formats, size known before a pixel is unpacked, and out
-comes an upright 8-bit sRGB picture that carries no metadata at all.
+"""Opening a stranger's file: only four formats, size known before any pixel is decoded; the result
+is an upright 8-bit sRGB picture without any metadata.
 
-Uploads are never given to cv2.imread: it unpacks a picture of any size without asking.
+Uploads are never passed to cv2.imread: it decodes a picture of any size.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _check_size(width: int, height: int) -> None:
 
 def _decode(image: Image.Image, *, long_side: int) -> Pixels:
     try:
-        # JPEG only: unpack at 1/2, 1/4 or 1/8 when that is still enough; five times less memory.
+        # JPEG only: decode at 1/2, 1/4 or 1/8 if that is still enough; five times less memory.
         image.draft(None, (long_side, long_side))
         image.load()
     except _BROKEN as error:
@@ -141,7 +141,7 @@ def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             source = ImageCms.ImageCmsProfile(BytesIO(profile))
             converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError):
-            converted = None  # a broken profile, or one for other channels than the picture has
+            converted = None  # a broken profile, or one for channels the picture does not have
         if converted is not None:
             return converted
     return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""A child process seen from outside: its messages, its memory, its end and its whole family's."""
+"""A child process seen from outside: its messages, its memory, and ending its process group."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _TAIL_BYTES = 4000
 
 
 class ChildProcess:
-    """`python -m module` in a process group of its own; the `with` block's end kills all of it.
+    """`python -m module` in its own process group; the end of the `with` block kills all of it.
 
-    The first line of its stdin is `request`; after it stdin stays open and silent.
+    The first line of its stdin is `request`; after that stdin stays open and silent.
     """
 
     def __init__(self, module: str, request: Mapping[str, Any], *, workdir: Path) -> None:
@@ -36,7 +36,7 @@ class ChildProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=_ROOT,
-                # Nothing of ours is inherited: the environment holds keys and passwords.
+                # Our environment is not inherited: it holds keys and passwords.
                 env={"LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "TMPDIR": str(workdir)},
                 start_new_session=True,
             )
@@ -46,7 +46,7 @@ class ChildProcess:
         self._selector.register(self._stdout, selectors.EVENT_READ)
         self._unfinished_line = b""
         self.ended = False
-        with suppress(BrokenPipeError):  # a child that died at once is found out by its silence
+        with suppress(BrokenPipeError):  # a child that died at once is noticed by its silence
             self._stdin.write(json.dumps(request).encode() + b"\n")
             self._stdin.flush()
 
@@ -54,7 +54,7 @@ class ChildProcess:
         return self
 
     def messages(self, *, wait_seconds: float) -> list[dict[str, Any]]:
-        """What the child has said, waiting at most `wait_seconds`; sets `ended` at its end."""
+        """The child's messages, waiting at most `wait_seconds`; sets `ended` when it ends."""
         if not self._selector.select(wait_seconds):
             return []
         read = os.read(self._stdout.fileno(), _READ_BYTES)
@@ -72,9 +72,9 @@ class ChildProcess:
         return sum(_resident(process) for process in family)
 
     def end(self) -> str:
-        """Kill whatever is left of the process group; its last words and exit status, for the log.
+        """Kill what is left of the process group; returns last output and exit status, for the log.
 
-        The group is killed before the child is reaped, while its number cannot be another's.
+        The group is killed before the child is reaped, while its id cannot be reused.
         """
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,6 +1,6 @@
 """The service `restore`: marks painted over, grain and fading reduced, twice the size.
 
-A sound photo is enlarged and otherwise left alone. No face is ever invented.
+An undamaged photo is enlarged and otherwise left alone. No face is ever invented.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DOUBLED_SIDE = MAX_SIDE // 2
 _KEPT_SIDE = 1920
 _MAX_FACES = 6
 _JPEG_QUALITY = 92
-_WORN_PERCENT = 1.0  # of the picture mended: less is an accident to an otherwise sound photo
+_WORN_PERCENT = 1.0  # of the picture repaired: less is an accident to an otherwise good photo
 _NOISE_LEVELS = (2.2, 4.5)  # grain sigma from which the enlarger removes noise, and more of it
 
 
@@ -47,7 +47,7 @@ class _Condition:
 
 
 def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> dict[str, Any]:
-    """Write a JPEG of `source` to `target`; facts about it come back. Raises EngineError."""
+    """Write a JPEG of `source` to `target`; returns facts about it. Raises EngineError."""
     photograph = photo.read(source, long_side=MAX_SIDE)
     progress(5)
     doubled = max(photograph.shape[:2]) <= _KEPT_SIDE

@@ -1,4 +1,4 @@
-"""How a long side is cut into tiles for a network: as few as can be, and all of one size."""
+"""How a long side is cut into tiles for a network: as few as possible, all of one size."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Tiles:
 
 
 def cut(length: int, *, at_most: int, overlap: int = 0, multiple: int = 1) -> Tiles:
-    """Tiles of at most so many pixels over `length`, neighbours sharing `overlap` or more.
+    """Tiles of `at_most` pixels or fewer over `length`, neighbours sharing `overlap` or more.
 
     size and starts are multiples of `multiple`, and so must be at_most, overlap and, where it is
-    more than one, length. Without overlap the last tile may end up to a few pixels behind the end.
+    more than one, length. Without overlap the last tile may end a few pixels beyond the end.
     """
     count = max(1, -(-(length - overlap) // (at_most - overlap)))
     size = -(-(length + (count - 1) * overlap) // count)

@@ -57,7 +57,7 @@ class VideoWriter:
     ) -> None:
         if kind is not None:
             self._process.kill()
-        with suppress(BrokenPipeError):  # it has died; its exit status says so below
+        with suppress(BrokenPipeError):  # it has died; its exit status shows that below
             self._frames.close()
         status = self._process.wait()
         if kind is None and status != 0:
