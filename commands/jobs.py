@@ -50,7 +50,7 @@ def fail(job_id: UUID, reason: str) -> None:
 def jobs_table(rows: Iterable[Job | Record]) -> None:
     """Print jobs, one a line."""
     table(
-        ("job", "order", "service", "status", "tries", "created", "why"),
+        ("job", "order", "service", "status", "attempts", "created", "why"),
         (
             (j.id, j.number, j.service_type, j.status, j.attempt, j.created_at, _why(j))
             for j in rows

@@ -215,6 +215,7 @@ _NOT_SHOWN = (
     "description",
     "price_tokens",
     "result_data_id",
+    "releases",
     "run_at",
     "lease_until",
     "worker",

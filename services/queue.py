@@ -122,8 +122,9 @@ def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: 
     if job is None:
         return False
     error = {"code": code, "message": message}
-    if retryable and job.attempt < settings.load().job_max_attempts:
-        delay = RETRY_DELAYS[min(job.attempt, len(RETRY_DELAYS)) - 1]
+    tries = job.attempt - job.releases
+    if retryable and tries < settings.load().job_max_attempts:
+        delay = RETRY_DELAYS[min(tries, len(RETRY_DELAYS)) - 1]
         _put_back(job, func.now() + delay, {"lastError": error})
     else:
         jobs.end_unfinished(session, job, {"reason": "failed", "error": error})
@@ -135,6 +136,7 @@ def release(session: Session, claim: Claim) -> bool:
     job = _locked(session, claim)
     if job is None:
         return False
+    job.releases += 1
     _put_back(job, func.now(), {})
     notices.announce(session)
     return True
@@ -160,6 +162,7 @@ def retry(session: Session, job_id: UUID) -> Record:
     if job.status != "processing":
         raise ValueError(f"the job is {job.status}; only failed and processing ones are retried")
     # Its worker may hang and still renew the lease: without a lease it no longer holds the job.
+    job.releases += 1
     _put_back(job, func.now(), {})
     session.flush()
     notices.announce(session)
@@ -171,7 +174,7 @@ def give_up_lost(session: Session) -> int:
     lost = [
         Job.status == "processing",
         Job.lease_until < func.now(),
-        Job.attempt >= settings.load().job_max_attempts,
+        Job.attempt - Job.releases >= settings.load().job_max_attempts,
     ]
     found = session.execute(
         select(Job.id, Job.user_id).where(*lost).order_by(Job.lease_until).limit(1)
@@ -209,7 +212,7 @@ def _silent() -> Select[UUID]:
         .where(
             job.status == "processing",
             job.lease_until < func.now(),
-            job.attempt < settings.load().job_max_attempts,
+            job.attempt - job.releases < settings.load().job_max_attempts,
         )
         .order_by(job.lease_until)
     )

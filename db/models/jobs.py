@@ -30,6 +30,7 @@ class Job(Table):
     """An order, and its place in the queue: workers claim rows of this table.
 
     `attempt` is the fencing token: every write of a worker names the attempt it was given.
+    `releases` counts attempts that were given back unfinished and so used up no try.
     """
 
     __tablename__ = "jobs"
@@ -53,6 +54,7 @@ class Job(Table):
     progress: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     meta: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    releases: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     run_at: Mapped[datetime] = mapped_column(server_default=func.now())
     lease_until: Mapped[datetime | None]
     worker: Mapped[str | None]
@@ -66,6 +68,7 @@ class Job(Table):
         CheckConstraint(one_of("service_type", SERVICE_TYPES), "service_type"),
         CheckConstraint(one_of("status", JOB_STATUSES), "status"),
         CheckConstraint("progress BETWEEN 0 AND 100", "progress"),
+        CheckConstraint("releases BETWEEN 0 AND attempt", "releases"),
         CheckConstraint("char_length(description) <= 300", "description"),
         CheckConstraint(
             "tokens_reserved = CASE WHEN status IN ('queued', 'processing')"

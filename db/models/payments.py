@@ -30,7 +30,7 @@ PAYMENT_STATUSES = (
     "disputed",
 )
 PAID_STATUSES = ("succeeded", "partly_refunded", "refunded", "disputed")
-EVENT_STATES = ("received", "applied", "ignored", "parked")
+EVENT_STATES = ("applied", "ignored", "parked")
 
 
 class Payment(Table):
@@ -108,7 +108,7 @@ class PaymentEvent(Table):
     provider: Mapped[str]
     event_key: Mapped[str]
     kind: Mapped[str]
-    state: Mapped[str] = mapped_column(server_default="received")
+    state: Mapped[str]
     reason: Mapped[str | None]
     reference: Mapped[str | None]
     payment_id: Mapped[UUID | None] = mapped_column(ForeignKey("payments.id"))

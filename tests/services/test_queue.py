@@ -213,3 +213,12 @@ def test_a_job_whose_worker_came_back_is_not_given_up():
         assert giving_up.result() == 0
     assert current(job.id).status == "processing"
     assert finish(held)
+
+
+def test_what_a_stopping_worker_gives_back_uses_up_no_try():
+    job = ordered()
+    for _ in range(2):  # two deployments
+        with transaction() as session:
+            assert queue.release(session, claim())
+    fail(claim(), retryable=True)
+    assert current(job.id).status == "queued"  # its first trouble
