@@ -113,6 +113,9 @@ class Bot:
         self.session.trust_env = False  # no proxy for loopback
         self.session.mount("http://", HTTPAdapter(pool_maxsize=CLIENTS))
         self.session.headers["X-API-Key"] = key
+        # The server may close a connection that has been idle just as the next request leaves; no
+        # client can tell that from a request that was lost.
+        self.session.headers["Connection"] = "close"
 
     def get(self, path: str, **query: Any) -> requests.Response:
         """One read; `path` may be a whole URL, such as that of a Link header."""
