@@ -52,6 +52,8 @@ class Load:
             for user_id in self.users:
                 grants.grant(session, user_id, TOKENS, key="load", reason="-")
         self.picture = done(bot.upload(PHOTO), 201)["id"]
+        # Connections that stay open, as those of a bot do: a server that is killed breaks them.
+        bot.session.headers.pop("Connection", None)
 
     @contextmanager
     def running(self) -> Iterator[None]:
