@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from db import reading, schema
+from errors import ApiError
 from providers import instances
 from services import queue
 from spec import bridge
@@ -49,16 +50,22 @@ def _looked_at(moment: int) -> dict[str, dict[str, Any]]:
 
 def _look_at_database() -> dict[str, dict[str, Any]]:
     with reading() as reader:
-        if (at := schema.current(reader)) != schema.head():
-            told = (at or "nothing", schema.head())
-            log.warning("not ready: migrations: database is at %s, code needs %s", *told)
-            return {"database": {"ok": True}} | dict.fromkeys(
-                ("migrations", "queue"), {"ok": False}
-            )
-        seconds = round(queue.oldest_wait_seconds(reader), 1)
-    # A stalled queue never makes the server unready: it can take orders while workers restart.
-    waiting = {"ok": seconds < QUEUE_STALLED_SECONDS, "oldestWaitSeconds": seconds}
-    return {"database": {"ok": True}, "migrations": {"ok": True}, "queue": waiting}
+        at = schema.current(reader)
+    if at != schema.head():
+        told = (at or "nothing", schema.head())
+        log.warning("not ready: migrations: database is at %s, code needs %s", *told)
+        return {"database": {"ok": True}} | dict.fromkeys(("migrations", "queue"), {"ok": False})
+    return {"database": {"ok": True}, "migrations": {"ok": True}, "queue": _queue()}
+
+
+def _queue() -> dict[str, Any]:
+    """Never makes the server unready: it can take orders while workers restart."""
+    try:
+        with reading() as reader:
+            seconds = round(queue.oldest_wait_seconds(reader), 1)
+    except ApiError:
+        return {"ok": False}
+    return {"ok": seconds < QUEUE_STALLED_SECONDS, "oldestWaitSeconds": seconds}
 
 
 def _passes(name: str, check: Callable[[], object]) -> dict[str, Any]:

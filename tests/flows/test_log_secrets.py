@@ -220,7 +220,7 @@ def lose_the_database(stack: Stack, bot: Bot) -> None:
     stack.postgres.stop()
     refused(bot.get(f"/users/{user['id']}"), "service_unavailable")
     refused(bot.post("/users/register-or-login", {"telegramId": "77001"}), "service_unavailable")
-    assert bot.get("/health/ready").status_code == 503
+    wait_until(lambda: bot.get("/health/ready").status_code == 503, 5)  # told for a second
     worker = stack.logs / "worker.log"
     wait_until(lambda: "is away" in worker.read_text("utf-8"), 15)
 

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import pytest
 import requests
-from sqlalchemy import Engine, create_engine, func, select, update
+from sqlalchemy import Engine, create_engine, func, select, text, update
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -214,6 +214,17 @@ def test_orders_cut_off_with_the_server_are_made_once_by_their_repeats(
     assert {each.status for each in load.attempts} == {200, 201, None}
     assert sum(each.status is None for each in load.attempts) >= CLIENTS / 2
     load.require_everything_kept()
+
+
+def test_a_queue_that_cannot_be_looked_at_does_not_make_the_server_unready(world: World) -> None:
+    def ready() -> requests.Response:
+        return world.bot.get("/health/ready")
+
+    wait_until(lambda: ready().ok, 5)
+    with world.engine.begin() as connection:
+        connection.execute(text("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"))
+        wait_until(lambda: not ready().json()["checks"]["queue"]["ok"], 10)
+        assert ready().status_code == 200
 
 
 def test_without_its_disk_the_server_takes_no_files_and_recovers_by_itself(world: World) -> None:
