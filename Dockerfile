@@ -1,18 +1,18 @@
 # syntax=docker/dockerfile:1
 # The server, the worker and the operator's commands are one image:
 #   docker run livephoto-backend                                       the server
-#   docker run --no-healthcheck livephoto-backend python worker.py     a worker
+#   docker run --no-healthcheck livephoto-backend python -m worker     a worker
 #   docker run --no-healthcheck livephoto-backend python cli.py migrate
 
 FROM python:3.11-slim-bookworm AS packages
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /venv
-COPY requirements.txt ./
+COPY requirements/server.txt ./
 # Built wheels only: nothing is compiled here, and no package's setup.py runs.
 RUN --mount=type=cache,target=/root/.cache/pip \
     /venv/bin/pip install --no-deps --require-hashes --only-binary :all: \
-        --requirement requirements.txt \
+        --requirement requirements/server.txt \
     && /venv/bin/python -m pip uninstall --yes pip setuptools
 
 
@@ -25,13 +25,17 @@ COPY --from=packages /venv /venv
 
 # Owned by root: a process of ours cannot change its own code.
 WORKDIR /app
-COPY *.py ./
+COPY cli.py errors.py gunicorn.conf.py logs.py ./
 COPY commands commands
 COPY db db
 COPY handlers handlers
 COPY providers providers
 COPY services services
+COPY settings settings
 COPY spec spec
+COPY web web
+COPY worker worker
+COPY workflows workflows
 RUN ["/venv/bin/python", "-m", "compileall", "-q", "."]
 
 ENV PATH=/venv/bin:$PATH \

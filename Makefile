@@ -22,10 +22,10 @@ help: ## Print this list
 setup: .venv/.dev ## Make .venv with everything for work on the project (other targets do it too)
 
 run: $(RUNNABLE) ## Start database, server and worker on port 8000 (PORT=...); Ctrl-C stops them
-	@exec $(BIN)/python local.py run $(ARGS)
+	@exec $(BIN)/python -m local run $(ARGS)
 
 demo: $(RUNNABLE) ## Play a customer's story over HTTP; leaves a video and a photo in var/demo/
-	@exec $(BIN)/python -m demo $(ARGS)
+	@exec $(BIN)/python -m local.demo $(ARGS)
 
 test: .venv/.dev ## Run the tests (ARGS="-k ledger" picks some)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
@@ -54,26 +54,26 @@ format: .venv/.dev ## Format the code, fix what ruff can fix, renew the tables o
 fuzz: .venv/.dev ## Attack a server of its own with what the contract allows and forbids
 	$(BIN)/python -m tests.contract.fuzz $(ARGS)
 
-judge: .venv/.dev judge/node_modules/.installed var/judge/venv/.installed ## Let outsiders judge contract and server (needs Node.js); table in docs/quality.md
-	$(BIN)/python -m judge $(ARGS)
+judge: .venv/.dev lab/judge/node_modules/.installed var/judge/venv/.installed ## Let outsiders judge contract and server (needs Node.js); table in docs/quality.md
+	$(BIN)/python -m lab.judge $(ARGS)
 
 chaos: .venv/.dev ## Kill and break everything under load, then look for losses (9 minutes); report in docs/quality.md
-	$(BIN)/python -m chaos $(ARGS)
+	$(BIN)/python -m lab.chaos $(ARGS)
 
-judge/node_modules/.installed: judge/package-lock.json judge/.npmrc
+lab/judge/node_modules/.installed: lab/judge/package-lock.json lab/judge/.npmrc
 	@echo "Installing the judges that run on Node.js (takes a minute, once)"
 	@cd judge && npm ci --ignore-scripts --silent
 	@touch $@
 
-var/judge/venv/.installed: judge/requirements.txt | .venv/.dev
+var/judge/venv/.installed: lab/judge/requirements.txt | .venv/.dev
 	@$(BIN)/uv venv --quiet --clear var/judge/venv
 	@$(BIN)/uv pip sync --quiet --require-hashes --python var/judge/venv/bin/python $<
 	@touch $@
 
 audit: .venv/.dev var/audit/venv/.installed ## Ask OSV for known vulnerabilities of the locked Python packages (needs the internet)
-	@$(BIN)/python -m judge.audit $(ARGS)
+	@$(BIN)/python -m lab.judge.audit $(ARGS)
 
-var/audit/venv/.installed: judge/audit.txt | .venv/.dev
+var/audit/venv/.installed: lab/judge/audit.txt | .venv/.dev
 	@$(BIN)/uv venv --quiet --clear var/audit/venv
 	@$(BIN)/uv pip sync --quiet --require-hashes --python var/audit/venv/bin/python $<
 	@touch $@
@@ -81,11 +81,11 @@ var/audit/venv/.installed: judge/audit.txt | .venv/.dev
 LOCK = $(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header $(ARGS)
 
-lock: .venv/.dev ## Pin what setup.cfg asks for in requirements*.txt, here and in bench/ (ARGS=--upgrade for newer ones)
-	$(LOCK) --extra engine -o requirements.txt
-	$(LOCK) --extra engine --extra embedded -o requirements-local.txt
-	$(LOCK) --extra engine --extra embedded --extra dev --extra s3-test -o requirements-dev.txt
-	$(LOCK) --extra bench --constraint requirements-dev.txt -o bench/requirements.txt
+lock: .venv/.dev ## Pin what setup.cfg asks for in requirements/ (ARGS=--upgrade for newer ones)
+	$(LOCK) --extra engine -o requirements/server.txt
+	$(LOCK) --extra engine --extra embedded -o requirements/local.txt
+	$(LOCK) --extra engine --extra embedded --extra dev --extra s3-test -o requirements/dev.txt
+	$(LOCK) --extra bench --constraint requirements/dev.txt -o requirements/bench.txt
 
 migration: .venv/.dev ## Draft a migration from the models: make migration NAME="add what" (needs make run)
 	@test -n "$(NAME)" || { echo 'Say what it does: make migration NAME="add what"' >&2; exit 1; }
@@ -93,16 +93,16 @@ migration: .venv/.dev ## Draft a migration from the models: make migration NAME=
 		--rev-id $$(printf '%04d' $$(($$(ls db/migrations/versions/*.py | wc -l) + 1)))
 
 bench: .venv/peers ## Measure our server against its peers (needs wrk); the table goes to docs/quality.md
-	$(BIN)/python -m bench --write $(ARGS)
+	$(BIN)/python -m lab.bench --write $(ARGS)
 
 bench-scale: .venv/.dev ## Measure everything with a million users beside ten thousand (needs 14 GiB of disk)
-	$(BIN)/python -m bench.scale --write $(ARGS)
+	$(BIN)/python -m lab.bench.scale --write $(ARGS)
 
 bench-files: .venv/.dev ## Measure memory and speed of uploads and downloads of 200 MB
-	$(BIN)/python -m bench.files --write $(ARGS)
+	$(BIN)/python -m lab.bench.files --write $(ARGS)
 
 bench-engine: .venv/.dev ## Measure seconds and memory of the embedded engine over the samples
-	$(BIN)/python -m bench.engine --write $(ARGS)
+	$(BIN)/python -m lab.bench.engine --write $(ARGS)
 
 image: ## Build the Docker image livephoto-backend
 	docker build --tag livephoto-backend .
@@ -122,20 +122,20 @@ define install
 endef
 PIP := PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.venv/.local: requirements-local.txt | .venv/.uv
+.venv/.local: requirements/local.txt | .venv/.uv
 	$(call install,$<)
 
-.venv/.dev: requirements-dev.txt | .venv/.uv
+.venv/.dev: requirements/dev.txt | .venv/.uv
 	$(call install,$<)
 
 # Peers of `make bench` have a folder of their own: .venv is kept to its lock file.
-.venv/peers: bench/requirements.txt | .venv/.dev
+.venv/peers: requirements/bench.txt | .venv/.dev
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target $@ --require-hashes -r $<
 	@touch $@
 
-# The pin and hashes of uv are those of requirements-dev.txt.
+# The pin and hashes of uv are those of requirements/dev.txt.
 .venv/.uv: | $(BIN)/python
-	@awk '/^[^ #]/ {of_uv = /^uv==/} of_uv' requirements-dev.txt > .venv/uv.txt
+	@awk '/^[^ #]/ {of_uv = /^uv==/} of_uv' requirements/dev.txt > .venv/uv.txt
 	@$(PIP) install --require-hashes --requirement .venv/uv.txt || echo "uv has no build for this machine"
 	@touch $@
 

@@ -8,12 +8,11 @@ from gunicorn import glogging
 
 import logs
 import settings
-from spec import bridge
-from spec.listener import SharedListener
+from web.listener import SharedListener
 
 current = settings.load()
 
-wsgi_app = "app:create_app()"
+wsgi_app = "web.app:create_app()"
 bind = current.address
 workers = current.web_concurrency
 worker_class = "asgi"
@@ -62,9 +61,11 @@ def post_worker_init(worker):
     gc.collect()
     gc.freeze()
 
+    from handlers import ops  # not in the master, which needs no application
+
     # On SIGTERM readiness fails first, then gunicorn's own graceful stop begins.
     def leave():
-        bridge.stopping.set()
+        ops.stopping.set()
         worker.loop.call_later(LEAVE_SECONDS, worker.handle_exit_signal)
 
     worker.loop.add_signal_handler(signal.SIGTERM, leave)

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import click
 
-import reconciler
 from commands.shapes import Amount, Words, row_limit, table
 from db import snapshot, transaction
 from db.models import EVENT_STATES, PAYMENT_STATUSES, PaymentEvent
 from providers.payments import Notice
 from services import inbox, payments, settlement
 from services.inbox import Verdict
+from workflows import reconciler
 
 
 @click.group("payments")

@@ -1,4 +1,4 @@
-"""Tables, connections and migrations. Entry points need only these four blocks."""
+"""Tables, connections and migrations. Those who use them need only these names."""
 
 from db.session import reading, savepoint, snapshot, transaction
 from db.statements import Reader, Record, Statement

@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
 import settings
-from db import embedded
 from db.batching import BatchingConnection
 from db.connections import RENEWED_AFTER_SECONDS, Connections
 from db.statements import connection_of, driver_of
@@ -23,6 +22,8 @@ from errors import ApiError
 STATEMENT_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 2
+# In STATE_DIR; written and deleted by whoever runs a database there.
+URL_FILE = "database.url"
 
 # Temporary failures: the caller may send the same request again.
 TRANSIENT = {
@@ -41,14 +42,19 @@ TRANSIENT = {
 
 
 def database_url() -> str:
-    """DATABASE_URL, or the URL of the embedded server running in STATE_DIR; else RuntimeError."""
-    configured = settings.load().database_url
-    url = configured or embedded.running_url(settings.load().state_dir / "postgres")
-    if not url:
-        raise RuntimeError(
-            "No database: set DATABASE_URL, or start the embedded PostgreSQL with `make run`"
-        )
-    return in_psycopg2(url)
+    """DATABASE_URL, or what `make run` wrote into STATE_DIR for as long as it runs.
+
+    RuntimeError when there is neither.
+    """
+    current = settings.load()
+    note = current.state_dir / URL_FILE
+    if current.database_url:
+        return in_psycopg2(current.database_url)
+    if note.exists():
+        return in_psycopg2(note.read_text())
+    raise RuntimeError(
+        "No database: set DATABASE_URL, or start the embedded PostgreSQL with `make run`"
+    )
 
 
 def in_psycopg2(url: str) -> str:

@@ -14,7 +14,7 @@ from providers import instances
 from providers.storage import ObjectMissing
 from services import data, idempotency, media
 from services.idempotency import Answer
-from spec.multipart import FilePart
+from spec.functions import FilePart
 
 
 def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:

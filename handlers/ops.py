@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,7 +13,6 @@ from db import reading, schema
 from errors import ApiError
 from providers import instances
 from services import queue
-from spec import bridge
 from spec.responses import mismatches
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,9 @@ QUEUE_STALLED_SECONDS = 900
 REMEMBERED_SECONDS = 1
 REQUIRED = ("database", "migrations", "storage", "server")
 
+# Set at SIGTERM, before the listener closes: readiness answers 503 from then on.
+stopping = threading.Event()
+
 
 def health_live() -> Any:
     return {"status": "ok"}, 200
@@ -29,7 +32,7 @@ def health_live() -> Any:
 
 def health_ready() -> Any:
     checks = dict(_looked_at(int(time.monotonic() // REMEMBERED_SECONDS)))
-    checks["server"] = {"ok": not bridge.stopping.is_set()}
+    checks["server"] = {"ok": not stopping.is_set()}
     wrong = sum(mismatches.values())
     checks["contract"] = {"ok": wrong == 0, "mismatchedAnswers": wrong}
     ready = all(checks[name]["ok"] for name in REQUIRED)

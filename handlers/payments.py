@@ -10,10 +10,11 @@ import settings
 from db import transaction
 from db.types import now
 from errors import ApiError
-from handlers import checkout, schemas
+from handlers import schemas
 from providers import instances
 from services import idempotency, payments
 from services.idempotency import Answer
+from workflows import checkout
 
 OPERATION = "paymentsCreateIntent"
 

@@ -1,4 +1,4 @@
-"""The rules. Functions take a session first, never commit and never touch the network.
+"""The rules: tables, no network. Functions take a session first and never commit.
 
 users, registration      users, and how a person becomes one
 tariffs, catalog         what rubles buy; what a new server offers

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import yaml
-
-# connexion imports starlette's test client, which warns that it will need another HTTP library.
-warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient`")
 
 PATH = Path(__file__).with_name("openapi.yaml")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 from connexion.exceptions import ResolverError
 from connexion.operations import AbstractOperation
@@ -20,6 +21,20 @@ Function = Callable[..., Any]
 RAW_BODY = "raw_body"
 HEADERS = "headers"
 CLIENT_IP = "client_ip"
+
+
+@dataclass
+class FilePart:
+    """A file that a function receives; `filename` and `content_type` are only claims.
+
+    size: in bytes.
+    """
+
+    name: str
+    filename: str
+    content_type: str
+    file: BinaryIO
+    size: int = 0
 
 
 class ContractError(Exception):

@@ -17,7 +17,7 @@ os.environ.update(
         "STATE_DIR": str(STATE_DIR),
         "SERVER_API_KEY": f"{API_KEY},second-key-for-rotation-0123456789",
         "SERVER_URL": "http://127.0.0.1:8999/api",
-        # Tests do in a second what people do in a day; tests/handlers/test_limits.py tests limits.
+        # Tests do in a second what people do in a day; tests/web/test_limits.py tests limits.
         "RATE_LIMIT_PER_USER": "0",
     }
 )
@@ -26,7 +26,7 @@ import pytest  # noqa: E402 - the settings above must come before anything that 
 
 import settings  # noqa: E402
 from db import schema, session, transaction  # noqa: E402
-from db.embedded import EmbeddedPostgres  # noqa: E402
+from local.postgres.embedded import EmbeddedPostgres  # noqa: E402
 from services import catalog  # noqa: E402
 from tests import wire  # noqa: E402
 

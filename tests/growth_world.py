@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from sandbox.telegram import TOKEN
+from local.sandbox.telegram import TOKEN
 from tests.live import Bot, Server, done
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, World, telegram_world
 from tests.wire import ROOT, wait_until
@@ -124,7 +124,7 @@ class Growth:
         path = self.folder / f"worker-{next(_names)}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "chaos.quick_worker"],
+                [sys.executable, "-m", "lab.chaos.quick_worker"],
                 cwd=ROOT,
                 env={**os.environ, **self.environ},
                 stdout=log,

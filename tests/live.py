@@ -31,7 +31,7 @@ _telegram_ids = count(20_000_000)
 
 
 class Server:
-    """gunicorn with `app:create_app()` on a port of its own; it can be killed and started again."""
+    """The real server on a port of its own; it can be killed and started again."""
 
     def __init__(self, folder: Path, *, state_dir: Path, **environ: str) -> None:
         self.port = wire.free_port()
@@ -46,7 +46,7 @@ class Server:
         """Start it and wait until it answers."""
         with self._log.open("ab") as log:
             self.process = wire.start(
-                "app:create_app()", self._state_dir, self.port, log, **self._environ
+                "web.app:create_app()", self._state_dir, self.port, log, **self._environ
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():

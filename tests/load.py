@@ -24,7 +24,7 @@ from tests.live import Bot, done, order
 CLIENTS = 6
 PRICE, TOKENS = 5, 100_000
 RECOVERY_SECONDS = 10
-PHOTO = (Path(__file__).parents[1] / "samples/tiny_portrait_150px.jpg").read_bytes()
+PHOTO = (Path(__file__).parents[1] / "local/samples/tiny_portrait_150px.jpg").read_bytes()
 
 
 @dataclass

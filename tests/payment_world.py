@@ -13,7 +13,7 @@ from typing import Any
 import requests
 from werkzeug.serving import make_server
 
-import sandbox
+from local import sandbox
 
 PATIENCE_SECONDS = 10
 

@@ -21,9 +21,9 @@ import flask
 import requests
 from werkzeug.serving import make_server
 
-import sandbox
 import settings
 from db import Record, reading, snapshot
+from local import sandbox
 from services import inbox, ledger, payments
 from tests.live import Bot, Server, done
 from tests.payment_world import Sandbox
@@ -253,7 +253,7 @@ class ProviderWorld:
     @contextmanager
     def worker(self, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
         """A worker with a quick engine; at its start it runs all its duties once."""
-        process = self.start("-m", "chaos.quick_worker", **changes)
+        process = self.start("-m", "lab.chaos.quick_worker", **changes)
         try:
             yield process
         finally:

@@ -21,9 +21,8 @@ from werkzeug.datastructures import FileStorage
 import settings
 from errors import ApiError
 from spec import CONTRACT
-from spec.functions import HEADERS, RAW_BODY, Function, accepted
+from spec.functions import HEADERS, RAW_BODY, FilePart, Function, accepted
 from spec.loading import openapi_31_accepted
-from spec.multipart import FilePart
 from spec.operations import snake_case
 from tests import stubs
 

@@ -21,14 +21,14 @@ import werkzeug.exceptions
 from limits import RateLimitItemPerSecond
 
 import settings
-from app import create_app
 from errors import ApiError
-from handlers import rate_limits
-from spec import CONTRACT, bridge
-from spec.application import ContractApp
-from spec.functions import Function
-from spec.multipart import FilePart
+from handlers import ops
+from spec import CONTRACT
+from spec.functions import FilePart, Function
 from spec.operations import Operation, operations_of, resolve
+from web import rate_limits
+from web.app import create_app
+from web.application import ContractApp
 
 SLOW_USER = "00000000-0000-4000-8000-0000000000ff"
 WINDOW_SECONDS = 2
@@ -65,7 +65,7 @@ def table() -> dict[str, Function]:
 def health_ready() -> Any:
     """Ready until the process is asked to stop."""
     data, status = example(_operation("healthReady"))
-    return (data, 503) if bridge.stopping.is_set() else (data, status)
+    return (data, 503) if ops.stopping.is_set() else (data, status)
 
 
 def webhook_payments(provider: str, raw_body: bytes, headers: dict[str, str]) -> Any:

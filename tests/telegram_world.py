@@ -10,8 +10,8 @@ from typing import Any
 import requests
 from werkzeug.serving import make_server
 
-from sandbox import create_app
-from sandbox.telegram import TOKEN
+from local.sandbox import create_app
+from local.sandbox.telegram import TOKEN
 
 CHANNEL, GROUP, LOG_CHAT, PAYER = -1001, -1002, -1003, 555001
 

@@ -1,4 +1,4 @@
-"""What a contract has lost of an earlier one, as texts; used by tests and by judge/.
+"""What a contract has lost of an earlier one, as texts; used by tests and by lab/judge/.
 
 Requests may be limited further but ask for nothing new; answers may promise more but never change
 their types. Texts are kept, too: they may only be extended.

@@ -21,15 +21,15 @@ from pathlib import Path
 import click
 import requests
 
-from children import Child
-from db import cluster
-from local import Stack
+from local.postgres import cluster
+from local.processes import Child
+from local.stack import Stack
 from settings import Settings
 from tests.contract.fuzzing import config
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "var/fuzz"
-PHOTO = ROOT / "samples/tiny_portrait_150px.jpg"
+PHOTO = ROOT / "local/samples/tiny_portrait_150px.jpg"
 TOKENS = "500"
 LOTTERY = ("--description", "-", "--start", "2020-01-01", "--end", "2099-01-01", "--prize", "1x5xA")
 PATIENCE_SECONDS = 90

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 import settings
-from bench.scale import calls, meter, plans, worlds
-from bench.scale.calls import Call, Context
-from bench.scale.meter import Probe
 from db import snapshot
+from lab.bench.scale import calls, meter, plans, worlds
+from lab.bench.scale.calls import Call, Context
+from lab.bench.scale.meter import Probe
 from services import ledger
 
 CALLS = calls.READS | calls.WRITES | calls.WORKERS | calls.OPERATORS

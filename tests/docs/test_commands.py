@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import cli
-from db import binaries
+from local.postgres import binaries
 from settings import Settings
 from spec import CONTRACT
 from tests.docs.commands import Command, commands_of
@@ -98,7 +98,7 @@ def _require_command(group: click.Group, words: list[str], *, whole: bool) -> No
 def test_a_file_or_service_that_a_command_names_exists(command: Command) -> None:
     words = command.words
     if command.program == "docker":
-        services = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
+        services = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text("utf-8"))["services"]
         scaled = [word.partition("=")[0] for word in words if re.fullmatch(r"\w+=\d+", word)]
         assert words[1] == "compose" and set(scaled) <= set(services)
     elif command.program == "cp":

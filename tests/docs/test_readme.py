@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from local import Stack
+from local.stack import Stack
 from settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def example(name: str) -> str:
 
 def run(command: list[str], stack: Stack, folder: Path) -> str:
     """Run an example in a folder with the samples; its output."""
-    shutil.copytree(ROOT / "samples", folder / "samples", dirs_exist_ok=True)
+    shutil.copytree(ROOT / "local/samples", folder / "local/samples", dirs_exist_ok=True)
     environ = {**os.environ, "API": f"{stack.url}/v1", "SERVER_API_KEY": stack.api_key}
     outcome = subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from local.sandbox.telegram import TOKEN
 from providers.telegram import TelegramBot, parse_update
-from sandbox.telegram import TOKEN
 from tests.telegram_world import GROUP, PAYER, World, telegram_world
 
 PAGE = Path(__file__).parents[2] / "docs" / "telegram.md"

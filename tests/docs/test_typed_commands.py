@@ -17,12 +17,12 @@ import psycopg2
 import pytest
 import requests
 
-import sandbox
-from db import binaries
+from local import sandbox
+from local.postgres import binaries
 from tests.databases import empty_database
 from tests.house.code import ROOT
+from tests.local.sandbox.test_yookassa_sandbox import ORDER
 from tests.payment_world import Sandbox, Shop, payment_sandbox, shop_webhook
-from tests.sandbox.test_yookassa_sandbox import ORDER
 from tests.wire import KEY, free_port
 
 PATIENCE_SECONDS = 60
@@ -90,7 +90,7 @@ def machine(databases: list[str], tmp_path_factory: pytest.TempPathFactory) -> M
     """A machine with only the packages installed, as if by the first line of the block."""
     machine = Machine(tmp_path_factory.mktemp("machine"), databases[0])
     install, copy, settings, migrate, seed, *_ = block("README.md", "### For real")
-    assert "pip install --require-hashes -r requirements.txt" in install
+    assert "pip install --require-hashes -r requirements/server.txt" in install
     machine.type(copy)
     assert "Missing for production" in machine.type(settings)
     assert "database is at" in machine.type(migrate)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from bench.scale import load_test
-from bench.scale.worlds import plain
 from db.session import engine
+from lab.bench.scale import load_test
+from lab.bench.scale.worlds import plain
 from tests.provider_world import books
 
 

@@ -26,7 +26,7 @@ from services.media import UPLOAD_LIMITS
 from tests.live import Bot, done, refused, unchanged
 from tests.threads import at_once
 
-SAMPLES = Path(__file__).parents[2] / "samples"
+SAMPLES = Path(__file__).parents[2] / "local/samples"
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PHOTO = (SAMPLES / "tiny_portrait_150px.jpg").read_bytes()
 TEXT = "Пусть бабушка улыбнётся".encode()

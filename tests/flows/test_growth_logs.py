@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sandbox.telegram import TOKEN
+from local.sandbox.telegram import TOKEN
 from tests import wire
 from tests.growth_world import SECRET, Growth
 from tests.live import done

@@ -20,10 +20,10 @@ import psycopg2
 import pytest
 import requests
 
-import demo
-from db import cluster
-from demo import __main__ as story
-from local import Stack
+from local import demo
+from local.demo import __main__ as story
+from local.postgres import cluster
+from local.stack import Stack
 from settings import PROVIDERS, Settings
 from tests.live import Bot, done, order, refused
 from tests.provider_world import signed

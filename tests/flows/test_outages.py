@@ -25,12 +25,12 @@ from sqlalchemy import Engine, create_engine, func, select, text, update
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from chaos.faults import broken
 from db import schema
 from db.batching import BatchingConnection
-from db.embedded import EmbeddedPostgres
 from db.models import Data, Job, User
 from db.types import now
+from lab.chaos.faults import broken
+from local.postgres.embedded import EmbeddedPostgres
 from services import catalog
 from tests import live, wire
 from tests.live import Bot, Server, done, order, refused
@@ -164,7 +164,7 @@ def quick_worker(world: World) -> Iterator[subprocess.Popen[bytes]]:
         "JOB_LEASE_SECONDS": "2",
         "LOG_LEVEL": "ERROR",
     }
-    command = [sys.executable, "-m", "chaos.quick_worker"]
+    command = [sys.executable, "-m", "lab.chaos.quick_worker"]
     with subprocess.Popen(command, cwd=wire.ROOT, env=environ) as process:
         try:
             yield process

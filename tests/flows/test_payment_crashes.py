@@ -33,7 +33,7 @@ from tests.wire import wait_until
 SECONDS = 14.0
 CLIENTS = 6
 PATIENCE_SECONDS = 40
-PHOTO = (Path(__file__).parents[2] / "samples/tiny_portrait_150px.jpg").read_bytes()
+PHOTO = (Path(__file__).parents[2] / "local/samples/tiny_portrait_150px.jpg").read_bytes()
 JOB_TOKENS, REFUND_MINOR, REFUND_TOKENS = 5, 5000, 5
 
 
@@ -162,7 +162,7 @@ class Killer:
         self._workers.append(self._start_worker())
 
     def _start_worker(self) -> subprocess.Popen[bytes]:
-        return self._till.start("-m", "chaos.quick_worker", JOB_LEASE_SECONDS="2")
+        return self._till.start("-m", "lab.chaos.quick_worker", JOB_LEASE_SECONDS="2")
 
 
 def rows_of(users: list[UUID]) -> tuple[dict[str, Payment], Counter[str], Counter[str]]:

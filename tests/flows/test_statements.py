@@ -36,7 +36,7 @@ from handlers import (
 from providers import instances
 from providers.payments import Notice, Outcome
 from services import payments
-from spec.multipart import FilePart
+from spec.functions import FilePart
 from tests.factories import make_image, make_job, make_user
 from tests.job_steps import claim_job, finish_job
 from tests.live import order

@@ -7,7 +7,6 @@ import threading
 import pytest
 
 from handlers import ops
-from spec import bridge
 
 
 def test_readiness_fails_from_sigterm_on(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +14,7 @@ def test_readiness_fails_from_sigterm_on(database: str, monkeypatch: pytest.Monk
     assert (status, answer["checks"]["server"]) == (200, {"ok": True})
     asked = threading.Event()
     asked.set()
-    monkeypatch.setattr(bridge, "stopping", asked)
+    monkeypatch.setattr(ops, "stopping", asked)
     answer, status = ops.health_ready()
     assert (status, answer["status"]) == (503, "unavailable")
     failed = {name for name, check in answer["checks"].items() if not check["ok"]}

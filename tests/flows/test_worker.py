@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-import duties
-import reconciler
 import settings
 from db import notices, snapshot, transaction
 from db.models import Data, GenerationModel, Job, Transaction
@@ -25,7 +23,9 @@ from providers import instances
 from services import data, jobs, ledger, payment_rows, payments
 from tests.factories import balance, make_job, make_user
 from tests.wire import wait_until
-from worker import Worker
+from worker import duties
+from worker.loop import Worker
+from workflows import reconciler
 
 ROOT = Path(__file__).parents[2]
 PRICE = 5
@@ -54,7 +54,7 @@ def stored_image(content: bytes):
 
 def start_worker(**changes: str) -> subprocess.Popen[bytes]:
     environ = {**os.environ, "JOB_LEASE_SECONDS": "2", "LOG_LEVEL": "WARNING", **changes}
-    return subprocess.Popen([sys.executable, "-m", "chaos.quick_worker"], cwd=ROOT, env=environ)
+    return subprocess.Popen([sys.executable, "-m", "lab.chaos.quick_worker"], cwd=ROOT, env=environ)
 
 
 def live_jobs() -> int:

@@ -9,9 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("commands", "handlers", "services", "providers", "spec", "db", "sandbox", "demo")
+ROOMS = (
+    *("commands", "db", "handlers", "local", "providers", "services", "settings"),
+    *("spec", "web", "worker", "workflows"),
+)
 # Code that does not run in production; benches and tests are long lists of cases.
-ASIDE = ("chaos", "judge", "training")
+ASIDE = ("lab/chaos", "lab/judge", "lab/training")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,11 @@ from tests.house import tables
 from tests.house.code import ROOT
 
 README = tables.README.read_text("utf-8")
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")]
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "local/samples").glob("*.md"),
+]
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 
 

@@ -1,6 +1,6 @@
-"""`.env.example` names every setting, and copied unchanged it has no effect.
+"""`deploy/example.env` names every setting, and copied unchanged it has no effect.
 
-`python -m tests.house.test_env_example > .env.example` writes it anew.
+`python -m tests.house.test_env_example > deploy/example.env` writes it anew.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dotenv import dotenv_values
 import settings
 from tests.house.code import ROOT
 
-EXAMPLE = ROOT / ".env.example"
+EXAMPLE = ROOT / "deploy/example.env"
 HEAD = """\
 # Every setting with its default: copy this file to .env, and take away the # of what you change.
 # The environment wins over .env. Lists are comma-separated.
 """
-# Of compose.yaml; the server itself gets DATABASE_URL.
+# Of deploy/compose.yaml; the server itself gets DATABASE_URL.
 FOOT = """\
-# only for compose.yaml: password of its PostgreSQL
+# only for deploy/compose.yaml: password of its PostgreSQL
 #POSTGRES_PASSWORD=
 """
 
@@ -41,7 +41,7 @@ def rendered() -> str:
 
 def test_the_example_is_true_to_the_settings() -> None:
     assert EXAMPLE.read_text("utf-8") == rendered(), (
-        "write it anew: python -m tests.house.test_env_example > .env.example"
+        "write it anew: python -m tests.house.test_env_example > deploy/example.env"
     )
 
 

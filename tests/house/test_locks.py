@@ -13,10 +13,10 @@ from tests.house.code import ROOT
 
 # The extras that are in each of them, as `make lock` says.
 LOCKS = {
-    "requirements.txt": ("engine",),
-    "requirements-local.txt": ("engine", "embedded"),
-    "requirements-dev.txt": ("engine", "embedded", "dev", "s3-test"),
-    "bench/requirements.txt": ("bench",),
+    "requirements/server.txt": ("engine",),
+    "requirements/local.txt": ("engine", "embedded"),
+    "requirements/dev.txt": ("engine", "embedded", "dev", "s3-test"),
+    "requirements/bench.txt": ("bench",),
 }
 
 
@@ -52,7 +52,7 @@ def test_a_lock_pins_what_setup_cfg_asks_for(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_has_the_versions_of_the_tests(name: str) -> None:
-    tested = pinned("requirements-dev.txt")
+    tested = pinned("requirements/dev.txt")
     ours = {package: found for package, found in pinned(name).items() if package in tested}
     assert {package for package, found in ours.items() if found != tested[package]} == set()
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from local.sandbox.telegram import TOKEN
 from providers.telegram import (
     Clock,
     Meaning,
@@ -27,7 +28,6 @@ from providers.telegram import (
 )
 from providers.telegram import bot as telegram_bot
 from providers.telegram.calls import URGENT, Haste
-from sandbox.telegram import TOKEN
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, PAYER, World, telegram_world
 from tests.wire import wait_until
 

@@ -17,7 +17,6 @@ from uuid import UUID, uuid4
 from psycopg2 import errorcodes
 from sqlalchemy import update
 
-import duties
 from db import snapshot, transaction
 from db.models import Job, Lottery, Payment, User
 from db.types import now
@@ -26,6 +25,7 @@ from providers.payments import Notice, Outcome
 from services import grants, jobs, ledger, lotteries, payments, settlement
 from services.lotteries import Prize
 from tests.factories import end_lotteries, make_image, make_job, make_user
+from worker import duties
 
 SECONDS, THREADS = 3.0, 8
 OUTCOMES = [*Outcome]

@@ -14,7 +14,7 @@ import pytest
 from providers.engine import Result
 from providers.engine.embedded import EmbeddedEngine
 
-SAMPLES = Path(__file__).parents[3] / "samples"
+SAMPLES = Path(__file__).parents[3] / "local/samples"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import pytest
 
+from local.sandbox import Options
 from providers.http import Patience
 from providers.payments import Checkout, CheckoutRequest, Event, Gateway, Hint, Notice, PaymentRef
 from providers.payments.stripe import StripeGateway
 from providers.payments.yookassa import YooKassaGateway
-from sandbox import Options
 from tests.payment_world import Posted, Sandbox, Shop, payment_sandbox, shop_webhook
 
 KEYS = Options()

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from errors import ApiError
+from local.sandbox.clock import Clock
+from local.sandbox.stripe.signing import Signer
 from providers.payments import (
     Checkout,
     CheckoutRequest,
@@ -26,8 +28,6 @@ from providers.payments import (
     ProviderRejected,
     ProviderUnavailable,
 )
-from sandbox.clock import Clock
-from sandbox.stripe.signing import Signer
 from tests.payment_world import Sandbox, Shop
 from tests.providers.payments.conftest import GATEWAYS, KEYS, QUICK, GatewayWorld
 

@@ -15,6 +15,8 @@ import stripe as sdk
 from stripe._encode import _api_encode
 
 from errors import ApiError
+from local.sandbox.clock import Clock
+from local.sandbox.stripe.signing import Signer
 from providers.payments import (
     Hint,
     Notice,
@@ -25,8 +27,6 @@ from providers.payments import (
 )
 from providers.payments.stripe import API_VERSION, encode_form
 from providers.payments.stripe_objects import read_refund
-from sandbox.clock import Clock
-from sandbox.stripe.signing import Signer
 from tests.payment_world import Sandbox, Shop
 from tests.providers.payments.conftest import KEYS, GatewayWorld, stripe
 

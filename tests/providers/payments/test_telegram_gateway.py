@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 
 from errors import ApiError
+from local.sandbox.telegram import PROVIDER_TOKEN, TOKEN
 from providers.failures import (
     ProviderMisconfigured,
     ProviderRejected,
@@ -34,7 +35,6 @@ from providers.payments import (
 )
 from providers.payments.telegram import TelegramGateway
 from providers.telegram import Clock, TelegramBot
-from sandbox.telegram import PROVIDER_TOKEN, TOKEN
 from tests.telegram_world import PAYER, World, telegram_world
 
 PAYMENT_ID = UUID("8f0c2b1e-0000-4000-8000-000000000001")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.faults import broken
+from lab.chaos.faults import broken
 from providers.storage import ObjectMissing, StorageUnavailable, disk
 from providers.storage.disk import DiskStorage
 from providers.storage.links import LinkInvalid, Links

@@ -1,1 +1,0 @@
-"""External judges of the contract and of the running server: `make judge`, see judge/README.md."""

@@ -1,0 +1,1 @@
+"""What measures and attacks the product from outside. Never shipped."""

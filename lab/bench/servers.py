@@ -1,0 +1,105 @@
+"""The compared servers: two processes each, started together, measured in turn."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from lab.bench.operations import API_KEY, STRIPE_SECRET
+from local.postgres.embedded import free_port
+
+ROOT = Path(__file__).parents[2]
+PROCESSES = 2
+THREADS = 8  # of our handlers, and connections of each process of every server
+READY_SECONDS = 40
+PEERS = ROOT / ".venv" / "peers"  # their packages, see the Makefile
+
+_UVICORN = ("-m", "uvicorn", "--workers", str(PROCESSES), "--host", "127.0.0.1")
+SERVERS = {
+    "ours": ("-m", "gunicorn"),
+    "fastapi": (*_UVICORN, "lab.bench.peers.fastapi_app:app"),
+    "connexion": (*_UVICORN, "lab.bench.peers.connexion_app:app"),
+}
+
+
+def environment(url: str, folder: Path) -> dict[str, str]:
+    """Settings that all servers share."""
+    return {
+        **os.environ,
+        "DATABASE_URL": url,
+        "STATE_DIR": str(folder),
+        "SERVER_API_KEY": API_KEY,
+        "STRIPE_SECRET_KEY": "sk_test_bench",
+        "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
+        "WEB_CONCURRENCY": str(PROCESSES),
+        "SERVER_THREADS": str(THREADS),
+        # The peers have no such limit, and a few users make all the load.
+        "RATE_LIMIT_PER_USER": "0",
+    }
+
+
+def _path(name: str) -> dict[str, str]:
+    return {} if name == "ours" else {"PYTHONPATH": f"{ROOT}{os.pathsep}{PEERS}"}
+
+
+class Server:
+    """A running server and the CPU time of its processes."""
+
+    def __init__(self, name: str, environ: dict[str, str], logs: Path) -> None:
+        self.name = name
+        self.port = free_port()
+        self.log = logs / f"{name}.log"
+        arguments = list(SERVERS[name])
+        if name != "ours":
+            arguments += ["--port", str(self.port)]
+        with self.log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env={**environ, **_path(name), "PORT": str(self.port)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait(self) -> None:
+        """Wait until it listens; RuntimeError when it does not."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                time.sleep(2)  # for the other processes
+                return
+        raise RuntimeError(f"{self.name} does not start:\n{self.log.read_text()[-2000:]}")
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all its processes so far."""
+        total = 0.0
+        for process in self.processes():
+            times = process.cpu_times()
+            total += times.user + times.system
+        return total
+
+    def stop(self) -> None:
+        """Stop it and its processes."""
+        processes = self.processes()
+        self._process.terminate()
+        _, alive = psutil.wait_procs(processes, timeout=10)
+        for process in alive:
+            process.kill()
+        self._process.wait()
+
+    def processes(self) -> list[psutil.Process]:
+        """Its running processes, the parent first."""
+        if self._process.poll() is not None:
+            return []
+        parent = psutil.Process(self._process.pid)
+        return [parent, *parent.children(recursive=True)]

@@ -1,0 +1,132 @@
+"""One run, from the first customer to the audit."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import click
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from lab.chaos import audit, faults, settling
+from lab.chaos.audit import Check
+from lab.chaos.books import Books
+from lab.chaos.client import Client, Tally
+from lab.chaos.customers import Customers
+from lab.chaos.faults import FaultRunner, Target
+from lab.chaos.report import Report, RollingRestarts
+from lab.chaos.sandbox_control import SandboxControl
+from lab.chaos.system import System
+
+CUSTOMERS = 8
+PROGRESS_SECONDS = 5.0
+
+
+class Run:
+    """Customers under `seconds` of faults, then under `rounds` of rolling restarts."""
+
+    def __init__(self, folder: Path, *, seed: int, seconds: float, rounds: int) -> None:
+        self.tally = Tally()
+        self.books = Books()
+        self._folder = folder
+        self._seed = seed
+        self._seconds = seconds
+        self._rounds = rounds
+        self._counted: Counter[str] = Counter()
+        self._started = self._printed = time.monotonic()
+
+    def report(self) -> Report:
+        """Run all of it; RuntimeError when it cannot start here."""
+        with System(self._folder) as system:
+            control = SandboxControl(system.stack.playground.url)
+            first, second = system.servers
+            control.connect({"yookassa": first.url, "stripe": second.url})
+            target = Target(system, control, Random(self._seed))
+            runner = FaultRunner(
+                target,
+                self._counted,
+                tick=lambda: self._report_progress(*runner.under_way.values()),
+            )
+            customers = Customers(
+                CUSTOMERS,
+                self._seed,
+                make_client=lambda chance: self._client(system, chance),
+                control=control,
+                books=self.books,
+            )
+            with customers.busy():
+                runner.run(faults.plan(self._seconds, target.chance))
+                for server in system.servers:
+                    server.wait_until_ready()
+                restarts = self._restart_servers(system)
+            control.reset()
+            checks = list(self._audit(system, control))
+        bugs = [bug for part in system.parts for bug in part.bugs]
+        return Report(
+            self._seed,
+            self._seconds,
+            self.tally,
+            self._counted,
+            runner.ended,
+            restarts,
+            checks,
+            bugs,
+        )
+
+    def _restart_servers(self, system: System) -> RollingRestarts:
+        done, failed, repeats = (
+            self.tally.done.total(),
+            len(self.tally.failed),
+            self.tally.repeats.copy(),
+        )
+        self._print("rolling restarts")
+        stops = list(faults.rolling_restarts(system, self._rounds, tick=self._report_progress))
+        return RollingRestarts(
+            stops=[seconds for seconds, _ in stops],
+            stuck=sum(not in_time for _, in_time in stops),
+            operations=self.tally.done.total() - done,
+            failed=len(self.tally.failed) - failed,
+            repeats=self.tally.repeats - repeats,
+        )
+
+    def _audit(self, system: System, control: SandboxControl) -> Iterator[Check]:
+        engine = create_engine(system.database_url, poolclass=NullPool)
+        client = self._client(system, Random(self._seed))
+        self._print("waiting until all has come to rest")
+        settling.wait_until_quiet(engine, self.books)
+        settling.check_reviews(self.books, client, control)
+        restless = settling.wait_until_quiet(engine, self.books)
+        yield Check("everything comes to rest by itself", 1, restless)
+        self._print("audit")
+        with Session(engine) as session:
+            yield from audit.rows(session, self.books)
+            yield from audit.files(session, system.files, self.books)
+        yield settling.balances(self.books, client)
+        yield settling.downloads(self.books, client)
+        client.close()
+        self._print("a day later")
+        yield settling.let_a_day_pass(system, engine)
+        for part in system.parts:
+            part.collect_bugs()
+
+    def _client(self, system: System, chance: Random) -> Client:
+        urls = [server.url for server in system.servers]
+        return Client(urls, system.stack.api_key, self.tally, chance)
+
+    def _report_progress(self, *under_way: str) -> None:
+        """Print a line every few seconds."""
+        if time.monotonic() - self._printed >= PROGRESS_SECONDS:
+            self._print(", ".join(under_way))
+
+    def _print(self, what: str) -> None:
+        self._printed = time.monotonic()
+        click.echo(
+            f"{self._printed - self._started:4.0f} s  {self.tally.done.total():6} operations  "
+            f"{self._counted.total():3} faults  {self.tally.repeats.total():5} sent again  "
+            f"{self.tally.waiting:2} waiting  {len(self.tally.failed)} failed  {what}"
+        )

@@ -1,0 +1,266 @@
+"""The system under test: database, two servers, three workers; and the sandbox, which stays up."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from random import Random
+
+import psutil
+import requests
+
+from local.postgres import cluster, embedded
+from local.postgres.embedded import EmbeddedPostgres
+from local.processes import Child, Program
+from local.stack import Stack
+from settings import Settings
+
+LEASE_SECONDS = 4
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.1
+SERVERS, WORKERS = 2, 3
+# A worker with the real engine among those whose engine takes milliseconds.
+WORKER_ARGUMENTS = (
+    ("-m", "worker"),
+    ("-m", "lab.chaos.quick_worker"),
+    ("-m", "lab.chaos.quick_worker"),
+)
+LINE_START = re.compile(r'(?=\{"level":")')
+BUG = re.compile(r'\{"level":"(ERROR|CRITICAL)","logger":"(?!providers\.)')
+GUNICORN = ("-m", "gunicorn", "-c", "gunicorn.conf.py")
+
+
+class Part:
+    """A server or worker that may be killed at any moment and started again."""
+
+    def __init__(self, stack: Stack, child: Child, port: int | None = None) -> None:
+        self.name = child.program.name
+        self.url = f"http://127.0.0.1:{port}"
+        self.bugs: list[str] = []
+        self._stack = stack
+        self._child = child
+        self._since = time.monotonic()
+        self._down = False
+
+    @property
+    def up_seconds(self) -> float:
+        """How long it has been running, 0 while it is down."""
+        return 0.0 if self._down else time.monotonic() - self._since
+
+    def kill(self) -> None:
+        """kill -9 all its processes, engines included."""
+        engines = self.processes()[1:]
+        self._child.kill()
+        for engine in engines:
+            _kill(engine)
+        psutil.wait_procs(engines, timeout=5)
+        self._mark_down()
+
+    def kill_a_process(self, chance: Random) -> bool:
+        """kill -9 one of its child processes; whether there was one."""
+        if not (processes := self.processes()[1:]):
+            return False
+        _kill(chance.choice(processes))
+        return True
+
+    def stop(self) -> bool:
+        """Stop it with SIGTERM, and SIGKILL if need be; whether it stopped by itself in time."""
+        in_time = self._child.stop()
+        self._mark_down()
+        return in_time
+
+    def restart(self) -> None:
+        """Start it again."""
+        self._child = self._stack.launch(self._child.program)
+        self._since, self._down = time.monotonic(), False
+
+    def has_ended(self) -> bool:
+        """Whether it is down although nobody stopped it."""
+        if self._down or self._child.exit_code() is None:
+            return False
+        self._child.kill()
+        self._mark_down()
+        return True
+
+    def processes(self) -> list[psutil.Process]:
+        """All its current processes, the parent first."""
+        try:
+            first = psutil.Process(self._child.pid)
+            return [first, *first.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def wait_until_ready(self) -> None:
+        """Wait until this server accepts requests. TimeoutError."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if _is_ready(self.url):
+                return
+            time.sleep(POLL_SECONDS)
+        raise TimeoutError(f"{self.name} is not ready after {READY_SECONDS:.0f} s")
+
+    def collect_bugs(self) -> None:
+        """Keep the errors in the log of its current or last process."""
+        log = self._child.log.read_text("utf-8", errors="replace")
+        self.bugs += [f"{self.name}: {line}" for line in bugs_in(log)]
+
+    def _mark_down(self) -> None:
+        self._down = True
+        self._stack.children.remove(self._child)
+        self.collect_bugs()
+
+
+class System:
+    """All parts, started in `folder`, which is emptied first; stopped when the context ends."""
+
+    def __init__(self, folder: Path) -> None:
+        clear(folder)
+        self.folder = folder
+        self.files = folder / "files"
+        self.work.mkdir()
+        settings = Settings(
+            environment="test",  # answers 500 where an answer differs from the contract
+            state_dir=folder,
+            port=0,
+            web_concurrency=2,
+            server_threads=4,
+            job_lease_seconds=LEASE_SECONDS,
+            log_level="WARNING",
+            require_consent=True,
+        )
+        self._ports = [embedded.free_port() for _ in range(SERVERS)]
+        self.stack = Stack(
+            programs=_programs(self._ports), **vars(settings) | {"port": self._ports[0]}
+        )
+
+    def __enter__(self) -> System:
+        self.stack.start()
+        children = {child.program.name: child for child in self.stack.children}
+        self.servers = [
+            Part(self.stack, children[_server(number)], port)
+            for number, port in enumerate(self._ports, 1)
+        ]
+        self.workers = [
+            Part(self.stack, children[_worker(number)]) for number in range(1, WORKERS + 1)
+        ]
+        for server in self.servers:
+            server.wait_until_ready()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stack.stop()
+
+    @property
+    def work(self) -> Path:
+        """Where its programs make temporary files, if TMPDIR says so."""
+        return self.folder / "work"
+
+    @property
+    def parts(self) -> list[Part]:
+        """All that may be killed."""
+        return [*self.servers, *self.workers]
+
+    @property
+    def postgres(self) -> EmbeddedPostgres:
+        """The database server, which is durable as in production."""
+        assert self.stack.postgres is not None
+        return self.stack.postgres
+
+    @property
+    def database_url(self) -> str:
+        """Where the audit reads its rows."""
+        return self.stack.settings.database_url
+
+    @contextmanager
+    def frozen_postgres(self) -> Iterator[None]:
+        """Suspend all processes of the database."""
+        postmaster = psutil.Process(self.postgres.pid)
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        try:
+            for process in processes:
+                process.suspend()
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    def start_postgres(self) -> None:
+        """Start it again after a stop or a kill, at the same address."""
+        url = self.postgres.start()
+        if url != self.database_url:
+            raise RuntimeError("somebody has taken the port of the database meanwhile")
+
+    def restart_ended(self) -> list[str]:
+        """Restart parts that ended by themselves, as a service manager does; their names."""
+        ended = [part for part in self.parts if part.has_ended()]
+        for part in ended:
+            part.restart()
+        return [part.name for part in ended]
+
+
+def clear(folder: Path) -> None:
+    """Delete the last run. RuntimeError while it still runs."""
+    database = folder / "postgres"
+    if embedded.running_url(database) is not None:
+        raise RuntimeError(f"another run is at work in {folder}")
+    # Where root's data had to go elsewhere, only a link to it is in our folder.
+    shutil.rmtree(cluster.data_folder(database), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def _server(number: int) -> str:
+    return f"server-{number}"
+
+
+def _worker(number: int) -> str:
+    return f"worker-{number}"
+
+
+def _programs(ports: Sequence[int]) -> tuple[Program, ...]:
+    workers = (
+        Program(_worker(number), arguments, stop_seconds=25)
+        for number, arguments in enumerate(WORKER_ARGUMENTS, 1)
+    )
+    servers = (
+        Program(_server(number), (*GUNICORN, "--bind", f"127.0.0.1:{port}"), stop_seconds=35)
+        for number, port in enumerate(ports, 1)
+    )
+    return (*workers, *servers)
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return
+
+
+def _is_ready(url: str) -> bool:
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            return session.get(f"{url}/api/v1/health/ready", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+
+def bugs_in(log: str) -> list[str]:
+    """Log lines about bugs of ours; injected kills and provider faults are not bugs.
+
+    A full disk cuts lines in the middle, and another one follows on the same line.
+    """
+    lines = [line for whole in log.split("\n")[:-1] for line in LINE_START.split(whole) if line]
+    return [line for line in lines if _is_bug(line)]
+
+
+def _is_bug(line: str) -> bool:
+    if line.startswith('{"level":'):
+        return BUG.match(line) is not None and "SIGKILL" not in line
+    # PostgreSQL's client prints by itself that a connection has been ended.
+    return not line.startswith(("FATAL: ", "server closed", "\t"))

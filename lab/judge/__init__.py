@@ -1,0 +1,1 @@
+"""Outside judges of contract and running server: `make judge`, see lab/judge/README.md."""

@@ -1,0 +1,1 @@
+"""One machine: starts, simulates and shows all that the product needs. Never shipped."""

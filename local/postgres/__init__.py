@@ -1,0 +1,1 @@
+"""A PostgreSQL server of our own, from a Python package, in a folder."""

@@ -1,0 +1,102 @@
+"""YooKassa, Stripe and Telegram simulated on loopback, for the demo, the tests and `make run`.
+
+True to the wire. Shares no code with the server, so that the same mistake cannot be on both sides.
+Keeps everything in memory. Never part of production: `python -m local.sandbox` refuses to start
+there.
+
+    /yookassa/v3  /stripe/v1  /telegram/bot<token>/   the APIs
+    /yookassa/pay  /stripe/pay  /telegram/invoice     pages on which a person pays
+    /control                                          controls that the real ones do not have
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Flask, Response, jsonify
+
+from local.sandbox import stripe, telegram, yookassa
+from local.sandbox.clock import Clock
+from local.sandbox.control import body, refuse_invalid_requests
+from local.sandbox.stripe import StripeSandbox
+from local.sandbox.telegram import TelegramSandbox
+from local.sandbox.telegram.delivery import Webhook
+from local.sandbox.yookassa import YooKassaSandbox
+
+TELEGRAM_WEBHOOK_SECRET = "sandbox-not-a-secret"  # noqa: S105 - public on purpose
+
+
+@dataclass(frozen=True)
+class Options:
+    """Keys that the simulated providers accept, and where they send their webhooks.
+
+    server_url: of the backend, such as http://127.0.0.1:8000/api; empty sends none.
+    """
+
+    server_url: str = ""
+    yookassa_shop_id: str = yookassa.SHOP_ID
+    yookassa_secret_key: str = yookassa.SECRET_KEY
+    stripe_secret_key: str = stripe.SECRET_KEY
+    stripe_webhook_secrets: tuple[str, ...] = (stripe.WEBHOOK_SECRET,)
+    telegram_bot_token: str = telegram.TOKEN
+    telegram_bot_username: str = telegram.USERNAME
+    telegram_webhook_secret: str = TELEGRAM_WEBHOOK_SECRET
+
+    def webhook(self, provider: str) -> str | None:
+        """Where the events of a provider go."""
+        root = self.server_url.rstrip("/")
+        return f"{root}/v1/webhooks/payments/{provider}" if root else None
+
+
+def create_app(options: Options | None = None, clock: Clock | None = None) -> Flask:
+    """All three providers in one application."""
+    options, clock = options or Options(), clock or Clock()
+    app = Flask("sandbox")
+    shop = YooKassaSandbox(
+        clock,
+        options.yookassa_shop_id,
+        options.yookassa_secret_key,
+        webhook_url=options.webhook("yookassa"),
+    )
+    account = StripeSandbox(
+        clock,
+        options.stripe_secret_key,
+        options.stripe_webhook_secrets,
+        webhook_url=options.webhook("stripe"),
+    )
+    for name, api, provider in (("yookassa", "/v3", shop), ("stripe", "/v1", account)):
+        app.register_blueprint(provider.api, url_prefix=f"/{name}{api}")
+        app.register_blueprint(provider.pages, url_prefix=f"/{name}/pay")
+        app.register_blueprint(provider.control, url_prefix=f"/control/{name}")
+    _mount_telegram(app, options)
+    _serve_clock(app, clock, shop, account)
+    return app
+
+
+def _mount_telegram(app: Flask, options: Options) -> None:
+    bot = TelegramSandbox(options.telegram_bot_token, options.telegram_bot_username)
+    if url := options.webhook("telegram"):
+        bot.delivery.set_webhook(
+            Webhook(url, options.telegram_webhook_secret, max_connections=40), drop_pending=False
+        )
+    app.register_blueprint(bot.api, url_prefix="/telegram")
+    app.register_blueprint(bot.control, url_prefix="/control/telegram")
+
+
+def _serve_clock(app: Flask, clock: Clock, shop: YooKassaSandbox, account: StripeSandbox) -> None:
+    control = Blueprint("control", __name__)
+    refuse_invalid_requests(control)
+
+    @control.post("/clock")
+    def advance() -> Response:
+        """Advance the clock; what was not paid in time expires, and its shop is notified."""
+        moment = clock.advance(float(body()["advance_seconds"]))
+        shop.shop.expire_late()
+        account.account.expire_late()
+        return jsonify({"now": moment.isoformat()})
+
+    @control.get("/health")
+    def health() -> Response:
+        return jsonify({"status": "ok"})
+
+    app.register_blueprint(control, url_prefix="/control")

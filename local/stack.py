@@ -1,0 +1,242 @@
+"""Everything on one machine; also used by the demo and by tests of whole processes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+
+import settings as environment
+from db.session import URL_FILE
+from local import secret_files
+from local.postgres import embedded
+from local.postgres.embedded import EmbeddedPostgres
+from local.processes import Child, Program, tail
+from local.simulation import Playground
+from settings import Settings
+
+ROOT = Path(__file__).parents[1]
+READY_SECONDS = 60.0
+CLI_SECONDS = 120.0
+POLL_SECONDS = 0.1
+STOPPED = "stopped before it was ready"
+
+# In start order; they stop in reverse, so that no orders are accepted any more when the worker
+# stops.
+PROGRAMS = (
+    Program("worker", ("-m", "worker"), stop_seconds=25),
+    Program("server", ("-m", "gunicorn", "-c", "gunicorn.conf.py", "web.app:create_app()"), 35),
+)
+
+
+class StackError(RuntimeError):
+    """The stack cannot start or has lost a part; the message says which part and why."""
+
+
+class Stack:
+    """Database, migrations, seeds, sandbox, worker and server, started and stopped together.
+
+    state_dir: instead of STATE_DIR. changes: fields of Settings that override the environment;
+    port 0 chooses a free one. postgres_config: lines of postgresql.conf for the embedded server.
+    programs: what runs beside database and sandbox, in start order.
+    start() must be called by a thread that lives as long as the stack: on Linux the parts stop
+    when that thread ends, however it ends.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path | None = None,
+        *,
+        postgres_config: Mapping[str, str] | None = None,
+        programs: tuple[Program, ...] = PROGRAMS,
+        **changes: Any,
+    ) -> None:
+        if state_dir is not None:
+            changes["state_dir"] = state_dir
+        self.playground = Playground(_complete(replace(environment.load(), **changes)))
+        self.settings = self.playground.settings
+        self.postgres: EmbeddedPostgres | None = None
+        if not self.settings.database_url:
+            folder = self.settings.state_dir / "postgres"
+            self.postgres = EmbeddedPostgres(folder, extra_config=postgres_config)
+        self.logs = self.settings.state_dir / "logs"
+        self.children: list[Child] = []
+        self._programs = programs
+        self._stop_requested = threading.Event()
+
+    def __enter__(self) -> Stack:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Base URL of the API on this machine; operations are under `{url}/v1`."""
+        return _url(self.settings)
+
+    @property
+    def api_key(self) -> str:
+        """A key for X-API-Key."""
+        return self.settings.server_api_key[0]
+
+    def start(self) -> None:
+        """Return when the server is ready; otherwise StackError, with nothing left running."""
+        try:
+            _check_port(self.settings)
+            self.logs.mkdir(parents=True, exist_ok=True)
+            if self.postgres is not None:
+                self._start_database(self.postgres)
+            self.cli("migrate")
+            self.cli("seed")
+            for program in (*self.playground.programs, *self._programs):
+                self.launch(program)
+            self._wait_until_ready()
+            self.playground.furnish()
+        except BaseException:
+            self.stop()
+            raise
+
+    def launch(self, program: Program) -> Child:
+        """Start a program as the newest part, the first one that stop() will stop."""
+        environ = _environ(self.settings)
+        child = Child(program, folder=ROOT, environ=environ, logs=self.logs)
+        self.children.append(child)
+        return child
+
+    def stop(self) -> None:
+        """Stop server, worker and database, in that order, each in bounded time."""
+        while self.children:
+            child = self.children.pop()
+            if not child.stop():
+                click.echo(f"{child.program.name} had to be killed, see {child.log}", err=True)
+        if self.postgres is not None:
+            self._url_file.unlink(missing_ok=True)
+            self.postgres.stop()
+
+    def request_stop(self) -> None:
+        """Make start() fail or watch() return soon; for signal handlers and other threads."""
+        self._stop_requested.set()
+
+    def watch(self) -> None:
+        """Wait for request_stop(); StackError when a part ends by itself."""
+        while not self._stop_requested.wait(POLL_SECONDS):
+            self._check_parts()
+
+    def cli(self, *arguments: str) -> str:
+        """Run an operator's command; its output, or StackError when it fails."""
+        if self._stop_requested.is_set():
+            raise StackError(STOPPED)
+        outcome = subprocess.run(  # noqa: S603 our own program
+            [sys.executable, "cli.py", *arguments],
+            cwd=ROOT,
+            env=_environ(self.settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=CLI_SECONDS,
+            check=False,
+        )
+        if outcome.returncode != 0:
+            raise StackError(f"cli.py {' '.join(arguments)} failed:\n{outcome.stdout.strip()}")
+        return outcome.stdout
+
+    def _start_database(self, postgres: EmbeddedPostgres) -> None:
+        url = postgres.start()
+        self._url_file.unlink(missing_ok=True)  # of a stack that was killed
+        secret_files.remembered(self._url_file, lambda: url)
+        self.settings = replace(self.settings, database_url=url)
+
+    @property
+    def _url_file(self) -> Path:
+        """Tells the operator's commands, which are other processes, where the database is."""
+        return self.settings.state_dir / URL_FILE
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        trouble = "no answer"
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy for loopback
+            session.headers["Connection"] = "close"  # an idle connection delays the server's stop
+            while time.monotonic() < deadline and not self._stop_requested.wait(POLL_SECONDS):
+                self._check_parts()
+                try:
+                    answer = session.get(f"{self.url}/v1/health/ready", timeout=5)
+                except requests.RequestException as error:
+                    trouble = type(error).__name__
+                    continue
+                if answer.status_code == requests.codes.ok:
+                    return
+                trouble = f"{answer.status_code} {answer.text}"
+        if self._stop_requested.is_set():
+            raise StackError(STOPPED)
+        raise StackError(
+            f"server is not ready after {READY_SECONDS:.0f} s: {trouble}\nLogs are in {self.logs}"
+        )
+
+    def _check_parts(self) -> None:
+        for child in self.children:
+            if (code := child.exit_code()) is not None:
+                raise StackError(
+                    f"{child.program.name} ended by itself with code {code}:\n{tail(child.log)}"
+                )
+        if self.postgres is not None and self.postgres.exit_code() is not None:
+            raise StackError(f"PostgreSQL ended by itself:\n{tail(self.postgres.log)}")
+
+
+def _complete(settings: Settings) -> Settings:
+    """Settings with the local defaults filled in: key, port, public address."""
+    settings = replace(settings, state_dir=settings.state_dir.resolve())
+    if not settings.port:
+        settings = replace(settings, port=embedded.free_port())
+    if not settings.server_api_key:
+        settings = replace(settings, server_api_key=(_key(settings.state_dir),))
+    if settings.server_url == Settings.server_url:
+        settings = replace(settings, server_url=_url(settings))
+    return settings
+
+
+def _url(settings: Settings) -> str:
+    if settings.host in ("0.0.0.0", "::"):  # noqa: S104 compared only
+        settings = replace(settings, host="127.0.0.1")
+    return f"http://{settings.address}/api"
+
+
+def _key(state_dir: Path) -> str:
+    """The key of this machine, made at the first call."""
+    return secret_files.remembered(
+        state_dir / "api.key", lambda: f"lp_{secrets.token_urlsafe(32)}"
+    ).strip()
+
+
+def _check_port(settings: Settings) -> None:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        raise StackError(
+            f"Cannot listen on {settings.address}: {error.strerror}. Stop what "
+            f"listens there, or choose another port: PORT={settings.port + 1} make run"
+        ) from error
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    """Our environment with all settings."""
+    values = {each.name.upper(): _text(getattr(settings, each.name)) for each in fields(Settings)}
+    return {**os.environ, **values}  # noqa: TID251 settings are read elsewhere; this is passed on
+
+
+def _text(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,22 @@
+"""Settings: read once from the environment and `.env`, typed, immutable, with defaults that run.
+
+A field's environment name is its name in capitals.
+"""
+
+from settings.fields import PROBE_THREADS, PROVIDERS, QUICK_THREADS, WEBHOOK_THREADS, Settings
+from settings.reading import SettingsError, described, load, read
+from settings.rules import configured, missing_for_production
+
+__all__ = [
+    "PROBE_THREADS",
+    "PROVIDERS",
+    "QUICK_THREADS",
+    "WEBHOOK_THREADS",
+    "Settings",
+    "SettingsError",
+    "configured",
+    "described",
+    "load",
+    "missing_for_production",
+    "read",
+]

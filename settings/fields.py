@@ -1,0 +1,209 @@
+"""Every setting: its default, its meaning and unit, and what values it may have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from settings.limits import Limits
+
+PROVIDERS = ("yookassa", "stripe", "telegram")
+# Threads per process for operations that only use the database, for webhooks, for healthReady.
+QUICK_THREADS = 8
+WEBHOOK_THREADS = 4
+PROBE_THREADS = 2
+
+DAY, TEN_YEARS = 86_400, 87_600  # in seconds; in hours
+_NAME = "[A-Za-z][A-Za-z0-9_]{3,31}"
+_CHAT_ID = "-?[1-9][0-9]{0,15}"
+# How chats may be written, each with its fix.
+_CHANNELS = (
+    re.compile(rf"(?:@|(?:https://)?t\.me/)?{_NAME}/?"),
+    "name public channels as @name",
+)
+_CHAT = (re.compile(f"@{_NAME}|{_CHAT_ID}"), "write @name, or the numeric id of the group")
+_CHAT_BY_ID = (re.compile(_CHAT_ID), "write the numeric id of the chat")
+_BOT = (re.compile(_NAME), "write the name of the bot without @")
+
+
+def _setting(default: Any, about: str, *, secret: bool = False, **limits: Any) -> Any:
+    metadata = {"about": about, "secret": secret, "limits": Limits(**limits)}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be configured; each field states its meaning and unit."""
+
+    environment: str = _setting(
+        "development",
+        "development, test or production",
+        choices=("development", "test", "production"),
+    )
+    server_api_key: tuple[str, ...] = _setting(
+        (), "keys accepted in X-API-Key, comma-separated for rotation", secret=True
+    )
+    server_url: str = _setting(
+        "http://127.0.0.1:8000/api", "public base URL of this server; links start with it", url=True
+    )
+    host: str = _setting("127.0.0.1", "address to listen on")
+    port: int = _setting(8000, "port to listen on", least=1, most=65535)
+    web_concurrency: int = _setting(2, "server processes", least=1)
+    server_threads: int = _setting(
+        8,
+        "threads per process that may wait for storage, providers and Telegram; "
+        "8 more only use the database, 4 are for webhooks, 2 for probes",
+        least=1,
+    )
+    state_dir: Path = _setting(Path("var"), "folder of the embedded database, files and keys")
+    log_level: str = _setting(
+        "INFO", "DEBUG, INFO, WARNING or ERROR", choices=("DEBUG", "INFO", "WARNING", "ERROR")
+    )
+
+    rate_limit_per_key: int = _setting(
+        0, "requests a minute of one API key to one server process; 0 is no limit"
+    )
+    rate_limit_per_user: int = _setting(
+        300, "requests a minute about one user to one server process; 0 is no limit"
+    )
+
+    database_url: str = _setting("", "PostgreSQL 15+; empty starts the embedded one", secret=True)
+
+    s3_bucket: str = _setting("", "bucket for photos; empty stores them in STATE_DIR")
+    s3_endpoint_url: str = _setting("", "S3-compatible endpoint; empty means Amazon", url=True)
+    s3_region: str = _setting("us-east-1", "region of the bucket")
+    aws_access_key_id: str = _setting("", "S3 key id", secret=True)
+    aws_secret_access_key: str = _setting("", "S3 secret", secret=True)
+    data_ttl_hours: int = _setting(
+        0, "hours until uploads and results are deleted; 0 keeps them", most=TEN_YEARS
+    )
+
+    default_provider: str = _setting(
+        "yookassa", "provider of a payment whose request names none", choices=PROVIDERS
+    )
+    yookassa_shop_id: str = _setting("", "YooKassa shop id")
+    yookassa_secret_key: str = _setting("", "YooKassa secret key", secret=True)
+    yookassa_api_url: str = _setting(
+        "https://api.yookassa.ru/v3", "YooKassa API base URL", url=True
+    )
+    yookassa_receipt_email: str = _setting(
+        "", "address fiscal receipts (54-FZ) go to; empty sends no receipts through YooKassa"
+    )
+    yookassa_vat_code: int = _setting(
+        1, "VAT code of receipts, 1 to 12; 1 is no VAT", least=1, most=12
+    )
+    yookassa_tax_system_code: int = _setting(
+        0, "tax system code of receipts, 1 to 6; 0 leaves it out", most=6
+    )
+    yookassa_payment_subject: str = _setting("service", "what receipts say is sold")
+    yookassa_payment_mode: str = _setting("full_payment", "how receipts say it is paid")
+    yookassa_check_network: bool = _setting(
+        False, "refuse notifications from outside YooKassa's networks"
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "addresses or networks whose X-Forwarded-For is trusted, comma-separated"
+    )
+    stripe_secret_key: str = _setting("", "Stripe secret key", secret=True)
+    stripe_webhook_secret: tuple[str, ...] = _setting(
+        (), "Stripe endpoint secrets, comma-separated for rotation", secret=True
+    )
+    stripe_api_url: str = _setting("https://api.stripe.com", "Stripe API base URL", url=True)
+    telegram_bot_token: str = _setting("", "Bot API token", secret=True)
+    telegram_bot_username: str = _setting("", "bot name without @, for referral links", form=_BOT)
+    telegram_webhook_secret: tuple[str, ...] = _setting(
+        (), "secrets of forwarded updates, comma-separated for rotation", secret=True
+    )
+    telegram_provider_token: str = _setting("", "payments token for RUB invoices", secret=True)
+    telegram_currency: str = _setting(
+        "XTR", "currency of Telegram invoices: XTR (Stars) or RUB", choices=("XTR", "RUB")
+    )
+    telegram_rub_per_star: Decimal = _setting(
+        Decimal("1.2"),
+        "rubles one Star is worth to the shop; prices in Stars are rounded up",
+        above=0,
+        most=10_000,
+    )
+    telegram_api_url: str = _setting("https://api.telegram.org", "Bot API base URL", url=True)
+
+    token_price_rub: Decimal = _setting(
+        Decimal("10"), "price of one token without a tariff, rubles", above=0, most=100_000_000
+    )
+    min_payment_rub: Decimal = _setting(Decimal("50"), "smallest payment, rubles", most=100_000_000)
+    max_payment_rub: Decimal = _setting(
+        Decimal("100000"), "largest payment, rubles", most=100_000_000
+    )
+    welcome_bonus_tokens: Decimal = _setting(
+        Decimal("0"), "tokens given at registration", most=1_000_000, decimals=2
+    )
+    channel_bonus_tokens: Decimal = _setting(
+        Decimal("5"), "tokens for joining a bonus channel", most=1_000_000, decimals=2
+    )
+    review_bonus_tokens: Decimal = _setting(
+        Decimal("5"), "tokens for a review", most=1_000_000, decimals=2
+    )
+    referral_bonus_tokens: Decimal = _setting(
+        Decimal("5"), "tokens for a paying invitee", most=1_000_000, decimals=2
+    )
+    referral_bonus_percent: Decimal = _setting(
+        Decimal("0"), "percent of the invitee's first payment, in tokens", most=10_000
+    )
+    referral_return_days: int = _setting(
+        30, "days in which a full refund takes the inviter's reward back", most=3650
+    )
+    waiting_job_ttl_hours: int = _setting(
+        72, "hours an unpaid job waits for payment before it is closed", least=1, most=TEN_YEARS
+    )
+    bonus_channels: tuple[str, ...] = _setting(
+        (), "channels that give a bonus, comma-separated", form=_CHANNELS
+    )
+    review_chat: str = _setting(
+        "",
+        "group whose messages count as reviews: @name or numeric id; for a channel, its group",
+        form=_CHAT,
+    )
+    review_log_chat: str = _setting(
+        "",
+        "private chat where the bot forwards a review to learn its author: numeric id",
+        form=_CHAT_BY_ID,
+    )
+    require_consent: bool = _setting(
+        False, "refuse jobs and payments of users without consent to personal data processing"
+    )
+
+    engine_timeout_seconds: int = _setting(
+        120, "wall time limit of one generation", least=1, most=DAY
+    )
+    engine_memory_mb: int = _setting(1024, "memory limit of one generation, MiB", least=1)
+    job_max_attempts: int = _setting(
+        3, "attempts at one job before it fails and is refunded", least=1
+    )
+    job_lease_seconds: int = _setting(
+        30, "silence after which a job is taken from its worker", least=1, most=DAY
+    )
+    idempotency_ttl_hours: int = _setting(
+        24, "hours an Idempotency-Key is remembered", least=1, most=TEN_YEARS
+    )
+    # A form must not outlive the row of its file, which is abandoned after a day.
+    presign_ttl_seconds: int = _setting(900, "lifetime of an upload form", least=1, most=DAY)
+    # A signed S3 link is valid for a week at most, and is handed out for a quarter of its life.
+    link_ttl_seconds: int = _setting(3600, "lifetime of a download link", least=1, most=483_840)
+
+    @property
+    def production(self) -> bool:
+        """Whether unsafe defaults must be refused."""
+        return self.environment == "production"
+
+    @property
+    def address(self) -> str:
+        """HOST and PORT as written in URLs; an IPv6 address needs brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of SERVER_URL."""
+        parts = urlsplit(self.server_url)
+        return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,91 @@
+"""Which settings contradict each other, and which defaults production must not run on."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from ipaddress import ip_network
+
+from settings.fields import PROVIDERS, Settings
+
+DATABASES = ("postgres", "postgresql", "postgresql+psycopg2")
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """What cannot be intended in any environment, one line each with its fix."""
+    problems = []
+    if settings.database_url and settings.database_url.partition("://")[0] not in DATABASES:
+        problems.append("DATABASE_URL: must start with postgresql://")
+    if settings.min_payment_rub > settings.max_payment_rub:
+        problems.append("MIN_PAYMENT_RUB: is larger than MAX_PAYMENT_RUB")
+    if settings.s3_bucket and not (settings.aws_access_key_id and settings.aws_secret_access_key):
+        problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: needed with S3_BUCKET")
+    problems += _wrong_proxies(settings)
+    if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
+        problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
+    return [*_faults_of_single_values(settings), *problems]
+
+
+def _faults_of_single_values(settings: Settings) -> list[str]:
+    return [
+        f"{each.name.upper()}: {fault}"
+        for each in fields(settings)
+        for fault in each.metadata["limits"].faults(getattr(settings, each.name))
+    ]
+
+
+def missing_for_production(settings: Settings) -> list[str]:
+    """What must still be set before real customers may come, one line each."""
+    needs = [
+        (settings.server_api_key, "SERVER_API_KEY: set at least one key of 32 characters or more"),
+        (
+            all(len(key) >= 32 for key in settings.server_api_key),
+            "SERVER_API_KEY: a key needs 32 characters or more: `openssl rand -hex 32`",
+        ),
+        (settings.database_url, "DATABASE_URL: set it to a PostgreSQL 15+ server"),
+        (
+            settings.server_url.startswith("https://"),
+            "SERVER_URL: must be the public https:// address of this server",
+        ),
+        (
+            not settings.s3_bucket or not settings.s3_endpoint_url.startswith("http://"),
+            "S3_ENDPOINT_URL: photos would travel unencrypted; use https://",
+        ),
+        (
+            any(configured(settings, provider) for provider in PROVIDERS),
+            "YOOKASSA_*, STRIPE_* or TELEGRAM_*: configure at least one payment provider",
+        ),
+        (
+            not settings.yookassa_secret_key or settings.yookassa_api_url.startswith("https://"),
+            "YOOKASSA_API_URL: must be https://",
+        ),
+        (
+            not settings.stripe_secret_key or settings.stripe_api_url.startswith("https://"),
+            "STRIPE_API_URL: must be https://",
+        ),
+        (
+            not settings.telegram_bot_token or settings.telegram_api_url.startswith("https://"),
+            "TELEGRAM_API_URL: must be https://",
+        ),
+    ]
+    return [advice for satisfied, advice in needs if not satisfied]
+
+
+def configured(settings: Settings, provider: str) -> bool:
+    """Whether a payment provider has everything it needs to take money and prove its webhooks."""
+    return bool(
+        {
+            "yookassa": settings.yookassa_shop_id and settings.yookassa_secret_key,
+            "stripe": settings.stripe_secret_key and settings.stripe_webhook_secret,
+            "telegram": settings.telegram_bot_token and settings.telegram_webhook_secret,
+        }[provider]
+    )
+
+
+def _wrong_proxies(settings: Settings) -> list[str]:
+    wrong = []
+    for proxy in settings.trusted_proxies:
+        try:
+            ip_network(proxy)
+        except ValueError:
+            wrong.append(f"TRUSTED_PROXIES: {proxy!r} is not an address or a network")
+    return wrong

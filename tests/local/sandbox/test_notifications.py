@@ -1,0 +1,114 @@
+"""How the sandbox delivers notifications: repeated until acknowledged, copied, late, reordered."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from local.sandbox.stripe import SECRET_KEY as STRIPE_KEY
+from local.sandbox.yookassa import SECRET_KEY, SHOP_ID
+from tests.payment_world import Sandbox, Shop
+
+FAST = 0.02  # of the real pauses
+
+
+def paid(world: Sandbox) -> str:
+    """Id of a payment that has just been paid."""
+    order = {
+        "amount": {"value": "100.00", "currency": "RUB"},
+        "capture": True,
+        "confirmation": {"type": "redirect", "return_url": "https://t.me/x"},
+    }
+    made = requests.post(
+        f"{world.yookassa}/payments",
+        json=order,
+        auth=(SHOP_ID, SECRET_KEY),
+        headers={"Idempotence-Key": str(uuid4())},
+        timeout=5,
+    ).json()["id"]
+    world.control("POST", f"/yookassa/payments/{made}/pay")
+    return str(made)
+
+
+def ids(shop: Shop, count: int) -> list[str]:
+    return [json.loads(posted.raw)["object"]["id"] for posted in shop.wait_for(count)]
+
+
+def test_only_200_ends_the_repeats_of_yookassa(world: Sandbox, shop: Shop) -> None:
+    shop.statuses = [500, 404, 202, 204, 302]
+    world.control("PUT", "/yookassa/webhook", url=shop.url, retry_scale=FAST)
+    payment_id = paid(world)
+    assert ids(shop, 6) == [payment_id] * 6
+    # The sender notes an answer after the shop has given it.
+    deadline = time.monotonic() + 5
+    while not (event := world.control("GET", "/yookassa/events")[0])["delivered"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert event["statuses"] == [500, 404, 202, 204, 302, 200]
+
+
+def test_any_2xx_ends_the_repeats_of_stripe_and_each_is_signed_anew(
+    world: Sandbox, shop: Shop
+) -> None:
+    shop.statuses = [500, 204]
+    world.control("PUT", "/stripe/webhook", url=shop.url, retry_scale=1.0)
+    form = {
+        "mode": "payment",
+        "success_url": "https://t.me/x",
+        "line_items[0][quantity]": "1",
+        "line_items[0][price_data][currency]": "rub",
+        "line_items[0][price_data][unit_amount]": "19900",
+        "line_items[0][price_data][product_data][name]": "x",
+    }
+    made = requests.post(
+        f"{world.stripe}/v1/checkout/sessions", data=form, auth=(STRIPE_KEY, ""), timeout=5
+    ).json()["id"]
+    world.control("POST", f"/stripe/sessions/{made}/expire")
+    first, second = shop.wait_for(2)
+    assert first.raw == second.raw
+    assert first.headers["Stripe-Signature"] != second.headers["Stripe-Signature"]
+
+
+def test_copies_come_at_once(world: Sandbox, shop: Shop) -> None:
+    shop.slow = 0.2
+    world.control("PUT", "/yookassa/webhook", url=shop.url, copies=3)
+    payment_id = paid(world)
+    assert ids(shop, 3) == [payment_id] * 3
+    moments = [posted.at for posted in shop.posted]
+    # One after the other they would take 0.4 s.
+    assert max(moments) - min(moments) < 0.35
+
+
+def test_waiting_events_can_leave_newest_first(world: Sandbox, shop: Shop) -> None:
+    world.control("PUT", "/yookassa/webhook", url=shop.url, paused=True)
+    made = [paid(world) for _ in range(3)]
+    assert shop.posted == []
+    world.control("PUT", "/yookassa/webhook", paused=False, newest_first=True)
+    assert ids(shop, 3) == made[::-1]
+
+
+def test_events_can_be_late_and_come_again(world: Sandbox, shop: Shop) -> None:
+    world.control("PUT", "/yookassa/webhook", url=shop.url, delay=0.2)
+    payment_id = paid(world)
+    assert shop.posted == []
+    assert ids(shop, 1) == [payment_id]
+    world.control("POST", "/yookassa/events/1/redeliver")
+    assert ids(shop, 2) == [payment_id] * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/yookassa/faults", {"kind": "nonsense"}),
+        ("/yookassa/faults", {"kind": "hang", "typo": 1}),
+        ("/stripe/faults", {}),
+    ],
+)
+def test_a_wrong_control_request_says_so(world: Sandbox, path: str, body: dict[str, Any]) -> None:
+    answer = requests.post(f"{world.url}/control{path}", json=body, timeout=5)
+    assert answer.status_code == 400 and "Error" in answer.json()["error"]

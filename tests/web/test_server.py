@@ -1,0 +1,125 @@
+"""The server process: overload, probes, stopping, and starts that must fail."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from settings import QUICK_THREADS
+from tests import wire
+from tests.stubs import SLOW_USER
+from tests.wire import Server, compose
+from web.lanes import QUEUE_PER_THREAD
+
+SLOW = f"/api/v1/users/{SLOW_USER}"
+PLACES = QUICK_THREADS * (1 + QUEUE_PER_THREAD)
+
+
+@pytest.fixture
+def gate(server: Server) -> Path:
+    """Slow requests end when this file is touched."""
+    path = server.state_dir / "gate"
+    path.unlink(missing_ok=True)
+    return path
+
+
+def test_a_full_server_refuses_at_once_and_still_answers_probes(server: Server, gate: Path) -> None:
+    with ThreadPoolExecutor(PLACES + 6) as clients:
+        waiting = [clients.submit(server.get, SLOW) for _ in range(PLACES)]
+        time.sleep(0.5)
+        try:
+            started = time.monotonic()
+            refused = [clients.submit(server.get, "/api/v1/tariffs") for _ in range(5)]
+            answers = [each.result() for each in refused]
+            assert time.monotonic() - started < 1
+            assert [each.status for each in answers] == [503] * 5
+            assert answers[0].json["code"] == "service_unavailable"
+            assert answers[0].headers["Retry-After"] == "1"
+            assert server.request("GET", "/api/v1/health/live", key=None).status == 200
+        finally:
+            gate.touch()
+        assert [each.result().status for each in waiting] == [200] * PLACES
+    assert server.get("/api/v1/tariffs").status == 200
+
+
+def test_slow_senders_keep_nobody_waiting(server: Server) -> None:
+    half = compose("POST", "/api/v1/jobs", b"x" * 100, {"Content-Type": "application/json"})[:-50]
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(60)]
+    try:
+        for number, connection in enumerate(idle):
+            connection.sendall(half if number % 2 else half[:40])
+        started = time.monotonic()
+        assert server.get("/api/v1/tariffs").status == 200
+        assert time.monotonic() - started < 1
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_a_stop_lets_a_running_request_end(tmp_path: Path) -> None:
+    with (
+        wire.serve("tests.stubs:create()", tmp_path) as server,
+        ThreadPoolExecutor(1) as client,
+    ):
+        running = client.submit(server.get, SLOW)
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert not running.done()
+        (tmp_path / "gate").touch()
+        assert running.result(10).status == 200
+        assert server.process.wait(10) == 0
+
+
+def test_readiness_fails_first_when_the_server_stops(tmp_path: Path) -> None:
+    ask = compose("GET", "/api/v1/health/ready", b"", {"Connection": "keep-alive"})
+    with (
+        wire.serve("tests.stubs:create()", tmp_path) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection,
+    ):
+        connection.sendall(ask)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        connection.sendall(ask)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 503")
+        assert server.process.wait(10) == 0
+
+
+def test_files_of_this_machine_are_served_beside_the_api(tmp_path: Path) -> None:
+    with wire.serve("tests.stubs:create()", tmp_path, S3_BUCKET="") as server:
+        for path in ("/storage/objects/forged", "/api/storage/objects/forged"):
+            answer = server.request("GET", path, key=None)
+            assert answer.status == 403
+            assert answer.json["code"] == "link_invalid"
+            line = server.access(answer.headers["X-Request-ID"])
+            assert (line["path"], line["code"]) == ("/storage/*", "link_invalid")
+        answer = server.request("GET", "/storage/nothing", key=None)
+        assert (answer.status, answer.json["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("application", "environ", "told"),
+    [
+        ("tests.stubs:create_with_gap()", {}, "tariffs_list() is missing (GET /api/v1/tariffs)"),
+        ("tests.stubs:create()", {"SERVER_THREADS": "many"}, "SERVER_THREADS"),
+    ],
+)
+def test_a_server_that_cannot_serve_does_not_start(
+    tmp_path: Path, application: str, environ: dict[str, str], told: str
+) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = wire.start(application, tmp_path, wire.free_port(), output, **environ)
+        try:
+            assert process.wait(20) != 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    assert told in log.read_text("utf-8")

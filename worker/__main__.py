@@ -1,0 +1,31 @@
+"""`python -m worker` runs one worker until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import logs
+import settings
+from worker.loop import Worker
+
+
+def main() -> None:
+    """Run until SIGTERM or Ctrl-C; an unusable setting ends it with a message."""
+    try:
+        logs.configure(settings.load().log_level)
+    except settings.SettingsError as error:
+        sys.exit(str(error))
+    worker = Worker()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()

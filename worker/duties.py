@@ -1,0 +1,124 @@
+"""What workers do periodically besides jobs. Each duty is safe in several workers at once: they
+take different rows, or the second one finds nothing left to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from db import transaction
+from db.types import now
+from errors import ApiError
+from providers import instances
+from services import data, draws, idempotency, jobs, queue
+from workflows import reconciler
+
+log = logging.getLogger("worker")
+
+BATCH = 100  # unpaid jobs closed in one turn
+TURN_SECONDS = 10  # for deleting files; jobs wait meanwhile
+CUT_OFF_SECONDS = 3600  # longer than any upload or job takes
+WORK_PREFIX = "livephoto-job-"
+
+
+@dataclass
+class Duty:
+    """Something to do periodically, by one worker at a time."""
+
+    name: str
+    every_seconds: float
+    work: Callable[[], int]
+    _next: float = 0.0
+
+    def run_if_due(self) -> None:
+        """As a job, a duty must never end the worker: one bad row would end them all."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self.every_seconds
+        try:
+            if done := self.work():
+                log.info("duty %s: %d", self.name, done)
+        except ApiError:  # away, which the worker waits out
+            raise
+        except Exception:
+            log.exception("duty %s met an error of ours", self.name)
+
+
+def _give_up_lost_jobs() -> int:
+    with transaction() as session:
+        return queue.give_up_lost(session)
+
+
+def _forget_idempotency_keys() -> int:
+    forgotten, batch = 0, idempotency.SWEPT_AT_ONCE
+    while batch == idempotency.SWEPT_AT_ONCE:
+        with transaction() as session:
+            batch = idempotency.sweep(session, now())
+        forgotten += batch
+    return forgotten
+
+
+def _delete_expired_files() -> int:
+    end, deleted, batch = time.monotonic() + TURN_SECONDS, 0, data.AT_ONCE
+    while batch == data.AT_ONCE and time.monotonic() < end:
+        batch = _delete_some_expired_files()
+        deleted += batch
+    return deleted
+
+
+def _delete_some_expired_files() -> int:
+    # First make them unusable, then delete the bytes, then record that: a crash in between leaves
+    # them on the list.
+    with transaction() as session:
+        data.expire(session, now=now())
+        doomed = data.purgeable(session)
+    for _, key in doomed:
+        instances.storage().delete(key)
+    if doomed:
+        with transaction() as session:
+            data.purged(session, [data_id for data_id, _ in doomed], now=now())
+    return len(doomed)
+
+
+def _expire_waiting_jobs() -> int:
+    for expired in range(BATCH):
+        with transaction() as session:
+            if not jobs.expire_waiting(session, now=now()):
+                return expired
+    return BATCH
+
+
+def _draw_lotteries() -> int:
+    with transaction() as session:
+        return int(draws.draw_due(session, now=now()) is not None)
+
+
+def _remove_left_work() -> int:
+    # A killed worker cannot remove its folder, and a customer's photo is in it.
+    removed = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{WORK_PREFIX}*"):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # another's; another worker
+            if folder.stat().st_mtime < time.time() - CUT_OFF_SECONDS:
+                shutil.rmtree(folder)
+                removed += 1
+    return removed
+
+
+# name, seconds between two turns, work
+DUTIES: list[tuple[str, float, Callable[[], int]]] = [
+    ("give up lost jobs", 5, _give_up_lost_jobs),
+    ("delete expired files", 60, _delete_expired_files),
+    ("ask about payments", 20, reconciler.check_due),
+    ("close unpaid jobs", 60, _expire_waiting_jobs),
+    ("draw lotteries", 10, _draw_lotteries),
+    ("forget idempotency keys", 600, _forget_idempotency_keys),
+    ("remove left work", 600, _remove_left_work),
+    ("remove cut-off writes", 600, lambda: instances.storage().sweep(CUT_OFF_SECONDS)),
+]

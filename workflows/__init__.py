@@ -1,0 +1,1 @@
+"""What joins tables and the outside: commit, call, commit. Never one inside the other."""
