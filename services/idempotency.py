@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from errors import ApiError
 STORED_REFUSALS = {403, 404, 409}
 # A few hundred milliseconds of deleting; the rest is swept next time.
 SWEPT_AT_ONCE = 10_000
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,23 @@ def _store(session: Session, operation: str, key: str, answer: Answer) -> Answer
 
 
 def _fingerprint(request: dict[str, Any]) -> str:
-    return sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return sha256(orjson.dumps(_canonical(request), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """A JSON value in the one spelling that requests are compared in.
+
+    Another library may write 199 as 199.0, and a UUID in capitals (RFC 9562, section 4).
+    """
+    if isinstance(value, dict):
+        return {name: _canonical(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_canonical(each) for each in value]
+    if isinstance(value, float) and value.is_integer() and -(2**63) <= value < 2**64:
+        return int(value)
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return value.lower()
+    return value
 
 
 def _ttl() -> timedelta:

@@ -126,6 +126,12 @@ class Bot:
         headers = {} if key is None else {"Idempotency-Key": key}
         return self._call("POST", path, json=body, headers=headers)
 
+    def post_raw(self, path: str, body: str, *, key: str | None = None) -> requests.Response:
+        """One POST of JSON in this very spelling."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        typed = {"Content-Type": "application/json"} | headers
+        return self._call("POST", path, data=body.encode(), headers=typed)
+
     def patch(self, path: str, body: Any) -> requests.Response:
         """One PATCH of JSON."""
         return self._call("PATCH", path, json=body)
