@@ -31,7 +31,6 @@ from handlers import (
     tariffs,
     transactions,
     users,
-    webhooks,
 )
 from providers import instances
 from providers.payments import Notice, Outcome
@@ -40,6 +39,7 @@ from spec.functions import FilePart
 from tests.factories import make_image, make_job, make_user
 from tests.job_steps import claim_job, finish_job
 from tests.live import order
+from workflows import payment_events
 
 TEXT = {"type": "text", "fileName": "a.txt", "contentType": "text/plain"}
 ALL = 200  # rows of a list
@@ -113,7 +113,7 @@ def pending(user_id: UUID) -> UUID:
 
 def told(payment_id: UUID, event_id: str) -> None:
     """A signed event of Stripe: this payment has been paid."""
-    webhooks._settle(
+    payment_events.apply(
         Notice(
             provider="stripe",
             event_id=event_id,
