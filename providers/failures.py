@@ -1,4 +1,4 @@
-"""The ways a call to a payment provider can fail. Each failure is an ApiError."""
+"""The ways a call to a provider can fail. Each failure is an ApiError."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONFIGURATION_RETRY_AFTER = 60
 class ProviderError(ApiError):
     """A provider did not do what it was asked to do.
 
-    provider: yookassa, stripe or telegram. call: what was asked, such as create_payment.
+    provider: its name, such as yookassa. call: what was asked, such as create_payment.
     http_status: of the provider, None when it gave no answer. reason: the provider's own error
     code, "" without. description: its words, for the operator and the log, never for customers.
     """
@@ -73,6 +73,10 @@ class ProviderUnavailable(ProviderError):
         )
         self.repeat = repeat
         self.replayed = replayed
+
+
+class ProviderUnreached(ProviderUnavailable):
+    """The one kind that proves something: the request surely has not left for the provider."""
 
 
 class ProviderRejected(ProviderError):

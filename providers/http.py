@@ -1,4 +1,4 @@
-"""JSON over HTTP to payment providers: time limits, safe retries, one log line per call.
+"""JSON over HTTP to providers: time limits, safe retries, one log line per call.
 
 No header, body or URL is ever logged or put into an error: they contain keys and customer data.
 """
@@ -6,6 +6,7 @@ No header, body or URL is ever logged or put into an error: they contain keys an
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,15 +16,22 @@ from typing import Any
 
 import requests
 import tenacity
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from providers.failures import (
     ProviderError,
     ProviderMisconfigured,
     ProviderRejected,
     ProviderUnavailable,
+    ProviderUnreached,
 )
-from providers.sessions import json_object, new_session, read_body, retry_after
+from providers.sessions import (
+    MAX_ANSWER_BYTES,
+    json_object,
+    new_session,
+    read_body,
+    retry_after,
+)
 
 # After these the provider may have done what was asked, or may do it when asked again.
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -68,7 +76,9 @@ class Refusal:
 class Dialect:
     """How a provider's protocol differs from the others'.
 
-    passing: statuses of this provider that mean "retry", besides PASSING_STATUSES.
+    passing: statuses of this provider that mean "retry", besides PASSING_STATUSES. done: statuses
+    of an answer. speechless: calls that are answered without a body. frequent: calls whose success
+    is not worth a line of the log.
     """
 
     provider: str
@@ -77,6 +87,19 @@ class Dialect:
     encode: Callable[[Mapping[str, Any]], bytes]
     read_refusal: Callable[[Mapping[str, str], Mapping[str, Any]], Refusal]
     passing: frozenset[int] = frozenset()
+    done: frozenset[int] = frozenset({200})
+    speechless: frozenset[str] = frozenset()
+    frequent: frozenset[str] = frozenset()
+    max_answer_bytes: int = MAX_ANSWER_BYTES
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A provider's answer: its JSON object, {} of a call that is answered without a body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: dict[str, Any]
 
 
 class Transport:
@@ -100,12 +123,13 @@ class Transport:
         self._base_url = base_url.rstrip("/")
         self._patience = patience or Patience()
         self._room = threading.BoundedSemaphore(self._patience.at_once)
-        self._session = new_session(authorization, self._patience.at_once)
-        self._session.headers.update(headers or {})
+        self._authorization = authorization
+        self._headers = dict(headers or {})
+        self._session = self._open_session(self._patience.at_once)
 
     def get(self, path: str, *, call: str) -> dict[str, Any]:
         """The JSON object at `path`; `call` names it in logs and errors."""
-        return self._send(_Request("GET", path, call, b"", {}, repeatable=True))
+        return self.ask("GET", path, call=call, repeatable=True).body
 
     def post(
         self, path: str, body: Mapping[str, Any], *, call: str, key: str | None
@@ -115,13 +139,45 @@ class Transport:
         if key is not None:
             headers[self._dialect.key_header] = key
         encoded = self._dialect.encode(body)
-        return self._send(_Request("POST", path, call, encoded, headers, key is not None))
+        return self.ask(
+            "POST", path, call=call, body=encoded, headers=headers, repeatable=key is not None
+        ).body
 
-    def _send(self, request: _Request) -> dict[str, Any]:
+    def ask(
+        self,
+        verb: str,
+        path: str,
+        *,
+        call: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
+        fresh: bool = False,
+    ) -> Answer:
+        """Any request. repeatable: whether it may be sent again when nobody knows what it did.
+
+        fresh: on a connection of its own, which cannot have been closed a moment ago.
+        """
+        return self._send(_Request(verb, path, call, body, headers or {}, repeatable, fresh))
+
+    def _open_session(self, connections: int) -> requests.Session:
+        session = new_session(self._authorization, connections)
+        session.headers.update(self._headers)
+        return session
+
+    @contextmanager
+    def _session_for(self, request: _Request) -> Iterator[requests.Session]:
+        if not request.fresh:
+            yield self._session
+            return
+        with self._open_session(1) as session:
+            yield session
+
+    def _send(self, request: _Request) -> Answer:
         started = time.monotonic()
         tries = 0
 
-        def attempt() -> dict[str, Any]:
+        def attempt() -> Answer:
             nonlocal tries
             tries += 1
             left = started + self._patience.total_seconds - time.monotonic()
@@ -157,36 +213,38 @@ class Transport:
             reraise=True,
         )
 
-    def _attempt(self, request: _Request, seconds: float) -> dict[str, Any]:
+    def _attempt(self, request: _Request, seconds: float) -> Answer:
         limits = (
             min(self._patience.connect_seconds, seconds),
             min(self._patience.read_seconds, seconds),
         )
         try:
-            with self._session.request(
-                request.verb,
-                self._base_url + request.path,
-                data=request.body or None,
-                headers=request.headers,
-                timeout=limits,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                body = read_body(response, time.monotonic() + seconds)
+            with (
+                self._session_for(request) as session,
+                session.request(
+                    request.verb,
+                    self._base_url + request.path,
+                    data=request.body or None,
+                    headers=request.headers,
+                    timeout=limits,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                deadline = time.monotonic() + seconds
+                body = read_body(response, deadline, self._dialect.max_answer_bytes)
         except (requests.RequestException, HTTPError, OSError) as problem:
             # Without its cause: the text of a requests exception contains the URL.
-            raise ProviderUnavailable(
-                self._dialect.provider, request.call, type(problem).__name__
-            ) from None
+            kind = ProviderUnreached if _surely_unsent(problem) else ProviderUnavailable
+            raise kind(self._dialect.provider, request.call, type(problem).__name__) from None
         return self._understand(request, response, body)
 
-    def _understand(
-        self, request: _Request, response: requests.Response, body: bytes
-    ) -> dict[str, Any]:
-        answer = json_object(body)
+    def _understand(self, request: _Request, response: requests.Response, body: bytes) -> Answer:
+        speechless = request.call in self._dialect.speechless
+        answer = {} if speechless and not body else json_object(body)
         status = response.status_code
-        if status == requests.codes.ok and answer is not None:
-            return answer
+        if status in self._dialect.done and answer is not None:
+            return Answer(status, response.headers, answer)
         told = self._dialect.read_refusal(response.headers, answer or {})
         words = told.description or f"HTTP {status} without an answer of the API"
         if status < 300 or status >= 500 or status in PASSING_STATUSES | self._dialect.passing:
@@ -211,7 +269,7 @@ class Transport:
     @contextmanager
     def _take_room(self, request: _Request) -> Iterator[None]:
         if not self._room.acquire(timeout=self._patience.room_seconds):
-            raise ProviderUnavailable(
+            raise ProviderUnreached(
                 self._dialect.provider, request.call, "too many calls at once", retry_after=2
             )
         try:
@@ -228,6 +286,8 @@ class Transport:
         tries: int,
     ) -> None:
         level = logging.INFO if failure is None else logging.WARNING
+        if failure is None and request.call in self._dialect.frequent:
+            level = logging.DEBUG
         if isinstance(failure, ProviderMisconfigured):
             level = logging.ERROR
         facts = {
@@ -250,3 +310,19 @@ class _Request:
     body: bytes
     headers: Mapping[str, str]
     repeatable: bool
+    fresh: bool
+
+
+def _surely_unsent(problem: Exception) -> bool:
+    """Whether a request cannot have reached the provider.
+
+    A connection that broke later is a ConnectionError too, and a TLS handshake that hangs looks
+    like an answer that does: all that is not one of these proves nothing.
+    """
+    if isinstance(problem, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
+        return True
+    reason = getattr(problem.args[0], "reason", None) if problem.args else None
+    if isinstance(reason, NewConnectionError):  # refused, or the name does not resolve
+        return True
+    told = reason.args[0] if isinstance(reason, HTTPError) and reason.args else None
+    return isinstance(told, ssl.SSLCertVerificationError)

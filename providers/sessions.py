@@ -29,7 +29,9 @@ def new_session(authorization: str | None, connections: int) -> requests.Session
     return session
 
 
-def read_body(response: requests.Response, deadline: float) -> bytes:
+def read_body(
+    response: requests.Response, deadline: float, max_bytes: int = MAX_ANSWER_BYTES
+) -> bytes:
     """The body, small and before `deadline` (time.monotonic); RequestException otherwise.
 
     The read timeout of requests starts again with each packet.
@@ -37,7 +39,7 @@ def read_body(response: requests.Response, deadline: float) -> bytes:
     body = bytearray()
     while packet := response.raw.read1(64 * 1024, decode_content=True):
         body += packet
-        if len(body) > MAX_ANSWER_BYTES:
+        if len(body) > max_bytes:
             raise requests.exceptions.ContentDecodingError("answer too large")
         if time.monotonic() > deadline:
             raise requests.exceptions.ReadTimeout("answer too slow")
