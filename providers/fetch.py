@@ -1,4 +1,4 @@
-"""Downloads a URL that a customer gave, without letting it lead into our own network.
+"""Downloads a URL that a stranger gave, without letting it lead into our own network.
 
 Every host, including those of redirects, is resolved once; all its addresses must be public, and
 the connection goes to one of them, so a name that changes its answer in between gains nothing.
@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -69,13 +69,40 @@ def _trust() -> ssl.SSLContext:
 
 
 @dataclass(frozen=True)
+class Home:
+    """A server of the operator's own settings: reached wherever it is, with these headers.
+
+    url: its scheme, host and port count; the headers go to no other.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Guard:
-    """What may be reached and how; the default is the public internet."""
+    """What may be reached and how; the default is the public internet.
+
+    hosts: if any, only these names and those below them, and only by https. home: besides.
+    """
 
     allows: Callable[[Address], bool] = is_public
     ports: frozenset[int] = frozenset(PORTS.values())
     resolve: Callable[[str, float], list[Address]] = resolve
     trust: ssl.SSLContext = field(default_factory=_trust)
+    hosts: tuple[str, ...] = ()
+    home: Home | None = None
+
+    def is_home(self, place: _Place) -> bool:
+        """Whether a place is exactly the operator's server: scheme, host and port."""
+        return self.home is not None and _taken_apart(self.home.url).origin == place.origin
+
+    def names(self, place: _Place) -> bool:
+        """Whether a place may be reached, if its addresses may."""
+        if place.port not in self.ports:
+            return False
+        below = any(place.host == host or place.host.endswith(f".{host}") for host in self.hosts)
+        return not self.hosts or (below and place.secure)
 
 
 def fetch(
@@ -99,7 +126,7 @@ def fetch(
             _translated(place),
             closing(_open_connection(place, guard, deadline)) as sock,
             _cut_at(deadline, sock),
-            closing(_send_request(place, sock)) as response,
+            closing(_send_request(place, sock, guard)) as response,
         ):
             location = response.getheader("Location")
             if response.status not in REDIRECTS or location is None:
@@ -132,11 +159,22 @@ class _Place:
     authority: str  # as the Host header says it
     path: str
 
+    @property
+    def origin(self) -> tuple[bool, str, int]:
+        return self.secure, self.host, self.port
+
     def __str__(self) -> str:
         return self.authority
 
 
 def _parsed(url: str, guard: Guard) -> _Place:
+    place = _taken_apart(url)
+    if not guard.is_home(place) and not guard.names(place):
+        raise FetchRefused("url_not_allowed")
+    return place
+
+
+def _taken_apart(url: str) -> _Place:
     try:
         # Host names in any script become ASCII, and characters illegal in a path are quoted.
         parts: Url = parse_url(requests.Request("GET", url).prepare().url or "")
@@ -145,8 +183,6 @@ def _parsed(url: str, guard: Guard) -> _Place:
     if parts.scheme not in PORTS or parts.auth is not None or not parts.host:
         raise FetchRefused("url_not_allowed")
     port = PORTS[parts.scheme] if parts.port is None else parts.port
-    if port not in guard.ports:
-        raise FetchRefused("url_not_allowed")
     return _Place(
         secure=parts.scheme == "https",
         host=parts.host.strip("[]"),
@@ -177,7 +213,7 @@ def _open_connection(place: _Place, guard: Guard, deadline: float) -> socket.soc
     """A connection to an address that was checked; with TLS the name is verified too."""
     addresses = guard.resolve(place.host, _seconds_left(deadline))
     # One private address among public ones is an attempt, not a mistake.
-    if not all(guard.allows(address) for address in addresses):
+    if not guard.is_home(place) and not all(guard.allows(address) for address in addresses):
         raise FetchRefused("url_not_allowed")
     sock = _first_answering(addresses, place.port, deadline)
     try:
@@ -222,7 +258,7 @@ def _cut(sock: socket.socket) -> None:
         return  # it has ended by itself
 
 
-def _send_request(place: _Place, sock: socket.socket) -> http.client.HTTPResponse:
+def _send_request(place: _Place, sock: socket.socket, guard: Guard) -> http.client.HTTPResponse:
     """The head of the response; http.client limits its lines and their number."""
     connection = http.client.HTTPConnection(place.host, place.port)
     connection.sock = sock
@@ -233,6 +269,8 @@ def _send_request(place: _Place, sock: socket.socket) -> http.client.HTTPRespons
         "Accept-Encoding": "identity",  # what is measured is what is stored
         "Connection": "close",
     }
+    if guard.home is not None and guard.is_home(place):
+        headers |= guard.home.headers
     connection.request("GET", place.path, headers=headers)
     return connection.getresponse()
 

@@ -8,6 +8,11 @@ import settings
 from errors import ApiError
 from providers.engine import Engine, EngineError
 from providers.engine.embedded import EmbeddedEngine
+from providers.engine.remote import RemoteEngine
+from providers.engine.remote.comfyui import ComfyUiEngine
+from providers.engine.remote.fal import FalEngine
+from providers.engine.remote.polza import PolzaEngine
+from providers.engine.remote.replicate import ReplicateEngine
 from providers.payments import Gateway
 from providers.payments.networks import SourceFilter
 from providers.payments.receipts import ReceiptRules
@@ -50,6 +55,17 @@ def engine(name: str) -> Engine:
 
 
 @cache
+def remote_engine(name: str) -> RemoteEngine:
+    """One of settings.ENGINES. EngineError for another one, and for one without a key."""
+    current = settings.load()
+    if name not in settings.ENGINES or not settings.engine_configured(current, name):
+        raise EngineError("engine_unavailable", f"engine {name!r} is not configured")
+    return {"replicate": _replicate, "fal": _fal, "polza": _polza, "comfyui": _comfyui}[name](
+        current
+    )
+
+
+@cache
 def gateway(provider: str) -> Gateway:
     """The gateway of a provider in the contract. ApiError `provider_not_configured`."""
     current = settings.load()
@@ -65,6 +81,23 @@ def telegram() -> TelegramBot:
     if not current.telegram_bot_token:
         raise ApiError("telegram_unavailable", "TELEGRAM_BOT_TOKEN is not set", retry_after=60)
     return TelegramBot(current.telegram_api_url, current.telegram_bot_token)
+
+
+def _replicate(current: Settings) -> RemoteEngine:
+    return ReplicateEngine(current.replicate_api_url, current.replicate_api_token)
+
+
+def _fal(current: Settings) -> RemoteEngine:
+    return FalEngine(current.fal_api_url, current.fal_key)
+
+
+def _polza(current: Settings) -> RemoteEngine:
+    return PolzaEngine(current.polza_api_url, current.polza_api_key)
+
+
+def _comfyui(current: Settings) -> RemoteEngine:
+    name, _, value = current.comfyui_header.partition(":")
+    return ComfyUiEngine(current.comfyui_url, (name, value.strip()))
 
 
 def _yookassa(current: Settings) -> Gateway:

@@ -3,11 +3,19 @@
 A field's environment name is its name in capitals.
 """
 
-from settings.fields import PROBE_THREADS, PROVIDERS, QUICK_THREADS, WEBHOOK_THREADS, Settings
+from settings.fields import (
+    ENGINES,
+    PROBE_THREADS,
+    PROVIDERS,
+    QUICK_THREADS,
+    WEBHOOK_THREADS,
+    Settings,
+)
 from settings.reading import SettingsError, described, load, read
-from settings.rules import configured, missing_for_production
+from settings.rules import configured, engine_configured, missing_for_production
 
 __all__ = [
+    "ENGINES",
     "PROBE_THREADS",
     "PROVIDERS",
     "QUICK_THREADS",
@@ -16,6 +24,7 @@ __all__ = [
     "SettingsError",
     "configured",
     "described",
+    "engine_configured",
     "load",
     "missing_for_production",
     "read",

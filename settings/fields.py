@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from settings.limits import Limits
 
 PROVIDERS = ("yookassa", "stripe", "telegram")
+# Services that generate for us over HTTP, besides the engine that is built in.
+ENGINES = ("replicate", "fal", "polza", "comfyui")
 # Threads per process for operations that only use the database, for webhooks, for healthReady.
 QUICK_THREADS = 8
 WEBHOOK_THREADS = 4
@@ -174,6 +176,24 @@ class Settings:
         False, "refuse jobs and payments of users without consent to personal data processing"
     )
 
+    replicate_api_token: str = _setting("", "Replicate API token", secret=True)
+    replicate_api_url: str = _setting(
+        "https://api.replicate.com/v1", "Replicate API base URL", url=True
+    )
+    fal_key: str = _setting("", "fal.ai API key", secret=True)
+    fal_api_url: str = _setting(
+        "https://queue.fal.run",
+        "fal.ai queue base URL; the other hosts of one that is not fal's own are below it",
+        url=True,
+    )
+    polza_api_key: str = _setting(
+        "", "Polza.ai API key, used by nothing but this deployment", secret=True
+    )
+    polza_api_url: str = _setting("https://polza.ai/api/v1", "Polza.ai API base URL", url=True)
+    comfyui_url: str = _setting("", "base URL of an own ComfyUI", url=True)
+    comfyui_header: str = _setting(
+        "", "header that the proxy of ComfyUI asks for, Name: value", secret=True, header=True
+    )
     engine_timeout_seconds: int = _setting(
         120, "wall time limit of one generation", least=1, most=DAY
     )

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+_HEADER = re.compile(r"[A-Za-z0-9-]+: ?[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -17,7 +19,7 @@ class Limits:
     least, above, most: of a number. decimals: at most so many digits after the point, of a number
     that has a `most`. choices: of a text. form: of a text or of each part of a list, and how to
     mend one that has another form. url: http or https; paths are appended to it, so a slash at
-    its end is removed.
+    its end is removed. header: one header of HTTP, Name: value.
     """
 
     least: int | None = None
@@ -27,6 +29,7 @@ class Limits:
     choices: tuple[str, ...] = ()
     form: tuple[re.Pattern[str], str] | None = None
     url: bool = False
+    header: bool = False
 
     def faults(self, value: Any) -> Iterator[str]:
         """One line for each limit that `value` does not keep."""
@@ -36,6 +39,8 @@ class Limits:
             yield from self._faults_of_number(value)
         if self.url and value and (fault := _url_fault(value)):
             yield fault
+        if self.header and value and not _HEADER.fullmatch(value):
+            yield "must be one header, such as X-Api-Key: secret"
         if self.form:
             form, fix = self.form
             for part in value if isinstance(value, tuple) else filter(None, [value]):

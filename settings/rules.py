@@ -66,6 +66,7 @@ def missing_for_production(settings: Settings) -> list[str]:
             not settings.telegram_bot_token or settings.telegram_api_url.startswith("https://"),
             "TELEGRAM_API_URL: must be https://",
         ),
+        *_unencrypted_engines(settings),
     ]
     return [advice for satisfied, advice in needs if not satisfied]
 
@@ -79,6 +80,30 @@ def configured(settings: Settings, provider: str) -> bool:
             "telegram": settings.telegram_bot_token and settings.telegram_webhook_secret,
         }[provider]
     )
+
+
+def engine_configured(settings: Settings, engine: str) -> bool:
+    """Whether a remote engine has what it needs to take orders."""
+    return bool(
+        {
+            "replicate": settings.replicate_api_token,
+            "fal": settings.fal_key,
+            "polza": settings.polza_api_key,
+            "comfyui": settings.comfyui_url,
+        }[engine]
+    )
+
+
+def _unencrypted_engines(settings: Settings) -> list[tuple[bool, str]]:
+    """ComfyUI may stand in a private network without a certificate; the others never do."""
+    return [
+        (
+            not engine_configured(settings, engine)
+            or getattr(settings, f"{engine}_api_url").startswith("https://"),
+            f"{engine.upper()}_API_URL: must be https://",
+        )
+        for engine in ("replicate", "fal", "polza")
+    ]
 
 
 def _wrong_proxies(settings: Settings) -> list[str]:

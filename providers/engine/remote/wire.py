@@ -1,0 +1,257 @@
+"""How adapters talk to a provider: failures become values, and a create is sent once.
+
+The sorting of a create's outcome is here, for all of them: see docs/adr/0015.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import requests
+from urllib3.filepost import encode_multipart_formdata
+
+from providers.engine.remote import (
+    Accepted,
+    Ambiguous,
+    Create,
+    Gone,
+    Health,
+    Money,
+    NotAccepted,
+    NotSent,
+    Poll,
+    Problem,
+    Trouble,
+    Unanswered,
+)
+from providers.failures import ProviderError, ProviderUnavailable, ProviderUnreached
+from providers.http import Answer, Dialect, Patience, Refusal, Transport
+
+# Seconds. One try at an upload of 2 MB over a slow line must fit into read_seconds.
+PATIENCE = Patience(connect_seconds=5.0, read_seconds=20.0, total_seconds=45.0, at_once=16)
+# After these a create surely did nothing. All others, 408, 409 and redirects too, prove nothing.
+REFUSING = frozenset({400, 401, 402, 403, 404, 413, 422, 429})
+JSON = {"Content-Type": "application/json"}
+LIST_BYTES = 16 * 1024 * 1024  # a page of a hundred runs with their input and logs
+
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
+_PERCENT = re.compile(r"(\d{1,3})%\|")  # a progress bar of tqdm
+_BY_STATUS = {
+    401: Trouble.AUTH,
+    402: Trouble.CREDIT,
+    403: Trouble.AUTH,
+    413: Trouble.INPUT,
+    415: Trouble.INPUT,
+    429: Trouble.BUSY,
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A call without an answer of use. status: of HTTP, None without one. sent: see NotSent."""
+
+    problem: Problem
+    status: int | None
+    sent: bool
+
+
+# What a provider's code and words mean, where its status alone misleads; None: by the status.
+Judge = Callable[[int | None, str, str], Trouble | None]
+
+
+class Wire:
+    """One host of a provider. The transport's dialect names statuses and calls."""
+
+    def __init__(self, transport: Transport, judge: Judge) -> None:
+        self._transport = transport
+        self._judge = judge
+
+    def get(self, path: str, *, call: str) -> Answer | Failure:
+        """Read something; repeated a few times when there is no answer."""
+        return self.act("GET", path, call=call)
+
+    def act(
+        self,
+        verb: str,
+        path: str,
+        *,
+        call: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer | Failure:
+        """Do something that may be done twice."""
+        try:
+            return self._transport.ask(
+                verb, path, call=call, body=body, headers=headers, repeatable=True
+            )
+        except ProviderError as error:
+            return self._failure(error)
+
+    def create(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        key: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[Create, Answer | None]:
+        """Order a run with one request; `key` of the answer is its id."""
+        try:
+            answer = self._transport.ask(
+                "POST",
+                path,
+                call="create",
+                body=json.dumps(body).encode(),
+                headers={**JSON, **(headers or {})},
+                fresh=True,
+            )
+        except ProviderError as error:
+            return _outcome(self._failure(error)), None
+        if not known_id(answer.body.get(key)):
+            return Ambiguous(Problem(Trouble.INFRASTRUCTURE, "no_id", "no id of a run")), answer
+        return Accepted(answer.body[key]), answer
+
+    def _failure(self, error: ProviderError) -> Failure:
+        status, code = error.http_status, error.reason
+        trouble = self._judge(status, code, error.description) or by_status(status)
+        waiting = error.pause_seconds if isinstance(error, ProviderUnavailable) else None
+        unsent = isinstance(error, ProviderUnreached)
+        if unsent and waiting is not None:
+            trouble = Trouble.BUSY  # our own calls fill all slots; it is not the provider's fault
+        named = code or (f"HTTP {status}" if status else error.description)
+        return Failure(Problem(trouble, named, error.description, waiting), status, not unsent)
+
+
+def dialect(
+    provider: str,
+    read_refusal: Callable[[Mapping[str, str], Mapping[str, Any]], Refusal],
+    *,
+    speechless: frozenset[str] = frozenset(),
+) -> Dialect:
+    """The protocol of an engine: JSON, no idempotency keys, 201 and 202 are answers too."""
+    return Dialect(
+        provider=provider,
+        content_type="application/json",
+        key_header="",
+        encode=lambda body: json.dumps(body).encode(),
+        read_refusal=read_refusal,
+        done=frozenset({200, 201, 202}),
+        speechless=speechless,
+        frequent=frozenset({"poll", "queue"}),
+        max_answer_bytes=LIST_BYTES,
+    )
+
+
+def by_status(status: int | None) -> Trouble:
+    """What an HTTP status means when the provider adds nothing to it."""
+    if status is None or status >= 500 or status == requests.codes.request_timeout:
+        return Trouble.INFRASTRUCTURE
+    return _BY_STATUS.get(status, Trouble.CONFIG)
+
+
+def without_upload(failure: Failure) -> NotSent | NotAccepted:
+    """An upload that failed. Nothing was ordered, so that all that may pass is NotSent."""
+    outcome = _outcome(failure)
+    return NotSent(outcome.problem) if isinstance(outcome, Ambiguous) else outcome
+
+
+def unpolled(failure: Failure) -> Gone | Unanswered:
+    """A poll that failed: 404 is a run that nobody knows, the rest says nothing."""
+    if failure.status == requests.codes.not_found:
+        return Gone(failure.problem)
+    return Unanswered(failure.problem)
+
+
+def understood(read: Callable[[], Poll]) -> Poll:
+    """What `read` makes of an answer; an answer of another shape has told nothing."""
+    try:
+        return read()
+    except (*UNREADABLE, RecursionError) as error:
+        return Unanswered(strange(error))
+
+
+def strange(error: Exception) -> Problem:
+    """An answer in a shape that its documentation does not have."""
+    return Problem(Trouble.INFRASTRUCTURE, "strange_answer", repr(error)[:300])
+
+
+def known_id(value: Any) -> bool:
+    """Whether this can be an id of a run, harmless in a path."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def path_of(model: str) -> str:
+    """owner/name/... of a recipe as a part of a path."""
+    return quote(model.strip("/"), safe="/")
+
+
+def photo_form(field: str, attempt_id: UUID, photo: bytes, **more: str) -> tuple[bytes, str]:
+    """A multipart form with a photo named after its attempt; the body and its Content-Type."""
+    file = (f"{attempt_id}.jpg", photo, "image/jpeg")
+    body, content_type = encode_multipart_formdata({field: file, **more})
+    return body, content_type
+
+
+def first_url(value: Any, *keys: str) -> str | None:
+    """The first address in an output: a text, a list, or an object with one of `keys` or `url`."""
+    if isinstance(value, str):
+        return value if value.startswith(("https://", "http://")) else None
+    if isinstance(value, list):
+        inner = value
+    elif isinstance(value, Mapping):
+        inner = [value.get(key) for key in (*keys, "url")]
+    else:
+        return None
+    return next((found for each in inner if (found := first_url(each, *keys))), None)
+
+
+def mentions(value: Any, text: str) -> bool:
+    """Whether a text is among the values of an input, at any depth."""
+    if isinstance(value, Mapping):
+        return any(mentions(inner, text) for inner in value.values())
+    if isinstance(value, list):
+        return any(mentions(inner, text) for inner in value)
+    return isinstance(value, str) and value == text
+
+
+def quantity(value: Any) -> Decimal | None:
+    """A number a provider measured, if it is one that can be billed."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        return None
+    try:
+        number = Decimal(value)
+    except ArithmeticError:
+        return None
+    return number if number.is_finite() and number >= 0 else None
+
+
+def with_balance(amount: Any, currency: str) -> Health:
+    """Health with a balance, if one was told; without any money no order is accepted."""
+    balance = quantity(amount)
+    if balance is None:
+        return Health()
+    problem = None if balance else Problem(Trouble.CREDIT, "no_balance")
+    return Health(problem, Money(balance, currency))
+
+
+def percent(logs: Any) -> int | None:
+    """How far the last progress bar in a log is; 99 at most, as only a file is the end."""
+    shown = _PERCENT.findall(logs) if isinstance(logs, str) else []
+    return min(int(shown[-1]), 99) if shown else None
+
+
+def _outcome(failure: Failure) -> NotSent | NotAccepted | Ambiguous:
+    if not failure.sent:
+        return NotSent(failure.problem)
+    if failure.status in REFUSING:
+        return NotAccepted(failure.problem)
+    return Ambiguous(failure.problem)
