@@ -39,6 +39,30 @@ class Amount(TypeDecorator[Decimal]):
         return self
 
 
+class Cost(TypeDecorator[Decimal]):
+    """What a provider of an engine takes, in its currency, stored as whole millionths.
+
+    ValueError on a seventh decimal, as with Amount.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | int | None, dialect: Any) -> int | None:
+        if value is None:
+            return None
+        millionths = Decimal(value) * 1_000_000
+        if not millionths.is_finite() or millionths != millionths.to_integral_value():
+            raise ValueError(f"{value} is not a cost with six decimals")
+        return int(millionths)
+
+    def process_result_value(self, value: int | None, dialect: Any) -> Decimal | None:
+        return None if value is None else Decimal(value) / 1_000_000
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        return self
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A timestamp with time zone; ValueError on a naive one."""
 

@@ -24,6 +24,7 @@ def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
                 service_type=body["serviceType"],
                 input=body["input"],
                 description=body.get("description"),
+                model_id=UUID(body["modelId"]) if "modelId" in body else None,
             )
             return Answer(schemas.dump("Job", job), 201)
 

@@ -14,6 +14,7 @@ from marshmallow import Schema, fields
 import settings
 from db.types import number
 from providers import instances
+from services import models
 
 
 def moment(value: datetime) -> str:
@@ -145,6 +146,18 @@ class Transaction(Component):
     created_at = Moment()
 
 
+class Model(Component):
+    id = fields.UUID()
+    service_type = fields.String()
+    title = fields.String()
+    description = fields.String()
+    price_tokens = Amount()
+    price_rub = Amount()
+    usual_seconds = fields.Integer()
+    is_default = fields.Boolean()
+    takes_wish = fields.Function(lambda model: models.takes_wish(model.prompt))
+
+
 class Tariff(Component):
     id = fields.UUID()
     name = fields.String()
@@ -246,6 +259,7 @@ _SCHEMAS: dict[str, Schema] = {
         Job,
         Data,
         Transaction,
+        Model,
         Tariff,
         PaymentIntent,
         Referral,

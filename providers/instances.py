@@ -25,7 +25,8 @@ from providers.storage.s3 import S3Storage
 from providers.telegram import TelegramBot
 from settings import Settings
 
-ENGINES = {"embedded": EmbeddedEngine}
+EMBEDDED = "embedded"
+ENGINES = {EMBEDDED: EmbeddedEngine}
 
 
 @cache

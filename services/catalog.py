@@ -8,18 +8,25 @@ from typing import Any
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db.models import GenerationModel, Tariff
+from db.models import EMBEDDED, Engine, GenerationModel, Tariff
+from services import model_catalog
 
 # Prices in tokens and rubles.
 MODELS: list[dict[str, Any]] = [
     {
         "name": "animate-standard",
+        "title": "Оживление",
+        "description": "Взгляд, моргание и лёгкая улыбка: короткое видео, 4 секунды",
+        "usual_seconds": 30,
         "service_type": "animate",
         "price_tokens": Decimal(10),
         "price_rub": Decimal(100),
     },
     {
         "name": "restore-standard",
+        "title": "Реставрация",
+        "description": "Убирает царапины и выцветание, увеличивает снимок вдвое",
+        "usual_seconds": 15,
         "service_type": "restore",
         "price_tokens": Decimal(5),
         "price_rub": Decimal(50),
@@ -42,15 +49,17 @@ TARIFFS: list[dict[str, Any]] = [
 ]
 
 
-ENGINE = "embedded"  # of new models; others are built in providers/instances.py
-
-
 def seed(session: Session) -> int:
     """Add what is missing by name, change nothing that is there; returns how many were added."""
-    models = [{**model, "engine": ENGINE, "active": True, "is_default": True} for model in MODELS]
+    models = [{**model, "engine": EMBEDDED, "active": True, "is_default": True} for model in MODELS]
     tariffs = [{**tariff, "position": place} for place, tariff in enumerate(TARIFFS, start=1)]
     added = 0
-    for table, rows in ((GenerationModel, models), (Tariff, tariffs)):
-        statement = insert(table).values(rows).on_conflict_do_nothing().returning(table.id)
+    for table, rows in (
+        (Engine, model_catalog.engines()),
+        (GenerationModel, models),
+        (GenerationModel, model_catalog.MODELS),
+        (Tariff, tariffs),
+    ):
+        statement = insert(table).values(rows).on_conflict_do_nothing().returning(table.name)
         added += len(session.scalars(statement).all())
     return added

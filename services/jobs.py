@@ -8,14 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, case, func, insert, select
+from sqlalchemy import Uuid, and_, bindparam, case, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 import settings
 from db import Reader, Record, Statement, notices
 from db.models import Data, GenerationModel, Job, User
 from errors import ApiError
-from services import data, funding, ledger, paging, users
+from services import data, funding, ledger, models, paging, users
 
 # The contract's IOObject; anything else a client sends is not stored.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")
@@ -32,14 +32,16 @@ def create(
     service_type: str,
     input: list[dict[str, Any]],
     description: str | None = None,
+    model_id: UUID | None = None,
     meta: dict[str, Any] | None = None,
 ) -> SimpleNamespace:
     """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
 
-    ApiError `user_not_found`, `consent_required`, `service_unavailable_now` and those of
+    model_id: of the model to use, None for the default one of the service. ApiError
+    `user_not_found`, `consent_required`, those of models.require_offered and of
     data.require_usable.
     """
-    terms = _terms(session, user_id, service_type, data.ids_of(input))
+    terms = _terms(session, user_id, service_type, data.ids_of(input), model_id)
     data.require_usable(input, terms.files)
     queued = terms.balance_tokens >= terms.price_tokens
     job = SimpleNamespace(
@@ -47,6 +49,7 @@ def create(
         number=terms.number,
         user_id=user_id,
         model_id=terms.model_id,
+        engine=terms.engine,
         service_type=service_type,
         status="queued" if queued else "waiting_payment",
         description=description,
@@ -175,19 +178,28 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _terms(session: Session, user_id: UUID, service_type: str, data_ids: list[UUID]) -> Record:
+def _terms(
+    session: Session,
+    user_id: UUID,
+    service_type: str,
+    data_ids: list[UUID],
+    model_id: UUID | None,
+) -> Record:
     """What the user can spend, what the service costs and which of the files exist.
 
     The user is locked, as by ledger.lock, and the files are locked against deletion.
     """
     terms = _SELECT_TERMS.one_or_none(
-        session, user_id=user_id, service_type=service_type, data_ids=data_ids
+        session,
+        user_id=user_id,
+        service_type=service_type,
+        data_ids=data_ids,
+        chosen_id=model_id,
     )
     if terms is None:
         raise ApiError("user_not_found")
     users.require_consent(terms.consent_pd)
-    if terms.model_id is None:
-        raise ApiError("service_unavailable_now")
+    models.require_offered(terms, service_type, chosen=model_id is not None)
     return terms
 
 
@@ -196,6 +208,9 @@ _SELECT_TERMS = Statement(
         User.balance_tokens,
         User.consent_pd,
         GenerationModel.id.label("model_id"),
+        GenerationModel.engine,
+        GenerationModel.active.label("model_active"),
+        GenerationModel.service_type.label("model_service_type"),
         GenerationModel.price_tokens,
         GenerationModel.price_rub,
         data.FOUND.label("files"),
@@ -205,7 +220,14 @@ _SELECT_TERMS = Statement(
     .outerjoin_from(
         User,
         GenerationModel,
-        (GenerationModel.service_type == bindparam("service_type")) & GenerationModel.is_default,
+        or_(
+            GenerationModel.id == bindparam("chosen_id", type_=Uuid),
+            and_(
+                bindparam("chosen_id", type_=Uuid).is_(None),
+                GenerationModel.service_type == bindparam("service_type"),
+                GenerationModel.is_default,
+            ),
+        ),
     )
     .where(User.id == bindparam("user_id"))
     .with_for_update(key_share=True, of=User)
@@ -213,6 +235,7 @@ _SELECT_TERMS = Statement(
 _TABLE: Any = Job.__table__
 _NOT_SHOWN = (
     "description",
+    "engine",
     "price_tokens",
     "result_data_id",
     "releases",
@@ -232,6 +255,7 @@ _INSERT = Statement(
                 "number",
                 "user_id",
                 "model_id",
+                "engine",
                 "service_type",
                 "status",
                 "description",

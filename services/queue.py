@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 import settings
 from db import Reader, Record, notices
-from db.models import Data, GenerationModel, Job
+from db.models import EMBEDDED, Data, GenerationModel, Job
 from services import data, jobs, ledger
 
 RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30))  # before attempt two, three...
@@ -31,13 +31,15 @@ class Claim:
     job_id: UUID
     attempt: int
     service_type: str
-    engine: str
+    model: str
     input: list[dict[str, Any]]
     input_key: str | None  # storage key of the photo, None if it is fetched by url
 
 
 def claim(session: Session, worker: str) -> Claim | None:
-    """Take the oldest job that is due, or one whose worker went silent; None when there is none."""
+    """Take the oldest job that is due for the embedded engine, or one whose worker went silent;
+    None when there is none.
+    """
     # A silent worker's job was promised earlier. Two index scans, the second only when the first
     # finds nothing; one OR would sort the whole backlog on every claim.
     candidate = func.coalesce(_silent().scalar_subquery(), _due().scalar_subquery())
@@ -56,12 +58,10 @@ def claim(session: Session, worker: str) -> Claim | None:
     )
     if job is None:
         return None
-    engine = session.scalar(
-        select(GenerationModel.engine).where(GenerationModel.id == job.model_id)
-    )
-    return Claim(
-        job.id, job.attempt, job.service_type, engine or "", job.input, _input_key(session, job)
-    )
+    model = session.scalars(
+        select(GenerationModel.name).where(GenerationModel.id == job.model_id)
+    ).one()
+    return Claim(job.id, job.attempt, job.service_type, model, job.input, _input_key(session, job))
 
 
 def renew(session: Session, claim: Claim, *, progress: int) -> bool:
@@ -95,6 +95,21 @@ def finish(
     job = _locked(session, claim)
     if job is None:
         return False
+    meta = {"model": claim.model, **meta}
+    complete(session, job, result_id, size_bytes=size_bytes, meta=meta, now=now)
+    return True
+
+
+def complete(
+    session: Session,
+    job: Job,
+    result_id: UUID,
+    *,
+    size_bytes: int,
+    meta: dict[str, Any],
+    now: datetime,
+) -> None:
+    """As finish(), for a job in `processing` that the caller has locked."""
     row = data.get(session, result_id)
     result = data.confirm(
         session, row.id, content_type=row.content_type, size_bytes=size_bytes, now=now
@@ -108,7 +123,6 @@ def finish(
     job.output = [{"type": result.type, "dataId": str(result.id)}]
     job.meta = {**job.meta, **meta}
     job.updated_at = job.finished_at = func.now()
-    return True
 
 
 def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: bool) -> bool:
@@ -156,11 +170,14 @@ def retry(session: Session, job_id: UUID) -> Record:
             service_type=job.service_type,
             input=job.input,
             description=job.description,
+            model_id=job.model_id,
             meta={"retryOf": str(job.id)},
         )
         return jobs.get(session, again.id)
     if job.status != "processing":
         raise ValueError(f"the job is {job.status}; only failed and processing ones are retried")
+    if job.lease_until is None:
+        raise ValueError("the job is at a remote engine: fail it, or wait for its deadline")
     # Its worker may hang and still renew the lease: without a lease it no longer holds the job.
     job.releases += 1
     _put_back(job, func.now(), {})
@@ -192,10 +209,12 @@ def give_up_lost(session: Session) -> int:
 
 
 def oldest_wait_seconds(reader: Reader) -> float:
-    """How long the first due job has waited for a worker, in seconds; 0 when none is due."""
+    """How long the first job that is due for the embedded engine has waited, in seconds; 0 when
+    none is due.
+    """
     waited = reader.scalar(
         select(func.extract("epoch", func.now() - func.min(Job.run_at))).where(
-            Job.status == "queued", Job.run_at <= func.now()
+            Job.status == "queued", Job.engine == EMBEDDED, Job.run_at <= func.now()
         )
     )
     return float(waited or 0)
@@ -222,7 +241,7 @@ def _due() -> Select[UUID]:
     job = aliased(Job)
     return _first(
         select(job.id)
-        .where(job.status == "queued", job.run_at <= func.now())
+        .where(job.status == "queued", job.engine == EMBEDDED, job.run_at <= func.now())
         .order_by(job.run_at, job.number)
     )
 
@@ -240,9 +259,9 @@ def _locked(session: Session, claim: Claim) -> Job | None:
 def _held(claim: Claim) -> ColumnElement[bool]:
     """Whether a job is still held by the worker that claimed it.
 
-    A job is leased if and only if it is in `processing` (a CHECK). If the query named the status,
-    PostgreSQL, whose statistics may date from when nothing was leased, would scan the index of
-    leased jobs instead of looking up this id.
+    A job of the embedded engine is leased if and only if it is in `processing` (a CHECK). If the
+    query named the status, PostgreSQL, whose statistics may date from when nothing was leased,
+    would scan the index of leased jobs instead of looking up this id.
     """
     leased = Job.lease_until.is_not(None)
     return (Job.id == claim.job_id) & leased & (Job.attempt == claim.attempt)

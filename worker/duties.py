@@ -18,7 +18,7 @@ from db.types import now
 from errors import ApiError
 from providers import instances
 from services import data, draws, idempotency, jobs, queue
-from workflows import reconciler
+from workflows import dispatch, reconciler
 
 log = logging.getLogger("worker")
 
@@ -114,6 +114,7 @@ def _remove_left_work() -> int:
 # name, seconds between two turns, work
 DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("give up lost jobs", 5, _give_up_lost_jobs),
+    ("give up jobs that no engine takes", 30, dispatch.give_up_waiting),
     ("delete expired files", 60, _delete_expired_files),
     ("ask about payments", 20, reconciler.check_due),
     ("close unpaid jobs", 60, _expire_waiting_jobs),

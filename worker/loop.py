@@ -21,6 +21,7 @@ from services import data, media, queue
 from services.queue import Claim
 from worker.duties import DUTIES, WORK_PREFIX, Duty
 from worker.lease import Lease
+from worker.remote import RemoteWork
 
 log = logging.getLogger("worker")
 
@@ -35,17 +36,19 @@ TROUBLE_TEXT = (
 
 
 class Worker:
-    """One process, one job at a time."""
+    """One process, one job of its own at a time; those of providers are carried beside it."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or f"{socket.gethostname()}-{threading.get_native_id()}"
         self._stopping = threading.Event()
         self._stop_at: float | None = None
         self._duties = [Duty(*duty) for duty in DUTIES]
+        self._remote = RemoteWork(self.name)
 
     def run(self) -> None:
         """Work until stop(); waits out failures of the database or the storage."""
         log.info("worker started", extra={"worker": self.name})
+        self._remote.start()
         with notices.Listener() as listener:
             while not self._stopping.is_set():
                 try:
@@ -55,6 +58,7 @@ class Worker:
                 except ApiError as error:
                     log.warning("database or storage is away: %s", error)
                     self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
+        self._remote.join()
         log.info("worker stopped", extra={"worker": self.name})
 
     def run_once(self) -> bool:
@@ -81,6 +85,7 @@ class Worker:
         """Take no more jobs; the current one has GRACE_SECONDS."""
         self._stop_at = time.monotonic() + GRACE_SECONDS
         self._stopping.set()
+        self._remote.stop()
 
     def _out_of_grace(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at
@@ -100,7 +105,7 @@ class Worker:
         with Lease(claim) as lease, TemporaryDirectory(prefix=WORK_PREFIX) as folder:
             try:
                 photo = _photo(claim, Path(folder))
-                result = instances.engine(claim.engine).run(
+                result = instances.engine(instances.EMBEDDED).run(
                     claim.service_type,
                     photo,
                     workdir=Path(folder),

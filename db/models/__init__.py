@@ -4,8 +4,9 @@ Enums are text with a named CHECK, so that a value can be added by one migration
 keep the ledger append-only and equal to the balances are in db/migrations/versions/0001_core.py.
 """
 
-from db.models.catalog import SERVICE_TYPES, GenerationModel, Tariff
+from db.models.catalog import EMBEDDED, SERVICE_TYPES, GenerationModel, Tariff
 from db.models.data import DATA_TYPES, Data
+from db.models.engines import OPEN_STATES, Engine, GenerationAttempt
 from db.models.growth import (
     REVIEW_STATES,
     Lottery,
@@ -39,6 +40,10 @@ __all__ = [
     "Payment",
     "PaymentEvent",
     "DATA_TYPES",
+    "EMBEDDED",
+    "OPEN_STATES",
+    "Engine",
+    "GenerationAttempt",
     "JOB_STATUSES",
     "LIVE_STATUSES",
     "PROVIDERS",

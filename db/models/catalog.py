@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
     CheckConstraint,
     Identity,
     Index,
+    SmallInteger,
     func,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.table import Table, one_of
+from db.types import Cost
 
 SERVICE_TYPES = ("animate", "restore")
+EMBEDDED = "embedded"  # the engine that needs no provider
 
 
 class GenerationModel(Table):
-    """What a service costs and which engine performs it; one default per service."""
+    """What a service costs, and which engine performs it how; one default per service.
+
+    title, description: Russian, for customers. recipe: of a model at a provider, how it is run
+    there (services/models.py); prompt: its text, with {wish} where a customer's wish goes.
+    run_cost: what a run costs us, in the provider's currency. fallback_position: its place among
+    the models of the service that stand in when another one fails; NULL never does.
+    """
 
     __tablename__ = "generation_models"
 
@@ -29,6 +39,15 @@ class GenerationModel(Table):
     name: Mapped[str] = mapped_column(unique=True)
     service_type: Mapped[str]
     engine: Mapped[str]
+    title: Mapped[str] = mapped_column(server_default="")
+    description: Mapped[str] = mapped_column(server_default="")
+    usual_seconds: Mapped[int] = mapped_column(server_default="30")
+    recipe: Mapped[dict[str, Any] | None]
+    prompt: Mapped[str] = mapped_column(server_default="")
+    run_cost: Mapped[Decimal] = mapped_column(Cost, server_default="0")
+    run_currency: Mapped[str] = mapped_column(server_default="USD")
+    max_result_bytes: Mapped[int] = mapped_column(server_default="47185920")
+    fallback_position: Mapped[int | None] = mapped_column(SmallInteger)
     price_tokens: Mapped[Decimal]
     price_rub: Mapped[Decimal]
     active: Mapped[bool] = mapped_column(server_default="true")
@@ -39,6 +58,10 @@ class GenerationModel(Table):
         CheckConstraint(one_of("service_type", SERVICE_TYPES), "service_type"),
         CheckConstraint("price_tokens > 0 AND price_rub > 0", "price_positive"),
         CheckConstraint("active OR NOT is_default", "default_is_active"),
+        CheckConstraint(f"(engine = '{EMBEDDED}') = (recipe IS NULL)", "recipe"),
+        CheckConstraint(
+            "run_cost >= 0 AND usual_seconds > 0 AND max_result_bytes > 0", "run_positive"
+        ),
         Index(
             "uq_generation_models_default",
             "service_type",

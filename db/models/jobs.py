@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from db.models.catalog import SERVICE_TYPES
+from db.models.catalog import EMBEDDED, SERVICE_TYPES
 from db.models.data import Data
 from db.models.table import Table, newest, one_of
 
@@ -30,7 +30,9 @@ class Job(Table):
     """An order, and its place in the queue: workers claim rows of this table.
 
     `attempt` is the fencing token: every write of a worker names the attempt it was given.
-    `releases` counts attempts that were given back unfinished and so used up no try.
+    `releases` counts attempts that were given back unfinished and so used up no try. `engine` is
+    whose queue it is in: a job of the embedded engine is leased by a worker, one of a remote engine
+    is in `processing` without a lease while it has an open row in generation_attempts.
     """
 
     __tablename__ = "jobs"
@@ -41,6 +43,7 @@ class Job(Table):
     number: Mapped[int] = mapped_column(Identity(always=False, start=1001), unique=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     model_id: Mapped[UUID] = mapped_column(ForeignKey("generation_models.id"))
+    engine: Mapped[str] = mapped_column(server_default=EMBEDDED)
     service_type: Mapped[str]
     status: Mapped[str]
     description: Mapped[str | None]
@@ -79,7 +82,10 @@ class Job(Table):
             "tokens_consumed = CASE WHEN status = 'done' THEN price_tokens ELSE 0 END",
             "consumed_when_done",
         ),
-        CheckConstraint("(status = 'processing') = (lease_until IS NOT NULL)", "lease"),
+        CheckConstraint(
+            f"(status = 'processing' AND engine = '{EMBEDDED}') = (lease_until IS NOT NULL)",
+            "lease",
+        ),
         CheckConstraint("(status = 'done') <= (result_data_id IS NOT NULL)", "done_has_result"),
         Index("ix_jobs_user_newest", "user_id", newest("number")),
         Index(
@@ -97,7 +103,19 @@ class Job(Table):
             postgresql_with={"fastupdate": False},
             postgresql_where=text(one_of("status", LIVE_STATUSES)),
         ),
-        Index("ix_jobs_queued", "run_at", "number", postgresql_where=text("status = 'queued'")),
+        Index(
+            "ix_jobs_queued",
+            "run_at",
+            "number",
+            postgresql_where=text(f"status = 'queued' AND engine = '{EMBEDDED}'"),
+        ),
+        Index(
+            "ix_jobs_queued_remote",
+            "engine",
+            "run_at",
+            "number",
+            postgresql_where=text(f"status = 'queued' AND engine <> '{EMBEDDED}'"),
+        ),
         Index("ix_jobs_leased", "lease_until", postgresql_where=text("status = 'processing'")),
         Index(
             "ix_jobs_result", "result_data_id", postgresql_where=text("result_data_id IS NOT NULL")

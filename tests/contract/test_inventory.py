@@ -38,7 +38,7 @@ def test_the_head_of_the_contract_is_kept(contract: Node, given: Node) -> None:
     assert names[: len(given["tags"])] == given["tags"]
 
 
-def test_operations_were_added_under_ops_only(contract: Node, given: Node) -> None:
+def test_operations_were_added_under_tags_of_their_own(contract: Node, given: Node) -> None:
     added = {
         operation_id: operation["tags"]
         for operation_id, operation in operations(contract).items()
@@ -46,7 +46,7 @@ def test_operations_were_added_under_ops_only(contract: Node, given: Node) -> No
     }
 
     assert len(given["operations"]) == 24
-    assert added == {"healthLive": ["Ops"], "healthReady": ["Ops"]}
+    assert added == {"healthLive": ["Ops"], "healthReady": ["Ops"], "modelsList": ["Models"]}
 
 
 def _schema(contract: Node, name: str) -> Node:

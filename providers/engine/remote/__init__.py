@@ -269,10 +269,15 @@ Fetch = Downloaded | Failed | Unanswered
 
 
 class RemoteEngine(Protocol):
-    """One provider's API with our key. Never raises for anything a provider does."""
+    """One provider's API with our key. Never raises for anything a provider does.
+
+    finds_by_mark: whether find() knows an order by a mark of its own, and not because all other
+    runs of those minutes are somebody else's. Without one, two lost orders cannot be told apart.
+    """
 
     name: str
     pace: Pace
+    finds_by_mark: bool
 
     def upload(self, attempt_id: UUID, photo: Path) -> Upload:
         """Bring a prepared JPEG (EmbeddedEngine.prepare) to where the engine can read it.

@@ -70,6 +70,7 @@ class ComfyUiEngine:
     """The server at `base_url`. header: what its proxy asks for, ("", "") without one."""
 
     name = NAME
+    finds_by_mark = True
     # Its queue is always complete, so that one look is certain.
     pace = Pace(video=3.0, late=5.0, find_seconds=(3.0, 10.0))
 

@@ -100,6 +100,7 @@ class FalEngine:
     """The account of `key`. base_url: of the queue; see Addresses.of for the rest."""
 
     name = NAME
+    finds_by_mark = True
     # A run that still waits may not be listed, so that only a late look is certain.
     pace = Pace(find_seconds=(30.0, 120.0, 600.0, 1800.0))
 

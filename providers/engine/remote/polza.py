@@ -76,6 +76,7 @@ class PolzaEngine:
     """The account of `key`. base_url ends in /api/v1."""
 
     name = NAME
+    finds_by_mark = False
     pace = Pace(image=4.0, video=8.0, find_seconds=(30.0, 120.0, 600.0))
 
     def __init__(self, base_url: str, key: str, *, patience: Patience = PATIENCE) -> None:

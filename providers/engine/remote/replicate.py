@@ -83,6 +83,7 @@ class ReplicateEngine:
     """The account of `token`. base_url ends in /v1."""
 
     name = NAME
+    finds_by_mark = True
     pace = Pace()
 
     def __init__(self, base_url: str, token: str, *, patience: Patience = PATIENCE) -> None:

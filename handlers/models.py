@@ -1,0 +1,16 @@
+"""Tag Models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from db import reading
+from handlers import schemas
+from services import models
+
+
+def models_list(service_type: str | None) -> Any:
+    with reading() as reader:
+        rows = models.offered(reader)
+    wanted = [row for row in rows if service_type in (None, row.service_type)]
+    return schemas.dump_all("Model", wanted), 200

@@ -1,0 +1,276 @@
+"""Rows of generation_attempts: what a worker gets of one, and the statements that move it.
+
+The rules are in services/attempts.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    Interval,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import aliased
+
+from db import Statement
+from db.models import GenerationAttempt, GenerationModel, Job
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt in the hands of a worker, as it was when it was claimed.
+
+    job_status and the fields after it are those of its job and model now.
+    """
+
+    id: UUID
+    job_id: UUID
+    input_index: int
+    number: int
+    model_id: UUID
+    engine: str
+    recipe: dict[str, Any]
+    prompt: str
+    seed: int
+    state: str
+    photo: str | None
+    external_id: str | None
+    result: str | None
+    sent_at: datetime | None
+    worker: str
+    claims: int
+    deadline_at: datetime
+    progress: int
+    looks: int
+    missing: int
+    cost_estimate: Decimal
+    cost_actual: Decimal | None
+    currency: str
+    created_at: datetime
+    job_status: str
+    service_type: str
+    input: list[dict[str, Any]]
+    model: str
+    usual_seconds: int
+    max_result_bytes: int
+
+
+_TABLE: Any = GenerationAttempt.__table__
+_COLUMN = _TABLE.c
+_OTHER = aliased(GenerationAttempt)
+_ID = _COLUMN.id == bindparam("where_id")
+_HELD = (
+    _ID,
+    _COLUMN.claims == bindparam("where_claims"),
+    _COLUMN.worker == bindparam("where_worker"),
+)
+_OF_INPUT = (
+    _COLUMN.job_id == bindparam("job_id"),
+    _COLUMN.input_index == bindparam("input_index"),
+)
+
+
+def _new(name: str, column: str | None = None) -> Any:
+    return bindparam(f"new_{name}", type_=_COLUMN[column or name].type)
+
+
+def _in(name: str) -> Any:
+    return func.now() + bindparam(f"new_{name}", type_=Interval)
+
+
+def _update(*where: Any, **values: Any) -> Statement:
+    return Statement(update(_TABLE).where(*where).values(updated_at=func.now(), **values))
+
+
+def _listed(name: str) -> Any:
+    return _COLUMN.state == any_(bindparam(name, type_=ARRAY(Text)))
+
+
+BEGIN = Statement(
+    insert(_TABLE).values(
+        **{
+            name: bindparam(name)
+            for name in (
+                *("id", "job_id", "input_index", "number", "paid_number", "model_id", "engine"),
+                *("recipe", "prompt", "seed", "cost_estimate", "currency"),
+            )
+        },
+        state="preparing",
+        due_at=func.now(),
+        deadline_at=func.now() + bindparam("deadline", type_=Interval),
+    )
+)
+COUNT = Statement(
+    select(func.count().label("begun"), func.count(_COLUMN.paid_number).label("paid")).where(
+        *_OF_INPUT
+    )
+)
+_DUE = (
+    select(_COLUMN.id)
+    .where(_COLUMN.ended_at.is_(None), _COLUMN.due_at <= func.now(), _listed("where_states"))
+    .order_by(_COLUMN.due_at)
+    .limit(bindparam("where_limit", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_FROM_OTHERS = {
+    "job_status": Job.status,
+    "service_type": Job.service_type,
+    "input": Job.input,
+    "model": GenerationModel.name,
+    "usual_seconds": GenerationModel.usual_seconds,
+    "max_result_bytes": GenerationModel.max_result_bytes,
+}
+CLAIM = Statement(
+    update(_TABLE)
+    .where(
+        _COLUMN.id == _DUE.c.id,
+        Job.id == _COLUMN.job_id,
+        GenerationModel.id == _COLUMN.model_id,
+    )
+    .values(due_at=_in("lease"), worker=bindparam("new_worker"), claims=_COLUMN.claims + 1)
+    .returning(
+        *(
+            _FROM_OTHERS[each.name].label(each.name)
+            if each.name in _FROM_OTHERS
+            else _COLUMN[each.name]
+            for each in fields(Attempt)
+        )
+    )
+)
+HOLD = Statement(
+    update(_TABLE)
+    .where(
+        _COLUMN.id == any_(bindparam("where_ids", type_=ARRAY(Uuid))),
+        _COLUMN.ended_at.is_(None),
+        _COLUMN.worker == bindparam("where_worker"),
+    )
+    .values(due_at=_in("lease"))
+)
+RELEASE = _update(*_HELD, _COLUMN.ended_at.is_(None), due_at=_in("due_in"))
+SEND = _update(
+    *_HELD,
+    _COLUMN.state == "preparing",
+    _COLUMN.deadline_at > func.now(),
+    state="creating",
+    photo=_new("photo"),
+    sent_at=func.now(),
+    charged="maybe",
+)
+ACCEPT = _update(
+    _ID,
+    _COLUMN.state.in_(("creating", "unknown", "cancelling")),
+    _COLUMN.external_id.is_(None),
+    # An order found in a list may be another attempt's, which was found first.
+    ~exists().where(
+        _OTHER.engine == _COLUMN.engine,
+        _OTHER.external_id == bindparam("new_external_id", type_=Text),
+    ),
+    state=case((_COLUMN.state == "cancelling", "cancelling"), else_="running"),
+    external_id=_new("external_id"),
+    due_at=_in("due_in"),
+)
+DOUBT = _update(
+    _ID,
+    _COLUMN.state == "creating",
+    state="unknown",
+    due_at=_in("due_in"),
+    error_detail=_new("detail", "error_detail"),
+)
+LOOKED = _update(
+    *_HELD, _COLUMN.external_id.is_(None), looks=_COLUMN.looks + 1, due_at=_in("due_in")
+)
+OBSERVE = _update(
+    *_HELD,
+    _COLUMN.state.in_(("running", "fetching", "cancelling")),
+    due_at=_in("due_in"),
+    progress=_new("progress"),
+    missing=_new("missing"),
+)
+RECEIVE = _update(
+    *_HELD,
+    _COLUMN.state == "running",
+    state="fetching",
+    result=_new("result"),
+    cost_actual=_new("cost", "cost_actual"),
+    charged="yes",
+    missing=0,
+    due_at=func.now(),
+)
+END = _update(
+    *_HELD,
+    _listed("where_states"),
+    state=_new("state"),
+    charged=_new("charged"),
+    cost_actual=func.coalesce(_new("cost", "cost_actual"), _COLUMN.cost_actual),
+    paid_number=case((_new("charged") == "no", None), else_=_COLUMN.paid_number),
+    trouble=_new("trouble"),
+    error_code=_new("code", "error_code"),
+    error_detail=_new("detail", "error_detail"),
+    due_at=None,
+    ended_at=func.now(),
+)
+ABANDON = _update(
+    *_HELD,
+    _COLUMN.ended_at.is_(None),
+    _COLUMN.state != "cancelling",
+    state="cancelling",
+    due_at=func.now(),
+)
+PROGRESS = Statement(
+    update(Job)
+    .where(
+        Job.id == bindparam("where_id"),
+        Job.status == "processing",
+        Job.progress < bindparam("new_progress", type_=Integer),
+    )
+    .values(progress=bindparam("new_progress", type_=Integer), updated_at=func.now())
+)
+TRIED = Statement(
+    select(
+        _COLUMN.model_id,
+        _COLUMN.engine,
+        _COLUMN.trouble,
+        _COLUMN.charged,
+        _COLUMN.cost_estimate,
+        _COLUMN.cost_actual,
+        _COLUMN.currency,
+    )
+    .where(*_OF_INPUT, _COLUMN.ended_at.is_not(None))
+    .order_by(_COLUMN.number)
+)
+IDS = Statement(
+    select(_COLUMN.external_id).where(
+        _COLUMN.engine == bindparam("engine"),
+        _COLUMN.created_at > bindparam("since", type_=_COLUMN.created_at.type),
+        _COLUMN.external_id.is_not(None),
+    )
+)
+TWIN = Statement(
+    select(_COLUMN.id)
+    .where(
+        _COLUMN.engine == bindparam("engine"),
+        _COLUMN.model_id == bindparam("model_id"),
+        _COLUMN.created_at > bindparam("since", type_=_COLUMN.created_at.type),
+        _COLUMN.id != bindparam("attempt_id"),
+        _COLUMN.external_id.is_(None),
+        _COLUMN.charged != "no",
+    )
+    .limit(1)
+)

@@ -1,0 +1,222 @@
+"""Orders at providers: rows of generation_attempts, from the commit before the order to its end.
+
+    preparing ─▶ creating ─▶ running ─▶ fetching ─▶ done
+                    └─▶ unknown ─┘
+    each of them ─▶ failed, refused; or ─▶ cancelling ─▶ canceled when its job has ended meanwhile
+
+States only move forward, each by an UPDATE that names the states it may come from: whoever comes
+late changes nothing. What ends an attempt together with its job is in services/outcomes.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db import Reader, Record
+from db.models import GenerationAttempt
+from services import attempt_rows
+from services.attempt_rows import Attempt
+from services.fallbacks import Tried
+
+# Steps that take milliseconds, and those that move a file or keep a processor busy.
+QUICK_STATES = ("creating", "unknown", "running", "cancelling")
+SLOW_STATES = ("preparing", "fetching")
+DETAIL_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended.
+
+    state: done, failed, refused or canceled. charged: yes, no, maybe. cost: if the provider told
+    it. trouble: of a kind that services/fallbacks.py knows; code and detail: the provider's words.
+    """
+
+    state: str
+    charged: str
+    cost: Decimal | None = None
+    trouble: str | None = None
+    code: str | None = None
+    detail: str = ""
+
+
+def begin(session: Session, job: Record, *, prompt: str, seed: int, deadline: timedelta) -> UUID:
+    """Write the attempt that comes before an order at a provider.
+
+    job: a locked one; its id, model_id, engine, recipe, run_cost and run_currency. deadline: the
+    time it has. IntegrityError when it has an open attempt already, or all the paid ones allowed.
+    """
+    attempt_id = uuid4()
+    earlier = attempt_rows.COUNT.one(session, job_id=job.id, input_index=0)
+    attempt_rows.BEGIN.run(
+        session,
+        id=attempt_id,
+        job_id=job.id,
+        input_index=0,
+        number=earlier.begun + 1,
+        paid_number=earlier.paid + 1 if job.run_cost else None,
+        model_id=job.model_id,
+        engine=job.engine,
+        recipe=job.recipe,
+        prompt=prompt,
+        seed=seed,
+        cost_estimate=job.run_cost,
+        currency=job.run_currency,
+        deadline=deadline,
+    )
+    return attempt_id
+
+
+def claim_due(
+    session: Session, worker: str, *, states: tuple[str, ...], lease: timedelta, limit: int
+) -> list[Attempt]:
+    """Take attempts that are due, the longest overdue first; they are this worker's for `lease`.
+
+    If the worker dies, they are due again after that.
+    """
+    rows = attempt_rows.CLAIM.all(
+        session, where_states=list(states), where_limit=limit, new_worker=worker, new_lease=lease
+    )
+    return [Attempt(*row) for row in rows]
+
+
+def hold(session: Session, worker: str, ids: list[UUID], *, lease: timedelta) -> None:
+    """Extend the lease on attempts that this worker is at."""
+    attempt_rows.HOLD.run(session, where_ids=ids, where_worker=worker, new_lease=lease)
+
+
+def release(session: Session, attempt: Attempt, *, after: timedelta) -> bool:
+    """Give an attempt back unchanged, to be looked at again `after` this time."""
+    return bool(attempt_rows.RELEASE.run(session, **_mine(attempt), new_due_in=after))
+
+
+def send(session: Session, attempt: Attempt, *, photo: str) -> bool:
+    """Note that the order is about to be sent; False when it must not be sent any more.
+
+    Only the worker that holds the attempt gets True, and only once.
+    """
+    return bool(attempt_rows.SEND.run(session, **_mine(attempt), new_photo=photo))
+
+
+def accept(session: Session, attempt_id: UUID, *, external_id: str, after: timedelta) -> bool:
+    """Store the provider's id of the order, whoever holds the attempt now."""
+    return bool(
+        attempt_rows.ACCEPT.run(
+            session, where_id=attempt_id, new_external_id=external_id, new_due_in=after
+        )
+    )
+
+
+def doubt(session: Session, attempt_id: UUID, *, after: timedelta, detail: str) -> bool:
+    """Note that nobody knows whether the order was accepted; it is looked for `after` this time."""
+    detail = detail[:DETAIL_LENGTH]
+    return bool(
+        attempt_rows.DOUBT.run(session, where_id=attempt_id, new_due_in=after, new_detail=detail)
+    )
+
+
+def look_again(session: Session, attempt: Attempt, *, after: timedelta) -> bool:
+    """Note that the order was looked for in vain, and when to look for it again."""
+    return bool(attempt_rows.LOOKED.run(session, **_mine(attempt), new_due_in=after))
+
+
+def observe(
+    session: Session, attempt: Attempt, *, after: timedelta, progress: int = 0, missing: int = 0
+) -> bool:
+    """Store what a poll showed: percent, how often in a row the run was not known, when next."""
+    progress = max(progress, attempt.progress)
+    observed = attempt_rows.OBSERVE.run(
+        session, **_mine(attempt), new_due_in=after, new_progress=progress, new_missing=missing
+    )
+    if observed and progress > attempt.progress:
+        attempt_rows.PROGRESS.run(session, where_id=attempt.job_id, new_progress=progress)
+    return bool(observed)
+
+
+def receive(session: Session, attempt: Attempt, *, result: str, cost: Decimal | None) -> bool:
+    """Note that the provider has a result, which must be fetched; it is on our bill."""
+    return bool(
+        attempt_rows.RECEIVE.run(session, **_mine(attempt), new_result=result, new_cost=cost)
+    )
+
+
+def end(session: Session, attempt: Attempt, ending: Ending, *, states: tuple[str, ...]) -> bool:
+    """End an attempt that is in one of `states` and still this worker's; False when it is not.
+
+    The caller has locked its job.
+    """
+    return bool(
+        attempt_rows.END.run(
+            session,
+            **_mine(attempt),
+            where_states=list(states),
+            new_state=ending.state,
+            new_charged=ending.charged,
+            new_cost=ending.cost,
+            new_trouble=ending.trouble,
+            new_code=ending.code,
+            new_detail=ending.detail[:DETAIL_LENGTH],
+        )
+    )
+
+
+def abandon(session: Session, attempt: Attempt) -> bool:
+    """The job has ended without this attempt, which is to be cancelled at the provider."""
+    return bool(attempt_rows.ABANDON.run(session, **_mine(attempt)))
+
+
+def tried(reader: Reader, job_id: UUID, input_index: int = 0) -> list[Tried]:
+    """The ended attempts at an input, in their order."""
+    rows = attempt_rows.TRIED.all(reader, job_id=job_id, input_index=input_index)
+    return [
+        Tried(
+            row.model_id,
+            row.engine,
+            row.trouble or "",
+            row.charged != "no",
+            row.cost_estimate if row.cost_actual is None else row.cost_actual,
+            row.currency,
+        )
+        for row in rows
+    ]
+
+
+def other_ids(reader: Reader, attempt: Attempt) -> frozenset[str]:
+    """External ids of the engine's attempts of these hours, which a lost order cannot have."""
+    rows = attempt_rows.IDS.all(
+        reader, engine=attempt.engine, since=attempt.created_at - timedelta(hours=1)
+    )
+    return frozenset(row.external_id for row in rows)
+
+
+def has_lost_twin(reader: Reader, attempt: Attempt) -> bool:
+    """Whether another order for the same model of these hours has no id either: of the provider's
+    runs, nobody can tell which is whose.
+    """
+    since = attempt.created_at - timedelta(hours=1)
+    found = attempt_rows.TWIN.scalar(
+        reader,
+        attempt_id=attempt.id,
+        engine=attempt.engine,
+        model_id=attempt.model_id,
+        since=since,
+    )
+    return found is not None
+
+
+def of_job(session: Session, job_id: UUID) -> list[GenerationAttempt]:
+    """Every attempt at a job, oldest first; for the operator."""
+    query = select(GenerationAttempt).where(GenerationAttempt.job_id == job_id)
+    return list(session.scalars(query.order_by(GenerationAttempt.created_at)))
+
+
+def _mine(attempt: Attempt) -> dict[str, Any]:
+    """Names the attempt and the worker's hold on it, for statements that nobody else may run."""
+    return {"where_id": attempt.id, "where_claims": attempt.claims, "where_worker": attempt.worker}

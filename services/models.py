@@ -1,0 +1,161 @@
+"""Generation models: what customers can choose from, and what the operator makes of them.
+
+A model of the embedded engine has no recipe. The recipe of any other one is JSON:
+
+    model      its name at the provider
+    template   the input of a run; {photo}, {prompt} and {seed} are filled in
+    version, extra, output, measure, expected   see providers.engine.remote.Recipe and Price
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.orm import Session
+
+import settings
+from db import Reader, Record, Statement
+from db.models import EMBEDDED, GenerationModel
+from errors import ApiError
+
+WISH = "{wish}"
+
+
+def offered(reader: Reader) -> list[Record]:
+    """Models that can be ordered now: by service, the default first, then by price."""
+    rows = _ACTIVE.all(reader)
+    return [row for row in rows if is_connected(row.engine)]
+
+
+def is_connected(engine: str) -> bool:
+    """Whether an engine can be used: the embedded one always, others with a key in the settings."""
+    return engine == EMBEDDED or settings.engine_configured(settings.load(), engine)
+
+
+def require_offered(terms: Record, service_type: str, *, chosen: bool) -> None:
+    """Check the model of an order: `terms` has its model_id, or None where there is none,
+    model_active, model_service_type and engine.
+
+    ApiError `model_not_found`, `model_not_offered`; without a choice `service_unavailable_now`.
+    """
+    if terms.model_id is None:
+        raise ApiError("model_not_found" if chosen else "service_unavailable_now")
+    if terms.model_service_type != service_type:
+        why = f"is a model for {terms.model_service_type}"
+    elif not terms.model_active:
+        why = "is not on offer"
+    elif not is_connected(terms.engine):
+        why = "has an engine that is not connected"
+    else:
+        return
+    if not chosen:
+        raise ApiError("service_unavailable_now")
+    raise ApiError("model_not_offered", details={"modelId": why})
+
+
+def takes_wish(template: str) -> bool:
+    """Whether a model's prompt has a place for the customer's wish."""
+    return WISH in template
+
+
+def prompt(template: str, wish: str | None) -> str:
+    """The text for a model, with the customer's wish where its template takes one."""
+    return " ".join(template.replace(WISH, wish or "").split())
+
+
+def all_models(session: Session) -> list[GenerationModel]:
+    """Every model that ever existed, by service, those on offer first."""
+    model = GenerationModel
+    query = select(model).order_by(model.service_type, model.active.desc(), model.name)
+    return list(session.scalars(query))
+
+
+def find(session: Session, name: str) -> GenerationModel:
+    """The model with this name or id. ValueError when there is none."""
+    try:
+        by_id = [GenerationModel.id == UUID(name)]
+    except ValueError:
+        by_id = []
+    found = session.scalar(
+        select(GenerationModel).where(or_(GenerationModel.name == name, *by_id)).with_for_update()
+    )
+    if found is None:
+        raise ValueError("there is no such model")
+    return found
+
+
+def add(session: Session, **columns: Any) -> None:
+    """Add a model. ValueError when the name is taken."""
+    if session.scalar(select(GenerationModel.id).where(GenerationModel.name == columns["name"])):
+        raise ValueError("there is a model of this name")
+    session.add(GenerationModel(**columns))
+
+
+def change(session: Session, name: str, **columns: Any) -> None:
+    """Change a model; orders keep the price they were made at, and what is being made its recipe.
+
+    ValueError when there is no such model, or the default one would no longer be on offer.
+    """
+    model = find(session, name)
+    if model.is_default and columns.get("active") is False:
+        raise ValueError("it is the default of its service; make another one the default first")
+    if columns.get("active") and not is_connected(model.engine):
+        raise ValueError(f"engine {model.engine} is not connected: its key is not set")
+    for column, value in columns.items():
+        setattr(model, column, value)
+
+
+def make_default(session: Session, name: str) -> None:
+    """Let orders of a service that name no model use this one; it is then on offer.
+
+    ValueError when there is no such model, or its engine is not connected.
+    """
+    model = find(session, name)
+    if not is_connected(model.engine):
+        raise ValueError(f"engine {model.engine} is not connected: its key is not set")
+    # First the old one: there is never more than one, by a unique index.
+    session.execute(
+        update(GenerationModel)
+        .where(GenerationModel.service_type == model.service_type, GenerationModel.is_default)
+        .values(is_default=False)
+    )
+    model.active = model.is_default = True
+
+
+def stand_ins(reader: Reader, service_type: str) -> list[Record]:
+    """Active models that may take over from another one of their service, in their order.
+
+    Each with id, name, engine, recipe, run_cost and run_currency; only of connected engines.
+    """
+    rows = _STAND_INS.all(reader, service_type=service_type)
+    return [row for row in rows if is_connected(row.engine)]
+
+
+_ACTIVE = Statement(
+    select(*GenerationModel.columns())
+    .where(GenerationModel.active)
+    .order_by(
+        GenerationModel.service_type,
+        GenerationModel.is_default.desc(),
+        GenerationModel.price_tokens,
+        GenerationModel.name,
+    )
+)
+_STAND_INS = Statement(
+    select(
+        GenerationModel.id,
+        GenerationModel.name,
+        GenerationModel.engine,
+        GenerationModel.recipe,
+        GenerationModel.run_cost,
+        GenerationModel.run_currency,
+    )
+    .where(
+        GenerationModel.active,
+        GenerationModel.service_type == bindparam("service_type"),
+        GenerationModel.fallback_position.is_not(None),
+    )
+    .order_by(GenerationModel.fallback_position, GenerationModel.name)
+)

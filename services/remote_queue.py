@@ -1,0 +1,187 @@
+"""Queued jobs of engines at providers: ordered there, moved to another engine, or given up.
+
+While they wait they are `queued` like all others; an engine that is full or closed leaves them so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+from sqlalchemy import Integer, bindparam, exists, func, select, update
+from sqlalchemy.orm import Session
+
+import settings
+from db import Reader, Statement, notices
+from db.models import EMBEDDED, Engine, GenerationAttempt, GenerationModel, Job
+from db.models.engines import MOST_PAID_ATTEMPTS
+from services import attempts, fallbacks, jobs, ledger, models
+from services.breakers import Breaker
+from services.engines import Room
+from services.fallbacks import Candidate
+
+AT_ONCE = 20  # jobs ordered, or moved, in one transaction
+LARGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many attempts were begun, and whether more were due than money for today."""
+
+    begun: int
+    out_of_money: bool
+
+
+def engines_with_work(reader: Reader) -> list[str]:
+    """Engines for which jobs are due."""
+    return [row.name for row in _WITH_WORK.all(reader)]
+
+
+def take(session: Session, engine: str, room: Room, *, chance: Random) -> Taken:
+    """Begin an attempt for each due job of an engine, oldest first, as far as there is room.
+
+    The caller holds the engine's lock. The attempts are due at once.
+    """
+    money, begun = room.money, 0
+    deadline = timedelta(seconds=settings.load().remote_timeout_seconds)
+    for job in _TAKE.all(session, engine=engine, rows=min(room.orders, AT_ONCE)):
+        if money is not None and job.run_cost > money:
+            return Taken(begun, out_of_money=True)
+        money = None if money is None else money - job.run_cost
+        prompt = models.prompt(job.prompt, job.description)
+        attempts.begin(
+            session, job, prompt=prompt, seed=chance.randint(0, LARGEST_SEED), deadline=deadline
+        )
+        _START.run(session, where_id=job.id)
+        begun += 1
+    return Taken(begun, out_of_money=False)
+
+
+def move_on(session: Session, engine: str, *, closed: Collection[str]) -> int:
+    """Give due jobs of an engine that is closed to others that may stand in; returns how many.
+
+    closed: engines that take no orders now.
+    """
+    moved = 0
+    for row in _DUE.all(session, engine=engine, rows=AT_ONCE):
+        other = fallbacks.elsewhere(
+            attempts.tried(session, row.id),
+            candidates(session, row.service_type),
+            limits=cost_limits(),
+            closed={engine, *closed},
+        )
+        if other is not None:
+            put_back(session, session.get_one(Job, row.id), timedelta(0), other)
+            moved += 1
+    return moved
+
+
+def give_up_waiting(session: Session) -> bool:
+    """End a job whose engine has taken no orders for REMOTE_WAIT_MINUTES, tokens back; whether
+    there was one.
+    """
+    waited = timedelta(minutes=settings.load().remote_wait_minutes)
+    too_long = [
+        Job.status == "queued",
+        Job.engine != EMBEDDED,
+        Job.run_at < func.now() - waited,
+    ]
+    found = session.execute(select(Job.id, Job.user_id).where(*too_long).limit(1)).one_or_none()
+    if found is None:
+        return False
+    ledger.lock(session, found.user_id)
+    # It may have been taken while we waited for the user.
+    job = session.scalar(select(Job).where(Job.id == found.id, *too_long).with_for_update())
+    if job is not None:
+        give_up(session, job, *fallbacks.UNAVAILABLE)
+    return True
+
+
+def candidates(reader: Reader, service_type: str) -> list[Candidate]:
+    """The models that may stand in for another one of a service."""
+    return [
+        Candidate(row.id, row.engine, row.run_cost, row.run_currency)
+        for row in models.stand_ins(reader, service_type)
+    ]
+
+
+def closed_engines(reader: Reader, now: datetime) -> set[str]:
+    """Engines whose breaker is open."""
+    return {
+        row.name
+        for row in _BREAKERS.all(reader)
+        if Breaker(row.open_until, row.open_code, trips=row.trips).is_open(now)
+    }
+
+
+def cost_limits() -> dict[str, Decimal]:
+    """What one job may cost us at providers, by currency."""
+    current = settings.load()
+    return {"USD": current.job_cost_limit_usd, "RUB": current.job_cost_limit_rub}
+
+
+def put_back(session: Session, job: Job, after: timedelta, other: Candidate | None = None) -> None:
+    """Queue a locked job again, for `other` if given; Job.meta keeps the model that was ordered."""
+    if other is not None:
+        job.meta = {"orderedModelId": str(job.model_id), **job.meta}
+        job.model_id, job.engine = other.model_id, other.engine
+    job.status = "queued"
+    job.run_at = func.now() + after
+    job.lease_until = job.worker = None
+    job.progress = 0
+    job.updated_at = func.now()
+    session.flush()
+    notices.announce(session)
+
+
+def give_up(session: Session, job: Job, code: str, message: str) -> None:
+    """End a job as failed and return its tokens; the caller holds user and job locks."""
+    error = {"code": code, "message": message}
+    jobs.end_unfinished(session, job, {"reason": "failed", "error": error})
+
+
+_IS_DUE = (Job.status == "queued", Job.run_at <= func.now())
+_WITH_WORK = Statement(
+    select(Engine.name).where(
+        exists().where(Job.engine == Engine.name, Job.engine != EMBEDDED, *_IS_DUE)
+    )
+)
+_OF_ENGINE = (Job.engine == bindparam("engine"), Job.engine != EMBEDDED, *_IS_DUE)
+# One that has used up its paid attempts, which nothing should bring here, must not block others.
+_ALL_PAID = exists().where(
+    GenerationAttempt.job_id == Job.id, GenerationAttempt.paid_number == MOST_PAID_ATTEMPTS
+)
+_DUE_QUERY = (
+    select(Job.id, Job.service_type)
+    .where(*_OF_ENGINE)
+    .order_by(Job.run_at, Job.number)
+    .limit(bindparam("rows", type_=Integer))
+    .with_for_update(skip_locked=True, of=Job)
+)
+_DUE = Statement(_DUE_QUERY)
+_TAKE = Statement(
+    select(
+        Job.id,
+        Job.model_id,
+        Job.engine,
+        Job.description,
+        GenerationModel.recipe,
+        GenerationModel.prompt,
+        GenerationModel.run_cost,
+        GenerationModel.run_currency,
+    )
+    .join(GenerationModel, GenerationModel.id == Job.model_id)
+    .where(*_OF_ENGINE, ~_ALL_PAID)
+    .order_by(Job.run_at, Job.number)
+    .limit(bindparam("rows", type_=Integer))
+    .with_for_update(skip_locked=True, of=Job)
+)
+_START = Statement(
+    update(Job)
+    .where(Job.id == bindparam("where_id"))
+    .values(status="processing", attempt=Job.attempt + 1, progress=0, updated_at=func.now())
+)
+_BREAKERS = Statement(select(Engine.name, Engine.open_until, Engine.open_code, Engine.trips))
