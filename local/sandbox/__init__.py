@@ -1,10 +1,12 @@
-"""YooKassa, Stripe and Telegram simulated on loopback, for the demo, the tests and `make run`.
+"""What is outside simulated on loopback, for the demo, the tests and `make run`: YooKassa, Stripe
+and Telegram, and the engines Replicate, fal.ai, Polza.ai and ComfyUI.
 
 True to the wire. Shares no code with the server, so that the same mistake cannot be on both sides.
 Keeps everything in memory. Never part of production: `python -m local.sandbox` refuses to start
 there.
 
     /yookassa/v3  /stripe/v1  /telegram/bot<token>/   the APIs
+    /replicate/v1  /fal  /polza/api/v1  /comfyui      those of the engines
     /yookassa/pay  /stripe/pay  /telegram/invoice     pages on which a person pays
     /control                                          controls that the real ones do not have
 """
@@ -18,6 +20,11 @@ from flask import Blueprint, Flask, Response, jsonify
 from local.sandbox import stripe, telegram, yookassa
 from local.sandbox.clock import Clock
 from local.sandbox.control import body, refuse_invalid_requests
+from local.sandbox.engines import fal, polza, replicate
+from local.sandbox.engines.comfyui import ComfyUiSandbox
+from local.sandbox.engines.fal import FalSandbox
+from local.sandbox.engines.polza import PolzaSandbox
+from local.sandbox.engines.replicate import ReplicateSandbox
 from local.sandbox.stripe import StripeSandbox
 from local.sandbox.telegram import TelegramSandbox
 from local.sandbox.telegram.delivery import Webhook
@@ -41,6 +48,10 @@ class Options:
     telegram_bot_token: str = telegram.TOKEN
     telegram_bot_username: str = telegram.USERNAME
     telegram_webhook_secret: str = TELEGRAM_WEBHOOK_SECRET
+    replicate_api_token: str = replicate.TOKEN
+    fal_key: str = fal.KEY
+    polza_api_key: str = polza.KEY
+    comfyui_header: str = ""
 
     def webhook(self, provider: str) -> str | None:
         """Where the events of a provider go."""
@@ -49,7 +60,7 @@ class Options:
 
 
 def create_app(options: Options | None = None, clock: Clock | None = None) -> Flask:
-    """All three providers in one application."""
+    """All of them in one application."""
     options, clock = options or Options(), clock or Clock()
     app = Flask("sandbox")
     shop = YooKassaSandbox(
@@ -69,6 +80,7 @@ def create_app(options: Options | None = None, clock: Clock | None = None) -> Fl
         app.register_blueprint(provider.pages, url_prefix=f"/{name}/pay")
         app.register_blueprint(provider.control, url_prefix=f"/control/{name}")
     _mount_telegram(app, options)
+    _mount_engines(app, options, clock)
     _serve_clock(app, clock, shop, account)
     return app
 
@@ -81,6 +93,19 @@ def _mount_telegram(app: Flask, options: Options) -> None:
         )
     app.register_blueprint(bot.api, url_prefix="/telegram")
     app.register_blueprint(bot.control, url_prefix="/control/telegram")
+
+
+def _mount_engines(app: Flask, options: Options, clock: Clock) -> None:
+    name, _, value = options.comfyui_header.partition(":")
+    engines = {
+        "/replicate/v1": ReplicateSandbox(clock, options.replicate_api_token),
+        "/fal": FalSandbox(clock, options.fal_key),
+        "/polza/api/v1": PolzaSandbox(clock, options.polza_api_key),
+        "/comfyui": ComfyUiSandbox(clock, (name, value.strip())),
+    }
+    for path, engine in engines.items():
+        app.register_blueprint(engine.api, url_prefix=path)
+        app.register_blueprint(engine.control, url_prefix=f"/control/{engine.name}")
 
 
 def _serve_clock(app: Flask, clock: Clock, shop: YooKassaSandbox, account: StripeSandbox) -> None:

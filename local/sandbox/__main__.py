@@ -21,7 +21,7 @@ class _QuietHandler(WSGIRequestHandler):
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=8090, help="Port to listen on; 0 chooses a free one.")
 def main(host: str, port: int) -> None:
-    """Serve YooKassa, Stripe and Telegram as they look on the wire; no money moves.
+    """Serve payment providers, Telegram and engines as they look on the wire; no money moves.
 
     Keys, secrets and SERVER_URL are those of the backend's settings; a key that is not set has a
     public default. Webhooks go to SERVER_URL.
@@ -34,7 +34,7 @@ def main(host: str, port: int) -> None:
         raise click.ClickException("The sandbox takes play money; it never starts in production.")
     app = sandbox.create_app(_options(current))
     server = make_server(host, port, app, threaded=True, request_handler=_QuietHandler)
-    click.echo(f"Sandbox of YooKassa, Stripe and Telegram: http://{host}:{server.server_port}")
+    click.echo(f"Sandbox of providers and engines: http://{host}:{server.server_port}")
     server.serve_forever()
 
 
@@ -52,6 +52,10 @@ def _options(current: Settings) -> sandbox.Options:
         telegram_webhook_secret=next(
             iter(current.telegram_webhook_secret), public.telegram_webhook_secret
         ),
+        replicate_api_token=current.replicate_api_token or public.replicate_api_token,
+        fal_key=current.fal_key or public.fal_key,
+        polza_api_key=current.polza_api_key or public.polza_api_key,
+        comfyui_header=current.comfyui_header,
     )
 
 

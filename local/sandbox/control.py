@@ -29,8 +29,8 @@ def refuse_invalid_requests(control: Blueprint) -> None:
         control.register_error_handler(kind, bad_request)
 
 
-def serve_faults_and_events(control: Blueprint, faults: Faults, sender: Sender) -> None:
-    """Endpoints for faults of the API, delivery of notifications, and the list of sent events."""
+def serve_faults(control: Blueprint, faults: Faults) -> None:
+    """Endpoints for faults of the API."""
 
     @control.post("/faults")
     def add_fault() -> Response:
@@ -40,6 +40,11 @@ def serve_faults_and_events(control: Blueprint, faults: Faults, sender: Sender) 
     def clear_faults() -> Response:
         faults.clear()
         return jsonify({})
+
+
+def serve_faults_and_events(control: Blueprint, faults: Faults, sender: Sender) -> None:
+    """Endpoints for faults of the API, delivery of notifications, and the list of sent events."""
+    serve_faults(control, faults)
 
     @control.put("/webhook")
     def change_delivery() -> Response:

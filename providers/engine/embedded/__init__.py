@@ -25,7 +25,12 @@ _MEBIBYTE = 1024 * 1024
 _OUTPUTS: dict[str, tuple[str, Literal["video", "image"], str]] = {
     "animate": ("result.mp4", "video", "video/mp4"),
     "restore": ("result.jpg", "image", "image/jpeg"),
+    # What it does around the work of another engine; nobody can order these.
+    "prepare": ("prepared.jpg", "image", "image/jpeg"),
+    "finish_video": ("finished.mp4", "video", "video/mp4"),
+    "finish_image": ("finished.jpg", "image", "image/jpeg"),
 }
+_ORDERED = ("animate", "restore")
 
 
 class EmbeddedEngine:
@@ -46,8 +51,45 @@ class EmbeddedEngine:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Result:
         """See Engine.run. Nothing is left running, however the job ends."""
-        if service_type not in _OUTPUTS:
+        if service_type not in _ORDERED:
             raise EngineError("service_unsupported", service_type)
+        return self._work(
+            service_type, photo, workdir=workdir, progress=progress, should_stop=should_stop
+        )
+
+    def prepare(
+        self, photo: Path, *, workdir: Path, should_stop: Callable[[], bool] = lambda: False
+    ) -> Result:
+        """The photo as remote engines take it: an upright sRGB JPEG of 360 to 2000 pixels.
+
+        No longer than 2.4:1, under 2 MB, without metadata. Raises EngineError.
+        """
+        return self._work("prepare", photo, workdir=workdir, should_stop=should_stop)
+
+    def finish(
+        self,
+        file: Path,
+        media_type: Literal["video", "image"],
+        *,
+        workdir: Path,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Result:
+        """What a remote engine has made, as Telegram shows it; meta has its size and seconds.
+
+        H.264, yuv420p, even sides, faststart, under 45 MB; or a JPEG. Raises EngineError, with
+        "engine_crashed" for a file that is broken.
+        """
+        return self._work(f"finish_{media_type}", file, workdir=workdir, should_stop=should_stop)
+
+    def _work(
+        self,
+        service_type: str,
+        photo: Path,
+        *,
+        workdir: Path,
+        progress: Callable[[int], None] = lambda percent: None,
+        should_stop: Callable[[], bool],
+    ) -> Result:
         file_name, media_type, content_type = _OUTPUTS[service_type]
         target = workdir.absolute() / file_name
         request = {

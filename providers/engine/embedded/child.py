@@ -80,13 +80,17 @@ def _work(request: dict[str, Any], report: _Report) -> dict[str, Any]:
     import cv2
 
     from providers.engine.embedded.animate import animate
+    from providers.engine.embedded.finish import finish_image, finish_video
+    from providers.engine.embedded.prepare import prepare
     from providers.engine.embedded.restore import restore
 
     cv2.setNumThreads(_THREADS)
     source, target = Path(request["photo"]), Path(request["target"])
-    if request["serviceType"] == "animate":
-        return animate(source, target, ffmpeg=request["ffmpeg"], progress=report.progress)
-    return restore(source, target, progress=report.progress)
+    service = request["serviceType"]
+    if video := {"animate": animate, "finish_video": finish_video}.get(service):
+        return video(source, target, ffmpeg=request["ffmpeg"], progress=report.progress)
+    images = {"restore": restore, "prepare": prepare, "finish_image": finish_image}
+    return images[service](source, target, progress=report.progress)
 
 
 def _die_with_parent() -> None:

@@ -69,7 +69,7 @@ PAGE = 100
 MAX_PAGES = 50
 
 _NO_MONEY = re.compile(r"баланс|средств|insufficient", re.I)
-_REFUSALS = re.compile(r"модерац|политик|запрещ|недопустим|safety|moderat|polic", re.I)
+_REFUSALS = re.compile(r"модерац|недопустим|политик\w+ контент|safety|moderat|content polic", re.I)
 
 
 class PolzaEngine:

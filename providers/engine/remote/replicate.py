@@ -110,7 +110,7 @@ class ReplicateEngine:
         body: dict[str, Any] = {**recipe.extra, "input": order.input()}
         path = f"/models/{path_of(recipe.model)}/predictions"
         if recipe.version:
-            path, body["version"] = "/predictions", recipe.version
+            path, body["version"] = "/predictions", f"{recipe.model}:{recipe.version}"
         minutes = max(1, -(-order.run_seconds // 60))  # no other unit is documented
         headers = {"Cancel-After": f"{minutes}m"}
         outcome, _ = self._api.create(path, body, key="id", headers=headers)
