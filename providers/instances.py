@@ -6,7 +6,7 @@ from functools import cache
 
 import settings
 from errors import ApiError
-from providers.engine import Engine, EngineError
+from providers.engine import EngineError
 from providers.engine.embedded import EmbeddedEngine
 from providers.engine.remote import RemoteEngine
 from providers.engine.remote.comfyui import ComfyUiEngine
@@ -45,8 +45,8 @@ def storage() -> Storage:
 
 
 @cache
-def engine(name: str) -> Engine:
-    """The engine named by a generation model. EngineError for one this version does not have."""
+def engine(name: str) -> EmbeddedEngine:
+    """The engine of this machine with this name. EngineError for one this version does not have."""
     if name not in ENGINES:
         raise EngineError("engine_unavailable", f"no engine {name!r} in this version")
     current = settings.load()

@@ -23,6 +23,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -96,6 +97,10 @@ def _in(name: str) -> Any:
 
 def _update(*where: Any, **values: Any) -> Statement:
     return Statement(update(_TABLE).where(*where).values(updated_at=func.now(), **values))
+
+
+def _one_of(*states: str) -> Any:
+    return or_(*(_COLUMN.state == state for state in states))
 
 
 def _listed(name: str) -> Any:
@@ -175,7 +180,7 @@ SEND = _update(
 )
 ACCEPT = _update(
     _ID,
-    _COLUMN.state.in_(("creating", "unknown", "cancelling")),
+    _one_of("creating", "unknown", "cancelling"),
     _COLUMN.external_id.is_(None),
     # An order found in a list may be another attempt's, which was found first.
     ~exists().where(
@@ -198,7 +203,7 @@ LOOKED = _update(
 )
 OBSERVE = _update(
     *_HELD,
-    _COLUMN.state.in_(("running", "fetching", "cancelling")),
+    _one_of("running", "fetching", "cancelling"),
     due_at=_in("due_in"),
     progress=_new("progress"),
     missing=_new("missing"),

@@ -47,7 +47,7 @@ class Ending:
     detail: str = ""
 
 
-def begin(session: Session, job: Record, *, prompt: str, seed: int, deadline: timedelta) -> UUID:
+def plan(session: Session, job: Record, *, prompt: str, seed: int, deadline: timedelta) -> UUID:
     """Write the attempt that comes before an order at a provider.
 
     job: a locked one; its id, model_id, engine, recipe, run_cost and run_currency. deadline: the

@@ -82,7 +82,7 @@ _USAGE = Statement(
     select(
         select(func.count()).where(_OF_ENGINE, _OPEN).scalar_subquery().label("in_flight"),
         select(func.count())
-        .where(_OF_ENGINE, _OPEN, GenerationAttempt.state.in_(("preparing", "creating", "unknown")))
+        .where(_OF_ENGINE, _OPEN, GenerationAttempt.external_id.is_(None))
         .scalar_subquery()
         .label("not_accepted"),
         select(func.count())

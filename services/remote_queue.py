@@ -52,7 +52,7 @@ def take(session: Session, engine: str, room: Room, *, chance: Random) -> Taken:
             return Taken(begun, out_of_money=True)
         money = None if money is None else money - job.run_cost
         prompt = models.prompt(job.prompt, job.description)
-        attempts.begin(
+        attempts.plan(
             session, job, prompt=prompt, seed=chance.randint(0, LARGEST_SEED), deadline=deadline
         )
         _START.run(session, where_id=job.id)

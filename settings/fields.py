@@ -176,18 +176,6 @@ class Settings:
         False, "refuse jobs and payments of users without consent to personal data processing"
     )
 
-    remote_timeout_seconds: int = _setting(
-        1200, "time a provider has for one generation before it is refunded", least=1, most=DAY
-    )
-    remote_wait_minutes: int = _setting(
-        60, "minutes an order waits for providers that are out of order", least=1, most=1440
-    )
-    job_cost_limit_usd: Decimal = _setting(
-        Decimal("1"), "dollars one order may cost at providers", most=1_000
-    )
-    job_cost_limit_rub: Decimal = _setting(
-        Decimal("100"), "rubles one order may cost at providers", most=100_000
-    )
     replicate_api_token: str = _setting("", "Replicate API token", secret=True)
     replicate_api_url: str = _setting(
         "https://api.replicate.com/v1", "Replicate API base URL", url=True
@@ -205,6 +193,18 @@ class Settings:
     comfyui_url: str = _setting("", "base URL of an own ComfyUI", url=True)
     comfyui_header: str = _setting(
         "", "header that the proxy of ComfyUI asks for, Name: value", secret=True, header=True
+    )
+    remote_timeout_seconds: int = _setting(
+        1200, "time a provider has for one generation before it is refunded", least=1, most=DAY
+    )
+    remote_wait_minutes: int = _setting(
+        60, "minutes an order waits for providers that are out of order", least=1, most=1440
+    )
+    job_cost_limit_usd: Decimal = _setting(
+        Decimal("1"), "dollars one order may cost at providers", most=1_000
+    )
+    job_cost_limit_rub: Decimal = _setting(
+        Decimal("100"), "rubles one order may cost at providers", most=100_000
     )
     engine_timeout_seconds: int = _setting(
         120, "wall time limit of one generation", least=1, most=DAY

@@ -30,7 +30,7 @@ def photo_of(attempt: Attempt, step: Step) -> Path:
     EngineError, FetchRefused, FetchFailed, ObjectMissing, StorageUnavailable, OSError; ApiError
     `data_not_found`.
     """
-    source, target = step.folder / "input", step.folder / "photo.jpg"
+    source = step.folder / "input"
     with source.open("wb") as file:
         item = attempt.input[attempt.input_index]
         if "dataId" in item:
@@ -46,10 +46,11 @@ def photo_of(attempt: Attempt, step: Step) -> Path:
                 deadline_seconds=FETCH_DEADLINE_SECONDS,
             )
     with _ONE_CHILD:
-        instances.engine(instances.EMBEDDED).prepare(
-            source, target, workdir=step.folder, should_stop=step.should_stop
+        return (
+            instances.engine(instances.EMBEDDED)
+            .prepare(source, workdir=step.folder, should_stop=step.should_stop)
+            .path
         )
-    return target
 
 
 def finished(attempt: Attempt, fetched: Path, step: Step) -> Result:
@@ -57,8 +58,7 @@ def finished(attempt: Attempt, fetched: Path, step: Step) -> Result:
     with _ONE_CHILD:
         return instances.engine(instances.EMBEDDED).finish(
             fetched,
-            step.folder / "finished",
-            service_type=attempt.service_type,
+            "video" if attempt.service_type == "animate" else "image",
             workdir=step.folder,
             should_stop=step.should_stop,
         )

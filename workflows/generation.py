@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 RETRY = timedelta(seconds=10)
 UNCONNECTED = timedelta(seconds=60)
 CANCEL_GRACE = timedelta(minutes=45)  # longer than a lost order is looked for
-MOST_CLAIMS_TO_FINISH = 100  # of an attempt whose result cannot be made sendable
+MOST_CRASHES = 2  # of the child that makes a result sendable
 
 
 def advance(attempt: Attempt, step: Step) -> None:
@@ -134,9 +134,9 @@ def _finish(attempt: Attempt, step: Step) -> None:
         result = engine_files.finished(attempt, step.folder / "result", step)
         done = engine_files.store(attempt, result)
     except EngineError as error:
-        if error.retryable and attempt.claims < MOST_CLAIMS_TO_FINISH:
+        if error.retryable and attempt.missing < MOST_CRASHES:
             with transaction() as session:
-                attempts.release(session, attempt, after=RETRY)
+                attempts.observe(session, attempt, after=RETRY, missing=attempt.missing + 1)
             return
         problem = Problem(Trouble.NO_RESULT, error.code, error.detail)
         engine_trouble.end(attempt, problem, step.clock(), charged=Charged.YES)

@@ -65,8 +65,9 @@ class GenerationAttempt(Table):
     where the provider reads the input. due_at: when a worker looks at it next; whoever does holds
     it until then, as `worker` with the fencing token `claims`. result: the provider's address of
     the file, never shown. looks: how often a lost create was looked for; missing: how many polls in
-    a row knew no such run. trouble: why it ended without a result; error_code and error_detail: in
-    the provider's words. charged: whether it is on our bill.
+    a row knew no such run, or how often the child crashed over its result. trouble: why it ended
+    without a result; error_code and error_detail: in the provider's words. charged: whether it is
+    on our bill.
     """
 
     __tablename__ = "generation_attempts"

@@ -1,0 +1,186 @@
+"""Engines of providers, simulated by the sandbox, and the workers that carry jobs to them."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from PIL import Image
+from sqlalchemy import delete, select, update
+from werkzeug.serving import make_server
+
+import settings
+from db import transaction
+from db.models import Engine, GenerationAttempt, GenerationModel, Job
+from db.types import now
+from local import sandbox
+from providers import instances
+from services import data, model_catalog
+from tests.payment_world import Sandbox
+from tests.wire import ROOT
+
+OPTIONS = sandbox.Options()
+ENGINES = ("replicate", "fal", "polza", "comfyui")
+
+
+def environ(url: str) -> dict[str, str]:
+    """Settings that connect a worker or server to the engines of a sandbox."""
+    return {
+        "REPLICATE_API_URL": f"{url}/replicate/v1",
+        "REPLICATE_API_TOKEN": OPTIONS.replicate_api_token,
+        "FAL_API_URL": f"{url}/fal",
+        "FAL_KEY": OPTIONS.fal_key,
+        "POLZA_API_URL": f"{url}/polza/api/v1",
+        "POLZA_API_KEY": OPTIONS.polza_api_key,
+    }
+
+
+class EngineWorld:
+    """The simulated engines as the tests rule them, and what our tables say."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.environ = environ(sandbox.url)
+
+    def script(self, engine: str, **script: Any) -> None:
+        """What will become of the next run."""
+        self.sandbox.control("POST", f"/{engine}/scripts", **script)
+
+    def default(self, engine: str, **script: Any) -> None:
+        """What will become of runs without a script."""
+        self.sandbox.control("PUT", f"/{engine}/scripts/default", **script)
+
+    def fault(self, engine: str, kind: str, call: str = "create", **script: Any) -> None:
+        """What will happen to the next calls."""
+        self.sandbox.control("POST", f"/{engine}/faults", kind=kind, call=call, **script)
+
+    def account(self, engine: str, state: str) -> None:
+        """good, no_credit or locked."""
+        self.sandbox.control("PUT", f"/{engine}/account", state=state)
+
+    def runs(self, engine: str) -> list[dict[str, Any]]:
+        """What the engine has accepted, newest first."""
+        accepted: list[dict[str, Any]] = self.sandbox.control("GET", f"/{engine}/runs")
+        return accepted
+
+    def calls(self, engine: str, call: str = "create") -> int:
+        """How often a call was received, accepted or not."""
+        counted: int = self.sandbox.control("GET", f"/{engine}/counters")["calls"].get(call, 0)
+        return counted
+
+    @contextmanager
+    def worker(self, *, quick: bool = True, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker process."""
+        process = self.start_worker(quick=quick, **changes)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def start_worker(self, *, quick: bool = True, **changes: str) -> subprocess.Popen[bytes]:
+        """A worker process connected to the engines; whoever starts it ends it.
+
+        quick: its child processes take no time, and it looks for lost orders within seconds.
+        """
+        module = "lab.chaos.quick_worker" if quick else "worker"
+        environment = {
+            **os.environ,
+            "JOB_LEASE_SECONDS": "2",
+            "LOG_LEVEL": "WARNING",
+            **self.environ,
+            **changes,
+        }
+        return subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment)
+
+
+@contextmanager
+def engine_sandbox() -> Iterator[Sandbox]:
+    """A fresh sandbox."""
+    server = make_server("127.0.0.1", 0, sandbox.create_app(), threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield Sandbox(f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def offer(*names: str) -> dict[str, UUID]:
+    """Put exactly these models of providers on offer; returns their ids."""
+    remote = GenerationModel.engine != "embedded"
+    with transaction() as session:
+        session.execute(update(GenerationModel).where(remote).values(active=False))
+        session.execute(
+            update(GenerationModel).where(GenerationModel.name.in_(names)).values(active=True)
+        )
+        rows = session.execute(
+            select(GenerationModel.name, GenerationModel.id).where(GenerationModel.name.in_(names))
+        )
+        return {row.name: row.id for row in rows}
+
+
+def reset_engines() -> None:
+    """Well engines with their limits, and no attempt or due job left by other tests."""
+    later = now().replace(year=2099)
+    with transaction() as session:
+        session.execute(delete(GenerationAttempt))
+        session.execute(
+            update(Job)
+            .where(Job.status == "processing")
+            .values(status="queued", lease_until=None, worker=None)
+        )
+        session.execute(update(Job).where(Job.status == "queued").values(run_at=later))
+        for row in model_catalog.engines():
+            wanted = {
+                **row,
+                **dict.fromkeys(("open_until", "open_code")),
+                "open_detail": "",
+                "trips": 0,
+                "recent": "",
+                "daily_cost": Decimal(100_000),
+            }
+            session.execute(update(Engine).where(Engine.name == row["name"]).values(**wanted))
+
+
+def stored_photo(content: bytes | None = None) -> Any:
+    """A confirmed photo whose bytes are in storage."""
+    if content is None:
+        file = io.BytesIO()
+        Image.new("RGB", (400, 500), (120, 90, 60)).save(file, "JPEG")
+        content = file.getvalue()
+    with transaction() as session:
+        row = data.reserve(session, "image", content_type="image/jpeg", now=now())
+    instances.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
+    with transaction() as session:
+        return data.confirm(
+            session, row.id, content_type="image/jpeg", size_bytes=len(content), now=now()
+        )
+
+
+def attempts_of(job_id: UUID) -> list[Any]:
+    """The attempts at a job, in their order."""
+    with transaction() as session:
+        return list(
+            session.scalars(
+                select(GenerationAttempt)
+                .where(GenerationAttempt.job_id == job_id)
+                .order_by(GenerationAttempt.number)
+            )
+        )
+
+
+def connect(monkeypatch: Any, world: EngineWorld) -> None:
+    """Connect this process to the engines of a world."""
+    for name, value in world.environ.items():
+        monkeypatch.setenv(name, value)
+    settings.load.cache_clear()
+    instances.remote_engine.cache_clear()
