@@ -46,7 +46,7 @@ lint: .venv/.dev ## Check format, style and which room imports which
 types: .venv/.dev ## Check types
 	$(BIN)/mypy
 
-format: .venv/.dev ## Format the code, fix what ruff can fix, renew the tables of README.md
+format: .venv/.dev ## Format the code, fix what ruff can fix, renew the tables of docs/reference.md
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m tests.house.tables
