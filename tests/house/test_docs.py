@@ -69,6 +69,13 @@ def test_links_in_documents_lead_somewhere(document: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize(
+    "decision", sorted((ROOT / "docs/adr").iterdir()), ids=lambda path: path.stem
+)
+def test_every_decision_says_whether_it_holds(decision: Path) -> None:
+    assert decision.read_text("utf-8").splitlines()[2].startswith("Status: ")
+
+
 def test_every_dependency_has_its_reason() -> None:
     config = ConfigParser()
     config.read(ROOT / "setup.cfg")
