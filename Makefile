@@ -62,7 +62,7 @@ chaos: .venv/.dev ## Kill and break everything under load, then look for losses 
 
 lab/judge/node_modules/.installed: lab/judge/package-lock.json lab/judge/.npmrc
 	@echo "Installing the judges that run on Node.js (takes a minute, once)"
-	@cd judge && npm ci --ignore-scripts --silent
+	@cd lab/judge && npm ci --ignore-scripts --silent
 	@touch $@
 
 var/judge/venv/.installed: lab/judge/requirements.txt | .venv/.dev
