@@ -1,6 +1,6 @@
 """Every refusal of the API, as one closed table. Imported by anyone, imports nothing of ours.
 
-The table in README.md repeats it for the bot's programmer; a test keeps the two equal.
+The table in docs/reference.md repeats it for the bot's programmer; a test keeps the two equal.
 """
 
 from __future__ import annotations
