@@ -19,14 +19,13 @@ import requests
 
 import settings as environment
 from db.session import URL_FILE
-from local import secret_files
-from local.postgres import embedded
+from local import ports, secret_files
+from local.client import Client
 from local.postgres.embedded import EmbeddedPostgres
-from local.processes import Child, Program, tail
+from local.processes import ROOT, Child, Program, tail
 from local.simulation import Playground
 from settings import Settings
 
-ROOT = Path(__file__).parents[1]
 READY_SECONDS = 60.0
 CLI_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -112,7 +111,7 @@ class Stack:
     def launch(self, program: Program) -> Child:
         """Start a program as the newest part, the first one that stop() will stop."""
         environ = _environ(self.settings)
-        child = Child(program, folder=ROOT, environ=environ, logs=self.logs)
+        child = Child(program, environ=environ, logs=self.logs)
         self.children.append(child)
         return child
 
@@ -167,13 +166,11 @@ class Stack:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         trouble = "no answer"
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy for loopback
-            session.headers["Connection"] = "close"  # an idle connection delays the server's stop
+        with Client(self.url, self.api_key) as client:
             while time.monotonic() < deadline and not self._stop_requested.wait(POLL_SECONDS):
                 self._check_parts()
                 try:
-                    answer = session.get(f"{self.url}/v1/health/ready", timeout=5)
+                    answer = client.send("GET", "/health/ready")
                 except requests.RequestException as error:
                     trouble = type(error).__name__
                     continue
@@ -200,7 +197,7 @@ def _complete(settings: Settings) -> Settings:
     """Settings with the local defaults filled in: key, port, public address."""
     settings = replace(settings, state_dir=settings.state_dir.resolve())
     if not settings.port:
-        settings = replace(settings, port=embedded.free_port())
+        settings = replace(settings, port=ports.reserve())
     if not settings.server_api_key:
         settings = replace(settings, server_api_key=(_key(settings.state_dir),))
     if settings.server_url == Settings.server_url:
