@@ -104,8 +104,10 @@ class Growth:
             allowed_updates=["message", "pre_checkout_query"],
             drop_pending_updates=True,
         )
-        yield
-        self.world.call_bot("deleteWebhook", drop_pending_updates=True)
+        try:
+            yield
+        finally:
+            self.world.call_bot("deleteWebhook", drop_pending_updates=True)
 
     def pay(self, user: dict[str, Any], rub: int) -> str:
         """Pay in Telegram as the user; the charge, whose update is on its way."""
@@ -181,7 +183,7 @@ def growth_world(folder: Path, *, state_dir: Path) -> Iterator[Growth]:
         server.start()
         bot = Bot(server.url)
         try:
-            with bot.session:
+            with bot:
                 yield Growth(world, server, bot, folder, environ)
         finally:
             server.stop()
@@ -190,7 +192,7 @@ def growth_world(folder: Path, *, state_dir: Path) -> Iterator[Growth]:
 
 
 def reset(world: World) -> None:
-    """Set up all chats in Telegram and clear faults."""
+    """Set up all chats in Telegram, clear faults, and have the bot hear of everything again."""
     chats: dict[int, dict[str, Any]] = {
         CHANNEL: {"type": "channel", "username": CHANNEL_NAME, "linked_chat_id": GROUP},
         SECOND_CHANNEL: {"type": "channel", "username": SECOND_NAME},
@@ -200,6 +202,8 @@ def reset(world: World) -> None:
     for chat_id, chat in chats.items():
         world.control("PUT", f"/chats/{chat_id}", **chat)
     world.control("DELETE", "/faults")
+    # Telegram remembers what a webhook wanted to hear of, also when the webhook has been removed.
+    world.call_bot("setWebhook", url="", allowed_updates=[], drop_pending_updates=True)
 
 
 def _environ(world: World) -> dict[str, str]:

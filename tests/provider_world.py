@@ -277,7 +277,7 @@ def provider_world(folder: Path, **changes: str) -> Iterator[ProviderWorld]:
             bot = Bot(server.url)
             world = ProviderWorld(server, bot, simulated, environment)
             world.connect()
-            with bot.session:
+            with bot:
                 yield world
         finally:
             server.stop()

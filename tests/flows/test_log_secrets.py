@@ -128,7 +128,7 @@ def test_no_log_of_a_whole_story_holds_a_secret_or_anything_personal(
 ) -> None:
     story.play(stack, tmp_path)
     bot = Bot(stack.url, stack.api_key)
-    with bot.session:
+    with bot:
         refuse_all_sorts(stack, bot)
         order_what_cannot_be_done(stack, bot)
         pay_at_broken_providers(stack, bot)

@@ -70,7 +70,7 @@ def world() -> Iterator[World]:
         environ = {"DATABASE_URL": url, "SERVER_THREADS": str(CLIENTS)}
         with live.serve(folder, state_dir=folder, **environ) as server:
             bot = Bot(server.url)
-            with bot.session:
+            with bot:
                 yield World(postgres, server, bot, engine, folder / "files")
     finally:
         postgres.kill()
