@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import psycopg2
 from sqlalchemy.engine import make_url
-from sqlalchemy.orm import Session
 
-from db import schema, session
+from db import session
 from db.models import Table
-from services import catalog
+from local.database import prepare
 
 TEMPLATE = "seeded"
 SEEDED = {"generation_models", "tariffs"}
@@ -33,11 +32,7 @@ def make_template(server: str) -> None:
     """Make what `renew` clones: migrated and seeded, on the server of this URL."""
     _administer(server, f"CREATE DATABASE {TEMPLATE}")
     url = _named(server, TEMPLATE)
-    schema.upgrade(url)
-    engine = session.connect(url, pool_size=1)
-    with Session(engine) as opened, opened.begin():
-        catalog.seed(opened)
-    engine.dispose()
+    prepare(url)
 
 
 def renew(database: str) -> None:
@@ -55,11 +50,9 @@ def renew(database: str) -> None:
 def empty(database: str) -> None:
     """Delete everybody's rows, for tests that must not meet those of the test before."""
     tables = [name for name in Table.metadata.tables if name not in SEEDED]
-    with closing(psycopg2.connect(_plain(database))) as connection, connection:
-        with connection.cursor() as cursor:
-            # Neither foreign keys nor the triggers that keep the ledger for ever.
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            cursor.execute(";".join(f"DELETE FROM {name}" for name in tables))
+    # Neither foreign keys nor the triggers that keep the ledger for ever stand in the way.
+    unguarded = "SET LOCAL session_replication_role = replica"
+    _execute(database, ";".join([unguarded, *(f"DELETE FROM {name}" for name in tables)]))
 
 
 def _forget_connections() -> None:
@@ -69,7 +62,13 @@ def _forget_connections() -> None:
 
 
 def _administer(url: str, *statements: str) -> None:
-    with closing(psycopg2.connect(_plain(_named(url, "postgres")))) as connection:
+    """Statements about whole databases, of which each must be alone."""
+    _execute(_named(url, "postgres"), *statements)
+
+
+def _execute(url: str, *statements: str) -> None:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with closing(psycopg2.connect(plain)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             for statement in statements:
@@ -78,8 +77,3 @@ def _administer(url: str, *statements: str) -> None:
 
 def _named(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def _plain(url: str) -> str:
-    """Without SQLAlchemy's driver."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

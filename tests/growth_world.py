@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -14,10 +14,12 @@ from typing import Any
 
 import requests
 
+from local.processes import Child
 from local.sandbox.telegram import TOKEN
 from tests.live import Bot, Server, done
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, World, telegram_world
-from tests.wire import ROOT, wait_until
+from tests.wire import ROOT
+from tests.workers import working
 
 CHANNEL_NAME, GROUP_NAME, LOST_CHANNEL = "live_photo", "live_photo_talk", "lost_channel"
 SECOND_CHANNEL, SECOND_NAME = -1005, "second_channel"
@@ -120,25 +122,9 @@ class Growth:
         self.private.add(link)
         return charge
 
-    @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the real worker; at its start it runs all its duties once."""
-        path = self.folder / f"worker-{next(_names)}.log"
-        with path.open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "lab.chaos.quick_worker"],
-                cwd=ROOT,
-                env={**os.environ, **self.environ},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            # Before that it could not handle SIGTERM.
-            wait_until(lambda: "worker started" in path.read_text("utf-8"), 30)
-            yield process
-        finally:
-            process.terminate()
-            assert process.wait(30) == 0
+    def worker(self) -> AbstractContextManager[Child]:
+        """Run a worker, which runs all its duties once, and stop it in order."""
+        return working(self.folder, **self.environ)
 
     def cli(self, *arguments: str) -> tuple[int, str, str]:
         """Run an operator's command; its exit code, output and errors."""

@@ -58,8 +58,8 @@ def create(cli: CommandLine, title: str = "Зимний розыгрыш", *more
 
 
 def end(lottery_id: str) -> None:
-    """Let the lottery's time pass."""
-    over = now() - timedelta(seconds=1)
+    """Let the lottery be over for a month."""
+    over = now() - timedelta(days=30)
     with transaction() as session:
         period = {"start_date": over - timedelta(hours=2), "end_date": over}
         session.execute(update(Lottery).where(Lottery.id == lottery_id).values(**period))

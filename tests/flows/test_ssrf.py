@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
-
-import pytest
+from pathlib import Path
 
 from tests.factories import balance, make_user
-from tests.flows.test_worker import PRICE, _empty_queue, start_worker
 from tests.live import Bot, done
 from tests.wire import wait_until
+from tests.workers import working
 
-__all__ = ["_empty_queue"]
+PRICE = 5
 
 LINKS = (
     "http://127.0.0.1:{port}/photo.jpg",
@@ -26,8 +25,9 @@ LINKS = (
 )
 
 
-@pytest.mark.usefixtures("_empty_queue")
-def test_an_order_by_a_link_to_ourselves_fails_honestly_and_is_given_back(bot: Bot) -> None:
+def test_an_order_by_a_link_to_ourselves_fails_honestly_and_is_given_back(
+    bot: Bot, tmp_path: Path
+) -> None:
     user, came = make_user(PRICE * len(LINKS)), list[object]()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -51,12 +51,8 @@ def test_an_order_by_a_link_to_ourselves_fails_honestly_and_is_given_back(bot: B
         ]
         jobs = [done(bot.post("/jobs", wish), 201) for wish in wishes]
         assert balance(user.id) == 0
-        process = start_worker()
-        try:
-            wait_until(lambda: all(read(bot, job)["status"] == "failed" for job in jobs), 30)
-        finally:
-            process.terminate()
-            process.wait(10)
+        with working(tmp_path):
+            wait_until(lambda: all(read(bot, job)["status"] == "failed" for job in jobs))
         listener.shutdown(socket.SHUT_RDWR)
         waiting.join(5)
     assert came == []
