@@ -15,6 +15,7 @@ class Client:
     """A client of the API at `url`, such as http://127.0.0.1:8000/api; threads may share it."""
 
     def __init__(self, url: str, api_key: str) -> None:
+        self._root = f"{url}/"
         self.url = f"{url}/v1"
         self.session = requests.Session()
         self.session.trust_env = False  # no proxy for loopback, no .netrc
@@ -39,10 +40,9 @@ class Client:
         target: a path below /v1, or a whole URL: that of another page, or a signed link or form,
         which needs no key and gets none. key: the Idempotency-Key.
         """
-        ours = not target.startswith("http")
-        url = self.url + target if ours else target
+        url = target if target.startswith("http") else self.url + target
         headers = dict(options.pop("headers", {}))
-        if ours or target.startswith(self.url):
+        if url.startswith(self._root) and "/v1/" in url:
             headers["X-API-Key"] = self._api_key
         if key is not None:
             headers["Idempotency-Key"] = key

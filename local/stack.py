@@ -16,10 +16,12 @@ from typing import Any
 
 import click
 import requests
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
 
 import settings as environment
-from db.session import URL_FILE
-from local import ports, secret_files
+from db.session import URL_FILE, in_psycopg2
+from local import database, ports, secret_files
 from local.client import Client
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import ROOT, Child, Program, tail
@@ -98,8 +100,7 @@ class Stack:
             self.logs.mkdir(parents=True, exist_ok=True)
             if self.postgres is not None:
                 self._start_database(self.postgres)
-            self.cli("migrate")
-            self.cli("seed")
+            self._prepare_database()
             for program in (*self.playground.programs, *self._programs):
                 self.launch(program)
             self._wait_until_ready()
@@ -157,6 +158,12 @@ class Stack:
         self._url_file.unlink(missing_ok=True)  # of a stack that was killed
         secret_files.remembered(self._url_file, lambda: url)
         self.settings = replace(self.settings, database_url=url)
+
+    def _prepare_database(self) -> None:
+        try:
+            database.prepare(in_psycopg2(self.settings.database_url))
+        except (SQLAlchemyError, CommandError) as error:
+            raise StackError(f"The database cannot be prepared: {error}") from error
 
     @property
     def _url_file(self) -> Path:

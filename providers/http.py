@@ -17,6 +17,7 @@ import requests
 import tenacity
 from urllib3.exceptions import HTTPError
 
+from providers import outside
 from providers.failures import (
     ProviderError,
     ProviderMisconfigured,
@@ -118,6 +119,7 @@ class Transport:
         return self._send(_Request("POST", path, call, encoded, headers, key is not None))
 
     def _send(self, request: _Request) -> dict[str, Any]:
+        outside.leave(f"{self._dialect.provider} {request.call}")
         started = time.monotonic()
         tries = 0
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from db import schema, session, transaction
+from db import session
 from lab.bench import load, report, statements, world
 from lab.bench.operations import OPERATIONS, Operation
 from lab.bench.servers import SERVERS, Server, environment
+from local import database
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
-from services import catalog
 
 EVENTS_PER_SECOND = 3000  # more than any server settles; each is sent once
 BASELINES = {"pgbench": "simple", "pgbench prepared": "prepared"}
@@ -86,9 +86,7 @@ def _start(name: str, url: str, folder: Path, stack: ExitStack) -> Server:
 
 
 def _fill(url: str) -> None:
-    schema.upgrade(session.database_url())
-    with transaction() as opened:
-        catalog.seed(opened)
+    database.prepare(session.database_url())
     world.fill(url)
 
 

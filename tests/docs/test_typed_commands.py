@@ -17,13 +17,13 @@ import psycopg2
 import pytest
 import requests
 
-from local import sandbox
+from local import ports, sandbox
 from local.postgres import binaries
 from tests.databases import empty_database
 from tests.house.code import ROOT
 from tests.local.sandbox.test_yookassa_sandbox import ORDER
 from tests.payment_world import Sandbox, Shop, payment_sandbox, shop_webhook
-from tests.wire import KEY, free_port
+from tests.wire import KEY
 
 PATIENCE_SECONDS = 60
 PRIVATE = {".env", ".git", ".venv", "var"}
@@ -35,7 +35,7 @@ class Machine:
     """A folder with the project, and an operator's terminal in it."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, ports.reserve()
         for path in ROOT.iterdir():
             if path.name not in PRIVATE:
                 (folder / path.name).symlink_to(path)
