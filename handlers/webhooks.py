@@ -60,16 +60,16 @@ def _refusal(question: Question) -> str | None:
 def _settle(notice: Notice) -> None:
     with transaction() as session:
         verdict = settlement.settle(session, notice)
-    told = {
+    details = {
         "provider": notice.provider,
         "event": notice.event_id,
         "kind": notice.kind,
         "payment_id": verdict.payment_id and str(verdict.payment_id),
         "reason": verdict.reason,
     }
-    logs.note(verdict=verdict.state, **told)
+    logs.note(verdict=verdict.state, **details)
     if verdict.state == "parked":
-        log.warning("a payment event waits for the operator", extra=told)
+        log.warning("payment event parked for the operator", extra=details)
 
 
 def _keep_review(raw_body: bytes) -> None:
