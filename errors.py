@@ -1,4 +1,4 @@
-"""Every refusal of the API, as one closed table. Imported by anyone, imports nothing of ours.
+"""Every refusal of the API, as one closed table. Any module may import it; it imports no other.
 
 The table in docs/reference.md repeats it for the bot's programmer; a test keeps the two equal.
 """

@@ -218,7 +218,7 @@ def lose_the_database(stack: Stack, bot: Bot) -> None:
     refused(bot.post("/users/register-or-login", {"telegramId": "77001"}), "service_unavailable")
     wait_until(lambda: bot.get("/health/ready").status_code == 503, 5)  # told for a second
     worker = stack.logs / "worker.log"
-    wait_until(lambda: "is away" in worker.read_text("utf-8"), 15)
+    wait_until(lambda: "database or storage unavailable" in worker.read_text("utf-8"), 15)
 
 
 def secrets_of(stack: Stack) -> set[str]:
