@@ -1,10 +1,11 @@
-"""Every refusal of the API, as one closed table. Imported by anyone, imports nothing of ours.
+"""Every refusal of the API, as one closed table. Any module may import it; it imports no other.
 
-The table in README.md repeats it for the bot's programmer; a test keeps the two equal.
+The table in docs/reference.md repeats it for the bot's programmer; a test keeps the two equal.
 """
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 # code: (HTTP status, what it means to the caller)
@@ -49,6 +50,10 @@ CODES: dict[str, tuple[int, str]] = {
     "telegram_unavailable": (503, "Telegram does not answer or the bot lacks rights there"),
     "storage_unavailable": (503, "File storage does not answer; try again later"),
 }
+
+# Whether this thread holds a connection to the database. Set by db.session, read by
+# providers.outside, which may not know each other.
+database_in_use: ContextVar[bool] = ContextVar("database_in_use", default=False)
 
 
 class ApiError(Exception):

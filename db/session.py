@@ -17,7 +17,7 @@ import settings
 from db.batching import BatchingConnection
 from db.connections import RENEWED_AFTER_SECONDS, Connections
 from db.statements import connection_of, driver_of
-from errors import ApiError
+from errors import ApiError, database_in_use
 
 STATEMENT_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_SECONDS = 2
@@ -116,7 +116,7 @@ def transaction() -> Iterator[Session]:
     died with the server are detected on first use, and the whole pool is renewed.
     """
     try:
-        with connections().one() as connection, connection.begin():
+        with _in_use(), connections().one() as connection, connection.begin():
             session = Session(connection, expire_on_commit=False)
             try:
                 yield session
@@ -135,7 +135,7 @@ def reading() -> Iterator[Connection]:
     No Session: its bookkeeping would be most of the cost of a short read. It must not write.
     """
     try:
-        with connections().one() as connection:
+        with _in_use(), connections().one() as connection:
             driver = driver_of(connection)
             driver.reading = True
             try:
@@ -174,6 +174,17 @@ def savepoint(session: Session) -> Iterator[None]:
         driver.defer(b"ROLLBACK TO SAVEPOINT block")
         raise
     driver.defer(b"RELEASE SAVEPOINT block")
+
+
+@contextmanager
+def _in_use() -> Iterator[None]:
+    """Whoever calls the outside meanwhile is found by the tests: see providers.outside."""
+    before = database_in_use.get()
+    database_in_use.set(True)
+    try:
+        yield
+    finally:
+        database_in_use.set(before)
 
 
 def _renew_after_migration(context: ExceptionContext) -> None:

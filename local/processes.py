@@ -1,4 +1,6 @@
-"""Processes of ours: they say where they write, stop in bounded time and do not outlive us."""
+"""Child processes: logged to a file, waited for in bounded time, stopped within a deadline, killed
+with their parent.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 PR_SET_PDEATHSIG = 1
+POLL_SECONDS = 0.05
 TAIL_LINES = 15
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -25,14 +32,19 @@ class Program:
     stop_seconds: float
 
 
+class ChildError(RuntimeError):
+    """A program ended, or did not do in time what was waited for; the text has its last lines."""
+
+
 class Child:
     """A running program; what it says goes to `<name>.log` in the folder `logs`.
 
-    The log of the run before is kept as `<name>.previous.log`.
+    The log of the run before is kept as `<name>.previous.log`. It must be started by a thread that
+    lives as long as the program is needed: on Linux it gets SIGTERM when that thread ends.
     """
 
     def __init__(
-        self, program: Program, *, folder: Path, environ: Mapping[str, str], logs: Path
+        self, program: Program, *, environ: Mapping[str, str], logs: Path, folder: Path = ROOT
     ) -> None:
         self.program = program
         self.log = logs / f"{program.name}.log"
@@ -51,6 +63,12 @@ class Child:
                 preexec_fn=follow_parent(signal.SIGTERM),
             )
 
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
     @property
     def pid(self) -> int:
         """Its process id."""
@@ -59,6 +77,39 @@ class Child:
     def exit_code(self) -> int | None:
         """None while it runs."""
         return self._process.poll()
+
+    def said(self) -> str:
+        """Its log so far."""
+        return self.log.read_text("utf-8", errors="replace")
+
+    def processes(self) -> list[psutil.Process]:
+        """All its processes now, itself first; none when it has ended."""
+        if self.exit_code() is not None:
+            return []
+        try:
+            first = psutil.Process(self.pid)
+            return [first, *first.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def wait_until(self, fact: Callable[[], object], seconds: float) -> None:
+        """Wait for a fact about it; ChildError when it ends before that, or takes longer."""
+        deadline = time.monotonic() + seconds
+        while not fact():
+            if (code := self.exit_code()) is not None:
+                raise ChildError(f"{self.program.name} ended with code {code}:\n{tail(self.log)}")
+            if time.monotonic() > deadline:
+                late = f"{self.program.name} is not so far after {seconds:.0f} s"
+                raise ChildError(f"{late}:\n{tail(self.log)}")
+            time.sleep(POLL_SECONDS)
+
+    def send_signal(self, signum: int) -> None:
+        """Send a signal to it, not to what it started."""
+        self._process.send_signal(signum)
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code; subprocess.TimeoutExpired when it still runs after so many seconds."""
+        return self._process.wait(seconds)
 
     def stop(self) -> bool:
         """SIGTERM, its time to finish, then SIGKILL to all it left; whether it went by itself."""

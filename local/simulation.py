@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from local.postgres import embedded
+from local import ports
 from local.processes import Program
 from local.sandbox import Options
 from settings import PROVIDERS, Settings, configured
@@ -30,7 +30,7 @@ class Playground:
 
     def __init__(self, settings: Settings) -> None:
         self.played = [] if settings.production else _missing(settings)
-        self.port = embedded.free_port() if self.played else 0
+        self.port = ports.reserve() if self.played else 0
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = settings
         for provider in self.played:

@@ -16,17 +16,18 @@ from typing import Any
 
 import click
 import requests
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
 
 import settings as environment
-from db.session import URL_FILE
-from local import secret_files
-from local.postgres import embedded
+from db.session import URL_FILE, in_psycopg2
+from local import database, ports, secret_files
+from local.client import Client
 from local.postgres.embedded import EmbeddedPostgres
-from local.processes import Child, Program, tail
+from local.processes import ROOT, Child, Program, tail
 from local.simulation import Playground
 from settings import Settings
 
-ROOT = Path(__file__).parents[1]
 READY_SECONDS = 60.0
 CLI_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -99,8 +100,7 @@ class Stack:
             self.logs.mkdir(parents=True, exist_ok=True)
             if self.postgres is not None:
                 self._start_database(self.postgres)
-            self.cli("migrate")
-            self.cli("seed")
+            self._prepare_database()
             for program in (*self.playground.programs, *self._programs):
                 self.launch(program)
             self._wait_until_ready()
@@ -112,7 +112,7 @@ class Stack:
     def launch(self, program: Program) -> Child:
         """Start a program as the newest part, the first one that stop() will stop."""
         environ = _environ(self.settings)
-        child = Child(program, folder=ROOT, environ=environ, logs=self.logs)
+        child = Child(program, environ=environ, logs=self.logs)
         self.children.append(child)
         return child
 
@@ -159,6 +159,12 @@ class Stack:
         secret_files.remembered(self._url_file, lambda: url)
         self.settings = replace(self.settings, database_url=url)
 
+    def _prepare_database(self) -> None:
+        try:
+            database.prepare(in_psycopg2(self.settings.database_url))
+        except (SQLAlchemyError, CommandError) as error:
+            raise StackError(f"The database cannot be prepared: {error}") from error
+
     @property
     def _url_file(self) -> Path:
         """Tells the operator's commands, which are other processes, where the database is."""
@@ -167,13 +173,11 @@ class Stack:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         trouble = "no answer"
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy for loopback
-            session.headers["Connection"] = "close"  # an idle connection delays the server's stop
+        with Client(self.url, self.api_key) as client:
             while time.monotonic() < deadline and not self._stop_requested.wait(POLL_SECONDS):
                 self._check_parts()
                 try:
-                    answer = session.get(f"{self.url}/v1/health/ready", timeout=5)
+                    answer = client.send("GET", "/health/ready")
                 except requests.RequestException as error:
                     trouble = type(error).__name__
                     continue
@@ -200,7 +204,7 @@ def _complete(settings: Settings) -> Settings:
     """Settings with the local defaults filled in: key, port, public address."""
     settings = replace(settings, state_dir=settings.state_dir.resolve())
     if not settings.port:
-        settings = replace(settings, port=embedded.free_port())
+        settings = replace(settings, port=ports.reserve())
     if not settings.server_api_key:
         settings = replace(settings, server_api_key=(_key(settings.state_dir),))
     if settings.server_url == Settings.server_url:

@@ -24,6 +24,7 @@ import requests
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
+from providers import outside
 from providers.addresses import Address, is_inside_by_name, is_public, resolve
 from providers.sessions import USER_AGENT
 
@@ -118,6 +119,7 @@ def fetch(
     The type that the other side claims proves nothing: check the bytes. FetchRefused when it will
     never work, FetchFailed when it may work later; `target` may then hold a part.
     """
+    outside.leave("fetch")
     guard = guard or Guard()
     deadline = time.monotonic() + deadline_seconds
     for _ in range(MAX_REDIRECTS + 1):

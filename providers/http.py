@@ -18,6 +18,7 @@ import requests
 import tenacity
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+from providers import outside
 from providers.failures import (
     ProviderError,
     ProviderMisconfigured,
@@ -174,6 +175,7 @@ class Transport:
             yield session
 
     def _send(self, request: _Request) -> Answer:
+        outside.leave(f"{self._dialect.provider} {request.call}")
         started = time.monotonic()
         tries = 0
 

@@ -21,7 +21,6 @@ from providers.payments.telegram import TelegramGateway
 from providers.payments.yookassa import YooKassaGateway
 from providers.storage import Storage
 from providers.storage.disk import STORAGE_PATH, DiskStorage
-from providers.storage.s3 import S3Storage
 from providers.telegram import TelegramBot
 from settings import Settings
 
@@ -34,6 +33,8 @@ def storage() -> Storage:
     """The bucket of S3_BUCKET, or the folder STATE_DIR/files served by this server."""
     current = settings.load()
     if current.s3_bucket:
+        from providers.storage.s3 import S3Storage  # boto3 would be a seventh of every start
+
         return S3Storage(
             bucket=current.s3_bucket,
             endpoint_url=current.s3_endpoint_url or None,

@@ -10,9 +10,8 @@ A model of the embedded engine has no recipe. The recipe of any other one is JSO
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 import settings
@@ -66,21 +65,16 @@ def prompt(template: str, wish: str | None) -> str:
 
 
 def all_models(session: Session) -> list[GenerationModel]:
-    """Every model that ever existed, by service, those on offer first."""
-    model = GenerationModel
-    query = select(model).order_by(model.service_type, model.active.desc(), model.name)
+    """Every model, by service; the one that makes its orders first."""
+    query = select(GenerationModel).order_by(
+        GenerationModel.service_type, GenerationModel.is_default.desc(), GenerationModel.name
+    )
     return list(session.scalars(query))
 
 
 def find(session: Session, name: str) -> GenerationModel:
-    """The model with this name or id. ValueError when there is none."""
-    try:
-        by_id = [GenerationModel.id == UUID(name)]
-    except ValueError:
-        by_id = []
-    found = session.scalar(
-        select(GenerationModel).where(or_(GenerationModel.name == name, *by_id)).with_for_update()
-    )
+    """The model with this name. ValueError when there is none."""
+    found = session.scalar(select(GenerationModel).where(GenerationModel.name == name))
     if found is None:
         raise ValueError("there is no such model")
     return found
@@ -93,35 +87,32 @@ def add(session: Session, **columns: Any) -> None:
     session.add(GenerationModel(**columns))
 
 
-def change(session: Session, name: str, **columns: Any) -> None:
-    """Change a model; orders keep the price they were made at, and what is being made its recipe.
+def change(session: Session, name: str, **columns: Any) -> GenerationModel:
+    """Change a model; orders keep the price they were made at, and attempts their recipe.
 
-    ValueError when there is no such model, or the default one would no longer be on offer.
+    A new default takes the place of its service's old one; a model that is not active cannot be
+    the default. ValueError when there is no such model, or its engine is not connected.
     """
-    model = find(session, name)
-    if model.is_default and columns.get("active") is False:
-        raise ValueError("it is the default of its service; make another one the default first")
+    service = select(GenerationModel.service_type).where(GenerationModel.name == name)
+    # All of the service, in one order: two operators may choose a default at the same time.
+    models = session.scalars(
+        select(GenerationModel)
+        .where(GenerationModel.service_type == service.scalar_subquery())
+        .order_by(GenerationModel.id)
+        .with_for_update()
+    ).all()
+    model = next((each for each in models if each.name == name), None)
+    if model is None:
+        raise ValueError("there is no such model")
     if columns.get("active") and not is_connected(model.engine):
-        raise ValueError(f"engine {model.engine} is not connected: its key is not set")
+        raise ValueError(f"engine {model.engine} is not connected: set its key first")
+    if columns.get("is_default"):
+        for each in models:
+            each.is_default = False
+        session.flush()  # there must never be two
     for column, value in columns.items():
         setattr(model, column, value)
-
-
-def make_default(session: Session, name: str) -> None:
-    """Let orders of a service that name no model use this one; it is then on offer.
-
-    ValueError when there is no such model, or its engine is not connected.
-    """
-    model = find(session, name)
-    if not is_connected(model.engine):
-        raise ValueError(f"engine {model.engine} is not connected: its key is not set")
-    # First the old one: there is never more than one, by a unique index.
-    session.execute(
-        update(GenerationModel)
-        .where(GenerationModel.service_type == model.service_type, GenerationModel.is_default)
-        .values(is_default=False)
-    )
-    model.active = model.is_default = True
+    return model
 
 
 def stand_ins(reader: Reader, service_type: str) -> list[Record]:

@@ -25,39 +25,47 @@ os.environ.update(
 import pytest  # noqa: E402 - the settings above must come before anything that reads them
 
 import settings  # noqa: E402
-from db import schema, session, transaction  # noqa: E402
+from local.postgres import throwaway  # noqa: E402
 from local.postgres.embedded import EmbeddedPostgres  # noqa: E402
-from services import catalog  # noqa: E402
-from tests import wire  # noqa: E402
-
-# These tests do not need durability; those that do start a server of their own.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+from tests import databases, wire  # noqa: E402
 
 
 def pytest_unconfigure() -> None:
     """Leave no database behind: each is fifty megabytes or more."""
+    throwaway.remove(STATE_DIR / "postgres")
     shutil.rmtree(STATE_DIR, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """URL of a PostgreSQL server that lives as long as the test run."""
+    """URL of a database on a server that lives as long as the test run, with a template beside it.
+
+    Whatever this process and its children do not set otherwise, goes there.
+    """
     STATE_DIR.chmod(0o755)
-    with EmbeddedPostgres(STATE_DIR / "postgres", extra_config=FAST) as url:
+    config = throwaway.NOT_DURABLE  # tests of durability start a server of their own
+    with EmbeddedPostgres(STATE_DIR / "postgres", extra_config=config) as url:
+        os.environ["DATABASE_URL"] = url
+        settings.load.cache_clear()
+        databases.make_template(url)
         yield url
 
 
-@pytest.fixture(scope="session")
-def database(postgres: str) -> Iterator[str]:
-    """The migrated and seeded database of this run; db.transaction() uses it."""
-    os.environ["DATABASE_URL"] = postgres
-    settings.load.cache_clear()
-    session.connections.cache_clear()
-    schema.upgrade(postgres)
-    with transaction() as opened:
-        catalog.seed(opened)
-    yield postgres
-    session.engine().dispose()
+@pytest.fixture(scope="module")
+def database(postgres: str) -> str:
+    """URL of the migrated and seeded database of this module, new and without anybody's rows.
+
+    db.transaction() uses it, and so does each server that is started; those that stay up from
+    module to module lose their connections, see live.Server.reconnect().
+    """
+    databases.renew(postgres)
+    return postgres
+
+
+@pytest.fixture
+def no_rows(database: str) -> None:
+    """Nobody's rows are left, for a test that must not meet those of the tests before it."""
+    databases.empty(database)
 
 
 @pytest.fixture(scope="session")

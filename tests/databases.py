@@ -1,26 +1,79 @@
-"""Separate databases for tests that must start empty."""
+"""Databases of the tests, all on one server; a module's own is cloned from a seeded template."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from uuid import uuid4
 
 import psycopg2
 from sqlalchemy.engine import make_url
+
+from db import session
+from db.models import Table
+from local.database import prepare
+
+TEMPLATE = "seeded"
+SEEDED = {"generation_models", "tariffs"}
 
 
 @contextmanager
 def empty_database(server: str) -> Iterator[str]:
     """URL of a new database on the server of this URL; dropped after the block."""
     name = f"test_{uuid4().hex[:8]}"
-    url = make_url(server)
-    plain = url.set(drivername="postgresql")
-    connection = psycopg2.connect(plain.render_as_string(hide_password=False))
-    connection.autocommit = True
-    connection.cursor().execute(f"CREATE DATABASE {name}")
+    _administer(server, f"CREATE DATABASE {name}")
     try:
-        yield url.set(database=name).render_as_string(hide_password=False)
+        yield _named(server, name)
     finally:
-        connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
-        connection.close()
+        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def make_template(server: str) -> None:
+    """Make what `renew` clones: migrated and seeded, on the server of this URL."""
+    _administer(server, f"CREATE DATABASE {TEMPLATE}")
+    url = _named(server, TEMPLATE)
+    prepare(url)
+
+
+def renew(database: str) -> None:
+    """Replace the database of this URL by a new clone; whoever is connected is cut off."""
+    name = make_url(database).database
+    _forget_connections()
+    _administer(
+        database,
+        f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+        # Nobody is connected to the template, and its pages need not go through the log.
+        f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy",
+    )
+
+
+def empty(database: str) -> None:
+    """Delete everybody's rows, for tests that must not meet those of the test before."""
+    tables = [name for name in Table.metadata.tables if name not in SEEDED]
+    # Neither foreign keys nor the triggers that keep the ledger for ever stand in the way.
+    unguarded = "SET LOCAL session_replication_role = replica"
+    _execute(database, ";".join([unguarded, *(f"DELETE FROM {name}" for name in tables)]))
+
+
+def _forget_connections() -> None:
+    """Close those of this process."""
+    session.engine().dispose()
+    session.connections.cache_clear()
+
+
+def _administer(url: str, *statements: str) -> None:
+    """Statements about whole databases, of which each must be alone."""
+    _execute(_named(url, "postgres"), *statements)
+
+
+def _execute(url: str, *statements: str) -> None:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with closing(psycopg2.connect(plain)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+
+def _named(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)

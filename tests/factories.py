@@ -7,10 +7,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import update
-
 from db import Record, transaction
-from db.models import Data, Lottery
+from db.models import Data
 from db.types import now
 from services import data, grants, jobs, registration, users
 
@@ -52,13 +50,6 @@ def make_job(user_id: UUID, service_type: str = "restore", **overrides: Any) -> 
             input=[{"type": "image", "dataId": str(picture)}],
             **overrides,
         )
-
-
-def end_lotteries() -> None:
-    """Cancel lotteries left by other tests."""
-    with transaction() as session:
-        running = update(Lottery).where(Lottery.drawn_at.is_(None))
-        session.execute(running.values(canceled_at=now()))
 
 
 def balance(user_id: UUID) -> Decimal:

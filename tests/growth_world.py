@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -14,10 +14,12 @@ from typing import Any
 
 import requests
 
+from local.processes import Child
 from local.sandbox.telegram import TOKEN
 from tests.live import Bot, Server, done
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, World, telegram_world
-from tests.wire import ROOT, wait_until
+from tests.wire import ROOT
+from tests.workers import working
 
 CHANNEL_NAME, GROUP_NAME, LOST_CHANNEL = "live_photo", "live_photo_talk", "lost_channel"
 SECOND_CHANNEL, SECOND_NAME = -1005, "second_channel"
@@ -104,8 +106,10 @@ class Growth:
             allowed_updates=["message", "pre_checkout_query"],
             drop_pending_updates=True,
         )
-        yield
-        self.world.call_bot("deleteWebhook", drop_pending_updates=True)
+        try:
+            yield
+        finally:
+            self.world.call_bot("deleteWebhook", drop_pending_updates=True)
 
     def pay(self, user: dict[str, Any], rub: int) -> str:
         """Pay in Telegram as the user; the charge, whose update is on its way."""
@@ -118,25 +122,9 @@ class Growth:
         self.private.add(link)
         return charge
 
-    @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the real worker; at its start it runs all its duties once."""
-        path = self.folder / f"worker-{next(_names)}.log"
-        with path.open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "lab.chaos.quick_worker"],
-                cwd=ROOT,
-                env={**os.environ, **self.environ},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            # Before that it could not handle SIGTERM.
-            wait_until(lambda: "worker started" in path.read_text("utf-8"), 30)
-            yield process
-        finally:
-            process.terminate()
-            assert process.wait(30) == 0
+    def worker(self) -> AbstractContextManager[Child]:
+        """Run a worker, which runs all its duties once, and stop it in order."""
+        return working(self.folder, **self.environ)
 
     def cli(self, *arguments: str) -> tuple[int, str, str]:
         """Run an operator's command; its exit code, output and errors."""
@@ -181,7 +169,7 @@ def growth_world(folder: Path, *, state_dir: Path) -> Iterator[Growth]:
         server.start()
         bot = Bot(server.url)
         try:
-            with bot.session:
+            with bot:
                 yield Growth(world, server, bot, folder, environ)
         finally:
             server.stop()
@@ -190,7 +178,7 @@ def growth_world(folder: Path, *, state_dir: Path) -> Iterator[Growth]:
 
 
 def reset(world: World) -> None:
-    """Set up all chats in Telegram and clear faults."""
+    """Set up all chats in Telegram, clear faults, and have the bot hear of everything again."""
     chats: dict[int, dict[str, Any]] = {
         CHANNEL: {"type": "channel", "username": CHANNEL_NAME, "linked_chat_id": GROUP},
         SECOND_CHANNEL: {"type": "channel", "username": SECOND_NAME},
@@ -200,6 +188,8 @@ def reset(world: World) -> None:
     for chat_id, chat in chats.items():
         world.control("PUT", f"/chats/{chat_id}", **chat)
     world.control("DELETE", "/faults")
+    # Telegram remembers what a webhook wanted to hear of, also when the webhook has been removed.
+    world.call_bot("setWebhook", url="", allowed_updates=[], drop_pending_updates=True)
 
 
 def _environ(world: World) -> dict[str, str]:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psutil
 import requests
-from requests.adapters import HTTPAdapter
 from sqlalchemy import text
 
 from db import snapshot
 from db.models import Table
 from errors import CODES
+from local import ports
+from local.client import Client
+from local.processes import Child
 from tests import wire
-
-START_SECONDS = 30
-STOP_SECONDS = 15
-TIMEOUT_SECONDS = 30
-CLIENTS = 32
 
 _telegram_ids = count(20_000_000)
 
@@ -34,50 +29,46 @@ class Server:
     """The real server on a port of its own; it can be killed and started again."""
 
     def __init__(self, folder: Path, *, state_dir: Path, **environ: str) -> None:
-        self.port = wire.free_port()
+        self.port = ports.reserve()
         self.url = f"http://127.0.0.1:{self.port}/api"
-        self._log = folder / "server.log"
+        self._folder = folder
         self._state_dir = state_dir
         # Files are kept in the state folder, and links lead to this server.
         self._environ = {"S3_BUCKET": "", "SERVER_URL": self.url, **environ}
-        self.process: subprocess.Popen[bytes]
+        self._logs: list[Path] = []
+        self._process: Child
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        with self._log.open("ab") as log:
-            self.process = wire.start(
-                "web.app:create_app()", self._state_dir, self.port, log, **self._environ
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            said = self._log.read_text("utf-8")
-            assert self.process.poll() is None and time.monotonic() < deadline, said
-            time.sleep(0.05)
+        log = self._folder / f"server-{len(self._logs) + 1}.log"
+        self._logs.append(log)
+        self._process = wire.start(
+            "web.app:create_app()", self._state_dir, self.port, log=log, **self._environ
+        )
+        self._process.wait_until(self._answers, wire.START_SECONDS)
 
     def stop(self) -> None:
         """Stop it gracefully, as an operator does."""
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        self._process.stop()
 
     def kill(self) -> None:
         """Kill it and its workers, as a power cut does."""
         workers = self.workers()
-        self.process.kill()
-        self.process.wait()
-        for worker in workers:
-            worker.kill()
+        self._process.kill()
         psutil.wait_procs(workers)
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        return self._process.processes()[1:]
+
+    def reconnect(self) -> None:
+        """Wait until it has found that its database was replaced, which costs it one answer."""
+        with Bot(self.url) as bot:
+            wire.wait_until(lambda: bot.get(f"/users/{uuid4()}").status_code == 404)
 
     def errors(self) -> list[dict[str, Any]]:
-        """Lines of its log about bugs; a killed worker is not one."""
-        said = self._log.read_text("utf-8").splitlines()
+        """Lines of its logs about bugs; a killed worker is not one."""
+        said = [line for log in self._logs for line in log.read_text("utf-8").splitlines()]
         # PostgreSQL's client prints by itself that an idle connection has been ended.
         lines = [json.loads(line) for line in said if line and not line.startswith("FATAL: ")]
         return [
@@ -86,7 +77,8 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            return requests.get(f"{self.url}/v1/health/live", timeout=TIMEOUT_SECONDS).ok
+            with Bot(self.url) as bot:
+                return bot.get("/health/live").ok
         except requests.ConnectionError:
             return False
 
@@ -104,27 +96,25 @@ def serve(folder: Path, *, state_dir: Path, **environ: str) -> Iterator[Server]:
     assert not errors, errors
 
 
-class Bot:
-    """The one client of the API; any number of threads may use it."""
+class Bot(Client):
+    """The bot; any number of threads may use it."""
 
     def __init__(self, url: str, key: str = wire.KEY) -> None:
-        self.url = f"{url}/v1"
-        self.session = requests.Session()
-        self.session.trust_env = False  # no proxy for loopback
-        self.session.mount("http://", HTTPAdapter(pool_maxsize=CLIENTS))
-        self.session.headers["X-API-Key"] = key
+        super().__init__(url, key)
         # The server may close a connection that has been idle just as the next request leaves; no
         # client can tell that from a request that was lost.
         self.session.headers["Connection"] = "close"
 
+    def __enter__(self) -> Bot:
+        return self
+
     def get(self, path: str, **query: Any) -> requests.Response:
         """One read; `path` may be a whole URL, such as that of a Link header."""
-        return self._call("GET", path, params=query)
+        return self.send("GET", path, params=query)
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> requests.Response:
         """One POST of JSON, with this Idempotency-Key if given."""
-        headers = {} if key is None else {"Idempotency-Key": key}
-        return self._call("POST", path, json=body, headers=headers)
+        return self.send("POST", path, json=body, key=key)
 
     def post_raw(self, path: str, body: str, *, key: str | None = None) -> requests.Response:
         """One POST of JSON in this very spelling."""
@@ -134,12 +124,12 @@ class Bot:
 
     def patch(self, path: str, body: Any) -> requests.Response:
         """One PATCH of JSON."""
-        return self._call("PATCH", path, json=body)
+        return self.send("PATCH", path, json=body)
 
     def upload(self, content: bytes, type: str = "image", name: str = "a") -> requests.Response:
         """One file in a form."""
         form = {"type": (None, type), "file": (name, content)}
-        return self._call("POST", "/data", files=form)
+        return self.send("POST", "/data", files=form)
 
     def register(self, **body: str) -> dict[str, Any]:
         """Register a user, a new one unless `telegramId` is given."""
@@ -156,10 +146,6 @@ class Bot:
         """What the user can spend now, tokens."""
         balance: float = done(self.get(f"/users/{user_id}/balance"), 200)["balanceTokens"]
         return balance
-
-    def _call(self, method: str, path: str, **options: Any) -> requests.Response:
-        url = path if path.startswith("http") else self.url + path
-        return self.session.request(method, url, timeout=TIMEOUT_SECONDS, **options)
 
 
 def order(

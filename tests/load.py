@@ -23,7 +23,7 @@ from tests.live import Bot, done, order
 
 CLIENTS = 6
 PRICE, TOKENS = 5, 100_000
-RECOVERY_SECONDS = 10
+RECOVERY_SECONDS = 60
 PHOTO = (Path(__file__).parents[1] / "local/samples/tiny_portrait_150px.jpg").read_bytes()
 
 
@@ -97,7 +97,7 @@ class Load:
             self._attempt(partial(self._bot.get, f"/users/{user_id}"))
 
     def _until_done(self, send: Callable[[], requests.Response]) -> str:
-        deadline = time.monotonic() + 3 * RECOVERY_SECONDS
+        deadline = time.monotonic() + RECOVERY_SECONDS
         while (made := self._attempt(send)) is None:
             assert time.monotonic() < deadline, self.attempts[-CLIENTS:]
             time.sleep(0.05)

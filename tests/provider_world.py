@@ -6,8 +6,6 @@ import hashlib
 import hmac
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,10 +22,12 @@ from werkzeug.serving import make_server
 import settings
 from db import Record, reading, snapshot
 from local import sandbox
+from local.processes import Child
 from services import inbox, ledger, payments
+from tests import workers
 from tests.live import Bot, Server, done
 from tests.payment_world import Sandbox
-from tests.wire import ROOT, wait_until
+from tests.wire import wait_until
 
 PROVIDERS = ("yookassa", "stripe", "telegram")
 OPTIONS = sandbox.Options()
@@ -104,6 +104,7 @@ class ProviderWorld:
     bot: Bot
     sandbox: CountingSandbox
     environ: dict[str, str] = field(repr=False)
+    logs: Path
 
     def customer(self, **body: str) -> dict[str, Any]:
         """A new user who has given consent."""
@@ -250,20 +251,9 @@ class ProviderWorld:
         )
         self.sandbox.control("PUT", "/telegram/pace", retry_scale=0.05)
 
-    @contextmanager
-    def worker(self, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A worker with a quick engine; at its start it runs all its duties once."""
-        process = self.start("-m", "lab.chaos.quick_worker", **changes)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-    def start(self, *arguments: str, **changes: str) -> subprocess.Popen[bytes]:
-        """One of our programs, connected like the server."""
-        environment = {**os.environ, **self.environ, "LOG_LEVEL": "ERROR", **changes}
-        return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment)
+    def start_worker(self) -> Child:
+        """A worker, connected like the server."""
+        return workers.start_worker(self.logs, **self.environ)
 
 
 @contextmanager
@@ -275,9 +265,9 @@ def provider_world(folder: Path, **changes: str) -> Iterator[ProviderWorld]:
         server.start()
         try:
             bot = Bot(server.url)
-            world = ProviderWorld(server, bot, simulated, environment)
+            world = ProviderWorld(server, bot, simulated, environment, folder)
             world.connect()
-            with bot.session:
+            with bot:
                 yield world
         finally:
             server.stop()

@@ -6,12 +6,7 @@ import http.client
 import io
 import json
 import os
-import random
-import re
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,9 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+from local import ports
+from local.processes import ROOT, Child, Program
+
+__all__ = ["ROOT"]
+
 KEY = "wire-key-0123456789-0123456789-0123456789"
 SECOND_KEY = "second-key-0123456789-0123456789-012345678"
+START_SECONDS = 60
+STOP_SECONDS = 30
 
 
 @dataclass
@@ -44,12 +45,16 @@ class Answer:
 
 @dataclass
 class Server:
-    """A running server; `log` is the file its lines go to."""
+    """A running server."""
 
     port: int
-    process: subprocess.Popen[bytes]
-    log: Path
+    process: Child
     state_dir: Path
+
+    @property
+    def log(self) -> Path:
+        """The file its lines go to."""
+        return self.process.log
 
     def lines(self) -> list[dict[str, Any]]:
         """Its log so far, in which each line must be JSON."""
@@ -57,13 +62,16 @@ class Server:
 
     def access(self, request_id: str) -> dict[str, Any]:
         """The access line of one request; it is written just after the answer is sent."""
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            for line in self.lines():
-                if line["logger"] == "access" and line["request_id"] == request_id:
-                    return line
-            time.sleep(0.01)
-        raise AssertionError(f"no access line for {request_id}")
+
+        def written() -> list[dict[str, Any]]:
+            return [
+                line
+                for line in self.lines()
+                if line["logger"] == "access" and line["request_id"] == request_id
+            ]
+
+        wait_until(written)
+        return written()[0]
 
     def raw(self, data: bytes, *, timeout: float = 10) -> Answer:
         """Send bytes as they are and read one answer; TimeoutError after so many silent seconds."""
@@ -132,73 +140,41 @@ def compose(
 @contextmanager
 def serve(application: str, folder: Path, **environ: str) -> Iterator[Server]:
     """gunicorn with the project's own configuration, one worker, until the block ends."""
-    port = free_port()
-    with (folder / "server.log").open("wb") as log:
-        process = start(application, folder, port, log, **environ)
-        server = Server(port, process, folder / "server.log", folder)
-        try:
-            _wait_until_listening(server)
-            yield server
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    port = ports.reserve()
+    with start(application, folder, port, **environ) as process:
+        # Written once the worker listens; connecting earlier would only reach the backlog.
+        process.wait_until(lambda: "ASGI server listening" in process.said(), START_SECONDS)
+        yield Server(port, process, folder)
 
 
 def start(
-    application: str, folder: Path, port: int, log: Any, **environ: str
-) -> subprocess.Popen[bytes]:
-    """Start gunicorn; `environ` overrides settings that need nothing outside this machine."""
+    application: str, state_dir: Path, port: int, *, log: Path | None = None, **environ: str
+) -> Child:
+    """Start gunicorn; `environ` overrides settings that need nothing outside this machine.
+
+    Its lines go to `log`, a file that ends in .log; to server.log in its state folder if not given.
+    """
     chosen = {
         "ENVIRONMENT": "test",
         "SERVER_API_KEY": f"{KEY},{SECOND_KEY}",
         "SERVER_THREADS": "4",
         "WEB_CONCURRENCY": "1",
-        "STATE_DIR": str(folder),
+        "STATE_DIR": str(state_dir),
         "S3_BUCKET": "none",
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", application],
-        cwd=ROOT,
-        env={**os.environ, **chosen, "PORT": str(port), **environ},
-        stdout=log,
-        stderr=subprocess.STDOUT,
+    log = log or state_dir / "server.log"
+    return Child(
+        Program(log.stem, ("-m", "gunicorn", application), STOP_SECONDS),
+        environ={**os.environ, **chosen, "PORT": str(port), **environ},
+        logs=log.parent,
     )
 
 
-def wait_until(fact: Callable[[], object], seconds: float = 20) -> None:
-    """Wait until `fact` holds."""
+def wait_until(fact: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until `fact` holds; a machine that does other things, too, needs its time."""
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline, "took too long"
         time.sleep(0.03)
-
-
-def free_port() -> int:
-    """A port nobody listens on, below those the kernel gives to outgoing connections."""
-    while True:
-        port = random.randint(20_000, 32_000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-
-
-def _wait_until_listening(server: Server) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if server.process.poll() is not None:
-            raise RuntimeError(server.log.read_text("utf-8"))
-        # Written once the worker listens; connecting earlier would only reach the backlog.
-        if re.search("ASGI server listening", server.log.read_text("utf-8")):
-            return
-        time.sleep(0.05)
-    raise TimeoutError(server.log.read_text("utf-8"))

@@ -55,7 +55,7 @@ def apply(notice: Notice) -> None:
     }
     logs.note(verdict=verdict.state, **report)
     if verdict.state == "parked":
-        log.warning("a payment event waits for the operator", extra=report)
+        log.warning("payment event parked for the operator", extra=report)
 
 
 def _is_ours(hint: Hint) -> bool:

@@ -32,7 +32,7 @@ def _place(reference: MessageRef) -> tuple[int, int]:
     review_chat = settings.load().review_chat
     place = bot.locate(reference, chat=_id_or_name(review_chat)) if review_chat else None
     if place is None:
-        raise ApiError("channel_not_eligible", "The link does not lead to the chat of reviews")
+        raise ApiError("channel_not_eligible", "The link is not to a message of the review chat")
     return place
 
 

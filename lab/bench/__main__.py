@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from db import schema, session, transaction
+from db import session
 from lab.bench import load, report, statements, world
 from lab.bench.operations import OPERATIONS, Operation
 from lab.bench.servers import SERVERS, Server, environment
+from local import database
+from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
-from services import catalog
 
-# Durable writes, as in production, would measure this machine's disk, for all servers alike.
-POSTGRES = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 EVENTS_PER_SECOND = 3000  # more than any server settles; each is sent once
 BASELINES = {"pgbench": "simple", "pgbench prepared": "prepared"}
 
@@ -37,13 +35,13 @@ def main(
         raise click.UsageError("--write needs everything measured in one run")
     chosen = [each for each in OPERATIONS if not operations or each.name in operations]
     names = [each for each in (*SERVERS, *BASELINES) if not servers or each in servers]
-    with tempfile.TemporaryDirectory(prefix="livephoto-bench-") as home:
-        folder = Path(home)
-        folder.chmod(0o755)
-        with EmbeddedPostgres(folder / "postgres", extra_config=POSTGRES) as started:
-            url = started.replace("+psycopg2", "", 1)
-            os.environ.update(environment(url, folder))
-            results = _measure(url, folder, chosen, names, rounds, seconds)
+    with (
+        throwaway.state_folder("bench") as folder,
+        EmbeddedPostgres(folder / "postgres", extra_config=throwaway.NOT_DURABLE) as started,
+    ):
+        url = started.replace("+psycopg2", "", 1)
+        os.environ.update(environment(url, folder))
+        results = _measure(url, folder, chosen, names, rounds, seconds)
     click.echo(report.table(results))
     if write:
         report.write(results, seconds=seconds)
@@ -88,9 +86,7 @@ def _start(name: str, url: str, folder: Path, stack: ExitStack) -> Server:
 
 
 def _fill(url: str) -> None:
-    schema.upgrade(session.database_url())
-    with transaction() as opened:
-        catalog.seed(opened)
+    database.prepare(session.database_url())
     world.fill(url)
 
 

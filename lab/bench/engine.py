@@ -21,7 +21,7 @@ import cv2
 import psutil
 
 from lab.bench.page import about, put, table
-from lab.bench.servers import ROOT
+from local.processes import ROOT
 from providers.engine.embedded import EmbeddedEngine, _ffmpeg
 from providers.engine.embedded.animate import animate
 from providers.engine.embedded.restore import restore

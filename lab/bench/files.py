@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from db import schema
 from lab.bench.operations import API_KEY
 from lab.bench.page import about, put, table
 from lab.bench.servers import PROCESSES, Server, environment
+from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 
 MEBIBYTE = 1024 * 1024
@@ -107,12 +107,9 @@ class MemoryProbe:
 @click.option("--write/--no-write", "to_docs", default=False, help="Put the figures into docs/.")
 def main(to_docs: bool) -> None:
     """Measure memory, CPU and speed of uploads and downloads."""
-    with tempfile.TemporaryDirectory(prefix="livephoto-files-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with _server(folder) as server:
-            costs = _uploads(server)
-            downloads = _downloads(server, folder)
+    with throwaway.state_folder("files") as folder, _server(folder) as server:
+        costs = _uploads(server)
+        downloads = _downloads(server, folder)
     text = _markdown(costs, downloads)
     click.echo(text)
     if to_docs:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 
 from lab.bench.operations import API_KEY, STRIPE_SECRET
-from local.postgres.embedded import free_port
+from local import ports
+from local.processes import ROOT, Child, Program
 
-ROOT = Path(__file__).parents[2]
 PROCESSES = 2
 THREADS = 8  # of our handlers, and connections of each process of every server
 READY_SECONDS = 40
+STOP_SECONDS = 10
 PEERS = ROOT / ".venv" / "peers"  # their packages, see the Makefile
 
 _UVICORN = ("-m", "uvicorn", "--workers", str(PROCESSES), "--host", "127.0.0.1")
@@ -53,32 +52,18 @@ class Server:
 
     def __init__(self, name: str, environ: dict[str, str], logs: Path) -> None:
         self.name = name
-        self.port = free_port()
-        self.log = logs / f"{name}.log"
-        arguments = list(SERVERS[name])
-        if name != "ours":
-            arguments += ["--port", str(self.port)]
-        with self.log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=ROOT,
-                env={**environ, **_path(name), "PORT": str(self.port)},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        self.port = ports.reserve()
+        port = () if name == "ours" else ("--port", str(self.port))
+        self._child = Child(
+            Program(name, (*SERVERS[name], *port), STOP_SECONDS),
+            environ={**environ, **_path(name), "PORT": str(self.port)},
+            logs=logs,
+        )
 
     def wait(self) -> None:
-        """Wait until it listens; RuntimeError when it does not."""
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.1)
-            else:
-                time.sleep(2)  # for the other processes
-                return
-        raise RuntimeError(f"{self.name} does not start:\n{self.log.read_text()[-2000:]}")
+        """Wait until it listens. ChildError."""
+        self._child.wait_until(self._listens, READY_SECONDS)
+        time.sleep(2)  # for the other processes
 
     def cpu_seconds(self) -> float:
         """User and system time of all its processes so far."""
@@ -90,16 +75,15 @@ class Server:
 
     def stop(self) -> None:
         """Stop it and its processes."""
-        processes = self.processes()
-        self._process.terminate()
-        _, alive = psutil.wait_procs(processes, timeout=10)
-        for process in alive:
-            process.kill()
-        self._process.wait()
+        self._child.stop()
 
     def processes(self) -> list[psutil.Process]:
         """Its running processes, the parent first."""
-        if self._process.poll() is not None:
-            return []
-        parent = psutil.Process(self._process.pid)
-        return [parent, *parent.children(recursive=True)]
+        return self._child.processes()
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True

@@ -1,4 +1,4 @@
-"""The API called as a client program should call it: README, "Sending it again"."""
+"""The API called as a client program should call it: docs/bot.md, "Sending it again"."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-ANSWER_SECONDS = 30.0
+from local import client as clients
+
 PATIENCE_SECONDS = 120.0  # longer than any injected fault lasts
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
@@ -88,13 +89,12 @@ class Client:
     """
 
     def __init__(self, servers: Sequence[str], key: str, tally: Tally, chance: Random) -> None:
-        self._servers = itertools.cycle(chance.sample(servers, len(servers)))
-        self._server = next(self._servers)
+        roots = chance.sample(servers, len(servers))
+        self._clients = [clients.Client(f"{root}/api", key) for root in roots]
+        self._turns = itertools.cycle(zip(roots, self._clients, strict=True))
+        self._root, self._client = next(self._turns)
         self._tally = tally
         self._chance = chance
-        self._key = key
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy for loopback
 
     def call(
         self,
@@ -110,13 +110,10 @@ class Client:
 
         key: Idempotency-Key. refusals: error codes that are valid answers, too. FailedError.
         """
-        headers = {"Idempotency-Key": key} if key else {}
-        if not target.startswith("http"):
-            headers["X-API-Key"] = self._key
         started = time.monotonic()
         with ExitStack() as retrying:
             for attempt in itertools.count():
-                answer, trouble, pause = self._try(method, target, headers, options)
+                answer, trouble, pause = self._try(method, target, key=key, **options)
                 if answer is not None:
                     self._tally.record_duration(time.monotonic() - started)
                     return self._check(operation, answer, refusals)
@@ -130,7 +127,8 @@ class Client:
 
     def close(self) -> None:
         """Close its connections."""
-        self._session.close()
+        for each in self._clients:
+            each.close()
 
     def _check(self, operation: str, answer: Answer, refusals: Sequence[str]) -> Answer:
         if answer.ok:
@@ -156,15 +154,13 @@ class Client:
         return longest * self._chance.uniform(0.5, 1)
 
     def _try(
-        self, method: str, target: str, headers: dict[str, str], options: dict[str, Any]
+        self, method: str, target: str, **options: Any
     ) -> tuple[Answer | None, str, float | None]:
         """An answer; or what went wrong instead, and the wait the server asked for, if any."""
         try:
-            response = self._session.request(
-                method, self._url(target), headers=headers, timeout=ANSWER_SECONDS, **options
-            )
+            response = self._client.send(method, self._at_its_server(target), **options)
         except requests.RequestException as error:
-            self._server = next(self._servers)
+            self._root, self._client = next(self._turns)
             return None, _trouble(error), None
         body = _json(response)
         code = body.get("code", "") if isinstance(body, dict) else ""
@@ -174,11 +170,11 @@ class Client:
         following = response.links.get("next", {}).get("url")
         return Answer(response.status_code, body, response.content, following), "", None
 
-    def _url(self, target: str) -> str:
+    def _at_its_server(self, target: str) -> str:
         if not target.startswith("http"):
-            return f"{self._server}/api/v1{target}"
+            return target
         parts = urlsplit(target)
-        return f"{self._server}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+        return f"{self._root}{parts.path}" + (f"?{parts.query}" if parts.query else "")
 
 
 def _trouble(error: requests.RequestException) -> str:

@@ -11,9 +11,10 @@ from pathlib import Path
 from random import Random
 
 import psutil
-import requests
 
-from local.postgres import cluster, embedded
+from local import ports
+from local.client import is_ready
+from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import Child, Program
 from local.stack import Stack
@@ -21,7 +22,6 @@ from settings import Settings
 
 LEASE_SECONDS = 4
 READY_SECONDS = 60.0
-POLL_SECONDS = 0.1
 SERVERS, WORKERS = 2, 3
 # A worker with the real engine among those whose engine takes milliseconds.
 WORKER_ARGUMENTS = (
@@ -88,25 +88,15 @@ class Part:
 
     def processes(self) -> list[psutil.Process]:
         """All its current processes, the parent first."""
-        try:
-            first = psutil.Process(self._child.pid)
-            return [first, *first.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
+        return self._child.processes()
 
     def wait_until_ready(self) -> None:
-        """Wait until this server accepts requests. TimeoutError."""
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
-            if _is_ready(self.url):
-                return
-            time.sleep(POLL_SECONDS)
-        raise TimeoutError(f"{self.name} is not ready after {READY_SECONDS:.0f} s")
+        """Wait until this server accepts requests. ChildError."""
+        self._child.wait_until(lambda: is_ready(f"{self.url}/api"), READY_SECONDS)
 
     def collect_bugs(self) -> None:
         """Keep the errors in the log of its current or last process."""
-        log = self._child.log.read_text("utf-8", errors="replace")
-        self.bugs += [f"{self.name}: {line}" for line in bugs_in(log)]
+        self.bugs += [f"{self.name}: {line}" for line in bugs_in(self._child.said())]
 
     def _mark_down(self) -> None:
         self._down = True
@@ -132,7 +122,7 @@ class System:
             log_level="WARNING",
             require_consent=True,
         )
-        self._ports = [embedded.free_port() for _ in range(SERVERS)]
+        self._ports = [ports.reserve() for _ in range(SERVERS)]
         self.stack = Stack(
             programs=_programs(self._ports), **vars(settings) | {"port": self._ports[0]}
         )
@@ -204,12 +194,8 @@ class System:
 
 
 def clear(folder: Path) -> None:
-    """Delete the last run. RuntimeError while it still runs."""
-    database = folder / "postgres"
-    if embedded.running_url(database) is not None:
-        raise RuntimeError(f"another run is at work in {folder}")
-    # Where root's data had to go elsewhere, only a link to it is in our folder.
-    shutil.rmtree(cluster.data_folder(database), ignore_errors=True)
+    """Delete the last run. EmbeddedPostgresError while it still runs."""
+    throwaway.remove(folder / "postgres")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
@@ -239,15 +225,6 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
     except psutil.NoSuchProcess:
         return
-
-
-def _is_ready(url: str) -> bool:
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            return session.get(f"{url}/api/v1/health/ready", timeout=5).ok
-        except requests.RequestException:
-            return False
 
 
 def bugs_in(log: str) -> list[str]:

@@ -18,7 +18,7 @@ import click
 from lab.bench.page import put, table
 from lab.judge import attacks, bots, clients, documents, payments
 from lab.judge.verdicts import WORK, FoundError
-from local.postgres import cluster
+from local.postgres import throwaway
 from local.stack import Stack
 from settings import Settings
 
@@ -81,7 +81,7 @@ def _select_with_server(wanted: set[str]) -> Iterator[tuple[str, Callable[[], st
 def _server() -> Iterator[Stack]:
     """With ENVIRONMENT=test it answers 500 where an answer differs from the contract."""
     folder = WORK / "state"
-    shutil.rmtree(cluster.data_folder(folder / "postgres"), ignore_errors=True)
+    throwaway.remove(folder / "postgres")
     shutil.rmtree(folder, ignore_errors=True)
     settings = Settings(environment="test", state_dir=folder, port=0, web_concurrency=1)
     with Stack(**vars(settings)) as stack:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +12,7 @@ import telegram
 
 from lab.judge.customers import Customer, wait_until
 from lab.judge.verdicts import ROOT, WORK, insist
+from local.processes import Child, Program
 from local.simulation import REVIEWS
 from local.stack import Stack
 
@@ -57,15 +56,11 @@ def _documented_bot(stack: Stack) -> Iterator[None]:
         "TELEGRAM_API_URL": settings.telegram_api_url,
         "REVIEW_CHAT": settings.review_chat,
     }
-    with (WORK / "bot.log").open("w") as log:
-        bot = subprocess.Popen([sys.executable, script], env=environ, stderr=log, stdout=log)
-        try:
-            yield
-            bot.terminate()
-            insist(bot.wait(STOP_SECONDS) == 0, f"the bot ended with code {bot.returncode}")
-        finally:
-            bot.kill()
-            bot.wait()
+    program = Program("bot", (str(script),), STOP_SECONDS)
+    with Child(program, environ=environ, logs=WORK) as bot:
+        yield
+        bot.stop()
+        insist(bot.exit_code() == 0, f"the bot ended with code {bot.exit_code()}")
 
 
 def _webhook(stack: Stack) -> str:

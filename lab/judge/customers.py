@@ -8,9 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import requests
-
 from lab.judge.verdicts import insist
+from local.client import Client
 from local.stack import Stack
 
 PATIENCE_SECONDS = 30
@@ -22,8 +21,7 @@ class Customer:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._client = Client(stack.url, stack.api_key)
         self.telegram_id = uuid4().int % 10**9 + 10**9
         body = {"telegramId": str(self.telegram_id)}
         self.id: str = self.call("POST", "/users/register-or-login", 200, json=body)["id"]
@@ -32,8 +30,7 @@ class Customer:
 
     def call(self, method: str, path: str, expect: int, **options: Any) -> Any:
         """Send one request of the contract; its JSON. FoundError."""
-        url, key = f"{self.stack.url}/v1{path}", {"X-API-Key": self.stack.api_key}
-        answer = self._session.request(method, url, headers=key, timeout=30, **options)
+        answer = self._client.send(method, path, **options)
         insist(answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json()
 
@@ -53,16 +50,16 @@ class Customer:
     def control(self, method: str, path: str, **body: Any) -> Any:
         """Call a control endpoint of the sandbox."""
         url = f"{self.stack.playground.url}/control{path}"
-        answer = self._session.request(method, url, json=body, timeout=30)
+        answer = self._client.send(method, url, json=body)
         answer.raise_for_status()
         return answer.json()
 
     def notify(self, provider: str, raw: bytes, **headers: str) -> int:
         """Post a notification with exactly these bytes; the status of the answer."""
-        url = f"{self.stack.url}/v1/webhooks/payments/{provider}"
+        path = f"/webhooks/payments/{provider}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         named["Content-Type"] = "application/json"
-        return self._session.post(url, data=raw, headers=named, timeout=30).status_code
+        return self._client.send("POST", path, data=raw, headers=named).status_code
 
 
 def slug(url: str) -> str:

@@ -11,7 +11,7 @@ import click
 import requests
 
 from local.demo import FOLDER, OLD_PHOTO, PORTRAIT, RESTORED, VIDEO
-from local.demo.bot import Bot, SurpriseError, insist, say
+from local.demo.bot import Bot, SurpriseError, say
 from local.demo.growth import Growth
 from local.demo.results import check_photo, check_video, download
 from local.demo.story import (
@@ -24,7 +24,7 @@ from local.demo.story import (
     upload_by_form,
     watch,
 )
-from local.postgres import cluster, embedded
+from local.postgres import throwaway
 from local.stack import Stack
 from settings import Settings
 
@@ -52,18 +52,15 @@ def main(folder: Path) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Delete the last demo. SurpriseError while it still runs."""
-    database = folder / STATE / "postgres"
-    insist(embedded.running_url(database) is None, f"another demo is running in {folder}")
-    # Where root's data had to go elsewhere, only a link to it is in our folder.
-    shutil.rmtree(cluster.data_folder(database), ignore_errors=True)
+    """Delete the last demo. EmbeddedPostgresError while it still runs."""
+    throwaway.remove(folder / STATE / "postgres")
     shutil.rmtree(folder, ignore_errors=True)
     (folder / STATE).mkdir(parents=True)
 
 
 def play(stack: Stack, folder: Path) -> None:
     """Play the story from the first visit to the finished photos, which are saved in `folder`."""
-    bot = Bot(f"{stack.url}/v1", stack.api_key)
+    bot = Bot(stack.url, stack.api_key)
     user_id = register(bot)
     portrait, old_photo = upload(bot), upload_by_form(bot)
     animate = pay_for_waiting_order(stack, bot, user_id, portrait)

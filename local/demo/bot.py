@@ -9,6 +9,8 @@ from typing import Any
 import click
 import requests
 
+from local.client import Client
+
 PATH_WIDTH = 36
 UUID = re.compile(r"([0-9a-f]{8})-[0-9a-f-]{27}")
 
@@ -20,18 +22,14 @@ class SurpriseError(Exception):
 class Bot:
     """A client of the API: sends the key and prints a line about each call."""
 
-    def __init__(self, base_url: str, key: str) -> None:
-        self._base = base_url
-        self._key = key
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy for loopback
+    def __init__(self, url: str, api_key: str) -> None:
+        self._client = Client(url, api_key)
 
     def call(
         self, method: str, path: str, expect: int, meaning: Callable[[Any], str], **options: Any
     ) -> Any:
         """Send a request and print the `meaning` of its JSON. SurpriseError."""
-        headers = {"X-API-Key": self._key, **options.pop("headers", {})}
-        answer = self.plain(method, f"{self._base}{path}", expect, headers=headers, **options)
+        answer = self.send(method, path, expect, **options)
         body = answer.json()
         replayed = "Idempotency-Replayed" in answer.headers
         say(method, path, expect, meaning(body) + (", replayed" if replayed else ""))
@@ -39,20 +37,18 @@ class Bot:
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """GET a 200 without printing anything. SurpriseError."""
-        headers = {"X-API-Key": self._key}
-        return self.plain("GET", f"{self._base}{path}", 200, headers=headers, **options)
+        return self.send("GET", path, 200, **options)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """POST for a 200 without printing anything. SurpriseError."""
-        headers = {"X-API-Key": self._key}
-        return self.plain("POST", f"{self._base}{path}", 200, headers=headers, json=body).json()
+        return self.send("POST", path, 200, json=body).json()
 
-    def plain(self, method: str, url: str, *expect: int, **options: Any) -> requests.Response:
-        """Send a request without the key, as signed links and forms need none. SurpriseError."""
-        answer = self._session.request(method, url, timeout=30, **options)
+    def send(self, method: str, target: str, *expect: int, **options: Any) -> requests.Response:
+        """Send a request to a path of the API, or to a signed link or form. SurpriseError."""
+        answer = self._client.send(method, target, **options)
         insist(
             answer.status_code in expect,
-            f"{method} {url} answered {answer.status_code}, not {expect}: {answer.text[:500]}",
+            f"{method} {target} answered {answer.status_code}, not {expect}: {answer.text[:500]}",
         )
         return answer
 

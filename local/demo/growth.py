@@ -114,7 +114,7 @@ class Growth:
                 "plan": "family",
                 "provider": "telegram",
             },
-            headers={"Idempotency-Key": "boris-pays"},
+            key="boris-pays",
         )
         self._control("POST", "/pay", link=intent["paymentUrl"], user_id=BORIS)
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -150,4 +150,4 @@ class Growth:
         say("CHECK", "docs/verify_lottery.py", "ok", f"the same winner among {entries}")
 
     def _control(self, method: str, path: str, **body: Any) -> None:
-        self._bot.plain(method, f"{self._control_url}{path}", 200, json=body)
+        self._bot.send(method, f"{self._control_url}{path}", 200, json=body)

@@ -15,7 +15,7 @@ from local.demo.bot import Bot, insist, say
 def download(bot: Bot, job_id: str, target: Path) -> None:
     """Download a result by its signed link, which needs no key."""
     job = bot.get(f"/jobs/{job_id}").json()
-    answer = bot.plain("GET", job["resultUrl"], 200)
+    answer = bot.send("GET", job["resultUrl"], 200)
     target.write_bytes(answer.content)
     kind = answer.headers["Content-Type"]
     meaning = f"{kind}, {len(answer.content) // 1024} KB, saved as {target.name}"

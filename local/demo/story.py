@@ -26,7 +26,7 @@ def register(bot: Bot) -> str:
         200,
         lambda b: f"Anna is registered, her own invitation code is {b['refCode']}",
         json={"telegramId": "384726159", "username": "anna_sergeevna"},
-        headers={"Idempotency-Key": "register-384726159"},
+        key="register-384726159",
     )
     user_id: str = user["id"]
     bot.call(
@@ -54,11 +54,11 @@ def pay_for_waiting_order(stack: Stack, bot: Bot, user_id: str, data_id: str) ->
         201,
         lambda b: f"a {b['provider']} page to pay {b['amountRub']} RUB for {b['tokens']} tokens",
         json={"userId": user_id, "amountRub": 199, "plan": "start", "provider": "yookassa"},
-        headers={"Idempotency-Key": f"pay-{job['id']}"},
+        key=f"pay-{job['id']}",
     )
     url = intent["paymentUrl"]
     insist(url.startswith(stack.playground.url), f"{url} is not a page of the sandbox")
-    paid = bot.plain("POST", url, 200, data={"do": "pay"})
+    paid = bot.send("POST", url, 200, data={"do": "pay"})
     say("POST", urlsplit(url).path, paid.status_code, "Anna pays on the page of the sandbox")
     job_id: str = job["id"]
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -95,7 +95,7 @@ def upload_by_form(bot: Bot) -> str:
     )
     url = form["uploadUrl"]
     with OLD_PHOTO.open("rb") as file:
-        sent = bot.plain("POST", url, 200, 201, 204, data=form["fields"], files={"file": file})
+        sent = bot.send("POST", url, 200, 201, 204, data=form["fields"], files={"file": file})
     say("POST", urlsplit(url).path, sent.status_code, f"the storage took {OLD_PHOTO.name}")
     data = bot.call(
         "POST",
@@ -114,7 +114,7 @@ def request_job(
     data_id: str,
     *,
     expected: str = "queued",
-    **headers: str,
+    key: str | None = None,
 ) -> dict[str, Any]:
     """POST /jobs; the job must be `expected` at once."""
     job: dict[str, Any] = bot.call(
@@ -130,7 +130,7 @@ def request_job(
             "serviceType": service,
             "input": [{"type": "image", "dataId": data_id}],
         },
-        headers=headers,
+        key=key,
     )
     insist(job["status"] == expected, f"order {job['orderId']} is {job['status']}")
     return job
@@ -138,8 +138,8 @@ def request_job(
 
 def order(bot: Bot, user_id: str, service: str, data_id: str) -> str:
     """Order twice with one key, as after a lost answer: one job and one charge."""
-    key = {"Idempotency-Key": f"{service}-{data_id}"}
-    first, again = (request_job(bot, user_id, service, data_id, **key) for _ in range(2))
+    key = f"{service}-{data_id}"
+    first, again = (request_job(bot, user_id, service, data_id, key=key) for _ in range(2))
     insist(first == again, "a repeated order was answered differently")
     job_id: str = first["id"]
     return job_id

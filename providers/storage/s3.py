@@ -18,6 +18,7 @@ import boto3.session
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from providers import outside
 from providers.storage import ObjectMissing, StorageUnavailable, StoredObject, UploadForm
 from providers.storage.disposition import content_disposition
 from providers.storage.links import REMEMBERED_LINKS
@@ -157,6 +158,7 @@ class S3Storage:
 @contextlib.contextmanager
 def _trouble(key: str | None = None) -> Iterator[None]:
     """Turns S3's errors into ours; `key`: an object whose absence is ObjectMissing."""
+    outside.leave("S3")
     try:
         yield
     except ClientError as error:

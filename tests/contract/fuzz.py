@@ -19,9 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-import requests
 
-from local.postgres import cluster
+from local.client import Client
+from local.postgres import throwaway
 from local.processes import Child
 from local.stack import Stack
 from settings import Settings
@@ -40,10 +40,7 @@ class Seeds:
     """Rows for the attack to find, created over HTTP; their ids by the contract's names."""
 
     def __init__(self, stack: Stack) -> None:
-        self._api = f"{stack.url}/v1"
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers["X-API-Key"] = stack.api_key
+        self._client = Client(stack.url, stack.api_key)
         inviter = self._post("/users/register-or-login", {"telegramId": "1"})
         invitee = {"telegramId": "2", "refCode": inviter["refCode"]}
         self.users = [inviter["id"], self._post("/users/register-or-login", invitee)["id"]]
@@ -56,7 +53,7 @@ class Seeds:
         self._wait_for(self.jobs[:2])
 
     def _post(self, path: str, body: dict[str, object]) -> dict[str, str]:
-        answer = self._session.post(self._api + path, json=body, timeout=30)
+        answer = self._client.send("POST", path, json=body)
         answer.raise_for_status()
         found: dict[str, str] = answer.json()
         return found
@@ -64,7 +61,7 @@ class Seeds:
     def _upload(self) -> str:
         with PHOTO.open("rb") as file:
             form = {"data": {"type": "image"}, "files": {"file": file}}
-            answer = self._session.post(f"{self._api}/data", timeout=30, **form)
+            answer = self._client.send("POST", "/data", **form)
         answer.raise_for_status()
         return str(answer.json()["id"])
 
@@ -76,8 +73,7 @@ class Seeds:
     def _wait_for(self, jobs: list[str]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while any(
-            self._session.get(f"{self._api}/jobs/{job}", timeout=30).json()["status"] != "done"
-            for job in jobs
+            self._client.send("GET", f"/jobs/{job}").json()["status"] != "done" for job in jobs
         ):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"jobs are not done in {PATIENCE_SECONDS} s: {jobs}")
@@ -86,7 +82,7 @@ class Seeds:
 
 def main() -> int:
     """Exit code of schemathesis, or 1 when the books are inconsistent after it."""
-    shutil.rmtree(cluster.data_folder(FOLDER / "postgres"), ignore_errors=True)
+    throwaway.remove(FOLDER / "postgres")
     shutil.rmtree(FOLDER, ignore_errors=True)
     # A rate limit that is reached would answer instead of the operations under attack.
     unlimited = Settings(environment="test", rate_limit_per_user=10**9, web_concurrency=1)

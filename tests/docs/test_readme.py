@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from local.postgres import throwaway
 from local.stack import Stack
 from settings import Settings
 
@@ -21,12 +22,12 @@ EXAMPLE = r"<!-- tested: {} -->\n```\w+\n(.*?)```"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """Everything that `make run` starts, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("readme")
-    defaults = Settings(environment="test", state_dir=folder, port=0, web_concurrency=1)
-    with Stack(**vars(defaults)) as started:
-        yield started
+    with throwaway.state_folder("readme") as folder:
+        defaults = Settings(environment="test", state_dir=folder, port=0, web_concurrency=1)
+        with Stack(**vars(defaults)) as started:
+            yield started
 
 
 def example(name: str) -> str:

@@ -17,13 +17,13 @@ import psycopg2
 import pytest
 import requests
 
-from local import sandbox
+from local import ports, sandbox
 from local.postgres import binaries
 from tests.databases import empty_database
 from tests.house.code import ROOT
 from tests.local.sandbox.test_yookassa_sandbox import ORDER
 from tests.payment_world import Sandbox, Shop, payment_sandbox, shop_webhook
-from tests.wire import KEY, free_port
+from tests.wire import KEY
 
 PATIENCE_SECONDS = 60
 PRIVATE = {".env", ".git", ".venv", "var"}
@@ -35,7 +35,7 @@ class Machine:
     """A folder with the project, and an operator's terminal in it."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, ports.reserve()
         for path in ROOT.iterdir():
             if path.name not in PRIVATE:
                 (folder / path.name).symlink_to(path)
@@ -118,7 +118,7 @@ def test_server_and_worker_start_as_told_and_end_in_order(machine: Machine) -> N
 
 
 def test_a_backup_is_restored(machine: Machine, databases: list[str]) -> None:
-    dump, restore = block("README.md", "### Backup")
+    dump, restore = block("docs/operation.md", "## Backup")
     machine.type(dump)
     machine.type(restore, DATABASE_URL=databases[1])
     kept, restored = (_tariffs(url) for url in databases)

@@ -18,27 +18,28 @@ NOWHERE = "http://127.0.0.1:9"  # nobody listens there
 
 
 @pytest.fixture(scope="session")
-def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with the settings of a test run; it keeps files where this process finds them."""
+def _server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder, state_dir = tmp_path_factory.mktemp("server"), settings.load().state_dir
     with live.serve(folder, state_dir=state_dir) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def server(database: str, _server: Server) -> Server:
+    """A server with the settings of a test run; it keeps files where this process finds them."""
+    _server.reconnect()
+    return _server
+
+
+@pytest.fixture(scope="module")
 def bot(server: Server) -> Iterator[Bot]:
     """The bot, talking to `server`."""
-    client = Bot(server.url)
-    with client.session:
+    with Bot(server.url) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def other_bot(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
-    """The bot, talking to another process on the same database and files.
-
-    That server requires consent, pays bonuses, and cannot reach Telegram.
-    """
+def _other_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder, state_dir = tmp_path_factory.mktemp("other"), settings.load().state_dir
     environ = {
         "REQUIRE_CONSENT": "true",
@@ -49,30 +50,52 @@ def other_bot(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "TELEGRAM_BOT_USERNAME": "live_photo_bot",
     }
     with live.serve(folder, state_dir=state_dir, **environ) as running:
-        client = Bot(running.url)
-        with client.session:
-            yield client
+        yield running
+
+
+@pytest.fixture(scope="module")
+def other_bot(database: str, _other_server: Server) -> Iterator[Bot]:
+    """The bot, talking to another process on the same database and files.
+
+    That server requires consent, pays bonuses, and cannot reach Telegram.
+    """
+    _other_server.reconnect()
+    with Bot(_other_server.url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
-def _growth(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Growth]:
+def _growth(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Growth]:
     folder, state_dir = tmp_path_factory.mktemp("growth"), settings.load().state_dir
     with growth_world.growth_world(folder, state_dir=state_dir) as running:
         yield running
 
 
-@pytest.fixture
-def growth(_growth: Growth) -> Growth:
-    """A server connected to the simulated Telegram, without faults at first."""
-    growth_world.reset(_growth.world)
+@pytest.fixture(scope="module")
+def growth_server(database: str, _growth: Growth) -> Growth:
+    """A server connected to the simulated Telegram."""
+    _growth.server.reconnect()
     return _growth
 
 
+@pytest.fixture
+def growth(growth_server: Growth) -> Growth:
+    """The same, without faults at first."""
+    growth_world.reset(growth_server.world)
+    return growth_server
+
+
 @pytest.fixture(scope="session")
-def open_till(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderWorld]:
-    """A server that accepts payments by all three providers and requires consent."""
+def _open_till(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderWorld]:
     with provider_world.provider_world(tmp_path_factory.mktemp("till")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def open_till(database: str, _open_till: ProviderWorld) -> ProviderWorld:
+    """A server that accepts payments by all three providers and requires consent."""
+    _open_till.server.reconnect()
+    return _open_till
 
 
 @pytest.fixture

@@ -273,7 +273,7 @@ def test_a_file_without_end_is_refused_while_it_arrives(bot: Bot) -> None:
 
     form = {"Content-Type": "multipart/form-data; boundary=x"}
     with unchanged():
-        answer = bot.session.post(f"{bot.url}/data", data=endless(), headers=form, timeout=30)
+        answer = bot.send("POST", "/data", data=endless(), headers=form)
         # The body has no end: if the server had waited for it, it would be malformed.
         assert refused(answer, "payload_too_large") == {"maxBytes": MIB}
 
@@ -291,7 +291,7 @@ def test_a_file_without_end_is_refused_while_it_arrives(bot: Bot) -> None:
 )
 def test_a_form_that_is_not_the_contracts_is_refused(bot: Bot, parts: Any, field: str) -> None:
     with unchanged():
-        answer = bot.session.post(f"{bot.url}/data", files=parts, timeout=30)
+        answer = bot.send("POST", "/data", files=parts)
         assert field in refused(answer, "bad_request")
 
 

@@ -15,11 +15,10 @@ import pytest
 from sqlalchemy import func, select, update
 
 from db import snapshot, transaction
-from db.models import Job, Lottery, Transaction
+from db.models import Lottery, Transaction
 from db.types import now
 from services import grants, ledger, lotteries
 from services.lotteries import Prize
-from tests.factories import end_lotteries
 from tests.growth_world import REFERRAL_BONUS, REFERRAL_PERCENT, Growth
 from tests.live import done, refused, unchanged
 from tests.threads import at_once
@@ -137,13 +136,10 @@ def test_nobody_is_invited_by_themselves_or_later_or_in_a_circle(till: Growth) -
 
 
 @pytest.fixture
-def soon(growth: Growth) -> Iterator[Lottery]:
-    """A lottery that starts in an hour; no other runs, and no job waits."""
-    end_lotteries()
+def soon(growth: Growth) -> Lottery:
+    """A lottery that starts in an hour."""
     with transaction() as session:
-        later = now().replace(year=2099)
-        session.execute(update(Job).where(Job.status == "queued").values(run_at=later))
-        lottery = lotteries.create(
+        return lotteries.create(
             session,
             title="Осенний розыгрыш",
             description="Публикуйте работы и зовите друзей",
@@ -151,10 +147,6 @@ def soon(growth: Growth) -> Iterator[Lottery]:
             end_date=now() + timedelta(hours=2),
             prizes=[Prize("50 токенов", 1, Decimal("50.5")), Prize("Фотокнига", 2, Decimal(0))],
         )
-    yield lottery
-    # Other tests start theirs an hour ago: leave that hour to them.
-    long_ago = {"start_date": now().replace(year=2001), "end_date": now().replace(year=2002)}
-    move(lottery, **long_ago)
 
 
 def move(lottery: Lottery, **moments: datetime) -> None:

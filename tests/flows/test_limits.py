@@ -21,7 +21,7 @@ def limited(database: str, tmp_path: object) -> Iterator[Bot]:
     state_dir = settings.load().state_dir
     with live.serve(tmp_path, state_dir=state_dir, RATE_LIMIT_PER_USER=str(PER_USER)) as running:
         client = Bot(running.url)
-        with client.session:
+        with client:
             yield client
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import fields
@@ -22,7 +20,7 @@ import requests
 
 from local import demo
 from local.demo import __main__ as story
-from local.postgres import cluster
+from local.postgres import throwaway
 from local.stack import Stack
 from settings import PROVIDERS, Settings
 from tests.live import Bot, done, order, refused
@@ -111,15 +109,12 @@ def private_values(monkeypatch: pytest.MonkeyPatch) -> PrivateValues:
 @pytest.fixture
 def stack() -> Iterator[Stack]:
     """The whole backend, logging at DEBUG."""
-    folder = Path(tempfile.mkdtemp(prefix="livephoto-logs-"))
-    folder.chmod(0o755)
-    defaults = Settings(
-        environment="test", state_dir=folder, port=0, web_concurrency=1, log_level="DEBUG"
-    )
-    with Stack(**vars(defaults)) as running:
-        yield running
-    shutil.rmtree(cluster.data_folder(folder / "postgres"), ignore_errors=True)
-    shutil.rmtree(folder)
+    with throwaway.state_folder("logs") as folder:
+        defaults = Settings(
+            environment="test", state_dir=folder, port=0, web_concurrency=1, log_level="DEBUG"
+        )
+        with Stack(**vars(defaults)) as running:
+            yield running
 
 
 @pytest.mark.timeout(300)
@@ -128,7 +123,7 @@ def test_no_log_of_a_whole_story_holds_a_secret_or_anything_personal(
 ) -> None:
     story.play(stack, tmp_path)
     bot = Bot(stack.url, stack.api_key)
-    with bot.session:
+    with bot:
         refuse_all_sorts(stack, bot)
         order_what_cannot_be_done(stack, bot)
         pay_at_broken_providers(stack, bot)
@@ -223,7 +218,7 @@ def lose_the_database(stack: Stack, bot: Bot) -> None:
     refused(bot.post("/users/register-or-login", {"telegramId": "77001"}), "service_unavailable")
     wait_until(lambda: bot.get("/health/ready").status_code == 503, 5)  # told for a second
     worker = stack.logs / "worker.log"
-    wait_until(lambda: "is away" in worker.read_text("utf-8"), 15)
+    wait_until(lambda: "database or storage unavailable" in worker.read_text("utf-8"), 15)
 
 
 def secrets_of(stack: Stack) -> set[str]:

@@ -15,7 +15,6 @@ from db.models import Lottery
 from db.types import now
 from services import lotteries
 from services.lotteries import Prize
-from tests.factories import end_lotteries
 from tests.live import Bot, done, refused, unchanged
 from tests.threads import at_once
 
@@ -24,14 +23,8 @@ ME = "/lotteries/entries/me"
 
 
 @pytest.fixture
-def nothing_runs(database: str) -> None:
-    """Cancel lotteries left by other tests."""
-    end_lotteries()
-
-
-@pytest.fixture
-def lottery(nothing_runs: None) -> Iterator[Lottery]:
-    """The current lottery."""
+def lottery(bot: Bot) -> Iterator[Lottery]:
+    """The current lottery; after the test none runs."""
     with transaction() as session:
         running = lotteries.create(
             session,
@@ -46,7 +39,7 @@ def lottery(nothing_runs: None) -> Iterator[Lottery]:
         lotteries.cancel(session, running.id)
 
 
-def test_without_a_lottery_there_is_nothing_to_take_part_in(bot: Bot, nothing_runs: None) -> None:
+def test_without_a_lottery_there_is_nothing_to_take_part_in(bot: Bot) -> None:
     user = bot.register()
     wish = {"userId": user["id"], "socialLinks": ["https://vk.com/wall-1_42"]}
     with unchanged():

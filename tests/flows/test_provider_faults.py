@@ -332,7 +332,7 @@ def test_a_payment_without_webhooks_is_found_by_one_of_the_workers(till: Provide
         with transaction() as session:
             return {name: payments.get(session, each).status for name, each in known.items()}
 
-    with till.worker(), till.worker():
+    with till.start_worker(), till.start_worker():
         wait_until(lambda: found() == expected)
         wait_until(lambda: till.sandbox.calls(intents["still thinking"]["reference"]) > 0)
     for name, intent in intents.items():
@@ -363,7 +363,7 @@ def test_a_provider_that_is_down_does_not_hold_up_the_others(till: ProviderWorld
             update(Payment).where(Payment.id == UUID(paid["id"])).values(next_check_at=now())
         )
     till.sandbox.inject_fault("stripe", "html", call="read_session", times=ALWAYS)
-    with till.worker():
+    with till.start_worker():
         till.wait_for(paid, "succeeded")
     asked = [till.sandbox.calls(f"/{each['reference']} ") for each in unknown]
     assert sorted(asked) == [0, 0, 0, 3]

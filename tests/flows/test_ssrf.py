@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,11 @@ import pytest
 from db import transaction
 from services import jobs as orders
 from tests.factories import balance, make_user
-from tests.flows.test_worker import PRICE, _empty_queue, start_worker
 from tests.live import Bot, done, refused, unchanged
 from tests.wire import wait_until
+from tests.workers import working
 
-__all__ = ["_empty_queue"]
+PRICE = 5
 
 LINKS = (
     "http://127.0.0.1:{port}/photo.jpg",
@@ -60,8 +61,9 @@ def test_a_link_that_is_certain_to_be_refused_is_refused_before_it_is_paid(
     done(bot.post("/jobs", wish, key=f"certain-{user.id}"), 201)
 
 
-@pytest.mark.usefixtures("_empty_queue")
-def test_an_order_by_a_link_to_ourselves_fails_honestly_and_is_given_back(bot: Bot) -> None:
+def test_an_order_by_a_link_to_ourselves_fails_honestly_and_is_given_back(
+    bot: Bot, tmp_path: Path
+) -> None:
     user, came = make_user(PRICE * len(LINKS)), list[object]()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -77,12 +79,8 @@ def test_an_order_by_a_link_to_ourselves_fails_honestly_and_is_given_back(bot: B
         waiting.start()
         jobs = [order_by_link(user.id, link.format(port=port)) for link in LINKS]
         assert balance(user.id) == 0
-        process = start_worker()
-        try:
-            wait_until(lambda: all(read(bot, job)["status"] == "failed" for job in jobs), 30)
-        finally:
-            process.terminate()
-            process.wait(10)
+        with working(tmp_path):
+            wait_until(lambda: all(read(bot, job)["status"] == "failed" for job in jobs))
         listener.shutdown(socket.SHUT_RDWR)
         waiting.join(5)
     assert came == []

@@ -116,12 +116,8 @@ def test_no_name_leads_anywhere(bot: Bot, plain: requests.Session, name: str) ->
         b'Content-Disposition: form-data; name="file"; filename="' + raw + b'"\r\n\r\n'
         b"" + photo + b"\r\n--x--\r\n"
     )
-    answer = bot.session.post(
-        f"{bot.url}/data",
-        data=body,
-        headers={"Content-Type": "multipart/form-data; boundary=x"},
-        timeout=30,
-    )
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = bot.send("POST", "/data", data=body, headers=form)
     assert answer.status_code in (201, 400), answer.text
     wish = {"type": "image", "fileName": name, "contentType": JPEG}
     presigned = bot.post("/data/presign", wish)

@@ -118,7 +118,7 @@ def test_consent_is_true_or_false(bot: Bot) -> None:
 def test_a_stranger_gets_nowhere(bot: Bot, server: Any) -> None:
     user = bot.register()
     stranger = Bot(server.url, key="a key that was never given to anybody")
-    with stranger.session, unchanged():
+    with stranger, unchanged():
         for answer in (
             stranger.get(f"/users/{user['id']}"),
             stranger.post(REGISTER, {"telegramId": "1"}),
@@ -133,7 +133,7 @@ def test_the_literal_client_of_the_contract_is_served_as_well(bot: Bot, server: 
     """`servers` ends with /api and every path begins with it."""
     user = bot.register()
     literal = Bot(f"{server.url}/api")
-    with literal.session:
+    with literal:
         assert done(literal.get(f"/users/{user['id']}"), 200) == user
         assert literal.register(telegramId=user["telegramId"]) == user
         refused(literal.get(f"/users/{uuid4()}"), "user_not_found")

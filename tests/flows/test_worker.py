@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import signal
-import subprocess
-import sys
 import time
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,27 +17,19 @@ from db import notices, snapshot, transaction
 from db.models import Data, GenerationModel, Job, Transaction
 from db.types import now
 from errors import ApiError
+from local.processes import Child
 from providers import instances
 from services import data, jobs, ledger, payment_rows, payments
 from tests.factories import balance, make_job, make_user
 from tests.wire import wait_until
+from tests.workers import start_worker, working
 from worker import duties
 from worker.loop import Worker
 from workflows import reconciler
 
-ROOT = Path(__file__).parents[2]
 PRICE = 5
 
-
-@pytest.fixture(autouse=True)
-def _empty_queue(database):
-    """Postpone jobs that other tests left queued or claimed."""
-    later = now().replace(year=2099)
-    with transaction() as session:
-        session.execute(update(Job).where(Job.status == "queued").values(run_at=later))
-        session.execute(
-            update(Job).where(Job.status == "processing").values(run_at=later, lease_until=later)
-        )
+pytestmark = pytest.mark.usefixtures("no_rows")  # with an empty queue
 
 
 def stored_image(content: bytes):
@@ -52,52 +42,38 @@ def stored_image(content: bytes):
         )
 
 
-def start_worker(**changes: str) -> subprocess.Popen[bytes]:
-    environ = {**os.environ, "JOB_LEASE_SECONDS": "2", "LOG_LEVEL": "WARNING", **changes}
-    return subprocess.Popen([sys.executable, "-m", "lab.chaos.quick_worker"], cwd=ROOT, env=environ)
-
-
 def live_jobs() -> int:
     with transaction() as session:
-        return session.scalar(
-            select(func.count()).where(
-                Job.status.in_(("queued", "processing")), Job.run_at < now().replace(year=2098)
-            )
-        )
+        return session.scalar(select(func.count()).where(Job.status.in_(("queued", "processing"))))
 
 
 def hurry_retries() -> None:
     """Make retries due at once, without the waits of production."""
     with transaction() as session:
-        session.execute(
-            update(Job)
-            .where(Job.status == "queued", Job.run_at < now().replace(year=2098))
-            .values(run_at=func.now())
-        )
+        session.execute(update(Job).where(Job.status == "queued").values(run_at=func.now()))
         notices.announce(session)
 
 
-def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance):
+def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance, tmp_path):
     users = [make_user(PRICE * 15) for _ in range(4)]
     picture = stored_image(b"risky")
     ordered = [make_job(user.id, data_id=picture.id).id for user in users for _ in range(15)]
-    crew = [start_worker() for _ in range(3)]
     kills = 0
-    try:
-        deadline = time.monotonic() + 120
-        while (left := live_jobs()) and time.monotonic() < deadline:
+    with ExitStack() as stack:
+
+        def join() -> Child:
+            worker = start_worker(tmp_path)
+            stack.callback(worker.kill)
+            return worker
+
+        crew = [join() for _ in range(3)]
+        while left := live_jobs():
             # After it has worked a little: killing a worker during its imports proves nothing.
-            wait_until(lambda: hurry_retries() or live_jobs() < left, 30)
+            wait_until(lambda: hurry_retries() or live_jobs() < left)
             time.sleep(chance.uniform(0, 0.5))
-            victim = chance.randrange(len(crew))
-            crew[victim].kill()
-            crew[victim].wait()
+            crew.pop(chance.randrange(len(crew))).kill()
             kills += 1
-            crew[victim] = start_worker()
-    finally:
-        for process in crew:
-            process.kill()
-            process.wait()
+            crew.append(join())
     with transaction() as session:
         ended = session.execute(
             select(Job.status, func.count()).where(Job.id.in_(ordered)).group_by(Job.status)
@@ -117,15 +93,11 @@ def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance):
         assert not any(ledger.violations(session).values())
 
 
-def test_a_result_is_stored_and_can_be_read_back():
+def test_a_result_is_stored_and_can_be_read_back(tmp_path):
     user = make_user(PRICE)
     job = make_job(user.id, data_id=stored_image(b"abc").id)
-    process = start_worker()
-    try:
-        wait_until(lambda: not live_jobs(), 20)
-    finally:
-        process.terminate()
-        process.wait(10)
+    with working(tmp_path):
+        wait_until(lambda: not live_jobs())
     with transaction() as session:
         done = jobs.get(session, job.id)
     with instances.storage().open(done.result_key) as file:
@@ -138,12 +110,7 @@ def test_a_photo_that_has_gone_fails_the_job_with_its_reason():
     picture = stored_image(b"abc")
     job = make_job(user.id, data_id=picture.id)
     instances.storage().delete(picture.storage_key)
-    process = start_worker()
-    try:
-        wait_until(lambda: not live_jobs(), 20)
-    finally:
-        process.terminate()
-        process.wait(10)
+    assert Worker("here").run_once()
     with transaction() as session:
         assert jobs.get(session, job.id).meta["error"]["code"] == "input_gone"
     assert balance(user.id) == PRICE
@@ -183,22 +150,21 @@ def test_a_job_that_meets_an_error_of_ours_does_not_end_the_worker(
         ended = jobs.get(session, job.id)
     assert (ended.status, ended.meta["error"]["code"]) == ("failed", "engine_crashed")
     assert balance(user.id) == PRICE
-    assert "a job met an error of ours" in caplog.text
+    assert "unexpected error while processing a job" in caplog.text
 
 
-def test_sigterm_lets_the_job_in_hand_end_and_takes_no_other():
+def test_sigterm_lets_the_job_in_hand_end_and_takes_no_other(tmp_path):
     user = make_user(PRICE * 2)
     picture = stored_image(b"slow")
     first, second = (make_job(user.id, data_id=picture.id).id for _ in range(2))
-    process = start_worker()
 
     def status(job_id):
         with transaction() as session:
             return jobs.get(session, job_id).status
 
-    wait_until(lambda: status(first) == "processing", 20)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    with working(tmp_path) as worker:
+        wait_until(lambda: status(first) == "processing")
+        assert worker.stop() and worker.exit_code() == 0
     assert (status(first), status(second)) == ("done", "queued")
 
 
@@ -209,21 +175,16 @@ def test_a_disk_that_is_away_keeps_no_worker_from_starting_and_waiting(tmp_path:
     picture = stored_image(b"quick")
     job_id = make_job(user.id, data_id=picture.id).id
 
-    def lives_through(status: str) -> bool:
-        assert process.poll() is None, "the worker has ended"
+    def is_in(status: str) -> bool:
         with transaction() as session:
             job = jobs.get(session, job_id)
             return job.status == status and job.attempt > 0
 
-    process = start_worker(STATE_DIR=str(tmp_path))
-    try:
-        wait_until(lambda: lives_through("queued"), 20)  # tried, and put back for later
+    with working(tmp_path, STATE_DIR=str(tmp_path)) as worker:
+        worker.wait_until(lambda: is_in("queued"), 60)  # tried, and put back for later
         broken.unlink()
         broken.symlink_to(settings.load().state_dir / "files")
-        wait_until(lambda: hurry_retries() or lives_through("done"), 20)
-    finally:
-        process.terminate()
-        process.wait(10)
+        worker.wait_until(lambda: hurry_retries() or is_in("done"), 60)
 
 
 def test_what_a_killed_worker_left_of_a_photo_is_deleted(tmp_path: Path):
@@ -231,36 +192,27 @@ def test_what_a_killed_worker_left_of_a_photo_is_deleted(tmp_path: Path):
     work.mkdir()
     user = make_user(PRICE)
     make_job(user.id, data_id=stored_image(b"slow").id)
-    process = start_worker(TMPDIR=str(work))
-    wait_until(lambda: list(work.glob("*/input")), 20)
-    process.kill()
-    process.wait()
+    with start_worker(tmp_path, TMPDIR=str(work)) as worker:
+        worker.wait_until(lambda: list(work.glob("*/input")), 60)
+        worker.kill()
     [left] = work.iterdir()
     young = work / f"{left.name}-of-another-worker"
     young.mkdir()
     long_ago = time.time() - 2 * 3600
     os.utime(left, (long_ago, long_ago))
-    process = start_worker(TMPDIR=str(work))
-    try:
-        wait_until(lambda: not left.exists(), 20)
-    finally:
-        process.terminate()
-        process.wait(10)
+    with working(tmp_path, TMPDIR=str(work)):
+        wait_until(lambda: not left.exists())
     assert young.exists()
 
 
-def test_abandoned_uploads_are_forgotten_with_their_bytes():
+def test_abandoned_uploads_are_forgotten_with_their_bytes(tmp_path):
     with transaction() as session:
         row = data.reserve(
             session, "image", content_type="image/jpeg", now=now().replace(year=2020)
         )
     instances.storage().put(row.storage_key, io.BytesIO(b"x"), content_type="image/jpeg")
-    process = start_worker()
-    try:
-        wait_until(lambda: instances.storage().head(row.storage_key) is None, 20)
-    finally:
-        process.terminate()
-        process.wait(10)
+    with working(tmp_path):
+        wait_until(lambda: instances.storage().head(row.storage_key) is None)
     with transaction() as session:
         assert session.get(Data, row.id).status == "deleted"
 
@@ -299,7 +251,7 @@ def test_a_slow_provider_ends_the_turn_of_asking_about_payments(monkeypatch: pyt
     assert reconciler.check_due() >= 1
 
 
-def test_a_duty_that_meets_an_error_of_ours_leaves_the_others_to_their_work(
+def test_a_duty_that_fails_unexpectedly_leaves_the_others_to_their_work(
     caplog: pytest.LogCaptureFixture,
 ):
     def stumble() -> int:
@@ -312,7 +264,7 @@ def test_a_duty_that_meets_an_error_of_ours_leaves_the_others_to_their_work(
     worker._run_due_duties()
     worker._run_due_duties()
     assert turns == [1, 1]
-    assert "duty stumble met an error of ours" in caplog.text
+    assert "duty stumble failed unexpectedly" in caplog.text
     away = duties.Duty("ask", 0, lambda: _raise(ApiError("service_unavailable")))
     with pytest.raises(ApiError):
         away.run_if_due()

@@ -23,29 +23,6 @@ NAMES_THAT_SAY_NOTHING = {"base", "common", "core", "helper", "manager", "misc",
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time"}
 
 
-def network_in_transactions(source: Source) -> Iterator[ast.AST]:
-    """Uses of providers inside `with transaction()`, `reading()` or `snapshot()`.
-
-    A connection of the pool would wait for the outside world, and its locks with it. Also found in
-    functions defined there, and in functions of the same file that are called there. Classes of
-    providers are values and exceptions; what reaches out are functions, and what they return.
-    """
-    if source.room == "providers":
-        return
-    outside = {name for name in _imported_from(source, "providers") if not name[0].isupper()}
-    functions = {n.name: n for n in source.nodes(ast.FunctionDef) if isinstance(n, ast.FunctionDef)}
-    tainted = {""}
-    while tainted:  # until no further function turns out to use them
-        tainted = {name for name, f in functions.items() if _names(f) & outside} - outside
-        outside |= tainted
-    for block in source.nodes(ast.With):
-        opened = {
-            called(i.context_expr) for i in block.items if isinstance(i.context_expr, ast.Call)
-        }
-        if opened & {"transaction", "reading", "snapshot"}:
-            yield from (n for n in ast.walk(block) if isinstance(n, ast.Name) and n.id in outside)
-
-
 def money_moved_past_the_ledger(source: Source) -> Iterator[ast.AST]:
     """Rows of Transaction made, or balances assigned, elsewhere; only a status may change there."""
     if source.name == "services/ledger.py" or source.name.startswith("db/m"):
@@ -65,7 +42,7 @@ def money_moved_past_the_ledger(source: Source) -> Iterator[ast.AST]:
 
 def commits_elsewhere(source: Source) -> Iterator[ast.AST]:
     """commit, rollback or begin outside db/session.py; a savepoint is no commit."""
-    if source.name in ("db/session.py", "db/migrations/env.py") or source.room == "sandbox":
+    if source.name in ("db/session.py", "db/migrations/env.py") or source.room == "local":
         return
     for node in source.nodes(ast.Call):
         if isinstance(node.func, ast.Attribute) and called(node) in ("commit", "rollback", "begin"):
@@ -116,15 +93,6 @@ def untold_rules(source: Source) -> Iterator[ast.AST]:
 
 
 RULES: dict[Callable[[Source], Iterator[ast.AST]], tuple[str, str]] = {
-    network_in_transactions: (
-        "handlers/planted.py",
-        "from providers import instances\n"
-        "def _store(): instances.storage().put()\n"
-        "def _twice(): _store()\n"
-        "def operation():\n"
-        "    with transaction() as session:\n"
-        "        def effect(): _twice()\n",
-    ),
     money_moved_past_the_ledger: ("services/planted.py", "user.balance_tokens += 5"),
     commits_elsewhere: ("services/planted.py", "session.commit()"),
     unknown_codes: ("services/planted.py", "raise ApiError('no_such_code')"),
@@ -184,23 +152,10 @@ def test_every_code_is_raised_somewhere() -> None:
     assert set(CODES) - texts == set()
 
 
-def _imported_from(source: Source, package: str) -> Iterator[str]:
-    for node in source.nodes(ast.Import, ast.ImportFrom):
-        module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
-        for alias in node.names:
-            origin = (module or alias.name).partition(".")[0]
-            if origin == package:
-                yield alias.asname or (alias.name if module else origin)
-
-
 def _public(source: Source) -> Iterator[ast.FunctionDef | ast.ClassDef]:
     for node in source.tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
             yield node
-
-
-def _names(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
 def _docstring_lines(node: ast.AST) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local import demo
-from local.postgres import cluster
+from local.postgres import throwaway
 from tests.wire import ROOT
 
 
@@ -20,7 +19,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """Not var/demo, where somebody may want to keep their results."""
     yield tmp_path / "demo"
     # Where root's data had to go elsewhere, pytest does not find it.
-    shutil.rmtree(cluster.data_folder(tmp_path / "local/demo/state/postgres"), ignore_errors=True)
+    throwaway.remove(tmp_path / "demo/state/postgres")
 
 
 def test_the_demo_tells_its_story_and_leaves_a_video_and_a_photo(folder: Path) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from local.postgres.embedded import free_port, running_url
+from local import ports
+from local.postgres import throwaway
+from local.postgres.embedded import running_url
 from tests.wire import ROOT, wait_until
 
 SECONDS = 60
@@ -26,10 +26,8 @@ SECONDS = 60
 @pytest.fixture(scope="module")
 def state() -> Iterator[Path]:
     """One state folder for all tests: a warm start is fast."""
-    folder = Path(tempfile.mkdtemp(prefix="livephoto-local-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    with throwaway.state_folder("local") as folder:
+        yield folder
 
 
 @contextmanager
@@ -40,7 +38,8 @@ def run(state: Path, port: int | None = None) -> Iterator[subprocess.Popen[str]]
         for name, value in os.environ.items()
         if name not in ("DATABASE_URL", "SERVER_API_KEY", "SERVER_URL", "ENVIRONMENT")
     }
-    environ |= {"STATE_DIR": str(state), "WEB_CONCURRENCY": "1", "PORT": str(port or free_port())}
+    environ |= {"STATE_DIR": str(state), "WEB_CONCURRENCY": "1"}
+    environ["PORT"] = str(port or ports.reserve())
     with subprocess.Popen(
         [sys.executable, "-m", "local", "run"],
         cwd=ROOT,

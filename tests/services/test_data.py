@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,12 +11,10 @@ import pytest
 import settings
 from db import snapshot, transaction
 from db.models import Data
-from db.types import now
 from services import data, jobs
 from tests.factories import make_image, make_user
 
-# Before anything that other tests have made.
-THEN = now() - timedelta(days=5000)
+THEN = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from db import snapshot, transaction
+from db import transaction
 from errors import ApiError
-from services import jobs, ledger, queue
+from services import jobs, ledger
 from tests.factories import balance, make_image, make_job, make_user
+from tests.job_steps import claim_job
 from tests.threads import at_once
 
 RESTORE, ANIMATE = 5, 10
@@ -77,19 +78,9 @@ def test_the_tokens_of_a_cancelled_job_start_the_one_that_waited():
     assert balance(user.id) == ANIMATE - RESTORE
 
 
-def take(job_id, worker="w"):
-    """Claim until this job comes: other tests leave theirs in the queue."""
-    while True:
-        with transaction() as session:
-            claim = queue.claim(session, worker)
-        assert claim is not None
-        if claim.job_id == job_id:
-            return claim
-
-
 def test_a_job_in_work_cannot_be_cancelled():
     job = make_job(make_user(RESTORE).id)
-    take(job.id)
+    claim_job(job.id)
     with pytest.raises(ApiError) as refused:
         cancel(job.id)
     assert refused.value.code == "job_not_cancellable"
@@ -138,8 +129,3 @@ def test_a_cursor_that_is_not_ours_is_refused(cursor):
     with pytest.raises(ApiError) as refused, transaction() as session:
         jobs.of_user(session, make_user().id, limit=2, cursor=cursor)
     assert refused.value.code == "bad_request"
-
-
-def test_the_books_are_whole_after_all_of_this():
-    with snapshot() as session:
-        assert not any(ledger.violations(session).values())

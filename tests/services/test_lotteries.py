@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
-from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -20,17 +18,17 @@ from errors import ApiError
 from services import draws, jobs, lotteries, registration
 from services.draws import Ticket
 from services.lotteries import Prize
-from tests.factories import balance, end_lotteries, make_image, make_user
+from tests.factories import balance, make_image, make_user
+from tests.locks import wait_for_a_waiter
 from tests.threads import at_once
 
 PRIZES = [Prize("Главный приз", 1, Decimal(50)), Prize("Ещё приз", 2, Decimal("0.5"))]
 
 
 @pytest.fixture
-def lottery(database):
-    """The one current lottery; earlier ones are over."""
+def lottery(no_rows):
+    """The one lottery, which runs now."""
     moment = now()
-    end_lotteries()
     with transaction() as session:
         return lotteries.create(
             session,
@@ -47,17 +45,14 @@ def submit(user, *links):
         return lotteries.submit_social(session, user.id, list(links), now=now())
 
 
-_days_ago = count(400)
-
-
 def end(lottery):
-    """Move the lottery to a day of its own in the past."""
-    day = now() - timedelta(days=next(_days_ago))
+    """Let its time pass."""
+    over = now() - timedelta(seconds=1)
     with transaction() as session:
         session.execute(
             update(Lottery)
             .where(Lottery.id == lottery.id)
-            .values(start_date=day - timedelta(hours=2), end_date=day)
+            .values(start_date=over - timedelta(hours=2), end_date=over)
         )
 
 
@@ -257,7 +252,7 @@ def test_a_redrawn_prize_starts_an_order_that_came_at_the_same_moment(lottery):
             job = jobs.create(session, last, service_type="restore", input=[named])
             assert job.status == "waiting_payment"
             redrawn = other.submit(again)
-            time.sleep(0.3)
+            wait_for_a_waiter()
         redrawn.result()
     with transaction() as session:
         assert jobs.get(session, job.id).status == "queued"
@@ -279,8 +274,7 @@ def test_the_draw_is_fair_by_tickets():
     assert chi_square < 13.8
 
 
-def test_registration_outside_a_lottery_counts_nowhere(database):
-    end_lotteries()
+def test_registration_outside_a_lottery_counts_nowhere(no_rows):
     inviter = make_user()
     with transaction() as session:
         registration.register_or_log_in(session, uuid4().hex, ref_code=inviter.ref_code)
@@ -294,22 +288,12 @@ def test_who_registers_while_the_lottery_is_drawn_is_registered_and_counts_nowhe
         with transaction() as session:
             draws.draw_due(session, now=lottery.end_date)
             late = pool.submit(make_user, ref_code=inviter.ref_code)
-            wait_until_somebody_waits_for_a_lock()
+            wait_for_a_waiter()
         assert late.result(10).referrer_id == inviter.id
     with transaction() as session:
         entries = select(LotteryEntry).where(LotteryEntry.lottery_id == lottery.id)
         assert session.scalars(entries).all() == []
     end(lottery)
-
-
-def wait_until_somebody_waits_for_a_lock():
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    for _ in range(200):
-        with engine().connect() as connection:
-            if connection.scalar(waiting):
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits")
 
 
 def test_what_cannot_be_a_lottery_is_refused_with_its_reason(lottery):

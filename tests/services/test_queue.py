@@ -12,24 +12,12 @@ from db.models import Job
 from db.types import now
 from services import data, jobs, ledger, queue
 from tests.factories import balance, make_job, make_user
-from tests.services.test_settlement import somebody_waits_for_a_lock
+from tests.locks import wait_for_a_waiter
 from tests.threads import at_once
-from tests.wire import wait_until
 
 PRICE = 5
 
-
-@pytest.fixture(autouse=True)
-def _empty_queue(database):
-    with transaction() as session:
-        session.execute(
-            update(Job).where(Job.status == "queued").values(run_at=func.now() + timedelta(days=1))
-        )
-        session.execute(
-            update(Job)
-            .where(Job.status == "processing")
-            .values(lease_until=func.now() + timedelta(days=1))
-        )
+pytestmark = pytest.mark.usefixtures("no_rows")  # with an empty queue
 
 
 def ordered():
@@ -207,7 +195,7 @@ def test_a_job_whose_worker_came_back_is_not_given_up():
         with transaction() as session:
             ledger.lock(session, job.user_id)  # anything of the same user
             giving_up = pool.submit(give_up)
-            wait_until(somebody_waits_for_a_lock)
+            wait_for_a_waiter()
             with transaction() as other:
                 assert queue.renew(other, held, progress=50)
         assert giving_up.result() == 0

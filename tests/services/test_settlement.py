@@ -10,18 +10,17 @@ from itertools import permutations
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text, update
 
-from db import reading, snapshot, transaction
-from db.models import Payment, Referral
+from db import snapshot, transaction
+from db.models import Referral
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
 from services import jobs, ledger, payments, settlement
 from services.inbox import Verdict
 from tests.factories import balance, make_image, make_job, make_user
+from tests.locks import wait_for_a_waiter
 from tests.threads import at_once
-from tests.wire import wait_until
 
 RUB = Decimal(200)  # 20 tokens at 10 rubles
 
@@ -73,11 +72,6 @@ def entries(user):
     return [(row.type, row.status, row.tokens_delta) for row in page.rows]
 
 
-def somebody_waits_for_a_lock():
-    with reading() as connection:
-        return connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) > 0
-
-
 def books_are_whole():
     with snapshot() as session:
         return {rule: rows for rule, rows in ledger.violations(session).items() if rows} == {}
@@ -110,7 +104,7 @@ def test_an_order_that_comes_to_wait_while_its_payment_waits_for_the_customer_is
                 input=[{"type": "image", "dataId": str(picture.id)}],
             )
             settling = pool.submit(settle, notice(payment, "succeeded"))
-            wait_until(somebody_waits_for_a_lock)
+            wait_for_a_waiter()
         assert settling.result().state == "applied"
     with transaction() as session:
         assert jobs.get(session, job.id).status == "queued"
@@ -495,11 +489,8 @@ def test_a_pre_checkout_is_refused_unless_everything_fits():
     assert why()
 
 
-def test_due_payments_are_asked_about_by_one_worker_and_ever_less_often():
-    user = make_user()
-    with transaction() as session:  # what other tests left open stays out of the way
-        session.execute(update(Payment).values(next_check_at=None))
-    payment = opened(user)
+def test_due_payments_are_asked_about_by_one_worker_and_ever_less_often(no_rows):
+    payment = opened(make_user())
     later = now() + timedelta(minutes=4)
 
     def claim(moment, without=()):

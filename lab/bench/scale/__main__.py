@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,15 +18,14 @@ from lab.bench.scale import calls, crowd, load_test, meter, plans, worlds
 from lab.bench.scale.report import Findings, text, write
 from lab.bench.scale.rows import USERS
 from lab.bench.scale.worlds import World
-from lab.bench.servers import ROOT, environment
+from lab.bench.servers import environment
+from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
+from local.processes import ROOT
 
-# Durable writes would measure this machine's disk; autovacuum would run at different moments in the
-# two worlds.
+# Autovacuum would run at different moments in the two worlds.
 POSTGRES = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
+    **throwaway.NOT_DURABLE,
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_wal_size": "4GB",
@@ -53,8 +51,7 @@ GROUPS = {
 def main(users: int, seconds: float, folder: Path | None, to_docs: bool) -> None:
     """Show that nothing becomes slower, or is lost, with a million users."""
     with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livephoto-scale-")))
-        home.chmod(0o755)
+        home = stack.enter_context(throwaway.state_folder("scale"))
         target = folder or home
         target.mkdir(exist_ok=True)
         worlds.require_space(target, users // USERS)

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from db.types import now
 from lab.bench.operations import API_KEY, STRIPE_SECRET
-from lab.bench.servers import ROOT
+from local.client import Client
+from local.processes import ROOT
 from local.sandbox.clock import Clock
 from local.sandbox.stripe.signing import Signer
 from services import grants, payments
@@ -50,11 +51,11 @@ class Crowd:
     def __init__(self, engine: Engine, urls: list[str], chance: Random) -> None:
         self.outcome = Outcome()
         self.orders: dict[str, str] = {}  # Idempotency-Key -> id of the acknowledged job
-        self._engine, self._urls, self._chance = engine, urls, chance
+        self._engine, self._chance = engine, chance
+        self._clients = [Client(url, API_KEY) for url in urls]
         self._signer = Signer(Clock(), [STRIPE_SECRET])
         self._stop = threading.Event()
         self._counting = threading.Lock()
-        self._local = threading.local()
         self.users = [self._register() for _ in range(CUSTOMERS)]
         form = {"type": (None, "image"), "file": ("a.jpg", PHOTO)}
         self._photo = self._send("POST", "/data", files=form).json()["id"]
@@ -128,16 +129,12 @@ class Crowd:
             )
         body = json.dumps(_event(str(payment.id), reference)).encode()
         headers = {"Content-Type": "application/json", **self._signer.headers(body)}
-        with ThreadPoolExecutor(len(self._urls)) as pool:
+        with ThreadPoolExecutor(len(self._clients)) as pool:
             sent = [
                 pool.submit(
-                    requests.post,
-                    f"{url}/webhooks/payments/stripe",
-                    data=body,
-                    headers=headers,
-                    timeout=REQUEST_SECONDS,
+                    each.send, "POST", "/webhooks/payments/stripe", data=body, headers=headers
                 )
-                for url in self._urls
+                for each in self._clients
             ]
             answers = [each.result().status_code for each in sent]
         if 200 not in answers:
@@ -159,18 +156,12 @@ class Crowd:
         return str(self._send("POST", "/users/register-or-login", json=visitor).json()["id"])
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
-        session = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-            session.trust_env = False
-            session.headers["X-API-Key"] = API_KEY
         # All these requests are safe to send again, as a bot does.
         for last in (False, False, True):
             with self._counting:
                 self.outcome.requests += 1
-            url = self._chance.choice(self._urls) + path
             try:
-                return session.request(method, url, timeout=REQUEST_SECONDS, **options)
+                return self._chance.choice(self._clients).send(method, path, **options)
             except requests.RequestException:
                 if last:
                     raise

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -18,7 +16,8 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from lab.bench.scale.crowd import CUSTOMERS, Crowd, Outcome
-from lab.bench.servers import ROOT, Server, environment
+from lab.bench.servers import Server, environment
+from local.processes import Child, Program
 
 SERVERS, WORKERS = 2, 4
 FINISH_SECONDS = 90
@@ -58,7 +57,7 @@ def run(
         servers = [_server(number, environ, folder, stack) for number in range(SERVERS)]
         for server in servers:
             server.wait()
-        urls = [f"http://127.0.0.1:{each.port}/api/v1" for each in servers]
+        urls = [f"http://127.0.0.1:{each.port}/api" for each in servers]
         crowd = Crowd(engine, urls, chance)
         workers = [_worker(QUICK, f"quick{n}", environ, folder, stack) for n in range(WORKERS)]
         killer = threading.Timer(seconds / 2, workers[0].kill)
@@ -69,7 +68,10 @@ def run(
         workers.append(_worker(QUICK, "quick-again", environ, folder, stack))
         _finish_orders(crowd, engine)
         if real_jobs:
-            _stop(workers)
+            for worker in workers:
+                worker.send_signal(signal.SIGTERM)
+            for worker in workers:
+                worker.stop()
             for number in range(2):
                 _worker(REAL, f"real{number}", environ, folder, stack)
             for number in range(real_jobs):
@@ -88,29 +90,12 @@ def _server(number: int, environ: dict[str, str], folder: Path, stack: ExitStack
 
 
 def _worker(
-    program: tuple[str, ...], name: str, environ: dict[str, str], folder: Path, stack: ExitStack
-) -> subprocess.Popen[bytes]:
-    with (folder / f"worker-{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, *program],
-            cwd=ROOT,
-            env={**environ, "JOB_LEASE_SECONDS": "5"},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    stack.callback(_stop, [process])
-    return process
-
-
-def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        process.send_signal(signal.SIGTERM)
-    for process in processes:
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    arguments: tuple[str, ...], name: str, environ: dict[str, str], folder: Path, stack: ExitStack
+) -> Child:
+    program = Program(f"worker-{name}", arguments, stop_seconds=30)
+    worker = Child(program, environ={**environ, "JOB_LEASE_SECONDS": "5"}, logs=folder)
+    stack.callback(worker.stop)
+    return worker
 
 
 def _finish_orders(crowd: Crowd, engine: Engine) -> None:

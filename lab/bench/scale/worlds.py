@@ -15,14 +15,12 @@ from typing import Any
 
 import click
 import psycopg2
-from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.orm import Session
 
 from db import schema
 from lab.bench.scale import rows
 from lab.bench.scale.people import LOTTERIES, Block
-from services import catalog
+from local import database
 
 GIBIBYTE = 1024**3
 # A filled block takes 87 MiB; the rest, and the reserve, is for sorting indexes.
@@ -171,10 +169,7 @@ def _seed(world: World, now: datetime) -> None:
                 ],
             )
     connection.close()
-    engine = create_engine(world.url)
-    with Session(engine) as session, session.begin():
-        catalog.seed(session)
-    engine.dispose()
+    database.prepare(world.url)  # adds what is missing
 
 
 def _load(world: World, content: Content, *, report: Report) -> None:

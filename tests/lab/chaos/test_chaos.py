@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 
 from lab.chaos import faults
 from lab.chaos.faults import FULL_SECONDS, plan
-from local.postgres import cluster
+from local.postgres import throwaway
 from tests.wire import ROOT
 
 SEED, SECONDS = 7, 14
@@ -26,16 +24,13 @@ LIMIT_SECONDS = 280
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder where the database may run as another user."""
-    made = Path(tempfile.mkdtemp(prefix="livephoto-chaos-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(cluster.data_folder(made / "run/postgres"), ignore_errors=True)
-    shutil.rmtree(made)
+    with throwaway.state_folder("chaos") as made:
+        yield made
 
 
 @pytest.mark.timeout(LIMIT_SECONDS + 20)
 def test_a_short_run_has_every_fault_and_loses_nothing(folder: Path) -> None:
-    command = [sys.executable, "-m", "lab.chaos", "--folder", str(folder / "run")]
+    command = [sys.executable, "-m", "lab.chaos", "--folder", str(folder)]
     command += ["--seed", str(SEED), "--seconds", str(SECONDS), "--rounds", "1"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_SECONDS)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -16,6 +16,7 @@ import pytest
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local import ports
 from providers.storage import Storage
 from providers.storage.disk import DiskStorage
 from providers.storage.s3 import S3Storage
@@ -70,7 +71,7 @@ def _start(weed: Path, folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
     (folder / "data").mkdir()
     # Without an explicit port it takes a fixed one, or the HTTP port plus 10000.
     names = ("master", "volume", "filer", "s3")
-    ports = {f"{name}.port{grpc}": wire.free_port() for name in names for grpc in ("", ".grpc")}
+    chosen = {f"{name}.port{grpc}": ports.reserve() for name in names for grpc in ("", ".grpc")}
     command = [
         weed,
         "server",
@@ -80,7 +81,7 @@ def _start(weed: Path, folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
         "-filer",
         "-s3",
         f"-s3.config={identities}",
-        *(f"-{name}={port}" for name, port in ports.items()),
+        *(f"-{name}={port}" for name, port in chosen.items()),
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-master.telemetry=false",
@@ -90,7 +91,7 @@ def _start(weed: Path, folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
     ]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    return f"http://127.0.0.1:{ports['s3.port']}", process
+    return f"http://127.0.0.1:{chosen['s3.port']}", process
 
 
 def _wait_for_bucket(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import pytest
 from botocore.client import Config
 
+from local import ports
 from providers.storage import StorageUnavailable, s3
 from providers.storage.s3 import S3Storage
-from tests import wire
 from tests.threads import at_once
 
 KEY = "image/1.jpeg"
@@ -54,7 +54,7 @@ def all_calls(store: S3Storage) -> list[Callable[[], object]]:
 @contextmanager
 def server(answer: bytes | None) -> Iterator[int]:
     """A server that sends `answer` to every connection and closes it; None: stays silent."""
-    with socket.create_server(("127.0.0.1", wire.free_port())) as listener:
+    with socket.create_server(("127.0.0.1", ports.reserve())) as listener:
         silent: list[socket.socket] = []
 
         def serve() -> None:
@@ -82,7 +82,7 @@ def server(answer: bytes | None) -> Iterator[int]:
 
 
 def test_nobody_listening_is_told_within_seconds() -> None:
-    store = store_at(wire.free_port())
+    store = store_at(ports.reserve())
     for call in all_calls(store):
         started = time.monotonic()
         with pytest.raises(StorageUnavailable):
@@ -120,7 +120,7 @@ def test_a_download_that_breaks_off_is_not_taken_for_whole() -> None:
 
 
 def test_links_are_made_without_asking_the_store() -> None:
-    store = store_at(wire.free_port())
+    store = store_at(ports.reserve())
     assert "X-Amz-Signature" in store.url(KEY, expires_in=60, content_type="image/jpeg")
     form = store.presign_upload(KEY, content_type="image/jpeg", max_bytes=10, expires_in=60)
     assert form.fields["key"] == KEY
@@ -136,6 +136,6 @@ def test_a_wrong_bucket_or_secret_is_trouble_of_ours(s3: S3Storage) -> None:
 
 
 def test_threads_share_one_client() -> None:
-    store = store_at(wire.free_port())
+    store = store_at(ports.reserve())
     clients = at_once(lambda: store._client, 8)
     assert len(set(map(id, clients))) == 1

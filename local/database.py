@@ -1,0 +1,18 @@
+"""Makes a database ready for the product, as the operator's `migrate` and `seed` do."""
+
+from __future__ import annotations
+
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from db import schema
+from services import catalog
+
+
+def prepare(url: str) -> None:
+    """Bring the database of this URL to the newest schema; add what a new server sells."""
+    schema.upgrade(url)
+    engine = create_engine(url)
+    with Session(engine) as session, session.begin():
+        catalog.seed(session)
+    engine.dispose()
