@@ -14,7 +14,7 @@ from db.models import Table
 from local.database import prepare
 
 TEMPLATE = "seeded"
-SEEDED = {"generation_models", "tariffs"}
+SEEDED = {"alembic_version", "engines", "generation_models", "tariffs"}
 
 
 @contextmanager

@@ -9,17 +9,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from PIL import Image
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 import settings
 from db import transaction
-from db.models import Engine, GenerationAttempt, GenerationModel, Job
+from db.models import Engine, GenerationAttempt, GenerationModel
 from db.types import now
 from local import sandbox
 from providers import instances
@@ -129,16 +130,8 @@ def offer(*names: str) -> dict[str, UUID]:
 
 
 def reset_engines() -> None:
-    """Well engines with their limits, and no attempt or due job left by other tests."""
-    later = now().replace(year=2099)
+    """Well engines with their limits, and no model of theirs on offer."""
     with transaction() as session:
-        session.execute(delete(GenerationAttempt))
-        session.execute(
-            update(Job)
-            .where(Job.status == "processing")
-            .values(status="queued", lease_until=None, worker=None)
-        )
-        session.execute(update(Job).where(Job.status == "queued").values(run_at=later))
         for row in model_catalog.engines():
             wanted = {
                 **row,
@@ -146,9 +139,19 @@ def reset_engines() -> None:
                 "open_detail": "",
                 "trips": 0,
                 "recent": "",
-                "daily_cost": Decimal(100_000),
             }
             session.execute(update(Engine).where(Engine.name == row["name"]).values(**wanted))
+    offer()
+
+
+def model(session: Session, name: str) -> GenerationModel:
+    """The model of this name, to be changed."""
+    return session.scalars(select(GenerationModel).where(GenerationModel.name == name)).one()
+
+
+def in_seconds(seconds: float) -> datetime:
+    """A moment from now."""
+    return now() + timedelta(seconds=seconds)
 
 
 def stored_photo(content: bytes | None = None) -> Any:

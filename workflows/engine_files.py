@@ -20,6 +20,8 @@ from services.attempt_rows import Attempt
 from workflows.steps import Step
 
 FETCH_DEADLINE_SECONDS = 30.0
+# What a bot needs to send it; the rest is about our child process.
+SHOWN = ("width", "height", "durationSeconds")
 # Each takes a processor and a hundred megabytes for a second; the worker's own job needs them too.
 _ONE_CHILD = threading.Semaphore(1)
 
@@ -70,7 +72,8 @@ def store(attempt: Attempt, result: Result) -> bool:
     StorageUnavailable, OSError.
     """
     size = result.path.stat().st_size
-    meta = {"engine": attempt.engine, "model": attempt.model, **result.meta, "bytes": size}
+    shown = {name: result.meta[name] for name in SHOWN if name in result.meta}
+    meta = {"engine": attempt.engine, "model": attempt.model, **shown, "bytes": size}
     with transaction() as session:
         row = data.reserve(session, result.media_type, content_type=result.content_type, now=now())
     with result.path.open("rb") as file:

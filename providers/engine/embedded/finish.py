@@ -91,7 +91,7 @@ def finish_video(
     return {
         "width": made.width,
         "height": made.height,
-        "duration": round(made.seconds, 2),
+        "durationSeconds": round(made.seconds, 2),
         "encoded": not copied,
     }
 

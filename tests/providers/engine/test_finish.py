@@ -51,7 +51,7 @@ def test_a_good_video_keeps_its_pixels_and_starts_at_once(portrait: bytes, tmp_p
     found = finish.probe(result.path, FFMPEG)
     assert found.plays_everywhere
     assert (result.meta["width"], result.meta["height"]) == (found.width, found.height)
-    assert result.meta["duration"] == pytest.approx(2, abs=0.1)
+    assert result.meta["durationSeconds"] == pytest.approx(2, abs=0.1)
     assert result.meta["bytes"] == result.path.stat().st_size
     assert result.meta["encoded"] is False
 
