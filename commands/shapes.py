@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import click
 
@@ -33,6 +35,23 @@ class Amount(click.ParamType[Decimal]):
         if not amount.is_finite() or not 0 < amount <= MAX_AMOUNT or amount != round(amount, 2):
             self.fail(f"must be more than 0, at most {MAX_AMOUNT}, with two decimals", param, ctx)
         return amount
+
+
+class Cost(click.ParamType[tuple[Decimal, str]]):
+    """What a run costs us, such as 0.35USD: at most six decimals, and the provider's currency."""
+
+    name = "cost"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[Decimal, str]:
+        found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?) ?([A-Z]{3})", value)
+        if found is None:
+            self.fail(f"{value!r} is not an amount and a currency, such as 0.35USD", param, ctx)
+        return Decimal(found[1]), found[2]
 
 
 class Moment(click.ParamType[datetime]):

@@ -1,0 +1,136 @@
+"""Engines of providers: whether they are well, what they may cost, and a trial."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+import settings
+from commands.shapes import table
+from db import Record, snapshot, transaction
+from db.types import now
+from providers import instances
+from services import breakers, engines, models
+from services.breakers import Breaker
+from workflows import engine_trial
+
+ENGINE = click.Choice(settings.ENGINES)
+
+
+@click.group("engines")
+def engines_group() -> None:
+    """Engines of providers, beside the built-in one."""
+
+
+@engines_group.command("list")
+def list_engines() -> None:
+    """Every engine: whether it is connected, what is in flight, what today has cost."""
+    moment = now()
+    with snapshot() as session:
+        rows = engines.all_engines(session)
+        used = {row.name: engines.usage(session, row.name, now=moment) for row in rows}
+    table(
+        ("engine", "connected", "in flight", "a minute", "today", "takes orders", "why not"),
+        (_line(row, used[row.name], moment) for row in rows),
+    )
+
+
+def _line(row: Record, use: Record, moment: datetime) -> tuple[object, ...]:
+    breaker = Breaker(row.open_until, row.open_code, row.open_detail, row.trips, row.recent)
+    closed = breaker.is_open(moment)
+    state = "no" if closed else "one, as a trial" if breaker.is_on_trial(moment) else "yes"
+    until = f"until {row.open_until:%Y-%m-%d %H:%M} UTC" if row.open_until else ""
+    limit = "" if row.daily_cost is None else f" of {row.daily_cost}"
+    return (
+        row.name,
+        models.is_connected(row.name),
+        f"{use.in_flight} of {row.max_in_flight}",
+        f"{use.last_minute} of {row.creates_per_minute}",
+        f"{use.cost_today}{limit} {row.currency}",
+        state,
+        f"{row.open_code} {until} {row.open_detail}".strip() if row.open_code else "",
+    )
+
+
+@engines_group.command()
+def check() -> None:
+    """Ask each connected engine whether it would take orders; exit code 1 when one would not."""
+    connected = [name for name in settings.ENGINES if models.is_connected(name)]
+    troubled = False
+    for name in connected:
+        health = instances.remote_engine(name).health()
+        troubled = troubled or health.problem is not None
+        balance = f", {health.balance.amount} {health.balance.currency}" if health.balance else ""
+        trouble = health.problem
+        said = f"{trouble.trouble}: {trouble.code} {trouble.detail}" if trouble else "well"
+        click.echo(f"{name}: {said}{balance}")
+    if not connected:
+        click.echo("no engine is connected: only the built-in one works")
+    sys.exit(troubled)
+
+
+@engines_group.command("try")
+@click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", required=True, help="its name, on offer or not")
+@click.option("--wish", default="", help="what a customer would add")
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="file for the result")
+@click.option("--yes", is_flag=True, help="do not ask: it costs what a run costs")
+def try_model(photo: Path, model: str, wish: str, to: Path, yes: bool) -> None:
+    """Make one run of a model for PHOTO at our expense, and save the result."""
+    with snapshot() as session:
+        chosen = models.find(session, model)
+    if not models.is_connected(chosen.engine) or chosen.recipe is None:
+        raise click.UsageError(f"{model} has no engine of a provider that is connected")
+    if not yes:
+        click.confirm(f"It costs about {chosen.run_cost} {chosen.run_currency}. Go on?", abort=True)
+    ordered = engine_trial.Trial(
+        engine=chosen.engine,
+        service_type=chosen.service_type,
+        recipe=chosen.recipe,
+        cost=(chosen.run_cost, chosen.run_currency),
+        prompt=models.prompt(chosen.prompt, wish),
+    )
+    for line in engine_trial.run(ordered, photo, to):
+        click.echo(line)
+
+
+@engines_group.command()
+@click.argument("engine", type=ENGINE)
+@click.option("--in-flight", type=click.IntRange(0, 10_000), help="orders at a time")
+@click.option("--per-minute", type=click.IntRange(0, 10_000), help="new orders a minute")
+@click.option("--per-day", help="what it may cost in a day, in its currency; none: no limit")
+def limit(engine: str, in_flight: int | None, per_minute: int | None, per_day: str | None) -> None:
+    """Change how much may be ordered from ENGINE; workers see it within a second."""
+    given = {"max_in_flight": in_flight, "creates_per_minute": per_minute}
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if per_day is not None:
+        changes["daily_cost"] = None if per_day == "none" else _money(per_day)
+    if not changes:
+        raise click.UsageError("say what to change: --in-flight, --per-minute or --per-day")
+    with transaction() as session:
+        engines.change(session, engine, **changes)
+    click.echo(f"{engine} is changed")
+
+
+@engines_group.command()
+@click.argument("engine", type=ENGINE)
+def resume(engine: str) -> None:
+    """Let ENGINE take orders again at once: what closed it is mended."""
+    with transaction() as session:
+        breakers.close(session, engine)
+    click.echo(f"{engine} takes orders")
+
+
+def _money(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except ArithmeticError as error:
+        raise click.UsageError(f"{text!r} is not a number") from error
+    if not amount.is_finite() or not 0 <= amount <= 1_000_000 or amount != round(amount, 2):
+        raise click.UsageError("--per-day: from 0 to 1000000, with two decimals")
+    return amount

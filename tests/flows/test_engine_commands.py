@@ -1,0 +1,116 @@
+"""The operator's commands about engines of providers and their models, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db import transaction
+from db.models import Engine
+from db.types import now
+from services import breakers
+from tests import engine_world
+from tests.command_line import CommandLine, command_line
+from tests.engine_world import EngineWorld, offer
+from tests.flows.test_payment_commands import cells, complain, say
+from tests.wire import ROOT
+
+KLING = "kling-2.5-replicate"
+PORTRAIT = str(ROOT / "local/samples/portrait.jpg")
+
+
+@pytest.fixture(scope="module")
+def world(database: str) -> Iterator[EngineWorld]:
+    with engine_world.engine_sandbox() as running:
+        yield EngineWorld(running)
+
+
+@pytest.fixture(scope="module")
+def cli(world: EngineWorld) -> Iterator[CommandLine]:
+    with command_line(**world.environ) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _well(world: EngineWorld) -> None:
+    engine_world.reset_engines()
+    world.account("replicate", "good")
+
+
+def listed(cli: CommandLine, engine: str) -> list[str]:
+    return next(row for row in cells(say(cli, "engines", "list")) if row[0] == engine)
+
+
+def test_the_list_tells_what_is_connected_and_what_is_closed_and_why(cli: CommandLine) -> None:
+    assert listed(cli, "replicate")[:2] == ["replicate", "True"]
+    assert listed(cli, "comfyui")[1] == "False"
+    with transaction() as session:
+        breakers.locked_out(session, "replicate", now=now(), code="credit", detail="402: no money")
+    assert "credit" in listed(cli, "replicate") and "no" in listed(cli, "replicate")
+    assert say(cli, "engines", "resume", "replicate") == "replicate takes orders"
+    assert "credit" not in listed(cli, "replicate")
+
+
+def test_check_asks_each_connected_engine(cli: CommandLine, world: EngineWorld) -> None:
+    told = say(cli, "engines", "check")
+    assert "replicate: well" in told and "polza: well" in told and "comfyui" not in told
+    with command_line(**world.environ | {"POLZA_API_KEY": "pza_forgotten"}) as stranger:
+        code, told, _ = stranger.run("engines", "check")
+    assert code == 1 and "polza: auth" in told
+
+
+def test_limits_are_changed_and_nonsense_is_refused(cli: CommandLine) -> None:
+    say(
+        cli, "engines", "limit", "fal", "--in-flight", "2", "--per-minute", "7", "--per-day", "none"
+    )
+    with transaction() as session:
+        fal = session.get_one(Engine, "fal")
+    assert (fal.max_in_flight, fal.creates_per_minute, fal.daily_cost) == (2, 7, None)
+    for words in (("fal",), ("fal", "--per-day", "NaN"), ("nobody", "--in-flight", "1")):
+        assert complain(cli, "engines", "limit", *words, code=2)
+
+
+def test_a_trial_saves_a_result_and_orders_once(
+    cli: CommandLine, world: EngineWorld, tmp_path: Path
+) -> None:
+    before = len(world.runs("replicate"))
+    to = tmp_path / "a.mp4"
+    told = say(cli, "engines", "try", PORTRAIT, "--model", KLING, "--to", str(to), "--yes")
+    assert "accepted as" in told and b"ftyp" in to.read_bytes()[:16]
+    assert len(world.runs("replicate")) == before + 1
+
+
+def test_a_model_is_added_put_on_offer_made_the_default_and_disabled(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps({"model": "a/b", "template": {"image": "{photo}"}}))
+    words = ["models", "add", "mine", "animate", "replicate", str(recipe)]
+    words += ["--title", "Моя", "--description", "Лучшая", "--tokens", "7", "--rub", "70"]
+    say(cli, *words, "--cost", "0.05USD")
+    assert "a/b" in say(cli, "models", "show", "mine")
+    assert "mine" not in say(cli, "models", "list", "--on-offer")
+    say(cli, "models", "edit", "mine", "--active", "--fallback", "5", "--cost", "0.06USD")
+    assert "0.06 USD" in say(cli, "models", "list", "--on-offer")
+    say(cli, "models", "default", "mine")
+    told = say(cli, "models", "disable", "mine")
+    assert "animate is not sold now" in told
+    say(cli, "models", "default", "animate-standard")
+
+
+def test_a_recipe_that_never_takes_the_photo_is_refused(cli: CommandLine, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.json"
+    for written in ('{"model": "a/b", "template": {}}', "{}", "[]", "not json"):
+        recipe.write_text(written)
+        words = ["models", "add", "bad", "animate", "replicate", str(recipe)]
+        words += ["--title", "Моя", "--description", "Лучшая", "--tokens", "7", "--rub", "70"]
+        assert "is no recipe" in complain(cli, *words, "--cost", "1USD", code=2)
+
+
+def test_a_model_whose_engine_has_no_key_is_not_put_on_offer(cli: CommandLine) -> None:
+    offer()
+    with command_line(REPLICATE_API_TOKEN="") as without:
+        assert "not connected" in complain(without, "models", "edit", KLING, "--active", code=1)
