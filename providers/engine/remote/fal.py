@@ -27,7 +27,6 @@ from providers.engine.remote import (
     Find,
     Gone,
     Health,
-    NotSent,
     Order,
     Pace,
     Poll,
@@ -41,7 +40,6 @@ from providers.engine.remote import (
     Unanswered,
     Unclear,
     Upload,
-    Uploaded,
 )
 from providers.engine.remote.recipes import Recipe
 from providers.engine.remote.results import Results
@@ -61,6 +59,7 @@ from providers.engine.remote.wire import (
     strange,
     understood,
     unpolled,
+    uploaded,
     with_balance,
     without_upload,
 )
@@ -122,21 +121,18 @@ class FalEngine:
         token = self._rest.act("POST", path, call="token", body=b"{}", headers=JSON)
         if isinstance(token, Failure):
             return without_upload(token)
-        try:
-            headers = {
-                "Authorization": f"{token.body['token_type']} {token.body['token']}",
-                "Content-Type": "image/jpeg",
-                "X-Fal-File-Name": f"{attempt_id}.jpg",
-                **_lifecycle(),
-            }
-            answer = self._cdn.act(
-                "POST", "/files/upload", call="upload", body=photo.read_bytes(), headers=headers
-            )
-            if isinstance(answer, Failure):
-                return without_upload(answer)
-            return Uploaded(str(answer.body["access_url"]))
-        except UNREADABLE as error:
-            return NotSent(strange(error))
+        headers = {
+            "Authorization": f"{token.body.get('token_type')} {token.body.get('token')}",
+            "Content-Type": "image/jpeg",
+            "X-Fal-File-Name": f"{attempt_id}.jpg",
+            **_lifecycle(),
+        }
+        answer = self._cdn.act(
+            "POST", "/files/upload", call="upload", body=photo.read_bytes(), headers=headers
+        )
+        if isinstance(answer, Failure):
+            return without_upload(answer)
+        return uploaded(answer.body.get("access_url"))
 
     def create(self, order: Order, photo: Path) -> Create:
         """See RemoteEngine. fal's own repeats and fallbacks are off; it starts in time or never."""

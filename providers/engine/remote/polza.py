@@ -193,7 +193,7 @@ def _failed(told: Mapping[str, Any]) -> Failed:
     paid = quantity(_usage(told).get("cost_rub"))
     charged = Charged.MAYBE if paid is None else Charged.YES if paid else Charged.NO
     cost = None if paid is None else Money(paid, CURRENCY)
-    return Failed(Problem(trouble, code, words[:300]), charged, cost)
+    return Failed(Problem(trouble, code, words), charged, cost)
 
 
 def _cost(told: Mapping[str, Any], recipe: Recipe) -> Money:

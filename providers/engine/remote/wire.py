@@ -30,6 +30,7 @@ from providers.engine.remote import (
     Problem,
     Trouble,
     Unanswered,
+    Uploaded,
 )
 from providers.failures import ProviderError, ProviderUnavailable, ProviderUnreached
 from providers.http import Answer, Dialect, Patience, Refusal, Transport
@@ -164,6 +165,13 @@ def without_upload(failure: Failure) -> NotSent | NotAccepted:
     return NotSent(outcome.problem) if isinstance(outcome, Ambiguous) else outcome
 
 
+def uploaded(reference: Any) -> Uploaded | NotSent:
+    """An upload that was answered; without a reference of use it might as well not exist."""
+    if isinstance(reference, str) and reference:
+        return Uploaded(reference)
+    return NotSent(Problem(Trouble.INFRASTRUCTURE, "strange_answer", "no reference to the photo"))
+
+
 def unpolled(failure: Failure) -> Gone | Unanswered:
     """A poll that failed: 404 is a run that nobody knows, the rest says nothing."""
     if failure.status == requests.codes.not_found:
@@ -181,7 +189,7 @@ def understood(read: Callable[[], Poll]) -> Poll:
 
 def strange(error: Exception) -> Problem:
     """An answer in a shape that its documentation does not have."""
-    return Problem(Trouble.INFRASTRUCTURE, "strange_answer", repr(error)[:300])
+    return Problem(Trouble.INFRASTRUCTURE, "strange_answer", repr(error))
 
 
 def known_id(value: Any) -> bool:
