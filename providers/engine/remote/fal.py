@@ -282,11 +282,7 @@ def _read_refusal(headers: Mapping[str, str], body: Mapping[str, Any]) -> Refusa
     detail, code = body.get("detail"), body.get("error_type") or headers.get("X-Fal-Error-Type")
     if isinstance(detail, list) and detail and isinstance(detail[0], dict):
         code, detail = detail[0].get("type") or code, detail[0].get("msg")
-    return Refusal(
-        reason=str(code or ""),
-        description=str(detail or body.get("status") or ""),
-        repeat=False if code else None,  # the fate of a run does not change within a second
-    )
+    return Refusal(reason=str(code or ""), description=str(detail or body.get("status") or ""))
 
 
 DIALECT = dialect(NAME, _read_refusal)
