@@ -243,9 +243,9 @@ def _ended(failure: Failure) -> Poll:
     if status is None or status in (401, 402, 403, 408, 429):
         return Unanswered(problem)  # about us or the line, not about the run
     if status >= 500:
-        # A proxy in between has no words of the API.
-        foreign = problem.detail.startswith(f"HTTP {status} ")
-        return Unanswered(problem) if foreign else Failed(problem, Charged.NO)
+        # Runs fail with a type; the queue itself, and what stands before it, have none.
+        untyped = problem.code == f"HTTP {status}"
+        return Unanswered(problem) if untyped else Failed(problem, Charged.NO)
     return Failed(problem, Charged.MAYBE)  # a runner may have worked before it refused
 
 

@@ -61,8 +61,7 @@ from providers.fetch import Home
 from providers.http import Patience, Refusal, Transport
 
 NAME = "polza"
-# Its own file servers, and those of the providers behind it.
-HOSTS = ("polza.ai", "fal.media", "replicate.delivery")
+HOSTS = ("polza.ai",)  # results are at s3.polza.ai
 CURRENCY = "RUB"
 BEFORE, AFTER = timedelta(minutes=1), timedelta(minutes=3)
 PAGE = 100

@@ -30,7 +30,7 @@ from providers.engine.remote import (
     Unanswered,
     Unclear,
 )
-from tests.providers.engine.remote.conftest import EngineWorld, engine, recipe
+from tests.providers.engine.remote.conftest import KEYS, EngineWorld, engine, recipe
 
 
 def test_an_engine_is_what_it_says(world: EngineWorld) -> None:
@@ -170,6 +170,16 @@ def test_a_poll_without_an_answer_says_nothing_about_the_run(
     assert world.creates == 1
 
 
+def test_a_result_that_cannot_be_read_now_is_no_failure_of_the_run(world: EngineWorld) -> None:
+    if world.name != "fal":
+        pytest.skip("only fal tells state and result apart")
+    run, seen = world.succeed()
+    for script in ({"kind": "drop"}, {"kind": "html"}, {"kind": "status", "status": 500}):
+        world.fault(call="result", **script)  # type: ignore[arg-type]
+        assert isinstance(world.engine.poll(run), Unanswered)
+        assert world.engine.poll(run) == seen
+
+
 def test_an_upload_outlives_a_short_trouble(world: EngineWorld) -> None:
     world.fault("drop", call="upload")
     world.order()
@@ -272,3 +282,24 @@ def test_a_lost_create_is_found_among_hundreds(world: EngineWorld) -> None:
         others.add(outcome.external_id)
     found = world.engine.find(order, sent_at=sent_at, known_ids=frozenset(others))
     assert isinstance(found, Accepted) and found.external_id not in others
+
+
+def test_no_key_and_no_address_reaches_a_log(
+    world: EngineWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="providers")
+    run, seen = world.succeed()
+    world.fault("drop")
+    lost = world.engine.create(world.order(), world.photo)
+    stranger = engine(world.name, world.sandbox.url, good_key=False).create(
+        world.order(), world.photo
+    )
+    world.engine.fetch(run, seen.file, tmp_path / "result")
+    ours = [vars(each) for each in caplog.records if each.name.startswith("providers")]
+    told = f"{ours} {lost} {stranger}"
+    assert ours and "create" in told
+    for secret in (
+        *(KEYS.replicate_api_token, KEYS.fal_key, KEYS.polza_api_key, "let-me-in"),
+        *(run.external_id, world.sandbox.url),
+    ):
+        assert secret not in told
