@@ -1,6 +1,6 @@
-"""Pretended payment providers for a machine of one's own, so that every operation works offline.
+"""Pretended providers and engines for a machine of one's own, so that everything works offline.
 
-`local/stack.py` puts the sandbox in the place of each provider that is not configured; never in
+`local/stack.py` puts the sandbox in the place of each one that is not configured; never in
 production.
 """
 
@@ -14,7 +14,7 @@ import requests
 from local import ports
 from local.processes import Program
 from local.sandbox import Options
-from settings import PROVIDERS, Settings, configured
+from settings import ENGINES, PROVIDERS, Settings, configured, engine_configured
 
 CHANNEL = {"id": -1001000000001, "username": "livephoto_channel", "type": "channel"}
 REVIEWS = {"id": -1001000000002, "username": "livephoto_reviews", "type": "supergroup"}
@@ -23,23 +23,26 @@ CONTROL_SECONDS = 5
 
 
 class Playground:
-    """The sandbox beside a backend: which providers it plays, and where.
+    """The sandbox beside a backend: which providers and engines it plays, and where.
 
-    settings: those of the backend with the played providers filled in.
+    settings: those of the backend with the played ones filled in.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.played = [] if settings.production else _missing(settings)
-        self.port = ports.reserve() if self.played else 0
+        engines = [] if settings.production else _missing_engines(settings)
+        self.port = ports.reserve() if self.played or engines else 0
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = settings
         for provider in self.played:
             self.settings = replace(self.settings, **_play(provider, self.url, self.settings))
+        for engine in engines:
+            self.settings = replace(self.settings, **_play_engine(engine, self.url))
 
     @property
     def programs(self) -> tuple[Program, ...]:
-        """The process to run, none when every provider is a real one."""
-        if not self.played:
+        """The process to run, none when all providers and engines are real ones."""
+        if not self.port:
             return ()
         arguments = ("-m", "local.sandbox", "--port", str(self.port))
         return (Program("sandbox", arguments, stop_seconds=5),)
@@ -64,6 +67,33 @@ def _missing(settings: Settings) -> list[str]:
         if not configured(settings, provider)
         and getattr(settings, f"{provider}_api_url") == getattr(Settings, f"{provider}_api_url")
     ]
+
+
+def _missing_engines(settings: Settings) -> list[str]:
+    """Engines that have neither a key nor an address of their own."""
+
+    def address(of: Any, engine: str) -> str:
+        return getattr(of, f"{engine}_api_url", "")  # ComfyUI has no address but an own one
+
+    return [
+        engine
+        for engine in ENGINES
+        if not engine_configured(settings, engine)
+        and address(settings, engine) == address(Settings, engine)
+    ]
+
+
+def _play_engine(engine: str, url: str) -> dict[str, Any]:
+    keys = Options()
+    return {
+        "replicate": {
+            "replicate_api_url": f"{url}/replicate/v1",
+            "replicate_api_token": keys.replicate_api_token,
+        },
+        "fal": {"fal_api_url": f"{url}/fal", "fal_key": keys.fal_key},
+        "polza": {"polza_api_url": f"{url}/polza/api/v1", "polza_api_key": keys.polza_api_key},
+        "comfyui": {"comfyui_url": f"{url}/comfyui"},
+    }[engine]
 
 
 def _play(provider: str, url: str, settings: Settings) -> dict[str, Any]:

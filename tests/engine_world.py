@@ -78,19 +78,24 @@ class EngineWorld:
         return counted
 
     @contextmanager
-    def worker(self, *, quick: bool = True, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A worker process."""
-        process = self.start_worker(quick=quick, **changes)
+    def worker(
+        self, *arguments: str, quick: bool = True, **changes: str
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker process, see start_worker."""
+        process = self.start_worker(*arguments, quick=quick, **changes)
         try:
             yield process
         finally:
             process.kill()
             process.wait()
 
-    def start_worker(self, *, quick: bool = True, **changes: str) -> subprocess.Popen[bytes]:
+    def start_worker(
+        self, *arguments: str, quick: bool = True, **changes: str
+    ) -> subprocess.Popen[bytes]:
         """A worker process connected to the engines; whoever starts it ends it.
 
-        quick: its child processes take no time, and it looks for lost orders within seconds.
+        quick: its child processes take no time, and it looks for lost orders within seconds; with
+        the argument --usual-pace it polls as seldom as the real one.
         """
         module = "lab.chaos.quick_worker" if quick else "worker"
         environment = {
@@ -100,7 +105,9 @@ class EngineWorld:
             **self.environ,
             **changes,
         }
-        return subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment)
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment
+        )
 
 
 @contextmanager

@@ -85,11 +85,28 @@ def test_a_safe_production_lacks_nothing():
             {"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_API_URL": "http://127.0.0.1:1"},
             "TELEGRAM_API_URL",
         ),
+        (
+            {"REPLICATE_API_TOKEN": "r8", "REPLICATE_API_URL": "http://127.0.0.1:1"},
+            "REPLICATE_API_URL",
+        ),
+        ({"FAL_KEY": "a:b", "FAL_API_URL": "http://127.0.0.1:1"}, "FAL_API_URL"),
+        ({"POLZA_API_KEY": "pza", "POLZA_API_URL": "http://127.0.0.1:1"}, "POLZA_API_URL"),
     ],
 )
 def test_production_refuses_what_is_unsafe(changes, named):
     missing = settings.missing_for_production(read(SAFE | changes))
     assert any(named in advice for advice in missing)
+
+
+def test_an_engine_without_a_key_needs_no_address_and_comfyui_may_be_in_the_cellar():
+    changes = {
+        "REPLICATE_API_URL": "http://127.0.0.1:1",
+        "COMFYUI_URL": "http://10.0.0.5:8188",
+        "COMFYUI_HEADER": "X-Api-Key: secret",
+    }
+    assert settings.missing_for_production(read(SAFE | changes)) == []
+    found = read(SAFE | changes)
+    assert [e for e in settings.ENGINES if settings.engine_configured(found, e)] == ["comfyui"]
 
 
 @pytest.mark.parametrize("program", [("-m", "worker"), ("cli.py", "settings")])
@@ -146,6 +163,11 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("SERVER_URL", "https://kreatum.ru/a b"),
         ("SERVER_URL", "https://kreatum.ru/api?x=1"),
         ("S3_ENDPOINT_URL", "minio:9000"),
+        ("COMFYUI_URL", "10.0.0.5:8188"),
+        ("COMFYUI_HEADER", "secret"),
+        ("COMFYUI_HEADER", "X-Key: "),
+        ("COMFYUI_HEADER", "X Key: secret"),
+        ("COMFYUI_HEADER", "X-Key: ключ"),
     ],
 )
 def test_a_value_nothing_could_run_on_is_named(name, value):

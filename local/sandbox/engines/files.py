@@ -35,7 +35,8 @@ def serve(run: Run, media: str) -> Response:
     if kind == "away":
         return redirect(METADATA_SERVICE)  # type: ignore[return-value]
     if kind == "redirect" and "hop" not in request.args:
-        return redirect(f"{request.base_url}?hop=1")  # type: ignore[return-value]
+        mark = "&" if request.query_string else "?"
+        return redirect(f"{request.url}{mark}hop=1")  # type: ignore[return-value]
     whole = result(run, media)
     if kind == "broken":
         return _broken(whole, media)

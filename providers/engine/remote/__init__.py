@@ -83,6 +83,8 @@ class Trouble(StrEnum):
     NO_RESULT = "no_result"  # it has worked, but its file is expired, broken or of another kind
 
 
+CODE_LENGTH, DETAIL_LENGTH = 64, 300
+
 # These stop the whole engine until the operator has done something: no order would be accepted.
 ACCOUNT_TROUBLE = frozenset({Trouble.CREDIT, Trouble.AUTH, Trouble.LOCK})
 
@@ -91,14 +93,19 @@ ACCOUNT_TROUBLE = frozenset({Trouble.CREDIT, Trouble.AUTH, Trouble.LOCK})
 class Problem:
     """What went wrong, for the breaker, the log and the operator; never shown to a customer.
 
-    code: the provider's own code or "HTTP 503", for counting. detail: its words, shortened.
-    retry_after: seconds it asks us to be silent, None if it does not say.
+    code: the provider's own code or "HTTP 503", for counting. detail: its words. Both are shortened
+    to what fits in a line and a row. retry_after: seconds it asks us to be silent, None if it does
+    not say.
     """
 
     trouble: Trouble
     code: str
     detail: str = ""
     retry_after: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", _printable(self.code)[:CODE_LENGTH])
+        object.__setattr__(self, "detail", _printable(self.detail)[:DETAIL_LENGTH])
 
 
 class Charged(StrEnum):
@@ -306,3 +313,9 @@ class RemoteEngine(Protocol):
 
     def health(self) -> Health:
         """Whether orders would be accepted now, and our balance, without ordering anything."""
+
+
+def _printable(text: str) -> str:
+    """One line without what a log or PostgreSQL cannot take: NUL, half characters."""
+    kept = "".join(sign if sign.isprintable() else " " for sign in text)
+    return " ".join(kept.split())

@@ -25,7 +25,6 @@ from providers.engine.remote import (
     Gone,
     Health,
     NotAccepted,
-    NotSent,
     Order,
     Pace,
     Poll,
@@ -39,7 +38,6 @@ from providers.engine.remote import (
     Unanswered,
     Unclear,
     Upload,
-    Uploaded,
 )
 from providers.engine.remote.recipes import MediaType, Recipe
 from providers.engine.remote.results import Results
@@ -53,6 +51,7 @@ from providers.engine.remote.wire import (
     photo_form,
     strange,
     understood,
+    uploaded,
     without_upload,
 )
 from providers.fetch import Home
@@ -99,11 +98,8 @@ class ComfyUiEngine:
         )
         if isinstance(answer, Failure):
             return without_upload(answer)
-        try:
-            folder = str(answer.body.get("subfolder") or "")
-            return Uploaded("/".join(filter(None, (folder, str(answer.body["name"])))))
-        except UNREADABLE as error:
-            return NotSent(strange(error))
+        folder, name = answer.body.get("subfolder"), answer.body.get("name")
+        return uploaded(f"{folder}/{name}" if folder and name else name)
 
     def create(self, order: Order, photo: Path) -> Create:
         """See RemoteEngine. The same id twice would run twice, so here too nothing is repeated."""
@@ -120,7 +116,7 @@ class ComfyUiEngine:
         # It runs the rest of the graph, without what we want from it.
         if isinstance(outcome, Accepted):
             self.cancel(Run(order.recipe, outcome.external_id))
-        return NotAccepted(Problem(Trouble.CONFIG, "node_errors", str(faults)[:300]))
+        return NotAccepted(Problem(Trouble.CONFIG, "node_errors", str(faults)))
 
     def find(self, order: Order, *, sent_at: datetime, known_ids: frozenset[str]) -> Find:
         """See RemoteEngine. Ours has the id of the attempt."""
@@ -210,7 +206,7 @@ def _fault(messages: list[list[Any]]) -> Problem:
     told = told if isinstance(told, Mapping) else {}
     code = str(told.get("exception_type") or "execution_error")
     words = f"node {told.get('node_id')}: {told.get('exception_message')}"
-    return Problem(Trouble.INFRASTRUCTURE, code, words[:300])
+    return Problem(Trouble.INFRASTRUCTURE, code, words)
 
 
 def _files(outputs: Mapping[str, Any], recipe: Recipe) -> Iterator[str]:

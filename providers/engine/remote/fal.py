@@ -27,7 +27,6 @@ from providers.engine.remote import (
     Find,
     Gone,
     Health,
-    NotSent,
     Order,
     Pace,
     Poll,
@@ -41,7 +40,6 @@ from providers.engine.remote import (
     Unanswered,
     Unclear,
     Upload,
-    Uploaded,
 )
 from providers.engine.remote.recipes import Recipe
 from providers.engine.remote.results import Results
@@ -61,6 +59,7 @@ from providers.engine.remote.wire import (
     strange,
     understood,
     unpolled,
+    uploaded,
     with_balance,
     without_upload,
 )
@@ -123,21 +122,18 @@ class FalEngine:
         token = self._rest.act("POST", path, call="token", body=b"{}", headers=JSON)
         if isinstance(token, Failure):
             return without_upload(token)
-        try:
-            headers = {
-                "Authorization": f"{token.body['token_type']} {token.body['token']}",
-                "Content-Type": "image/jpeg",
-                "X-Fal-File-Name": f"{attempt_id}.jpg",
-                **_lifecycle(),
-            }
-            answer = self._cdn.act(
-                "POST", "/files/upload", call="upload", body=photo.read_bytes(), headers=headers
-            )
-            if isinstance(answer, Failure):
-                return without_upload(answer)
-            return Uploaded(str(answer.body["access_url"]))
-        except UNREADABLE as error:
-            return NotSent(strange(error))
+        headers = {
+            "Authorization": f"{token.body.get('token_type')} {token.body.get('token')}",
+            "Content-Type": "image/jpeg",
+            "X-Fal-File-Name": f"{attempt_id}.jpg",
+            **_lifecycle(),
+        }
+        answer = self._cdn.act(
+            "POST", "/files/upload", call="upload", body=photo.read_bytes(), headers=headers
+        )
+        if isinstance(answer, Failure):
+            return without_upload(answer)
+        return uploaded(answer.body.get("access_url"))
 
     def create(self, order: Order, photo: Path) -> Create:
         """See RemoteEngine. fal's own repeats and fallbacks are off; it starts in time or never."""
@@ -248,9 +244,9 @@ def _ended(failure: Failure) -> Poll:
     if status is None or status in (401, 402, 403, 408, 429):
         return Unanswered(problem)  # about us or the line, not about the run
     if status >= 500:
-        # A proxy in between has no words of the API.
-        foreign = problem.detail.startswith(f"HTTP {status} ")
-        return Unanswered(problem) if foreign else Failed(problem, Charged.NO)
+        # Runs fail with a type; the queue itself, and what stands before it, have none.
+        untyped = problem.code == f"HTTP {status}"
+        return Unanswered(problem) if untyped else Failed(problem, Charged.NO)
     return Failed(problem, Charged.MAYBE)  # a runner may have worked before it refused
 
 
@@ -287,11 +283,7 @@ def _read_refusal(headers: Mapping[str, str], body: Mapping[str, Any]) -> Refusa
     detail, code = body.get("detail"), body.get("error_type") or headers.get("X-Fal-Error-Type")
     if isinstance(detail, list) and detail and isinstance(detail[0], dict):
         code, detail = detail[0].get("type") or code, detail[0].get("msg")
-    return Refusal(
-        reason=str(code or ""),
-        description=str(detail or body.get("status") or ""),
-        repeat=False if code else None,  # the fate of a run does not change within a second
-    )
+    return Refusal(reason=str(code or ""), description=str(detail or body.get("status") or ""))
 
 
 DIALECT = dialect(NAME, _read_refusal)

@@ -61,8 +61,7 @@ from providers.fetch import Home
 from providers.http import Patience, Refusal, Transport
 
 NAME = "polza"
-# Its own file servers, and those of the providers behind it.
-HOSTS = ("polza.ai", "fal.media", "replicate.delivery")
+HOSTS = ("polza.ai",)  # results are at s3.polza.ai
 CURRENCY = "RUB"
 BEFORE, AFTER = timedelta(minutes=1), timedelta(minutes=3)
 PAGE = 100
@@ -194,7 +193,7 @@ def _failed(told: Mapping[str, Any]) -> Failed:
     paid = quantity(_usage(told).get("cost_rub"))
     charged = Charged.MAYBE if paid is None else Charged.YES if paid else Charged.NO
     cost = None if paid is None else Money(paid, CURRENCY)
-    return Failed(Problem(trouble, code, words[:300]), charged, cost)
+    return Failed(Problem(trouble, code, words), charged, cost)
 
 
 def _cost(told: Mapping[str, Any], recipe: Recipe) -> Money:

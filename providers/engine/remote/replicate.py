@@ -25,7 +25,6 @@ from providers.engine.remote import (
     Fetch,
     Find,
     Health,
-    NotSent,
     Order,
     Pace,
     Poll,
@@ -39,7 +38,6 @@ from providers.engine.remote import (
     Unanswered,
     Unclear,
     Upload,
-    Uploaded,
 )
 from providers.engine.remote.recipes import Recipe
 from providers.engine.remote.results import Results
@@ -59,6 +57,7 @@ from providers.engine.remote.wire import (
     strange,
     understood,
     unpolled,
+    uploaded,
     without_upload,
 )
 from providers.fetch import Home
@@ -99,10 +98,8 @@ class ReplicateEngine:
         )
         if isinstance(answer, Failure):
             return without_upload(answer)
-        try:
-            return Uploaded(str(answer.body["urls"]["get"]))
-        except UNREADABLE as error:
-            return NotSent(strange(error))
+        urls = answer.body.get("urls")
+        return uploaded(urls.get("get") if isinstance(urls, Mapping) else None)
 
     def create(self, order: Order, photo: Path) -> Create:
         """See RemoteEngine. Replicate gives up by itself at the order's deadline."""
@@ -208,7 +205,7 @@ def _failed(told: Mapping[str, Any], recipe: Recipe) -> Failed:
     fitting = (trouble for trouble, form in _FAILURES if form.search(words))
     found = _CODE.search(words)
     code = found[1] or found[0] if found else "failed"
-    problem = Problem(next(fitting, Trouble.INFRASTRUCTURE), code, words[:300])
+    problem = Problem(next(fitting, Trouble.INFRASTRUCTURE), code, words)
     # Models that are billed by the second bill failed runs too; of the others nobody says.
     return Failed(problem, Charged.MAYBE, recipe.price.cost(_measured(told, recipe)))
 

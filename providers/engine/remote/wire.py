@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -30,6 +30,7 @@ from providers.engine.remote import (
     Problem,
     Trouble,
     Unanswered,
+    Uploaded,
 )
 from providers.failures import ProviderError, ProviderUnavailable, ProviderUnreached
 from providers.http import Answer, Dialect, Patience, Refusal, Transport
@@ -76,8 +77,11 @@ class Wire:
         self._judge = judge
 
     def get(self, path: str, *, call: str) -> Answer | Failure:
-        """Read something; repeated a few times when there is no answer."""
-        return self.act("GET", path, call=call)
+        """Read something, once: whoever asks will ask again, and no thread should wait for it."""
+        try:
+            return self._transport.ask("GET", path, call=call)
+        except ProviderError as error:
+            return self._failure(error)
 
     def act(
         self,
@@ -88,7 +92,7 @@ class Wire:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> Answer | Failure:
-        """Do something that may be done twice."""
+        """Do something that may be done twice; repeated a few times when there is no answer."""
         try:
             return self._transport.ask(
                 verb, path, call=call, body=body, headers=headers, repeatable=True
@@ -138,12 +142,19 @@ def dialect(
     speechless: frozenset[str] = frozenset(),
 ) -> Dialect:
     """The protocol of an engine: JSON, no idempotency keys, 201 and 202 are answers too."""
+
+    def read(headers: Mapping[str, str], body: Mapping[str, Any]) -> Refusal:
+        told = read_refusal(headers, body)
+        # Who asks for a pause gets it from the runner, not from a thread that waits.
+        asked = told.retry_after is not None or "Retry-After" in headers
+        return replace(told, repeat=False) if asked else told
+
     return Dialect(
         provider=provider,
         content_type="application/json",
         key_header="",
         encode=lambda body: json.dumps(body).encode(),
-        read_refusal=read_refusal,
+        read_refusal=read,
         done=frozenset({200, 201, 202}),
         speechless=speechless,
         frequent=frozenset({"poll", "queue"}),
@@ -164,6 +175,13 @@ def without_upload(failure: Failure) -> NotSent | NotAccepted:
     return NotSent(outcome.problem) if isinstance(outcome, Ambiguous) else outcome
 
 
+def uploaded(reference: Any) -> Uploaded | NotSent:
+    """An upload that was answered; without a reference of use it might as well not exist."""
+    if isinstance(reference, str) and reference:
+        return Uploaded(reference)
+    return NotSent(Problem(Trouble.INFRASTRUCTURE, "strange_answer", "no reference to the photo"))
+
+
 def unpolled(failure: Failure) -> Gone | Unanswered:
     """A poll that failed: 404 is a run that nobody knows, the rest says nothing."""
     if failure.status == requests.codes.not_found:
@@ -181,7 +199,7 @@ def understood(read: Callable[[], Poll]) -> Poll:
 
 def strange(error: Exception) -> Problem:
     """An answer in a shape that its documentation does not have."""
-    return Problem(Trouble.INFRASTRUCTURE, "strange_answer", repr(error)[:300])
+    return Problem(Trouble.INFRASTRUCTURE, "strange_answer", repr(error))
 
 
 def known_id(value: Any) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.payment_world import Sandbox, Shop, payment_sandbox, shop_webhook
 
@@ -19,3 +21,11 @@ def world() -> Iterator[Sandbox]:
 def shop() -> Iterator[Shop]:
     with shop_webhook() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture that every model accepts."""
+    path = tmp_path_factory.mktemp("photo") / "photo.jpg"
+    Image.linear_gradient("L").resize((480, 360)).convert("RGB").save(path)
+    return path

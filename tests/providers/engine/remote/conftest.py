@@ -34,6 +34,7 @@ from providers.http import Patience
 from tests.payment_world import Sandbox, payment_sandbox
 
 KEYS = Options(comfyui_header="X-Proxy-Key: let-me-in")
+WRONG_KEYS = Options(replicate_api_token="r8_x", fal_key="x:y", polza_api_key="pza_x")
 HEADER = ("X-Proxy-Key", "let-me-in")
 # Short, yet longer than a machine at its limits lets a thread wait.
 QUICK = Patience(
@@ -96,7 +97,7 @@ def recipe(name: str, media: str = "video", **changes: Any) -> Recipe:
 def engine(name: str, url: str, *, good_key: bool = True, **more: Any) -> RemoteEngine:
     """An adapter to the sandbox at `url`, or to anything else that listens there."""
     options: dict[str, Any] = {"patience": QUICK} | more
-    key = KEYS if good_key else Options("", "", "", "", (), "", "", "", "r8_x", "x:y", "pza_x")
+    key = KEYS if good_key else WRONG_KEYS
     base_url = url + PATHS[name]
     if name == "replicate":
         return ReplicateEngine(base_url, key.replicate_api_token, **options)

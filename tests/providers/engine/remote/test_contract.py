@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from providers.engine.remote import (
     Downloaded,
     Failed,
     Gone,
+    NotAccepted,
     NotSent,
     Order,
     Queued,
@@ -28,7 +30,7 @@ from providers.engine.remote import (
     Unanswered,
     Unclear,
 )
-from tests.providers.engine.remote.conftest import EngineWorld, engine, recipe
+from tests.providers.engine.remote.conftest import KEYS, EngineWorld, engine, recipe
 
 
 def test_an_engine_is_what_it_says(world: EngineWorld) -> None:
@@ -157,19 +159,43 @@ def test_a_poll_without_an_answer_says_nothing_about_the_run(
     world: EngineWorld, script: dict[str, object]
 ) -> None:
     run, seen = world.succeed()
-    world.fault(call="poll", times=3, **script)  # type: ignore[arg-type]
-    assert isinstance(world.engine.poll(run), Unanswered)
-    world.control("DELETE", "/faults")
+    polled = world.counters["calls"]["poll"]
+    world.fault(call="poll", **script)  # type: ignore[arg-type]
+    told = world.engine.poll(run)
+    assert isinstance(told, Unanswered)
+    if script.get("retry_after") and world.name != "comfyui":
+        assert told.problem.retry_after == 60, "so that the runner is silent as long"
+    assert world.counters["calls"]["poll"] == polled + 1, "the next poll is the runner's"
     assert world.engine.poll(run) == seen
     assert world.creates == 1
 
 
-def test_a_short_trouble_is_over_before_anybody_notices(world: EngineWorld) -> None:
+def test_a_result_that_cannot_be_read_now_is_no_failure_of_the_run(world: EngineWorld) -> None:
+    if world.name != "fal":
+        pytest.skip("only fal tells state and result apart")
     run, seen = world.succeed()
-    world.fault("drop", call="poll")
-    assert world.engine.poll(run) == seen
+    for script in ({"kind": "drop"}, {"kind": "html"}, {"kind": "status", "status": 500}):
+        world.fault(call="result", **script)  # type: ignore[arg-type]
+        assert isinstance(world.engine.poll(run), Unanswered)
+        assert world.engine.poll(run) == seen
+
+
+def test_an_upload_outlives_a_short_trouble(world: EngineWorld) -> None:
+    world.fault("drop", call="upload")
+    world.order()
     world.fault("status", call="upload", status=503)
     world.order()
+
+
+def test_nobody_waits_in_a_thread_for_a_provider_that_wants_silence(world: EngineWorld) -> None:
+    if world.name in ("polza", "comfyui"):
+        pytest.skip("it has no uploads, or no word for it")
+    world.fault("status", call="upload", status=429, retry_after=2)
+    started = time.monotonic()
+    outcome = world.engine.upload(uuid4(), world.photo)
+    assert isinstance(outcome, NotAccepted)
+    assert (outcome.problem.trouble, outcome.problem.retry_after) == (Trouble.BUSY, 2)
+    assert time.monotonic() - started < 1.5
 
 
 def test_an_upload_that_is_not_answered_is_not_sent(world: EngineWorld) -> None:
@@ -185,7 +211,7 @@ def test_health_probes_without_ordering(world: EngineWorld) -> None:
     balances = {"fal": "USD", "polza": "RUB"}
     assert (health.balance.currency if health.balance else None) == balances.get(world.name)
     assert world.creates == 0
-    world.fault("status", call="health", times=3, status=503)
+    world.fault("status", call="health", status=503)
     down = world.engine.health().problem
     assert down is not None and down.trouble is Trouble.INFRASTRUCTURE
 
@@ -256,3 +282,24 @@ def test_a_lost_create_is_found_among_hundreds(world: EngineWorld) -> None:
         others.add(outcome.external_id)
     found = world.engine.find(order, sent_at=sent_at, known_ids=frozenset(others))
     assert isinstance(found, Accepted) and found.external_id not in others
+
+
+def test_no_key_and_no_address_reaches_a_log(
+    world: EngineWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="providers")
+    run, seen = world.succeed()
+    world.fault("drop")
+    lost = world.engine.create(world.order(), world.photo)
+    stranger = engine(world.name, world.sandbox.url, good_key=False).create(
+        world.order(), world.photo
+    )
+    world.engine.fetch(run, seen.file, tmp_path / "result")
+    ours = [vars(each) for each in caplog.records if each.name.startswith("providers")]
+    told = f"{ours} {lost} {stranger}"
+    assert ours and "create" in told
+    for secret in (
+        *(KEYS.replicate_api_token, KEYS.fal_key, KEYS.polza_api_key, "let-me-in"),
+        *(run.external_id, world.sandbox.url),
+    ):
+        assert secret not in told

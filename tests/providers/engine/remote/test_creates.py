@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,10 +16,8 @@ from uuid import uuid4
 import pytest
 
 from providers.engine.remote import (
-    ACCOUNT_TROUBLE,
     Accepted,
     Ambiguous,
-    NotAccepted,
     NotSent,
     Order,
     Trouble,
@@ -77,110 +76,6 @@ def test_without_a_clear_answer_the_outcome_is_ambiguous_and_nothing_is_sent_aga
 
 
 @pytest.mark.parametrize(
-    ("status", "trouble"),
-    [
-        (429, Trouble.BUSY),
-        (401, Trouble.AUTH),
-        (402, Trouble.CREDIT),
-        (413, Trouble.INPUT),
-        (422, Trouble.CONFIG),
-        (400, Trouble.CONFIG),
-        (404, Trouble.CONFIG),
-    ],
-)
-def test_a_refusal_was_surely_not_accepted(
-    world: EngineWorld, status: int, trouble: Trouble
-) -> None:
-    wanted = world.order()
-    world.fault("status", status=status)
-    outcome = world.engine.create(wanted, world.photo)
-    assert isinstance(outcome, NotAccepted)
-    assert outcome.problem.trouble is trouble
-    assert world.counters["calls"]["create"] == 1
-    assert world.creates == 0
-
-
-def test_how_long_to_be_silent_is_told_along(world: EngineWorld) -> None:
-    wanted = world.order()
-    world.fault("status", status=429, retry_after=8)
-    outcome = world.engine.create(wanted, world.photo)
-    assert isinstance(outcome, NotAccepted)
-    told = None if world.name == "comfyui" else 8
-    assert outcome.problem.retry_after == told
-
-
-@pytest.mark.parametrize(
-    ("account", "trouble"), [("no_credit", Trouble.CREDIT), ("locked", Trouble.LOCK)]
-)
-def test_an_account_in_trouble_stops_the_engine_with_one_call(
-    world: EngineWorld, account: str, trouble: Trouble
-) -> None:
-    if world.name == "comfyui":
-        pytest.skip("ComfyUI has no accounts")
-    wanted = world.order()
-    world.control("PUT", "/account", state=account)
-    outcome = world.engine.create(wanted, world.photo)
-    assert isinstance(outcome, NotAccepted)
-    assert outcome.problem.trouble in ACCOUNT_TROUBLE
-    if trouble is Trouble.CREDIT or world.name == "fal":
-        assert outcome.problem.trouble is trouble
-    assert world.counters["calls"]["create"] == 1
-    world.control("PUT", "/account", state="good")
-    assert isinstance(world.engine.create(wanted, world.photo), Accepted)
-
-
-def test_health_tells_when_the_money_is_back(world: EngineWorld) -> None:
-    if world.name in ("comfyui", "replicate"):
-        pytest.skip("it tells no balance")
-    world.control("PUT", "/account", state="no_credit")
-    problem = world.engine.health().problem
-    assert problem is not None and problem.trouble is Trouble.CREDIT
-    world.control("PUT", "/account", state="good", balance="12.50")
-    health = world.engine.health()
-    assert health.problem is None and health.balance is not None
-    assert str(health.balance.amount) in ("12.5", "12.50")
-
-
-def test_a_model_that_is_not_there_is_the_operators_trouble(world: EngineWorld) -> None:
-    if world.name == "comfyui":
-        graph = {"1": {"class_type": "Nothing", "inputs": {"image": "{photo}"}}}
-        wanted = world.order(recipe=recipe("comfyui", template=graph))
-    else:
-        wanted = world.order(recipe=recipe(world.name, model="nobody/nothing"))
-    outcome = world.engine.create(wanted, world.photo)
-    assert isinstance(outcome, NotAccepted)
-    assert outcome.problem.trouble is Trouble.CONFIG
-
-
-def test_a_field_that_the_model_does_not_have_is_too(world: EngineWorld) -> None:
-    if world.name != "replicate":
-        pytest.skip("checked at the create by Replicate only")
-    template = {"start_image": "{photo}", "unknown_field": 1}
-    wanted = world.order(recipe=recipe("replicate", template=template))
-    outcome = world.engine.create(wanted, world.photo)
-    assert isinstance(outcome, NotAccepted) and outcome.problem.trouble is Trouble.CONFIG
-
-
-def test_a_wrong_key_is_no_problem_of_the_photo(world: EngineWorld) -> None:
-    stranger = engine(world.name, world.sandbox.url, good_key=False)
-    outcome = stranger.create(order(world.name), world.photo)
-    assert isinstance(outcome, NotAccepted) and outcome.problem.trouble is Trouble.AUTH
-
-
-def test_half_a_graph_is_stopped_and_refused(world: EngineWorld) -> None:
-    if world.name != "comfyui":
-        pytest.skip("only ComfyUI has graphs")
-    world.script(queue_seconds=60, run_seconds=60)
-    whole = recipe("comfyui").template
-    broken = {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}}
-    wanted = world.order(recipe=recipe("comfyui", template={**whole, "4": broken}))
-    outcome = world.engine.create(wanted, world.photo)
-    assert isinstance(outcome, NotAccepted) and outcome.problem.trouble is Trouble.CONFIG
-    assert "filename_prefix" in outcome.problem.detail
-    assert world.creates == 0, "it was taken out of the queue"
-
-
-@pytest.mark.parametrize(
     "trouble",
     [
         drop,
@@ -204,14 +99,16 @@ def test_an_answer_without_an_id_is_ambiguous(
     assert len(api.got) == 1
 
 
-def test_a_create_has_a_connection_of_its_own(api: Api, name: str, prepared: Path) -> None:
-    api.script = [answer(200, {"id": "a", "request_id": "a", "prompt_id": "a"})]
-    adapter = engine(name, api.url)
-    for _ in range(2):
-        adapter.health()
-        assert adapter.create(order(name), prepared) == Accepted("a")
-    creates = [headers for verb, headers, _ in api.got if verb == "POST"]
-    assert len(creates) == 2
+def test_a_create_has_a_connection_of_its_own(name: str, prepared: Path) -> None:
+    with _keeping_connections() as (url, asked):
+        adapter = engine(name, url)
+        for _ in range(2):
+            adapter.health()
+            assert adapter.create(order(name), prepared) == Accepted("a")
+    reads = {port for verb, port in asked if verb == "GET"}
+    creates = [port for verb, port in asked if verb == "POST"]
+    assert len(reads) == 1, "reads share a connection"
+    assert len(set(creates)) == 2 and not reads & set(creates)
 
 
 def test_what_nobody_heard_was_not_sent(name: str, prepared: Path) -> None:
@@ -267,6 +164,14 @@ def test_a_handshake_that_hangs_or_breaks_proves_nothing(name: str, prepared: Pa
     assert isinstance(outcome, Ambiguous)
 
 
+def test_a_tls_failure_that_is_not_about_the_certificate_proves_nothing(
+    api: Api, name: str, prepared: Path
+) -> None:
+    api.script = [html(400)]  # it speaks HTTP where TLS is expected
+    outcome = engine(name, api.url.replace("http", "https")).create(order(name), prepared)
+    assert isinstance(outcome, Ambiguous)
+
+
 def test_too_many_calls_of_ours_at_once_are_not_sent(api: Api, name: str, prepared: Path) -> None:
     held, release = threading.Event(), threading.Event()
 
@@ -299,6 +204,39 @@ def test_the_provider_is_told_when_to_give_up_by_itself(world: EngineWorld) -> N
     if world.name == "replicate":
         assert headers["Cancel-After"] == "3m"
         assert "Prefer" not in headers
+
+
+@contextmanager
+def _keeping_connections() -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """A server that leaves connections open; the verb and the client's port of each request."""
+    asked: list[tuple[str, int]] = []
+    said = json.dumps({"id": "a", "request_id": "a", "prompt_id": "a"}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def serve(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            asked.append((self.command, self.client_address[1]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        do_GET = do_POST = serve  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.block_on_close = False
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @contextmanager

@@ -1,0 +1,130 @@
+"""The simulated ComfyUI and Polza follow their repository and documentation.
+
+Neither has an official client: for ComfyUI one is written after its repository's script_examples.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.sandbox import Options
+from local.sandbox.engines.runs import ENDS, Script
+from tests.local.sandbox.test_engine_clients import is_video
+from tests.payment_world import Sandbox
+
+KEYS = Options()
+
+
+class ComfyClient:
+    """As its script_examples do it: a graph goes to /prompt, files come from /view."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def queue(self, graph: dict[str, Any]) -> dict[str, Any]:
+        # As bytes, and so without a Content-Type: the server has to guess that this is JSON.
+        body = json.dumps({"prompt": graph, "client_id": str(uuid.uuid4())}).encode()
+        answer = requests.post(f"{self.url}/prompt", data=body)
+        answer.raise_for_status()
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def read(self, path: str, **query: str) -> Any:
+        answer = requests.get(f"{self.url}/{path}", params=query)
+        answer.raise_for_status()
+        return answer.content if path == "view" else answer.json()
+
+
+GRAPH: dict[str, Any] = {
+    "1": {"class_type": "LoadImage", "inputs": {"image": "photo.jpg"}},
+    "2": {"class_type": "WanImageToVideo", "inputs": {"start_image": ["1", 0], "positive": "a"}},
+    "3": {"class_type": "SaveVideo", "inputs": {"video": ["2", 0], "filename_prefix": "a"}},
+}
+
+
+@pytest.fixture
+def comfy(world: Sandbox, photo: Path) -> ComfyClient:
+    form = {"image": ("photo.jpg", photo.read_bytes())}
+    told = requests.post(f"{world.url}/comfyui/upload/image", files=form).json()
+    assert told == {"name": "photo.jpg", "subfolder": "", "type": "input"}
+    return ComfyClient(f"{world.url}/comfyui")
+
+
+def test_comfyui_runs_one_graph_after_the_other(world: Sandbox, comfy: ComfyClient) -> None:
+    world.control("PUT", "/comfyui/scripts/default", run_seconds=60)
+    first, second = (comfy.queue(GRAPH)["prompt_id"] for _ in range(2))
+    queue = comfy.read("queue")
+    assert [entry[1] for entry in queue["queue_running"]] == [first]
+    assert [entry[1] for entry in queue["queue_pending"]] == [second]
+    assert comfy.read(f"history/{first}") == {}
+    world.control("POST", "/clock", advance_seconds=90)
+    history = comfy.read(f"history/{first}")[first]
+    assert history["status"]["status_str"] == "success"
+    (file,) = history["outputs"]["3"]["images"]
+    assert is_video(comfy.read("view", **file))
+    assert comfy.read(f"history/{second}") == {}, "there is one GPU"
+    world.control("POST", "/comfyui/restart")
+    assert comfy.read(f"history/{first}") == {}
+
+
+def test_comfyui_checks_a_graph_before_it_queues_it(comfy: ComfyClient) -> None:
+    for changes in (
+        {"1": {"class_type": "LoadImage", "inputs": {"image": "missing.jpg"}}},
+        {"2": {"class_type": "Nothing", "inputs": {}}},
+        {"3": {"class_type": "LoadImage", "inputs": {"image": "photo.jpg"}}},
+    ):
+        with pytest.raises(requests.HTTPError) as refused:
+            comfy.queue(GRAPH | changes)
+        answer = refused.value.response
+        assert answer.status_code == 400 and answer.json()["error"]["type"]
+    assert comfy.read("object_info/LoadImage") and comfy.read("object_info/Nothing") == {}
+
+
+# Polza, by the examples of its documentation
+
+
+def test_polza_answers_as_its_documentation_says(world: Sandbox, photo: Path) -> None:
+    url, key = f"{world.url}/polza/api/v1", {"Authorization": f"Bearer {KEYS.polza_api_key}"}
+    picture = {"type": "base64", "data": base64.b64encode(photo.read_bytes()).decode()}
+    body = {
+        "model": "kling/v2.5-turbo",
+        "input": {"prompt": "waves", "images": [picture], "duration": "5"},
+        "async": True,
+        "user": "attempt",
+    }
+    made = requests.post(f"{url}/media", json=body, headers=key).json()
+    assert made["object"] == "media.generation" and made["status"] == "pending"
+    assert made["id"].startswith("gen_")
+    done = requests.get(f"{url}/media/{made['id']}", headers=key).json()
+    assert done["status"] == "completed" and done["usage"]["cost_rub"] == 31.5
+    assert is_video(requests.get(done["data"]["url"]).content)
+    assert requests.get(f"{url}/balance", headers=key).json() == {"amount": "968.50"}
+    listed = requests.get(f"{url}/history/generations?requestType=video", headers=key).json()
+    assert [item["id"] for item in listed["items"]] == [made["id"]]
+    assert requests.get(f"{url}/balance").status_code == 401
+
+
+# Controls
+
+
+def test_a_typo_in_a_control_is_noticed(world: Sandbox) -> None:
+    for path, body in (
+        ("replicate/scripts", {"end": "sometimes"}),
+        ("fal/scripts", {"file": "nice"}),
+        ("polza/scripts", {"speed": 1}),
+        ("comfyui/faults", {"kind": "strange"}),
+    ):
+        assert requests.post(f"{world.url}/control/{path}", json=body).status_code == 400
+    answer = requests.put(f"{world.url}/control/fal/account", json={"state": "rich"})
+    assert answer.status_code == 400
+
+
+def test_every_end_has_a_name() -> None:
+    assert all(Script(end=end) for end in ENDS)
