@@ -50,6 +50,7 @@ def _print_summary(stack: Stack) -> None:
   X-API-Key  {stack.api_key}
   Database   {database}
   Payments   {_payments(stack.playground)}
+  Engines    {_engines(stack.playground)}
   Logs       {stack.logs}
 
 Ctrl-C stops everything.""")
@@ -59,6 +60,12 @@ def _payments(playground: Playground) -> str:
     if not playground.played:
         return "real providers"
     return f"{', '.join(playground.played)} played by a sandbox at {playground.url}"
+
+
+def _engines(playground: Playground) -> str:
+    if not playground.engines:
+        return "built in, and real ones"
+    return f"built in, and {', '.join(playground.engines)} played by the sandbox"
 
 
 if __name__ == "__main__":

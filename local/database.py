@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
@@ -9,10 +11,14 @@ from db import schema
 from services import catalog
 
 
-def prepare(url: str) -> None:
-    """Bring the database of this URL to the newest schema; add what a new server sells."""
+def prepare(url: str, *, played: Collection[str] = ()) -> None:
+    """Bring the database of this URL to the newest schema; add what a new server sells.
+
+    played: engines of providers that a sandbox plays, whose models are then on offer, too.
+    """
     schema.upgrade(url)
     engine = create_engine(url)
     with Session(engine) as session, session.begin():
         catalog.seed(session)
+        catalog.offer_played(session, played)
     engine.dispose()

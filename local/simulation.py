@@ -30,13 +30,13 @@ class Playground:
 
     def __init__(self, settings: Settings) -> None:
         self.played = [] if settings.production else _missing(settings)
-        engines = [] if settings.production else _missing_engines(settings)
-        self.port = ports.reserve() if self.played or engines else 0
+        self.engines = [] if settings.production else _missing_engines(settings)
+        self.port = ports.reserve() if self.played or self.engines else 0
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = settings
         for provider in self.played:
             self.settings = replace(self.settings, **_play(provider, self.url, self.settings))
-        for engine in engines:
+        for engine in self.engines:
             self.settings = replace(self.settings, **_play_engine(engine, self.url))
 
     @property

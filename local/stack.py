@@ -161,7 +161,8 @@ class Stack:
 
     def _prepare_database(self) -> None:
         try:
-            database.prepare(in_psycopg2(self.settings.database_url))
+            url = in_psycopg2(self.settings.database_url)
+            database.prepare(url, played=self.playground.engines)
         except (SQLAlchemyError, CommandError) as error:
             raise StackError(f"The database cannot be prepared: {error}") from error
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -47,6 +49,32 @@ TARIFFS: list[dict[str, Any]] = [
         "cost_rub": Decimal(1490),
     },
 ]
+
+
+PLAYED = "sandbox-"  # begins the names of models whose engine a sandbox plays
+
+
+def offer_played(session: Session, engines: Collection[str]) -> None:
+    """Offer models of engines that a sandbox plays; those of others, which are real, not any more.
+
+    They are copies: the models of the real engines stay as the operator left them.
+    """
+    models = [
+        {
+            **model,
+            "name": f"{PLAYED}{model['name']}",
+            "title": f"{model['title']} (песочница)",
+            "active": True,
+        }
+        for model in model_catalog.MODELS
+        if model["engine"] in engines and model["fallback_position"] is not None
+    ]
+    was = GenerationModel.name.startswith(PLAYED)
+    session.execute(update(GenerationModel).where(was).values(active=False, is_default=False))
+    for model in models:
+        statement = insert(GenerationModel).values(model)
+        on_offer = statement.on_conflict_do_update(index_elements=["name"], set_={"active": True})
+        session.execute(on_offer)
 
 
 def seed(session: Session) -> int:

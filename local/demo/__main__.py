@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import requests
 
-from local.demo import FOLDER, OLD_PHOTO, PORTRAIT, RESTORED, VIDEO
+from local.demo import FOLDER, OLD_PHOTO, PORTRAIT, RESTORED, VIDEO, engines
 from local.demo.bot import Bot, SurpriseError, say
 from local.demo.growth import Growth
 from local.demo.results import check_photo, check_video, download
@@ -42,13 +42,13 @@ def main(folder: Path) -> None:
         # Defaults only: a demo must not touch what an .env of this folder connects to.
         defaults = Settings(state_dir=state, port=0, web_concurrency=1)
         with Stack(**vars(defaults)) as stack:
-            play(stack, folder)
+            results = play(stack, folder)
     except (SurpriseError, requests.RequestException, RuntimeError) as trouble:
         click.echo(f"\nThe demo failed: {trouble}\nLogs are in {state}/logs", err=True)
         sys.exit(1)
     click.echo(f"\nAll well in {time.monotonic() - started:.0f} s. Look at the results:")
-    click.echo(f"  {folder / VIDEO}\n    made from {PORTRAIT}")
-    click.echo(f"  {folder / RESTORED}\n    made from {OLD_PHOTO}")
+    for result, source in results:
+        click.echo(f"  {result}\n    made from {source}")
 
 
 def clear(folder: Path) -> None:
@@ -58,8 +58,10 @@ def clear(folder: Path) -> None:
     (folder / STATE).mkdir(parents=True)
 
 
-def play(stack: Stack, folder: Path) -> None:
-    """Play the story from the first visit to the finished photos, which are saved in `folder`."""
+def play(stack: Stack, folder: Path) -> list[tuple[Path, Path]]:
+    """Play the story from the first visit to the finished photos, which are saved in `folder`; each
+    of them with its source.
+    """
     bot = Bot(stack.url, stack.api_key)
     user_id = register(bot)
     portrait, old_photo = upload(bot), upload_by_form(bot)
@@ -70,6 +72,7 @@ def play(stack: Stack, folder: Path) -> None:
     watch(bot, restore)
     read_books(bot, user_id)
     grow(Growth(stack, bot), user_id)
+    made = engines.play(stack, bot, folder)
     video, photo = folder / VIDEO, folder / RESTORED
     download(bot, animate, video)
     download(bot, restore, photo)
@@ -77,6 +80,7 @@ def play(stack: Stack, folder: Path) -> None:
     check_photo(photo)
     books = stack.cli("ledger", "check")
     say("CLI", "cli.py ledger check", "ok", f"{len(books.splitlines())} rules of the books hold")
+    return [(video, PORTRAIT), (photo, OLD_PHOTO), *made]
 
 
 def grow(growth: Growth, user_id: str) -> None:

@@ -35,5 +35,8 @@ def test_the_demo_tells_its_story_and_leaves_a_video_and_a_photo(folder: Path) -
         "rewarded once",
         "1 paid",
         "the same winner",
+        "made by sandbox-kling-2.5-replicate",
+        "replicate has no credit any more",
+        "made by sandbox-kling-2.5-fal",
     ):
         assert step in told.stdout
