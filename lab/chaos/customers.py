@@ -97,15 +97,23 @@ class Visitor:
         self._record_upload(self._client.call("dataConfirmUpload", "POST", path), content)
 
     def order(self) -> None:
-        """Order a restoration, seldom an animation."""
+        """Order a restoration, seldom an animation, often by a model of a provider."""
         if not self._photos:
             self.upload()
         picture = {"type": "image", "dataId": self._chance.choice(self._photos)}
         kind = "animate" if self._chance.random() < 0.1 else "restore"
         body = {"userId": self.id, "serviceType": kind, "input": [picture]}
+        if kind == "restore" and self._chance.random() < 0.4:
+            body["modelId"] = self._model()
         job = self._create("jobsCreate", "/jobs", body, "id")
         self._books.jobs[job["id"]] = self.id
         self._orders.append(job["id"])
+
+    def _model(self) -> str:
+        """A model that restores and is not the default one."""
+        offered = self._ask("modelsList", "/models?serviceType=restore").body
+        chosen: str = self._chance.choice([m["id"] for m in offered if not m["isDefault"]])
+        return chosen
 
     def cancel(self) -> None:
         """Cancel the newest order, if no worker has taken it yet."""

@@ -20,7 +20,7 @@ from random import Random
 
 import psutil
 
-from lab.chaos.sandbox_control import PROVIDERS, SandboxControl
+from lab.chaos.sandbox_control import ENGINES, PROVIDERS, SandboxControl
 from lab.chaos.system import Part, System
 
 FULL_SECONDS = 300.0
@@ -123,6 +123,41 @@ def delay_webhooks(target: Target) -> Iterator[float]:
     target.control.reset()
 
 
+def lose_answers_of_an_engine(target: Target) -> Iterator[float]:
+    """Let an engine accept orders and lose its answers, or drop them before."""
+    engine, after = target.chance.choice(ENGINES), target.chance.random() < 0.7
+    kind = target.chance.choice(("drop", "html", "status"))
+    target.control.inject_fault(engine, kind, call="create", times=6, after=after, status=503)
+    yield 6
+    target.control.reset_engines()
+
+
+def hang_an_engine(target: Target) -> Iterator[float]:
+    """Let every call of an engine be answered late."""
+    engine, seconds = target.chance.choice(ENGINES), target.chance.uniform(2, 6)
+    target.control.inject_fault(engine, "hang", times=30, after=True, seconds=seconds)
+    yield 8
+    target.control.reset_engines()
+
+
+def spoil_runs_of_an_engine(target: Target) -> Iterator[float]:
+    """Let runs of an engine fail, be refused, or end with a file that is none."""
+    engine = target.chance.choice(ENGINES)
+    for script in ({"end": "infrastructure"}, {"end": "refused"}, {"file": "html"}):
+        target.control.script_runs(engine, times=2, **script)
+    yield 5
+
+
+def take_credit_from_an_engine(target: Target) -> Iterator[float]:
+    """Let an engine refuse all orders for want of money; then an operator pays and resumes."""
+    engine = target.chance.choice(ENGINES)
+    target.control.set_account(engine, "no_credit")
+    yield 6
+    target.control.reset_engines()
+    yield 2
+    target.system.stack.cli("engines", "resume", engine)
+
+
 def refuse_new_files(target: Target) -> Iterator[float]:
     """Let no file be created."""
     with broken(target.system.files / "incoming"):
@@ -151,6 +186,12 @@ GROUPS: dict[str, dict[Fault, int]] = {
         break_a_provider: 6,
         hold_back_webhooks: 2,
         delay_webhooks: 2,
+    },
+    "engine": {
+        lose_answers_of_an_engine: 8,
+        hang_an_engine: 4,
+        spoil_runs_of_an_engine: 5,
+        take_credit_from_an_engine: 4,
     },
     "disk": {refuse_new_files: 3, refuse_finished_files: 2},
 }

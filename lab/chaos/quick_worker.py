@@ -1,4 +1,8 @@
-"""The real worker with an engine that takes milliseconds; run as a process that may be killed."""
+"""The real worker with an engine that takes milliseconds; run as a process that may be killed.
+
+It asks providers and looks for lost orders within seconds. --real-engine: photos are processed for
+real; --usual-pace: it asks as seldom as the real worker.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +87,8 @@ def hurry() -> None:
 
 
 if __name__ == "__main__":
-    setattr(instances, "engine", lambda name: QuickEngine())  # noqa: B010 a function there
+    if "--real-engine" not in sys.argv:
+        setattr(instances, "engine", lambda name: QuickEngine())  # noqa: B010 a function there
     if "--usual-pace" not in sys.argv:
         hurry()
     main()

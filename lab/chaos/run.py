@@ -13,14 +13,14 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from lab.chaos import audit, faults, settling
+from lab.chaos import audit, engine_audit, faults, settling
 from lab.chaos.audit import Check
 from lab.chaos.books import Books
 from lab.chaos.client import Client, Tally
 from lab.chaos.customers import Customers
 from lab.chaos.faults import FaultRunner, Target
 from lab.chaos.report import Report, RollingRestarts
-from lab.chaos.sandbox_control import SandboxControl
+from lab.chaos.sandbox_control import ENGINES, SandboxControl
 from lab.chaos.system import System
 
 CUSTOMERS = 8
@@ -65,6 +65,7 @@ class Run:
                     server.wait_until_ready()
                 restarts = self._restart_servers(system)
             control.reset()
+            control.reset_engines()
             checks = list(self._audit(system, control))
         bugs = [bug for part in system.parts for bug in part.bugs]
         return Report(
@@ -106,6 +107,8 @@ class Run:
         with Session(engine) as session:
             yield from audit.rows(session, self.books)
             yield from audit.files(session, system.files, self.books)
+            accepted = {name: [run["id"] for run in control.runs(name)] for name in ENGINES}
+            yield from engine_audit.orders(session, accepted)
         yield settling.balances(self.books, client)
         yield settling.downloads(self.books, client)
         client.close()

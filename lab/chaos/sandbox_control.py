@@ -10,6 +10,8 @@ from lab.chaos.books import Intent
 from local.simulation import CHANNEL, REVIEWS
 
 PROVIDERS = ("yookassa", "stripe", "telegram")
+ENGINES = ("replicate", "fal", "polza")
+RUN_SECONDS = 1.0  # of an engine's model
 REQUEST_SECONDS = 30.0
 # Scales the pauses before an unacknowledged event is sent again.
 RETRY_SCALE = 0.1
@@ -73,10 +75,32 @@ class SandboxControl:
             hook = f"{urls[provider]}/api/v1/webhooks/payments/{provider}"
             self.set_delivery(provider, url=hook)
         self.request("PUT", "/telegram/pre-checkout", seconds=PRE_CHECKOUT_SECONDS)
+        for engine in ENGINES:
+            self.request("PUT", f"/{engine}/scripts/default", run_seconds=RUN_SECONDS)
 
     def inject_fault(self, provider: str, kind: str, **script: Any) -> None:
         """Script a fault for the next calls of a provider's API."""
         self.request("POST", f"/{provider}/faults", kind=kind, **script)
+
+    def script_runs(self, engine: str, *, times: int, **script: Any) -> None:
+        """Script what becomes of an engine's next runs."""
+        for _ in range(times):
+            self.request("POST", f"/{engine}/scripts", **script)
+
+    def set_account(self, engine: str, state: str) -> None:
+        """Change our account at an engine: good, no_credit or locked."""
+        self.request("PUT", f"/{engine}/account", state=state)
+
+    def runs(self, engine: str) -> list[dict[str, Any]]:
+        """What an engine has accepted, and so wants to be paid for."""
+        accepted: list[dict[str, Any]] = self.request("GET", f"/{engine}/runs")
+        return accepted
+
+    def reset_engines(self) -> None:
+        """Clear all faults of the engines."""
+        for engine in ENGINES:
+            self.request("DELETE", f"/{engine}/faults")
+            self.set_account(engine, "good")
 
     def reset(self) -> None:
         """Clear all faults; every event is sent once again."""

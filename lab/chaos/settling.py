@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Data, Job, Payment, Review
+from db.models import Data, GenerationAttempt, Job, Payment, Review
 from db.types import now
 from lab.chaos import audit
 from lab.chaos.audit import Check
@@ -128,6 +128,11 @@ def _in_progress(engine: Engine, books: Books) -> list[str]:
         in_progress += [f"payment {each}" for each in books.paid if each not in credited]
         reviewers = {person.telegram_id for person in books.people.values() if person.review}
         reviewers -= set(session.scalars(select(Review.author_telegram_id)))
+        still_open = GenerationAttempt.ended_at.is_(None)
+        in_progress += [
+            f"attempt {each.id} is {each.state}"
+            for each in session.scalars(select(GenerationAttempt).where(still_open))
+        ]
     return in_progress + [f"review of {each}" for each in reviewers]
 
 

@@ -21,16 +21,17 @@ from local.stack import Stack
 from settings import Settings
 
 LEASE_SECONDS = 4
+REMOTE_SECONDS = 90
 READY_SECONDS = 60.0
 SERVERS, WORKERS = 2, 3
 # A worker with the real engine among those whose engine takes milliseconds.
 WORKER_ARGUMENTS = (
-    ("-m", "worker"),
+    ("-m", "lab.chaos.quick_worker", "--real-engine"),
     ("-m", "lab.chaos.quick_worker"),
     ("-m", "lab.chaos.quick_worker"),
 )
 LINE_START = re.compile(r'(?=\{"level":")')
-BUG = re.compile(r'\{"level":"(ERROR|CRITICAL)","logger":"(?!providers\.)')
+BUG = re.compile(r'\{"level":"(ERROR|CRITICAL)","logger":"(?!providers\.|workflows\.)')
 GUNICORN = ("-m", "gunicorn", "-c", "gunicorn.conf.py")
 
 
@@ -121,6 +122,7 @@ class System:
             job_lease_seconds=LEASE_SECONDS,
             log_level="WARNING",
             require_consent=True,
+            remote_timeout_seconds=REMOTE_SECONDS,
         )
         self._ports = [ports.reserve() for _ in range(SERVERS)]
         self.stack = Stack(
