@@ -138,7 +138,7 @@ class Settings:
         Decimal("0"), "percent of the invitee's first payment, in tokens"
     )
     referral_return_days: int = _setting(
-        30, "days in which a full refund takes the inviter's reward back"
+        30, "days in which the inviter's reward goes when all that a friend paid is refunded"
     )
     waiting_job_ttl_hours: int = _setting(
         72, "hours an unpaid job waits for payment before it is closed"

@@ -223,6 +223,14 @@ CHECKS: dict[str, str] = {
     "purchases and refunds belong to the payer": """
         SELECT t.id::text AS id FROM transactions t JOIN payments p ON p.id = t.payment_id
         WHERE t.user_id <> p.user_id""",
+    "an inviter holds the reward of each friend once": """
+        SELECT r.id::text AS id FROM referrals r
+        LEFT JOIN (SELECT user_id, split_part(bonus_key, ':', 2) AS invitee,
+                          sum(tokens_delta) AS tokens
+                   FROM transactions WHERE type = 'promo' AND bonus_key LIKE 'referral:%'
+                   GROUP BY user_id, invitee) t
+          ON t.user_id = r.inviter_id AND t.invitee = r.invitee_id::text
+        WHERE r.reward_given AND coalesce(t.tokens, 0) <> r.reward_tokens""",
     "charges and refunds belong to the job's own user": """
         SELECT t.id::text AS id FROM transactions t JOIN jobs j ON j.id = t.job_id
         WHERE t.user_id <> j.user_id""",

@@ -92,7 +92,10 @@ _SELECT_ROW = (
     select(
         # False for most users, which saves the referral query.
         exists()
-        .where(Referral.invitee_id == Payment.user_id, ~Referral.invitee_paid)
+        .where(
+            Referral.invitee_id == Payment.user_id,
+            ~Referral.invitee_paid | Referral.returned_at.is_not(None),
+        )
         .label("owes_referral_reward"),
         exists()
         .where(Job.user_id == Payment.user_id, Job.status == "waiting_payment")
