@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import settings
-from db import Record, Statement, savepoint
+from db import Record, Statement
 from db.models import IdempotencyKey
 from errors import ApiError
 
@@ -65,7 +65,7 @@ def once(
             raise ApiError("idempotency_in_progress", retry_after=1)
         return Answer(stored.body, stored.status, replayed=True)
     try:
-        with savepoint(session):
+        with session.begin_nested():
             answer = effect()
     except ApiError as refusal:
         answer = _storable_refusal(refusal)
@@ -89,13 +89,11 @@ def open_or_resume(
         return open()
     if _claim(session, operation, key, _fingerprint(request)):
         try:
-            with savepoint(session):
+            with session.begin_nested():
                 new_id = open()
         except ApiError as refusal:
             return _store(session, operation, key, _storable_refusal(refusal))
-        _STORE_PAYMENT.defer(
-            session, where_operation=operation, where_key=key, new_payment_id=new_id
-        )
+        _STORE_PAYMENT.run(session, where_operation=operation, where_key=key, new_payment_id=new_id)
         return new_id
     stored = _stored(session, operation, key, _fingerprint(request))
     if stored.body is not None and stored.status is not None:
@@ -152,7 +150,7 @@ def _storable_refusal(refusal: ApiError) -> Answer:
 
 
 def _store(session: Session, operation: str, key: str, answer: Answer) -> Answer:
-    _STORE_ANSWER.defer(
+    _STORE_ANSWER.run(
         session,
         where_operation=operation,
         where_key=key,

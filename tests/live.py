@@ -118,9 +118,8 @@ class Bot(Client):
 
     def post_raw(self, path: str, body: str, *, key: str | None = None) -> requests.Response:
         """One POST of JSON in this very spelling."""
-        headers = {} if key is None else {"Idempotency-Key": key}
-        typed = {"Content-Type": "application/json"} | headers
-        return self._call("POST", path, data=body.encode(), headers=typed)
+        typed = {"Content-Type": "application/json"}
+        return self.send("POST", path, data=body.encode(), headers=typed, key=key)
 
     def patch(self, path: str, body: Any) -> requests.Response:
         """One PATCH of JSON."""
