@@ -132,7 +132,7 @@ _DUE = (
     .order_by(_COLUMN.due_at)
     .limit(bindparam("where_limit", type_=Integer))
     .with_for_update(skip_locked=True)
-    .cte("due")
+    .scalar_subquery()
 )
 _FROM_OTHERS = {
     "job_status": Job.status,
@@ -145,7 +145,8 @@ _FROM_OTHERS = {
 CLAIM = Statement(
     update(_TABLE)
     .where(
-        _COLUMN.id == _DUE.c.id,
+        # As an array it is run once; joined, it might be run again and lock more than it may.
+        _COLUMN.id == any_(func.array(_DUE, type_=ARRAY(Uuid))),
         Job.id == _COLUMN.job_id,
         GenerationModel.id == _COLUMN.model_id,
     )
