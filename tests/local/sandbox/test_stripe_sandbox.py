@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -183,14 +182,15 @@ def test_a_key_gives_its_first_answer_even_an_error(world: Sandbox, client: Stri
 
 
 def test_a_key_in_use_is_a_conflict(world: Sandbox, client: StripeClient) -> None:
-    world.inject_fault("stripe", "hang", seconds=0.5, after=False)
+    world.inject_fault("stripe", "hang", seconds=60, after=False)
     made: list[str] = []
     slow = threading.Thread(target=lambda: made.append(create(client, key="busy").id))
     slow.start()
-    time.sleep(0.2)
+    world.wait_for_hanging("stripe")
     with pytest.raises(stripe.StripeError) as conflict:
         create(client, key="busy")
     assert conflict.value.http_status == 409
+    world.control("DELETE", "/stripe/faults")  # ends what hangs, too
     slow.join()
     assert create(client, key="busy").id == made[0]
 

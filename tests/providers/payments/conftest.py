@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,9 +19,8 @@ from providers.payments.yookassa import YooKassaGateway
 from tests.payment_world import Posted, Sandbox, Shop, payment_sandbox, shop_webhook
 
 KEYS = Options()
-QUICK = Patience(
-    connect_seconds=1, read_seconds=0.5, total_seconds=3, first_pause_seconds=0.01, at_once=8
-)
+QUICK = Patience(read_seconds=30, total_seconds=60, first_pause_seconds=0.01, at_once=8)
+HASTY = replace(QUICK, read_seconds=0.5, total_seconds=3)  # for providers that hang
 
 
 @dataclass
@@ -32,6 +31,10 @@ class GatewayWorld:
     gateway: Gateway
     world: Sandbox
     shop: Shop
+
+    def lose_patience(self) -> None:
+        """From now on the gateway waits for half a second only."""
+        self.gateway = GATEWAYS[self.name](self.world, patience=HASTY)
 
     def order(self, **changes: Any) -> CheckoutRequest:
         """20 tokens for 199 rubles."""

@@ -17,6 +17,7 @@ from providers.storage import StorageUnavailable, s3
 from providers.storage.s3 import S3Storage
 from tests.threads import at_once
 
+IN_TIME_SECONDS = 20  # on any machine; botocore alone waits for minutes
 KEY = "image/1.jpeg"
 HEAD_AND_HALF = (
     b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 1000\r\n"
@@ -87,7 +88,7 @@ def test_nobody_listening_is_told_within_seconds() -> None:
         started = time.monotonic()
         with pytest.raises(StorageUnavailable):
             call()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < IN_TIME_SECONDS
 
 
 def test_a_server_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +100,7 @@ def test_a_server_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPat
             started = time.monotonic()
             with pytest.raises(StorageUnavailable):
                 call()
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < IN_TIME_SECONDS
 
 
 def test_trouble_of_the_store_is_ours() -> None:
