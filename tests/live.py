@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -50,6 +51,10 @@ class Server:
     def stop(self) -> None:
         """Stop it gracefully, as an operator does."""
         self._process.stop()
+
+    def ask_to_stop(self) -> None:
+        """Send it SIGTERM."""
+        self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill it and its workers, as a power cut does."""

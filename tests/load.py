@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from db.models import Job, User
 from services import grants, ledger
 from tests.live import Bot, done, order
+from tests.wire import wait_until
 
 CLIENTS = 6
 PRICE, TOKENS = 5, 100_000
@@ -69,10 +70,8 @@ class Load:
 
     def wait_for(self, orders: int) -> None:
         """Wait until so many more orders have been acknowledged."""
-        wanted, deadline = len(self.orders) + orders, time.monotonic() + RECOVERY_SECONDS
-        while len(self.orders) < wanted:
-            assert time.monotonic() < deadline, self.attempts[-CLIENTS:]
-            time.sleep(0.02)
+        wanted = len(self.orders) + orders
+        wait_until(lambda: len(self.orders) >= wanted, RECOVERY_SECONDS)
 
     def done(self) -> int:
         """How many jobs workers have finished."""

@@ -6,28 +6,17 @@ import http.client
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
 
-import settings
-from db import transaction
 from providers.payments.questions import PER_MINUTE
-from services import inbox
-from tests import live
-from tests.factories import balance
-from tests.flows.test_webhooks import (
-    newest_parked,
-    notification,
-    opened,
-    paid_update,
-    session_event,
-)
-from tests.live import Bot, done, refused, unchanged
-from tests.provider_world import OPTIONS, TOKENS, ProviderWorld, environ, signed
+from tests.flows.test_webhooks import newest_parked
+from tests.live import done, refused, unchanged
+from tests.payment_events import notification, opened, paid_update, session_event
+from tests.provider_world import OPTIONS, ProviderWorld, signed
 
 STRIPE, TELEGRAM = "Stripe-Signature", "X-Telegram-Bot-Api-Secret-Token"
 HEADERS = {"stripe": STRIPE, "telegram": TELEGRAM}
@@ -233,33 +222,6 @@ def test_a_payment_of_another_amount_that_names_ours_buys_nothing(till: Provider
     assert newest_parked()[0] == "amount_mismatch"
     assert till.payment(intent).status == "pending"
     assert till.bot.balance(user["id"]) == 0
-
-
-def test_money_of_a_test_is_no_money_in_production(
-    database: str, tmp_path: Path, till: ProviderWorld
-) -> None:
-    production = environ(till.sandbox) | {
-        "ENVIRONMENT": "production",
-        "SERVER_URL": "https://kreatum.ru/api",
-        "STRIPE_API_URL": "https://api.stripe.com",
-        "TELEGRAM_BOT_TOKEN": "",
-        "YOOKASSA_SECRET_KEY": "",
-    }
-    server = live.Server(tmp_path, state_dir=settings.load().state_dir, **production)
-    server.start()
-    try:
-        real = ProviderWorld(server, Bot(server.url), till.sandbox, production, tmp_path)
-        for livemode, tokens in ((False, 0), (True, TOKENS)):
-            user_id, payment = opened()
-            event = session_event(payment, livemode=livemode) | {"livemode": livemode}
-            body, signature = signed(event)
-            done(real.webhook("stripe", body, Stripe_Signature=signature), 200)
-            assert balance(user_id) == tokens
-            with transaction() as session:
-                (told,) = inbox.of_payment(session, payment.id)
-            assert told.reason == (None if livemode else "test_mode")
-    finally:
-        server.stop()
 
 
 def test_a_stranger_cannot_use_up_what_the_shop_may_ask(till: ProviderWorld) -> None:
