@@ -44,7 +44,7 @@ class Server:
         log = self._folder / f"server-{len(self._logs) + 1}.log"
         self._logs.append(log)
         self._process = wire.start(
-            "web.app:create_app()", self._state_dir, self.port, log=log, **self._environ
+            "web.app:create_app()", self._state_dir, self.port, log, **self._environ
         )
         self._process.wait_until(self._answers, wire.START_SECONDS)
 

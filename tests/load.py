@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from tests.live import Bot, done, order
 from tests.wire import wait_until
 
 CLIENTS = 6
-PRICE, TOKENS = 5, 100_000
+PRICE, TOKENS = 5, Decimal(100_000)
 RECOVERY_SECONDS = 60
 PHOTO = (Path(__file__).parents[1] / "local/samples/tiny_portrait_150px.jpg").read_bytes()
 

@@ -141,14 +141,14 @@ def compose(
 def serve(application: str, folder: Path, **environ: str) -> Iterator[Server]:
     """gunicorn with the project's own configuration, one worker, until the block ends."""
     port = ports.reserve()
-    with start(application, folder, port, **environ) as process:
+    with start(application, folder, port, None, **environ) as process:
         # Written once the worker listens; connecting earlier would only reach the backlog.
         process.wait_until(lambda: "ASGI server listening" in process.said(), START_SECONDS)
         yield Server(port, process, folder)
 
 
 def start(
-    application: str, state_dir: Path, port: int, *, log: Path | None = None, **environ: str
+    application: str, state_dir: Path, port: int, log: Path | None = None, /, **environ: str
 ) -> Child:
     """Start gunicorn; `environ` overrides settings that need nothing outside this machine.
 

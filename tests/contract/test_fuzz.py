@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -52,5 +53,5 @@ def origin(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @contract.parametrize()
-def test_every_answer_keeps_the_contract(case: schemathesis.Case, origin: str) -> None:
+def test_every_answer_keeps_the_contract(case: schemathesis.Case[Any], origin: str) -> None:
     case.call_and_validate(base_url=origin)

@@ -84,7 +84,8 @@ def test_a_program_of_ours_exists_and_takes_its_options(command: Command) -> Non
 
 def _require_command(group: click.Group, words: list[str], *, whole: bool) -> None:
     """The command exists and, if it is complete, can be parsed with its arguments."""
-    name, command = "cli.py", group
+    name = "cli.py"
+    command: click.Command = group
     while isinstance(command, click.Group) and words:
         name = words.pop(0)
         assert name in command.commands, f"no command {name}"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
@@ -52,7 +52,7 @@ def create(cli: CommandLine, title: str = "Зимний розыгрыш", *more
     told = say(cli, "lottery", "create", title, *terms, "--end", end.isoformat(), *prizes, *more)
     lottery_id, seed_hash = re.fullmatch(r"(\S{36})  seed hash (\w{64})", told).groups()
     with transaction() as session:
-        seed = lotteries.get(session, lottery_id).seed
+        seed = lotteries.get(session, UUID(lottery_id)).seed
     assert hashlib.sha256(seed.encode()).hexdigest() == seed_hash
     return str(lottery_id)
 

@@ -224,12 +224,13 @@ def test_a_link_elsewhere_is_refused_without_a_word_to_telegram(growth: Growth) 
 def test_without_telegram_a_link_is_neither_a_yes_nor_a_no(growth: Growth, method: str) -> None:
     user = growth.visitor()
     named = link(growth.write(user))
-    for script in (
+    scripts: tuple[dict[str, Any], ...] = (
         {"kind": "drop", "times": 3},
         {"kind": "html", "times": 3},
         {"kind": "status", "status": 403, "description": "Forbidden: bot was kicked"},
         {"kind": "status", "status": 400, "description": "Bad Request: not enough rights"},
-    ):
+    )
+    for script in scripts:
         growth.inject_fault(method=method, **script)
         with unchanged():
             refused(growth.check_review(user, named), "telegram_unavailable")

@@ -99,7 +99,7 @@ def private_values(monkeypatch: pytest.MonkeyPatch) -> PrivateValues:
         private.collect(dict(request.headers))
         for body in (request.body, answer.content):
             with suppress(ValueError, TypeError):
-                private.collect(json.loads(body))
+                private.collect(json.loads(body or b""))
         return answer
 
     monkeypatch.setattr(requests.Session, "send", listening)
@@ -227,7 +227,7 @@ def secrets_of(stack: Stack) -> set[str]:
         if each.metadata["secret"]:
             value = getattr(stack.settings, each.name)
             found |= set(value) if isinstance(value, tuple) else {value}
-    found.add(urlsplit(stack.settings.database_url).password)
+    found.add(urlsplit(stack.settings.database_url).password or "")
     found.add((stack.settings.state_dir / "files/links.key").read_text("latin-1"))
     found = {each for each in found if each}
     assert len(found) > 7

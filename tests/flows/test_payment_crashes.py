@@ -171,7 +171,8 @@ def rows_of(users: list[UUID]) -> tuple[dict[str, Payment], Counter[str], Counte
             select(Job.status, func.count()).where(Job.user_id.in_(users)).group_by(Job.status)
         )
         purchases = Counter({str(payment_id): number for payment_id, number in bought})
-        return {str(each.id): each for each in payments}, purchases, Counter(dict(map(tuple, jobs)))
+        counted = Counter({str(status): number for status, number in jobs})
+        return {str(each.id): each for each in payments}, purchases, counted
 
 
 def test_kill_9_loses_and_doubles_nothing(till: ProviderWorld, chance: Random) -> None:

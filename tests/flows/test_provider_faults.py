@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -268,7 +269,12 @@ def abandoned(user: dict[str, Any], provider: str) -> UUID:
     """A payment whose request died before the provider was called, and was never repeated."""
     with transaction() as session:
         return payments.open(
-            session, UUID(user["id"]), amount_rub=200, provider=provider, plan=None, now=now()
+            session,
+            UUID(user["id"]),
+            amount_rub=Decimal(200),
+            provider=provider,
+            plan=None,
+            now=now(),
         ).id
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 from tests.factories import balance, make_user
 from tests.live import Bot, done
@@ -63,6 +64,6 @@ def test_an_order_by_a_link_to_ourselves_fails_honestly_and_is_given_back(
         assert "127.0.0.1" not in error["message"]
 
 
-def read(bot: Bot, job: dict[str, str]) -> dict[str, object]:
-    found: dict[str, object] = done(bot.get(f"/jobs/{job['id']}"), 200)
+def read(bot: Bot, job: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = done(bot.get(f"/jobs/{job['id']}"), 200)
     return found

@@ -15,7 +15,6 @@ import requests
 from sqlalchemy import Integer, column, func, select, text
 
 from db import transaction
-from db.models import Payment
 from services import inbox, ledger, payments
 from tests.factories import balance
 from tests.live import done, refused, unchanged
@@ -193,7 +192,7 @@ def test_what_does_not_fit_is_acknowledged_and_kept_for_a_person(
 
 def test_an_event_about_somebody_else_s_shop_is_acknowledged_and_kept(till: ProviderWorld) -> None:
     _, payment = opened()
-    nobodys = {"id": "cs_test_1", "client_reference_id": None, "metadata": {}}
+    nobodys: dict[str, Any] = {"id": "cs_test_1", "client_reference_id": None, "metadata": {}}
     nobodys["payment_intent"] = "pi_nobodys"
     event = session_event(payment, **nobodys)
     done(tell_stripe(till, event), 200)
@@ -374,12 +373,12 @@ def test_without_its_database_the_server_promises_nothing(till: ProviderWorld) -
 def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: ProviderWorld) -> None:
     kinds = ("completed", "async_payment_succeeded", "completed", "expired")
     sold = [opened() for _ in range(BURST // 5)]
-    posts = []
+    posts: list[tuple[bytes, str]] = []
     for _, payment in sold:
         events = [signed(session_event(payment, kind)) for kind in kinds]
         posts += [*events, events[0]]
-    posts = [posts[index::5] for index in range(5)]  # an event and its copy apart from each other
-    queue = iter([post for part in posts for post in part])
+    # An event and its copy apart from each other.
+    queue = iter([post for index in range(5) for post in posts[index::5]])
     lock, waits, stop = threading.Lock(), list[float](), threading.Event()
 
     def read() -> None:
@@ -390,7 +389,7 @@ def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: ProviderW
             time.sleep(0.02)
 
     def send() -> list[int]:
-        statuses = []
+        statuses: list[int] = []
         with requests.Session() as session:
             session.trust_env = False
             while True:
@@ -420,9 +419,9 @@ def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: ProviderW
 
 def test_connections_cut_in_the_middle_cost_repeats_and_no_tokens(till: ProviderWorld) -> None:
     """What was acknowledged is kept, and what was not is sent again, as by providers."""
-    sold, troubles, stop = list[tuple[UUID, Payment]](), list[int](), threading.Event()
+    sold, troubles, stop = list[tuple[UUID, Any]](), list[int](), threading.Event()
 
-    def tell(payment: Payment) -> None:
+    def tell(payment: Any) -> None:
         event = session_event(payment)
         while (answer := tell_stripe(till, event)).status_code != 200:
             refused(answer, "service_unavailable")

@@ -44,7 +44,8 @@ def stored_image(content: bytes):
 
 def live_jobs() -> int:
     with transaction() as session:
-        return session.scalar(select(func.count()).where(Job.status.in_(("queued", "processing"))))
+        live = select(func.count()).where(Job.status.in_(("queued", "processing")))
+        return session.scalar(live) or 0
 
 
 def hurry_retries() -> None:
@@ -83,7 +84,7 @@ def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance, tmp_path
                 Transaction.job_id.in_(ordered), Transaction.type == "refund"
             )
         )
-    outcome = dict(map(tuple, ended))
+    outcome = {str(status): number for status, number in ended}
     assert set(outcome) <= {"done", "failed"} and sum(outcome.values()) == len(ordered)
     assert refunds == outcome.get("failed", 0)
     assert kills >= 3

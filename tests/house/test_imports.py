@@ -62,7 +62,7 @@ def tree(tmp_path: Path) -> Path:
 
 def lint(tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Output of lint-imports for the code in `tree`."""
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", *options]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", *options]
     return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=60)
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -87,9 +88,9 @@ def alive(pids: list[int]) -> list[int]:
 
 
 def refuses_connections(url: str) -> bool:
-    host, port = re.search(r"//([^:/]+):(\d+)", url).groups()
+    place = urlsplit(url)
     with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) != 0
+        return probe.connect_ex((place.hostname, place.port)) != 0
 
 
 def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
@@ -123,7 +124,7 @@ def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
 def test_a_second_one_is_told_what_is_in_its_way_and_the_first_goes_on(state: Path) -> None:
     with run(state) as first:
         facts = told(first)
-        port = int(re.search(r":(\d+)/", facts["API"])[1])
+        port = urlsplit(facts["API"]).port or 0
         with run(state, port) as same_port:
             said = same_port.communicate(timeout=SECONDS)[0]
             assert same_port.returncode == 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from ipaddress import ip_address
 
 import pytest
 
-from providers import addresses
 from providers.addresses import is_public, resolve
 
 
@@ -66,7 +66,7 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
 
 def test_a_look_up_is_bounded_although_the_systems_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: over.wait() and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait() and [])
     with pytest.raises(TimeoutError):
         resolve("slow.test", 0.2)
     over.set()

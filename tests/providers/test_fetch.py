@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ class Site:
 
 
 @contextmanager
-def site(reply: bytes | Reply, **options: object) -> Iterator[Site]:
+def site(reply: bytes | Reply, **options: Any) -> Iterator[Site]:
     played = reply if callable(reply) else lambda connection: connection.sendall(reply)
     place = Site(played, **options)
     with socket.create_server((place.address, place.port)) as listener:
@@ -90,7 +91,7 @@ def to_loopback(host: str, seconds: float) -> list[Address]:
     return [LOOPBACK]
 
 
-def guard(*places: Site, **options: object) -> Guard:
+def guard(*places: Site, **options: Any) -> Guard:
     """The real rules, but for these ports, and 127.0.0.1 stands for the internet."""
     return Guard(
         **{
@@ -110,7 +111,7 @@ def download(
     return fetched, target.getvalue()
 
 
-def refusal(url: str, rules: Guard | None = None, **options: float) -> str:
+def refusal(url: str, rules: Guard | None = None, **options: Any) -> str:
     with pytest.raises(FetchRefused) as caught:
         download(url, rules or Guard(), **options)
     assert caught.value.message.endswith(".")

@@ -73,7 +73,7 @@ class Api:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def transport(self, **more: Any) -> Transport:
-        options = {"authorization": f"Bearer {SECRET}", "patience": QUICK} | more
+        options: dict[str, Any] = {"authorization": f"Bearer {SECRET}", "patience": QUICK} | more
         return Transport(DIALECT, self.url, **options)
 
 

@@ -300,12 +300,13 @@ def test_hidden_people_channels_and_anonymous_admins_prove_nobody(
     world: World, bot: TelegramBot
 ) -> None:
     world.control("PUT", "/users/8", first_name="Тайный", hides_forwards=True)
-    for chat_id, author in [
+    messages: list[tuple[int, dict[str, Any]]] = [
         (GROUP, {"user_id": 8}),
         (GROUP, {"written_as": "anonymous"}),
         (GROUP, {"written_as": "channel"}),
         (CHANNEL, {}),
-    ]:
+    ]
+    for chat_id, author in messages:
         number = post(world, chat_id, **author)
         proof = bot.forward_message(chat_id, number, to_chat=LOG_CHAT)
         assert proof is not None and proof.author_id is None and proof.text_hash
@@ -362,7 +363,7 @@ def test_of_a_link_elsewhere_telegram_is_asked_nothing(
 
 
 def invoice(bot: TelegramBot, **more: Any) -> str:
-    terms = {"payload": "8f0c", "currency": "XTR", "amount": 150} | more
+    terms: dict[str, Any] = {"payload": "8f0c", "currency": "XTR", "amount": 150} | more
     return bot.create_invoice_link("20 токенов", "Пополнение", **terms)
 
 

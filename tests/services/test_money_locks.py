@@ -12,13 +12,14 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg2 import errorcodes
 from sqlalchemy import update
 
 from db import snapshot, transaction
-from db.models import Job, Lottery, Payment, User
+from db.models import Job, Lottery, Payment
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
@@ -161,13 +162,13 @@ def test_nobody_waits_in_a_circle(chance: Random) -> None:
         assert not any(ledger.violations(session).values())
 
 
-def friends() -> tuple[list[User], list[User]]:
+def friends() -> tuple[list[Any], list[Any]]:
     """People, and whom each of them invited."""
     inviters = [make_user() for _ in range(THREADS - 1)]
     return inviters, [make_user(ref_code=inviter.ref_code) for inviter in inviters]
 
 
-def nobody_stops(act: Callable[[], object], invited: list[User]) -> bool:
+def nobody_stops(act: Callable[[], object], invited: list[Any]) -> bool:
     """`act` and the first payments of the invited, all at once, end without a deadlock.
 
     Such a payment locks the customer and then the inviter.

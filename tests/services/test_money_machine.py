@@ -144,7 +144,7 @@ MoneyMachine.TestCase.settings = settings(
 )
 
 
-class TestMoney(MoneyMachine.TestCase):
+class TestMoney(MoneyMachine.TestCase):  # type: ignore[valid-type]
     pass
 
 

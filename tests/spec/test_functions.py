@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from spec import CONTRACT, functions
-from spec.functions import ContractError, check, load
+from spec.functions import ContractError, Function, check, load
 from spec.operations import operations_of, snake_case
 
 LITTLE: dict[str, Any] = {
@@ -136,7 +136,7 @@ def test_imported_functions_are_not_taken_for_operations(package: Path) -> None:
 
 
 def test_a_function_may_take_the_raw_body_and_all_headers_instead() -> None:
-    table = {
+    table: dict[str, Function] = {
         "cats_get": lambda cat_id, with_tail: None,
         "cats_feed": lambda cat_id, raw_body, headers: None,
         "dogs_photo": lambda body, file: None,
@@ -145,7 +145,7 @@ def test_a_function_may_take_the_raw_body_and_all_headers_instead() -> None:
 
 
 def test_an_operation_id_may_be_used_once_only() -> None:
-    table = {
+    table: dict[str, Function] = {
         "cats_get": lambda cat_id, with_tail: None,
         "cats_feed": lambda cat_id, body, idempotency_key: None,
         "dogs_photo": lambda body, file: None,

@@ -7,11 +7,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import cast
 from uuid import uuid4
 
 import pytest
 from limits import RateLimitItemPerSecond
-from starlette.types import Scope
+from starlette.types import Message, Scope
 
 import settings
 from spec import CONTRACT
@@ -19,6 +20,7 @@ from tests import stubs, wire
 from tests.stubs import WINDOW_SECONDS
 from tests.threads import at_once
 from tests.wire import KEY, SECOND_KEY, Answer, Server
+from web.app import create_app
 from web.rate_limits import RateLimit, Windows
 
 TARIFFS = "/api/v1/tariffs"
@@ -194,7 +196,7 @@ def test_a_limit_that_is_off_is_no_layer_at_all(per_key: int, per_user: int) -> 
         rate_limit_per_key=per_key,
         rate_limit_per_user=per_user,
     )
-    app = stubs.create_app(chosen, operations=stubs.table())
+    app = create_app(chosen, operations=stubs.table())
     layers = [each for each in app.middleware.middlewares if _makes(each) is RateLimit]
     assert len(layers) == bool(per_key) + bool(per_user)
 
@@ -228,14 +230,20 @@ def test_windows_that_have_ended_take_no_memory() -> None:
     async def app(scope: Scope, receive: object, send: object) -> None:
         pass
 
+    async def receive() -> Message:
+        return {}
+
+    async def send(message: Message) -> None:
+        pass
+
     async def crowd() -> int:
         layer = RateLimit(app, limit=RateLimitItemPerSecond(1), identify=lambda s: s["who"])
         for number in range(500):
-            await layer({"type": "http", "who": f"{number}"}, None, None)
+            await layer({"type": "http", "who": f"{number}"}, receive, send)
         await asyncio.sleep(1.1)
-        await layer({"type": "http", "who": "last"}, None, None)
+        await layer({"type": "http", "who": "last"}, receive, send)
         await asyncio.sleep(0.01)
-        return len(layer._windows.storage.storage)
+        return len(cast(Windows, layer._windows.storage).storage)
 
     assert asyncio.run(crowd()) == 1
 

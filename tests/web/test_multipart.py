@@ -9,7 +9,7 @@ import tempfile
 import time
 import tracemalloc
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pytest
 
@@ -59,7 +59,8 @@ class Files:
 
     def __call__(self, name: str, fields: dict[str, str]) -> FileSink:
         self.seen.append((name, fields))
-        file = tempfile.NamedTemporaryFile(dir=self.folder, delete=False)  # noqa: SIM115 read_form closes it
+        made = tempfile.NamedTemporaryFile(dir=self.folder, delete=False)  # noqa: SIM115 read_form closes it
+        file = cast(BinaryIO, made)
         self.opened.append(file)
         return FileSink(file, self.max_bytes)
 

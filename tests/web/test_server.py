@@ -114,6 +114,6 @@ def test_files_of_this_machine_are_served_beside_the_api(tmp_path: Path) -> None
 def test_a_server_that_cannot_serve_does_not_start(
     tmp_path: Path, application: str, environ: dict[str, str], told: str
 ) -> None:
-    with wire.start(application, tmp_path, ports.reserve(), **environ) as process:
+    with wire.start(application, tmp_path, ports.reserve(), None, **environ) as process:
         assert process.wait(wire.START_SECONDS) != 0
         assert told in process.said()

@@ -173,7 +173,7 @@ def test_a_key_is_required_and_short(world: Sandbox, key: str | None) -> None:
         f"{world.yookassa}/payments",
         json=ORDER,
         auth=(SHOP_ID, SECRET_KEY),
-        headers=headers,  # type: ignore[arg-type]
+        headers=headers,
         timeout=5,
     )
     assert (answer.status_code, answer.json()["parameter"]) == (400, "Idempotence-Key")

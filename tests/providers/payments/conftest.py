@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -38,7 +38,7 @@ class GatewayWorld:
 
     def order(self, **changes: Any) -> CheckoutRequest:
         """20 tokens for 199 rubles."""
-        wanted = {
+        wanted: dict[str, Any] = {
             "payment_id": uuid4(),
             "amount": Decimal("199.00"),
             "currency": "RUB",
@@ -85,7 +85,7 @@ class GatewayWorld:
 
 def yookassa(world: Sandbox, **more: Any) -> YooKassaGateway:
     """A gateway to the sandbox's YooKassa."""
-    options = {"patience": QUICK} | more
+    options: dict[str, Any] = {"patience": QUICK} | more
     return YooKassaGateway(
         world.yookassa, KEYS.yookassa_shop_id, KEYS.yookassa_secret_key, **options
     )
@@ -93,11 +93,12 @@ def yookassa(world: Sandbox, **more: Any) -> YooKassaGateway:
 
 def stripe(world: Sandbox, **more: Any) -> StripeGateway:
     """A gateway to the sandbox's Stripe."""
-    options = {"webhook_secrets": KEYS.stripe_webhook_secrets, "patience": QUICK} | more
+    secrets = KEYS.stripe_webhook_secrets
+    options: dict[str, Any] = {"webhook_secrets": secrets, "patience": QUICK} | more
     return StripeGateway(world.stripe, KEYS.stripe_secret_key, **options)
 
 
-GATEWAYS = {"yookassa": yookassa, "stripe": stripe}
+GATEWAYS: dict[str, Callable[..., Gateway]] = {"yookassa": yookassa, "stripe": stripe}
 
 
 @pytest.fixture

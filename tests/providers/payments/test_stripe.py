@@ -83,10 +83,12 @@ def test_an_error_that_repeats_for_a_day_does_not_lose_the_order(
         till.gateway.create_checkout(till.order())
 
 
-def test_an_outage_that_spoils_every_key_it_sees_ends_when_it_ends(payments: Sandbox) -> None:
+def test_an_outage_that_spoils_every_key_it_sees_ends_when_it_ends(
+    payments: Sandbox, shop: Shop
+) -> None:
     now = 1_800_000_000.0
     gateway = stripe(payments, clock=lambda: now)
-    order = GatewayWorld("stripe", gateway, payments, shop=None).order()
+    order = GatewayWorld("stripe", gateway, payments, shop).order()
     payments.inject_fault("stripe", "status", status=500, after=True, times=50)
     for _ in range(5):
         with pytest.raises(ProviderUnavailable):

@@ -58,7 +58,8 @@ def world() -> Iterator[World]:
 
 
 def gateway_of(world: World, **more: Any) -> TelegramGateway:
-    settings = {"secrets": (OLD, NEW), "currency": "XTR", "rub_per_star": Decimal("1.2")} | more
+    settings: dict[str, Any] = {"secrets": (OLD, NEW), "currency": "XTR"}
+    settings |= {"rub_per_star": Decimal("1.2")} | more
     bot = TelegramBot(world.api, TOKEN, Clock(sleep=lambda _: None))
     return TelegramGateway(bot, **settings)
 
@@ -251,8 +252,8 @@ def test_reading_back_names_the_payment_as_the_webhook_does(
     assert gateway.read_back(ref()).outcome is Outcome.PENDING
     notice = paid(world, gateway, webhook)
     read = gateway.read_back(ref())
-    told = ("event_id", "kind", "outcome", "payment_id", "reference", "charge_reference")
-    told += ("amount_minor", "currency", "payer_id", "refunded_minor")
+    told = ["event_id", "kind", "outcome", "payment_id", "reference", "charge_reference"]
+    told += ["amount_minor", "currency", "payer_id", "refunded_minor"]
     assert [getattr(read, name) for name in told] == [getattr(notice, name) for name in told]
     assert gateway.read_back(ref(charge_reference=notice.charge_reference)) == read
     assert gateway.read_back(ref(charge_reference="stx_other")).outcome is Outcome.PENDING

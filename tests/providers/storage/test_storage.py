@@ -35,12 +35,12 @@ def read(storage: Storage, key: str) -> bytes:
 
 
 def form_for(storage: Storage, key: str, **changes: Any) -> UploadForm:
-    terms = {"content_type": JPEG, "max_bytes": 5000, "expires_in": 60} | changes
+    terms: dict[str, Any] = {"content_type": JPEG, "max_bytes": 5000, "expires_in": 60} | changes
     return storage.presign_upload(key, **terms)
 
 
 def send(
-    form: UploadForm, content: bytes = PHOTO, filename: str = "photo.jpg", **fields: str
+    form: UploadForm, content: bytes = PHOTO, filename: str = "photo.jpg", **fields: Any
 ) -> requests.Response:
     """Send a form as a bot does: the fields as they are, then the file."""
     changed = form.fields | {name.replace("_", "-"): value for name, value in fields.items()}
@@ -49,7 +49,7 @@ def send(
 
 
 def link(storage: Storage, key: str, **changes: Any) -> str:
-    terms = {"expires_in": 60, "content_type": JPEG} | changes
+    terms: dict[str, Any] = {"expires_in": 60, "content_type": JPEG} | changes
     return storage.url(key, **terms)
 
 
@@ -172,7 +172,7 @@ def test_a_form_takes_its_limit_and_not_a_byte_more(storage: Storage) -> None:
         {"policy": "e30="},
     ],
 )
-def test_an_altered_form_is_refused(storage: Storage, altered: dict[str, str]) -> None:
+def test_an_altered_form_is_refused(storage: Storage, altered: dict[str, Any]) -> None:
     key = new_key()
     assert send(form_for(storage, key), **altered).status_code in (400, 403)
     assert storage.head(key) is None
