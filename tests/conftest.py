@@ -27,7 +27,8 @@ import pytest  # noqa: E402 - the settings above must come before anything that 
 import settings  # noqa: E402
 from local.postgres import throwaway  # noqa: E402
 from local.postgres.embedded import EmbeddedPostgres  # noqa: E402
-from tests import databases, wire  # noqa: E402
+from tests import databases, live, wire  # noqa: E402
+from tests.live import Server  # noqa: E402
 
 
 def pytest_unconfigure() -> None:
@@ -66,6 +67,20 @@ def database(postgres: str) -> str:
 def no_rows(database: str) -> None:
     """Nobody's rows are left, for a test that must not meet those of the tests before it."""
     databases.empty(database)
+
+
+@pytest.fixture(scope="session")
+def _live_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder, state_dir = tmp_path_factory.mktemp("server"), settings.load().state_dir
+    with live.serve(folder, state_dir=state_dir) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def live_server(database: str, _live_server: Server) -> Server:
+    """A server with the settings of a test run; it keeps files where this process finds them."""
+    _live_server.reconnect()
+    return _live_server
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from local import ports
+from local.client import is_ready
 from local.postgres import throwaway
 from local.postgres.embedded import running_url
 from tests.wire import ROOT, wait_until
@@ -98,7 +99,7 @@ def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
         facts = told(process)
         parts = children(process.pid)
         assert len(parts) > 3
-        assert requests.get(f"{facts['API']}/health/ready", timeout=5).status_code == 200
+        assert is_ready(facts["API"].removesuffix("/v1"))
         assert requests.get(facts["Docs"], timeout=5).status_code == 200
         key = facts["X-API-Key"]
         tariffs = f"{facts['API']}/tariffs"
@@ -112,6 +113,7 @@ def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
             "server.log",
             "worker.log",
         }
+        refuse_a_second_one(state, facts)
 
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)  # of the impatient, too
@@ -121,20 +123,19 @@ def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
         assert running_url(state / "postgres") is None
 
 
-def test_a_second_one_is_told_what_is_in_its_way_and_the_first_goes_on(state: Path) -> None:
-    with run(state) as first:
-        facts = told(first)
-        port = urlsplit(facts["API"]).port or 0
-        with run(state, port) as same_port:
-            said = same_port.communicate(timeout=SECONDS)[0]
-            assert same_port.returncode == 1
-            assert f"Cannot listen on 127.0.0.1:{port}" in said
-            assert f"PORT={port + 1}" in said
-        with run(state) as same_folder:
-            said = same_folder.communicate(timeout=SECONDS)[0]
-            assert same_folder.returncode == 1
-            assert "is being run by another launcher" in said
-        assert requests.get(f"{facts['API']}/health/ready", timeout=5).status_code == 200
+def refuse_a_second_one(state: Path, facts: dict[str, str]) -> None:
+    """A second one is told what is in its way, and the first goes on."""
+    port = urlsplit(facts["API"]).port or 0
+    with run(state, port) as same_port:
+        said = same_port.communicate(timeout=SECONDS)[0]
+        assert same_port.returncode == 1
+        assert f"Cannot listen on 127.0.0.1:{port}" in said
+        assert f"PORT={port + 1}" in said
+    with run(state) as same_folder:
+        said = same_folder.communicate(timeout=SECONDS)[0]
+        assert same_folder.returncode == 1
+        assert "is being run by another launcher" in said
+    assert is_ready(facts["API"].removesuffix("/v1"))
 
 
 @pytest.mark.parametrize(("part", "name"), [("gunicorn", "server"), ("postgres", "PostgreSQL")])
