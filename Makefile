@@ -28,7 +28,7 @@ demo: $(RUNNABLE) ## Play a customer's story over HTTP; leaves a video and a pho
 	@exec $(BIN)/python -m local.demo $(ARGS)
 
 test: .venv/.dev ## Run the tests (ARGS="-k ledger" picks some)
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: .venv/.dev ## Run the tests in one process and list the lines that none of them reaches
 	@mkdir -p var
