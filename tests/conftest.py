@@ -30,7 +30,6 @@ from local.postgres.embedded import EmbeddedPostgres  # noqa: E402
 from tests import databases, live, wire  # noqa: E402
 from tests.live import Server  # noqa: E402
 
-
 TESTS = Path(__file__).parent
 # Files of ten seconds and more, and what waits rather than works beside what works.
 LONGEST = (
