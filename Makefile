@@ -49,7 +49,7 @@ lint: .venv/.dev ## Check format, style and which room imports which
 types: .venv/.dev ## Check types
 	$(BIN)/mypy
 
-format: .venv/.dev ## Format the code, fix what ruff can fix, renew the tables of README.md
+format: .venv/.dev ## Format the code, fix what ruff can fix, renew the tables of docs/reference.md
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m tests.house.tables
@@ -65,7 +65,7 @@ chaos: .venv/.dev ## Kill and break everything under load, then look for losses 
 
 lab/judge/node_modules/.installed: lab/judge/package-lock.json lab/judge/.npmrc
 	@echo "Installing the judges that run on Node.js (takes a minute, once)"
-	@cd judge && npm ci --ignore-scripts --silent
+	@cd lab/judge && npm ci --ignore-scripts --silent
 	@touch $@
 
 var/judge/venv/.installed: lab/judge/requirements.txt | .venv/.dev

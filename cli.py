@@ -8,7 +8,7 @@ import sys
 import click
 
 import settings
-from commands import channels, jobs, lotteries, payments, reviews, tariffs, users
+from commands import channels, jobs, lotteries, models, payments, reviews, tariffs, users
 from commands.shapes import table
 from db import schema, snapshot, transaction
 from db.session import database_url
@@ -70,6 +70,7 @@ for command in (
     payments.payments_group,
     payments.events,
     tariffs.tariffs_group,
+    models.models_group,
     lotteries.lottery,
     reviews.reviews_group,
     channels.channels,

@@ -1,6 +1,6 @@
-"""Every refusal of the API, as one closed table. Imported by anyone, imports nothing of ours.
+"""Every refusal of the API, as one closed table. Any module may import it; it imports no other.
 
-The table in README.md repeats it for the bot's programmer; a test keeps the two equal.
+The table in docs/reference.md repeats it for the bot's programmer; a test keeps the two equal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Logging: one JSON object per line on standard output, each with the request it belongs to.
 
-Imported by anyone, imports nothing of ours. No line may hold keys, bodies, names or queries.
+Any module may import it; it imports no other. No line may hold keys, bodies, names or queries.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 OURS = ("access", "handlers", "providers", "spec", "web", "worker", "workflows")
 # PostgreSQL explains an error with "Key (telegram_id)=(384726159) already exists." and shows its
 # place with "LINE 1: ...SET username='anna', new_column...".
-_TOLD = re.compile(r"^(DETAIL|LINE \d+): .*$", re.MULTILINE)
+_ROW_CONTENT = re.compile(r"^(DETAIL|LINE \d+): .*$", re.MULTILINE)
 
-# Lines do not say where in the code, in which thread or process they were written, so logging
-# need not look that up.
+# Log lines do not name the place in the code, the thread or the process, so logging need not look
+# them up.
 logging._srcfile = None
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
@@ -96,7 +96,7 @@ class Formatter(OrjsonFormatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 the name is logging's
         """The traceback of `ei`."""
-        return _TOLD.sub(r"\1: not told", logging.Formatter.formatException(self, ei))
+        return _ROW_CONTENT.sub(r"\1: [redacted]", logging.Formatter.formatException(self, ei))
 
 
 def configure(level: str) -> None:

@@ -40,7 +40,7 @@ def approve(review_id: UUID, user: str) -> None:
     """Count REVIEW_ID for USER (id or telegramId) where Telegram gives no proof."""
     with transaction() as session:
         finding = reviews.approve(session, review_id, users.find(session, user).id)
-    click.echo("rewarded" if finding.granted else "the user had a reward before")
+    click.echo("rewarded" if finding.granted else "this user has already been rewarded")
 
 
 @reviews_group.command()

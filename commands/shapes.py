@@ -10,7 +10,7 @@ import click
 
 from db.types import MAX_AMOUNT
 
-# Elsewhere another time zone may leave the years that Python knows, and the row be unreadable.
+# Outside these years a time-zone conversion can overflow datetime and make the row unreadable.
 YEARS = range(2000, 3000)
 
 # How many rows a list shows.
@@ -48,7 +48,7 @@ class Moment(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"{value!r} is not a time such as 2026-12-31T21:00", param, ctx)
         if moment.year not in YEARS:
-            self.fail(f"{value!r} is not of this age", param, ctx)
+            self.fail(f"{value!r} is not in the years 2000 to 2999", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import orjson
 from psycopg2 import errorcodes
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
 import settings
-from db.batching import BatchingConnection
-from db.connections import RENEWED_AFTER_SECONDS, Connections
-from db.statements import connection_of, driver_of
 from errors import ApiError, database_in_use
 
 STATEMENT_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 2
+# A PostgreSQL backend grows with the tables and statements it has seen.
+RENEWED_AFTER_SECONDS = 1800
 # In STATE_DIR; written and deleted by whoever runs a database there.
 URL_FILE = "database.url"
 
@@ -65,7 +65,7 @@ def in_psycopg2(url: str) -> str:
 
 def connect(url: str, *, pool_size: int) -> Engine:
     """An engine whose every wait is bounded: connect, checkout, lock, statement, idle."""
-    engine = create_engine(
+    return create_engine(
         url,
         pool_size=pool_size,
         max_overflow=2,
@@ -77,7 +77,6 @@ def connect(url: str, *, pool_size: int) -> Engine:
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
-            "connection_factory": BatchingConnection,
             "connect_timeout": 3,
             "keepalives_idle": 30,
             "keepalives_interval": 5,
@@ -89,23 +88,16 @@ def connect(url: str, *, pool_size: int) -> Engine:
             " -c idle_in_transaction_session_timeout=10s -c timezone=UTC",
         },
     )
-    event.listen(engine, "handle_error", _renew_after_migration)
-    return engine
 
 
 @cache
-def connections() -> Connections:
-    """Those of this process, created on first use and so after gunicorn's fork.
+def engine() -> Engine:
+    """The engine of this process, created on first use and so after gunicorn's fork.
 
-    One for each thread that uses the database, so that none ever waits for another's.
+    It has a connection for each thread that uses the database, so that none waits for another's.
     """
     threads = settings.load().server_threads + settings.QUICK_THREADS + settings.WEBHOOK_THREADS
-    return Connections(connect(database_url(), pool_size=threads))
-
-
-def engine() -> Engine:
-    """The engine of this process."""
-    return connections().engine
+    return connect(database_url(), pool_size=threads)
 
 
 @contextmanager
@@ -116,14 +108,10 @@ def transaction() -> Iterator[Session]:
     died with the server are detected on first use, and the whole pool is renewed.
     """
     try:
-        with _in_use(), connections().one() as connection, connection.begin():
-            session = Session(connection, expire_on_commit=False)
-            try:
-                yield session
-                session.flush()
-            finally:
-                if session.in_transaction():  # it held objects
-                    session.close()
+        with _in_use(), Session(engine(), expire_on_commit=False) as session, session.begin():
+            yield session
+            session.flush()
+            _require_unbroken(session.connection())
     except (TimeoutError, DBAPIError) as error:
         _raise_translated(error)
 
@@ -135,15 +123,16 @@ def reading() -> Iterator[Connection]:
     No Session: its bookkeeping would be most of the cost of a short read. It must not write.
     """
     try:
-        with _in_use(), connections().one() as connection:
-            driver = driver_of(connection)
-            driver.reading = True
+        with _in_use(), engine().connect() as connection:
+            # The driver's own attribute sends nothing; SQLAlchemy's isolation_level sends a SET.
+            driver: Any = connection.connection.driver_connection
+            driver.autocommit = True
             try:
                 yield connection
             finally:
-                driver.reading = False
-                if connection.in_transaction():  # SQLAlchemy began one implicitly
-                    connection.rollback()
+                connection.rollback()  # of what SQLAlchemy believes to have begun: sends nothing
+                if not driver.closed:
+                    driver.autocommit = False
     except (TimeoutError, DBAPIError) as error:
         _raise_translated(error)
 
@@ -159,24 +148,6 @@ def snapshot() -> Iterator[Session]:
 
 
 @contextmanager
-def savepoint(session: Session) -> Iterator[None]:
-    """If the block refuses with ApiError, what it wrote is undone, and nothing else.
-
-    It costs no round trip: its commands are sent with other statements.
-    """
-    driver = driver_of(connection_of(session))
-    driver.defer(b"SAVEPOINT block")
-    try:
-        yield
-        session.flush()
-    except ApiError:
-        session.expunge_all()
-        driver.defer(b"ROLLBACK TO SAVEPOINT block")
-        raise
-    driver.defer(b"RELEASE SAVEPOINT block")
-
-
-@contextmanager
 def _in_use() -> Iterator[None]:
     """Whoever calls the outside meanwhile is found by the tests: see providers.outside."""
     before = database_in_use.get()
@@ -187,12 +158,13 @@ def _in_use() -> Iterator[None]:
         database_in_use.set(before)
 
 
-def _renew_after_migration(context: ExceptionContext) -> None:
-    """A prepared statement is useless once a migration changed its columns' types: give up the
-    connections that have it, as after a restart of the server.
+def _require_unbroken(connection: Connection) -> None:
+    """RuntimeError when a statement failed and its error was suppressed: PostgreSQL would answer
+    COMMIT with ROLLBACK, and neither the driver nor SQLAlchemy would report it.
     """
-    if "cached plan must not change result type" in str(context.original_exception):
-        context.is_disconnect = True
+    driver: Any = connection.connection.driver_connection
+    if driver.get_transaction_status() == TRANSACTION_STATUS_INERROR:
+        raise RuntimeError("nothing was kept: a statement before COMMIT failed")
 
 
 def _raise_translated(error: TimeoutError | DBAPIError) -> NoReturn:

@@ -6,12 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from db import reading, transaction
+from errors import ApiError
 from handlers import pagination, schemas
+from providers import fetch
 from services import idempotency, jobs
 from services.idempotency import Answer
 
 
 def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
+    _refuse_urls_that_are_not_public(body["input"])
     with transaction() as session:
 
         def create() -> Answer:
@@ -26,6 +29,17 @@ def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
 
         answer = idempotency.once(session, "jobsCreate", idempotency_key, body, create)
     return answer.body, answer.status, answer.headers
+
+
+def _refuse_urls_that_are_not_public(items: list[dict[str, Any]]) -> None:
+    """ApiError `bad_request` that names each input whose `url` no worker would ever fetch."""
+    refused = {
+        f"input.{place}.url": "is not a public web address"
+        for place, item in enumerate(items)
+        if "url" in item and fetch.is_surely_refused(item["url"])
+    }
+    if refused:
+        raise ApiError("bad_request", details=refused)
 
 
 def jobs_list(user_id: str, limit: int, cursor: str | None) -> Any:

@@ -55,8 +55,8 @@ def _look_at_database() -> dict[str, dict[str, Any]]:
     with reading() as reader:
         at = schema.current(reader)
     if at != schema.head():
-        told = (at or "nothing", schema.head())
-        log.warning("not ready: migrations: database is at %s, code needs %s", *told)
+        versions = (at or "nothing", schema.head())
+        log.warning("not ready: migrations: database is at %s, code needs %s", *versions)
         return {"database": {"ok": True}} | dict.fromkeys(("migrations", "queue"), {"ok": False})
     return {"database": {"ok": True}, "migrations": {"ok": True}, "queue": _queue()}
 

@@ -37,6 +37,21 @@ def is_public(address: Address) -> bool:
     return address in _GLOBAL_UNICAST and address.is_global and not tunnelled
 
 
+def is_inside_by_name(host: str) -> bool:
+    """Whether a host is surely not public, whatever a resolver says: an address in any spelling
+    that resolvers read (2130706433, 0x7f.1, [::ffff:7f00:1], a dot at the end), or `localhost`.
+    """
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761
+        return True
+    try:
+        # The reader that resolve() uses; with this flag it never asks anybody.
+        found = socket.getaddrinfo(name, None, flags=socket.AI_NUMERICHOST)
+        return not all(is_public(ip_address(address[0])) for *_, address in found)
+    except (OSError, ValueError):  # a name
+        return False
+
+
 def resolve(host: str, seconds: float) -> list[Address]:
     """The addresses of a name according to the system, the best first.
 

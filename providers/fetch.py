@@ -25,7 +25,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from providers import outside
-from providers.addresses import Address, is_public, resolve
+from providers.addresses import Address, is_inside_by_name, is_public, resolve
 from providers.sessions import USER_AGENT
 
 MAX_REDIRECTS = 3
@@ -111,6 +111,17 @@ def fetch(
             # http.client decodes headers as Latin-1; some sites send unquoted paths.
             url = urljoin(url, location.encode("latin-1").decode(errors="replace"))
     raise FetchRefused("url_not_found")
+
+
+def is_surely_refused(url: str) -> bool:
+    """Whether fetch() will refuse `url` whatever anybody answers: by its shape, port or host.
+
+    Nobody is asked: what a name resolves to is seen only when it is fetched.
+    """
+    try:
+        return is_inside_by_name(_parsed(url, Guard()).host)
+    except FetchRefused:
+        return True
 
 
 @dataclass(frozen=True)

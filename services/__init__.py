@@ -1,7 +1,8 @@
 """The rules: tables, no network. Functions take a session first and never commit.
 
 users, registration      users, and how a person becomes one
-tariffs, catalog         what rubles buy; what a new server offers
+tariffs, models          what rubles buy; what an order costs
+catalog                  what a new server offers of both
 payments, payment_rows   an intent as its customer sees it; its row, found and locked
 settlement, clawback     money that arrives, and money that goes back; both reported by events
 inbox                    every event from a provider, once

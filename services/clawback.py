@@ -49,6 +49,7 @@ def refund_failed(session: Session, payment: Record, notice: Notice) -> dict[str
     forgiven = min(due, lacked)
     name = f"failed:{notice.refund_reference or notice.event_id}"
     _give_back(session, payment, rub, due - forgiven, name, shortfall=-forgiven)
+    _stands_again(session, payment)
     left = payment.refunded_rub - rub
     return {
         "refunded_rub": left,
@@ -73,6 +74,7 @@ def dispute_won(session: Session, payment: Record, notice: Notice) -> dict[str, 
     taken = disputes[-1]
     returned = -(taken.amount_rub or Decimal(0))
     _give_back(session, payment, returned, -taken.tokens_delta, f"won:{taken.reference}")
+    _stands_again(session, payment)
     left = payment.refunded_rub - returned
     return {
         "refunded_rub": left,
@@ -94,6 +96,12 @@ def takes_more(payment: Record, notice: Notice) -> bool:
     """Whether more rubles have been returned than the books have taken back."""
     returned = _share(payment.amount_rub, payment, _returned_minor(payment, notice))
     return bool(returned > payment.refunded_rub)
+
+
+def _stands_again(session: Session, payment: Record) -> None:
+    """Money came back: the invitee has paid after all, so the inviter's reward is due again."""
+    if payment.owes_referral_reward:
+        referrals.reward(session, payment)
 
 
 def _dispute_name(payment: Record, notice: Notice) -> str:

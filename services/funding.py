@@ -52,7 +52,7 @@ def reserve(session: Session, job: Job) -> None:
     job.tokens_reserved = job.price_tokens
     job.run_at = job.updated_at = func.now()
     session.flush()
-    ledger.post_deferred(session, job.user_id, -job.price_tokens, type="charge", job_id=job.id)
+    ledger.post(session, job.user_id, -job.price_tokens, type="charge", job_id=job.id)
 
 
 _WAITING = (

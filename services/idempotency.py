@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import settings
-from db import Record, Statement, savepoint
+from db import Record, Statement
 from db.models import IdempotencyKey
 from errors import ApiError
 
@@ -26,6 +27,7 @@ from errors import ApiError
 STORED_REFUSALS = {403, 404, 409}
 # A few hundred milliseconds of deleting; the rest is swept next time.
 SWEPT_AT_ONCE = 10_000
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def once(
             raise ApiError("idempotency_in_progress", retry_after=1)
         return Answer(stored.body, stored.status, replayed=True)
     try:
-        with savepoint(session):
+        with session.begin_nested():
             answer = effect()
     except ApiError as refusal:
         answer = _storable_refusal(refusal)
@@ -87,13 +89,11 @@ def open_or_resume(
         return open()
     if _claim(session, operation, key, _fingerprint(request)):
         try:
-            with savepoint(session):
+            with session.begin_nested():
                 new_id = open()
         except ApiError as refusal:
             return _store(session, operation, key, _storable_refusal(refusal))
-        _STORE_PAYMENT.defer(
-            session, where_operation=operation, where_key=key, new_payment_id=new_id
-        )
+        _STORE_PAYMENT.run(session, where_operation=operation, where_key=key, new_payment_id=new_id)
         return new_id
     stored = _stored(session, operation, key, _fingerprint(request))
     if stored.body is not None and stored.status is not None:
@@ -150,7 +150,7 @@ def _storable_refusal(refusal: ApiError) -> Answer:
 
 
 def _store(session: Session, operation: str, key: str, answer: Answer) -> Answer:
-    _STORE_ANSWER.defer(
+    _STORE_ANSWER.run(
         session,
         where_operation=operation,
         where_key=key,
@@ -161,7 +161,23 @@ def _store(session: Session, operation: str, key: str, answer: Answer) -> Answer
 
 
 def _fingerprint(request: dict[str, Any]) -> str:
-    return sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return sha256(orjson.dumps(_canonical(request), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """A JSON value in the one spelling that requests are compared in.
+
+    Another library may write 199 as 199.0, and a UUID in capitals (RFC 9562, section 4).
+    """
+    if isinstance(value, dict):
+        return {name: _canonical(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_canonical(each) for each in value]
+    if isinstance(value, float) and value.is_integer() and -(2**63) <= value < 2**64:
+        return int(value)
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return value.lower()
+    return value
 
 
 def _ttl() -> timedelta:

@@ -28,7 +28,7 @@ class Verdict:
 
 def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
     """Store an event with its verdict, or change the verdict on one already stored."""
-    _UPSERT.defer(
+    _UPSERT.run(
         session,
         provider=notice.provider,
         event_key=notice.event_id,

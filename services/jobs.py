@@ -61,10 +61,9 @@ def create(
         created_at=terms.ordered_at,
         updated_at=terms.ordered_at,
     )
-    # The whole row is known, so the INSERT need not be waited for: it is sent with COMMIT.
-    _INSERT.defer(session, **vars(job))
+    _INSERT.run(session, **vars(job))
     if queued:
-        ledger.post_deferred(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
+        ledger.post(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
     return job
 
 

@@ -79,18 +79,6 @@ def post(
     return row
 
 
-def post_deferred(
-    session: Session, user_id: UUID, tokens: Decimal, *, type: str, **columns: Any
-) -> None:
-    """As post(), when its result is not needed: it is sent with the next statement.
-
-    The caller has locked the user and knows that the balance covers it. If it did not after all,
-    the CHECK on users would undo the whole transaction (IntegrityError).
-    """
-    row_values = {"type": type, "tokens_delta": tokens, **columns}
-    _move(tuple(row_values), awaited=False).defer(session, **_given(user_id, row_values))
-
-
 def record(session: Session, user_id: UUID, *, type: str, **columns: Any) -> Transaction:
     """Write a row that moves no tokens, such as a gateway_payment."""
     row = Transaction(user_id=user_id, type=type, **columns)
@@ -136,17 +124,16 @@ def _given(user_id: UUID, row_values: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _move(columns: tuple[str, ...], *, awaited: bool = True) -> Statement:
+def _move(columns: tuple[str, ...]) -> Statement:
     """The statement that moves `new_tokens_delta` of `where_user_id` and writes a row of `new_*`.
 
-    If `awaited`, it moves nothing that would go below zero, and then returns no row.
+    It moves nothing that would go below zero, and then returns no row.
     """
     table: Any = Transaction.__table__
     tokens = bindparam("new_tokens_delta", type_=table.c.tokens_delta.type)
-    enough = [User.balance_tokens + tokens >= 0] if awaited else []
     moved = (
         update(User)
-        .where(User.id == bindparam("where_user_id"), *enough)
+        .where(User.id == bindparam("where_user_id"), User.balance_tokens + tokens >= 0)
         .values(
             balance_tokens=User.balance_tokens + tokens,
             ledger_seq=User.ledger_seq + 1,
@@ -169,8 +156,7 @@ def _move(columns: tuple[str, ...], *, awaited: bool = True) -> Statement:
             *given,
         ),
     )
-    answer = (table.c.tokens_delta, table.c.balance_after, _HAS_WAITING)
-    return Statement(written.returning(*answer) if awaited else written)
+    return Statement(written.returning(table.c.tokens_delta, table.c.balance_after, _HAS_WAITING))
 
 
 # Each query lists rows that break one rule; an empty result is the proof. They read whole tables
@@ -223,6 +209,14 @@ CHECKS: dict[str, str] = {
     "purchases and refunds belong to the payer": """
         SELECT t.id::text AS id FROM transactions t JOIN payments p ON p.id = t.payment_id
         WHERE t.user_id <> p.user_id""",
+    "an inviter holds the reward of each friend once": """
+        SELECT r.id::text AS id FROM referrals r
+        LEFT JOIN (SELECT user_id, split_part(bonus_key, ':', 2) AS invitee,
+                          sum(tokens_delta) AS tokens
+                   FROM transactions WHERE type = 'promo' AND bonus_key LIKE 'referral:%'
+                   GROUP BY user_id, invitee) t
+          ON t.user_id = r.inviter_id AND t.invitee = r.invitee_id::text
+        WHERE r.reward_given AND coalesce(t.tokens, 0) <> r.reward_tokens""",
     "charges and refunds belong to the job's own user": """
         SELECT t.id::text AS id FROM transactions t JOIN jobs j ON j.id = t.job_id
         WHERE t.user_id <> j.user_id""",

@@ -30,17 +30,19 @@ SYNONYMS = {
     "audio/m4a": "audio/mp4",
     "audio/x-m4a": "audio/mp4",
 }
+# Of a program that does not know: confirm finds the type in the content.
+UNDECLARED = "application/octet-stream"
 SNIFF_BYTES = 8192
 
 
 def declared(data_type: str, content_type: str) -> str:
-    """The content type a client declares, in its usual spelling.
+    """The content type a client declares, in its usual spelling; UNDECLARED fits everything.
 
     ApiError `unsupported_media_type` when it does not belong to `data_type`.
     """
     plain = content_type.split(";", 1)[0].strip().lower()
     plain = SYNONYMS.get(plain, plain)
-    if plain not in ACCEPTED[data_type]:
+    if plain not in ACCEPTED[data_type] and plain != UNDECLARED:
         raise _unsupported(data_type, "contentType")
     return plain
 

@@ -10,19 +10,19 @@ from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db import Reader, Record, Statement
-from db.models import Job, Payment, PaymentEvent, Referral, User
+from db.models import Payment, PaymentEvent, Referral, User
 
 
 def lock(session: Session, payment_id: UUID) -> Record:
-    """The payment, locked after its user as everywhere, with `has_*` as of find_and_lock()."""
-    _LOCK.defer(session, payment_id=payment_id)
+    """The payment, locked after its user as everywhere."""
+    _LOCK.run(session, payment_id=payment_id)
     return _SELECT.one(session, payment_id=payment_id)
 
 
 def change(session: Session, payment_id: UUID, **columns: Any) -> None:
     """Store new values of columns of a payment that the caller has locked."""
     values = {f"new_{name}": value for name, value in columns.items()}
-    _change(tuple(columns)).defer(session, payment_id=payment_id, **values)
+    _change(tuple(columns)).run(session, payment_id=payment_id, **values)
 
 
 def is_ours(
@@ -51,9 +51,8 @@ def find_and_lock(
     """The payment a provider refers to, locked after its user; None when there is none.
 
     Looked up by the provider's own ids first, since a customer cannot set those. Besides the
-    columns that an event is about, it has `owes_referral_reward`, `has_waiting` (whether the
-    payer's jobs wait for tokens) and what is known of the event with `event_key`: `known_state`,
-    `known_reason`.
+    columns that an event is about, it has `owes_referral_reward` and what is known of the event
+    with `event_key`: `known_state`, `known_reason`.
     """
     names = {
         "provider": provider,
@@ -61,9 +60,9 @@ def find_and_lock(
         "reference": reference,
         "payment_id": payment_id,
     }
-    # The first statement waits for the locks. The second, in the same message, sees what others
-    # did before they released them; the first, which began earlier, would not.
-    _LOCK_FOUND.defer(session, **names)
+    # The first statement waits for the locks. The second sees what others did before they
+    # released them; the first, which began earlier, would not.
+    _LOCK_FOUND.run(session, **names)
     return _SELECT_FOUND.one_or_none(session, event_key=event_key, **names)
 
 
@@ -92,11 +91,11 @@ _SELECT_ROW = (
     select(
         # False for most users, which saves the referral query.
         exists()
-        .where(Referral.invitee_id == Payment.user_id, ~Referral.invitee_paid)
+        .where(
+            Referral.invitee_id == Payment.user_id,
+            ~Referral.invitee_paid | Referral.returned_at.is_not(None),
+        )
         .label("owes_referral_reward"),
-        exists()
-        .where(Job.user_id == Payment.user_id, Job.status == "waiting_payment")
-        .label("has_waiting"),
     )
     .select_from(Payment)
     .with_for_update(key_share=True, of=Payment)

@@ -1,4 +1,4 @@
-"""Invitations: who invited whom, and the inviter's reward for the invitee's first payment."""
+"""Invitations: who invited whom, and the inviter's reward for an invitee who has paid."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Text, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
 from db import Reader, Record, Statement
-from db.models import Referral, Transaction
+from db.models import Payment, Referral, Transaction
 from services import funding, ledger, lotteries, paging, users
+
+# A payment that is disputed may still be won; a refunded one stands no more.
+STANDING = ("succeeded", "partly_refunded", "disputed")
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,19 @@ def history(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) ->
 
 
 def reward(session: Session, payment: Record) -> None:
-    """Reward the inviter on the invitee's first successful payment, in that transaction.
+    """Reward the inviter because a payment of the invitee stands, in that payment's transaction.
 
+    The first one earns the reward. When all were refunded and the reward was taken back, the next
+    one earns it anew, less what could not be taken then: the inviter never holds it twice.
     The payment has locked the invitee's row; the inviter's is locked after it. Two people cannot
     have invited each other, so these locks cannot deadlock.
     """
-    referral = _UNPAID.one_or_none(session, invitee_id=payment.user_id)
+    referral = _UNREWARDED.one_or_none(session, invitee_id=payment.user_id)
     if referral is None:
         return
-    tokens = _reward_tokens(payment)
+    ledger.lock(session, referral.inviter_id)
+    earlier = _moved(session, referral)
+    tokens = max(_reward_tokens(payment), earlier.tokens)
     session.execute(
         update(Referral)
         .where(Referral.id == referral.id)
@@ -68,24 +75,25 @@ def reward(session: Session, payment: Record) -> None:
             payment_id=payment.id,
             reward_tokens=tokens,
             reward_given=tokens > 0,
+            returned_at=None,
         )
     )
-    if tokens:
-        ledger.lock(session, referral.inviter_id)
+    if tokens > earlier.tokens:
         funding.credit(
             session,
             referral.inviter_id,
-            tokens,
+            tokens - earlier.tokens,
             type="promo",
-            bonus_key=f"referral:{referral.invitee_id}",
+            bonus_key=_key(referral, earlier.rows),
             meta={"reason": "referral", "referralId": str(referral.id)},
         )
 
 
 def take_back(session: Session, payment: Record) -> None:
-    """Undo the reward when its payment is refunded in full within REFERRAL_RETURN_DAYS, once.
+    """Undo the reward when its payment is refunded in full within REFERRAL_RETURN_DAYS.
 
-    The inviter's balance never goes below zero; what is missing is kept in the row's meta.
+    If another payment of the invitee stands, the reward rests on that one from now on. The
+    inviter's balance never goes below zero; what is missing is kept in the row's meta.
     """
     days = timedelta(days=settings.load().referral_return_days)
     referral = session.scalar(
@@ -93,17 +101,24 @@ def take_back(session: Session, payment: Record) -> None:
         .where(
             Referral.payment_id == payment.id,
             Referral.reward_given,
-            Referral.returned_at.is_(None),
             func.now() - payment.paid_at <= days,
         )
         .with_for_update()
     )
     if referral is None:
         return
+    standing = _OTHER_STANDING.one_or_none(session, user_id=payment.user_id, payment_id=payment.id)
+    if standing is None:
+        left = Decimal(0)
+        referral.returned_at = func.now()
+        referral.reward_given = False
+    else:
+        left = _carried_over(referral.reward_tokens, standing)
+        referral.payment_id = standing.id
     balance = ledger.lock(session, referral.inviter_id).balance_tokens
-    taken = min(referral.reward_tokens, balance)
-    referral.returned_at = func.now()
-    referral.reward_given = False
+    due = referral.reward_tokens - left
+    taken = min(due, balance)
+    referral.reward_tokens -= taken
     session.flush()
     if taken:
         ledger.post(
@@ -111,11 +126,11 @@ def take_back(session: Session, payment: Record) -> None:
             referral.inviter_id,
             -taken,
             type="promo",
-            bonus_key=f"referral:{referral.invitee_id}:returned",
+            bonus_key=_key(referral, _moved(session, referral).rows),
             meta={
                 "reason": "referral_returned",
                 "referralId": str(referral.id),
-                "shortfallTokens": str(referral.reward_tokens - taken),
+                "shortfallTokens": str(due - taken),
             },
         )
 
@@ -126,10 +141,57 @@ def _reward_tokens(payment: Record) -> Decimal:
     return ledger.rounded(current.referral_bonus_tokens + share)
 
 
-_UNPAID = Statement(
-    select(Referral.id, Referral.inviter_id, Referral.invitee_id)
-    .where(Referral.invitee_id == bindparam("invitee_id"), ~Referral.invitee_paid)
+def _carried_over(tokens: Decimal, payment: Record) -> Decimal:
+    """What a reward of `tokens` becomes when it comes to rest on another payment.
+
+    A percentage follows the payment: else one that is paid only to be refunded would count.
+    """
+    follows = settings.load().referral_bonus_percent > 0
+    return min(tokens, _reward_tokens(payment)) if follows else tokens
+
+
+def _key(referral: Referral | Record, rows: int) -> str:
+    """The bonus_key of the next movement after `rows`; it is new while the inviter is locked."""
+    first = f"referral:{referral.invitee_id}"
+    return f"{first}:{rows + 1}" if rows else first
+
+
+def _moved(session: Session, referral: Referral | Record) -> Record:
+    """How often the reward was moved (`rows`), and what the inviter holds of it (`tokens`)."""
+    return _MOVED.one(
+        session, inviter_id=referral.inviter_id, key=f"referral:{referral.invitee_id}"
+    )
+
+
+# The invitee has never paid, or nothing that was paid stands any more.
+_UNREWARDED = Statement(
+    select(Referral.id, Referral.inviter_id, Referral.invitee_id, Referral.returned_at)
+    .where(
+        Referral.invitee_id == bindparam("invitee_id"),
+        ~Referral.invitee_paid | Referral.returned_at.is_not(None),
+    )
     .with_for_update()
+)
+_OTHER_STANDING = Statement(
+    select(Payment.id, Payment.tokens)
+    .where(
+        Payment.user_id == bindparam("user_id"),
+        Payment.id != bindparam("payment_id"),
+        Payment.status.in_(STANDING),
+    )
+    .order_by(Payment.number)
+    .limit(1)
+)
+_MOVED = Statement(
+    select(
+        func.count().label("rows"),
+        func.coalesce(func.sum(Transaction.tokens_delta), 0).label("tokens"),
+    ).where(
+        Transaction.user_id == bindparam("inviter_id"),
+        Transaction.type == "promo",
+        (Transaction.bonus_key == bindparam("key"))
+        | Transaction.bonus_key.startswith(bindparam("key", type_=Text) + ":"),
+    )
 )
 _COUNTS = Statement(
     select(func.count(), func.count().filter(Referral.invitee_paid)).where(

@@ -39,12 +39,15 @@ def register_or_log_in(
 ) -> Record:
     """The one user with this telegramId, created at the first visit.
 
-    A new username is stored on any visit, anonUserId once. ref_code names the inviter and counts
-    only at creation; an unknown one is ignored (contract, design of referrals).
+    A new username is stored on any visit, anonUserId once; an empty one counts as unknown. ref_code
+    names the inviter and counts only at creation; an unknown one is ignored (contract, design of
+    referrals).
     """
     user = users.by_telegram_id(session, telegram_id)
     if user is None:
-        return _register(session, telegram_id, username, anon_user_id, ref_code, new_ref_code)
+        return _register(
+            session, telegram_id, username or None, anon_user_id or None, ref_code, new_ref_code
+        )
     return users.change(session, user.id, **_news(user, username, anon_user_id)) or user
 
 

@@ -17,7 +17,7 @@ import settings
 from db import Record, Statement
 from db.models import Payment, Transaction
 from db.types import now
-from services import clawback, funding, inbox, ledger, payment_rows, payments, referrals
+from services import clawback, funding, inbox, payment_rows, payments, referrals
 from services.inbox import Verdict
 
 if TYPE_CHECKING:
@@ -172,9 +172,7 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
         _end_gateway_payment(session, payment.id, "success", reference)
     else:  # its ruble row has ended as failed
         payments.record_gateway_payment(session, payment, status="success", reference=reference)
-    # Without waiting jobs the new balance is not needed, so the purchase is sent with COMMIT.
-    give = funding.credit if payment.has_waiting else ledger.post_deferred
-    give(
+    funding.credit(
         session,
         payment.user_id,
         payment.tokens,
@@ -216,7 +214,7 @@ def _end_gateway_payment(
     session: Session, payment_id: UUID, status: str, reference: str | None
 ) -> None:
     """End the ruble row of a pending payment."""
-    _END_GATEWAY_PAYMENT.defer(
+    _END_GATEWAY_PAYMENT.run(
         session, where_payment_id=payment_id, new_status=status, new_reference=reference
     )
 

@@ -152,7 +152,9 @@ class Settings:
         Decimal("0"), "percent of the invitee's first payment, in tokens", most=10_000
     )
     referral_return_days: int = _setting(
-        30, "days in which a full refund takes the inviter's reward back", most=3650
+        30,
+        "days in which the inviter's reward goes when all that a friend paid is refunded",
+        most=3650,
     )
     waiting_job_ttl_hours: int = _setting(
         72, "hours an unpaid job waits for payment before it is closed", least=1, most=TEN_YEARS

@@ -84,7 +84,7 @@ class ResponseValidators:
                 self._logged.clear()
             self._logged[key] = now
         log.error(
-            "answer does not match the contract",
+            "response does not match the contract",
             extra={"operation": operation_id, "status": status, "reasons": found},
         )
 

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 as the contract uses it: compiled once, refusals in our own words.
+"""JSON Schema 2020-12 as the contract uses it: compiled once, each refusal worded here.
 
 connexion's own validators are draft 4, leave `format: uuid` unchecked and are rebuilt for every
 request; jsonschema-rs does 2020-12 with formats about a hundred times faster.
@@ -72,17 +72,17 @@ def reasons(validator: Draft202012Validator, value: Any, field: str = "") -> dic
 
 def _explained(error: ValidationError) -> Iterable[tuple[list[str | int], str]]:
     kind, path = error.kind.name, list(error.instance_path)
-    told = error.kind.as_dict()
+    detail = error.kind.as_dict()
     if kind == "required":
-        return [([*path, told["property"]], "is required")]
+        return [([*path, detail["property"]], "is required")]
     if kind in ("additionalProperties", "unevaluatedProperties"):
-        named = [name for name in told["unexpected"] if _NAME.fullmatch(name)]
+        named = [name for name in detail["unexpected"] if _NAME.fullmatch(name)]
         return [([*path, name], "is not known") for name in named] or [
             (path, "has fields that are not known")
         ]
     if kind in ("anyOf", "oneOf"):
-        return [(path, _alternatives(told["context"]))]
-    return [(path, _REASONS.get(kind, _other)(told))]
+        return [(path, _alternatives(detail["context"]))]
+    return [(path, _REASONS.get(kind, _other)(detail))]
 
 
 def _alternatives(branches: Iterable[Iterable[ValidationError]]) -> str:
@@ -93,7 +93,7 @@ def _alternatives(branches: Iterable[Iterable[ValidationError]]) -> str:
         for error in branch
         if error.kind.name == "required"
     ]
-    return f"needs {' or '.join(dict.fromkeys(names))}" if names else "has none of the shapes taken"
+    return f"needs {' or '.join(dict.fromkeys(names))}" if names else "has no allowed form"
 
 
 def _other(_: Mapping[str, Any]) -> str:
@@ -101,21 +101,21 @@ def _other(_: Mapping[str, Any]) -> str:
 
 
 _REASONS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "type": lambda told: f"must be of type {' or '.join(told['types'])}",
-    "enum": lambda told: f"must be one of {', '.join(map(str, told['options']))}",
-    "const": lambda told: f"must be {told['expected_value']}",
-    "format": lambda told: f"is not a valid {told['format']}",
-    "pattern": lambda told: f"must match {told['pattern']}",
-    "minLength": lambda told: f"must have at least {told['limit']} characters",
-    "maxLength": lambda told: f"must have at most {told['limit']} characters",
-    "minItems": lambda told: f"must have at least {told['limit']} items",
-    "maxItems": lambda told: f"must have at most {told['limit']} items",
-    "uniqueItems": lambda told: "must not repeat an item",
-    "minimum": lambda told: f"must be at least {told['limit']}",
-    "maximum": lambda told: f"must be at most {told['limit']}",
-    "exclusiveMinimum": lambda told: f"must be more than {told['limit']}",
-    "exclusiveMaximum": lambda told: f"must be less than {told['limit']}",
-    "multipleOf": lambda told: f"must be a multiple of {told['multiple_of']}",
-    "minProperties": lambda told: f"must have at least {told['limit']} fields",
-    "maxProperties": lambda told: f"must have at most {told['limit']} fields",
+    "type": lambda detail: f"must be of type {' or '.join(detail['types'])}",
+    "enum": lambda detail: f"must be one of {', '.join(map(str, detail['options']))}",
+    "const": lambda detail: f"must be {detail['expected_value']}",
+    "format": lambda detail: f"is not a valid {detail['format']}",
+    "pattern": lambda detail: f"must match {detail['pattern']}",
+    "minLength": lambda detail: f"must have at least {detail['limit']} characters",
+    "maxLength": lambda detail: f"must have at most {detail['limit']} characters",
+    "minItems": lambda detail: f"must have at least {detail['limit']} items",
+    "maxItems": lambda detail: f"must have at most {detail['limit']} items",
+    "uniqueItems": lambda detail: "must not repeat an item",
+    "minimum": lambda detail: f"must be at least {detail['limit']}",
+    "maximum": lambda detail: f"must be at most {detail['limit']}",
+    "exclusiveMinimum": lambda detail: f"must be more than {detail['limit']}",
+    "exclusiveMaximum": lambda detail: f"must be less than {detail['limit']}",
+    "multipleOf": lambda detail: f"must be a multiple of {detail['multiple_of']}",
+    "minProperties": lambda detail: f"must have at least {detail['limit']} fields",
+    "maxProperties": lambda detail: f"must have at most {detail['limit']} fields",
 }

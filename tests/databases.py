@@ -58,7 +58,7 @@ def empty(database: str) -> None:
 def _forget_connections() -> None:
     """Close those of this process."""
     session.engine().dispose()
-    session.connections.cache_clear()
+    session.engine.cache_clear()
 
 
 def _administer(url: str, *statements: str) -> None:

@@ -121,6 +121,11 @@ class Bot(Client):
         """One POST of JSON, with this Idempotency-Key if given."""
         return self.send("POST", path, json=body, key=key)
 
+    def post_raw(self, path: str, body: str, *, key: str | None = None) -> requests.Response:
+        """One POST of JSON in this very spelling."""
+        typed = {"Content-Type": "application/json"}
+        return self.send("POST", path, data=body.encode(), headers=typed, key=key)
+
     def patch(self, path: str, body: Any) -> requests.Response:
         """One PATCH of JSON."""
         return self.send("PATCH", path, json=body)

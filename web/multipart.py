@@ -18,10 +18,12 @@ from python_multipart.multipart import parse_options_header
 from starlette.types import Receive
 
 from spec.functions import FilePart
+from web.multipart_lines import FormLines
 
 SILENCE_SECONDS = 30  # a sender that is silent for longer is considered gone
 # Generous for 8 headers of 4 KiB, which the parser itself enforces, and one boundary.
 PART_OVERHEAD_BYTES = 8 * 4224 + 512
+PREAMBLE_BYTES = 64 * 1024
 
 # RFC 2046, section 5.1.1.
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
@@ -85,13 +87,19 @@ async def read_form(
     writing; after any of them the files are closed and the caller deletes them.
     """
     reading = _Reading(begin_file, max_field_bytes=max_field_bytes, max_parts=max_parts)
-    parser = MultipartParser(_boundary(content_type), reading.callbacks())
+    boundary = _boundary(content_type)
+    lines = FormLines(boundary)
+    parser = MultipartParser(boundary, reading.callbacks())
     try:
         async for chunk in _chunks(receive):
-            parser.write(chunk)
+            parser.write(lines.mended(chunk))
             reading.count(len(chunk))
+            if lines.skipped > PREAMBLE_BYTES:
+                raise FormError(f"has no boundary in its first {PREAMBLE_BYTES} bytes")
             if reading.unwritten:
                 await in_thread(reading.write)
+        if not lines.begun:
+            raise FormError("does not have the boundary that its Content-Type names")
         reading.require_end()
         await in_thread(reading.rewind)
     except FormParserError as error:

@@ -28,12 +28,14 @@ from spec.operations import METHODS
 class Route:
     """One path of the contract; `operations` maps methods in capitals to operationIds.
 
-    `parameters` are the positions of its non-literal segments, with their names.
+    `parameters` are the positions of its non-literal segments, with their names. `without_key`: its
+    operations need no X-API-Key.
     """
 
     template: str
     operations: Mapping[str, str]
     parameters: tuple[tuple[int, str], ...]
+    without_key: bool
 
     @property
     def allow(self) -> str:
@@ -44,7 +46,9 @@ class Route:
 class RouteTable:
     """All paths of a contract; a literal path wins over a template, as OpenAPI requires.
 
-    Templates are looked up by their literals, taken from the same positions of the path.
+    Templates are looked up by their literals, taken from the same positions of the path. Addresses
+    that need no key are typed into other programs (a provider's dashboard, a load balancer), so
+    those work with a slash at the end, too.
     """
 
     def __init__(self, paths: Mapping[str, Mapping[str, Any]]) -> None:
@@ -55,7 +59,7 @@ class RouteTable:
             segments = template.split("/")
             places = [n for n, text in enumerate(segments) if text.startswith("{")]
             names = tuple((n, segments[n].strip("{}")) for n in places)
-            route = Route(template, _operations(item), names)
+            route = Route(template, _operations(item), names, _without_key(item))
             if not places:
                 self._literal[template] = route
                 continue
@@ -68,6 +72,13 @@ class RouteTable:
         """The route of `path` and its path parameters, which are never empty; None when the
         contract has no such path.
         """
+        found = self._find(path)
+        if found is None and path.endswith("/"):
+            found = self._find(path[:-1])
+            return found if found and found[0].without_key else None
+        return found
+
+    def _find(self, path: str) -> tuple[Route, dict[str, str]] | None:
         if route := self._literal.get(path):
             return route, {}
         segments = path.split("/")
@@ -154,3 +165,8 @@ def _operations(item: Mapping[str, Any]) -> dict[str, str]:
     if "GET" in found:
         found["HEAD"] = found["GET"]
     return found
+
+
+def _without_key(item: Mapping[str, Any]) -> bool:
+    """Whether the contract takes the key off every operation of a path."""
+    return all(item[method].get("security") == [] for method in METHODS if method in item)

@@ -45,10 +45,10 @@ class Duty:
         try:
             if done := self.work():
                 log.info("duty %s: %d", self.name, done)
-        except ApiError:  # away, which the worker waits out
+        except ApiError:  # database or storage unavailable: the worker waits
             raise
         except Exception:
-            log.exception("duty %s met an error of ours", self.name)
+            log.exception("duty %s failed unexpectedly", self.name)
 
 
 def _give_up_lost_jobs() -> int:
@@ -104,7 +104,8 @@ def _remove_left_work() -> int:
     # A killed worker cannot remove its folder, and a customer's photo is in it.
     removed = 0
     for folder in Path(tempfile.gettempdir()).glob(f"{WORK_PREFIX}*"):
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # another's; another worker
+        # Another worker may have removed it, or it belongs to another user.
+        with contextlib.suppress(FileNotFoundError, PermissionError):
             if folder.stat().st_mtime < time.time() - CUT_OFF_SECONDS:
                 shutil.rmtree(folder)
                 removed += 1
@@ -113,12 +114,12 @@ def _remove_left_work() -> int:
 
 # name, seconds between two turns, work
 DUTIES: list[tuple[str, float, Callable[[], int]]] = [
-    ("give up lost jobs", 5, _give_up_lost_jobs),
+    ("fail lost jobs", 5, _give_up_lost_jobs),
     ("delete expired files", 60, _delete_expired_files),
     ("ask about payments", 20, reconciler.check_due),
     ("close unpaid jobs", 60, _expire_waiting_jobs),
     ("draw lotteries", 10, _draw_lotteries),
-    ("forget idempotency keys", 600, _forget_idempotency_keys),
-    ("remove left work", 600, _remove_left_work),
-    ("remove cut-off writes", 600, lambda: instances.storage().sweep(CUT_OFF_SECONDS)),
+    ("delete expired idempotency keys", 600, _forget_idempotency_keys),
+    ("remove leftover work folders", 600, _remove_left_work),
+    ("remove interrupted writes", 600, lambda: instances.storage().sweep(CUT_OFF_SECONDS)),
 ]

@@ -53,7 +53,7 @@ class Worker:
                     if not self.run_once():
                         listener.wait(POLL_SECONDS, self._stopping)
                 except ApiError as error:
-                    log.warning("database or storage is away: %s", error)
+                    log.warning("database or storage unavailable: %s", error)
                     self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
         log.info("worker stopped", extra={"worker": self.name})
 
@@ -92,7 +92,8 @@ class Worker:
         except ApiError:  # the database is down, which run() waits out
             raise
         except Exception:
-            log.exception("a job met an error of ours", extra={"job_id": str(claim.job_id)})
+            job_id = str(claim.job_id)
+            log.exception("unexpected error while processing a job", extra={"job_id": job_id})
             crash = EngineError("engine_crashed")
             return _fail(claim, crash.code, crash.message, retryable=crash.retryable)
 
@@ -111,14 +112,14 @@ class Worker:
             except EngineError as error:
                 if error.code == "stopped":
                     return _release(claim, lease)
-                log.warning("engine: %s", error)  # with its detail, which customers never see
+                log.warning("engine failed: %s", error)  # with its detail, for the operator only
                 return _fail(claim, error.code, error.message, retryable=error.retryable)
             except FetchRefused as error:
                 return _fail(claim, error.code, error.message, retryable=False)
             except ObjectMissing:
                 return _fail(claim, "input_gone", GONE_TEXT, retryable=False)
             except (StorageUnavailable, FetchFailed, OSError) as error:
-                log.warning("job will be tried again: %s", error)
+                log.warning("job will be retried: %s", error)
                 return _fail(claim, "temporary_trouble", TROUBLE_TEXT, retryable=True)
 
     def _run_due_duties(self) -> None:

@@ -1,4 +1,4 @@
-"""Links a payment of ours to the provider's page for it; for the intent and the reconciler."""
+"""Links a payment to the provider's page for it, for the intent and the reconciler."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def ensure(payment_id: UUID) -> Record:
         page = gateway.create_checkout(_checkout_request(payment, title))
     except ProviderError as error:
         with transaction() as session:
-            # Lock the user first, as everywhere: a webhook may be processing this payment.
+            # The user is always locked first: a webhook may be processing this payment.
             if isinstance(error, ProviderRejected):
                 settlement.close(session, payment_id, "canceled")
             payments.note_trouble(session, payment_id, str(error))

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 20  # payments asked about in one turn of the duty
 BANK_TIME = timedelta(days=30)  # more than any method of payment takes
-TURN_SECONDS = 10  # ...and no more are begun after that: a slow provider must not hold up jobs
+TURN_SECONDS = 10  # none is begun after that: a slow provider must not hold up jobs
 
 
 def check_due() -> int:
@@ -49,7 +49,7 @@ def check_due() -> int:
                 raise
             if not isinstance(error, ProviderRejected):
                 down.add(provider)
-            log.warning("payment will be checked again: %s", error)
+            log.warning("payment check failed, will be repeated: %s", error)
             with transaction() as session:
                 payments.note_trouble(session, payment_id, str(error))
     return BATCH
@@ -62,7 +62,9 @@ def check(payment_id: UUID) -> Verdict:
     """
     payment = checkout.ensure(payment_id)
     if payment.reference is None and payment.charge_reference is None:
-        return _expire_if_overdue(payment, f"never reached {payment.provider}", payment.expires_at)
+        return _expire_if_overdue(
+            payment, f"{payment.provider} has not received it", payment.expires_at
+        )
     gateway = instances.gateway(payment.provider)
     reference = checkout.reference_of(payment)
     try:

@@ -1,5 +1,4 @@
 """Fault injection under load: customers who never stop, parts that die meanwhile, then an audit.
 
-Like bench/ and judge/ it is for developers only; everything runs on loopback, in bounded time, as
-processes of its own with a database of its own.
+Everything runs on loopback, in bounded time, as processes of its own with a database of its own.
 """

@@ -1,4 +1,4 @@
-"""The API called as a client program should call it: README, "Sending it again"."""
+"""The API called as a client program should call it: docs/bot.md, "Sending it again"."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """`make audit`: known vulnerabilities of the Python packages that are locked with hashes,
-according to OSV today. The judges' npm packages and those of training/ are not checked.
+according to OSV today. The judges' npm packages and those of lab/training/ are not checked.
 
 Exit code 0: none. 1: some, printed with the versions that fix them. 2: the advisory service cannot
 be reached; that is no verdict.

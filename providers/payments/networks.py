@@ -5,6 +5,7 @@ An optional filter against noise: YooKassa signs nothing, so what it posts is al
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from ipaddress import (
     IPv4Address,
@@ -28,6 +29,8 @@ YOOKASSA_NETWORKS = (
     "77.75.154.128/25",
     "2a02:5180::/32",
 )
+# Some proxies add the port: 185.71.76.5:51234, [2a02:5180::5]:443.
+_BRACKETS_OR_PORT = re.compile(r"\[([^]]*)](?::[0-9]+)?|([0-9.]+):[0-9]+")
 
 
 class SourceFilter:
@@ -55,8 +58,11 @@ class SourceFilter:
 
 
 def _parse(text: str) -> Address | None:
+    text = text.strip()
+    if written := _BRACKETS_OR_PORT.fullmatch(text):
+        text = written[1] or written[2] or ""
     try:
-        address = ip_address(text.strip())
+        address = ip_address(text)
     except ValueError:
         return None
     # A socket that listens on both families shows IPv4 in this form.

@@ -42,6 +42,8 @@ RIGHTLY_REFUSED = {
     ("dataUploadMultipart", "unsupported_media_type", "file"),
     ("dataUploadMultipart", "bad_request", "file"),
     ("dataGetPresign", "unsupported_media_type", "contentType"),
+    # A link, but not to a host on the public internet.
+    *(("jobsCreate", "bad_request", f"input.{place}.url") for place in range(10)),
     # A link, but not to a message in Telegram.
     ("reviewsCheck", "bad_request", "messageLink"),
     # Too many in all, together with those that were sent before.

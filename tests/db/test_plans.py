@@ -28,7 +28,7 @@ def probe(database: str) -> Iterator[Probe]:
         patch.setenv("DATA_TTL_HOURS", str(calls.TTL_HOURS))
         settings.load.cache_clear()
         probe = Probe(world)
-        with meter.use_connections(probe.connections):
+        with meter.use_engine(probe.engine):
             yield probe
         probe.close()
     settings.load.cache_clear()
@@ -43,7 +43,7 @@ def context(probe: Probe) -> Context:
 def test_nothing_reads_more_of_a_table_than_it_gives(
     name: str, context: Context, probe: Probe
 ) -> None:
-    assert plans.of_call(CALLS[name], context, probe.connections.engine) == []
+    assert plans.of_call(CALLS[name], context, probe.engine) == []
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_plan_that_would_grow_slow_is_found(
     statement: str, context: Context, probe: Probe
 ) -> None:
     bad = Call(lambda c: _send(probe, statement.format(regular=c.regular)))
-    assert plans.of_call(bad, context, probe.connections.engine)
+    assert plans.of_call(bad, context, probe.engine)
 
 
 def test_the_books_of_the_filled_world_are_whole(probe: Probe) -> None:
@@ -68,5 +68,5 @@ def test_the_books_of_the_filled_world_are_whole(probe: Probe) -> None:
 
 
 def _send(probe: Probe, statement: str) -> None:
-    with probe.connections.engine.connect() as connection:
+    with probe.engine.connect() as connection:
         connection.exec_driver_sql(statement)

@@ -19,7 +19,7 @@ from local.postgres import binaries
 from settings import Settings
 from spec import CONTRACT
 from tests.docs.commands import Command, commands_of
-from tests.house.code import ROOT
+from tests.house.code import ROOMS, ROOT
 
 
 def _files() -> list[Path]:
@@ -43,6 +43,8 @@ MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 SETTINGS = {each.name.upper() for each in fields(Settings)}
 ID = "0b9f6c1e-4a7d-4f52-8f0b-6d1c2e3a4b5c"
 FILE = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.(?:py|md|yaml|cfg|txt|toml|json|in|onnx|jpg|svg)")
+# Of ours, not of the reader's machine; `spec/` names a room, `tests/spec` a part of one.
+FOLDER = re.compile(rf"(?:{'|'.join(ROOMS)}|docs|lab|tests)(?:/[\w-]+)*/?")
 TEXTS = {".py", ".yaml", ".cfg", ".in", ".toml", ".md"}
 
 
@@ -127,11 +129,14 @@ def test_telegram_is_told_the_webhook_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_and_names_of_the_program_exist(document: Path) -> None:
+def test_files_folders_and_names_of_the_program_exist(document: Path) -> None:
     spans = re.findall(r"`([^`\n]+)`", document.read_text("utf-8"))
     files = {span.partition(":")[0] for span in spans if FILE.fullmatch(span.partition(":")[0])}
     for name in files:
         _existing(document, name)
+    for name in filter(FOLDER.fullmatch, spans):
+        if not any(map(_is_foreign, name.split("/"))):
+            _existing(document, name)
     places = (re.fullmatch(rf"({FILE.pattern}): (\w+)", span) for span in spans)
     for place in filter(None, places):
         text = _existing(document, place[1]).read_text("utf-8")

@@ -135,7 +135,7 @@ def test_reviews_are_listed_approved_and_rejected(growth: Growth, cli: CommandLi
     assert say(cli, "reviews", "approve", nameless[0], hidden["telegramId"]) == "rewarded"
     assert growth.bot.balance(hidden["id"]) == REVIEW_BONUS
     again = say(cli, "reviews", "approve", nameless[0], hidden["id"])
-    assert again == "the user had a reward before"
+    assert again == "this user has already been rewarded"
     code, told = complaint(cli, "reviews", "approve", nameless[0], author["id"])
     assert code == 1 and told.startswith("error: review_already_used")
     code, told = complaint(cli, "reviews", "reject", nameless[0], "--note", "поздно")
@@ -185,7 +185,7 @@ BAD: list[tuple[tuple[str, ...], int, str]] = [
     *((lottery_with(prize=prize), 2, "9999999.99") for prize in ("1x0.001xT", "1x1e9xT")),
     (lottery_with(prize="1001x1xT"), 1, "at most 1000 prizes"),
     (lottery_with(start="tomorrow"), 2, "'tomorrow' is not a time such as"),
-    (lottery_with(start="0001-01-01T00:00+14:00"), 2, "is not of this age"),
+    (lottery_with(start="0001-01-01T00:00+14:00"), 2, "is not in the years 2000 to 2999"),
     (lottery_with(end="2020-01-01"), 2, "is in the past"),
     (lottery_with(end="2090-01-01"), 1, "the end must come after the start"),
     (lottery_with(start="2090-01-03"), 1, "the end must come after the start"),

@@ -99,8 +99,23 @@ def test_a_full_refund_takes_the_reward_back_once(till: Growth) -> None:
     assert stats(till, inviter) == (1, 1, 0)
     assert history(till, inviter) == [(friend["id"], True, False)]
     assert till.bot.balance(inviter["id"]) == 0
-    paid(till, friend)
+
+
+def test_the_reward_is_there_exactly_while_the_friend_has_paid(till: Growth) -> None:
+    inviter = till.visitor()
+    friend = till.visitor(refCode=inviter["refCode"])
+    first, second = paid(till, friend), paid(till, friend)
+    refund(till, friend, first)
+    assert (stats(till, inviter), till.bot.balance(inviter["id"])) == ((1, 1, REWARD), REWARD)
+    assert history(till, inviter) == [(friend["id"], True, True)]
+    refund(till, friend, second)
     assert (stats(till, inviter), till.bot.balance(inviter["id"])) == ((1, 1, 0), 0)
+    paid(till, friend)
+    assert (stats(till, inviter), till.bot.balance(inviter["id"])) == ((1, 1, REWARD), REWARD)
+    assert history(till, inviter) == [(friend["id"], True, True)]
+    rows = done(till.bot.get("/transactions", userId=inviter["id"]), 200)
+    told = [(row["tokensDelta"], row["meta"]["reason"]) for row in rows]
+    assert told == [(REWARD, "referral"), (-REWARD, "referral_returned"), (REWARD, "referral")]
 
 
 def test_a_reward_that_is_spent_is_not_taken_below_zero(till: Growth) -> None:

@@ -65,6 +65,27 @@ def test_a_repeat_hears_the_first_answer_and_does_nothing(
             assert is_replay(answer)
 
 
+def test_the_same_order_in_another_spelling_is_the_same_request(bot: Bot) -> None:
+    user, picture, key = make_user(100), make_image(), uuid4().hex
+    picture_of = {"type": "image", "dataId": str(picture.id), "meta": {"angle": 90, "zoom": 1.5}}
+    wish = order(user.id, picture.id) | {"input": [picture_of]}
+    first = done(bot.post("/jobs", wish, key=key), 201)
+    capitals = str(picture.id).upper()
+    for user_id, data_id, angle, zoom in (
+        (str(user.id).upper(), capitals, "90", "1.5"),
+        (str(user.id), str(picture.id), "90.0", "15e-1"),
+        (str(user.id), capitals, "9e1", "1.50"),
+    ):
+        item = f'{{"meta":{{"zoom":{zoom},"angle":{angle}}},"dataId":"{data_id}","type":"image"}}'
+        raw = f'{{"input": [{item}], "userId": "{user_id}", "serviceType": "\\u0072estore"}}'
+        with unchanged():
+            answer = bot.post_raw("/jobs", raw, key=key)
+            assert done(answer, 201) == first and is_replay(answer)
+    with unchanged():
+        other = wish | {"input": [picture_of | {"meta": {"angle": 90.5, "zoom": 1.5}}]}
+        refused(bot.post("/jobs", other, key=key), "idempotency_key_reused")
+
+
 @pytest.mark.parametrize("path", OPERATIONS)
 def test_a_key_stands_for_one_request(bot: Bot, path: str) -> None:
     make_request, status = OPERATIONS[path]

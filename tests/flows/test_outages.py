@@ -22,7 +22,6 @@ from sqlalchemy import Engine, create_engine, func, select, text, update
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from db.batching import BatchingConnection
 from db.models import Data, Job, User
 from db.types import now
 from lab.chaos.faults import broken
@@ -59,10 +58,7 @@ def world() -> Iterator[World]:
         url = postgres.start()
         stack.callback(postgres.kill)
         prepare(url)
-        joining = {"connection_factory": BatchingConnection}
-        engine = create_engine(
-            url, poolclass=NullPool, connect_args=joining
-        )  # none outlives an outage
+        engine = create_engine(url, poolclass=NullPool)  # none outlives an outage
         environ = {"DATABASE_URL": url, "SERVER_THREADS": str(CLIENTS)}
         with live.serve(folder, state_dir=folder, **environ) as server:
             bot = Bot(server.url)

@@ -1,4 +1,6 @@
-"""An order by a link into our own network: no connection is made, and the tokens come back."""
+"""An order by a link into our own network: refused at the door if that is certain there; otherwise
+no connection is made, and the tokens come back.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,14 @@ import socket
 import threading
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import pytest
+
+from db import transaction
+from services import jobs as orders
 from tests.factories import balance, make_user
-from tests.live import Bot, done
+from tests.live import Bot, done, refused, unchanged
 from tests.wire import wait_until
 from tests.workers import working
 
@@ -24,6 +31,34 @@ LINKS = (
     "http://169.254.169.254/latest/meta-data/iam/security-credentials/",
     "http://10.0.0.1/photo.jpg",
 )
+CERTAIN = (
+    *(link.format(port=80) for link in LINKS),
+    "http://0x7f.1/photo.jpg",
+    "http://0177.0.0.1/photo.jpg",
+    "http://127.0.0.1./photo.jpg",
+    "http://127。0。0。1/photo.jpg",
+    "https://a.LOCALHOST./photo.jpg",
+    "http://[fe80::1%25eth0]/photo.jpg",
+    "http://example.com:8080/photo.jpg",
+    "http://anna:secret@example.com/photo.jpg",
+)
+
+
+@pytest.mark.parametrize("link", CERTAIN)
+def test_a_link_that_is_certain_to_be_refused_is_refused_before_it_is_paid(
+    bot: Bot, link: str
+) -> None:
+    user = make_user(PRICE)
+    wish = {
+        "userId": str(user.id),
+        "serviceType": "restore",
+        "input": [{"url": "https://example.com/photo.jpg"}, {"type": "image", "url": link}],
+    }
+    with unchanged():
+        details = refused(bot.post("/jobs", wish, key=f"certain-{user.id}"), "bad_request")
+    assert details == {"input.1.url": "is not a public web address"}
+    wish["input"] = [{"url": "http://8.8.8.8/photo.jpg"}]
+    done(bot.post("/jobs", wish, key=f"certain-{user.id}"), 201)
 
 
 def test_an_order_by_a_link_to_ourselves_fails_honestly_and_is_given_back(
@@ -42,15 +77,7 @@ def test_an_order_by_a_link_to_ourselves_fails_honestly_and_is_given_back(
 
         waiting = threading.Thread(target=accept, daemon=True)
         waiting.start()
-        wishes = [
-            {
-                "userId": str(user.id),
-                "serviceType": "restore",
-                "input": [{"type": "image", "url": link.format(port=port)}],
-            }
-            for link in LINKS
-        ]
-        jobs = [done(bot.post("/jobs", wish), 201) for wish in wishes]
+        jobs = [order_by_link(user.id, link.format(port=port)) for link in LINKS]
         assert balance(user.id) == 0
         with working(tmp_path):
             wait_until(lambda: all(read(bot, job)["status"] == "failed" for job in jobs))
@@ -64,6 +91,12 @@ def test_an_order_by_a_link_to_ourselves_fails_honestly_and_is_given_back(
         assert "127.0.0.1" not in error["message"]
 
 
-def read(bot: Bot, job: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = done(bot.get(f"/jobs/{job['id']}"), 200)
-    return found
+def order_by_link(user_id: UUID, link: str) -> UUID:
+    """An order whose link passed the door, as that of a name that leads to us does."""
+    with transaction() as session:
+        job = orders.create(session, user_id, service_type="restore", input=[{"url": link}])
+    return job.id
+
+
+def read(bot: Bot, job_id: UUID) -> Any:
+    return done(bot.get(f"/jobs/{job_id}"), 200)

@@ -27,6 +27,21 @@ def test_a_person_is_registered_once_and_found_ever_after(bot: Bot) -> None:
         assert bot.register(telegramId=first["telegramId"]) == again
 
 
+def test_an_empty_name_is_no_name_at_the_first_visit_as_later(bot: Bot) -> None:
+    user = bot.register(username="", anonUserId="", refCode="")
+    assert not user.keys() & {"username", "anonUserId", "referrerId"}
+    named = bot.register(telegramId=user["telegramId"], username="anna", anonUserId="visitor-1")
+    assert (named["username"], named["anonUserId"]) == ("anna", "visitor-1")
+    with unchanged():
+        assert bot.register(telegramId=user["telegramId"], username="", anonUserId="") == named
+
+
+def test_null_is_not_a_value_that_is_left_out(bot: Bot) -> None:
+    with unchanged():
+        details = refused(bot.post(REGISTER, {"telegramId": "1", "username": None}), "bad_request")
+    assert details == {"username": "must be of type string"}
+
+
 def test_first_visits_at_once_make_one_user(bot: Bot) -> None:
     visitor = {"telegramId": uuid4().hex, "username": "anna"}
     answers = at_once(lambda: bot.post(REGISTER, visitor), 12)

@@ -6,17 +6,20 @@ import http.client
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
 
+import settings
 from providers.payments.questions import PER_MINUTE
+from tests import live
 from tests.flows.test_webhooks import newest_parked
-from tests.live import done, refused, unchanged
+from tests.live import Bot, done, refused, unchanged
 from tests.payment_events import notification, opened, paid_update, session_event
-from tests.provider_world import OPTIONS, ProviderWorld, signed
+from tests.provider_world import OPTIONS, ProviderWorld, environ, signed
 
 STRIPE, TELEGRAM = "Stripe-Signature", "X-Telegram-Bot-Api-Secret-Token"
 HEADERS = {"stripe": STRIPE, "telegram": TELEGRAM}
@@ -222,6 +225,22 @@ def test_a_payment_of_another_amount_that_names_ours_buys_nothing(till: Provider
     assert newest_parked()[0] == "amount_mismatch"
     assert till.payment(intent).status == "pending"
     assert till.bot.balance(user["id"]) == 0
+
+
+def test_behind_a_proxy_only_networks_of_yookassa_are_let_in_with_or_without_a_port(
+    database: str, tmp_path: Path, till: ProviderWorld
+) -> None:
+    checking = {"YOOKASSA_CHECK_NETWORK": "true", "TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8"}
+    body = notification(till.intent(till.customer(), "yookassa")["reference"])
+    state_dir = settings.load().state_dir
+    with live.serve(tmp_path, state_dir=state_dir, **environ(till.sandbox) | checking) as server:
+        behind = ProviderWorld(server, Bot(server.url), till.sandbox, checking, tmp_path)
+        for hop in ("185.71.76.5", "185.71.76.5:51234", "[2a02:5180::5]:443", "2a02:5180::5"):
+            for path in (hop, f"203.0.113.7, {hop}, 10.1.2.3:80"):
+                done(behind.webhook("yookassa", body, X_Forwarded_For=path), 200)
+        for hop in ("203.0.113.7:443", "[2001:db8::1]:443", "185.71.76.5, 203.0.113.7", ""):
+            answer = behind.webhook("yookassa", body, X_Forwarded_For=hop)
+            refused(answer, "signature_invalid")
 
 
 def test_a_stranger_cannot_use_up_what_the_shop_may_ask(till: ProviderWorld) -> None:

@@ -83,6 +83,20 @@ def test_an_event_of_stripe_counts_when_signed_with_a_secret_of_ours_and_now(
         refused(till.webhook("stripe", body, Stripe_Signature=signature), code)
 
 
+def test_the_address_of_a_webhook_may_end_with_a_slash(till: ProviderWorld) -> None:
+    user_id, payment = opened()
+    body, signature = signed(session_event(payment))
+    done(till.webhook("stripe/", body, Stripe_Signature=signature), 200)
+    assert balance(user_id) == TOKENS
+    user_id, payment = opened("telegram")
+    secret = {"X_Telegram_Bot_Api_Secret_Token": TELEGRAM_SECRET}
+    done(till.webhook("telegram/", paid_update(payment), **secret), 200)
+    assert balance(user_id) == TOKENS
+    with unchanged():
+        refused(till.webhook("stripe/", body), "signature_invalid")
+        refused(till.webhook("stripe//", body), "not_found")
+
+
 def test_a_signature_covers_each_byte_of_the_body_and_its_time(till: ProviderWorld) -> None:
     _, payment = opened()
     body, signature = signed(session_event(payment))

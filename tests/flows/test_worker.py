@@ -151,7 +151,7 @@ def test_a_job_that_meets_an_error_of_ours_does_not_end_the_worker(
         ended = jobs.get(session, job.id)
     assert (ended.status, ended.meta["error"]["code"]) == ("failed", "engine_crashed")
     assert balance(user.id) == PRICE
-    assert "a job met an error of ours" in caplog.text
+    assert "unexpected error while processing a job" in caplog.text
 
 
 def test_sigterm_lets_the_job_in_hand_end_and_takes_no_other(tmp_path):
@@ -252,7 +252,7 @@ def test_a_slow_provider_ends_the_turn_of_asking_about_payments(monkeypatch: pyt
     assert reconciler.check_due() >= 1
 
 
-def test_a_duty_that_meets_an_error_of_ours_leaves_the_others_to_their_work(
+def test_a_duty_that_fails_unexpectedly_leaves_the_others_to_their_work(
     caplog: pytest.LogCaptureFixture,
 ):
     def stumble() -> int:
@@ -265,7 +265,7 @@ def test_a_duty_that_meets_an_error_of_ours_leaves_the_others_to_their_work(
     worker._run_due_duties()
     worker._run_due_duties()
     assert turns == [1, 1]
-    assert "duty stumble met an error of ours" in caplog.text
+    assert "duty stumble failed unexpectedly" in caplog.text
     away = duties.Duty("ask", 0, lambda: _raise(ApiError("service_unavailable")))
     with pytest.raises(ApiError):
         away.run_if_due()

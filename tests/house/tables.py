@@ -1,4 +1,4 @@
-"""Tables of README.md that are generated from the code they describe.
+"""Tables of docs/reference.md that are generated from the code they describe.
 
 `python -m tests.house.tables`, part of `make format`, writes them; a test checks them.
 """
@@ -18,7 +18,7 @@ from spec.operations import operations_of
 from tests.house.code import ROOT
 
 MISSING_TEXT = "say here what it does"
-README = ROOT / "README.md"
+REFERENCE = ROOT / "docs/reference.md"
 
 
 def settings_table() -> str:
@@ -46,9 +46,11 @@ def cli_table() -> str:
 
 
 def operations_table() -> str:
-    """Every operation with the text of its row in README, which is written by hand."""
+    """Every operation with the text of its row, which is written by hand."""
     texts = dict(
-        re.findall(r"^\| `\w+ \S+` \| (\w+) \| (.*) \|$", README.read_text(), re.MULTILINE)
+        re.findall(
+            r"^\| `\w+ \S+` \| (\w+) \| (.*) \|$", REFERENCE.read_text("utf-8"), re.MULTILINE
+        )
     )
     rows = (
         (
@@ -71,7 +73,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def written(text: str) -> str:
-    """`text` of README with each table renewed between its two comments."""
+    """`text` with each table renewed between its two comments."""
     for name, table in TABLES.items():
         start, end = f"<!-- table: {name} -->\n", f"<!-- end of table: {name} -->\n"
         before, _, rest = text.partition(start)
@@ -101,4 +103,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text("utf-8")), "utf-8")
+    REFERENCE.write_text(written(REFERENCE.read_text("utf-8")), "utf-8")

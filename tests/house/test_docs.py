@@ -11,7 +11,9 @@ import pytest
 from tests.house import tables
 from tests.house.code import ROOT
 
-README = tables.README.read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
+REFERENCE = tables.REFERENCE.read_text("utf-8")
+README_MAX_LINES = 250
 DOCUMENTS = [
     *ROOT.glob("*.md"),
     *(ROOT / "docs").rglob("*.md"),
@@ -35,12 +37,16 @@ def anchors(document: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", tables.TABLES)
-def test_a_table_of_the_readme_is_true(name: str) -> None:
-    assert tables.TABLES[name]() in README, "run make format"
+def test_a_table_of_the_reference_is_true(name: str) -> None:
+    assert tables.TABLES[name]() in REFERENCE, "run make format"
+
+
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    assert len(README.splitlines()) <= README_MAX_LINES
 
 
 def test_every_operation_is_explained() -> None:
-    assert tables.MISSING_TEXT not in README
+    assert tables.MISSING_TEXT not in REFERENCE
 
 
 def test_every_make_target_has_help() -> None:
@@ -61,6 +67,13 @@ def test_links_in_documents_lead_somewhere(document: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target.read_text("utf-8"))):
             broken.append(link)
     assert broken == []
+
+
+@pytest.mark.parametrize(
+    "decision", sorted((ROOT / "docs/adr").iterdir()), ids=lambda path: path.stem
+)
+def test_every_decision_says_whether_it_holds(decision: Path) -> None:
+    assert decision.read_text("utf-8").splitlines()[2].startswith("Status: ")
 
 
 def test_every_dependency_has_its_reason() -> None:

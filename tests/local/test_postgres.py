@@ -109,8 +109,8 @@ def test_data_password_and_port_outlive_a_restart(folder: Path) -> None:
 
 
 def test_the_password_is_needed_and_private(folder: Path) -> None:
-    assert (folder / "password").stat().st_mode & 0o777 == 0o600
     with EmbeddedPostgres(folder) as url:
+        assert (folder / "password").stat().st_mode & 0o777 == 0o600
         password = (folder / "password").read_text()
         with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
             query(url.replace(password, "guessed"), "SELECT 1")

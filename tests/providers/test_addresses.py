@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from providers.addresses import is_public, resolve
+from providers.addresses import is_inside_by_name, is_public, resolve
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,47 @@ def test_addresses_of_our_own_side_are_not_public(address: str) -> None:
 )
 def test_addresses_of_the_internet_are_public(address: str) -> None:
     assert is_public(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.0.0.1",
+        "0177.0.0.1",
+        "127.0.0.1.",
+        "0",
+        "[::1]",
+        "::ffff:10.0.0.1",
+        "[::ffff:7f00:1]",
+        "fe80::1%lo",
+        "localhost",
+        "LOCALHOST.",
+        "a.b.localhost",
+    ],
+)
+def test_a_host_may_be_inside_by_its_very_name(host: str) -> None:
+    assert is_inside_by_name(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "8.8.8.8",
+        "134744072",
+        "[2a00:1450:4010:c0f::65]",
+        "example.com",
+        "localhost.example.com",
+        "notlocalhost",
+        "127.0.0.1.example.com",
+        "a" * 64 + ".test",
+    ],
+)
+def test_names_and_public_addresses_are_not_inside_by_name(host: str) -> None:
+    assert not is_inside_by_name(host)
 
 
 def test_a_look_up_is_bounded_although_the_systems_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -426,7 +426,7 @@ def test_a_second_charge_of_a_telegram_link_is_a_payment_of_its_own():
     assert books_are_whole()
 
 
-def test_the_inviter_is_rewarded_once_and_a_full_refund_takes_it_back():
+def test_the_inviter_is_rewarded_once_and_full_refunds_take_it_back():
     inviter = make_user()
     invitee = make_user(ref_code=inviter.ref_code)
     first, second = opened(invitee), opened(invitee)
@@ -435,11 +435,13 @@ def test_the_inviter_is_rewarded_once_and_a_full_refund_takes_it_back():
     assert balance(inviter.id) == 5
     with transaction() as session:
         referral = session.query(Referral).filter_by(invitee_id=invitee.id).one()
-    rewarded = first if referral.payment_id == first.id else second
+    rewarded, other = (first, second) if referral.payment_id == first.id else (second, first)
     assert referral.invitee_paid and referral.reward_given
     settle(notice(rewarded, "refunded", refunded_minor=20000))
+    assert balance(inviter.id) == 5  # the other payment stands
+    settle(notice(other, "refunded", refunded_minor=20000))
     assert balance(inviter.id) == 0
-    settle(notice(rewarded, "refunded", refunded_minor=20000))
+    settle(notice(other, "refunded", refunded_minor=20000))
     assert balance(inviter.id) == 0
     assert books_are_whole()
 

@@ -46,6 +46,9 @@ BAD_FORMS: dict[str, tuple[bytes, str]] = {
     "unknown name not UTF-8": (form(TYPE, FILE, ("sp ace \xff", None, b"1")), "body"),
     "file name not UTF-8": (form(TYPE, ("file", b"\xff.png", b"x")), "file"),
     "cut short": (form(TYPE, FILE)[:-20], "file"),
+    "LF, cut short": (form(TYPE, FILE)[:-20].replace(b"\r\n", b"\n"), "file"),
+    "LF, no end of headers": (b"--BB\n" + b"a: b\n" * 9, "body"),
+    "endless preamble": (b"hello\r\n" * 100_000 + form(TYPE, FILE), "body"),
     "other boundary": (form(TYPE, FILE, boundary=b"other"), "body"),
     "part without a name": (
         b"--BB\r\nContent-Disposition: form-data\r\n\r\nx\r\n--BB--\r\n",
@@ -68,6 +71,38 @@ def test_a_form_reaches_the_handler(server: Server, parts: Any, chunked: bool) -
         "body": {"type": "image"},
         "file": {"size": len(PNG), "read": len(PNG), "head": PNG[:8].hex()},
     }
+
+
+def with_lf(*parts: tuple[str, bytes | None, bytes]) -> bytes:
+    """A form whose own lines end with LF; the contents stay as they are."""
+    marked = [(name, filename, b"<%d>" % n) for n, (name, filename, _) in enumerate(parts)]
+    body = form(*marked).replace(b"\r\n", b"\n")
+    for number, (_, _, content) in enumerate(parts):
+        body = body.replace(b"<%d>" % number, content)
+    return body
+
+
+LINES = b"\r\n--B\r\n\n--B\n-BB--\r\n\r\r\n\n"
+PHOTO = ("file", b"a.png", PNG + LINES * 5000 + b"\r")
+GOOD_FORMS: dict[str, bytes] = {
+    "a preamble": b"This is a message with multiple parts in MIME format.\r\n" + form(TYPE, PHOTO),
+    "an empty line first": b"\r\n" + form(TYPE, PHOTO),
+    "a boundary inside a line": b"no --BB\r\n--BBB\r\n" + form(TYPE, PHOTO),
+    "an epilogue": form(TYPE, PHOTO) + b"The end.\r\n",
+    "lines that end with LF": with_lf(TYPE, PHOTO),
+    "LF, preamble and epilogue": b"To whom it may concern\n\n" + with_lf(TYPE, PHOTO) + b"\n",
+    "LF, the last line without its end": with_lf(TYPE, PHOTO)[:-1],
+}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("name", GOOD_FORMS)
+def test_a_form_as_other_servers_take_it_is_taken(server: Server, name: str, chunked: bool) -> None:
+    answer = upload(server, GOOD_FORMS[name], chunked=chunked)
+    assert answer.status == 201, answer.body
+    size = len(PHOTO[2])
+    assert answer.seen["body"] == {"type": "image"}
+    assert answer.seen["file"] == {"size": size, "read": size, "head": PNG[:8].hex()}
 
 
 @pytest.mark.parametrize("name", BAD_FORMS)

@@ -10,8 +10,8 @@ from spec import CONTRACT
 from web.routing import RouteTable
 
 
-def operation(operation_id: str) -> dict[str, Any]:
-    return {"operationId": operation_id}
+def operation(operation_id: str, **more: Any) -> dict[str, Any]:
+    return {"operationId": operation_id, **more}
 
 
 TABLE = RouteTable(
@@ -20,6 +20,7 @@ TABLE = RouteTable(
         "/cats/{catId}": {"get": operation("get")},
         "/cats/best": {"post": operation("best")},
         "/cats/{catId}/kittens/{kittenId}": {"delete": operation("give")},
+        "/news/{paper}": {"post": operation("tell", security=[])},
     }
 )
 
@@ -36,6 +37,8 @@ TABLE = RouteTable(
             "/cats/{catId}/kittens/{kittenId}",
             {"catId": "tom", "kittenId": "7"},
         ),
+        ("/news/times", "/news/{paper}", {"paper": "times"}),
+        ("/news/times/", "/news/{paper}", {"paper": "times"}),
     ],
 )
 def test_a_path_finds_its_route(path: str, template: str, parameters: dict[str, str]) -> None:
@@ -45,7 +48,21 @@ def test_a_path_finds_its_route(path: str, template: str, parameters: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/cats/", "/cats//kittens/7", "/cats/tom/kittens/", "//cats", "/Cats", "cats"]
+    "path",
+    [
+        "",
+        "/",
+        "/cats/",
+        "/cats/tom/",
+        "/cats//kittens/7",
+        "/cats/tom/kittens/",
+        "//cats",
+        "/Cats",
+        "cats",
+        "/news/",
+        "/news//",
+        "/news/times//",
+    ],
 )
 def test_a_path_that_only_looks_alike_finds_nothing(path: str) -> None:
     assert TABLE.find(path) is None

@@ -78,7 +78,7 @@ def _measure(url: str, home: Path, *, users: int, seconds: float) -> Findings:
     with _probes(both) as probes:
         contexts = []
         for world, probe in zip(both, probes, strict=True):
-            with meter.use_connections(probe.connections):
+            with meter.use_engine(probe.engine):
                 contexts.append(calls.prepare(world))
         for group, chosen in GROUPS.items():
             found.groups[group] = [
@@ -131,12 +131,9 @@ def _plan_faults(
     chosen: dict[str, calls.Call], context: calls.Context, probe: meter.Probe
 ) -> list[str]:
     found = []
-    with meter.use_connections(probe.connections):
+    with meter.use_engine(probe.engine):
         for name, call in chosen.items():
-            found += [
-                f"{name} {fault}"
-                for fault in plans.of_call(call, context, probe.connections.engine)
-            ]
+            found += [f"{name} {fault}" for fault in plans.of_call(call, context, probe.engine)]
     return found
 
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from db import reading, session
-from db.connections import Connections
 from lab.bench.scale.calls import Call, Context
 from lab.bench.scale.worlds import World
 
@@ -55,14 +56,14 @@ class Probe:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.connections = Connections(session.connect(world.url, pool_size=1))
-        with use_connections(self.connections), reading() as connection:
+        self.engine = session.connect(world.url, pool_size=1)
+        with use_engine(self.engine), reading() as connection:
             self.process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         self._watch = world.connect()
 
     def measure(self, call: Call, context: Context, costs: Costs, *, times: int) -> None:
         """Add the average costs of `times` calls, one after another."""
-        with use_connections(self.connections):
+        with use_engine(self.engine):
             for _ in range(times):
                 call.prepare(context)
             pages, cpu = self._pages(), _cpu_ms(self.process)
@@ -76,12 +77,12 @@ class Probe:
 
     def close(self) -> None:
         """Close its connections."""
-        self.connections.engine.dispose()
+        self.engine.dispose()
         self._watch.close()
 
     def _pages(self) -> int:
         """Pages this connection has accessed so far, in memory or not."""
-        with use_connections(self.connections), reading() as connection:
+        with use_engine(self.engine), reading() as connection:
             connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
         with self._watch.cursor() as cursor:
             cursor.execute(
@@ -91,14 +92,14 @@ class Probe:
 
 
 @contextmanager
-def use_connections(connections: Connections) -> Iterator[None]:
-    """Make transaction() and reading() use these connections."""
-    original = session.connections
-    session.connections = lambda: connections  # type: ignore[assignment]
+def use_engine(engine: Engine) -> Iterator[None]:
+    """Make transaction() and reading() use this engine."""
+    original = session.engine
+    session.engine = lambda: engine  # type: ignore[assignment]
     try:
         yield
     finally:
-        session.connections = original
+        session.engine = original
 
 
 def compare(

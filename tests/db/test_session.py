@@ -1,0 +1,128 @@
+"""Transactions and reads: what is kept, what is undone, what is left to the next user."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import bindparam, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from db import Statement, reading, transaction
+from db.models import User
+from db.session import engine
+from errors import ApiError
+from tests.factories import make_user
+
+USERS: Any = User.__table__
+_NAME = Statement(select(User.username).where(User.id == bindparam("user_id")))
+_RENAMED = Statement(
+    update(USERS).where(USERS.c.id == bindparam("user_id")).values(username=bindparam("new_name"))
+)
+_CODE = Statement(
+    update(USERS).where(USERS.c.id == bindparam("user_id")).values(ref_code=bindparam("new_code"))
+)
+WHOSE = text("SELECT pg_backend_pid()")
+IDLE = text("SELECT state = 'idle' FROM pg_stat_activity WHERE pid = :process")
+
+
+def name_of(user_id: Any) -> Any:
+    with reading() as connection:
+        return _NAME.scalar(connection, user_id=user_id)
+
+
+def test_what_a_transaction_wrote_is_kept_at_its_end(database: str) -> None:
+    user = make_user(username="before")
+    with transaction() as session:
+        _RENAMED.run(session, user_id=user.id, new_name="after")
+        assert name_of(user.id) == "before"
+    assert name_of(user.id) == "after"
+
+
+def test_a_refusal_undoes_its_transaction(database: str) -> None:
+    user = make_user(username="before")
+    with pytest.raises(ApiError, match="job_not_found"), transaction() as session:
+        _RENAMED.run(session, user_id=user.id, new_name="after")
+        raise ApiError("job_not_found")
+    assert name_of(user.id) == "before"
+
+
+def test_a_suppressed_error_does_not_end_in_a_lost_answer(database: str) -> None:
+    user, other = make_user(username="before"), make_user()
+    with pytest.raises(RuntimeError, match="nothing was kept"), transaction() as session:
+        _RENAMED.run(session, user_id=user.id, new_name="after")
+        with suppress(IntegrityError):
+            _CODE.run(session, user_id=user.id, new_code=other.ref_code)
+    assert name_of(user.id) == "before"
+
+
+def test_a_refusal_inside_of_a_savepoint_undoes_only_its_block(database: str) -> None:
+    user, inside = make_user(), User(telegram_id=uuid4().hex, ref_code=uuid4().hex[:8])
+    with transaction() as session:
+        _RENAMED.run(session, user_id=user.id, new_name="outside")
+        with pytest.raises(ApiError), session.begin_nested():
+            session.add(inside)
+            _RENAMED.run(session, user_id=user.id, new_name="inside")
+            raise ApiError("job_not_cancellable")
+        assert _NAME.scalar(session, user_id=user.id) == "outside"
+    assert name_of(user.id) == "outside"
+    assert name_of(inside.id) is None
+
+
+def test_what_a_savepoint_s_block_wrote_is_kept(database: str) -> None:
+    user = make_user()
+    with transaction() as session, session.begin_nested():
+        _RENAMED.run(session, user_id=user.id, new_name="kept")
+    assert name_of(user.id) == "kept"
+
+
+def test_a_read_begins_no_transaction(database: str) -> None:
+    with reading() as connection, transaction() as session:
+        process = connection.execute(WHOSE).scalar_one()
+        assert session.scalar(IDLE, {"process": process})
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1", "SELECT 1 / 0"])
+def test_a_read_leaves_nothing_to_the_transaction_that_is_next(
+    database: str, statement: str
+) -> None:
+    with suppress(Exception), reading() as connection:
+        process = connection.execute(WHOSE).scalar_one()
+        connection.execute(text(statement))
+    user = make_user(username="before")
+    with suppress(KeyError), transaction() as session:
+        assert session.execute(WHOSE).scalar_one() == process
+        _RENAMED.run(session, user_id=user.id, new_name="after")
+        raise KeyError
+    assert name_of(user.id) == "before"
+
+
+def test_a_lost_server_is_noticed_once_and_not_by_each_connection(database: str) -> None:
+    with ExitStack() as used:
+        readers = [used.enter_context(reading()) for _ in range(3)]
+        processes = [reader.execute(WHOSE).scalar_one() for reader in readers]
+    with transaction() as session:
+        for process in set(processes) - {session.execute(WHOSE).scalar_one()}:
+            session.execute(text("SELECT pg_terminate_backend(:it, 5000)"), {"it": process})
+    met = []
+    for _ in range(4):
+        try:
+            with ExitStack() as used:
+                for reader in [used.enter_context(reading()) for _ in range(3)]:
+                    reader.execute(WHOSE)
+        except ApiError as error:
+            met.append(error.code)
+    assert met == ["service_unavailable"]
+
+
+def test_a_connection_that_was_lost_is_not_given_back(database: str) -> None:
+    with pytest.raises(ApiError), reading() as connection:
+        process = connection.execute(WHOSE).scalar_one()
+        with transaction() as session:
+            session.execute(text("SELECT pg_terminate_backend(:it, 5000)"), {"it": process})
+        connection.execute(WHOSE)
+    with reading() as connection:
+        assert connection.execute(WHOSE).scalar_one() != process
+    assert engine().pool.checkedout() == 0  # type: ignore[attr-defined]
