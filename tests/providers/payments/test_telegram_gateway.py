@@ -327,7 +327,7 @@ def test_rubles_cannot_be_read_back_or_refunded_and_telegram_is_not_asked(
 ) -> None:
     world.control("POST", "/faults", kind="status", status=429, retry_after=60, times=99)
     payment = ref(asked_currency="RUB", asked_minor=19900, charge_reference="1")
-    with pytest.raises(ProviderRejected, match="cabinet"):
+    with pytest.raises(ProviderRejected, match="dashboard"):
         gateway.refund(payment, amount_minor=19900, key="refund-1")
     assert gateway.read_back(payment).outcome is Outcome.PENDING
     assert gateway.close(payment).outcome is Outcome.EXPIRED
