@@ -122,7 +122,7 @@ def transaction() -> Iterator[Session]:
                 yield session
                 session.flush()
             finally:
-                if session.in_transaction():  # it held objects
+                if session.in_transaction():  # the ORM session was used in this transaction
                     session.close()
     except (TimeoutError, DBAPIError) as error:
         _raise_translated(error)
