@@ -32,7 +32,7 @@ CLI_SECONDS = 120.0
 POLL_SECONDS = 0.1
 STOPPED = "stopped before it was ready"
 
-# In start order; they stop in reverse, so that no orders are accepted any more when the worker
+# Started in this order, stopped in reverse: the server stops accepting orders before the worker
 # stops.
 PROGRAMS = (
     Program("worker", ("-m", "worker"), stop_seconds=25),
