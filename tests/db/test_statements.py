@@ -196,9 +196,9 @@ def test_each_statement_of_the_rules_can_be_prepared(database: str, statement: S
 
 
 def test_what_is_fixed_is_known_to_the_planner_and_the_rest_is_told_later(database: str) -> None:
-    told = Statement(select(User.id).where(User.username == "100%", User.id == bindparam("which")))
+    find = Statement(select(User.id).where(User.username == "100%", User.id == bindparam("which")))
     with reading() as connection:
-        assert told.one_or_none(connection, which=uuid4()) is None
+        assert find.one_or_none(connection, which=uuid4()) is None
         prepared = connection.execute(
             text("SELECT statement FROM pg_prepared_statements WHERE statement LIKE '%100%'")
         ).scalar_one()
@@ -237,9 +237,9 @@ def test_after_a_migration_of_its_columns_a_statement_is_prepared_anew(database:
             assert size.scalar(connection) == 1
         with transaction() as session:
             session.execute(text("ALTER TABLE migrated ALTER size TYPE text"))
-        with pytest.raises(ApiError) as told, reading() as connection:
+        with pytest.raises(ApiError) as refusal, reading() as connection:
             size.scalar(connection)
-        assert told.value.code == "service_unavailable"
+        assert refusal.value.code == "service_unavailable"
         with reading() as connection:
             assert size.scalar(connection) == "1"
     finally:

@@ -157,11 +157,11 @@ def test_an_event_of_another_time_is_refused(till: ProviderWorld, seconds: int) 
 
 def test_a_signature_covers_bytes_and_not_what_they_mean(till: ProviderWorld) -> None:
     body, proof = genuine("stripe")
-    told = json.loads(body)
+    event = json.loads(body)
     same_meaning = [
-        json.dumps(told, separators=(",", ":")).encode(),
-        json.dumps(told, sort_keys=True).encode(),
-        json.dumps(told, indent=2).encode(),
+        json.dumps(event, separators=(",", ":")).encode(),
+        json.dumps(event, sort_keys=True).encode(),
+        json.dumps(event, indent=2).encode(),
         body + b"\n",
         b"\xef\xbb\xbf" + body,
         body.replace(b"checkout", b"\\u0063heckout"),
@@ -256,8 +256,8 @@ def test_money_of_a_test_is_no_money_in_production(
             done(real.webhook("stripe", body, Stripe_Signature=signature), 200)
             assert balance(user_id) == tokens
             with transaction() as session:
-                (told,) = inbox.of_payment(session, payment.id)
-            assert told.reason == (None if livemode else "test_mode")
+                (stored,) = inbox.of_payment(session, payment.id)
+            assert stored.reason == (None if livemode else "test_mode")
     finally:
         server.stop()
 

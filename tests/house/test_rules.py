@@ -107,7 +107,7 @@ def long_handlers(source: Source) -> Iterator[ast.AST]:
                     yield node
 
 
-def untold_rules(source: Source) -> Iterator[ast.AST]:
+def undocumented_rules(source: Source) -> Iterator[ast.AST]:
     """Public functions and classes of services without the sentence that says their rule."""
     if source.room == "services":
         for node in _public(source):
@@ -131,7 +131,7 @@ RULES: dict[Callable[[Source], Iterator[ast.AST]], tuple[str, str]] = {
     own_clocks: ("services/planted.py", "datetime.now(UTC)"),
     long_functions: ("services/planted.py", "def long():\n" + "    step()\n" * 40),
     long_handlers: ("handlers/planted.py", "def operation():\n" + "    step()\n" * 26),
-    untold_rules: ("services/planted.py", "def untold(): ..."),
+    undocumented_rules: ("services/planted.py", "def undocumented(): ..."),
 }
 
 
@@ -205,5 +205,5 @@ def _names(node: ast.AST) -> set[str]:
 
 def _docstring_lines(node: ast.AST) -> int:
     first = node.body[0]
-    told = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return first.end_lineno - first.lineno + 1 if told else 0
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return first.end_lineno - first.lineno + 1 if documented else 0

@@ -105,14 +105,14 @@ def test_files_of_this_machine_are_served_beside_the_api(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("application", "environ", "told"),
+    ("application", "environ", "expected"),
     [
         ("tests.stubs:create_with_gap()", {}, "tariffs_list() is missing (GET /api/v1/tariffs)"),
         ("tests.stubs:create()", {"SERVER_THREADS": "many"}, "SERVER_THREADS"),
     ],
 )
 def test_a_server_that_cannot_serve_does_not_start(
-    tmp_path: Path, application: str, environ: dict[str, str], told: str
+    tmp_path: Path, application: str, environ: dict[str, str], expected: str
 ) -> None:
     log = tmp_path / "log"
     with log.open("wb") as output:
@@ -122,4 +122,4 @@ def test_a_server_that_cannot_serve_does_not_start(
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-    assert told in log.read_text("utf-8")
+    assert expected in log.read_text("utf-8")

@@ -251,9 +251,9 @@ def test_reading_back_names_the_payment_as_the_webhook_does(
     assert gateway.read_back(ref()).outcome is Outcome.PENDING
     notice = paid(world, gateway, webhook)
     read = gateway.read_back(ref())
-    told = ("event_id", "kind", "outcome", "payment_id", "reference", "charge_reference")
-    told += ("amount_minor", "currency", "payer_id", "refunded_minor")
-    assert [getattr(read, name) for name in told] == [getattr(notice, name) for name in told]
+    names = ("event_id", "kind", "outcome", "payment_id", "reference", "charge_reference")
+    names += ("amount_minor", "currency", "payer_id", "refunded_minor")
+    assert [getattr(read, name) for name in names] == [getattr(notice, name) for name in names]
     assert gateway.read_back(ref(charge_reference=notice.charge_reference)) == read
     assert gateway.read_back(ref(charge_reference="stx_other")).outcome is Outcome.PENDING
     stranger = ref(payment_id=UUID(int=7), reference="7")
@@ -277,11 +277,11 @@ def test_a_refund_has_one_name_whoever_tells_of_it(
     notice = paid(world, gateway, webhook)
     payment = ref(charge_reference=notice.charge_reference)
     done = gateway.refund(payment, amount_minor=166, key="refund-1")
-    told = webhook.event(gateway)
-    assert isinstance(told, Notice)
+    forwarded = webhook.event(gateway)
+    assert isinstance(forwarded, Notice)
     read, again = gateway.read_back(payment), gateway.refund(payment, amount_minor=166, key="r")
-    assert {n.event_id for n in (done, told, read, again)} == {f"refund:{notice.event_id}"}
-    for each in (done, told, read, again):
+    assert {n.event_id for n in (done, forwarded, read, again)} == {f"refund:{notice.event_id}"}
+    for each in (done, forwarded, read, again):
         assert each.outcome is Outcome.REFUNDED
         assert (each.refunded_minor, each.amount_minor) == (166, 166)
         assert each.charge_reference == each.refund_reference == notice.charge_reference
