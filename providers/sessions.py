@@ -38,9 +38,9 @@ def read_body(response: requests.Response, deadline: float) -> bytes:
     while packet := response.raw.read1(64 * 1024, decode_content=True):
         body += packet
         if len(body) > MAX_ANSWER_BYTES:
-            raise requests.exceptions.ContentDecodingError("answer too large")
+            raise requests.exceptions.ContentDecodingError("response too large")
         if time.monotonic() > deadline:
-            raise requests.exceptions.ReadTimeout("answer too slow")
+            raise requests.exceptions.ReadTimeout("response too slow")
     return bytes(body)
 
 

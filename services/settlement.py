@@ -100,7 +100,7 @@ def _apply(session: Session, payment: Record, notice: Notice) -> None:
 
 
 def _fault(payment: Record, notice: Notice) -> str | None:
-    """Why an event must not be applied although its reference is ours."""
+    """Why an event must not be applied although its reference is known."""
     if settings.load().production and notice.livemode is False:
         return "test_mode"
     if notice.currency and notice.currency.upper() != payment.asked_currency.upper():

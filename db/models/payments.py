@@ -36,7 +36,7 @@ EVENT_STATES = ("applied", "ignored", "parked")
 class Payment(Table):
     """One attempt by a user to buy tokens; its id is the idempotency key at the provider.
 
-    `asked_*` is what the provider was told to collect: kopecks, cents or whole Telegram stars.
+    `asked_*` is what the provider was asked to collect: kopecks, cents or whole Telegram stars.
     """
 
     __tablename__ = "payments"

@@ -245,7 +245,7 @@ class _Content(io.RawIOBase):
 
 @contextlib.contextmanager
 def _trouble() -> Iterator[None]:
-    """Any file system error is a temporary failure of ours: full, read-only, broken."""
+    """Any file system error is a temporary failure: the disk is full, read-only or broken."""
     try:
         yield
     except OSError as error:

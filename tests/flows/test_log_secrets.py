@@ -70,18 +70,18 @@ class PrivateValues:
         # Providers' payment ids are shown to operators, although URLs may end with them.
         self.references: set[str] = set()
 
-    def collect(self, told: Any, name: str = "") -> None:
-        """Collect the private values of `told`, at any depth."""
-        if isinstance(told, dict):
-            for key, value in told.items():
+    def collect(self, data: Any, name: str = "") -> None:
+        """Collect the private values of `data`, at any depth."""
+        if isinstance(data, dict):
+            for key, value in data.items():
                 self.collect(value, key)
-        elif isinstance(told, list):
-            for each in told:
+        elif isinstance(data, list):
+            for each in data:
                 self.collect(each, name)
         elif name == "reference":
-            self.references.add(str(told))
-        elif name.lower() in _PRIVATE and told not in (None, ""):
-            self.add(str(told))
+            self.references.add(str(data))
+        elif name.lower() in _PRIVATE and data not in (None, ""):
+            self.add(str(data))
 
     def add(self, value: str) -> None:
         """Add a value; of a URL only the private parts, path and query."""

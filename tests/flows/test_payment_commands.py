@@ -39,16 +39,16 @@ def cli(till: ProviderWorld, terminal: CommandLine) -> CommandLine:
 
 def say(cli: CommandLine, *arguments: str) -> str:
     """Run a command that must succeed without errors; its output."""
-    code, told, complaint = cli.run(*arguments)
+    code, output, complaint = cli.run(*arguments)
     assert (code, complaint) == (0, ""), complaint
-    return told
+    return output
 
 
 def complain(cli: CommandLine, *arguments: str, code: int = 1) -> str:
     """Run a command that must fail without effect; its one-line error."""
     with unchanged():
-        ended, told, complaint = cli.run(*arguments)
-    assert (ended, told) == (code, ""), (arguments, told, complaint)
+        ended, output, complaint = cli.run(*arguments)
+    assert (ended, output) == (code, ""), (arguments, output, complaint)
     assert complaint.startswith("error: ") and "\n" not in complaint, complaint
     return complaint.removeprefix("error: ")
 
@@ -74,8 +74,8 @@ def test_payments_are_listed_and_shown_with_what_was_told(
     assert older[:6] == [paid["id"], "yookassa", "succeeded", "200", "20", user["id"]]
     (one,) = cells(say(cli, "payments", "list", "--status", "succeeded", "--limit", "1"))
     assert one[0] == paid["id"]
-    told = say(cli, "payments", "show", paid["id"])
-    assert paid["reference"] in told and "payment.succeeded" in told and "applied" in told
+    shown = say(cli, "payments", "show", paid["id"])
+    assert paid["reference"] in shown and "payment.succeeded" in shown and "applied" in shown
 
 
 def test_a_provider_is_asked_on_demand(till: ProviderWorld, cli: CommandLine) -> None:
@@ -210,9 +210,9 @@ def test_a_pending_refund_of_the_bank_is_reported_later(
     user = till.customer()
     intent = till.buy(user, "yookassa")
     till.sandbox.control("PUT", "/yookassa/refunds", wait=True)
-    told = say(cli, "payments", "refund", intent["id"], "--key", "1")
+    shown = say(cli, "payments", "refund", intent["id"], "--key", "1")
     till.sandbox.control("PUT", "/yookassa/refunds", wait=False)
-    assert told == "ignored: the provider is working on it"
+    assert shown == "ignored: the provider is working on it"
     assert till.bot.balance(user["id"]) == TOKENS
     (refund,) = till.yookassa("refunds", payment_id=intent["reference"])
     till.sandbox.control("POST", f"/yookassa/refunds/{refund['id']}/succeed")
@@ -353,8 +353,8 @@ def test_tokens_are_given_and_taken_by_hand_once_per_key(
 ) -> None:
     user = till.customer()
     for who in (user["id"], user["telegramId"]):
-        told = say(cli, "grant", who, "7.50", "--key", "1", "--reason", "извинения")
-        assert told == "7.5 tokens given, balance was 7.5 then"
+        output = say(cli, "grant", who, "7.50", "--key", "1", "--reason", "извинения")
+        assert output == "7.5 tokens given, balance was 7.5 then"
     other = ("grant", user["id"], "8", "--key", "1", "--reason", "-")
     assert "idempotency_key_reused" in complain(cli, *other)
     assert till.bot.balance(user["id"]) == 7.5

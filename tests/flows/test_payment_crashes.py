@@ -85,8 +85,8 @@ class Shoppers:
                 self._pay(user, intent)
 
     def _pay(self, user: dict[str, Any], intent: dict[str, Any]) -> None:
-        told = self.till.pay(user, intent)
-        if told["status"] in ("timeout", "refused"):
+        outcome = self.till.pay(user, intent)
+        if outcome["status"] in ("timeout", "refused"):
             return  # the bot was dead for too long; nobody's money has moved
         self.paid[intent["id"]] += 1
         if intent["provider"] == "yookassa" and self._chance.random() < 0.5:

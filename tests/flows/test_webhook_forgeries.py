@@ -149,11 +149,11 @@ def test_an_event_of_another_time_is_refused(till: ProviderWorld, seconds: int) 
 
 def test_a_signature_covers_bytes_and_not_what_they_mean(till: ProviderWorld) -> None:
     body, proof = genuine("stripe")
-    told = json.loads(body)
+    event = json.loads(body)
     same_meaning = [
-        json.dumps(told, separators=(",", ":")).encode(),
-        json.dumps(told, sort_keys=True).encode(),
-        json.dumps(told, indent=2).encode(),
+        json.dumps(event, separators=(",", ":")).encode(),
+        json.dumps(event, sort_keys=True).encode(),
+        json.dumps(event, indent=2).encode(),
         body + b"\n",
         b"\xef\xbb\xbf" + body,
         body.replace(b"checkout", b"\\u0063heckout"),

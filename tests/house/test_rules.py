@@ -83,7 +83,7 @@ def long_handlers(source: Source) -> Iterator[ast.AST]:
                     yield node
 
 
-def untold_rules(source: Source) -> Iterator[ast.AST]:
+def undocumented_rules(source: Source) -> Iterator[ast.AST]:
     """Public functions and classes of services without the sentence that says their rule."""
     if source.room == "services":
         for node in _public(source):
@@ -98,7 +98,7 @@ RULES: dict[Callable[[Source], Iterator[ast.AST]], tuple[str, str]] = {
     own_clocks: ("services/planted.py", "datetime.now(UTC)"),
     long_functions: ("services/planted.py", "def long():\n" + "    step()\n" * 40),
     long_handlers: ("handlers/planted.py", "def operation():\n" + "    step()\n" * 26),
-    untold_rules: ("services/planted.py", "def untold(): ..."),
+    undocumented_rules: ("services/planted.py", "def undocumented(): ..."),
 }
 
 

@@ -56,7 +56,7 @@ def run(state: Path, port: int | None = None) -> Iterator[subprocess.Popen[str]]
             process.kill()
 
 
-def told(process: subprocess.Popen[str]) -> dict[str, str]:
+def printed(process: subprocess.Popen[str]) -> dict[str, str]:
     """The names and values it prints when everything is up."""
     facts: dict[str, str] = {}
     while "Logs" not in facts:
@@ -96,7 +96,7 @@ def refuses_connections(url: str) -> bool:
 
 def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
     with run(state) as process:
-        facts = told(process)
+        facts = printed(process)
         parts = children(process.pid)
         assert len(parts) > 3
         assert is_ready(facts["API"].removesuffix("/v1"))
@@ -143,7 +143,7 @@ def test_a_part_that_dies_is_named_and_takes_the_rest_with_it(
     state: Path, part: str, name: str
 ) -> None:
     with run(state) as process:
-        facts = told(process)
+        facts = printed(process)
         parts = children(process.pid)
         listed = subprocess.run(
             ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)],
@@ -163,12 +163,12 @@ def test_a_part_that_dies_is_named_and_takes_the_rest_with_it(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
 def test_killed_itself_it_leaves_nothing_and_the_next_one_starts(state: Path) -> None:
     with run(state) as process:
-        told(process)
+        printed(process)
         parts = children(process.pid)
         process.kill()
         wait_until(lambda: alive(parts) == [], SECONDS)
     with run(state) as process:
-        told(process)
+        printed(process)
 
 
 def test_a_setting_that_cannot_be_used_is_named(state: Path, monkeypatch) -> None:

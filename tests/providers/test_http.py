@@ -189,7 +189,7 @@ def test_a_wait_that_fits_is_waited_out(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("wait", "seconds"),
     [
         ({"Retry_After": "30"}, "30"),
         ({"Retry_After": "86400"}, "300"),
@@ -203,10 +203,10 @@ def test_a_wait_that_fits_is_waited_out(api: Api) -> None:
         ({"Retry_After": "soon"}, "5"),
     ],
 )
-def test_a_longer_wait_is_left_to_the_caller(api: Api, told: dict[str, str], seconds: str) -> None:
+def test_a_longer_wait_is_left_to_the_caller(api: Api, wait: dict[str, str], seconds: str) -> None:
     def given(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response_only(429)
-        for name, value in told.items():
+        for name, value in wait.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
         handler.wfile.write(b"{}")
@@ -308,8 +308,8 @@ def test_one_line_is_logged_and_tells_no_secret(api: Api, caplog: pytest.LogCapt
     assert (facts["provider"], facts["call"]) == ("stripe", "make_page")
     assert (facts["status"], facts["tries"], facts["reason"]) == (400, 3, "no")
     assert facts["ms"] >= 0 and line.levelname == "WARNING"
-    told = " ".join(str(vars(record)) for record in caplog.records) + repr(failure.value)
-    assert SECRET not in told and "anna@example.org" not in told
+    logged = " ".join(str(vars(record)) for record in caplog.records) + repr(failure.value)
+    assert SECRET not in logged and "anna@example.org" not in logged
 
 
 def test_a_refused_key_is_an_alarm(api: Api, caplog: pytest.LogCaptureFixture) -> None:

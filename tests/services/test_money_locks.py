@@ -52,7 +52,7 @@ def opened(user_id: UUID) -> Payment:
         )
 
 
-def told(payment: Payment, outcome: Outcome, event_id: str, *, refunded_minor: int = 0) -> Notice:
+def news(payment: Payment, outcome: Outcome, event_id: str, *, refunded_minor: int = 0) -> Notice:
     """Stripe's notice about a payment."""
     return Notice(
         provider="stripe",
@@ -115,7 +115,7 @@ class Crowd:
     def settle(self, payment: Payment) -> None:
         event_id = f"{payment.id}:{self._chance.randrange(20)}"  # mostly repeats
         refunded = self._chance.randrange(payment.asked_minor)
-        settle(told(payment, self._chance.choice(OUTCOMES), event_id, refunded_minor=refunded))
+        settle(news(payment, self._chance.choice(OUTCOMES), event_id, refunded_minor=refunded))
 
     def refuse(self, payment: Payment) -> None:
         with transaction() as session:
@@ -173,7 +173,7 @@ def nobody_stops(act: Callable[[], object], invited: list[Any]) -> bool:
 
     Such a payment locks the customer and then the inviter.
     """
-    sold = [told(opened(user.id), Outcome.SUCCEEDED, uuid4().hex) for user in invited]
+    sold = [news(opened(user.id), Outcome.SUCCEEDED, uuid4().hex) for user in invited]
     with ThreadPoolExecutor(THREADS) as pool:
         return not any(pool.map(deadlocked, [act, *(partial(settle, each) for each in sold)]))
 

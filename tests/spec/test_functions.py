@@ -97,7 +97,7 @@ def test_the_projects_own_handlers_match_the_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "named"),
     [
         ("dogs.py", "", "dogs_photo() is missing (POST /dogs)"),
         ("dogs.py", DOGS + "\ndef dogs_bark(): ...", "dogs_bark() has no operation"),
@@ -113,9 +113,9 @@ def test_the_projects_own_handlers_match_the_contract() -> None:
         ("cats.py", CATS.replace(", idempotency_key", ""), "does not take 'idempotency_key'"),
     ],
 )
-def test_a_difference_stops_the_start(package: Path, file: str, text: str, told: str) -> None:
+def test_a_difference_stops_the_start(package: Path, file: str, text: str, named: str) -> None:
     (package / file).write_text(text)
-    assert any(told in problem for problem in problems(package))
+    assert any(named in problem for problem in problems(package))
 
 
 def test_all_differences_are_told_at_once(package: Path) -> None:
@@ -150,8 +150,8 @@ def test_an_operation_id_may_be_used_once_only() -> None:
         "cats_feed": lambda cat_id, body, idempotency_key: None,
         "dogs_photo": lambda body, file: None,
     }
-    (told,) = check((*OPERATIONS, OPERATIONS[0]), table)
-    assert "catsGet is used twice" in told
+    (problem,) = check((*OPERATIONS, OPERATIONS[0]), table)
+    assert "catsGet is used twice" in problem
 
 
 @pytest.mark.parametrize(

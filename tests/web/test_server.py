@@ -103,15 +103,15 @@ def test_files_of_this_machine_are_served_beside_the_api(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("application", "environ", "told"),
+    ("application", "environ", "expected"),
     [
         ("tests.stubs:create_with_gap()", {}, "tariffs_list() is missing (GET /api/v1/tariffs)"),
         ("tests.stubs:create()", {"SERVER_THREADS": "many"}, "SERVER_THREADS"),
     ],
 )
 def test_a_server_that_cannot_serve_does_not_start(
-    tmp_path: Path, application: str, environ: dict[str, str], told: str
+    tmp_path: Path, application: str, environ: dict[str, str], expected: str
 ) -> None:
     with wire.start(application, tmp_path, ports.reserve(), None, **environ) as process:
         assert process.wait(wire.START_SECONDS) != 0
-        assert told in process.said()
+        assert expected in process.said()

@@ -54,8 +54,8 @@ def test_a_paid_order_is_known_from_the_webhook_and_from_asking(till: GatewayWor
     ref = till.ref(order, page)
     assert till.gateway.read_back(ref).outcome is Outcome.PENDING
     till.act(page, "pay")
-    told = till.notices(1 if till.name == "yookassa" else 3)
-    (told_paid,) = [each for each in told if each.outcome is Outcome.SUCCEEDED]
+    posted = till.notices(1 if till.name == "yookassa" else 3)
+    (told_paid,) = [each for each in posted if each.outcome is Outcome.SUCCEEDED]
     for notice in (told_paid, till.gateway.read_back(ref)):
         assert notice.provider == till.name
         assert (notice.outcome, notice.payment_id) == (Outcome.SUCCEEDED, order.payment_id)
@@ -210,8 +210,8 @@ def test_a_refund_and_its_webhook_are_one_event(till: GatewayWorld) -> None:
     till.act(page, "pay")
     till.listen()
     mine = till.gateway.refund(till.ref(order, page), amount_minor=5000, key="r-1")
-    told = till.notices(1 if till.name == "yookassa" else 2)
-    (theirs,) = [each for each in told if each.outcome is Outcome.REFUNDED]
+    posted = till.notices(1 if till.name == "yookassa" else 2)
+    (theirs,) = [each for each in posted if each.outcome is Outcome.REFUNDED]
     assert theirs.event_id == mine.event_id
     assert theirs.refunded_minor == 5000
 
@@ -228,9 +228,9 @@ def test_an_expired_page_is_told_and_found(till: GatewayWorld) -> None:
     order = till.order()
     page = till.gateway.create_checkout(order)
     till.act(page, "expire")
-    (told,) = till.notices(1)
-    assert told.outcome is till.gateway.read_back(till.ref(order, page)).outcome is Outcome.EXPIRED
-    assert told.payment_id == order.payment_id
+    (event,) = till.notices(1)
+    assert event.outcome is till.gateway.read_back(till.ref(order, page)).outcome is Outcome.EXPIRED
+    assert event.payment_id == order.payment_id
 
 
 def test_a_paid_page_cannot_be_closed(till: GatewayWorld) -> None:
@@ -258,10 +258,10 @@ def test_keys_are_never_logged(till: GatewayWorld, caplog: pytest.LogCaptureFixt
     till.gateway.create_checkout(till.order())
     with pytest.raises(ProviderRejected):
         till.gateway.create_checkout(till.order(amount=Decimal("0.10")))
-    told = " ".join(str(vars(record)) for record in caplog.records)
-    assert "provider call" in told
+    logged = " ".join(str(vars(record)) for record in caplog.records)
+    assert "provider call" in logged
     for secret in (KEYS.yookassa_secret_key, KEYS.stripe_secret_key, "Authorization"):
-        assert secret not in told
+        assert secret not in logged
 
 
 @pytest.mark.parametrize(
