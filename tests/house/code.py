@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("commands", "handlers", "services", "providers", "spec", "db", "sandbox", "demo")
+ROOMS = ("commands", "handlers", "services", "providers", "spec", "db", "images", "sandbox", "demo")
 # Code that does not run in production; benches and tests are long lists of cases.
 ASIDE = ("chaos", "judge", "training")
 

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("commands", "handlers", "services", "providers", "spec", "db", "sandbox", "chaos")
+ROOMS = (
+    "commands",
+    "handlers",
+    "services",
+    "providers",
+    "spec",
+    "db",
+    "images",
+    "sandbox",
+    "chaos",
+)
 
 # contract of setup.cfg: (file, a line that must not be written there)
 VIOLATIONS = {
