@@ -120,6 +120,11 @@ class DiskStorage:
         with found.file:
             yield cast(BinaryIO, io.BufferedReader(_Content(found)))
 
+    def peek(self, key: str, count: int) -> bytes:
+        """See Storage."""
+        with self.open(key) as file:
+            return file.read(count)
+
     def head(self, key: str) -> StoredObject | None:
         """See Storage."""
         try:

@@ -13,8 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = (
-    *("commands", "db", "handlers", "lab", "local", "providers", "services", "settings"),
-    *("spec", "web", "worker", "workflows"),
+    *("commands", "db", "handlers", "images", "lab", "local", "providers", "services"),
+    *("settings", "spec", "web", "worker", "workflows"),
 )
 
 # contract of setup.cfg: (file, a line that must not be written there)

@@ -82,6 +82,15 @@ def test_an_object_larger_than_any_buffer_comes_back(storage: Storage) -> None:
     assert get(link(storage, key)).content == content
 
 
+def test_the_beginning_of_an_object_can_be_had_alone(storage: Storage) -> None:
+    content = random.Random(2).randbytes(1_000_000)
+    key = stored(storage, content)
+    for count in (1, 4096, 999_999, 1_000_000, 5_000_000):
+        assert storage.peek(key, count) == content[:count]
+    with pytest.raises(ObjectMissing):
+        storage.peek(new_key(), 10)
+
+
 def test_an_empty_object_is_an_object(storage: Storage) -> None:
     key = stored(storage, b"")
     head = storage.head(key)
