@@ -133,6 +133,9 @@ class Settings:
     welcome_bonus_tokens: Decimal = _setting(Decimal("0"), "tokens given at registration")
     channel_bonus_tokens: Decimal = _setting(Decimal("5"), "tokens for joining a bonus channel")
     review_bonus_tokens: Decimal = _setting(Decimal("5"), "tokens for a review")
+    review_min_length: int = _setting(
+        10, "characters of a review in words; a command or a single word earns nothing"
+    )
     referral_bonus_tokens: Decimal = _setting(Decimal("5"), "tokens for a paying invitee")
     referral_bonus_percent: Decimal = _setting(
         Decimal("0"), "percent of the invitee's first payment, in tokens"

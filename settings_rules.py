@@ -24,6 +24,7 @@ AT_MOST = {
     "link_ttl_seconds": 483_840,
     "presign_ttl_seconds": 86_400,
     "referral_return_days": 3650,
+    "review_min_length": 4096,  # of a message in Telegram
     **dict.fromkeys(("idempotency_ttl_hours", "waiting_job_ttl_hours", "data_ttl_hours"), 87_600),
     **dict.fromkeys(("engine_timeout_seconds", "job_lease_seconds"), 86_400),
     **dict.fromkeys(("min_payment_rub", "max_payment_rub", "token_price_rub"), 100_000_000),
@@ -50,6 +51,7 @@ BONUSES = (
 # 0 would stop the server or switch a rule off; every other number may be 0.
 AT_LEAST_ONE = (
     "port",
+    "review_min_length",
     "web_concurrency",
     "server_threads",
     "waiting_job_ttl_hours",

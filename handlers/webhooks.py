@@ -85,5 +85,6 @@ def _keep_review(raw_body: bytes) -> None:
                 message_id=update.message_id,
                 author_id=update.author_id,
                 text_sha256=update.text_hash or "",
+                prose_length=update.prose_length,
                 posted_at=update.date,
             )
