@@ -68,7 +68,7 @@ def _settle(notice: Notice) -> None:
         "reason": verdict.reason,
     }
     logs.note(verdict=verdict.state, **told)
-    if verdict.state == "parked":
+    if verdict.is_for_the_operator:
         log.warning("a payment event waits for the operator", extra=told)
 
 

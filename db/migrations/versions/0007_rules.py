@@ -1,4 +1,6 @@
-"""Reviews that copy somebody's words are held, and their length in words is known"""
+"""Reviews that copy somebody's words are held, and their length in words is known; events that were
+applied and that the operator should look at are found at once
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +16,12 @@ STATES_BEFORE = "state IN ('seen', 'rewarded', 'rejected')"
 INDEXES = [
     ("ix_reviews_rewarded_text", "reviews", ["text_sha256"], "state = 'rewarded'"),
     ("ix_reviews_held", "reviews", ["number"], "state = 'held'"),
+    (
+        "ix_payment_events_flagged",
+        "payment_events",
+        ["number"],
+        "state = 'applied' AND reason IS NOT NULL",
+    ),
 ]
 
 
