@@ -110,7 +110,6 @@ _SELECT_FOUND = Statement(
         *Payment.columns(
             "number",
             "tariff_id",
-            "payer_telegram_id",
             "payment_url",
             "expires_at",
             "next_check_at",

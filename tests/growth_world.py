@@ -85,7 +85,9 @@ class Growth:
     def edit(self, update: dict[str, Any]) -> dict[str, Any]:
         """Edit a message as its author; the update that the bot gets."""
         place = {"chat_id": GROUP, "message_id": update["message"]["message_id"]}
-        return self._update(self.world.control("PATCH", "/messages", text="Передумал", **place))
+        text = f"Передумал {next(_names)} раз: стало ещё лучше"
+        self.private.add(text)
+        return self._update(self.world.control("PATCH", "/messages", text=text, **place))
 
     def forward(self, update: dict[str, Any], **headers: str) -> requests.Response:
         """Pass an update on, as the bot does."""

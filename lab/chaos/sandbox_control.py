@@ -54,7 +54,7 @@ class SandboxControl:
             "/telegram/messages",
             chat_id=REVIEWS["id"],
             user_id=int(telegram_id),
-            text="Ожило!",
+            text=f"Ожило! {telegram_id} спасибо говорит.",
         )
 
     def set_delivery(self, provider: str, **changes: Any) -> None:

@@ -36,6 +36,7 @@ def written_by(user: dict[str, Any]) -> str:
             message_id=message_id,
             author_id=int(user["telegramId"]),
             text_sha256="",
+            prose_length=30,
             posted_at=now(),
         )
     return f"https://t.me/c/{str(REVIEW_CHAT).removeprefix('-100')}/{message_id}"

@@ -104,6 +104,40 @@ def test_a_wordless_photo_is_a_review_and_a_service_message_is_not(growth: Growt
     assert done(growth.check_review(user), 200) == GRANTED
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["/start", "/start@growth_live_photo_bot please give me tokens", "Супер!", "ок", "ok ok"],
+)
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_command_or_a_word_earns_nothing(growth: Growth, text: str, seen: bool) -> None:
+    user = growth.visitor()
+    update = growth.write(user, text=text)
+    if seen:
+        done(growth.forward(update), 200)
+    for named in (None, link(update)):
+        assert done(growth.check_review(user, named), 200) == NOTHING
+    done(growth.forward(growth.edit(update)), 200)
+    assert done(growth.check_review(user), 200) == GRANTED
+
+
+def test_words_that_earned_somebody_a_bonus_wait_for_the_operator(growth: Growth) -> None:
+    author, copier = growth.visitor(), growth.visitor()
+    original = growth.write(author)
+    text = original["message"]["text"]
+    copy = growth.write(copier, text=f"  {text.replace(' ', chr(10))} ")
+    for update in (original, copy):
+        done(growth.forward(update), 200)
+    assert done(growth.check_review(author), 200) == GRANTED
+    for named in (None, link(copy)):
+        assert done(growth.check_review(copier, named), 200) == NOTHING
+    code, told, _ = growth.cli("reviews", "list", "--state", "held", "--limit", "1")
+    assert code == 0 and "the same words as review" in told
+    review_id, *_ = told.splitlines()[1].split()
+    approved = growth.cli("reviews", "approve", review_id, copier["id"])
+    assert approved == (0, "rewarded", "")
+    assert done(growth.check_review(copier), 200) == AGAIN
+
+
 def test_what_is_written_elsewhere_is_no_review(growth: Growth) -> None:
     user = growth.visitor()
     growth.world.control("PUT", "/chats/-1006", type="supergroup", username="elsewhere")

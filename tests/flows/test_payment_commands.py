@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import requests
 from sqlalchemy import select, update
 
 from db import snapshot, transaction
@@ -19,7 +21,7 @@ from services import inbox
 from tests.command_line import CommandLine, command_line
 from tests.factories import make_image
 from tests.live import done, refused, unchanged
-from tests.provider_world import RUB, TOKENS, ProviderWorld, provider_world
+from tests.provider_world import OPTIONS, RUB, TOKENS, ProviderWorld, provider_world
 from tests.wire import wait_until
 
 NOBODY = str(uuid4())
@@ -346,6 +348,50 @@ def test_a_tariff_is_offered_changed_and_taken_away(till: ProviderWorld, cli: Co
         till.pay(user, intent)
         till.wait_for(intent, "succeeded")
         assert till.bot.balance(user["id"]) == tokens
+
+
+def test_a_link_paid_by_somebody_else_is_shown_and_refunded_to_who_paid(
+    till: ProviderWorld, cli: CommandLine
+) -> None:
+    user, friend = till.customer(), till.customer()
+    intent = till.intent(user, "telegram")
+    charge = pay_against_our_word(till, intent, int(friend["telegramId"]))
+    payment = till.wait_for(intent, "succeeded")
+    assert (payment.payer_telegram_id, payment.charge_reference) == (friend["telegramId"], charge)
+    assert (till.bot.balance(user["id"]), till.bot.balance(friend["id"])) == (TOKENS, 0)
+    (row,) = cells(say(cli, "events", "list", "--flagged", "--limit", "1"))
+    assert row[1:6] == ["telegram", "successful_payment", "applied", "another_payer", intent["id"]]
+    assert friend["telegramId"] in say(cli, "events", "show", row[0])
+    assert complain(cli, "events", "list", "--flagged", "--state", "parked", code=2)
+
+    say(cli, "payments", "refund", intent["id"], "--key", "to-the-friend")
+    till.wait_for(intent, "refunded")
+    refunded = till.sandbox.control("GET", "/telegram/updates")["history"][-1]["message"]
+    assert refunded["chat"]["id"] == int(friend["telegramId"]) and "refunded_payment" in refunded
+    assert till.bot.balance(user["id"]) == 0
+
+
+def pay_against_our_word(till: ProviderWorld, intent: dict[str, Any], payer: int) -> str:
+    """Pay a link as somebody whom the bot itself lets pay, before our answer comes; the charge."""
+    till.sandbox.control("PUT", "/telegram/pace", paused=True)
+    with ThreadPoolExecutor(1) as pool:
+        pay = {"link": intent["paymentUrl"], "user_id": payer}
+        paying = pool.submit(till.sandbox.control, "POST", "/telegram/pay", **pay)
+
+        def question() -> str | None:
+            updates: Any = till.sandbox.control("GET", "/telegram/updates")
+            newest = updates["history"][-1:]
+            asked = newest[0].get("pre_checkout_query") if newest else None
+            mine = asked and asked["from"]["id"] == payer
+            return asked["id"] if mine else None
+
+        wait_until(lambda: question() is not None)
+        answer = {"pre_checkout_query_id": question(), "ok": True}
+        url = f"{till.sandbox.url}/telegram/bot{OPTIONS.telegram_bot_token}/answerPreCheckoutQuery"
+        done(requests.post(url, json=answer, timeout=30), 200)
+        charge: str = paying.result()["telegram_payment_charge_id"]
+    till.sandbox.control("PUT", "/telegram/pace", paused=False)
+    return charge
 
 
 def test_tokens_are_given_and_taken_by_hand_once_per_key(

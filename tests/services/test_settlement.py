@@ -16,7 +16,7 @@ from db.models import Referral
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
-from services import jobs, ledger, payments, settlement
+from services import inbox, jobs, ledger, payments, settlement
 from services.inbox import Verdict
 from tests.factories import balance, make_image, make_job, make_user
 from tests.locks import wait_for_a_waiter
@@ -423,6 +423,29 @@ def test_a_second_charge_of_a_telegram_link_is_a_payment_of_its_own():
     assert verdict.state == "applied" and verdict.payment_id != payment.id
     assert settle(replace(second, event_id="repeated")).state == "ignored"
     assert balance(user.id) == 40
+    assert books_are_whole()
+
+
+def test_a_link_paid_by_another_person_credits_its_user_and_remembers_the_payer():
+    user, friend = make_user(), make_user()
+    payment = opened(user, provider="telegram")
+    paid = notice(payment, "succeeded", charge_reference="gift-1", payer_id=friend.telegram_id)
+    flagged = Verdict("applied", "another_payer", payment.id)
+    assert settle(paid) == flagged
+    assert settle(paid) == flagged and flagged.is_for_the_operator
+    assert (balance(user.id), balance(friend.id)) == (20, 0)
+    assert current(payment).payer_telegram_id == friend.telegram_id
+    with snapshot() as session:
+        newest = inbox.flagged(session, limit=1)[0]
+        assert (newest.payment_id, newest.reason) == (payment.id, "another_payer")
+
+    again = notice(payment, "succeeded", charge_reference="gift-2", payer_id=friend.telegram_id)
+    second = settle(again)
+    assert (second.state, second.reason) == ("applied", "another_payer")
+    own = notice(payment, "succeeded", charge_reference="own-3", payer_id=user.telegram_id)
+    third = settle(own)
+    assert (third.state, third.reason) == ("applied", None)
+    assert balance(user.id) == 60
     assert books_are_whole()
 
 
