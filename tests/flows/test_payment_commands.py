@@ -379,11 +379,9 @@ def pay_against_our_word(till: ProviderWorld, intent: dict[str, Any], payer: int
         paying = pool.submit(till.sandbox.control, "POST", "/telegram/pay", **pay)
 
         def question() -> str | None:
-            updates: Any = till.sandbox.control("GET", "/telegram/updates")
-            newest = updates["history"][-1:]
-            asked = newest[0].get("pre_checkout_query") if newest else None
-            mine = asked and asked["from"]["id"] == payer
-            return asked["id"] if mine else None
+            newest = till.sandbox.control("GET", "/telegram/updates")["history"][-1:]
+            asked: Any = newest[0].get("pre_checkout_query") if newest else None
+            return asked["id"] if asked and asked["from"]["id"] == payer else None
 
         wait_until(lambda: question() is not None)
         answer = {"pre_checkout_query_id": question(), "ok": True}
