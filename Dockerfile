@@ -29,6 +29,7 @@ COPY cli.py errors.py gunicorn.conf.py logs.py ./
 COPY commands commands
 COPY db db
 COPY handlers handlers
+COPY images images
 COPY providers providers
 COPY services services
 COPY settings settings

@@ -14,10 +14,10 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine image clean
+.PHONY: help setup run demo test test-stability coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine image clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.dev ## Make .venv with everything for work on the project (other targets do it too)
 
@@ -28,7 +28,10 @@ demo: $(RUNNABLE) ## Play a customer's story over HTTP; leaves a video and a pho
 	@exec $(BIN)/python -m local.demo $(ARGS)
 
 test: .venv/.dev ## Run the tests (ARGS="-k ledger" picks some)
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-stability: .venv/.dev ## Run the tests ten times, every second time on a busy machine (90 minutes); table in docs/quality.md
+	$(BIN)/python -m lab.stability $(ARGS)
 
 coverage: .venv/.dev ## Run the tests in one process and list the lines that none of them reaches
 	@mkdir -p var

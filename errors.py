@@ -40,8 +40,11 @@ CODES: dict[str, tuple[int, str]] = {
     "telegram_id_mismatch": (409, "telegramId is not the user's own"),
     "review_already_used": (409, "This message has already been counted as somebody's review"),
     "idempotency_in_progress": (409, "A request with this Idempotency-Key is still running"),
-    "payload_too_large": (413, "The body or file is larger than allowed"),
-    "unsupported_media_type": (415, "Wrong Content-Type, or the file is not what it claims to be"),
+    "payload_too_large": (413, "The body, the file or the picture is larger than allowed"),
+    "unsupported_media_type": (
+        415,
+        "Wrong Content-Type, or the file is unusable or not what it claims to be",
+    ),
     "idempotency_key_reused": (422, "This Idempotency-Key was used with another request"),
     "rate_limited": (429, "Too many requests; wait for Retry-After seconds"),
     "internal_error": (500, "A bug on our side; quote the X-Request-ID"),

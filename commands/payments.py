@@ -84,11 +84,17 @@ def events() -> None:
 
 @events.command("list")
 @click.option("--state", type=click.Choice(EVENT_STATES))
+@click.option("--flagged", is_flag=True, help="applied, but look at them")
 @row_limit
-def list_events(state: str | None, limit: int) -> None:
-    """The newest events; parked ones need your attention."""
+def list_events(state: str | None, flagged: bool, limit: int) -> None:
+    """The newest events; parked and flagged ones need your attention."""
+    if flagged and state not in (None, "applied"):
+        raise click.UsageError("only events that were applied are flagged")
     with snapshot() as session:
-        rows = inbox.recent(session, state=state, limit=limit)
+        if flagged:
+            rows = inbox.flagged(session, limit=limit)
+        else:
+            rows = inbox.recent(session, state=state, limit=limit)
     _events_table(rows)
 
 

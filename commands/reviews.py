@@ -25,9 +25,19 @@ def list_reviews(state: str | None, limit: int) -> None:
     with snapshot() as session:
         rows = reviews.recent(session, state=state, limit=limit)
     table(
-        ("review", "chat", "message", "author", "state", "user", "posted"),
+        ("review", "chat", "message", "author", "state", "user", "posted", "length", "note"),
         (
-            (r.id, r.chat, r.message_id, r.author_telegram_id, r.state, r.user_id, r.posted_at)
+            (
+                r.id,
+                r.chat,
+                r.message_id,
+                r.author_telegram_id,
+                r.state,
+                r.user_id,
+                r.posted_at,
+                r.prose_length,
+                r.note,
+            )
             for r in rows
         ),
     )
@@ -37,7 +47,7 @@ def list_reviews(state: str | None, limit: int) -> None:
 @click.argument("review_id", type=click.UUID)
 @click.argument("user")
 def approve(review_id: UUID, user: str) -> None:
-    """Count REVIEW_ID for USER (id or telegramId) where Telegram gives no proof."""
+    """Count REVIEW_ID for USER (id or telegramId): without proof, held as a copy, or short."""
     with transaction() as session:
         finding = reviews.approve(session, review_id, users.find(session, user).id)
     click.echo("rewarded" if finding.granted else "this user has already been rewarded")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from spec.functions import FilePart
 
 def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
     media.check_size(body["type"], file.size)
-    content_type = media.sniffed(body["type"], file.file.read(media.SNIFF_BYTES))
+    content_type = media.identified(body["type"], file.file, size=file.size)
     file.file.seek(0)
     # The row comes first: a crash after the bytes are stored leaves no bytes without an owner.
     with transaction() as session:
@@ -74,7 +75,7 @@ def _inspect(data_type: str, key: str) -> tuple[int, str]:
         raise ApiError("upload_missing")
     media.check_stored_size(data_type, stored.size)
     try:
-        with instances.storage().open(key) as file:
-            return stored.size, media.sniffed(data_type, file.read(media.SNIFF_BYTES))
+        head = instances.storage().peek(key, media.HEAD_BYTES)
     except ObjectMissing as error:
         raise ApiError("upload_missing") from error
+    return stored.size, media.identified(data_type, BytesIO(head), size=stored.size)

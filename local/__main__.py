@@ -59,7 +59,7 @@ Ctrl-C stops everything.""")
 def _payments(playground: Playground) -> str:
     if not playground.played:
         return "real providers"
-    return f"{', '.join(playground.played)} played by a sandbox at {playground.url}"
+    return f"{', '.join(playground.played)} simulated by a sandbox at {playground.url}"
 
 
 def _engines(playground: Playground) -> str:

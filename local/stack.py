@@ -33,12 +33,11 @@ CLI_SECONDS = 120.0
 POLL_SECONDS = 0.1
 STOPPED = "stopped before it was ready"
 
+WORKER = Program("worker", ("-m", "worker"), stop_seconds=25)
+SERVER = Program("server", ("-m", "gunicorn"), stop_seconds=35)
 # In start order; they stop in reverse, so that no orders are accepted any more when the worker
 # stops.
-PROGRAMS = (
-    Program("worker", ("-m", "worker"), stop_seconds=25),
-    Program("server", ("-m", "gunicorn", "-c", "gunicorn.conf.py", "web.app:create_app()"), 35),
-)
+PROGRAMS = (WORKER, SERVER)
 
 
 class StackError(RuntimeError):

@@ -13,7 +13,7 @@ Address = IPv4Address | IPv6Address
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 # RFC 6052: in networks without IPv4, this is how an IPv4 address looks.
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Not private according to their registry or Python 3.11, yet inside somebody's network.
+# Not private according to their registry or Python 3.11, yet not public.
 _INSIDE = (
     IPv4Network("192.0.0.0/24"),  # RFC 6890; Oracle's cloud answers with credentials at .192
     IPv4Network("192.88.99.0/24"),  # RFC 7526: relays into IPv6

@@ -38,8 +38,8 @@ class ProviderError(ApiError):
         self.description = " ".join(description.split())[:300]
 
     def __str__(self) -> str:
-        told = " ".join(str(part) for part in (self.http_status, self.reason) if part)
-        return f"{self.provider} {self.call}: {told + ': ' if told else ''}{self.description}"
+        code = " ".join(str(part) for part in (self.http_status, self.reason) if part)
+        return f"{self.provider} {self.call}: {code + ': ' if code else ''}{self.description}"
 
 
 class ProviderUnavailable(ProviderError):

@@ -24,6 +24,7 @@ import requests
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
+from images import REFUSALS
 from providers import outside
 from providers.addresses import Address, is_inside_by_name, is_public, resolve
 from providers.sessions import USER_AGENT
@@ -39,7 +40,7 @@ _TEXTS = {
     "url_not_allowed": "Ссылка не подходит: нужен общедоступный адрес http:// или https://.",
     "url_not_found": "По ссылке нет файла. Проверьте, что она открывается без входа и пароля.",
     "url_untrusted": "Сайт по ссылке не подтвердил свою подлинность. Загрузите фото иначе.",
-    "url_too_large": "Файл по ссылке слишком большой.",
+    "url_too_large": REFUSALS["file_too_large"],
 }
 
 

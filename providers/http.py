@@ -247,8 +247,8 @@ class Transport:
         status = response.status_code
         if status in self._dialect.done and answer is not None:
             return Answer(status, response.headers, answer)
-        told = self._dialect.read_refusal(response.headers, answer or {})
-        words = told.description or f"HTTP {status} without an answer of the API"
+        refusal = self._dialect.read_refusal(response.headers, answer or {})
+        words = refusal.description or f"HTTP {status}, not a response of the API"
         if status < 300 or status >= 500 or status in PASSING_STATUSES | self._dialect.passing:
             waiting = retry_after(response)
             raise ProviderUnavailable(
@@ -256,16 +256,16 @@ class Transport:
                 request.call,
                 words,
                 http_status=status,
-                reason=told.reason,
-                retry_after=told.retry_after if waiting is None else waiting,
-                repeat=told.repeat is not False,
-                replayed=told.replayed,
+                reason=refusal.reason,
+                retry_after=refusal.retry_after if waiting is None else waiting,
+                repeat=refusal.repeat is not False,
+                replayed=refusal.replayed,
             )
-        # A response in another format is no refusal by the provider: a proxy's, a wrong URL's.
-        foreign = status < 400 or not (told.reason or told.description)
+        # A 4xx not in the provider's format came from a proxy or a wrong URL.
+        foreign = status < 400 or not (refusal.reason or refusal.description)
         failure = ProviderMisconfigured if status in KEY_STATUSES or foreign else ProviderRejected
         raise failure(
-            self._dialect.provider, request.call, words, http_status=status, reason=told.reason
+            self._dialect.provider, request.call, words, http_status=status, reason=refusal.reason
         )
 
     @contextmanager

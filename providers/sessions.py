@@ -40,9 +40,9 @@ def read_body(
     while packet := response.raw.read1(64 * 1024, decode_content=True):
         body += packet
         if len(body) > max_bytes:
-            raise requests.exceptions.ContentDecodingError("answer too large")
+            raise requests.exceptions.ContentDecodingError("response too large")
         if time.monotonic() > deadline:
-            raise requests.exceptions.ReadTimeout("answer too slow")
+            raise requests.exceptions.ReadTimeout("response too slow")
     return bytes(body)
 
 

@@ -125,7 +125,7 @@ def purgeable(session: Session, *, limit: int = AT_ONCE) -> list[tuple[UUID, str
     query = (
         select(Data.id, Data.storage_key)
         .where(Data.status == "deleted", Data.deleted_at.is_(None))
-        .order_by(Data.id)  # else a plan that expects many reads the whole table to find none
+        .order_by(Data.id)  # without it the planner scans the table when nothing matches
         .limit(limit)
     )
     return [(row.id, row.storage_key) for row in session.execute(query)]

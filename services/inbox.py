@@ -19,11 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of an event: applied, ignored or parked, and why."""
+    """What became of an event: applied, ignored or parked, and why.
+
+    An event that was applied and has a reason is flagged: the operator should look at it.
+    """
 
     state: str
     reason: str | None = None
     payment_id: UUID | None = None
+
+    @property
+    def is_for_the_operator(self) -> bool:
+        """Whether a person should look at it."""
+        return self.state == "parked" or (self.state == "applied" and self.reason is not None)
 
 
 def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
@@ -45,6 +53,14 @@ def recent(session: Session, *, state: str | None, limit: int) -> list[PaymentEv
     """The newest events of all providers, of one state if given."""
     query = select(PaymentEvent).order_by(PaymentEvent.number.desc()).limit(limit)
     return list(session.scalars(query.where(PaymentEvent.state == state) if state else query))
+
+
+def flagged(session: Session, *, limit: int) -> list[PaymentEvent]:
+    """The newest events that were applied and that the operator should look at."""
+    query = select(PaymentEvent).where(
+        PaymentEvent.state == "applied", PaymentEvent.reason.is_not(None)
+    )
+    return list(session.scalars(query.order_by(PaymentEvent.number.desc()).limit(limit)))
 
 
 def of_payment(session: Session, payment_id: UUID) -> list[PaymentEvent]:

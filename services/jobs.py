@@ -137,7 +137,7 @@ def expire_waiting(session: Session, *, now: datetime) -> bool:
 
 
 def lock(session: Session, job_id: UUID) -> Job:
-    """The job, locked after its user as everywhere. ApiError `job_not_found`."""
+    """The job, locked after its user, which comes first. ApiError `job_not_found`."""
     ledger.lock(session, get(session, job_id).user_id)
     # A worker may have changed it between the two statements: what counts is the locked row.
     return session.scalars(

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any, BinaryIO
+
 import filetype
 
+import images
 from errors import ApiError
 
 MIB = 1024 * 1024
-UPLOAD_LIMITS = {"image": 20 * MIB, "video": 256 * MIB, "audio": 50 * MIB, "text": MIB}  # bytes
+UPLOAD_LIMITS = {  # bytes
+    "image": images.MAX_FILE_BYTES,
+    "video": 256 * MIB,
+    "audio": 50 * MIB,
+    "text": MIB,
+}
 
 # What filetype finds in the first bytes -> what is stored. Formats that decoders rarely open, or
 # that can carry scripts (SVG, HTML, PDF), are not on the list.
 ACCEPTED: dict[str, frozenset[str]] = {
-    "image": frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif"}),
+    "image": frozenset(images.FORMATS),
     "video": frozenset({"video/mp4", "video/webm", "video/quicktime", "video/x-m4v"}),
     "audio": frozenset(
         {"audio/mpeg", "audio/ogg", "audio/x-wav", "audio/mp4", "audio/aac", "audio/x-flac"}
@@ -23,6 +31,9 @@ ACCEPTED: dict[str, frozenset[str]] = {
 SYNONYMS = {
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
+    "image/apng": "image/png",
+    "image/heic-sequence": "image/heic",
+    "image/heif-sequence": "image/heif",
     "audio/mp3": "audio/mpeg",
     "audio/wav": "audio/x-wav",
     "audio/wave": "audio/x-wav",
@@ -33,6 +44,7 @@ SYNONYMS = {
 # Of a program that does not know: confirm finds the type in the content.
 UNDECLARED = "application/octet-stream"
 SNIFF_BYTES = 8192
+HEAD_BYTES = images.HEAD_BYTES  # of a file, all that identified() needs
 
 
 def declared(data_type: str, content_type: str) -> str:
@@ -47,11 +59,23 @@ def declared(data_type: str, content_type: str) -> str:
     return plain
 
 
-def sniffed(data_type: str, head: bytes) -> str:
-    """The content type that the first SNIFF_BYTES of a file show.
+def identified(data_type: str, file: BinaryIO, *, size: int) -> str:
+    """The content type of a seekable file of `size` bytes, by the content.
 
-    ApiError `unsupported_media_type` when it is not one accepted for `data_type`.
+    `file` may hold only the first HEAD_BYTES. ApiError `unsupported_media_type` when it is not one
+    accepted for `data_type`, or a picture that surely cannot be processed; `payload_too_large` for
+    one with too many pixels.
     """
+    if data_type != "image":
+        return _sniffed(data_type, file.read(SNIFF_BYTES))
+    try:
+        return images.inspect(file, size=size).content_type
+    except images.ImageRefused as refused:
+        raise _unusable(refused) from refused
+
+
+def _sniffed(data_type: str, head: bytes) -> str:
+    """What the first SNIFF_BYTES show. ApiError `unsupported_media_type`."""
     if data_type == "text":
         if not _is_text(head):
             raise _unsupported(data_type, "file")
@@ -78,13 +102,27 @@ def check_stored_size(data_type: str, size: int) -> None:
 
 
 def _unsupported(data_type: str, field: str) -> ApiError:
-    return ApiError(
-        "unsupported_media_type",
-        details={
-            field: f"is not a supported {data_type}",
-            "supported": sorted(ACCEPTED[data_type]),
-        },
-    )
+    return ApiError("unsupported_media_type", details=_not_supported(data_type, field))
+
+
+def _not_supported(data_type: str, field: str) -> dict[str, Any]:
+    return {
+        field: f"is not a supported {data_type}",
+        "supported": sorted(ACCEPTED[data_type]),
+    }
+
+
+def _unusable(refused: images.ImageRefused) -> ApiError:
+    """What a job would end with, said before anyone orders: the same code, the same sentence."""
+    too_large = refused.code in ("file_too_large", "image_too_large")
+    details: dict[str, Any] = {
+        "file": refused.reason,
+        "code": refused.code,
+        "message": images.REFUSALS[refused.code],
+    }
+    if refused.code in ("not_an_image", "image_format_unsupported"):
+        details |= _not_supported("image", "file")
+    return ApiError("payload_too_large" if too_large else "unsupported_media_type", details=details)
 
 
 def _is_text(head: bytes) -> bool:

@@ -39,7 +39,7 @@ class Listing:
         self._next_page = Statement(ordered.where(number < bindparam("before", type_=BigInteger)))
 
     def page(self, reader: Reader, *, limit: int, cursor: str | None, **parameters: Any) -> Page:
-        """One page. ApiError `bad_request` for a cursor that is not ours.
+        """One page. ApiError `bad_request` for a cursor that no page gave out.
 
         An empty first page of `owner_id` is checked against the users: ApiError `user_not_found`.
         """
@@ -61,7 +61,7 @@ def encoded(number: int) -> str:
 
 
 def decoded(cursor: str) -> int:
-    """The place a cursor stands for. ApiError `bad_request` when it is not one of ours."""
+    """The place a cursor stands for. ApiError `bad_request` when no page gave it out."""
     try:
         number = int(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii"))
     except ValueError:

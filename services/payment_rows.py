@@ -28,7 +28,7 @@ def change(session: Session, payment_id: UUID, **columns: Any) -> None:
 def is_ours(
     reader: Reader, provider: str, *, payment_id: UUID | None, reference: str | None
 ) -> bool:
-    """Whether this is a payment of ours; a stranger's webhook must not make us call a provider."""
+    """Whether there is such a payment; a stranger's webhook must not make us call a provider."""
     known = _SELECT_ID.scalar(
         reader,
         provider=provider,
@@ -110,7 +110,6 @@ _SELECT_FOUND = Statement(
         *Payment.columns(
             "number",
             "tariff_id",
-            "payer_telegram_id",
             "payment_url",
             "expires_at",
             "next_check_at",

@@ -65,7 +65,7 @@ def claim(session: Session, worker: str) -> Claim | None:
 
 
 def renew(session: Session, claim: Claim, *, progress: int) -> bool:
-    """Extend the lease and store the progress (0..100); False when the job is no longer ours."""
+    """Extend the lease and store the progress (0..100); False when the lease is lost."""
     renewed = session.scalar(
         update(Job)
         .where(_held(claim))
@@ -88,7 +88,7 @@ def finish(
     meta: dict[str, Any],
     now: datetime,
 ) -> bool:
-    """Confirm the stored result and consume the reserve, once; False if the job is not ours.
+    """Confirm the stored result and consume the reserve, once; False if the lease is lost.
 
     result_id: the row that data.reserve created before the bytes were stored.
     """
@@ -128,9 +128,9 @@ def complete(
 def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: bool) -> bool:
     """Put the job back for a later attempt, or end it and return its tokens.
 
-    code is for programs, message (Russian) for the customer. False when the job is not ours.
+    code is for programs, message (Russian) for the customer. False when the lease is lost.
     """
-    # The user's row first, as everywhere: a refund may start another job of the same user.
+    # The user is always locked first: a refund may start another job of the same user.
     ledger.lock(session, _user_of(session, claim.job_id))
     job = _locked(session, claim)
     if job is None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,9 @@ from db import Reader, Record
 from db.models import Review
 from errors import ApiError
 from services import bonuses, ledger, users
+
+AT_ONCE = 20  # messages of one person looked at in one check
+CLAIM_LOCK = 7_243_901_155  # any number; of PostgreSQL's advisory locks
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,17 @@ def ingest(
     message_id: int,
     author_id: int | None,
     text_sha256: str,
+    prose_length: int | None,
     posted_at: datetime,
 ) -> None:
     """Store a message of the review chat; a repeat or an edit keeps its author and state.
 
-    A previously unknown author is added: a person may have relaxed their privacy settings.
+    A previously unknown author is added: a person may have relaxed their privacy settings. The
+    words that were rewarded stay on record, so that others cannot copy them after an edit; new
+    words make a held message an ordinary one. prose_length: characters, None for pictures.
     """
     author = author_id and str(author_id)
+    freed = (Review.state == "held") & (Review.text_sha256 != text_sha256)
     session.execute(
         insert(Review)
         .values(
@@ -54,12 +61,18 @@ def ingest(
             message_id=message_id,
             author_telegram_id=author,
             text_sha256=text_sha256,
+            prose_length=prose_length,
             posted_at=posted_at,
         )
         .on_conflict_do_update(
             index_elements=["chat", "message_id"],
             set_={
-                "text_sha256": text_sha256,
+                "text_sha256": case(
+                    (Review.state == "rewarded", Review.text_sha256), else_=text_sha256
+                ),
+                "prose_length": prose_length,
+                "state": case((freed, "seen"), else_=Review.state),
+                "note": case((freed, None), else_=Review.note),
                 "author_telegram_id": func.coalesce(Review.author_telegram_id, author),
             },
         )
@@ -77,34 +90,35 @@ def known_author(reader: Reader, chat_id: int, message_id: int) -> str | None:
 
 
 def check_own(session: Session, user_id: UUID) -> Finding:
-    """Reward the user's oldest review seen so far. ApiError `user_not_found`."""
+    """Reward the user's oldest review seen so far that counts. ApiError `user_not_found`."""
     user = ledger.lock(session, user_id)
-    review = session.scalar(
-        select(Review)
-        .where(Review.author_telegram_id == user.telegram_id, Review.state == "seen")
-        .order_by(Review.number)
-        .limit(1)
-        .with_for_update()
-    )
-    return _finding(session, user, review)
+    if _was_rewarded(session, user):
+        return Finding(True, False, user.balance_tokens)
+    own = select(Review).where(Review.author_telegram_id == user.telegram_id, _may_count())
+    own = own.order_by(Review.number).limit(AT_ONCE).with_for_update()
+    for review in session.scalars(own).all():
+        if _is_original(session, review):
+            return _reward(session, user, review)
+    return Finding(False, False, user.balance_tokens)
 
 
 def check_message(session: Session, user_id: UUID, chat_id: int, message_id: int) -> Finding:
-    """Reward a message that is proved to be the user's.
+    """Reward a message that is proved to be the user's, if it counts.
 
     ApiError `user_not_found`, `review_already_used` when it was counted for somebody else.
     """
     user = ledger.lock(session, user_id)
-    review = session.scalar(
-        select(Review)
-        .where(Review.chat == str(chat_id), Review.message_id == message_id)
-        .with_for_update()
-    )
-    if review is not None and review.user_id not in (None, user.id):
+    place = (Review.chat == str(chat_id)) & (Review.message_id == message_id)
+    used_by = session.scalar(select(Review.user_id).where(place))
+    if used_by not in (None, user.id):
         raise ApiError("review_already_used")
-    if review is not None and review.author_telegram_id != user.telegram_id:
-        review = None
-    return _finding(session, user, review)
+    if _was_rewarded(session, user):
+        return Finding(True, False, user.balance_tokens)
+    own = Review.author_telegram_id == user.telegram_id
+    review = session.scalar(select(Review).where(place, own, _may_count()).with_for_update())
+    if review is None or not _is_original(session, review):
+        return Finding(False, False, user.balance_tokens)
+    return _reward(session, user, review)
 
 
 def recent(session: Session, *, state: str | None, limit: int) -> list[Review]:
@@ -114,7 +128,7 @@ def recent(session: Session, *, state: str | None, limit: int) -> list[Review]:
 
 
 def approve(session: Session, review_id: UUID, user_id: UUID) -> Finding:
-    """Count a message for a user on the operator's word, where Telegram gives no proof.
+    """Count a message for a user on the operator's word: unproved, short, or a copy.
 
     ApiError `user_not_found`, `review_already_used`; ValueError for one rejected or never seen.
     """
@@ -124,7 +138,9 @@ def approve(session: Session, review_id: UUID, user_id: UUID) -> Finding:
         raise ValueError("there is no such review, or it has been rejected")
     if review.user_id not in (None, user.id):
         raise ApiError("review_already_used")
-    return _finding(session, user, review)
+    if _was_rewarded(session, user):
+        return Finding(True, False, user.balance_tokens)
+    return _reward(session, user, review)
 
 
 def reject(session: Session, review_id: UUID, *, note: str) -> None:
@@ -139,12 +155,39 @@ def reject(session: Session, review_id: UUID, *, note: str) -> None:
         raise ValueError("there is no such review, or it has been rewarded")
 
 
-def _finding(session: Session, user: Record, review: Review | None) -> Finding:
-    rewarded_before = session.scalar(select(Review.id).where(Review.user_id == user.id)) is not None
-    if rewarded_before:
-        return Finding(True, False, user.balance_tokens)
-    if review is None or review.state == "rejected":
-        return Finding(False, False, user.balance_tokens)
+def _was_rewarded(session: Session, user: Record) -> bool:
+    return session.scalar(select(Review.id).where(Review.user_id == user.id)) is not None
+
+
+def _may_count() -> ColumnElement[bool]:
+    """Whether a message waits for its reward and is long enough; a picture needs no words."""
+    length = settings.load().review_min_length
+    return (Review.state == "seen") & (
+        Review.prose_length.is_(None) | (Review.prose_length >= length)
+    )
+
+
+def _is_original(session: Session, review: Review) -> bool:
+    """Whether nobody was rewarded for these words; a copy is held for the operator.
+
+    Two people may claim the same words at the same moment, so claims are judged one at a time.
+    """
+    if not review.text_sha256:
+        return True
+    session.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK)))
+    rewarded = session.scalar(
+        select(Review.id)
+        .where(Review.text_sha256 == review.text_sha256, Review.state == "rewarded")
+        .limit(1)
+    )
+    if rewarded is not None:
+        review.state = "held"
+        review.note = f"the same words as review {rewarded}, which was rewarded"
+        session.flush()
+    return rewarded is None
+
+
+def _reward(session: Session, user: Record, review: Review) -> Finding:
     review.state = "rewarded"
     review.user_id = user.id
     users.change(session, user.id, has_left_review=True)

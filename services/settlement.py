@@ -17,7 +17,7 @@ import settings
 from db import Record, Statement
 from db.models import Payment, Transaction
 from db.types import now
-from services import clawback, funding, inbox, payment_rows, payments, referrals
+from services import clawback, funding, inbox, payment_rows, payments, referrals, users
 from services.inbox import Verdict
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _verdict(payment: Record | None, notice: Notice) -> Verdict:
     if fault := _fault(payment, notice):
         return Verdict("parked", fault, payment.id)
     if (payment.status, notice.outcome) in TRANSITIONS:
-        return Verdict("applied", None, payment.id)
+        return Verdict("applied", _remark(payment, notice), payment.id)
     if reason := FOR_THE_OPERATOR.get((payment.status, notice.outcome)):
         return Verdict("parked", reason, payment.id)
     unchanged = f"{notice.outcome} changes nothing when {payment.status}"
@@ -100,7 +100,7 @@ def _apply(session: Session, payment: Record, notice: Notice) -> None:
 
 
 def _fault(payment: Record, notice: Notice) -> str | None:
-    """Why an event must not be applied although its reference is ours."""
+    """Why an event must not be applied although its reference is known."""
     if settings.load().production and notice.livemode is False:
         return "test_mode"
     if notice.currency and notice.currency.upper() != payment.asked_currency.upper():
@@ -113,6 +113,17 @@ def _fault(payment: Record, notice: Notice) -> str | None:
     if _is_another_charge(payment, notice) and notice.outcome != "succeeded":
         return "charge_mismatch"  # about a charge whose own payment has not been reported yet
     return None
+
+
+def _remark(payment: Record, notice: Notice) -> str | None:
+    """What the operator should know of an event that is applied all the same.
+
+    A Telegram link can be passed on. Its tokens are for whom it was made for, since only that
+    person's balance is known; the Stars are the payer's, to whom a refund has to go.
+    """
+    paid = payment.status in UNPAID
+    stranger = notice.payer_id not in (None, payment.payer_telegram_id)
+    return "another_payer" if paid and stranger else None
 
 
 def _is_another_charge(payment: Record, notice: Notice) -> bool:
@@ -137,7 +148,7 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> Record:
         plan=first.plan,
         asked_minor=first.asked_minor,
         asked_currency=first.asked_currency,
-        payer_telegram_id=first.payer_telegram_id,
+        payer_telegram_id=users.get(session, first.user_id).telegram_id,
         repeats_id=first.id,
         expires_at=first.expires_at,
     )
@@ -191,6 +202,7 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
         "status": "succeeded",
         "paid_at": notice.occurred_at or now(),
         "next_check_at": None,
+        "payer_telegram_id": notice.payer_id or payment.payer_telegram_id,
     }
 
 

@@ -147,6 +147,13 @@ class Settings:
     review_bonus_tokens: Decimal = _setting(
         Decimal("5"), "tokens for a review", most=1_000_000, decimals=2
     )
+    # The most is the length of a message in Telegram.
+    review_min_length: int = _setting(
+        10,
+        "characters of a review in words; a command or a single word earns nothing",
+        least=1,
+        most=4096,
+    )
     referral_bonus_tokens: Decimal = _setting(
         Decimal("5"), "tokens for a paying invitee", most=1_000_000, decimals=2
     )

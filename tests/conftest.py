@@ -27,7 +27,40 @@ import pytest  # noqa: E402 - the settings above must come before anything that 
 import settings  # noqa: E402
 from local.postgres import throwaway  # noqa: E402
 from local.postgres.embedded import EmbeddedPostgres  # noqa: E402
-from tests import databases, wire  # noqa: E402
+from tests import databases, live, wire  # noqa: E402
+from tests.live import Server  # noqa: E402
+
+TESTS = Path(__file__).parent
+# Files of ten seconds and more, and what waits rather than works beside what works.
+LONGEST = (
+    "lab/chaos/test_chaos.py",
+    "local/test_stack.py",
+    "flows/test_log_secrets.py",
+    "local/test_demo.py",
+    "providers/engine/test_animate.py",
+    "flows/test_provider_faults.py",
+    "providers/engine/test_restore.py",
+    "flows/test_outages.py",
+    "flows/test_growth.py",
+    "flows/test_worker.py",
+    "flows/test_payment_crashes.py",
+    "docs/test_readme.py",
+    "flows/test_crowd.py",
+    "providers/engine/test_supervision.py",
+    "flows/test_payment_commands.py",
+    "web/test_limits.py",
+    "local/sandbox/test_telegram_sandbox.py",
+    "docs/test_typed_commands.py",
+    "flows/test_webhooks.py",
+    "services/test_money_machine.py",
+    "contract/test_fuzz.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first: else one test process would end alone with one of them."""
+    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
 
 def pytest_unconfigure() -> None:
@@ -66,6 +99,20 @@ def database(postgres: str) -> str:
 def no_rows(database: str) -> None:
     """Nobody's rows are left, for a test that must not meet those of the tests before it."""
     databases.empty(database)
+
+
+@pytest.fixture(scope="session")
+def _live_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder, state_dir = tmp_path_factory.mktemp("server"), settings.load().state_dir
+    with live.serve(folder, state_dir=state_dir) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def live_server(database: str, _live_server: Server) -> Server:
+    """A server with the settings of a test run; it keeps files where this process finds them."""
+    _live_server.reconnect()
+    return _live_server
 
 
 @pytest.fixture(scope="session")

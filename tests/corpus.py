@@ -88,21 +88,29 @@ def _sample(name: str) -> Callable[[], bytes]:
     return (SAMPLES / name).read_bytes
 
 
-# name: generator, content type it is accepted as ("" when refused), and the engine's error code,
-# None for a result.
+# name: generator, content type it is accepted as ("" when refused at the door), and the engine's
+# error code, None for a result.
 FILES: dict[str, tuple[Callable[[], bytes], str, str | None]] = {
     "a photo": (lambda: saved("JPEG"), "image/jpeg", None),
     "PNG with a page behind it": (lambda: saved("PNG") + HTML, "image/png", None),
     "JPEG with a program behind it": (lambda: saved("JPEG") + archive(), "image/jpeg", None),
     "JPEG with PHP in a comment": (lambda: saved("JPEG", comment=PHP), "image/jpeg", None),
+    "JPEG without an end": (lambda: saved("JPEG", progressive=True)[:-2], "image/jpeg", None),
     "PNG with words": (lambda: saved("PNG", pnginfo=text_chunks()), "image/png", None),
     "PNG with a chunk of nobody's": (
         lambda: after_head(saved("PNG"), chunk(b"zqPL", HTML)),
         "image/png",
         None,
     ),
+    "PNG with a wrong checksum": (
+        lambda: after_head(saved("PNG"), chunk(b"iCCP", PAYLOAD)[:-4] + b"oops"),
+        "image/png",
+        None,
+    ),
     "WebP with a page behind it": (lambda: saved("WEBP") + HTML, "image/webp", None),
     "WebP that moves": (lambda: animated("WEBP"), "image/webp", None),
+    "PNG that moves": (lambda: animated("PNG"), "image/png", None),
+    "AVIF": (lambda: saved("AVIF"), "image/avif", None),
     **{
         f"JPEG with a place, orientation {way}": (
             lambda way=way: located(way),
@@ -111,41 +119,67 @@ FILES: dict[str, tuple[Callable[[], bytes], str, str | None]] = {
         )
         for way in (1, 6, 8, 99)
     },
-    "PNG that moves": (lambda: animated("PNG"), "", None),
-    "GIF": (lambda: saved("GIF"), "", None),
-    "GIF with a program behind it": (lambda: saved("GIF") + archive(), "", None),
-    "page with a photo behind it": (lambda: HTML + saved("JPEG"), "", None),
-    "page named photo": (_sample("bad_html_named.jpg"), "", None),
-    "SVG": (lambda: b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'/>", "", None),
-    "SVG of XML": (
-        lambda: b"<?xml version='1.0'?><!DOCTYPE svg [<!ENTITY a 'x'>]><svg/>",
-        "",
-        None,
-    ),
-    "PDF": (lambda: b"%PDF-1.7\n1 0 obj<</JavaScript 1>>", "", None),
-    "PDF with a photo behind it": (lambda: b"%PDF-1.4\n" + saved("JPEG"), "", None),
-    "PostScript": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "", None),
-    "ZIP": (archive, "", None),
-    "wrong magic": (lambda: b"\x88" + saved("PNG")[1:], "", None),
-    "one byte": (lambda: b"\xff", "", None),
-    "only magic of JPEG": (lambda: b"\xff\xd8\xff", "image/jpeg", "not_an_image"),
-    "only magic of PNG": (lambda: b"\x89PNG\r\n\x1a\n", "image/png", "not_an_image"),
-    "JPEG cut short": (lambda: saved("JPEG")[:900], "image/jpeg", "image_truncated"),
-    "PNG cut short": (lambda: saved("PNG")[:3000], "image/png", "image_truncated"),
-    "bomb of 20000 x 20000": (_sample("bad_bomb_20000x20000.png"), "image/png", "image_too_large"),
-    "huge by its word": (lambda: png(2**31 - 1, 2**31 - 1), "image/png", "image_too_large"),
-    "one line of a million": (lambda: png(10**6, 64), "image/png", "image_too_large"),
-    "no width": (lambda: png(0, 100), "image/png", "not_an_image"),
     "bomb of words": (
         lambda: after_head(saved("PNG"), chunk(b"zTXt", b"a\0\0" + zlib.compress(b"a" * 10**8, 9))),
         "image/png",
-        "not_an_image",
+        None,
     ),
     "bomb of a colour profile": (
         lambda: after_head(saved("PNG"), chunk(b"iCCP", b"a\0\0" + zlib.compress(b"a" * 10**8, 9))),
         "image/png",
+        None,
+    ),
+    "JPEG cut short": (lambda: saved("JPEG")[:900], "image/jpeg", "image_truncated"),
+    "GIF": (lambda: saved("GIF"), "", "image_format_unsupported"),
+    "GIF with a program behind it": (
+        lambda: saved("GIF") + archive(),
+        "",
+        "image_format_unsupported",
+    ),
+    "page with a photo behind it": (lambda: HTML + saved("JPEG"), "", "not_an_image"),
+    "page named photo": (_sample("bad_html_named.jpg"), "", "not_an_image"),
+    "SVG": (
+        lambda: b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'/>",
+        "",
         "not_an_image",
     ),
+    "SVG of XML": (
+        lambda: b"<?xml version='1.0'?><!DOCTYPE svg [<!ENTITY a 'x'>]><svg/>",
+        "",
+        "not_an_image",
+    ),
+    "PDF": (lambda: b"%PDF-1.7\n1 0 obj<</JavaScript 1>>", "", "not_an_image"),
+    "PDF with a photo behind it": (lambda: b"%PDF-1.4\n" + saved("JPEG"), "", "not_an_image"),
+    "PostScript": (
+        lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        "",
+        "not_an_image",
+    ),
+    "ZIP": (archive, "", "not_an_image"),
+    "wrong magic": (lambda: b"\x88" + saved("PNG")[1:], "", "not_an_image"),
+    "one byte": (lambda: b"\xff", "", "not_an_image"),
+    "only magic of JPEG": (lambda: b"\xff\xd8\xff", "", "not_an_image"),
+    "only magic of PNG": (lambda: b"\x89PNG\r\n\x1a\n", "", "not_an_image"),
+    "only magic of WebP": (lambda: b"RIFF\x40\0\0\0WEBPVP8 ", "", "not_an_image"),
+    "only magic of HEIC": (
+        lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        "",
+        "not_an_image",
+    ),
+    "PHP named JPEG": (
+        lambda: b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + PHP,
+        "",
+        "not_an_image",
+    ),
+    "PNG cut short": (lambda: saved("PNG")[:3000], "", "image_truncated"),
+    "WebP cut short": (lambda: saved("WEBP")[:300], "", "image_truncated"),
+    "bomb of 20000 x 20000": (_sample("bad_bomb_20000x20000.png"), "", "image_too_large"),
+    "huge by its word": (lambda: png(2**31 - 1, 2**31 - 1), "", "image_too_large"),
+    "one line of a million": (lambda: png(10**6, 64), "", "image_too_large"),
+    "no width": (lambda: png(0, 100), "", "not_an_image"),
+    "no size at all": (lambda: png(0, 0), "", "not_an_image"),
+    "too small": (lambda: png(63, 63), "", "image_too_small"),
+    "too narrow": (lambda: png(64, 1000), "", "image_too_narrow"),
 }
 TAKEN = [name for name, (_, kind, _) in FILES.items() if kind]
 REFUSED = [name for name, (_, kind, _) in FILES.items() if not kind]

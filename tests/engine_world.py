@@ -192,5 +192,10 @@ def connect(monkeypatch: Any, world: EngineWorld) -> None:
     """Connect this process to the engines of a world."""
     for name, value in world.environ.items():
         monkeypatch.setenv(name, value)
+    reread_settings()
+
+
+def reread_settings() -> None:
+    """Forget what this process was connected to."""
     settings.load.cache_clear()
     instances.remote_engine.cache_clear()

@@ -39,8 +39,8 @@ def make_image(**overrides: Any) -> Data:
     return row
 
 
-def make_job(user_id: UUID, service_type: str = "restore", **overrides: Any) -> Record:
-    """An order for one picture."""
+def make_job(user_id: UUID, service_type: str = "restore", **overrides: Any) -> Any:
+    """An order for one picture; its row."""
     picture = overrides.pop("data_id", None) or make_image().id
     with transaction() as session:
         return jobs.create(

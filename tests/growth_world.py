@@ -18,7 +18,7 @@ from local.processes import Child
 from local.sandbox.telegram import TOKEN
 from tests.live import Bot, Server, done
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, World, telegram_world
-from tests.wire import ROOT
+from tests.wire import ROOT, wait_until
 from tests.workers import working
 
 CHANNEL_NAME, GROUP_NAME, LOST_CHANNEL = "live_photo", "live_photo_talk", "lost_channel"
@@ -85,7 +85,9 @@ class Growth:
     def edit(self, update: dict[str, Any]) -> dict[str, Any]:
         """Edit a message as its author; the update that the bot gets."""
         place = {"chat_id": GROUP, "message_id": update["message"]["message_id"]}
-        return self._update(self.world.control("PATCH", "/messages", text="Передумал", **place))
+        text = f"Передумал {next(_names)} раз: стало ещё лучше"
+        self.private.add(text)
+        return self._update(self.world.control("PATCH", "/messages", text=text, **place))
 
     def forward(self, update: dict[str, Any], **headers: str) -> requests.Response:
         """Pass an update on, as the bot does."""
@@ -145,6 +147,15 @@ class Growth:
     def inject_fault(self, kind: str, method: str, **script: Any) -> None:
         """Script a fault of the next calls of a Bot API method."""
         self.world.control("POST", "/faults", kind=kind, call=method, **script)
+
+    def wait_for_fault(self) -> None:
+        """Wait until a call of the Bot API has met the fault."""
+
+        def met() -> bool:
+            faults = self.world.control("GET", "/faults")
+            return faults["hanging"] > 0 or faults["scripts"] == 0
+
+        wait_until(met)
 
     def alarms(self) -> list[str]:
         """Alarms about the bot that were logged so far."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -43,13 +44,17 @@ class Server:
         log = self._folder / f"server-{len(self._logs) + 1}.log"
         self._logs.append(log)
         self._process = wire.start(
-            "web.app:create_app()", self._state_dir, self.port, log=log, **self._environ
+            "web.app:create_app()", self._state_dir, self.port, log, **self._environ
         )
         self._process.wait_until(self._answers, wire.START_SECONDS)
 
     def stop(self) -> None:
         """Stop it gracefully, as an operator does."""
         self._process.stop()
+
+    def ask_to_stop(self) -> None:
+        """Send it SIGTERM."""
+        self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill it and its workers, as a power cut does."""

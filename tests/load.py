@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from sqlalchemy.orm import Session
 from db.models import Job, User
 from services import grants, ledger
 from tests.live import Bot, done, order
+from tests.wire import wait_until
 
 CLIENTS = 6
-PRICE, TOKENS = 5, 100_000
+PRICE, TOKENS = 5, Decimal(100_000)
 RECOVERY_SECONDS = 60
 PHOTO = (Path(__file__).parents[1] / "local/samples/tiny_portrait_150px.jpg").read_bytes()
 
@@ -69,10 +71,8 @@ class Load:
 
     def wait_for(self, orders: int) -> None:
         """Wait until so many more orders have been acknowledged."""
-        wanted, deadline = len(self.orders) + orders, time.monotonic() + RECOVERY_SECONDS
-        while len(self.orders) < wanted:
-            assert time.monotonic() < deadline, self.attempts[-CLIENTS:]
-            time.sleep(0.02)
+        wanted = len(self.orders) + orders
+        wait_until(lambda: len(self.orders) >= wanted, RECOVERY_SECONDS)
 
     def done(self) -> int:
         """How many jobs workers have finished."""

@@ -14,8 +14,9 @@ import requests
 from werkzeug.serving import make_server
 
 from local import sandbox
+from tests.wire import wait_until
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
 
 
 class Sandbox:
@@ -35,6 +36,10 @@ class Sandbox:
     def inject_fault(self, provider: str, kind: str, **script: Any) -> None:
         """Script a fault of the next calls."""
         self.control("POST", f"/{provider}/faults", kind=kind, **script)
+
+    def wait_for_hanging(self, provider: str, calls: int = 1) -> None:
+        """Wait until so many calls of a provider hang."""
+        wait_until(lambda: self.control("GET", f"/{provider}/faults")["hanging"] >= calls)
 
 
 @contextmanager

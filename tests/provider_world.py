@@ -176,7 +176,7 @@ class ProviderWorld:
     ) -> None:
         """Telegram tells of a charge of an intent's link: successful_payment, refunded_payment."""
         person = {"id": int(user["telegramId"]), "is_bot": False, "first_name": "Анна"}
-        told = {
+        paid = {
             "currency": "XTR",
             "total_amount": self.payment(intent).asked_minor,
             "invoice_payload": intent["id"],
@@ -184,7 +184,7 @@ class ProviderWorld:
             "provider_payment_charge_id": charge,
         }
         chat = {"id": person["id"], "type": "private"}
-        message = {"message_id": 1, "date": 1_790_000_000, "chat": chat, "from": person, kind: told}
+        message = {"message_id": 1, "date": 1_790_000_000, "chat": chat, "from": person, kind: paid}
         body = json.dumps({"update_id": time.time_ns() % 10**9, "message": message}).encode()
         secret = OPTIONS.telegram_webhook_secret
         done(self.webhook("telegram", body, X_Telegram_Bot_Api_Secret_Token=secret), 200)
@@ -232,6 +232,16 @@ class ProviderWorld:
         for provider in ("yookassa", "stripe"):
             self.sandbox.control("PUT", f"/{provider}/webhook", paused=not on)
         self.sandbox.control("PUT", "/telegram/pace", paused=not on)
+
+    def wait_for_delivery(self) -> None:
+        """Wait until the providers have told us everything."""
+
+        def delivered() -> bool:
+            events = [self.sandbox.control("GET", f"/{each}/events") for each in PROVIDERS[:2]]
+            pending = self.sandbox.control("GET", "/telegram/updates")["pending"]
+            return not pending and all(row["delivered"] for rows in events for row in rows)
+
+        wait_until(delivered)
 
     def connect(self) -> None:
         """Tell the providers where our webhooks are, as an operator does in their dashboards."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import copy
 import inspect
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
 
 import connexion
 import flask
@@ -78,12 +79,12 @@ def _convert(value: Any) -> Any:
         return value
     size = value.stream.seek(0, 2)
     value.stream.seek(0)
-    return FilePart(value.name or "", value.filename or "", "", value.stream, size)
+    return FilePart(value.name or "", value.filename or "", "", cast(BinaryIO, value.stream), size)
 
 
 def _read_request(wanted: frozenset[str]) -> dict[str, Any]:
     request = flask.request
-    values = {
+    values: dict[str, Callable[[], Any]] = {
         "idempotency_key": lambda: request.headers.get("Idempotency-Key"),
         RAW_BODY: request.get_data,
         HEADERS: lambda: {name.lower(): value for name, value in request.headers.items()},

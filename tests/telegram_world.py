@@ -45,7 +45,7 @@ class World:
         thread.start()
 
         def wait() -> dict[str, Any]:
-            thread.join(15)
+            thread.join()
             return result
 
         return wait

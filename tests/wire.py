@@ -60,6 +60,10 @@ class Server:
         """Its log so far, in which each line must be JSON."""
         return [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
 
+    def wait_for_slow_request(self) -> None:
+        """Wait until a function of SLOW_USER works; it ends when the file `gate` appears."""
+        wait_until((self.state_dir / "begun").exists)
+
     def access(self, request_id: str) -> dict[str, Any]:
         """The access line of one request; it is written just after the answer is sent."""
 
@@ -73,7 +77,7 @@ class Server:
         wait_until(written)
         return written()[0]
 
-    def raw(self, data: bytes, *, timeout: float = 10) -> Answer:
+    def raw(self, data: bytes, *, timeout: float = 60) -> Answer:
         """Send bytes as they are and read one answer; TimeoutError after so many silent seconds."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
             connection.sendall(data)
@@ -141,14 +145,14 @@ def compose(
 def serve(application: str, folder: Path, **environ: str) -> Iterator[Server]:
     """gunicorn with the project's own configuration, one worker, until the block ends."""
     port = ports.reserve()
-    with start(application, folder, port, **environ) as process:
+    with start(application, folder, port, None, **environ) as process:
         # Written once the worker listens; connecting earlier would only reach the backlog.
         process.wait_until(lambda: "ASGI server listening" in process.said(), START_SECONDS)
         yield Server(port, process, folder)
 
 
 def start(
-    application: str, state_dir: Path, port: int, *, log: Path | None = None, **environ: str
+    application: str, state_dir: Path, port: int, log: Path | None = None, /, **environ: str
 ) -> Child:
     """Start gunicorn; `environ` overrides settings that need nothing outside this machine.
 

@@ -154,7 +154,7 @@ async def discard(receive: Receive, limit: int) -> int:
                 if not message.get("more_body"):
                     break
     except TimeoutError:
-        pass  # it was only a courtesy
+        pass  # draining is best effort
     return size
 
 

@@ -82,7 +82,7 @@ class Documents:
         self._prefixes = (f"{ROOT}/openapi.", f"{ROOT}/docs", *(f"{prefix}/" for prefix in mounts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route our own pages; an API request pays for this with a single comparison."""
+        """Route the contract's pages and `mounts`; API requests cost one prefix check."""
         if scope["type"] == "http" and scope["path"].startswith(self._prefixes):
             found = next(each for each in self._prefixes if scope["path"].startswith(each))
             scope[EXCHANGE].template = f"{found}*"

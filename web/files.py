@@ -35,7 +35,7 @@ from web.multipart import FileSink, Form, FormError, FormTooLarge, in_thread, re
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 4096  # a policy has a few hundred
 MAX_PARTS = 8
-POLICY_SECONDS = 30  # until a policy of ours has arrived; then the same time as other forms
+POLICY_SECONDS = 30  # until the signed policy has arrived; then the same time as other forms
 CHUNK_BYTES = 256 * 1024
 CACHE = "private, max-age=300"  # short: a deleted photo must not live on in browsers
 
@@ -129,7 +129,7 @@ class _Upload:
         if name != FILE_FIELD:
             raise FormError("must not be a file", name)
         self._policy = self._storage.policy(fields)
-        # Only now: a stranger without a form of ours must not use up the slots or the time.
+        # Only now: a stranger without a signed form must not use up the slots or the time.
         self._held.enter_context(self._places.one())
         self.time.reschedule(asyncio.get_running_loop().time() + FORM_SECONDS)
         most = self._policy.max_bytes

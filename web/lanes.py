@@ -133,7 +133,7 @@ class Lane:
             future, context, function, argument = call
             result: Any = None
             error: BaseException | None = None
-            if future.done():  # its caller has left, or has been told to retry: not begun
+            if future.done():  # disconnected or timed out: skip the call
                 result = _NOT_BEGUN
             else:
                 try:
@@ -158,7 +158,7 @@ class Lane:
             self._free += 1
             if result is _NOT_BEGUN:
                 continue
-            if future.done():  # its caller has left, or was answered at the deadline
+            if future.done():  # the caller disconnected or timed out
                 _report(error)
             elif error is None:
                 future.set_result(result)
@@ -169,6 +169,6 @@ class Lane:
 def _report(error: BaseException | None) -> None:
     """Log an outcome without a caller: a bug, or that something took effect after all."""
     if error is None or isinstance(error, ApiError):
-        log.warning("a call returned after its caller had gone")
+        log.warning("a call finished after its request ended")
     else:
-        log.error("unhandled %s in a call without a caller", type(error).__name__, exc_info=error)
+        log.error("unhandled %s after its request ended", type(error).__name__, exc_info=error)

@@ -9,8 +9,8 @@ from typing import Any
 class SharedListener(socket.socket):
     """Accepts one connection per turn of the event loop and leaves the rest to other processes.
 
-    asyncio calls accept() until no connection is left: the process that wakes first would take all
-    those that a client opens at once and keeps, and serve them alone while the others sleep.
+    asyncio calls accept() until no connection is left: the first process to wake would accept every
+    waiting connection, and serve them alone while the others sleep.
     """
 
     _given = False

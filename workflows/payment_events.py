@@ -54,7 +54,7 @@ def apply(notice: Notice) -> None:
         "reason": verdict.reason,
     }
     logs.note(verdict=verdict.state, **report)
-    if verdict.state == "parked":
+    if verdict.is_for_the_operator:
         log.warning("payment event parked for the operator", extra=report)
 
 
@@ -89,5 +89,6 @@ def _keep_review(raw_body: bytes) -> None:
                 message_id=update.message_id,
                 author_id=update.author_id,
                 text_sha256=update.text_hash or "",
+                prose_length=update.prose_length,
                 posted_at=update.date,
             )

@@ -59,5 +59,6 @@ def _prove_author(chat_id: int, message_id: int) -> None:
                 message_id=message_id,
                 author_id=proof.author_id,
                 text_sha256=proof.text_hash or "",
+                prose_length=proof.prose_length,
                 posted_at=proof.written_at,
             )

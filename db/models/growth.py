@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.table import Table, newest, one_of
 
-REVIEW_STATES = ("seen", "rewarded", "rejected")
+REVIEW_STATES = ("seen", "held", "rewarded", "rejected")
 
 
 class Referral(Table):
@@ -50,7 +50,10 @@ class Referral(Table):
 
 
 class Review(Table):
-    """A message of the review chat; it counts for one user, and a user is rewarded once."""
+    """A message of the review chat; it counts for one user, and a user is rewarded once.
+
+    `held`: somebody else was rewarded for the same words, so it waits for the operator.
+    """
 
     __tablename__ = "reviews"
 
@@ -60,6 +63,7 @@ class Review(Table):
     message_id: Mapped[int]
     author_telegram_id: Mapped[str | None]
     text_sha256: Mapped[str]
+    prose_length: Mapped[int | None]
     state: Mapped[str] = mapped_column(server_default="seen")
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     note: Mapped[str | None]
@@ -69,7 +73,14 @@ class Review(Table):
     __table_args__ = (
         CheckConstraint(one_of("state", REVIEW_STATES), "state"),
         CheckConstraint("(state = 'rewarded') = (user_id IS NOT NULL)", "rewarded_has_user"),
+        CheckConstraint("prose_length >= 0", "prose_length"),
         UniqueConstraint("chat", "message_id"),
+        Index(
+            "ix_reviews_rewarded_text",
+            "text_sha256",
+            postgresql_where=text("state = 'rewarded'"),
+        ),
+        Index("ix_reviews_held", "number", postgresql_where=text("state = 'held'")),
         Index(
             "uq_reviews_user", "user_id", unique=True, postgresql_where=text("user_id IS NOT NULL")
         ),

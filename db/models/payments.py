@@ -36,7 +36,8 @@ EVENT_STATES = ("applied", "ignored", "parked")
 class Payment(Table):
     """One attempt by a user to buy tokens; its id is the idempotency key at the provider.
 
-    `asked_*` is what the provider was told to collect: kopecks, cents or whole Telegram stars.
+    `asked_*` is what the provider was asked to collect: kopecks, cents or whole Telegram stars.
+    `payer_telegram_id` is whom it was made for until it is paid, and then who has paid.
     """
 
     __tablename__ = "payments"
@@ -99,6 +100,7 @@ class PaymentEvent(Table):
     """A provider's report, stored raw; unique, so that a repeat is noticed before it takes effect.
 
     `parked`: true but not applicable (unknown reference, wrong amount); an operator looks at it.
+    `applied` with a reason: flagged, an operator should look at it.
     """
 
     __tablename__ = "payment_events"
@@ -127,5 +129,10 @@ class PaymentEvent(Table):
             "state",
             "number",
             postgresql_where=text("state <> 'applied'"),
+        ),
+        Index(
+            "ix_payment_events_flagged",
+            "number",
+            postgresql_where=text("state = 'applied' AND reason IS NOT NULL"),
         ),
     )

@@ -11,7 +11,7 @@ import click
 
 from lab.bench.page import put
 from lab.chaos.faults import FULL_SECONDS
-from lab.chaos.run import Run
+from lab.chaos.run import CUSTOMERS, Run
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 5
@@ -24,8 +24,9 @@ LOSSES_SHOWN = 50
     "--seconds", default=FULL_SECONDS, help="Time of injecting faults; their number scales with it."
 )
 @click.option("--rounds", default=ROUNDS, help="Rolling restarts of both servers.")
+@click.option("--customers", default=CUSTOMERS, help="How many are at work at a time.")
 @click.option("--folder", type=Path, default=ROOT / "var/chaos", help="Working folder of the run.")
-def main(seed: int | None, seconds: float, rounds: int, folder: Path) -> None:
+def main(seed: int | None, seconds: float, rounds: int, customers: int, folder: Path) -> None:
     """Inject faults while customers never stop, then look for losses.
 
     The report of a full run goes to docs/quality.md.
@@ -34,7 +35,8 @@ def main(seed: int | None, seconds: float, rounds: int, folder: Path) -> None:
     click.echo(f"seed {seed}, {seconds:.0f} s of faults, {rounds} rounds of rolling restarts")
     folder = folder.resolve()
     os.environ["TMPDIR"] = str(folder / "work")  # for the processes that will be started
-    report = Run(folder, seed=seed, seconds=seconds, rounds=rounds).report()
+    run = Run(folder, seed=seed, seconds=seconds, rounds=rounds, customers=customers)
+    report = run.report()
     click.echo(f"\n{report.markdown()}\n")
     for loss in report.losses[:LOSSES_SHOWN]:
         click.echo(f"LOST  {loss}")

@@ -1,4 +1,4 @@
-"""What customers were told: their own books, which the server's must match in the end."""
+"""What customers got as responses: their own books, which the server's must match in the end."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Customers who never stop: each thread plays one visitor after another.
 
-They use the public contract only, and record in their books what they were told.
+They use the public contract only, and record in their books what they got as responses.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Report:
     def _clients(self) -> str:
         tally = self.tally
         return _table(
-            ("What customers met", "Times"),
+            ("What customers saw", "Times"),
             [
                 *((f"refused by the rules: {why}", n) for why, n in sorted(tally.refused.items())),
                 *((f"sent again: {why}", n) for why, n in sorted(tally.repeats.items())),

@@ -30,13 +30,16 @@ PROGRESS_SECONDS = 5.0
 class Run:
     """Customers under `seconds` of faults, then under `rounds` of rolling restarts."""
 
-    def __init__(self, folder: Path, *, seed: int, seconds: float, rounds: int) -> None:
+    def __init__(
+        self, folder: Path, *, seed: int, seconds: float, rounds: int, customers: int
+    ) -> None:
         self.tally = Tally()
         self.books = Books()
         self._folder = folder
         self._seed = seed
         self._seconds = seconds
         self._rounds = rounds
+        self._customers = customers
         self._counted: Counter[str] = Counter()
         self._started = self._printed = time.monotonic()
 
@@ -53,7 +56,7 @@ class Run:
                 tick=lambda: self._report_progress(*runner.under_way.values()),
             )
             customers = Customers(
-                CUSTOMERS,
+                self._customers,
                 self._seed,
                 make_client=lambda chance: self._client(system, chance),
                 control=control,

@@ -56,7 +56,7 @@ class SandboxControl:
             "/telegram/messages",
             chat_id=REVIEWS["id"],
             user_id=int(telegram_id),
-            text="Ожило!",
+            text=f"Ожило! {telegram_id} спасибо говорит.",
         )
 
     def set_delivery(self, provider: str, **changes: Any) -> None:

@@ -185,7 +185,7 @@ class System:
         """Start it again after a stop or a kill, at the same address."""
         url = self.postgres.start()
         if url != self.database_url:
-            raise RuntimeError("somebody has taken the port of the database meanwhile")
+            raise RuntimeError("another program has taken the port of the database")
 
     def restart_ended(self) -> list[str]:
         """Restart parts that ended by themselves, as a service manager does; their names."""
@@ -230,7 +230,7 @@ def _kill(process: psutil.Process) -> None:
 
 
 def bugs_in(log: str) -> list[str]:
-    """Log lines about bugs of ours; injected kills and provider faults are not bugs.
+    """Log lines about bugs of the product; injected kills and provider faults are not bugs.
 
     A full disk cuts lines in the middle, and another one follows on the same line.
     """

@@ -19,7 +19,7 @@ import click
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "var/audit/venv/bin/pip-audit"
 # The first has everything for the server, the engine and the tests; the others are for these judges
-# and the servers that ours is compared with.
+# and the servers that this one is compared with.
 PINNED = (
     "requirements/dev.txt",
     "lab/judge/requirements.txt",

@@ -1,1 +1,1 @@
-"""A PostgreSQL server of our own, from a Python package, in a folder."""
+"""A PostgreSQL server in a folder, with programs from a Python package."""

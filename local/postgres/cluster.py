@@ -73,7 +73,7 @@ def refuse_other_version(programs: Binaries, data: Path) -> None:
 def surroundings(data: Path) -> Surroundings:
     """A clean environment, and for root the owner of `data` as the user.
 
-    EmbeddedPostgresError when the data is not ours to serve.
+    EmbeddedPostgresError when the data belongs to another user.
     """
     # macOS needs a real locale, otherwise the server finds itself multithreaded and stops.
     locale = "en_US.UTF-8" if sys.platform == "darwin" else "C"

@@ -268,7 +268,7 @@ def _postmaster(folder: Path) -> int:
 
 
 def _forget_unreaped_server(data: Path) -> None:
-    """Where process 1 does not reap, a killed server stays listed, and PostgreSQL trusts that."""
+    """If PID 1 reaps no zombies, a killed server keeps its PID and postmaster.pid looks valid."""
     note = data / "postmaster.pid"
     if not note.exists():
         return

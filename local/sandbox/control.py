@@ -36,6 +36,10 @@ def serve_faults(control: Blueprint, faults: Faults) -> None:
     def add_fault() -> Response:
         return jsonify(asdict(faults.add(**body())))
 
+    @control.get("/faults")
+    def show_faults() -> Response:
+        return jsonify(faults.state())
+
     @control.delete("/faults")
     def clear_faults() -> Response:
         faults.clear()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, request
 
-# hang: answer only after `seconds`. drop: cut the connection. html: the 502 page of a proxy.
-# status: an error of the API itself with `status`.
+# hang: answer only after `seconds`, or when the faults are cleared. drop: cut the connection. html:
+# the 502 page of a proxy. status: an error of the API itself with `status`.
 KINDS = ("hang", "drop", "html", "status")
 
 PROXY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
@@ -48,6 +47,8 @@ class Faults:
         self._error = error
         self._scripts: list[Fault] = []
         self._lock = threading.Lock()
+        self._cleared = threading.Event()
+        self._hanging = 0
 
     def add(self, **script: Any) -> Fault:
         """Append a script. TypeError or ValueError for an invalid one."""
@@ -56,10 +57,17 @@ class Faults:
             self._scripts.append(fault)
         return fault
 
+    def state(self) -> dict[str, int]:
+        """How many scripts wait for a call, and how many calls hang."""
+        with self._lock:
+            return {"scripts": len(self._scripts), "hanging": self._hanging}
+
     def clear(self) -> None:
-        """Remove all scripts."""
+        """Remove all scripts; calls that hang are answered now."""
         with self._lock:
             self._scripts.clear()
+            self._cleared.set()
+            self._cleared = threading.Event()
 
     def serve(self, call: str, answer: Callable[[], Response]) -> Response:
         """The answer to one call, or what its fault sends instead."""
@@ -86,13 +94,21 @@ class Faults:
     def _apply(self, fault: Fault) -> Response | None:
         """What is sent instead of the answer; None when a hang has ended."""
         if fault.kind == "hang":
-            time.sleep(fault.seconds)
+            self._hang(fault.seconds)
             return None
         if fault.kind == "drop":
             _cut_connection()
         if fault.kind == "status":
             return self._error(fault)
         return Response(PROXY_PAGE, status=502, mimetype="text/html")
+
+    def _hang(self, seconds: float) -> None:
+        with self._lock:
+            self._hanging += 1
+            cleared = self._cleared
+        cleared.wait(seconds)
+        with self._lock:
+            self._hanging -= 1
 
 
 def _cut_connection() -> None:

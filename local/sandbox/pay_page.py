@@ -30,7 +30,7 @@ border-radius:10px;border:1px solid var(--line);background:none;color:var(--ink)
 text-align:center;text-decoration:none}
 button.go{background:var(--go);border-color:var(--go);color:#fff}
 button:focus-visible,.back:focus-visible{outline:3px solid var(--soft);outline-offset:2px}
-.told{border:1px solid var(--line);border-radius:10px;padding:.7rem 1rem;margin:0}
+.status{border:1px solid var(--line);border-radius:10px;padding:.7rem 1rem;margin:0}
 footer{margin-top:1.25rem;color:var(--soft);font-size:.8125rem;text-align:center}
 </style>
 </head>
@@ -39,7 +39,7 @@ footer{margin-top:1.25rem;color:var(--soft);font-size:.8125rem;text-align:center
 <header><span>{{ provider }}</span><span>песочница</span></header>
 <h1>{{ title }}</h1>
 <p class="amount">{{ amount }}</p>
-{% if status_text %}<p class="told" role="status">{{ status_text }}</p>{% endif %}
+{% if status_text %}<p class="status" role="status">{{ status_text }}</p>{% endif %}
 {% if payable %}<form method="post">
 <button class="go" name="do" value="pay">Оплатить</button>
 <button name="do" value="decline">Отклонить</button>

@@ -10,33 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from images import REFUSALS
+
 # code: (what the bot shows the customer, whether the same photo may work on another attempt)
 ENGINE_CODES: dict[str, tuple[str, bool]] = {
-    "not_an_image": (
-        "Этот файл не похож на фотографию. Пришлите снимок в формате JPEG, PNG, WebP или HEIC.",
-        False,
-    ),
-    "image_format_unsupported": (
-        "Такой формат не поддерживается. Пришлите снимок в формате JPEG, PNG, WebP или HEIC.",
-        False,
-    ),
-    "image_truncated": (
-        "Файл повреждён и не открывается до конца. Отправьте фотографию ещё раз.",
-        False,
-    ),
-    "image_too_large": (
-        "Фотография слишком большая. Пришлите файл до 20 МБ и до 50 мегапикселей.",
-        False,
-    ),
-    "image_too_small": (
-        "Фотография слишком маленькая. Нужен снимок не меньше 64 пикселей по каждой стороне.",
-        False,
-    ),
-    "image_too_narrow": (
-        "Фотография слишком вытянутая. Обрежьте её так, чтобы стороны отличались не больше "
-        "чем в 8 раз.",
-        False,
-    ),
+    **{code: (text, False) for code, text in REFUSALS.items()},
     "content_rejected": ("Эту фотографию нельзя обработать: её не пропустила проверка.", False),
     "service_unsupported": ("Такая обработка сейчас недоступна.", False),
     "engine_timeout": ("Обработка заняла слишком много времени. Попробуйте ещё раз.", True),

@@ -5,7 +5,7 @@ our tables:
 
     event = gateway.parse_event(raw, headers, client_ip=..., now=...)   # no network
     if isinstance(event, Question):  look at the payment, then gateway.answer(event, refusal)
-    if isinstance(event, Hint):      unless event.signed: is it about a payment of ours? (tables)
+    if isinstance(event, Hint):      unless event.signed: is it about one of our payments? (tables)
                                      then event = gateway.confirm(event)                (network)
     if isinstance(event, Notice):    services.settlement.settle(session, event)         (tables)
                                      PENDING is kept like the others, and changes nothing
@@ -102,7 +102,7 @@ class Checkout:
 
 @dataclass(frozen=True)
 class PaymentRef:
-    """The ids by which a provider finds a payment of ours again; taken from our tables.
+    """The ids by which a provider finds a payment again; taken from our tables.
 
     reference: of the Checkout. charge_reference: of the money, once it has been paid.
     """

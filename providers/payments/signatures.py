@@ -38,7 +38,7 @@ def verify(raw: bytes, header: str, *, secrets: Sequence[str], now: datetime) ->
     if not any(matches):
         raise SignatureInvalid("stripe", "no signature matches")
     if abs(now.timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
-        raise SignatureInvalid("stripe", "signed at another time")
+        raise SignatureInvalid("stripe", "the signature is too old, or its time is in the future")
 
 
 def _read(header: str) -> tuple[str, list[str]]:

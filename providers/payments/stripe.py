@@ -113,7 +113,7 @@ class StripeGateway:
         for made in self._refunds_of(payment):
             if (made.get("metadata") or {}).get("key") == key:
                 require_amount(PROVIDER, amount_minor, whole(made["amount"]))
-                return self._told_by_refund(made)
+                return self._notice_of_refund(made)
         return None
 
     def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
@@ -123,7 +123,7 @@ class StripeGateway:
             "amount": amount_minor,
             "metadata": {"payment_id": str(payment.payment_id), "key": key},
         }
-        return self._told_by_refund(
+        return self._notice_of_refund(
             self._api.post("/v1/refunds", body, call="create_refund", key=key)
         )
 
@@ -134,13 +134,13 @@ class StripeGateway:
         signatures.verify(raw, header(headers, "Stripe-Signature"), secrets=self._secrets, now=now)
         event = json_object(raw)
         try:
-            kind, told = str(event["type"]), event["data"]["object"]
+            kind, item = str(event["type"]), event["data"]["object"]
             if kind in SESSION_EVENTS:
                 # Another product on the account may save cards or sell subscriptions.
-                ours = told.get("mode", "payment") == "payment"
-                return read_session_event(told, event) if ours else None
+                ours = item.get("mode", "payment") == "payment"
+                return read_session_event(item, event) if ours else None
             if kind in HINTED:
-                return Hint(PROVIDER, kind, _checked_id(told["id"]), signed=True)
+                return Hint(PROVIDER, kind, _checked_id(item["id"]), signed=True)
         except UNREADABLE:
             raise ApiError("bad_request", "Not an event of Stripe") from None
         return None
@@ -178,7 +178,7 @@ class StripeGateway:
             except UNREADABLE as problem:
                 raise _strange("list_refunds", problem) from problem
 
-    def _told_by_refund(self, refund: Mapping[str, Any]) -> Notice:
+    def _notice_of_refund(self, refund: Mapping[str, Any]) -> Notice:
         notice = self._read_notice("refunds", str(refund.get("id")))
         if notice.outcome is Outcome.REFUND_FAILED:
             raise ProviderRejected(PROVIDER, "create_refund", notice.kind)
@@ -244,14 +244,14 @@ def _session_form(order: CheckoutRequest) -> dict[str, Any]:
 
 def _read_refusal(headers: Mapping[str, str], body: Mapping[str, Any]) -> Refusal:
     error = body.get("error")
-    told = error if isinstance(error, dict) else {}
+    details = error if isinstance(error, dict) else {}
     # A stored answer is returned however often one asks with this key.
     replayed = headers.get("Idempotent-Replayed") == "true"
     advice = {"true": True, "false": False}.get(headers.get("Stripe-Should-Retry", ""))
-    parameter = told.get("param")
-    description = str(told.get("message") or "")
+    parameter = details.get("param")
+    description = str(details.get("message") or "")
     return Refusal(
-        reason=str(told.get("code") or told.get("type") or ""),
+        reason=str(details.get("code") or details.get("type") or ""),
         description=f"{description} ({parameter})" if parameter else description,
         repeat=False if replayed else advice,
         replayed=replayed,
@@ -283,4 +283,4 @@ def _checked_url(value: Any) -> str:
 
 def _strange(call: str, problem: object) -> ProviderUnavailable:
     """An unreadable answer proves nothing, so it must not end a payment."""
-    return ProviderUnavailable(PROVIDER, call, f"answer of an unknown shape: {problem!r}")
+    return ProviderUnavailable(PROVIDER, call, f"unexpected response: {problem!r}")

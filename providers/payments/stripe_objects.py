@@ -144,12 +144,12 @@ def read_refund(refund: Mapping[str, Any]) -> Notice:
         )
     outcome = REFUND_OUTCOMES.get(status, Outcome.PENDING)
     refunded = whole(charge["amount_refunded"])
-    told_by_charge = outcome is Outcome.REFUNDED
+    reported_by_charge = outcome is Outcome.REFUNDED
     return Notice(
         # The same fact, whether the charge or its refund reports it.
         event_id=(
             f"charge.refunded:{charge['id']}:{refunded}"
-            if told_by_charge
+            if reported_by_charge
             else f"refund.{status}:{refund['id']}"
         ),
         kind=f"refund.{status}",
@@ -213,10 +213,10 @@ def _of_session(session: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_charge(charge: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """told: the object the Notice is about, the charge itself or one that belongs to it."""
-    raw = picked(told, _KEPT_OF_MONEY)
-    if told is not charge:
+def _of_charge(charge: Mapping[str, Any], subject: Mapping[str, Any]) -> dict[str, Any]:
+    """subject: the object the Notice is about, the charge itself or one that belongs to it."""
+    raw = picked(subject, _KEPT_OF_MONEY)
+    if subject is not charge:
         raw["charge"] = picked(charge, _KEPT_OF_MONEY)
     return {
         "provider": PROVIDER,
@@ -225,13 +225,13 @@ def _of_charge(charge: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, 
         "amount_minor": whole(charge["amount"]),
         "currency": str(charge["currency"]).upper(),
         "livemode": bool(charge["livemode"]),
-        "occurred_at": moment(told["created"]),
+        "occurred_at": moment(subject["created"]),
         "raw": raw,
     }
 
 
-def _payment_id(told: Mapping[str, Any]) -> UUID | None:
-    return uuid_or_none((told.get("metadata") or {}).get("payment_id"))
+def _payment_id(item: Mapping[str, Any]) -> UUID | None:
+    return uuid_or_none((item.get("metadata") or {}).get("payment_id"))
 
 
 def _id_of(value: Any) -> str | None:

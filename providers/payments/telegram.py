@@ -140,7 +140,7 @@ class TelegramGateway:
         call = "refund_star_payment"
         if payment.asked_currency != STARS:
             raise ProviderRejected(
-                PROVIDER, call, "rubles are returned in the payment provider's own cabinet"
+                PROVIDER, call, "rubles are returned in the payment provider's own dashboard"
             )
         payer = payment.payer_telegram_id
         if payment.charge_reference is None or not payer.isdecimal():
@@ -177,9 +177,9 @@ class TelegramGateway:
                 payer_id=str(update.payer_id),
             )
         if isinstance(update, SuccessfulPayment):
-            return self._told(update, Outcome.SUCCEEDED, update.paid_at)
+            return self._notice(update, Outcome.SUCCEEDED, update.paid_at)
         if isinstance(update, RefundedPayment):
-            return self._told(update, Outcome.REFUNDED, update.refunded_at)
+            return self._notice(update, Outcome.REFUNDED, update.refunded_at)
         return None
 
     def confirm(self, hint: Hint) -> Notice:
@@ -206,7 +206,7 @@ class TelegramGateway:
         if not any(matches):
             raise SignatureInvalid(PROVIDER, "wrong secret" if self._secrets else "no secret set")
 
-    def _told(
+    def _notice(
         self, update: SuccessfulPayment | RefundedPayment, outcome: Outcome, at: datetime
     ) -> Notice:
         test_money = update.currency != STARS and ":TEST:" in self._provider_token

@@ -115,7 +115,7 @@ class YooKassaGateway:
         for made in self._refunds_of(payment):
             if (made.get("metadata") or {}).get("key") == key:
                 require_amount(PROVIDER, amount_minor, minor(made["amount"]))
-                return self._told_by_refund(made, payment)
+                return self._notice_of_refund(made, payment)
         return None
 
     def refund(self, payment: PaymentRef, *, amount_minor: int, key: str) -> Notice:
@@ -130,7 +130,7 @@ class YooKassaGateway:
                 "Возврат", amount_minor, payment.asked_currency
             )
         refund = self._api.post("/refunds", body, call="create_refund", key=key)
-        return self._told_by_refund(refund, payment)
+        return self._notice_of_refund(refund, payment)
 
     def parse_event(
         self, raw: bytes, headers: Mapping[str, str], *, client_ip: str | None, now: datetime
@@ -140,13 +140,13 @@ class YooKassaGateway:
         if self._sources is not None and not self._sources.admits(client_ip, forwarded):
             raise SignatureInvalid(PROVIDER, "not from a network of YooKassa")
         body = json_object(raw)
-        kind, told = body.get("event"), body.get("object")
+        kind, claimed = body.get("event"), body.get("object")
         if body.get("type") != "notification" or not isinstance(kind, str):
             raise ApiError("bad_request", "Not a notification of YooKassa")
         if kind not in EVENTS:
             return None
         try:
-            return read_hint(kind, told)
+            return read_hint(kind, claimed)
         except UNREADABLE:
             raise ApiError("bad_request", "The object of the notification has no id") from None
 
@@ -178,7 +178,7 @@ class YooKassaGateway:
                 return
             query["cursor"] = page["next_cursor"]
 
-    def _told_by_refund(self, refund: Mapping[str, Any], payment: PaymentRef) -> Notice:
+    def _notice_of_refund(self, refund: Mapping[str, Any], payment: PaymentRef) -> Notice:
         if refund.get("status") == "canceled":
             raise ProviderRejected(
                 PROVIDER, "create_refund", "the refund was canceled", reason=reason(refund)
@@ -189,7 +189,7 @@ class YooKassaGateway:
         call = f"read_{kind.removesuffix('s')}"
         found = self._api.get(f"/{kind}/{checked_id(identifier)}", call=call)
         if found.get("id") != identifier:
-            raise strange(call, "an answer about another object")
+            raise strange(call, "the response is about another object")
         return found
 
 

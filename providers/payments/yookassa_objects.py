@@ -54,17 +54,17 @@ _KEPT = (
 )
 
 
-def read_hint(kind: str, told: Any) -> Hint:
+def read_hint(kind: str, claimed: Any) -> Hint:
     """What a notification claims about its object; raises UNREADABLE without the object's id."""
     of_refund = EVENTS[kind] == "refunds"
-    metadata = told.get("metadata") if isinstance(told, dict) else None
+    metadata = claimed.get("metadata") if isinstance(claimed, dict) else None
     return Hint(
         provider=PROVIDER,
         kind=kind,
-        object_id=checked_id(told["id"]),
+        object_id=checked_id(claimed["id"]),
         signed=False,
         payment_id=uuid_or_none(metadata.get("payment_id")) if isinstance(metadata, dict) else None,
-        reference=checked_id(told["payment_id" if of_refund else "id"]),
+        reference=checked_id(claimed["payment_id" if of_refund else "id"]),
     )
 
 
@@ -101,9 +101,9 @@ def read_refund(refund: Mapping[str, Any], payment: Mapping[str, Any]) -> Notice
         raise strange("read_refund", problem) from problem
 
 
-def reason(told: Mapping[str, Any]) -> str:
+def reason(item: Mapping[str, Any]) -> str:
     """Why a payment or refund was canceled, in YooKassa's word; empty when it was not."""
-    return str((told.get("cancellation_details") or {}).get("reason", ""))
+    return str((item.get("cancellation_details") or {}).get("reason", ""))
 
 
 def checked_id(value: Any) -> str:
@@ -115,26 +115,26 @@ def checked_id(value: Any) -> str:
 
 def strange(call: str, problem: object) -> ProviderUnavailable:
     """An unreadable answer proves nothing, so it must not end a payment."""
-    return ProviderUnavailable(PROVIDER, call, f"answer of an unknown shape: {problem!r}")
+    return ProviderUnavailable(PROVIDER, call, f"unexpected response: {problem!r}")
 
 
 def _notice(
     payment: Mapping[str, Any],
-    told: Mapping[str, Any],
+    subject: Mapping[str, Any],
     *,
     event_id: str,
     kind: str,
     outcome: Outcome,
 ) -> Notice:
-    """told: the payment itself or a refund of it; the refund total is never below that refund."""
-    is_refund = told is not payment
+    """subject: the payment, or a refund of it; the refund total is never below that refund."""
+    is_refund = subject is not payment
     refunded = _refunded_minor(payment)
     if is_refund and outcome is Outcome.REFUNDED:
-        refunded = max(refunded or 0, minor(told["amount"]))
-    moment = told.get("captured_at") or told["created_at"]
+        refunded = max(refunded or 0, minor(subject["amount"]))
+    moment = subject.get("captured_at") or subject["created_at"]
     raw = picked(payment, _KEPT)
     if is_refund:
-        raw["refund"] = picked(told, _KEPT)
+        raw["refund"] = picked(subject, _KEPT)
     return Notice(
         provider=PROVIDER,
         event_id=event_id,
@@ -145,7 +145,7 @@ def _notice(
         amount_minor=minor(payment["amount"]),
         currency=str(payment["amount"]["currency"]),
         refunded_minor=refunded,
-        refund_reference=told["id"] if is_refund else None,
+        refund_reference=subject["id"] if is_refund else None,
         livemode=not payment["test"],
         occurred_at=datetime.fromisoformat(moment),
         raw=raw,

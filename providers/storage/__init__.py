@@ -59,6 +59,9 @@ class Storage(Protocol):
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
         """The bytes as a non-seekable stream. ObjectMissing."""
 
+    def peek(self, key: str, count: int) -> bytes:
+        """The first `count` bytes, or all there are; the rest is not transferred. ObjectMissing."""
+
     def head(self, key: str) -> StoredObject | None:
         """What is stored under the key, None if nothing is."""
 

@@ -120,6 +120,11 @@ class DiskStorage:
         with found.file:
             yield cast(BinaryIO, io.BufferedReader(_Content(found)))
 
+    def peek(self, key: str, count: int) -> bytes:
+        """See Storage."""
+        with self.open(key) as file:
+            return file.read(count)
+
     def head(self, key: str) -> StoredObject | None:
         """See Storage."""
         try:
@@ -245,7 +250,7 @@ class _Content(io.RawIOBase):
 
 @contextlib.contextmanager
 def _trouble() -> Iterator[None]:
-    """Any file system error is a temporary failure of ours: full, read-only, broken."""
+    """Any file system error is a temporary failure: the disk is full, read-only or broken."""
     try:
         yield
     except OSError as error:

@@ -85,6 +85,15 @@ class S3Storage:
             with contextlib.closing(answer["Body"]) as body:
                 yield body
 
+    def peek(self, key: str, count: int) -> bytes:
+        """See Storage."""
+        part = f"bytes=0-{count - 1}"
+        with _trouble(key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=part)
+            with contextlib.closing(answer["Body"]) as body:
+                content: bytes = body.read()
+                return content
+
     def head(self, key: str) -> StoredObject | None:
         """See Storage."""
         try:

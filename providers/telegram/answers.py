@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from providers.telegram.updates import hash_text
+from providers.telegram.updates import hash_text, prose_length
 
 
 class Membership(StrEnum):
@@ -50,12 +50,14 @@ class ForwardedMessage:
     """The bot's copy of a message, and what it proves about the original.
 
     author_id: the human author; None when they hide behind privacy, a channel or a group.
-    text_hash: `hash_text` of the original. written_at: when the original was sent.
+    text_hash, prose_length: `hash_text` and `prose_length` of the original. written_at: when it
+        was sent.
     """
 
     copy_id: int
     author_id: int | None
     text_hash: str | None
+    prose_length: int | None
     written_at: datetime
 
 
@@ -97,6 +99,7 @@ def read_forward(copy: Mapping[str, Any]) -> ForwardedMessage:
         copy_id=int(copy["message_id"]),
         author_id=int(author["id"]) if human else None,
         text_hash=hash_text(copy),
+        prose_length=prose_length(copy),
         written_at=_moment(origin["date"]),
     )
 

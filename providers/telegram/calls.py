@@ -70,7 +70,7 @@ class BotCalls:
             DIALECT, f"{base_url.rstrip('/')}/bot{token}", authorization=None, patience=patience
         )
         self._room = threading.BoundedSemaphore(AT_ONCE)
-        # Method -> time until which Telegram has told us not to call it.
+        # Method -> time until which Telegram has asked us not to call it.
         self._silent_until: dict[str, float] = {}
 
     def call(
@@ -132,7 +132,7 @@ class BotCalls:
     def _attempt(self, method: str, parameters: Mapping[str, Any]) -> Any:
         if (silence := self._silent_until.get(method, 0) - self._clock.now()) > 0:
             raise TelegramError(
-                method, Meaning.TEMPORARY, "still asked to wait", retry_after=math.ceil(silence)
+                method, Meaning.TEMPORARY, "asked to wait", retry_after=math.ceil(silence)
             )
         try:
             answer = self._transport.post(f"/{method}", parameters, call=method, key=None)
@@ -142,7 +142,7 @@ class BotCalls:
                 self._silent_until[method] = self._clock.now() + error.retry_after
             raise error from failure
         if answer.get("ok") is not True or "result" not in answer:
-            raise TelegramError(method, Meaning.TEMPORARY, "an answer of somebody else")
+            raise TelegramError(method, Meaning.TEMPORARY, "not a Bot API response (a proxy?)")
         return answer["result"]
 
 
@@ -151,7 +151,7 @@ def _understood(method: str, result: Any, read: Callable[[Any], T]) -> T:
         return read(result)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise TelegramError(
-            method, Meaning.REJECTED, f"answer of an unknown shape: {problem!r}"
+            method, Meaning.REJECTED, f"unexpected response: {problem!r}"
         ) from problem
 
 

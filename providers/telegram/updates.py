@@ -19,7 +19,8 @@ from errors import ApiError
 FACELESS = (1087968824, 136817688, 777000)
 
 # What makes a message a person's words; service messages ("joined", "pinned") have none of these.
-CONTENT = ("text", "caption", "photo", "video", "voice", "video_note", "audio", "document")
+MEDIA = ("photo", "video", "voice", "video_note", "audio", "document")
+CONTENT = ("text", "caption", *MEDIA)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class GroupMessage:
     author_id: who wrote it; None if that is not proved: an anonymous admin, a channel, an
         automatic or manual forward, a bot.
     text_hash: `hash_text` of text or caption; None for a wordless picture or voice.
+    prose_length: as `prose_length` says.
     date: when it was sent or last edited.
     """
 
@@ -77,6 +79,7 @@ class GroupMessage:
     message_id: int
     author_id: int | None
     text_hash: str | None
+    prose_length: int | None
     date: datetime
 
 
@@ -108,11 +111,25 @@ def hash_text(message: Mapping[str, Any]) -> str | None:
 
     Unicode form and runs of white space do not change it.
     """
-    text = message.get("text") or message.get("caption")
-    if not text:
+    words = " ".join(_words(message))
+    return hashlib.sha256(words.encode()).hexdigest() if words else None
+
+
+def prose_length(message: Mapping[str, Any]) -> int | None:
+    """How many characters a message has in words: 0 for a command or a single word.
+
+    None where a picture, a video or a voice speaks for itself.
+    """
+    if any(message.get(kind) for kind in MEDIA):
         return None
-    words = " ".join(unicodedata.normalize("NFC", text).split())
-    return hashlib.sha256(words.encode()).hexdigest()
+    words = _words(message)
+    says_something = len(words) > 1 and not words[0].startswith("/")
+    return len(" ".join(words)) if says_something else 0
+
+
+def _words(message: Mapping[str, Any]) -> list[str]:
+    text = message.get("text") or message.get("caption") or ""
+    return unicodedata.normalize("NFC", text).split()
 
 
 def _pre_checkout(update_id: int, query: Mapping[str, Any]) -> PreCheckout:
@@ -147,6 +164,7 @@ def _message(update_id: int, message: Mapping[str, Any]) -> Update | None:
         message_id=_place(message["message_id"]),
         author_id=_author(message),
         text_hash=hash_text(message),
+        prose_length=prose_length(message),
         date=_moment(message.get("edit_date") or message["date"]),
     )
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -52,7 +53,7 @@ class Seeds:
         self.jobs = [self._order(service) for service in ("animate", "restore", "restore")]
         self._wait_for(self.jobs[:2])
 
-    def _post(self, path: str, body: dict[str, object]) -> dict[str, str]:
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, str]:
         answer = self._client.send("POST", path, json=body)
         answer.raise_for_status()
         found: dict[str, str] = answer.json()
@@ -60,8 +61,8 @@ class Seeds:
 
     def _upload(self) -> str:
         with PHOTO.open("rb") as file:
-            form = {"data": {"type": "image"}, "files": {"file": file}}
-            answer = self._client.send("POST", "/data", **form)
+            form = {"type": "image"}
+            answer = self._client.send("POST", "/data", data=form, files={"file": file})
         answer.raise_for_status()
         return str(answer.json()["id"])
 
@@ -117,7 +118,7 @@ def attack(stack: Stack, seeds: Seeds) -> int:
     file.write_text(as_toml(settings))
     program = Path(sys.executable).with_name("schemathesis")
     location = f"{stack.url}/v1/openapi.json"
-    command = [program, "--config-file", file, "run", location, *sys.argv[1:]]
+    command = [str(program), "--config-file", str(file), "run", location, *sys.argv[1:]]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 

@@ -86,7 +86,8 @@ def test_a_program_of_ours_exists_and_takes_its_options(command: Command) -> Non
 
 def _require_command(group: click.Group, words: list[str], *, whole: bool) -> None:
     """The command exists and, if it is complete, can be parsed with its arguments."""
-    name, command = "cli.py", group
+    name = "cli.py"
+    command: click.Command = group
     while isinstance(command, click.Group) and words:
         name = words.pop(0)
         assert name in command.commands, f"no command {name}"
@@ -119,12 +120,12 @@ def test_an_installed_program_exists(command: Command) -> None:
 
 def test_telegram_is_told_the_webhook_of_the_contract() -> None:
     (command,) = (each for each in _of("curl") if "setWebhook" in each.text)
-    told = dict(word.split("=", 1) for word in command.words if re.match(r"\w+=", word))
-    path = told["url"].partition("/api")[1] + told["url"].partition("/api")[2]
+    parameters = dict(word.split("=", 1) for word in command.words if re.match(r"\w+=", word))
+    path = parameters["url"].partition("/api")[1] + parameters["url"].partition("/api")[2]
     assert path.replace("telegram", "{provider}") in CONTRACT["paths"]
     forwarded = command.document.read_text("utf-8").partition("allowed_updates=[\n")[2]
     listed = re.findall(r'"(\w+)"', forwarded.partition("]")[0])
-    assert set(json.loads(told["allowed_updates"])) == set(listed) - {"callback_query"}
+    assert set(json.loads(parameters["allowed_updates"])) == set(listed) - {"callback_query"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

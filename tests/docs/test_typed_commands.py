@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -18,12 +17,13 @@ import pytest
 import requests
 
 from local import ports, sandbox
+from local.client import Client, is_ready
 from local.postgres import binaries
 from tests.databases import empty_database
 from tests.house.code import ROOT
 from tests.local.sandbox.test_yookassa_sandbox import ORDER
 from tests.payment_world import Sandbox, Shop, payment_sandbox, shop_webhook
-from tests.wire import KEY
+from tests.wire import KEY, wait_until
 
 PATIENCE_SECONDS = 60
 PRIVATE = {".env", ".git", ".venv", "var"}
@@ -102,13 +102,12 @@ def test_server_and_worker_start_as_told_and_end_in_order(machine: Machine) -> N
     gunicorn, worker = block("README.md", "### For real")[-2:]
     programs = [machine.begin(gunicorn), machine.begin(worker)]
     try:
-        url = f"http://127.0.0.1:{machine.port}/api/v1"
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not _is_ready(url):
-            assert time.monotonic() < deadline, (machine.folder / "program.log").read_text()
-            time.sleep(0.2)
-        tariffs = requests.get(f"{url}/tariffs", headers={"X-API-Key": KEY}, timeout=10)
-        assert tariffs.json()
+        url = f"http://127.0.0.1:{machine.port}/api"
+        wait_until(lambda: is_ready(url))
+        with Client(url, KEY) as client:
+            assert client.send("GET", "/tariffs").json()
+        # Before that it would end by SIGTERM, not in order.
+        wait_until(lambda: "worker started" in (machine.folder / "program.log").read_text())
         assert [each.poll() for each in programs] == [None, None]
     finally:
         for each in programs:
@@ -167,10 +166,3 @@ def _require_three(shop: Shop) -> None:
     posted = shop.wait_for(3)
     assert len({each.raw for each in posted}) == 1
     assert b"payment.succeeded" in posted[0].raw
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/health/ready", timeout=5).ok
-    except requests.RequestException:
-        return False

@@ -17,18 +17,10 @@ REVIEW_CHAT = -1001234567890
 NOWHERE = "http://127.0.0.1:9"  # nobody listens there
 
 
-@pytest.fixture(scope="session")
-def _server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder, state_dir = tmp_path_factory.mktemp("server"), settings.load().state_dir
-    with live.serve(folder, state_dir=state_dir) as running:
-        yield running
-
-
 @pytest.fixture(scope="module")
-def server(database: str, _server: Server) -> Server:
-    """A server with the settings of a test run; it keeps files where this process finds them."""
-    _server.reconnect()
-    return _server
+def server(live_server: Server) -> Server:
+    """The server of this process, with the settings of a test run."""
+    return live_server
 
 
 @pytest.fixture(scope="module")

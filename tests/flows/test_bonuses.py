@@ -36,6 +36,7 @@ def written_by(user: dict[str, Any]) -> str:
             message_id=message_id,
             author_id=int(user["telegramId"]),
             text_sha256="",
+            prose_length=30,
             posted_at=now(),
         )
     return f"https://t.me/c/{str(REVIEW_CHAT).removeprefix('-100')}/{message_id}"
@@ -65,7 +66,6 @@ def test_silence_of_telegram_is_never_taken_for_a_no(bot: Bot, other_bot: Bot) -
         ):
             refused(answer, "telegram_unavailable")
             assert int(answer.headers["Retry-After"]) > 0
-            assert answer.elapsed.total_seconds() < 10
 
 
 def test_a_review_is_found_and_rewarded_once(other_bot: Bot) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
@@ -39,9 +39,9 @@ def cli(growth: Growth, terminal: CommandLine) -> CommandLine:
 
 def say(cli: CommandLine, *arguments: str) -> str:
     """Run a command that must succeed without errors; its output."""
-    code, told, complaint = cli.run(*arguments)
+    code, output, complaint = cli.run(*arguments)
     assert (code, complaint) == (0, ""), complaint
-    return told
+    return output
 
 
 def create(cli: CommandLine, title: str = "Зимний розыгрыш", *more: str) -> str:
@@ -49,10 +49,10 @@ def create(cli: CommandLine, title: str = "Зимний розыгрыш", *more
     start, end = (now() + timedelta(days=days) for days in (-1, 1))
     terms = ("--description", "Зовите друзей", "--start", start.isoformat())
     prizes = ("--prize", "1x50.5x50 токенов", "--prize", "2х0х Фотокнига")  # a Russian x
-    told = say(cli, "lottery", "create", title, *terms, "--end", end.isoformat(), *prizes, *more)
-    lottery_id, seed_hash = re.fullmatch(r"(\S{36})  seed hash (\w{64})", told).groups()
+    output = say(cli, "lottery", "create", title, *terms, "--end", end.isoformat(), *prizes, *more)
+    lottery_id, seed_hash = re.fullmatch(r"(\S{36})  seed hash (\w{64})", output).groups()
     with transaction() as session:
-        seed = lotteries.get(session, lottery_id).seed
+        seed = lotteries.get(session, UUID(lottery_id)).seed
     assert hashlib.sha256(seed.encode()).hexdigest() == seed_hash
     return str(lottery_id)
 
@@ -93,14 +93,14 @@ def test_a_lottery_is_run_by_commands(growth: Growth, cli: CommandLine) -> None:
     assert [line.split()[:2] for line in won] == [["1", "1"], ["2", "1"], ["3", "1"], ["3", "2"]]
     assert won[3].endswith("отказ") and "visitor_of_growth" in won[3]
     for forbidden in (("close",), ("edit", "--title", "?")):
-        code, told = complaint(cli, "lottery", forbidden[0], lottery_id, *forbidden[1:])
-        assert (code, told) == (1, "error: this lottery has been drawn")
+        code, said = complaint(cli, "lottery", forbidden[0], lottery_id, *forbidden[1:])
+        assert (code, said) == (1, "error: this lottery has been drawn")
 
     with transaction() as session:
         entry = session.scalar(select(LotteryEntry).where(LotteryEntry.lottery_id == lottery_id))
         entry.referral_count += 1
-    code, told, _ = cli.run("lottery", "verify", lottery_id)
-    assert code == 1 and "the entries are not those that were drawn from" in told
+    code, said, _ = cli.run("lottery", "verify", lottery_id)
+    assert code == 1 and "the entries are not those that were drawn from" in said
 
 
 def test_a_lottery_is_closed_without_a_draw_once(growth: Growth, cli: CommandLine) -> None:
@@ -109,8 +109,8 @@ def test_a_lottery_is_closed_without_a_draw_once(growth: Growth, cli: CommandLin
     assert say(cli, "lottery", "close", lottery_id) == "closed without a draw"
     refused(growth.bot.get("/lotteries/current"), "no_current_lottery")
     assert "closed" in line_of(cli, lottery_id)
-    told = complaint(cli, "lottery", "close", lottery_id)
-    assert told == (1, "error: this lottery has been closed")
+    refusal = complaint(cli, "lottery", "close", lottery_id)
+    assert refusal == (1, "error: this lottery has been closed")
     with transaction() as session:
         assert draws.draw_due(session, now=now() + timedelta(days=2)) is None
 
@@ -136,15 +136,15 @@ def test_reviews_are_listed_approved_and_rejected(growth: Growth, cli: CommandLi
     assert growth.bot.balance(hidden["id"]) == REVIEW_BONUS
     again = say(cli, "reviews", "approve", nameless[0], hidden["id"])
     assert again == "this user has already been rewarded"
-    code, told = complaint(cli, "reviews", "approve", nameless[0], author["id"])
-    assert code == 1 and told.startswith("error: review_already_used")
-    code, told = complaint(cli, "reviews", "reject", nameless[0], "--note", "поздно")
-    assert (code, told) == (1, "error: there is no such review, or it has been rewarded")
+    code, said = complaint(cli, "reviews", "approve", nameless[0], author["id"])
+    assert code == 1 and said.startswith("error: review_already_used")
+    code, said = complaint(cli, "reviews", "reject", nameless[0], "--note", "поздно")
+    assert (code, said) == (1, "error: there is no such review, or it has been rewarded")
 
     assert say(cli, "reviews", "reject", spam[0], "--note", "реклама") == "rejected"
     assert done(growth.check_review(spammer), 200)["found"] is False
-    code, told = complaint(cli, "reviews", "approve", spam[0], spammer["id"])
-    assert (code, told) == (1, "error: there is no such review, or it has been rejected")
+    code, said = complaint(cli, "reviews", "approve", spam[0], spammer["id"])
+    assert (code, said) == (1, "error: there is no such review, or it has been rejected")
     with transaction() as session:
         assert session.get(Review, spam[0]).note == "реклама"
 
@@ -165,9 +165,9 @@ def test_channels_are_listed_with_what_they_gave(growth: Growth, cli: CommandLin
 
 def complaint(cli: CommandLine, *arguments: str) -> tuple[int, str]:
     """Run a command that must fail; exit code and error."""
-    code, _, told = cli.run(*arguments)
+    code, _, said = cli.run(*arguments)
     assert code != 0
-    return code, told
+    return code, said
 
 
 def lottery_with(**changes: str) -> tuple[str, ...]:
@@ -212,22 +212,22 @@ BAD: list[tuple[tuple[str, ...], int, str]] = [
 
 
 def test_a_mistake_is_told_in_one_line(cli: CommandLine) -> None:
-    told: dict[Any, Any] = {}
+    wrong: dict[Any, Any] = {}
     for arguments, code, reason in BAD:
         ended, said, complained = cli.run(*arguments)
         one_line = complained.startswith("error: ") and "\n" not in complained
         if (ended, said) != (code, "") or not one_line or reason not in complained:
-            told[arguments] = (ended, said, complained)
-    assert told == {}
+            wrong[arguments] = (ended, said, complained)
+    assert wrong == {}
 
 
 def test_two_lotteries_do_not_overlap(cli: CommandLine) -> None:
     lottery_id = create(cli)
-    code, told = complaint(cli, *lottery_with(start="2020-01-01", end="2090-01-01"))
-    assert (code, told) == (1, "error: another lottery runs in this period")
+    code, said = complaint(cli, *lottery_with(start="2020-01-01", end="2090-01-01"))
+    assert (code, said) == (1, "error: another lottery runs in this period")
     later = say(cli, *lottery_with()).split()[0]
-    code, told = complaint(cli, "lottery", "edit", lottery_id, "--end", "2090-01-02")
-    assert (code, told) == (1, "error: another lottery runs in this period")
+    code, said = complaint(cli, "lottery", "edit", lottery_id, "--end", "2090-01-02")
+    assert (code, said) == (1, "error: another lottery runs in this period")
     assert "to come" in line_of(cli, later)
     for each in (lottery_id, later):
         say(cli, "lottery", "close", each)

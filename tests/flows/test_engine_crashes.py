@@ -10,7 +10,6 @@ from sqlalchemy import func, select
 
 from db import snapshot, transaction
 from db.models import GenerationAttempt, Job, Transaction
-from providers import instances
 from services import jobs, ledger
 from tests import engine_world
 from tests.engine_world import EngineWorld, attempts_of, offer, stored_photo
@@ -30,8 +29,7 @@ def world(no_rows: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineWorl
         engine_world.connect(monkeypatch, made)
         yield made
     monkeypatch.undo()
-    engine_world.settings.load.cache_clear()
-    instances.remote_engine.cache_clear()
+    engine_world.reread_settings()
     with snapshot() as session:
         assert not any(ledger.violations(session).values())
 

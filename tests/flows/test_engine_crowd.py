@@ -11,7 +11,6 @@ from sqlalchemy import func, select
 
 from db import snapshot, transaction
 from db.models import Engine, GenerationAttempt, Job
-from providers import instances
 from services import ledger
 from tests import engine_world
 from tests.engine_world import EngineWorld, offer, stored_photo
@@ -34,8 +33,7 @@ def world(no_rows: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineWorl
         engine_world.connect(monkeypatch, made)
         yield made
     monkeypatch.undo()
-    engine_world.settings.load.cache_clear()
-    instances.remote_engine.cache_clear()
+    engine_world.reread_settings()
 
 
 def share_of_a_core(process: psutil.Process, seconds: float) -> float:
@@ -50,7 +48,7 @@ def share_of_a_core(process: psutil.Process, seconds: float) -> float:
 
 def count(*conditions) -> int:
     with transaction() as session:
-        return session.scalar(select(func.count()).where(*conditions))
+        return session.scalar(select(func.count()).where(*conditions)) or 0
 
 
 @pytest.mark.timeout(300)

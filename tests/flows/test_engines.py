@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 
 from db import snapshot, transaction
-from db.models import Engine
-from providers import instances
-from services import attempts, engines, jobs, ledger
+from db.models import Engine, GenerationAttempt
+from db.types import now
+from services import engines, jobs, ledger
 from tests import engine_world
 from tests.engine_world import EngineWorld, attempts_of, offer, stored_photo
 from tests.factories import balance, make_job, make_user
@@ -40,8 +40,7 @@ def world(
         _world.default(engine, run_seconds=0.0, queue_seconds=0.0, end="succeeded", file="good")
     yield _world
     monkeypatch.undo()
-    engine_world.settings.load.cache_clear()
-    instances.remote_engine.cache_clear()
+    engine_world.reread_settings()
     with snapshot() as session:
         assert not any(ledger.violations(session).values())
 
@@ -148,7 +147,7 @@ def test_without_another_engine_jobs_wait_until_there_is_credit_again(world):
         wait_until(lambda: job_of(job.id).status == "queued")
         world.account("replicate", "good")
         with transaction() as session:  # five minutes pass
-            session.get_one(Engine, "replicate").open_until = engine_world.now()
+            session.get_one(Engine, "replicate").open_until = now()
         assert ended(job.id).status == "done"
     assert breaker("replicate").open_code is None
 
@@ -289,7 +288,7 @@ def test_a_burst_of_failures_opens_the_breaker_and_a_trial_closes_it(world):
         wait_until(lambda: breaker("replicate").open_code == "failures", 40)
         world.sandbox.control("DELETE", "/replicate/faults")
         with transaction() as session:  # a minute passes
-            session.get_one(Engine, "replicate").open_until = engine_world.now()
+            session.get_one(Engine, "replicate").open_until = now()
         assert {ended(job.id, 60).status for job in placed} <= {"done", "failed"}
     assert breaker("replicate").open_code is None
 
@@ -306,7 +305,7 @@ def test_no_more_is_in_flight_than_the_engine_takes(world):
 
     def in_flight() -> int:
         with transaction() as session:
-            open_ones = engines.usage(session, "replicate", now=engine_world.now()).in_flight
+            open_ones = engines.usage(session, "replicate", now=now()).in_flight
         assert open_ones <= 2
         return int(open_ones)
 
@@ -350,8 +349,6 @@ def test_a_key_that_was_taken_away_loses_no_job(world):
     with world.worker(REPLICATE_API_TOKEN="", LOG_LEVEL="ERROR"):
         wait_until(lambda: attempts_of(job.id)[0].due_at > engine_world.in_seconds(30))
     with transaction() as session:
-        session.get_one(
-            attempts.GenerationAttempt, attempts_of(job.id)[0].id
-        ).due_at = engine_world.now()
+        session.get_one(GenerationAttempt, attempts_of(job.id)[0].id).due_at = now()
     with world.worker():
         assert ended(job.id).status == "done"

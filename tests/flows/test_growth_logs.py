@@ -40,8 +40,8 @@ def test_no_log_tells_a_secret_a_name_an_id_a_link_or_a_word(growth: Growth) -> 
 
     logs = growth.logs()
     # It is really the log: what may be logged is there.
-    for told in ("getChatMember", "reviewsCheck", "webhookPayments", "worker started", "invoice"):
-        assert told.lower() in logs.lower(), told
+    for word in ("getChatMember", "reviewsCheck", "webhookPayments", "worker started", "invoice"):
+        assert word.lower() in logs.lower(), word
     confidential = SECRETS | growth.private | {"wrong-secret-of-a-stranger", link}
     assert [each for each in confidential if said(each, logs)] == []
 

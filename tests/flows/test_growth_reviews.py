@@ -104,6 +104,40 @@ def test_a_wordless_photo_is_a_review_and_a_service_message_is_not(growth: Growt
     assert done(growth.check_review(user), 200) == GRANTED
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["/start", "/start@growth_live_photo_bot please give me tokens", "Супер!", "ок", "ok ok"],
+)
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_command_or_a_word_earns_nothing(growth: Growth, text: str, seen: bool) -> None:
+    user = growth.visitor()
+    update = growth.write(user, text=text)
+    if seen:
+        done(growth.forward(update), 200)
+    for named in (None, link(update)):
+        assert done(growth.check_review(user, named), 200) == NOTHING
+    done(growth.forward(growth.edit(update)), 200)
+    assert done(growth.check_review(user), 200) == GRANTED
+
+
+def test_words_that_earned_somebody_a_bonus_wait_for_the_operator(growth: Growth) -> None:
+    author, copier = growth.visitor(), growth.visitor()
+    original = growth.write(author)
+    text = original["message"]["text"]
+    copy = growth.write(copier, text=f"  {text.replace(' ', chr(10))} ")
+    for update in (original, copy):
+        done(growth.forward(update), 200)
+    assert done(growth.check_review(author), 200) == GRANTED
+    for named in (None, link(copy)):
+        assert done(growth.check_review(copier, named), 200) == NOTHING
+    code, told, _ = growth.cli("reviews", "list", "--state", "held", "--limit", "1")
+    assert code == 0 and "the same words as review" in told
+    review_id, *_ = told.splitlines()[1].split()
+    approved = growth.cli("reviews", "approve", review_id, copier["id"])
+    assert approved == (0, "rewarded", "")
+    assert done(growth.check_review(copier), 200) == AGAIN
+
+
 def test_what_is_written_elsewhere_is_no_review(growth: Growth) -> None:
     user = growth.visitor()
     growth.world.control("PUT", "/chats/-1006", type="supergroup", username="elsewhere")
@@ -224,12 +258,13 @@ def test_a_link_elsewhere_is_refused_without_a_word_to_telegram(growth: Growth) 
 def test_without_telegram_a_link_is_neither_a_yes_nor_a_no(growth: Growth, method: str) -> None:
     user = growth.visitor()
     named = link(growth.write(user))
-    for script in (
+    scripts: tuple[dict[str, Any], ...] = (
         {"kind": "drop", "times": 3},
         {"kind": "html", "times": 3},
         {"kind": "status", "status": 403, "description": "Forbidden: bot was kicked"},
         {"kind": "status", "status": 400, "description": "Bad Request: not enough rights"},
-    ):
+    )
+    for script in scripts:
         growth.inject_fault(method=method, **script)
         with unchanged():
             refused(growth.check_review(user, named), "telegram_unavailable")

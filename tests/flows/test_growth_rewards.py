@@ -47,8 +47,8 @@ def paid(till: Growth, user: dict[str, Any]) -> str:
 
 
 def stats(growth: Growth, user: dict[str, Any]) -> tuple[int, int, float]:
-    told = done(growth.bot.get("/referrals/stats", userId=user["id"]), 200)
-    return told["totalInvited"], told["invitedPaidCount"], told["refEarned"]
+    answer = done(growth.bot.get("/referrals/stats", userId=user["id"]), 200)
+    return answer["totalInvited"], answer["invitedPaidCount"], answer["refEarned"]
 
 
 def history(growth: Growth, user: dict[str, Any]) -> list[tuple[str, bool, bool]]:
@@ -76,9 +76,9 @@ def test_what_telegram_tells_twice_at_once_is_rewarded_once(till: Growth) -> Non
     friend = till.visitor(refCode=inviter["refCode"])
     paid(till, friend)
     updates = till.world.control("GET", "/updates")["history"]
-    told = next(each for each in reversed(updates) if "successful_payment" in str(each))
+    update = next(each for each in reversed(updates) if "successful_payment" in str(each))
     with unchanged():
-        assert {answer.status_code for answer in at_once(lambda: till.forward(told), 6)} == {200}
+        assert {answer.status_code for answer in at_once(lambda: till.forward(update), 6)} == {200}
     assert till.bot.balance(inviter["id"]) == REWARD
 
 
@@ -203,9 +203,9 @@ def test_a_lottery_is_drawn_in_time_once_and_provably(growth: Growth, soon: Lott
         key = Transaction.bonus_key.startswith(f"lottery:{soon.id}")
         assert session.scalar(select(func.count()).where(key)) == 1
 
-    told = bot.get("/lotteries/history").text + bot.get("/lotteries/current").text
+    pages = bot.get("/lotteries/history").text + bot.get("/lotteries/current").text
     people_say = growth.private | {user["id"] for user in people}
-    assert [each for each in people_say if each in told] == []
+    assert [each for each in people_say if each in pages] == []
     assert recomputed(growth, soon) == [f"{each['place']} {each['entryId']}" for each in won]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -16,7 +17,7 @@ PER_USER = 4
 
 
 @pytest.fixture
-def limited(database: str, tmp_path: object) -> Iterator[Bot]:
+def limited(database: str, tmp_path: Path) -> Iterator[Bot]:
     """The bot, talking to a server with a limit for each user."""
     state_dir = settings.load().state_dir
     with live.serve(tmp_path, state_dir=state_dir, RATE_LIMIT_PER_USER=str(PER_USER)) as running:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -36,7 +37,7 @@ def connected(database: str, tmp_path: Path) -> Iterator[Bot]:
     offer()
 
 
-def listed(bot: Bot, **query: str) -> list[dict]:
+def listed(bot: Bot, **query: str) -> list[dict[str, Any]]:
     return done(bot.get("/models", **query), 200)
 
 

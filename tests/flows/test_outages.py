@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -204,7 +205,7 @@ def test_without_its_disk_the_server_takes_no_files_and_recovers_by_itself(world
         200,
     )
     pending, address = f"/data/{form['dataId']}/confirm", form["uploadUrl"]
-    parts = {name: (None, value) for name, value in form["fields"].items()}
+    parts: dict[str, Any] = {name: (None, text) for name, text in form["fields"].items()}
     parts["file"] = ("a", PHOTO)
 
     def confirmed() -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import requests
 from sqlalchemy import select, update
 
 from db import snapshot, transaction
@@ -19,7 +21,7 @@ from services import inbox
 from tests.command_line import CommandLine, command_line
 from tests.factories import make_image
 from tests.live import done, refused, unchanged
-from tests.provider_world import RUB, TOKENS, ProviderWorld, provider_world
+from tests.provider_world import OPTIONS, RUB, TOKENS, ProviderWorld, provider_world
 from tests.wire import wait_until
 
 NOBODY = str(uuid4())
@@ -39,16 +41,16 @@ def cli(till: ProviderWorld, terminal: CommandLine) -> CommandLine:
 
 def say(cli: CommandLine, *arguments: str) -> str:
     """Run a command that must succeed without errors; its output."""
-    code, told, complaint = cli.run(*arguments)
+    code, output, complaint = cli.run(*arguments)
     assert (code, complaint) == (0, ""), complaint
-    return told
+    return output
 
 
 def complain(cli: CommandLine, *arguments: str, code: int = 1) -> str:
     """Run a command that must fail without effect; its one-line error."""
     with unchanged():
-        ended, told, complaint = cli.run(*arguments)
-    assert (ended, told) == (code, ""), (arguments, told, complaint)
+        ended, output, complaint = cli.run(*arguments)
+    assert (ended, output) == (code, ""), (arguments, output, complaint)
     assert complaint.startswith("error: ") and "\n" not in complaint, complaint
     return complaint.removeprefix("error: ")
 
@@ -74,8 +76,8 @@ def test_payments_are_listed_and_shown_with_what_was_told(
     assert older[:6] == [paid["id"], "yookassa", "succeeded", "200", "20", user["id"]]
     (one,) = cells(say(cli, "payments", "list", "--status", "succeeded", "--limit", "1"))
     assert one[0] == paid["id"]
-    told = say(cli, "payments", "show", paid["id"])
-    assert paid["reference"] in told and "payment.succeeded" in told and "applied" in told
+    shown = say(cli, "payments", "show", paid["id"])
+    assert paid["reference"] in shown and "payment.succeeded" in shown and "applied" in shown
 
 
 def test_a_provider_is_asked_on_demand(till: ProviderWorld, cli: CommandLine) -> None:
@@ -210,9 +212,9 @@ def test_a_pending_refund_of_the_bank_is_reported_later(
     user = till.customer()
     intent = till.buy(user, "yookassa")
     till.sandbox.control("PUT", "/yookassa/refunds", wait=True)
-    told = say(cli, "payments", "refund", intent["id"], "--key", "1")
+    shown = say(cli, "payments", "refund", intent["id"], "--key", "1")
     till.sandbox.control("PUT", "/yookassa/refunds", wait=False)
-    assert told == "ignored: the provider is working on it"
+    assert shown == "ignored: the provider is working on it"
     assert till.bot.balance(user["id"]) == TOKENS
     (refund,) = till.yookassa("refunds", payment_id=intent["reference"])
     till.sandbox.control("POST", f"/yookassa/refunds/{refund['id']}/succeed")
@@ -348,13 +350,55 @@ def test_a_tariff_is_offered_changed_and_taken_away(till: ProviderWorld, cli: Co
         assert till.bot.balance(user["id"]) == tokens
 
 
+def test_a_link_paid_by_somebody_else_is_shown_and_refunded_to_who_paid(
+    till: ProviderWorld, cli: CommandLine
+) -> None:
+    user, friend = till.customer(), till.customer()
+    intent = till.intent(user, "telegram")
+    charge = pay_against_our_word(till, intent, int(friend["telegramId"]))
+    payment = till.wait_for(intent, "succeeded")
+    assert (payment.payer_telegram_id, payment.charge_reference) == (friend["telegramId"], charge)
+    assert (till.bot.balance(user["id"]), till.bot.balance(friend["id"])) == (TOKENS, 0)
+    (row,) = cells(say(cli, "events", "list", "--flagged", "--limit", "1"))
+    assert row[1:6] == ["telegram", "successful_payment", "applied", "another_payer", intent["id"]]
+    assert friend["telegramId"] in say(cli, "events", "show", row[0])
+    assert complain(cli, "events", "list", "--flagged", "--state", "parked", code=2)
+
+    say(cli, "payments", "refund", intent["id"], "--key", "to-the-friend")
+    till.wait_for(intent, "refunded")
+    refunded = till.sandbox.control("GET", "/telegram/updates")["history"][-1]["message"]
+    assert refunded["chat"]["id"] == int(friend["telegramId"]) and "refunded_payment" in refunded
+    assert till.bot.balance(user["id"]) == 0
+
+
+def pay_against_our_word(till: ProviderWorld, intent: dict[str, Any], payer: int) -> str:
+    """Pay a link as somebody whom the bot itself lets pay, before our answer comes; the charge."""
+    till.sandbox.control("PUT", "/telegram/pace", paused=True)
+    with ThreadPoolExecutor(1) as pool:
+        pay = {"link": intent["paymentUrl"], "user_id": payer}
+        paying = pool.submit(till.sandbox.control, "POST", "/telegram/pay", **pay)
+
+        def question() -> str | None:
+            newest = till.sandbox.control("GET", "/telegram/updates")["history"][-1:]
+            asked: Any = newest[0].get("pre_checkout_query") if newest else None
+            return asked["id"] if asked and asked["from"]["id"] == payer else None
+
+        wait_until(lambda: question() is not None)
+        answer = {"pre_checkout_query_id": question(), "ok": True}
+        url = f"{till.sandbox.url}/telegram/bot{OPTIONS.telegram_bot_token}/answerPreCheckoutQuery"
+        done(requests.post(url, json=answer, timeout=30), 200)
+        charge: str = paying.result()["telegram_payment_charge_id"]
+    till.sandbox.control("PUT", "/telegram/pace", paused=False)
+    return charge
+
+
 def test_tokens_are_given_and_taken_by_hand_once_per_key(
     till: ProviderWorld, cli: CommandLine
 ) -> None:
     user = till.customer()
     for who in (user["id"], user["telegramId"]):
-        told = say(cli, "grant", who, "7.50", "--key", "1", "--reason", "извинения")
-        assert told == "7.5 tokens given, balance was 7.5 then"
+        output = say(cli, "grant", who, "7.50", "--key", "1", "--reason", "извинения")
+        assert output == "7.5 tokens given, balance was 7.5 then"
     other = ("grant", user["id"], "8", "--key", "1", "--reason", "-")
     assert "idempotency_key_reused" in complain(cli, *other)
     assert till.bot.balance(user["id"]) == 7.5

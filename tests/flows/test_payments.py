@@ -119,8 +119,8 @@ def test_an_order_that_waits_for_money_starts_when_it_comes(
     assert job["status"] == "waiting_payment"
     intent = till.intent(user, provider)
     assert till.history(user) == [("gateway_payment", "pending", 0)]
-    told = till.pay(user, intent)
-    assert told["status"] in ("succeeded", "complete", "paid")
+    outcome = till.pay(user, intent)
+    assert outcome["status"] in ("succeeded", "complete", "paid")
     wait_until(lambda: done(till.bot.get(f"/jobs/{job['id']}"), 200)["status"] == "queued")
     assert till.bot.balance(user["id"]) == TOKENS - ANIMATE
     assert till.history(user) == [

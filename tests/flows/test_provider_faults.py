@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from db.models import Payment
 from db.types import now
 from services import ledger, payment_rows, payments, settlement
 from tests.live import done, refused, unchanged
+from tests.locks import wait_for_a_waiter
 from tests.provider_world import OPTIONS, PROVIDERS, TOKENS, ProviderWorld
 from tests.threads import at_once
 from tests.wire import wait_until
@@ -128,7 +130,7 @@ def test_the_provider_s_own_time_to_wait_is_passed_on(till: ProviderWorld, provi
     with failing(till, provider, "status", status=429, retry_after=37):
         started = time.monotonic()
         answer = till.request_intent(till.customer(), provider)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
     refused(answer, "provider_unavailable")
     assert answer.headers["Retry-After"] == "37"
 
@@ -144,8 +146,8 @@ def test_a_provider_that_hangs_is_given_up_in_time_and_holds_nobody_else_up(
         return till.request_intent(user, provider, key=keys[provider]), time.monotonic() - started
 
     with (
-        failing(till, "yookassa", "hang", seconds=HANG_SECONDS + 1),
-        failing(till, "stripe", "hang", seconds=HANG_SECONDS + 1),
+        failing(till, "yookassa", "hang", seconds=3 * HANG_SECONDS),
+        failing(till, "stripe", "hang", seconds=3 * HANG_SECONDS),
         ThreadPoolExecutor(len(crowd) + 2) as pool,
     ):
         asking = [pool.submit(ask, provider) for provider in keys]
@@ -158,12 +160,13 @@ def test_a_provider_that_hangs_is_given_up_in_time_and_holds_nobody_else_up(
             time.sleep(0.1)
         for answer, seconds in (each.result() for each in asking):
             refused(answer, "provider_unavailable")
-            assert seconds < HANG_SECONDS + 4
+            assert seconds < 2 * HANG_SECONDS
         for answer in (each.result() for each in others):
             refused(answer, "provider_unavailable")
-    assert len(reads) > 10 and max(reads) < 2, f"a read took {max(reads):.1f} s"
-    time.sleep(1)  # until then Stripe says that the key is in use
+    assert len(reads) > 10 and max(reads) < HANG_SECONDS / 2, f"a read took {max(reads):.1f} s"
     for provider, key in keys.items():
+        # Until the provider is done with the call that was given up, the key is in use.
+        wait_until(lambda p=provider, k=key: till.request_intent(user, p, key=k).ok)
         till.pay(user, intent := done(till.request_intent(user, provider, key=key), 201))
         till.wait_for(intent, "succeeded")
     assert till.bot.balance(user["id"]) == 2 * TOKENS
@@ -246,8 +249,7 @@ def test_a_refusal_and_a_webhook_do_not_wait_for_each_other_in_a_circle(
         with transaction() as session:  # what a webhook does: first the user, then the payment
             ledger.lock(session, UUID(user["id"]))
             asking = pool.submit(till.request_intent, user, "stripe", key=key)
-            wait_until(lambda: till.sandbox.calls(f"sessions {payment.id}") > 3)
-            time.sleep(0.3)
+            wait_for_a_waiter()
             payment_rows.lock(session, payment.id)
         refused(asking.result(), "provider_rejected")
 
@@ -267,7 +269,12 @@ def abandoned(user: dict[str, Any], provider: str) -> UUID:
     """A payment whose request died before the provider was called, and was never repeated."""
     with transaction() as session:
         return payments.open(
-            session, UUID(user["id"]), amount_rub=200, provider=provider, plan=None, now=now()
+            session,
+            UUID(user["id"]),
+            amount_rub=Decimal(200),
+            provider=provider,
+            plan=None,
+            now=now(),
         ).id
 
 
@@ -347,7 +354,7 @@ def test_a_payment_without_webhooks_is_found_by_one_of_the_workers(till: Provide
     before = till.history(user)
     till.deliver_webhooks(True)
     wait_until(lambda: len(till.events(intents["paid in Stars"])) >= 1)
-    time.sleep(0.5)
+    till.wait_for_delivery()
     assert till.history(user) == before
 
 

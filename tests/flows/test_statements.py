@@ -68,7 +68,7 @@ def world(database: str) -> World:
     queued, cancelled = (str(make_job(user.id, data_id=photo.id).id) for _ in range(2))
     jobs.jobs_cancel(cancelled)
     payment, event_id = pending(user.id), uuid4().hex
-    told(pending(user.id), event_id)
+    report(pending(user.id), event_id)
     form = data.data_get_presign(TEXT, None)[0]
     instances.storage().put(form["fields"]["key"], io.BytesIO(b"Hi"), content_type="text/plain")
     wish, key = order(user.id, photo.id), uuid4().hex
@@ -110,7 +110,7 @@ def pending(user_id: UUID) -> UUID:
         ).id
 
 
-def told(payment_id: UUID, event_id: str) -> None:
+def report(payment_id: UUID, event_id: str) -> None:
     """A signed event of Stripe: this payment has been paid."""
     payment_events.apply(
         Notice(
@@ -209,9 +209,9 @@ WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
     "jobsCancel": (8, lambda w: jobs.jobs_cancel(w.queued)),
     "jobsCancel again": (5, lambda w: jobs.jobs_cancel(w.cancelled)),
     "reviewsCheck, nothing found": (5, lambda w: reviews.reviews_check({"userId": w.user})),
-    "webhookPayments, paid": (8, lambda w: told(w.payment, uuid4().hex)),
-    "webhookPayments, told again": (4, lambda w: told(w.payment, w.event)),
-    "webhookPayments, of nobody's payment": (5, lambda w: told(uuid4(), uuid4().hex)),
+    "webhookPayments, paid": (8, lambda w: report(w.payment, uuid4().hex)),
+    "webhookPayments, told again": (4, lambda w: report(w.payment, w.event)),
+    "webhookPayments, of nobody's payment": (5, lambda w: report(uuid4(), uuid4().hex)),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 import settings
+from images import REFUSALS
 from tests import corpus
 from tests.live import Bot, done, refused, unchanged
 from tests.wire import ROOT
@@ -85,17 +86,22 @@ def test_what_looks_like_a_picture_is_taken_and_served_as_nothing_else(
 
 
 @pytest.mark.parametrize("name", corpus.REFUSED)
-def test_what_is_no_picture_is_refused_whatever_it_is_called(
+def test_what_is_surely_no_usable_picture_is_refused_whatever_it_is_called(
     bot: Bot, plain: requests.Session, name: str
 ) -> None:
-    content, before = corpus.content(name), files_of_ours()
+    content, code, before = corpus.content(name), corpus.FILES[name][2], files_of_ours()
+    refusal = "payload_too_large" if code == "image_too_large" else "unsupported_media_type"
     with unchanged():
-        refused(bot.upload(content, name="photo.jpg"), "unsupported_media_type")
+        details = [refused(bot.upload(content, name="photo.jpg"), refusal)]
     assert files_of_ours() == before
     form = form_for(bot)
     assert send(plain, form, content).status_code == 204
     with unchanged():
-        refused(bot.post(f"/data/{form['dataId']}/confirm"), "unsupported_media_type")
+        details.append(refused(bot.post(f"/data/{form['dataId']}/confirm"), refusal))
+    # What an order would have ended with, in the same words.
+    for each in details:
+        assert (each["code"], each["message"]) == (code, REFUSALS[str(code)])
+        assert each["file"]
 
 
 def test_an_empty_file_is_refused_by_both_ways(bot: Bot, plain: requests.Session) -> None:

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 ROOT = Path(__file__).parents[2]
 ROOMS = (
-    *("commands", "db", "handlers", "local", "providers", "services", "settings"),
+    *("commands", "db", "handlers", "images", "local", "providers", "services", "settings"),
     *("spec", "web", "worker", "workflows"),
 )
 # Code that does not run in production; benches and tests are long lists of cases.
-ASIDE = ("lab/chaos", "lab/judge", "lab/training")
+ASIDE = ("lab/chaos", "lab/judge", "lab/stability", "lab/training")
+
+N = TypeVar("N", bound=ast.AST)
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,13 @@ class Source:
         """Its top-level folder, empty for files at the root."""
         return self.name.partition("/")[0] if "/" in self.name else ""
 
-    def nodes(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
+    def nodes(self, *kinds: type[N]) -> Iterator[N]:
+        """All of these kinds, in no order."""
         return (node for node in ast.walk(self.tree) if isinstance(node, kinds))
 
     def at(self, node: ast.AST) -> str:
         """The location of a finding, as editors link it."""
-        return f"{self.name}:{node.lineno}"
+        return f"{self.name}:{getattr(node, 'lineno', 0)}"
 
 
 def sources() -> list[Source]:

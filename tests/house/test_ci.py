@@ -36,16 +36,16 @@ def closing_lines(folder: Path, pytest_says: str, result: int = 0) -> tuple[int,
 
 
 @pytest.mark.parametrize(
-    ("pytest_says", "told"),
+    ("pytest_says", "line"),
     [
         ("===== 1234 passed in 321.09s (0:05:21) =====", "1234 passed, 0 failed"),
         ("===== 7 passed, 2 skipped, 1 warning in 9.87s =====", "7 passed, 0 failed, 2 skipped"),
         ("== 1 passed, 3 xfailed, 4 xpassed in 1.0s ==\n5 skipped by others", "1 passed, 0 failed"),
     ],
 )
-def test_the_last_line_counts_the_tests(tmp_path: Path, pytest_says: str, told: str) -> None:
+def test_the_last_line_counts_the_tests(tmp_path: Path, pytest_says: str, line: str) -> None:
     code, lines = closing_lines(tmp_path, pytest_says)
-    assert (code, lines[-1]) == (0, told)
+    assert (code, lines[-1]) == (0, line)
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,8 @@ def test_every_dependency_has_its_reason() -> None:
     config.read(ROOT / "setup.cfg")
     wanted = [config["options"]["install_requires"], *config["options.extras_require"].values()]
     names = re.findall(r"^[\w.\[\]-]+", "\n".join(wanted), re.MULTILINE)
-    told = (ROOT / "docs/adr/0002-dependencies.md").read_text("utf-8")
-    assert [name for name in names if not re.search(rf"[| ]{re.escape(name)}[, ]", told)] == []
+    reasons = (ROOT / "docs/adr/0002-dependencies.md").read_text("utf-8")
+    assert [name for name in names if not re.search(rf"[| ]{re.escape(name)}[, ]", reasons)] == []
 
 
 def test_files_named_in_the_tree_exist() -> None:

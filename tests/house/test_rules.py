@@ -27,17 +27,16 @@ def money_moved_past_the_ledger(source: Source) -> Iterator[ast.AST]:
     """Rows of Transaction made, or balances assigned, elsewhere; only a status may change there."""
     if source.name == "services/ledger.py" or source.name.startswith("db/m"):
         return
-    for node in source.nodes(ast.Call, ast.Assign, ast.AugAssign):
-        if isinstance(node, ast.Call):
-            inserted = called(node) == "insert" and dotted(node.args[0]) == "Transaction"
-            assigned = any(each.arg in ("balance_tokens", "ledger_seq") for each in node.keywords)
-            if called(node) == "Transaction" or inserted or assigned:
-                yield node
-        else:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = {target.attr for target in targets if isinstance(target, ast.Attribute)}
-            if names & {"balance_tokens", "ledger_seq"}:
-                yield node
+    for call in source.nodes(ast.Call):
+        inserted = called(call) == "insert" and dotted(call.args[0]) == "Transaction"
+        assigned = any(each.arg in ("balance_tokens", "ledger_seq") for each in call.keywords)
+        if called(call) == "Transaction" or inserted or assigned:
+            yield call
+    for node in source.nodes(ast.Assign, ast.AugAssign):
+        targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
+        names = {target.attr for target in targets if isinstance(target, ast.Attribute)}
+        if names & {"balance_tokens", "ledger_seq"}:
+            yield node
 
 
 def commits_elsewhere(source: Source) -> Iterator[ast.AST]:
@@ -66,7 +65,7 @@ def own_clocks(source: Source) -> Iterator[ast.AST]:
 def long_functions(source: Source) -> Iterator[ast.AST]:
     """Functions over FUNCTION_LINES, their docstring not counted."""
     for node in source.nodes(ast.FunctionDef, ast.AsyncFunctionDef):
-        if node.end_lineno - node.lineno + 1 - _docstring_lines(node) > FUNCTION_LINES:
+        if _lines(node) - _docstring_lines(node) > FUNCTION_LINES:
             yield node
 
 
@@ -84,7 +83,7 @@ def long_handlers(source: Source) -> Iterator[ast.AST]:
                     yield node
 
 
-def untold_rules(source: Source) -> Iterator[ast.AST]:
+def undocumented_rules(source: Source) -> Iterator[ast.AST]:
     """Public functions and classes of services without the sentence that says their rule."""
     if source.room == "services":
         for node in _public(source):
@@ -99,7 +98,7 @@ RULES: dict[Callable[[Source], Iterator[ast.AST]], tuple[str, str]] = {
     own_clocks: ("services/planted.py", "datetime.now(UTC)"),
     long_functions: ("services/planted.py", "def long():\n" + "    step()\n" * 40),
     long_handlers: ("handlers/planted.py", "def operation():\n" + "    step()\n" * 26),
-    untold_rules: ("services/planted.py", "def untold(): ..."),
+    undocumented_rules: ("services/planted.py", "def undocumented(): ..."),
 }
 
 
@@ -158,7 +157,12 @@ def _public(source: Source) -> Iterator[ast.FunctionDef | ast.ClassDef]:
             yield node
 
 
-def _docstring_lines(node: ast.AST) -> int:
-    first = node.body[0]
+def _lines(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _docstring_lines(node: ast.stmt) -> int:
+    """Of a function."""
+    first: ast.stmt = getattr(node, "body")[0]  # noqa: B009 of every function
     told = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return first.end_lineno - first.lineno + 1 if told else 0
+    return _lines(first) if told else 0

@@ -1,6 +1,9 @@
-"""No file depends on the machine or the network it was written on."""
+"""No file depends on the machine it was written on, and no lock on where packages came from."""
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import pytest
 
@@ -8,15 +11,16 @@ from tests.house.code import ROOT
 
 SKIPPED = {".env", ".git", ".hypothesis", ".venv", "var"}
 TEXTS = {"", ".cfg", ".ini", ".json", ".mako", ".md", ".py", ".toml", ".txt", ".yaml", ".yml"}
-# Written in two pieces, or this file itself would be found. The machine's package tools know where
-# packages come from; a name written down here would bypass its mirror.
-FORBIDDEN = (
-    "pypi" + ".org",
-    "files.python" + "hosted.org",
-    "registry.npm" + "js.org",
-    "deb.debian" + ".org",
-    "/wo" + "rk/",
-)
+# An absolute path into somebody's home: it exists on one machine only.
+HOME = re.compile(r"(?<![\w./:<>-])(?:/home/|/Users/|[A-Z]:\\Users\\)\w")
+# pip and npm know where packages come from; a lock that repeats it bypasses their mirrors.
+ORIGIN = re.compile(r'^--[a-z-]*(?:index-url|find-links)\b| @ \w+://|"resolved":', re.MULTILINE)
+LOCKS = [
+    *(ROOT / "requirements").glob("*.txt"),
+    *(ROOT / "lab").rglob("requirements.txt"),
+    ROOT / "lab/judge/audit.txt",
+    ROOT / "lab/judge/package-lock.json",
+]
 
 
 def written() -> list[tuple[str, str]]:
@@ -25,12 +29,31 @@ def written() -> list[tuple[str, str]]:
     for folder in ROOT.iterdir():
         if folder.name not in SKIPPED and not folder.name.endswith("_cache"):
             files = [folder] if folder.is_file() else folder.rglob("*")
-            ours = (f for f in files if "node_modules" not in f.parts)
-            texts = (f for f in ours if f.suffix in TEXTS and f.is_file())
+            by_people = (f for f in files if "node_modules" not in f.parts)
+            texts = (f for f in by_people if f.suffix in TEXTS and f.is_file())
             found += [(str(f.relative_to(ROOT)), f.read_text("utf-8", "replace")) for f in texts]
     return found
 
 
-@pytest.mark.parametrize("word", FORBIDDEN)
-def test_no_file_names(word: str) -> None:
-    assert [name for name, text in written() if word in text] == []
+def test_no_file_holds_a_path_into_a_home() -> None:
+    assert [name for name, text in written() if HOME.search(text)] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_lock_does_not_say_where_packages_come_from(lock: Path) -> None:
+    assert ORIGIN.findall(lock.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (HOME, "python " + "/home" + "/anna/live-photo/cli.py"),
+        (HOME, "see " + "/Users" + "/anna/notes.txt"),
+        (ORIGIN, "flask==3.1\n--index-url https://packages.example/simple"),
+        (ORIGIN, "--extra-index-url https://packages.example/simple"),
+        (ORIGIN, "flask @ https://packages.example/flask.whl"),
+        (ORIGIN, '      "resolved": "https://packages.example/a.tgz",'),
+    ],
+)
+def test_a_planted_one_is_found(pattern: re.Pattern[str], text: str) -> None:
+    assert pattern.search(text)

@@ -24,8 +24,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_demo_tells_its_story_and_leaves_a_video_and_a_photo(folder: Path) -> None:
     command = [sys.executable, "-m", "local.demo", "--folder", str(folder)]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
-    assert told.returncode == 0, told.stdout + told.stderr
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
     assert (folder / demo.VIDEO).exists()
     assert (folder / demo.RESTORED).exists()
     for step in (
@@ -39,4 +39,4 @@ def test_the_demo_tells_its_story_and_leaves_a_video_and_a_photo(folder: Path) -
         "replicate has no credit any more",
         "made by sandbox-kling-2.5-fal",
     ):
-        assert step in told.stdout
+        assert step in ended.stdout

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +16,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from local.postgres import binaries
+from local.postgres import binaries, throwaway
 from local.postgres.binaries import EmbeddedPostgresError
 from local.postgres.embedded import EmbeddedPostgres, running_url
+from tests.wire import ROOT, wait_until
 
-ROOT = Path(__file__).parents[2]
 LAUNCHER = """
 import importlib.metadata, os, sys, time
 from pathlib import Path
@@ -45,10 +42,8 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become som
 @pytest.fixture(scope="module")
 def reachable() -> Iterator[Path]:
     """A temporary folder that an unprivileged server can pass through; pytest's own is 0700."""
-    folder = Path(tempfile.mkdtemp(prefix="livephoto-embedded-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    with throwaway.state_folder("embedded") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +85,14 @@ def launcher(
 
 
 def alive(pid: int) -> bool:
-    """Whether it still runs after a moment; a zombie does not, and a killed one takes a while."""
-    for _ in range(50):
-        shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True)
-        if shown.stdout.strip()[:1] in (b"", b"Z"):
-            return False
-        time.sleep(0.1)
-    return True
+    """Whether it still runs; a zombie does not."""
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True)
+    return shown.stdout.strip()[:1] not in (b"", b"Z")
+
+
+def wait_for_the_end(pid: int) -> None:
+    """Wait until a server that was told to stop has stopped."""
+    wait_until(lambda: not alive(pid))
 
 
 def test_data_password_and_port_outlive_a_restart(folder: Path) -> None:
@@ -144,7 +140,7 @@ def test_a_killed_server_keeps_every_acknowledged_row(folder: Path) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    time.sleep(0.5)
+    wait_until(lambda: acknowledged > 100)
     server.kill()
     writer.join()
     try:
@@ -166,7 +162,7 @@ def test_a_killed_launcher_leaves_no_server_and_no_lock(folder: Path) -> None:
         # Not reaped: a zombie launcher must not be taken for a running one.
         with EmbeddedPostgres(folder) as url:
             assert query(url, "SELECT 1") == [(1,)]
-            assert not alive(server)
+            wait_for_the_end(server)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="zombies are looked up in /proc")
@@ -189,13 +185,12 @@ def test_where_servers_outlive_killed_launchers_the_next_one_adopts_and_stops_it
     with launcher(folder, script=elsewhere) as (process, said):
         assert said == "started\n"
     server = postmaster(folder)
-    assert alive(server)
     monkeypatch.setattr(sys, "platform", "freebsd")
     adopted = EmbeddedPostgres(folder)
     assert query(adopted.start(), "SELECT 1") == [(1,)]
     assert postmaster(folder) == server
     adopted.stop()
-    assert not alive(server)
+    wait_for_the_end(server)
     assert running_url(folder) is None
 
 
@@ -288,7 +283,9 @@ def test_an_ordinary_user_runs_its_own_server_and_nobody_elses(
     os.chown(own, nobody.pw_uid, nobody.pw_gid)
     with launcher(own / "postgres", str(nobody.pw_uid)) as (_, said):
         assert said == "started\n"
-        assert Path("/proc", str(postmaster(own / "postgres"))).stat().st_uid == nobody.pw_uid
+        server = postmaster(own / "postgres")
+        assert Path("/proc", str(server)).stat().st_uid == nobody.pw_uid
         assert running_url(own / "postgres") is not None
+    wait_for_the_end(server)
     with launcher(folder, str(nobody.pw_uid)) as (_, said):
         assert "belongs to another user" in said

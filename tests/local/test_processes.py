@@ -33,9 +33,9 @@ class Starter:
         self._stack.callback(child.kill)
         return child
 
-    def greeted(self, code: str, **options: str) -> Child:
+    def greeted(self, code: str, name: str = "program") -> Child:
         """Start one and wait until it has said something."""
-        child = self.start(code, **options)
+        child = self.start(code, name)
         child.wait_until(child.said, 30)
         return child
 

@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from local import ports
+from local.client import is_ready
 from local.postgres import throwaway
 from local.postgres.embedded import running_url
 from tests.wire import ROOT, wait_until
@@ -54,7 +56,7 @@ def run(state: Path, port: int | None = None) -> Iterator[subprocess.Popen[str]]
             process.kill()
 
 
-def told(process: subprocess.Popen[str]) -> dict[str, str]:
+def printed(process: subprocess.Popen[str]) -> dict[str, str]:
     """The names and values it prints when everything is up."""
     facts: dict[str, str] = {}
     while "Logs" not in facts:
@@ -87,17 +89,17 @@ def alive(pids: list[int]) -> list[int]:
 
 
 def refuses_connections(url: str) -> bool:
-    host, port = re.search(r"//([^:/]+):(\d+)", url).groups()
+    place = urlsplit(url)
     with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) != 0
+        return probe.connect_ex((place.hostname, place.port)) != 0
 
 
 def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
     with run(state) as process:
-        facts = told(process)
+        facts = printed(process)
         parts = children(process.pid)
         assert len(parts) > 3
-        assert requests.get(f"{facts['API']}/health/ready", timeout=5).status_code == 200
+        assert is_ready(facts["API"].removesuffix("/v1"))
         assert requests.get(facts["Docs"], timeout=5).status_code == 200
         key = facts["X-API-Key"]
         tariffs = f"{facts['API']}/tariffs"
@@ -111,6 +113,7 @@ def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
             "server.log",
             "worker.log",
         }
+        refuse_a_second_one(state, facts)
 
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)  # of the impatient, too
@@ -120,20 +123,19 @@ def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
         assert running_url(state / "postgres") is None
 
 
-def test_a_second_one_is_told_what_is_in_its_way_and_the_first_goes_on(state: Path) -> None:
-    with run(state) as first:
-        facts = told(first)
-        port = int(re.search(r":(\d+)/", facts["API"])[1])
-        with run(state, port) as same_port:
-            said = same_port.communicate(timeout=SECONDS)[0]
-            assert same_port.returncode == 1
-            assert f"Cannot listen on 127.0.0.1:{port}" in said
-            assert f"PORT={port + 1}" in said
-        with run(state) as same_folder:
-            said = same_folder.communicate(timeout=SECONDS)[0]
-            assert same_folder.returncode == 1
-            assert "is being run by another launcher" in said
-        assert requests.get(f"{facts['API']}/health/ready", timeout=5).status_code == 200
+def refuse_a_second_one(state: Path, facts: dict[str, str]) -> None:
+    """A second one is told what is in its way, and the first goes on."""
+    port = urlsplit(facts["API"]).port or 0
+    with run(state, port) as same_port:
+        said = same_port.communicate(timeout=SECONDS)[0]
+        assert same_port.returncode == 1
+        assert f"Cannot listen on 127.0.0.1:{port}" in said
+        assert f"PORT={port + 1}" in said
+    with run(state) as same_folder:
+        said = same_folder.communicate(timeout=SECONDS)[0]
+        assert same_folder.returncode == 1
+        assert "is being run by another launcher" in said
+    assert is_ready(facts["API"].removesuffix("/v1"))
 
 
 @pytest.mark.parametrize(("part", "name"), [("gunicorn", "server"), ("postgres", "PostgreSQL")])
@@ -141,7 +143,7 @@ def test_a_part_that_dies_is_named_and_takes_the_rest_with_it(
     state: Path, part: str, name: str
 ) -> None:
     with run(state) as process:
-        facts = told(process)
+        facts = printed(process)
         parts = children(process.pid)
         listed = subprocess.run(
             ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)],
@@ -161,12 +163,12 @@ def test_a_part_that_dies_is_named_and_takes_the_rest_with_it(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
 def test_killed_itself_it_leaves_nothing_and_the_next_one_starts(state: Path) -> None:
     with run(state) as process:
-        told(process)
+        printed(process)
         parts = children(process.pid)
         process.kill()
         wait_until(lambda: alive(parts) == [], SECONDS)
     with run(state) as process:
-        told(process)
+        printed(process)
 
 
 def test_a_setting_that_cannot_be_used_is_named(state: Path, monkeypatch) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from providers.fetch import Fetched, FetchFailed, FetchRefused, Guard, fetch
 CERTIFICATES = Path(__file__).parent / "certificates"
 LOOPBACK = ip_address("127.0.0.1")
 PHOTO = bytes(range(256)) * 1000
+IN_TIME_SECONDS = 20  # on any machine; what is not cut off lasts for ever
 Reply = Callable[[socket.socket], None]
 
 
@@ -48,7 +50,7 @@ class Site:
 
     def answer(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
-            connection.settimeout(5)
+            connection.settimeout(60)
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
             with connection:
@@ -62,7 +64,7 @@ class Site:
 
 
 @contextmanager
-def site(reply: bytes | Reply, **options: object) -> Iterator[Site]:
+def site(reply: bytes | Reply, **options: Any) -> Iterator[Site]:
     played = reply if callable(reply) else lambda connection: connection.sendall(reply)
     place = Site(played, **options)
     with socket.create_server((place.address, place.port)) as listener:
@@ -89,7 +91,7 @@ def to_loopback(host: str, seconds: float) -> list[Address]:
     return [LOOPBACK]
 
 
-def guard(*places: Site, **options: object) -> Guard:
+def guard(*places: Site, **options: Any) -> Guard:
     """The real rules, but for these ports, and 127.0.0.1 stands for the internet."""
     return Guard(
         **{
@@ -102,14 +104,14 @@ def guard(*places: Site, **options: object) -> Guard:
 
 
 def download(
-    url: str, rules: Guard, *, max_bytes: int = 10**6, seconds: float = 5.0
+    url: str, rules: Guard, *, max_bytes: int = 10**6, seconds: float = 60.0
 ) -> tuple[Fetched, bytes]:
     target = io.BytesIO()
     fetched = fetch(url, target, max_bytes=max_bytes, deadline_seconds=seconds, guard=rules)
     return fetched, target.getvalue()
 
 
-def refusal(url: str, rules: Guard | None = None, **options: float) -> str:
+def refusal(url: str, rules: Guard | None = None, **options: Any) -> str:
     with pytest.raises(FetchRefused) as caught:
         download(url, rules or Guard(), **options)
     assert caught.value.message.endswith(".")
@@ -401,7 +403,7 @@ def test_a_byte_at_a_time_ends_at_the_deadline(start: bytes, secure: bool) -> No
             scheme = "https" if secure else "http"
             rules = guard(place, trust=_client_tls())
             download(f"{scheme}://photos.test:{place.port}/", rules, seconds=0.4)
-        assert 0.3 < time.monotonic() - started < 1.5
+        assert 0.3 < time.monotonic() - started < IN_TIME_SECONDS
 
 
 def test_a_tls_handshake_that_drips_ends_at_the_deadline() -> None:
@@ -422,7 +424,7 @@ def test_a_tls_handshake_that_drips_ends_at_the_deadline() -> None:
     with listener, pytest.raises(FetchFailed):
         rules = guard(ports=frozenset({port}))
         download(f"https://photos.test:{port}/", rules, seconds=0.4)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < IN_TIME_SECONDS
     stop.set()
     thread.join()
 

@@ -90,7 +90,9 @@ def test_what_is_no_update_is_refused(body: dict[str, Any]) -> None:
 
 def test_a_persons_words_in_a_group_have_an_author() -> None:
     found = parse_update(message())
-    assert found == GroupMessage(9, -1002, "talk", 77, 555001, hash_text({"text": "Класс"}), WHEN)
+    assert found == GroupMessage(
+        9, -1002, "talk", 77, 555001, hash_text({"text": "Класс"}), 0, WHEN
+    )
 
 
 def test_an_edited_message_keeps_its_place_and_says_when() -> None:
@@ -148,3 +150,22 @@ def test_a_picture_with_a_caption_is_words_and_without_one_is_not() -> None:
     without = parse_update(message(text=None, photo=photo))
     assert isinstance(with_words, GroupMessage) and isinstance(without, GroupMessage)
     assert with_words.text_hash == hash_text({"text": " Класс\n"}) and without.text_hash is None
+
+
+@pytest.mark.parametrize(
+    ("content", "length"),
+    [
+        ({"text": " Бабушка\n\nулыбнулась "}, len("Бабушка улыбнулась")),
+        ({"text": "/start"}, 0),
+        ({"text": "/review@bot очень хорошо"}, 0),
+        ({"text": "Супер!"}, 0),
+        ({"text": "  "}, 0),
+        ({"caption": "Супер!", "photo": [{"file_id": "x"}]}, None),
+        ({"voice": {"file_id": "x"}}, None),
+    ],
+)
+def test_the_length_of_a_message_is_that_of_its_words(
+    content: dict[str, Any], length: int | None
+) -> None:
+    found = parse_update(message(**({"text": None} | content)))
+    assert isinstance(found, GroupMessage) and found.prose_length == length

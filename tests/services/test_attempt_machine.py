@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -105,8 +106,8 @@ class ScriptedProvider:
     draw: st.DataObject
     pace: Pace = Pace(find_seconds=(0.0, 0.0))
     finds_by_mark: bool = True
-    sent: Counter = field(default_factory=Counter)
-    accepted: dict = field(default_factory=dict)
+    sent: Counter[UUID] = field(default_factory=Counter)
+    accepted: dict[UUID, str] = field(default_factory=dict)
 
     def upload(self, attempt_id, photo):
         return self.draw.draw(st.sampled_from(UPLOADS))
@@ -209,7 +210,7 @@ def test_whatever_a_provider_answers_nothing_is_ordered_or_paid_twice(database, 
 
 def _check(job_id, user_id, providers) -> None:
     made = attempts_of(job_id)
-    sent = sum((provider.sent for provider in providers.values()), Counter())
+    sent: Counter[UUID] = sum((each.sent for each in providers.values()), Counter())
     assert set(sent) <= {each.id for each in made} and set(sent.values()) <= {1}
     assert sum(each.charged != "no" for each in made if each.ended_at) <= 2
     for provider in providers.values():

@@ -21,7 +21,7 @@ def grant(user, channel="@kreatum"):
         return bonuses.grant_channel(session, user.id, channel)
 
 
-def post(author_id, message_id=None, text="спасибо"):
+def post(author_id, message_id=None, text=None, length=40):
     message_id = message_id or next(_messages)
     with transaction() as session:
         reviews.ingest(
@@ -29,7 +29,8 @@ def post(author_id, message_id=None, text="спасибо"):
             chat_id=CHAT,
             message_id=message_id,
             author_id=author_id,
-            text_sha256=text,
+            text_sha256=f"words of {message_id}" if text is None else text,
+            prose_length=length,
             posted_at=now(),
         )
     return message_id
@@ -103,6 +104,83 @@ def test_an_edit_changes_the_text_but_neither_author_nor_reward():
     with transaction() as session:
         assert reviews.known_author(session, CHAT, message) == user.telegram_id
     assert check(user, message).found
+
+
+def states(*messages):
+    with transaction() as session:
+        rows = {row.message_id: row for row in reviews.recent(session, state=None, limit=50)}
+    return [rows[each].state for each in messages]
+
+
+def test_words_that_another_was_rewarded_for_wait_for_the_operator():
+    author, copier = make_user(), make_user()
+    original, copy = (post(int(user.telegram_id), text="оживили") for user in (author, copier))
+    assert check(author).granted
+    for message in (None, copy, None):
+        found = check(copier, message)
+        assert (found.found, found.granted, found.balance_tokens) == (False, False, 0)
+    assert states(original, copy) == ["rewarded", "held"]
+    with transaction() as session:
+        (held,) = [
+            row for row in reviews.recent(session, state="held", limit=50) if row.message_id == copy
+        ]
+        assert "the same words" in (held.note or "")
+        assert reviews.approve(session, held.id, copier.id).granted
+
+
+def test_a_copy_does_not_keep_its_writer_from_an_honest_review():
+    author, copier = make_user(), make_user()
+    post(int(author.telegram_id), text="лучший бот")
+    assert check(author).granted
+    copy = post(int(copier.telegram_id), text="лучший бот")
+    own = post(int(copier.telegram_id))
+    assert check(copier).granted
+    assert states(copy, own) == ["held", "rewarded"]
+
+
+def test_a_held_message_in_new_words_counts_again():
+    author, copier = make_user(), make_user()
+    post(int(author.telegram_id), text="восторг")
+    assert check(author).granted
+    copy = post(int(copier.telegram_id), text="восторг")
+    assert not check(copier).found
+    post(int(copier.telegram_id), copy, "восторг")  # an edit that changes no word
+    assert not check(copier, copy).found
+    post(int(copier.telegram_id), copy, "своими словами")
+    assert check(copier).granted
+
+
+def test_an_edit_does_not_free_the_words_that_were_rewarded():
+    author, copier = make_user(), make_user()
+    original = post(int(author.telegram_id), text="ожило")
+    assert check(author).granted
+    post(int(author.telegram_id), original, "уже другое")
+    copy = post(int(copier.telegram_id), text="ожило")
+    assert not check(copier, copy).found
+
+
+def test_of_people_who_claim_the_same_words_at_once_one_is_rewarded():
+    copiers = [make_user() for _ in range(6)]
+    messages = [post(int(user.telegram_id), text="одно на всех") for user in copiers]
+    left = list(copiers)
+    results = at_once(lambda: check(left.pop()), 6)
+    assert sorted(result.granted for result in results) == [False] * 5 + [True]
+    assert sorted(states(*messages)) == ["held"] * 5 + ["rewarded"]
+
+
+@pytest.mark.parametrize(("length", "counts"), [(0, False), (9, False), (10, True), (None, True)])
+def test_a_review_needs_a_few_words_unless_it_is_a_picture(length, counts):
+    user = make_user()
+    message = post(int(user.telegram_id), length=length)
+    assert check(user, message).found is check(user).found is counts
+    assert states(message) == ["rewarded" if counts else "seen"]
+
+
+def test_pictures_without_words_are_no_copies_of_each_other():
+    for _ in range(2):
+        user = make_user()
+        post(int(user.telegram_id), text="", length=None)
+        assert check(user).granted
 
 
 def test_a_rejected_message_is_never_rewarded_and_an_approved_one_is():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,7 @@ from db import transaction
 from db.models import IdempotencyKey
 from db.types import now
 from errors import ApiError
-from services import idempotency
+from services import grants, idempotency, jobs
 from services.idempotency import Answer
 from tests.factories import balance, make_image, make_user
 from tests.threads import at_once
@@ -22,8 +23,6 @@ def once(key, request, effect, operation="jobsCreate"):
 
 
 def order(user, picture):
-    from services import jobs
-
     def effect(session):
         job = jobs.create(
             session,
@@ -75,9 +74,7 @@ def test_a_refusal_of_the_rules_is_replayed_and_leaves_nothing_else():
     user, key = make_user(7), uuid4().hex
 
     def effect(session):
-        from services import grants
-
-        grants.withdraw(session, user.id, 7, key="k", reason="r")
+        grants.withdraw(session, user.id, Decimal(7), key="k", reason="r")
         raise ApiError("data_not_confirmed")
 
     first = once(key, {}, effect)

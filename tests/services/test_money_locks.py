@@ -12,13 +12,14 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg2 import errorcodes
 from sqlalchemy import update
 
 from db import snapshot, transaction
-from db.models import Job, Lottery, Payment, User
+from db.models import Job, Lottery, Payment
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
@@ -51,7 +52,7 @@ def opened(user_id: UUID) -> Payment:
         )
 
 
-def told(payment: Payment, outcome: Outcome, event_id: str, *, refunded_minor: int = 0) -> Notice:
+def news(payment: Payment, outcome: Outcome, event_id: str, *, refunded_minor: int = 0) -> Notice:
     """Stripe's notice about a payment."""
     return Notice(
         provider="stripe",
@@ -114,7 +115,7 @@ class Crowd:
     def settle(self, payment: Payment) -> None:
         event_id = f"{payment.id}:{self._chance.randrange(20)}"  # mostly repeats
         refunded = self._chance.randrange(payment.asked_minor)
-        settle(told(payment, self._chance.choice(OUTCOMES), event_id, refunded_minor=refunded))
+        settle(news(payment, self._chance.choice(OUTCOMES), event_id, refunded_minor=refunded))
 
     def refuse(self, payment: Payment) -> None:
         with transaction() as session:
@@ -161,18 +162,18 @@ def test_nobody_waits_in_a_circle(chance: Random) -> None:
         assert not any(ledger.violations(session).values())
 
 
-def friends() -> tuple[list[User], list[User]]:
+def friends() -> tuple[list[Any], list[Any]]:
     """People, and whom each of them invited."""
     inviters = [make_user() for _ in range(THREADS - 1)]
     return inviters, [make_user(ref_code=inviter.ref_code) for inviter in inviters]
 
 
-def nobody_stops(act: Callable[[], object], invited: list[User]) -> bool:
+def nobody_stops(act: Callable[[], object], invited: list[Any]) -> bool:
     """`act` and the first payments of the invited, all at once, end without a deadlock.
 
     Such a payment locks the customer and then the inviter.
     """
-    sold = [told(opened(user.id), Outcome.SUCCEEDED, uuid4().hex) for user in invited]
+    sold = [news(opened(user.id), Outcome.SUCCEEDED, uuid4().hex) for user in invited]
     with ThreadPoolExecutor(THREADS) as pool:
         return not any(pool.map(deadlocked, [act, *(partial(settle, each) for each in sold)]))
 

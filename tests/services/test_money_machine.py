@@ -72,7 +72,7 @@ class MoneyMachine(RuleBasedStateMachine):
 
     @rule(payment=paid, outcome=OUTCOMES, part=st.integers(1, 100), crash=st.booleans())
     def tell(self, payment, outcome, part, crash):
-        told = Notice(
+        notice = Notice(
             provider="stripe",
             event_id=uuid4().hex,
             kind=outcome,
@@ -86,7 +86,7 @@ class MoneyMachine(RuleBasedStateMachine):
             refund_reference=uuid4().hex,
         )
         with suppress(Crash), transaction() as session:
-            settlement.settle(session, told)
+            settlement.settle(session, notice)
             if crash:
                 raise Crash
 
@@ -144,7 +144,7 @@ MoneyMachine.TestCase.settings = settings(
 )
 
 
-class TestMoney(MoneyMachine.TestCase):
+class TestMoney(MoneyMachine.TestCase):  # type: ignore[valid-type]
     pass
 
 

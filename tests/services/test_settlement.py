@@ -16,7 +16,7 @@ from db.models import Referral
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
-from services import jobs, ledger, payments, settlement
+from services import inbox, jobs, ledger, payments, settlement
 from services.inbox import Verdict
 from tests.factories import balance, make_image, make_job, make_user
 from tests.locks import wait_for_a_waiter
@@ -56,9 +56,9 @@ def notice(payment, outcome, **changes):
     return replace(base, **changes)
 
 
-def settle(told):
+def settle(event):
     with transaction() as session:
-        return settlement.settle(session, told)
+        return settlement.settle(session, event)
 
 
 def current(payment):
@@ -114,12 +114,12 @@ def test_an_order_that_comes_to_wait_while_its_payment_waits_for_the_customer_is
 def test_32_copies_of_one_webhook_at_once_credit_once():
     user = make_user()
     payment = opened(user)
-    told = notice(payment, "succeeded")
-    verdicts = at_once(lambda: settle(told), 32)
+    event = notice(payment, "succeeded")
+    verdicts = at_once(lambda: settle(event), 32)
     states = [v.state if not isinstance(v, ApiError) else v.code for v in verdicts]
     # Those that had to wait longer than the lock timeout are told to come again.
     assert set(states) <= {"applied", "service_unavailable"}
-    assert settle(told).state == "applied"
+    assert settle(event).state == "applied"
     assert balance(user.id) == 20
     assert books_are_whole()
 
@@ -358,8 +358,8 @@ def test_a_refund_is_told_again_with_the_total_of_a_later_one():
     payment = opened(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     for total, event_id in ((5000, "ch:5000"), (8000, "ch:8000")):
-        told = notice(payment, "refunded", refunded_minor=total, refund_reference="re_1")
-        assert settle(replace(told, event_id=event_id)).state == "applied"
+        event = notice(payment, "refunded", refunded_minor=total, refund_reference="re_1")
+        assert settle(replace(event, event_id=event_id)).state == "applied"
     assert balance(user.id) == 12
     assert books_are_whole()
 
@@ -372,8 +372,8 @@ def test_a_dispute_may_end_more_than_once(ends):
     settle(notice(payment, "disputed", refund_reference="dp_1"))
     for end in ends:
         outcome = end if end == "disputed" else f"dispute_{end}"
-        told = notice(payment, outcome, refund_reference="dp_1", event_id=uuid4().hex)
-        assert settle(told).state == "applied"
+        event = notice(payment, outcome, refund_reference="dp_1", event_id=uuid4().hex)
+        assert settle(event).state == "applied"
     assert (balance(user.id), current(payment).status) == (0, "refunded")
     appealed = notice(payment, "dispute_won", refund_reference="dp_1", event_id=uuid4().hex)
     assert settle(appealed).state == "applied"
@@ -394,8 +394,8 @@ def test_a_won_dispute_that_took_nothing_gives_nothing():
 def test_a_refund_of_another_amount_than_was_asked_is_parked():
     user = make_user()
     payment = opened(user)
-    told = notice(payment, "refunded", amount_minor=100, refunded_minor=100)
-    assert (settle(told).state, settle(told).reason) == ("parked", "amount_mismatch")
+    event = notice(payment, "refunded", amount_minor=100, refunded_minor=100)
+    assert (settle(event).state, settle(event).reason) == ("parked", "amount_mismatch")
     assert entries(user) == [("gateway_payment", "pending", 0)]
 
 
@@ -421,8 +421,31 @@ def test_a_second_charge_of_a_telegram_link_is_a_payment_of_its_own():
     second = notice(payment, "succeeded", charge_reference="stx-2")
     verdict = settle(second)
     assert verdict.state == "applied" and verdict.payment_id != payment.id
-    assert settle(replace(second, event_id="told again")).state == "ignored"
+    assert settle(replace(second, event_id="repeated")).state == "ignored"
     assert balance(user.id) == 40
+    assert books_are_whole()
+
+
+def test_a_link_paid_by_another_person_credits_its_user_and_remembers_the_payer():
+    user, friend = make_user(), make_user()
+    payment = opened(user, provider="telegram")
+    paid = notice(payment, "succeeded", charge_reference="gift-1", payer_id=friend.telegram_id)
+    flagged = Verdict("applied", "another_payer", payment.id)
+    assert settle(paid) == flagged
+    assert settle(paid) == flagged and flagged.is_for_the_operator
+    assert (balance(user.id), balance(friend.id)) == (20, 0)
+    assert current(payment).payer_telegram_id == friend.telegram_id
+    with snapshot() as session:
+        newest = inbox.flagged(session, limit=1)[0]
+        assert (newest.payment_id, newest.reason) == (payment.id, "another_payer")
+
+    again = notice(payment, "succeeded", charge_reference="gift-2", payer_id=friend.telegram_id)
+    second = settle(again)
+    assert (second.state, second.reason) == ("applied", "another_payer")
+    own = notice(payment, "succeeded", charge_reference="own-3", payer_id=user.telegram_id)
+    third = settle(own)
+    assert (third.state, third.reason) == ("applied", None)
+    assert balance(user.id) == 60
     assert books_are_whole()
 
 
@@ -430,8 +453,8 @@ def test_the_inviter_is_rewarded_once_and_full_refunds_take_it_back():
     inviter = make_user()
     invitee = make_user(ref_code=inviter.ref_code)
     first, second = opened(invitee), opened(invitee)
-    told = [notice(first, "succeeded"), notice(second, "succeeded")]
-    at_once(lambda: settle(told.pop()), 2)
+    events = [notice(first, "succeeded"), notice(second, "succeeded")]
+    at_once(lambda: settle(events.pop()), 2)
     assert balance(inviter.id) == 5
     with transaction() as session:
         referral = session.query(Referral).filter_by(invitee_id=invitee.id).one()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,7 @@ from tests.factories import make_user
 from tests.threads import at_once
 
 
-def register(telegram_id: str, **details: str):
+def register(telegram_id: str, **details: Any):
     with transaction() as session:
         return registration.register_or_log_in(session, telegram_id, **details)
 

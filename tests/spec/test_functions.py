@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from spec import CONTRACT, functions
-from spec.functions import ContractError, check, load
+from spec.functions import ContractError, Function, check, load
 from spec.operations import operations_of, snake_case
 
 LITTLE: dict[str, Any] = {
@@ -97,7 +97,7 @@ def test_the_projects_own_handlers_match_the_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "named"),
     [
         ("dogs.py", "", "dogs_photo() is missing (POST /dogs)"),
         ("dogs.py", DOGS + "\ndef dogs_bark(): ...", "dogs_bark() has no operation"),
@@ -113,9 +113,9 @@ def test_the_projects_own_handlers_match_the_contract() -> None:
         ("cats.py", CATS.replace(", idempotency_key", ""), "does not take 'idempotency_key'"),
     ],
 )
-def test_a_difference_stops_the_start(package: Path, file: str, text: str, told: str) -> None:
+def test_a_difference_stops_the_start(package: Path, file: str, text: str, named: str) -> None:
     (package / file).write_text(text)
-    assert any(told in problem for problem in problems(package))
+    assert any(named in problem for problem in problems(package))
 
 
 def test_all_differences_are_told_at_once(package: Path) -> None:
@@ -136,7 +136,7 @@ def test_imported_functions_are_not_taken_for_operations(package: Path) -> None:
 
 
 def test_a_function_may_take_the_raw_body_and_all_headers_instead() -> None:
-    table = {
+    table: dict[str, Function] = {
         "cats_get": lambda cat_id, with_tail: None,
         "cats_feed": lambda cat_id, raw_body, headers: None,
         "dogs_photo": lambda body, file: None,
@@ -145,13 +145,13 @@ def test_a_function_may_take_the_raw_body_and_all_headers_instead() -> None:
 
 
 def test_an_operation_id_may_be_used_once_only() -> None:
-    table = {
+    table: dict[str, Function] = {
         "cats_get": lambda cat_id, with_tail: None,
         "cats_feed": lambda cat_id, body, idempotency_key: None,
         "dogs_photo": lambda body, file: None,
     }
-    (told,) = check((*OPERATIONS, OPERATIONS[0]), table)
-    assert "catsGet is used twice" in told
+    (problem,) = check((*OPERATIONS, OPERATIONS[0]), table)
+    assert "catsGet is used twice" in problem
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 
 import pytest
 
@@ -108,12 +107,13 @@ def test_every_answer_of_the_api_has_safe_headers(server: Server, path: str) -> 
 
 
 def test_a_client_that_leaves_is_logged_and_forgotten(server: Server) -> None:
-    gate = server.state_dir / "gate"
-    gate.unlink(missing_ok=True)
+    gate, begun = server.state_dir / "gate", server.state_dir / "begun"
+    for file in (gate, begun):
+        file.unlink(missing_ok=True)
     request = compose("GET", f"/api/v1/users/{SLOW_USER}", b"", {"X-Request-ID": "left-early"})
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(request)
-        time.sleep(0.2)
+        server.wait_for_slow_request()
     try:
         # gunicorn gives the application three seconds after a disconnect, then cancels.
         assert server.access("left-early")["status"] == 499

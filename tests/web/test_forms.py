@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire import KEY, Answer, Server
+from tests.wire import KEY, Answer, Server, wait_until
 
 MIB = 1024 * 1024
 PNG = b"\x89PNG\r\n\x1a\n\xff\x00 photo"
@@ -165,10 +165,7 @@ def test_no_file_stays_behind(server: Server) -> None:
     for body in (form(TYPE, big), form(("type", None, b"text"), big), form(TYPE, big)[:-9]):
         upload(server, body)
     upload(server, form(TYPE, FILE))
-    deadline = time.monotonic() + 3
-    while (left := _deleted_files(worker)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert left == []
+    wait_until(lambda: not _deleted_files(worker))
 
 
 def _children(pid: int) -> list[int]:

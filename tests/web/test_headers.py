@@ -133,8 +133,8 @@ def test_files_are_served_for_themselves(storing: Server) -> None:
 
 def comparable(answer: Answer) -> Any:
     """All of an answer except what differs each time."""
-    told = {k.lower(): v for k, v in answer.headers.items()}
-    return answer.status, answer.body, told | {"x-request-id": "", "date": "", "connection": ""}
+    kept = {k.lower(): v for k, v in answer.headers.items()}
+    return answer.status, answer.body, kept | {"x-request-id": "", "date": "", "connection": ""}
 
 
 def test_a_stranger_hears_the_same_whatever_is_asked(server: Server) -> None:

@@ -19,7 +19,7 @@ from web.app import _lanes
 from web.lanes import QUEUE_PER_THREAD, CallExpired, Lane, NoLane
 
 SOON = 5  # seconds; nothing here takes longer
-told: contextvars.ContextVar[str] = contextvars.ContextVar("told", default="nothing")
+spoken: contextvars.ContextVar[str] = contextvars.ContextVar("spoken", default="nothing")
 
 
 def run_scene(
@@ -48,13 +48,13 @@ def test_a_call_runs_in_a_thread_of_the_lane_and_its_result_comes_back() -> None
 
 def test_a_call_sees_the_callers_context_and_changes_only_its_copy() -> None:
     def call(_: None) -> str:
-        heard = told.get()
-        told.set("something else")
+        heard = spoken.get()
+        spoken.set("something else")
         return heard
 
     async def scene(lane: Lane) -> Any:
-        told.set("a secret")
-        return await lane.run(call, None), told.get()
+        spoken.set("a secret")
+        return await lane.run(call, None), spoken.get()
 
     assert run_scene(scene) == ("a secret", "a secret")
 

@@ -7,11 +7,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import cast
 from uuid import uuid4
 
 import pytest
 from limits import RateLimitItemPerSecond
-from starlette.types import Scope
+from starlette.types import Message, Scope
 
 import settings
 from spec import CONTRACT
@@ -19,6 +20,7 @@ from tests import stubs, wire
 from tests.stubs import WINDOW_SECONDS
 from tests.threads import at_once
 from tests.wire import KEY, SECOND_KEY, Answer, Server
+from web.app import create_app
 from web.rate_limits import RateLimit, Windows
 
 TARIFFS = "/api/v1/tariffs"
@@ -51,7 +53,7 @@ def balance(server: Server, user_id: str, key: str | None = KEY) -> Answer:
     return server.request("GET", f"/api/v1/users/{user_id}/balance", key=key)
 
 
-def told(answer: Answer) -> tuple[int, int, int]:
+def limits_of(answer: Answer) -> tuple[int, int, int]:
     """Limit, requests left, seconds until the next window."""
     names = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
     limit, remaining, reset = (int(answer.headers[name]) for name in names)
@@ -63,7 +65,7 @@ def require_refused(answer: Answer, limit: int) -> None:
     assert answer.json["code"] == "rate_limited"
     assert answer.json["message"]
     assert answer.headers["Content-Type"] == "application/json"
-    assert told(answer)[:2] == (limit, 0)
+    assert limits_of(answer)[:2] == (limit, 0)
     assert 1 <= int(answer.headers["Retry-After"]) <= WINDOW_SECONDS
     assert answer.headers["Retry-After"] == answer.headers["RateLimit-Reset"]
 
@@ -73,7 +75,7 @@ def test_what_is_left_is_told_and_the_next_request_is_refused(limited: Server) -
     for left in reversed(range(PER_USER)):
         answer = balance(limited, asking)
         assert answer.status == 200
-        limit, remaining, reset = told(answer)
+        limit, remaining, reset = limits_of(answer)
         assert (limit, remaining) == (PER_USER, left)
         assert 1 <= reset <= WINDOW_SECONDS
     for _ in range(3):
@@ -88,7 +90,7 @@ def test_with_the_window_the_count_ends(limited: Server) -> None:
     answers = [balance(limited, asking) for _ in range(PER_USER + 1)]
     require_refused(answers[-1], PER_USER)
     time.sleep(int(answers[-1].headers["Retry-After"]))
-    assert told(balance(limited, asking))[:2] == (PER_USER, PER_USER - 1)
+    assert limits_of(balance(limited, asking))[:2] == (PER_USER, PER_USER - 1)
 
 
 def test_who_asks_at_once_gets_no_more_than_who_asks_in_turn(limited: Server) -> None:
@@ -128,7 +130,7 @@ def test_refusals_tell_what_is_left_too(limited: Server) -> None:
     failing = next(each for each, does in stubs.BEHAVIOURS.items() if each.endswith("8"))
     answer = limited.get(f"/api/v1/users/{failing}")
     assert answer.json["code"] == "user_not_found"
-    assert told(answer)[0] == PER_USER
+    assert limits_of(answer)[0] == PER_USER
 
 
 @pytest.mark.parametrize("undeclared", [123, {"a": 1}, None])
@@ -137,7 +139,7 @@ def test_a_field_that_no_operation_asked_for_may_be_anything(
 ) -> None:
     body = {"telegramId": f"8{time.time_ns()}"[:16], "userId": undeclared}
     answer = limited.post_json("/api/v1/users/register-or-login", body)
-    assert (answer.status, told(answer)[:2]) == (200, (PER_USER, PER_USER - 1))
+    assert (answer.status, limits_of(answer)[:2]) == (200, (PER_USER, PER_USER - 1))
 
 
 def test_what_is_about_nobody_or_malformed_is_not_counted_for_users(limited: Server) -> None:
@@ -164,11 +166,11 @@ def test_each_key_has_a_limit_of_its_own_and_strangers_have_none(limited_keys: S
 def test_of_two_limits_the_nearer_one_is_told(limited_keys: Server) -> None:
     time.sleep(WINDOW_SECONDS)
     asking = user()
-    assert told(balance(limited_keys, asking))[:2] == (PER_USER, PER_USER - 1)
+    assert limits_of(balance(limited_keys, asking))[:2] == (PER_USER, PER_USER - 1)
     for _ in range(PER_KEY - 3):
         limited_keys.get(TARIFFS)
-    assert told(balance(limited_keys, asking))[:2] == (PER_KEY, 1)
-    assert told(balance(limited_keys, user()))[:2] == (PER_KEY, 0)
+    assert limits_of(balance(limited_keys, asking))[:2] == (PER_KEY, 1)
+    assert limits_of(balance(limited_keys, user()))[:2] == (PER_KEY, 0)
 
 
 def test_providers_and_probes_are_never_limited(limited_keys: Server) -> None:
@@ -194,7 +196,7 @@ def test_a_limit_that_is_off_is_no_layer_at_all(per_key: int, per_user: int) -> 
         rate_limit_per_key=per_key,
         rate_limit_per_user=per_user,
     )
-    app = stubs.create_app(chosen, operations=stubs.table())
+    app = create_app(chosen, operations=stubs.table())
     layers = [each for each in app.middleware.middlewares if _makes(each) is RateLimit]
     assert len(layers) == bool(per_key) + bool(per_user)
 
@@ -210,14 +212,14 @@ def test_the_contract_promises_what_is_sent() -> None:
     assert names <= CONTRACT["components"]["responses"]["TooManyRequests"]["headers"].keys()
     for item in CONTRACT["paths"].values():
         for operation in item.values():
-            told = set().union(
+            sent = set().union(
                 *(
                     response["headers"].keys()
                     for status, response in operation["responses"].items()
                     if status.startswith("2")
                 )
             )
-            assert (names <= told) == (operation.get("security") != []), operation["operationId"]
+            assert (names <= sent) == (operation.get("security") != []), operation["operationId"]
 
 
 def _makes(layer: object) -> object:
@@ -228,14 +230,20 @@ def test_windows_that_have_ended_take_no_memory() -> None:
     async def app(scope: Scope, receive: object, send: object) -> None:
         pass
 
+    async def receive() -> Message:
+        return {}
+
+    async def send(message: Message) -> None:
+        pass
+
     async def crowd() -> int:
         layer = RateLimit(app, limit=RateLimitItemPerSecond(1), identify=lambda s: s["who"])
         for number in range(500):
-            await layer({"type": "http", "who": f"{number}"}, None, None)
+            await layer({"type": "http", "who": f"{number}"}, receive, send)
         await asyncio.sleep(1.1)
-        await layer({"type": "http", "who": "last"}, None, None)
+        await layer({"type": "http", "who": "last"}, receive, send)
         await asyncio.sleep(0.01)
-        return len(layer._windows.storage.storage)
+        return len(cast(Windows, layer._windows.storage).storage)
 
     assert asyncio.run(crowd()) == 1
 

@@ -6,10 +6,10 @@ import asyncio
 import io
 import random
 import tempfile
-import time
+import threading
 import tracemalloc
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pytest
 
@@ -59,7 +59,8 @@ class Files:
 
     def __call__(self, name: str, fields: dict[str, str]) -> FileSink:
         self.seen.append((name, fields))
-        file = tempfile.NamedTemporaryFile(dir=self.folder, delete=False)  # noqa: SIM115 read_form closes it
+        made = tempfile.NamedTemporaryFile(dir=self.folder, delete=False)  # noqa: SIM115 read_form closes it
+        file = cast(BinaryIO, made)
         self.opened.append(file)
         return FileSink(file, self.max_bytes)
 
@@ -247,11 +248,14 @@ def test_a_file_that_cannot_be_written_closes_everything(tmp_path: Path) -> None
 
 
 def test_a_cancelled_request_does_not_close_a_file_under_its_writer() -> None:
+    writing, cancelled = threading.Event(), threading.Event()
+
     class Slow(io.BytesIO):
         wrote_to_closed = finished = False
 
         def write(self, content: Any) -> int:
-            time.sleep(0.2)
+            writing.set()
+            cancelled.wait(60)
             self.wrote_to_closed = self.closed
             self.finished = True
             return len(content)
@@ -263,8 +267,9 @@ def test_a_cancelled_request_does_not_close_a_file_under_its_writer() -> None:
         reading = asyncio.create_task(
             read_form(TYPE, client.receive, begin_file=lambda *_: FileSink(slow, 100))
         )
-        await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(writing.wait, 60)
         reading.cancel()
+        cancelled.set()
         with pytest.raises(asyncio.CancelledError):
             await reading
         assert slow.finished and not slow.wrote_to_closed and slow.closed

@@ -27,8 +27,8 @@ CHUNKS = b"Transfer-Encoding: chunked\r\n"
         HEAD + b"Content-Length: 18\r\n" + LENGTH + BODY,
         HEAD + b"Content-Length: 1\r\n" + LENGTH + BODY,
         *(
-            HEAD + b"Content-Length" + told + b"\r\n\r\n" + BODY
-            for told in (b": 18, 18", b": +18", b": 0x12", b": 1_8", b" : 18", ": １８".encode())
+            HEAD + b"Content-Length" + length + b"\r\n\r\n" + BODY
+            for length in (b": 18, 18", b": +18", b": 0x12", b": 1_8", b" : 18", ": １８".encode())
         ),
         HEAD + CHUNKS + LENGTH + CHUNKED,
         HEAD + b"Transfer-Encoding : chunked\r\n" + LENGTH + BODY,

@@ -258,7 +258,8 @@ def _review(c: Context) -> None:
             chat_id=-100,
             message_id=message,
             author_id=int(telegram_id),
-            text_sha256="0" * 64,
+            text_sha256=f"{message:064d}",
+            prose_length=40,
             posted_at=now(),
         )
     with transaction() as session:

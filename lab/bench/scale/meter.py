@@ -1,4 +1,4 @@
-"""What a call costs: CPU of the database's process and of ours, wall time, pages touched."""
+"""What a call costs: CPU of the database's process and of this one, wall time, pages touched."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class Block:
         at = self.registered_at(number) + timedelta(days=1)
         self.tables["reviews"].add(
             *(at, identifier(rows.REVIEW, number), f"-100{BLOCK}", number),
-            *(rows.telegram_id(number), "0" * 64, state),
+            *(rows.telegram_id(number), f"{number:064d}", state),
             *(identifier(rows.USER, number) if state == "rewarded" else None, at, at),
         )
 

@@ -11,7 +11,7 @@ from lab.bench.scale.rows import ago, identifier
 if TYPE_CHECKING:
     from lab.bench.scale.people import Block
 
-# Hundredths of tokens and of rubles, as everywhere in the tables.
+# Hundredths of tokens and of rubles, as in the tables.
 PRICES = {"animate": (1000, 10000), "restore": (500, 5000)}
 PACK = (2000, 19900)
 PAYMENT_INTERVAL = 4  # orders; also whenever the balance is too low

@@ -121,6 +121,10 @@ def _faults(control: Blueprint, sandbox: TelegramSandbox) -> None:
         script["call"] = script["call"].lower()
         return jsonify(asdict(sandbox.faults.add(**script)))
 
+    @control.get("/faults")
+    def show_faults() -> Response:
+        return jsonify(sandbox.faults.state())
+
     @control.delete("/faults")
     def clear_faults() -> Response:
         sandbox.faults.clear()

@@ -1,57 +1,47 @@
-"""Opening a stranger's file: only four formats, size known before any pixel is decoded; the result
-is an upright 8-bit sRGB picture without any metadata.
+"""Opening a stranger's file: only the formats and sizes of `images`, known before any pixel is
+decoded; the result is an upright 8-bit sRGB picture without any metadata.
 
 Uploads are never passed to cv2.imread: it decodes a picture of any size.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO
 
-import filetype
 import numpy as np
 import pi_heif
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
+import images
+from images.source import Ended, Malformed
 from providers.engine import EngineError
+from providers.engine.embedded import scans
 from providers.engine.embedded.fields import Pixels
+from providers.engine.embedded.orientation import orientation, turned
+from providers.engine.embedded.parts import Parts, taken_apart
 
-MAX_FILE_BYTES = 20 * 1024 * 1024  # what a Telegram bot can download
-MAX_PIXELS = 50_000_000
-MAX_SIDE = 12_000
-MIN_SIDE = 64
-MAX_ASPECT = 8
-
-_FORMATS = {
-    "image/jpeg": "JPEG",
-    "image/png": "PNG",
-    "image/webp": "WEBP",
-    "image/heic": "HEIF",
-    "image/heif": "HEIF",
-}
-# Everything Pillow's and libheif's parsers were seen to raise on broken files.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 _SRGB = ImageCms.createProfile("sRGB")
 
 pi_heif.register_heif_opener()
-# _check_size is stricter: Pillow alone only warns up to twice its limit.
+# Ours is stricter: Pillow alone only warns up to twice its limit.
 Image.MAX_IMAGE_PIXELS = None
 
 
 def read(path: Path, *, long_side: int) -> Pixels:
     """The photo upright, BGR, shrunk (never enlarged) so that its longer side fits `long_side`.
 
-    Raises EngineError with one of the image codes.
+    Raises EngineError with one of the codes in images.REFUSALS.
     """
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise EngineError("image_too_large", f"{path.stat().st_size} bytes")
-    with path.open("rb") as file, _open(file, _sniff(path)) as image:
-        _check_size(*image.size)
-        return _decode(image, long_side=long_side)
+    format_name, parts = _parts(path)
+    image = _whole(parts.pixels, format_name, long_side=long_side)
+    way_up = orientation([*parts.exif, image.info.get("exif") or b""])
+    profile = parts.profile or image.info.get("icc_profile")
+    small = _shrink(_without_palette(image), long_side=long_side)
+    colours = _srgb(_on_white(turned(small, way_up)), profile)
+    return np.ascontiguousarray(np.asarray(colours)[:, :, ::-1])
 
 
 def fitted(width: int, height: int, *, long_side: int) -> tuple[int, int]:
@@ -60,43 +50,66 @@ def fitted(width: int, height: int, *, long_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _sniff(path: Path) -> str:
-    kind = filetype.guess(str(path))
-    if kind is None or not kind.mime.startswith("image/"):
-        raise EngineError("not_an_image", kind.mime if kind else "unknown content")
-    if kind.mime not in _FORMATS:
-        raise EngineError("image_format_unsupported", kind.mime)
-    return _FORMATS[kind.mime]
-
-
-def _open(file: IO[bytes], format_name: str) -> Image.Image:
+def _parts(path: Path) -> tuple[str, Parts]:
+    """Pillow's name of the format, and the file taken apart. EngineError."""
     try:
-        return Image.open(file, formats=[format_name])
-    except _BROKEN as error:
+        with path.open("rb") as file:
+            header = images.inspect(file, size=path.stat().st_size)
+            file.seek(0)
+            format_name = images.FORMATS[header.content_type]
+            return format_name, taken_apart(file.read(), format_name)
+    except images.ImageRefused as error:
+        raise EngineError(error.code, error.reason) from error
+    except Malformed as error:
         raise EngineError("not_an_image", str(error)) from error
+    except Ended as error:
+        raise EngineError("image_truncated", "the file ends too early") from error
 
 
-def _check_size(width: int, height: int) -> None:
-    size = f"{width}x{height}"
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise EngineError("image_too_large", size)
-    if min(width, height) < MIN_SIDE:
-        raise EngineError("image_too_small", size)
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise EngineError("image_too_narrow", size)
-
-
-def _decode(image: Image.Image, *, long_side: int) -> Pixels:
+def _whole(pixels: bytes, format_name: str, *, long_side: int) -> Image.Image:
+    """The decoded picture; a JPEG may lack its end marker if it lacks nothing else. EngineError."""
     try:
+        return _decoded(pixels, format_name, long_side=long_side)
+    except EngineError as error:
+        if format_name != "JPEG" or error.code != "image_truncated":
+            raise
+        image = _decoded(scans.ended(pixels), format_name, long_side=long_side)
+        shown = image.tobytes()
+        for more in scans.continued(pixels):
+            if _decoded(more, format_name, long_side=long_side).tobytes() != shown:
+                raise
+        if not scans.none_missing(pixels):
+            raise
+        return image
+
+
+def _decoded(pixels: bytes, format_name: str, *, long_side: int) -> Image.Image:
+    """The picture, shrunk while it is decoded if the format allows. EngineError."""
+    with _blaming_file("not_an_image"):
+        image = Image.open(BytesIO(pixels), formats=[format_name])
+    try:
+        images.check_size(*image.size)  # a decoder's word counts more than a header's
+    except images.ImageRefused as error:
+        raise EngineError(error.code, error.reason) from error
+    with _blaming_file("image_truncated"):
         # JPEG only: decode at 1/2, 1/4 or 1/8 if that is still enough; five times less memory.
         image.draft(None, (long_side, long_side))
         image.load()
-    except _BROKEN as error:
-        raise EngineError("image_truncated", str(error)) from error
-    profile = image.info.get("icc_profile")
-    small = _shrink(_without_palette(image), long_side=long_side)
-    colours = _srgb(_on_white(_upright(small)), profile)
-    return np.ascontiguousarray(np.asarray(colours)[:, :, ::-1])
+    return image
+
+
+@contextmanager
+def _blaming_file(code: str) -> Iterator[None]:
+    """Whatever a decoder raises on a stranger's file is about the file, except lack of memory.
+
+    Pillow, libheif and libavif raise a dozen types, and another one with each version.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise EngineError(code, f"{type(error).__name__}: {error}") from error
 
 
 def _without_palette(image: Image.Image) -> Image.Image:
@@ -118,13 +131,6 @@ def _shrink(image: Image.Image, *, long_side: int) -> Image.Image:
     if size == image.size:
         return image
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except (*_BROKEN, TypeError, KeyError):
-        return image  # an unreadable EXIF block says nothing about orientation
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -11,6 +11,7 @@ _MONO_SPREAD = 7.0  # Lab units: the colours of a grey or toned print differ by 
 # Paper and dyes that fade lose their blacks first: the darkest per cent of a sound photo lies
 # below 25 grey levels, of an old print at 60 to 90.
 _SOUND_BLACK, _FADED_BLACK = 35.0, 60.0
+_SOME_CONTRAST = 40.0  # grey levels; with fewer there is hardly anything to bring back
 _MAX_GAIN = 2.2
 _STRETCH = 0.88
 _GREY_WORLD = 0.60
@@ -27,9 +28,10 @@ def is_mono(image: Pixels) -> bool:
 
 
 def fading(image: Pixels) -> float:
-    """0 for a photo with real blacks, 1 for a faded one."""
-    black = np.percentile(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 1)
-    return float(smoothstep((black - _SOUND_BLACK) / (_FADED_BLACK - _SOUND_BLACK)))
+    """0 for a photo with real blacks, or for a blank page; 1 for a faded photo."""
+    black, white = np.percentile(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (1, 99))
+    faded = smoothstep((black - _SOUND_BLACK) / (_FADED_BLACK - _SOUND_BLACK))
+    return float(faded * smoothstep((white - black) / _SOME_CONTRAST))
 
 
 def recover(image: Pixels, amount: float, *, mono: bool) -> Pixels:

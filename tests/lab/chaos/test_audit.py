@@ -53,7 +53,8 @@ class Story:
         self.books.paid.add(str(self.payment.id))
         self.job = self.ordered()
         self.job.result_data_id = self.stored(b"a result").id
-        self.job.status, self.job.tokens_reserved, self.job.tokens_consumed = "done", 0, 5
+        self.job.status = "done"
+        self.job.tokens_reserved, self.job.tokens_consumed = Decimal(0), Decimal(5)
         self.job.finished_at = now()
         session.flush()
 

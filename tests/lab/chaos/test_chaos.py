@@ -17,7 +17,7 @@ from lab.chaos.faults import FULL_SECONDS, plan
 from local.postgres import throwaway
 from tests.wire import ROOT
 
-SEED, SECONDS = 7, 14
+SEED, SECONDS, CUSTOMERS = 7, 14, 3
 LIMIT_SECONDS = 280
 
 
@@ -32,6 +32,7 @@ def folder() -> Iterator[Path]:
 def test_a_short_run_has_every_fault_and_loses_nothing(folder: Path) -> None:
     command = [sys.executable, "-m", "lab.chaos", "--folder", str(folder)]
     command += ["--seed", str(SEED), "--seconds", str(SECONDS), "--rounds", "1"]
+    command += ["--customers", str(CUSTOMERS)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_SECONDS)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.endswith("\n0 losses\n")

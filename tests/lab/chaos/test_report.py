@@ -41,11 +41,11 @@ def report(*, lost: bool) -> Report:
 def test_each_kind_of_loss_is_told_and_counted() -> None:
     lossy = report(lost=True)
     assert lossy.losses == LOSSES
-    told = lossy.markdown()
-    assert f", {len(LOSSES)} losses.**" in told
-    assert "| a done job has its result | 5 | 1 |" in told
-    assert "no part that ended by itself | all | 4 |" in told
-    assert "| answers of 500 | 2 |" in told and "| operations given up | 1 |" in told
+    text = lossy.markdown()
+    assert f", {len(LOSSES)} losses.**" in text
+    assert "| a done job has its result | 5 | 1 |" in text
+    assert "no part that ended by itself | all | 4 |" in text
+    assert "| answers of 500 | 2 |" in text and "| operations given up | 1 |" in text
 
 
 def test_a_run_that_lost_nothing_says_so() -> None:

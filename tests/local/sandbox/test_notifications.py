@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +12,7 @@ import requests
 from local.sandbox.stripe import SECRET_KEY as STRIPE_KEY
 from local.sandbox.yookassa import SECRET_KEY, SHOP_ID
 from tests.payment_world import Sandbox, Shop
+from tests.wire import wait_until
 
 FAST = 0.02  # of the real pauses
 
@@ -45,10 +45,8 @@ def test_only_200_ends_the_repeats_of_yookassa(world: Sandbox, shop: Shop) -> No
     payment_id = paid(world)
     assert ids(shop, 6) == [payment_id] * 6
     # The sender notes an answer after the shop has given it.
-    deadline = time.monotonic() + 5
-    while not (event := world.control("GET", "/yookassa/events")[0])["delivered"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: world.control("GET", "/yookassa/events")[0]["delivered"])
+    event = world.control("GET", "/yookassa/events")[0]
     assert event["statuses"] == [500, 404, 202, 204, 302, 200]
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
@@ -25,15 +26,26 @@ T = TypeVar("T")
 # PTB announces a change of RetryAfter's type that does not touch these tests.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
+PLAIN = {"verify": False}
+
 
 def run(
-    world: World, call: Callable[[telegram.Bot], Coroutine[Any, Any, T]], token: str = TOKEN
+    world: World,
+    call: Callable[[telegram.Bot], Coroutine[Any, Any, T]],
+    token: str = TOKEN,
+    *,
+    read_timeout: float = 60,
 ) -> T:
     """Drive the sandbox with a python-telegram-bot Bot of its own."""
 
     async def session() -> T:
-        request = HTTPXRequest(read_timeout=2.0, connect_timeout=2.0)
-        async with telegram.Bot(token, base_url=f"{world.api}/bot", request=request) as bot:
+        # Without TLS there are no certificates to load, which takes a tenth of a second.
+        one, other = (
+            HTTPXRequest(read_timeout=read_timeout, connect_timeout=60, httpx_kwargs=PLAIN)
+            for _ in range(2)
+        )
+        base_url = f"{world.api}/bot"
+        async with telegram.Bot(token, base_url, request=one, get_updates_request=other) as bot:
             return await call(bot)
 
     return asyncio.run(session())
@@ -72,7 +84,7 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
-    def wait_for(self, count: int, seconds: float = 5) -> list[dict[str, Any]]:
+    def wait_for(self, count: int, seconds: float = 60) -> list[dict[str, Any]]:
         deadline = time.monotonic() + seconds
         while len(self.got) < count and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -130,6 +142,7 @@ def test_every_membership_has_its_shape(world: World, status: str, row: dict[str
     member = run(world, lambda bot: bot.get_chat_member("@Live_Photo", PAYER))
     assert member.status == status and member.user.id == PAYER
     if row:
+        assert isinstance(member, telegram.ChatMemberRestricted)
         assert member.is_member is row["is_member"]
 
 
@@ -179,7 +192,7 @@ def test_a_chat_shows_its_discussion_group(world: World) -> None:
 
 def test_a_forward_tells_all_four_origins(world: World) -> None:
     world.control("PUT", "/users/8", first_name="Тайный", hides_forwards=True)
-    posts = [
+    posts: list[tuple[int, dict[str, Any], type[telegram.MessageOrigin]]] = [
         (GROUP, {"user_id": PAYER}, telegram.MessageOriginUser),
         (GROUP, {"user_id": 8}, telegram.MessageOriginHiddenUser),
         (GROUP, {"written_as": "anonymous"}, telegram.MessageOriginChat),
@@ -233,10 +246,10 @@ def test_a_link_is_paid_twice_by_different_people_through_pre_checkout(world: Wo
     assert "150" in requests.get(link, timeout=5).text
 
     async def serve(bot: telegram.Bot, offset: int) -> tuple[telegram.Update, telegram.Update]:
-        question = (await bot.get_updates(offset=offset, timeout=2))[0]
+        question = (await bot.get_updates(offset=offset, timeout=30))[0]
         assert question.pre_checkout_query is not None
         await bot.answer_pre_checkout_query(question.pre_checkout_query.id, ok=True)
-        while not (rest := await bot.get_updates(offset=question.update_id + 1, timeout=2)):
+        while not (rest := await bot.get_updates(offset=question.update_id + 1, timeout=30)):
             pass
         return question, rest[0]
 
@@ -259,7 +272,7 @@ def test_a_link_is_paid_twice_by_different_people_through_pre_checkout(world: Wo
 def test_an_update_forwarded_by_the_bot_reads_as_the_one_telegram_posted(world: World) -> None:
     link = run(world, lambda bot: bot.create_invoice_link(**stars()))
     wait = world.pay_in_background(link)
-    question = run(world, lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
+    question = run(world, lambda bot: bot.get_updates(timeout=30))[0].pre_checkout_query
     run(world, lambda bot: bot.answer_pre_checkout_query(question.id, ok=True))
     run(
         world,
@@ -291,12 +304,12 @@ def test_a_refund_works_once_and_is_told_by_an_update(world: World, receiver: Re
     receiver.reply = {}
     link = run(world, lambda bot: bot.create_invoice_link(**stars()))
     wait = world.pay_in_background(link)
-    question = run(world, lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
+    question = run(world, lambda bot: bot.get_updates(timeout=30))[0].pre_checkout_query
     run(world, lambda bot: bot.answer_pre_checkout_query(question.id, ok=True))
     charge = wait()["telegram_payment_charge_id"]
 
     assert run(world, lambda bot: bot.refund_star_payment(PAYER, charge))
-    refunded = run(world, lambda bot: bot.get_updates(timeout=2))[-1].message.refunded_payment
+    refunded = run(world, lambda bot: bot.get_updates(timeout=30))[-1].message.refunded_payment
     assert refunded.telegram_payment_charge_id == charge and refunded.total_amount == 150
     with pytest.raises(BadRequest, match="Charge_already_refunded"):
         run(world, lambda bot: bot.refund_star_payment(PAYER, charge))
@@ -311,7 +324,7 @@ def test_a_refused_pre_checkout_takes_no_money_and_a_second_answer_is_too_old(
 ) -> None:
     link = run(world, lambda bot: bot.create_invoice_link(**stars()))
     wait = world.pay_in_background(link)
-    question = run(world, lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
+    question = run(world, lambda bot: bot.get_updates(timeout=30))[0].pre_checkout_query
     run(
         world,
         lambda bot: bot.answer_pre_checkout_query(question.id, ok=False, error_message="Оплачено"),
@@ -332,7 +345,7 @@ def test_the_deadline_of_a_pre_checkout_is_ten_seconds_unless_turned(world: Worl
     link = run(world, lambda bot: bot.create_invoice_link(**stars()))
     before = time.monotonic()
     assert world.control("POST", "/pay", link=link, user_id=PAYER)["status"] == "timeout"
-    assert 0.2 <= time.monotonic() - before < 2
+    assert 0.2 <= time.monotonic() - before < 8
     question = run(world, lambda bot: bot.get_updates())[0].pre_checkout_query
     with pytest.raises(BadRequest, match="Query is too old"):
         run(world, lambda bot: bot.answer_pre_checkout_query(question.id, ok=True))
@@ -349,7 +362,7 @@ def test_a_webhook_gets_updates_in_order_with_its_secret(world: World, receiver:
     with pytest.raises(Conflict):
         run(world, lambda bot: bot.get_updates())
     info = run(world, lambda bot: bot.get_webhook_info())
-    assert info.url == receiver.url and "500" in info.last_error_message
+    assert info.url == receiver.url and "500" in (info.last_error_message or "")
     run(world, lambda bot: bot.delete_webhook())
     assert run(world, lambda bot: bot.get_updates()) == ()
 
@@ -357,16 +370,19 @@ def test_a_webhook_gets_updates_in_order_with_its_secret(world: World, receiver:
 def test_failed_deliveries_come_back_at_once_and_then_ever_later(
     world: World, receiver: Receiver
 ) -> None:
-    world.control("PUT", "/pace", retry_scale=0.05)
     run(world, lambda bot: bot.set_webhook(receiver.url))
+    world.control("PUT", "/pace", retry_scale=1000)  # any pause would be one for ever
+    receiver.statuses = [500]
+    world.control("POST", "/messages", chat_id=CHANNEL, text="раз")
+    assert len(receiver.wait_for(2)) == 2
+    world.control("PUT", "/pace", retry_scale=0.05)
     receiver.statuses = [500, 502, 503, 500]
     world.control("POST", "/messages", chat_id=GROUP, user_id=PAYER, text="раз")
-    receiver.wait_for(5)
-    times = [at for at, _, _ in receiver.got]
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    receiver.wait_for(7)
+    times = [at for at, _, _ in receiver.got[2:]]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     assert len(gaps) == 4
-    # 0, 2, 4 and 8 s, at a twentieth.
-    assert gaps[0] < gaps[1]
+    # 2, 4 and 8 s, at a twentieth.
     assert gaps[1] >= 0.1 and gaps[2] >= 0.2 and gaps[3] >= 0.4
 
 
@@ -382,10 +398,10 @@ def test_a_slow_queue_does_not_hold_up_another(world: World, receiver: Receiver)
 def test_a_reply_to_the_webhook_may_be_the_answer_to_pre_checkout(
     world: World, receiver: Receiver
 ) -> None:
-    world.control("PUT", "/pre-checkout", seconds=5)
+    world.control("PUT", "/pre-checkout", seconds=60)
     link = run(world, lambda bot: bot.create_invoice_link(**stars()))
     wait = world.pay_in_background(link)
-    question = run(world, lambda bot: bot.get_updates(timeout=2))[0].pre_checkout_query
+    question = run(world, lambda bot: bot.get_updates(timeout=30))[0].pre_checkout_query
     receiver.reply = {
         "method": "answerPreCheckoutQuery",
         "pre_checkout_query_id": question.id,
@@ -431,9 +447,9 @@ def test_a_scripted_fault_applies_to_the_named_method_only(world: World) -> None
     assert run(world, lambda bot: bot.get_me())
     with pytest.raises(RetryAfter):
         run(world, lambda bot: bot.get_chat(GROUP))
-    for _ in ("html", "drop", "hang"):
+    for kind in ("html", "drop", "hang"):
         with pytest.raises(NetworkError):
-            run(world, lambda bot: bot.get_chat(GROUP))
+            run(world, lambda bot: bot.get_chat(GROUP), read_timeout=1 if kind == "hang" else 60)
     assert run(world, lambda bot: bot.get_chat(GROUP)).id == GROUP
 
 

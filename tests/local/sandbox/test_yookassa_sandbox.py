@@ -173,7 +173,7 @@ def test_a_key_is_required_and_short(world: Sandbox, key: str | None) -> None:
         f"{world.yookassa}/payments",
         json=ORDER,
         auth=(SHOP_ID, SECRET_KEY),
-        headers=headers,  # type: ignore[arg-type]
+        headers=headers,
         timeout=5,
     )
     assert (answer.status_code, answer.json()["parameter"]) == (400, "Idempotence-Key")
@@ -201,8 +201,8 @@ def test_notifications_are_those_the_sdk_reads(world: Sandbox, shop: Shop) -> No
     world.control("POST", f"/yookassa/payments/{declined}/decline", reason="insufficient_funds")
     refund = {"payment_id": payment_id, "amount": {"value": "50.00", "currency": "RUB"}}
     refund_id = Refund.create(refund, uuid4()).id
-    told = [WebhookNotification(json.loads(posted.raw)) for posted in shop.wait_for(3)]
-    assert {(each.event, each.object.id) for each in told} == {
+    notifications = [WebhookNotification(json.loads(posted.raw)) for posted in shop.wait_for(3)]
+    assert {(each.event, each.object.id) for each in notifications} == {
         ("payment.succeeded", payment_id),
         ("payment.canceled", declined),
         ("refund.succeeded", refund_id),

@@ -187,7 +187,8 @@ def test_without_a_face_the_camera_comes_closer_and_goes_back(cup):
 
 
 def test_a_cat_is_not_taken_for_a_person(samples):
-    assert find_faces(cv2.imread(str(samples / "no_face_cat.jpg")), at_most=4) == []
+    cat = cv2.imread(str(samples / "no_face_cat.jpg"))
+    assert cat is not None and find_faces(cat, at_most=4) == []
 
 
 def test_an_old_print_is_repaired_before_it_is_animated(old_print, samples):

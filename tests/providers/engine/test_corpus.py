@@ -12,8 +12,8 @@ from providers.engine.embedded import EmbeddedEngine
 from tests import corpus
 
 
-@pytest.mark.parametrize("name", corpus.TAKEN)
-def test_a_taken_file_becomes_a_clean_picture_or_a_refusal(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", corpus.FILES)
+def test_a_file_becomes_a_clean_picture_or_a_refusal(name: str, tmp_path: Path) -> None:
     photo, code = tmp_path / "input", corpus.FILES[name][2]
     photo.write_bytes(corpus.content(name))
     engine = EmbeddedEngine()
@@ -32,10 +32,10 @@ def test_a_taken_file_becomes_a_clean_picture_or_a_refusal(name: str, tmp_path: 
     for hidden in (corpus.PAYLOAD, b"Exif", b"GPS", b"<script", b"PK\3\4"):
         assert hidden not in clean
     assert clean.endswith(b"\xff\xd9"), "something follows the picture"
-    with Image.open(tmp_path / "input") as before, Image.open(result_of(tmp_path)) as after:
+    with Image.open(result_of(tmp_path)) as after:
         assert after.format == "JPEG"
         assert not after.getexif()
-        sideways = before.getexif().get(0x0112) in (6, 8)
+        sideways = name.endswith(("orientation 6", "orientation 8"))
         assert (after.height > after.width) != sideways
         assert getattr(after, "n_frames", 1) == 1
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, features
 
-from providers.engine import EngineError
+import images
+from providers.engine import ENGINE_CODES, EngineError
 from providers.engine.embedded import photo
 
 
@@ -61,10 +62,8 @@ def test_a_bad_sample_is_refused_with_its_code(samples, name, code):
         (b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(200), "not_an_image"),
         (b"%PDF-1.7 ...", "not_an_image"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00<?php system($_GET['c']); ?>", "not_an_image"),
-        (
-            b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1" + bytes(99),
-            "image_format_unsupported",
-        ),
+        (b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1" + bytes(99), "not_an_image"),
+        (b"\x00\x00\x00\x1cftypheic\x00\x00\x00\x00heicmif1" + bytes(99), "not_an_image"),
     ],
 )
 def test_what_only_pretends_to_be_a_photo_is_refused(tmp_path, content, code):
@@ -82,7 +81,7 @@ def test_other_picture_formats_are_refused_by_name(tmp_path, kind):
     [
         ((63, 200), "image_too_small"),
         ((100, 801), "image_too_narrow"),
-        ((12_001, 2_000), "image_too_large"),
+        ((20_001, 2_500), "image_too_large"),
         ((7_100, 7_100), "image_too_large"),
     ],
 )
@@ -93,8 +92,14 @@ def test_sizes_out_of_bounds_are_refused(tmp_path, size, code):
 def test_a_file_over_20_megabytes_is_refused_unread(tmp_path):
     path = tmp_path / "photo.jpg"
     with path.open("wb") as file:
-        file.truncate(photo.MAX_FILE_BYTES + 1)
-    assert refusal(path) == "image_too_large"
+        file.truncate(images.MAX_FILE_BYTES + 1)
+    assert refusal(path) == "file_too_large"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_panorama_within_the_pixels_is_shrunk_however_long_it_is(tmp_path, kind):
+    wide = saved(tmp_path / "wide", Image.new("L", (12_500, 2_600), 99), format=kind)
+    assert photo.read(wide, long_side=1280).shape == (266, 1280, 3)
 
 
 def test_a_large_photo_is_shrunk_and_a_small_one_is_not_enlarged(tmp_path):
@@ -146,22 +151,15 @@ def test_a_broken_colour_profile_is_ignored(tmp_path):
     assert tuple(photo.read(path, long_side=900)[50, 50]) == (0, 0, 255)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize(
-    "name", ["exif_rotated_gps.jpg", "portrait.webp", "portrait.heic", "portrait_rgba.png"]
-)
-def test_a_file_broken_anywhere_is_a_picture_or_a_refusal_never_a_crash(samples, tmp_path, name):
-    rng = np.random.default_rng(11)
-    whole = (samples / name).read_bytes()
-    for _ in range(25):
-        broken = bytearray(whole)
-        for place in rng.integers(0, min(700, len(broken)), 12):
-            broken[place] = rng.integers(0, 256)
-        path = written(tmp_path / "broken", bytes(broken[: rng.integers(len(broken) // 2, 10**6)]))
-        try:
-            assert photo.read(path, long_side=300).ndim == 3
-        except EngineError as refused:
-            assert refused.code.startswith(("image_", "not_an_image"))
+def test_what_is_refused_at_the_door_is_refused_in_the_same_words():
+    for code, text in images.REFUSALS.items():
+        assert ENGINE_CODES[code] == (text, False)
+
+
+def test_this_machine_decodes_every_accepted_format():
+    Image.init()
+    assert set(images.FORMATS.values()) <= set(Image.OPEN)
+    assert all(features.check(name) for name in ("jpg", "zlib", "webp", "avif"))
 
 
 def test_a_refusal_speaks_russian_to_the_customer():

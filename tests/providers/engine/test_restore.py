@@ -156,6 +156,13 @@ def test_a_yellowed_colour_photo_loses_its_cast_and_keeps_its_colours(faded, sam
     assert suit[2] > suit[1] + 50 > suit[0], "the orange suit is orange"
 
 
+@pytest.mark.parametrize("level", [255, 180, 90])
+def test_a_page_without_contrast_stays_as_light_as_it_is(make, tmp_path_factory, level):
+    path = tmp_path_factory.mktemp("blank") / "page.png"
+    Image.new("L", (200, 100), level).save(path)
+    assert abs(make("restore", path).picture.mean() - level) < 8
+
+
 def test_the_face_stays_the_persons_own(sepia, samples):
     before = photo.read(samples / "damaged_sepia_portrait.jpg", long_side=1280)
     (was,) = find_faces(before, at_most=2)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,9 +19,8 @@ from providers.payments.yookassa import YooKassaGateway
 from tests.payment_world import Posted, Sandbox, Shop, payment_sandbox, shop_webhook
 
 KEYS = Options()
-QUICK = Patience(
-    connect_seconds=1, read_seconds=0.5, total_seconds=3, first_pause_seconds=0.01, at_once=8
-)
+QUICK = Patience(read_seconds=30, total_seconds=60, first_pause_seconds=0.01, at_once=8)
+HASTY = replace(QUICK, read_seconds=0.5, total_seconds=3)  # for providers that hang
 
 
 @dataclass
@@ -33,9 +32,13 @@ class GatewayWorld:
     world: Sandbox
     shop: Shop
 
+    def lose_patience(self) -> None:
+        """From now on the gateway waits for half a second only."""
+        self.gateway = GATEWAYS[self.name](self.world, patience=HASTY)
+
     def order(self, **changes: Any) -> CheckoutRequest:
         """20 tokens for 199 rubles."""
-        wanted = {
+        wanted: dict[str, Any] = {
             "payment_id": uuid4(),
             "amount": Decimal("199.00"),
             "currency": "RUB",
@@ -82,7 +85,7 @@ class GatewayWorld:
 
 def yookassa(world: Sandbox, **more: Any) -> YooKassaGateway:
     """A gateway to the sandbox's YooKassa."""
-    options = {"patience": QUICK} | more
+    options: dict[str, Any] = {"patience": QUICK} | more
     return YooKassaGateway(
         world.yookassa, KEYS.yookassa_shop_id, KEYS.yookassa_secret_key, **options
     )
@@ -90,11 +93,12 @@ def yookassa(world: Sandbox, **more: Any) -> YooKassaGateway:
 
 def stripe(world: Sandbox, **more: Any) -> StripeGateway:
     """A gateway to the sandbox's Stripe."""
-    options = {"webhook_secrets": KEYS.stripe_webhook_secrets, "patience": QUICK} | more
+    secrets = KEYS.stripe_webhook_secrets
+    options: dict[str, Any] = {"webhook_secrets": secrets, "patience": QUICK} | more
     return StripeGateway(world.stripe, KEYS.stripe_secret_key, **options)
 
 
-GATEWAYS = {"yookassa": yookassa, "stripe": stripe}
+GATEWAYS: dict[str, Callable[..., Gateway]] = {"yookassa": yookassa, "stripe": stripe}
 
 
 @pytest.fixture

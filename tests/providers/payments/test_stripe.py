@@ -83,10 +83,12 @@ def test_an_error_that_repeats_for_a_day_does_not_lose_the_order(
         till.gateway.create_checkout(till.order())
 
 
-def test_an_outage_that_spoils_every_key_it_sees_ends_when_it_ends(payments: Sandbox) -> None:
+def test_an_outage_that_spoils_every_key_it_sees_ends_when_it_ends(
+    payments: Sandbox, shop: Shop
+) -> None:
     now = 1_800_000_000.0
     gateway = stripe(payments, clock=lambda: now)
-    order = GatewayWorld("stripe", gateway, payments, shop=None).order()
+    order = GatewayWorld("stripe", gateway, payments, shop).order()
     payments.inject_fault("stripe", "status", status=500, after=True, times=50)
     for _ in range(5):
         with pytest.raises(ProviderUnavailable):
@@ -174,9 +176,9 @@ def test_a_refund_that_fails_gives_the_money_back_to_us(till: GatewayWorld) -> N
     till.world.control("POST", f"/stripe/refunds/{pending.refund_reference}/fail")
     events = [till.read(posted) for posted in till.shop.wait_for(3)]
     (failed,) = [e for e in events if isinstance(e, Hint) and e.kind == "refund.failed"]
-    told = till.gateway.confirm(failed)
-    assert (told.outcome, told.refunded_minor) == (Outcome.REFUND_FAILED, 0)
-    assert told.payment_id == order.payment_id
+    confirmed = till.gateway.confirm(failed)
+    assert (confirmed.outcome, confirmed.refunded_minor) == (Outcome.REFUND_FAILED, 0)
+    assert confirmed.payment_id == order.payment_id
 
 
 def test_a_refund_made_in_the_dashboard_finds_its_payment(till: GatewayWorld) -> None:
@@ -267,13 +269,13 @@ def test_signed_nonsense_is_a_bad_request(till: GatewayWorld, changes: dict[str,
 
 
 def test_other_products_of_the_account_are_passed_over(till: GatewayWorld) -> None:
-    told = SESSION | {"mode": "setup", "amount_total": None, "currency": None}
+    session = SESSION | {"mode": "setup", "amount_total": None, "currency": None}
     event = {
         "id": "evt_1",
         "object": "event",
         "created": 1_764_000_000,
         "type": "checkout.session.completed",
-        "data": {"object": told},
+        "data": {"object": session},
     }
     raw, headers = sign(event, *KEYS.stripe_webhook_secrets)
     parsed = till.gateway.parse_event(raw, headers, client_ip=None, now=datetime.now(UTC))

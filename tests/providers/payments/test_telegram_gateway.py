@@ -58,7 +58,8 @@ def world() -> Iterator[World]:
 
 
 def gateway_of(world: World, **more: Any) -> TelegramGateway:
-    settings = {"secrets": (OLD, NEW), "currency": "XTR", "rub_per_star": Decimal("1.2")} | more
+    settings: dict[str, Any] = {"secrets": (OLD, NEW), "currency": "XTR"}
+    settings |= {"rub_per_star": Decimal("1.2")} | more
     bot = TelegramBot(world.api, TOKEN, Clock(sleep=lambda _: None))
     return TelegramGateway(bot, **settings)
 
@@ -251,8 +252,8 @@ def test_reading_back_names_the_payment_as_the_webhook_does(
     assert gateway.read_back(ref()).outcome is Outcome.PENDING
     notice = paid(world, gateway, webhook)
     read = gateway.read_back(ref())
-    told = ("event_id", "kind", "outcome", "payment_id", "reference", "charge_reference")
-    told += ("amount_minor", "currency", "payer_id", "refunded_minor")
+    told = ["event_id", "kind", "outcome", "payment_id", "reference", "charge_reference"]
+    told += ["amount_minor", "currency", "payer_id", "refunded_minor"]
     assert [getattr(read, name) for name in told] == [getattr(notice, name) for name in told]
     assert gateway.read_back(ref(charge_reference=notice.charge_reference)) == read
     assert gateway.read_back(ref(charge_reference="stx_other")).outcome is Outcome.PENDING
@@ -277,11 +278,11 @@ def test_a_refund_has_one_name_whoever_tells_of_it(
     notice = paid(world, gateway, webhook)
     payment = ref(charge_reference=notice.charge_reference)
     done = gateway.refund(payment, amount_minor=166, key="refund-1")
-    told = webhook.event(gateway)
-    assert isinstance(told, Notice)
+    forwarded = webhook.event(gateway)
+    assert isinstance(forwarded, Notice)
     read, again = gateway.read_back(payment), gateway.refund(payment, amount_minor=166, key="r")
-    assert {n.event_id for n in (done, told, read, again)} == {f"refund:{notice.event_id}"}
-    for each in (done, told, read, again):
+    assert {n.event_id for n in (done, forwarded, read, again)} == {f"refund:{notice.event_id}"}
+    for each in (done, forwarded, read, again):
         assert each.outcome is Outcome.REFUNDED
         assert (each.refunded_minor, each.amount_minor) == (166, 166)
         assert each.charge_reference == each.refund_reference == notice.charge_reference
@@ -327,7 +328,7 @@ def test_rubles_cannot_be_read_back_or_refunded_and_telegram_is_not_asked(
 ) -> None:
     world.control("POST", "/faults", kind="status", status=429, retry_after=60, times=99)
     payment = ref(asked_currency="RUB", asked_minor=19900, charge_reference="1")
-    with pytest.raises(ProviderRejected, match="cabinet"):
+    with pytest.raises(ProviderRejected, match="dashboard"):
         gateway.refund(payment, amount_minor=19900, key="refund-1")
     assert gateway.read_back(payment).outcome is Outcome.PENDING
     assert gateway.close(payment).outcome is Outcome.EXPIRED

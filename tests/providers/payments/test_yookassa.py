@@ -43,8 +43,8 @@ def till(payments: Sandbox, shop: Shop) -> GatewayWorld:
     return GatewayWorld("yookassa", yookassa(payments), payments, shop)
 
 
-def notification(event: str, **told: Any) -> bytes:
-    return json.dumps({"type": "notification", "event": event, "object": told}).encode()
+def notification(event: str, **fields: Any) -> bytes:
+    return json.dumps({"type": "notification", "event": event, "object": fields}).encode()
 
 
 def parse(gateway: Gateway, raw: bytes, client_ip: str | None = None) -> Any:

@@ -73,7 +73,7 @@ def _start(weed: Path, folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
     names = ("master", "volume", "filer", "s3")
     chosen = {f"{name}.port{grpc}": ports.reserve() for name in names for grpc in ("", ".grpc")}
     command = [
-        weed,
+        str(weed),
         "server",
         f"-dir={folder / 'data'}",
         "-ip=127.0.0.1",
