@@ -36,12 +36,15 @@ def create(
 ) -> SimpleNamespace:
     """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
 
+    Each input is a photo with a result and a price of its own; the job's price is that of all.
     ApiError `user_not_found`, `consent_required`, `service_unavailable_now` and those of
     data.require_usable.
     """
     terms = _terms(session, user_id, service_type, data.ids_of(input))
     data.require_usable(input, terms.files)
-    queued = terms.balance_tokens >= terms.price_tokens
+    photos = len(input)
+    price_tokens = terms.price_tokens * photos
+    queued = terms.balance_tokens >= price_tokens
     job = SimpleNamespace(
         id=uuid4(),
         number=terms.number,
@@ -50,10 +53,11 @@ def create(
         service_type=service_type,
         status="queued" if queued else "waiting_payment",
         description=description,
-        price_tokens=terms.price_tokens,
-        price_rub=terms.price_rub,
-        tokens_reserved=terms.price_tokens if queued else Decimal(0),
+        price_tokens=price_tokens,
+        price_rub=terms.price_rub * photos,
+        tokens_reserved=price_tokens if queued else Decimal(0),
         tokens_consumed=Decimal(0),
+        photos=photos,
         input=[_kept(item) for item in input],
         output=[],
         progress=0,
@@ -153,6 +157,7 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
     job.tokens_reserved = Decimal(0)
     job.lease_until = None
     job.worker = None
+    job.results = []
     job.meta = {**job.meta, **meta}
     job.updated_at = job.finished_at = func.now()
     session.flush()
@@ -214,6 +219,8 @@ _TABLE: Any = Job.__table__
 _NOT_SHOWN = (
     "description",
     "price_tokens",
+    "photos",
+    "results",
     "result_data_id",
     "releases",
     "run_at",
@@ -239,6 +246,7 @@ _INSERT = Statement(
                 "price_rub",
                 "tokens_reserved",
                 "tokens_consumed",
+                "photos",
                 "input",
                 "output",
                 "progress",
