@@ -11,6 +11,7 @@ grants, bonuses          tokens given by an operator; one-time rewards
 referrals, reviews       what earns rewards
 lotteries, draws         entries while a lottery runs; the verifiable draw
 jobs, queue              a customer's orders; the same rows as workers see them
+results                  what became of each photo of an order, and the order's end
 data, media              files, and what they may hold
 idempotency              one effect for each Idempotency-Key
 paging                   lists in pages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import imageio_ffmpeg
 import pytest
@@ -21,7 +22,7 @@ def portrait(samples: Path) -> bytes:
     return (samples / "portrait.jpg").read_bytes()
 
 
-def finished(content: bytes, folder: Path, media: str = "video") -> Result:
+def finished(content: bytes, folder: Path, media: Literal["video", "image"] = "video") -> Result:
     source = folder / "source"
     source.write_bytes(content)
     return EmbeddedEngine().finish(source, media, workdir=folder)

@@ -57,7 +57,7 @@ def test_a_connection_that_breaks_is_worth_another_try(world: EngineWorld, tmp_p
     assert not target.exists()
     for script in ({"kind": "drop"}, {"kind": "status", "status": 503}):
         run, seen = world.succeed()
-        world.fault(call="file", **script)  # type: ignore[arg-type]
+        world.fault(call="file", **script)
         assert isinstance(world.engine.fetch(run, seen.file, target), Unanswered)
         assert isinstance(world.engine.fetch(run, seen.file, target), Downloaded)
     assert world.creates == 3
