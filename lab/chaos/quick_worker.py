@@ -14,12 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from PIL import Image, UnidentifiedImageError
+
 import settings
 from providers import instances
 from providers.engine import EngineError, Result
 from providers.engine.remote import Pace
 from worker import remote
 from worker.__main__ import main
+
+SIZE = (400, 500)  # of a photo for a provider, in pixels
 
 
 class QuickEngine:
@@ -59,9 +63,13 @@ class QuickEngine:
         workdir: Path,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Result:
-        """As EmbeddedEngine.prepare, without looking at the photo."""
+        """As EmbeddedEngine.prepare, without care for the photo's shape."""
         target = workdir / "photo.jpg"
-        shutil.copyfile(photo, target)
+        try:
+            with Image.open(photo) as picture:
+                picture.convert("RGB").resize(SIZE).save(target, "JPEG")
+        except UnidentifiedImageError:
+            shutil.copyfile(photo, target)
         return Result(target, "image", "image/jpeg")
 
     def finish(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from db.models import Engine, GenerationAttempt
 from db.types import now
 from services import engines, jobs, ledger
 from tests import engine_world
-from tests.engine_world import EngineWorld, attempts_of, offer, stored_photo
+from tests.engine_world import EngineWorld, attempts_of, in_seconds, offer, stored_photo
 from tests.factories import balance, make_job, make_user
 from tests.wire import wait_until
 
@@ -277,6 +278,21 @@ def test_too_many_requests_are_waited_out_without_another_create(world, before):
     assert accepted(world, before) == 1
 
 
+def test_polls_keep_the_silence_that_the_provider_asks_for(world):
+    world.default("replicate", run_seconds=2.0)
+    world.fault("replicate", "status", call="poll", status=429, retry_after=4)
+    polls = world.calls("replicate", "poll")
+    _, job = ordered()
+    with world.worker():
+        wait_until(lambda: world.calls("replicate", "poll") == polls + 1)
+        due = attempts_of(job.id)[0].due_at
+        wait_until(lambda: attempts_of(job.id)[0].due_at != due or due > in_seconds(1))
+        asked = time.monotonic()
+        wait_until(lambda: world.calls("replicate", "poll") > polls + 1)
+        assert time.monotonic() - asked > 2.5
+        assert ended(job.id).status == "done"
+
+
 def test_a_burst_of_failures_opens_the_breaker_and_a_trial_closes_it(world):
     world.fault("replicate", "status", call="upload", status=503, times=50)
     offered = offer(KLING)[KLING]
@@ -347,7 +363,7 @@ def test_a_key_that_was_taken_away_loses_no_job(world):
     with world.worker():
         wait_until(lambda: states(job.id) and attempts_of(job.id)[0].state == "running")
     with world.worker(REPLICATE_API_TOKEN="", LOG_LEVEL="ERROR"):
-        wait_until(lambda: attempts_of(job.id)[0].due_at > engine_world.in_seconds(30))
+        wait_until(lambda: attempts_of(job.id)[0].due_at > in_seconds(30))
     with transaction() as session:
         session.get_one(GenerationAttempt, attempts_of(job.id)[0].id).due_at = now()
     with world.worker():

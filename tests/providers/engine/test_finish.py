@@ -131,7 +131,7 @@ def test_a_picture_becomes_a_jpeg_without_metadata(samples: Path, tmp_path: Path
 def test_what_is_broken_is_noticed_before_anybody_gets_it(portrait: bytes, tmp_path: Path) -> None:
     video = outputs.video(portrait)
     fast = finished(video, tmp_path).path.read_bytes()
-    broken: list[tuple[bytes, str]] = [
+    broken: list[tuple[bytes, Literal["video", "image"]]] = [
         (video[: len(video) // 2], "video"),  # its index was at its end
         (fast[: len(fast) * 2 // 3], "video"),  # the index is there, the last frames are not
         (b"<html>sign in</html>", "video"),
