@@ -11,6 +11,9 @@ from commands.shapes import Amount, table
 from db import snapshot, transaction
 from services import models
 
+# An order of ten photos must be an amount, too.
+PRICE = Amount(most=Decimal(900_000))
+
 
 @click.group("models")
 def models_group() -> None:
@@ -41,8 +44,8 @@ def list_models() -> None:
 
 @models_group.command()
 @click.argument("name")
-@click.option("--tokens", type=Amount(), help="price of a photo, tokens")
-@click.option("--rub", type=Amount(), help="the same in rubles, as orders show it")
+@click.option("--tokens", type=PRICE, help="price of a photo, tokens")
+@click.option("--rub", type=PRICE, help="the same in rubles, as orders show it")
 @click.option("--active/--inactive", default=None, help="an inactive one makes no orders")
 @click.option("--default", "is_default", is_flag=True, help="make the orders of its service")
 def edit(
