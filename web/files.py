@@ -28,7 +28,7 @@ from providers.storage.disk import DiskStorage, PendingFile
 from providers.storage.disposition import content_disposition
 from providers.storage.links import DownloadPermit, LinkInvalid, UploadPolicy
 from web import problems
-from web.bodies import Incoming, declared_length, too_large
+from web.bodies import declared_length, too_large
 from web.forms import FORM_SECONDS, FORMS_AT_ONCE, Places
 from web.multipart import FileSink, Form, FormError, FormTooLarge, in_thread, read_form
 
@@ -70,22 +70,18 @@ class _Files:
 
     async def upload(self, request: Request) -> Response:
         """Store the form's file; the fields before it are checked before any of its bytes."""
-        incoming = Incoming(request.receive)
         upload = _Upload(self._storage, self._places, declared_length(request.scope))
         try:
             async with asyncio.timeout(POLICY_SECONDS) as upload.time:
                 form = await read_form(
                     request.headers.get("content-type", ""),
-                    incoming,
+                    request.receive,
                     begin_file=upload.start,
                     max_field_bytes=MAX_FIELD_BYTES,
                     max_parts=MAX_PARTS,
                 )
             await in_thread(lambda: upload.finish(form))
         except (FormError, FormTooLarge, LinkInvalid) as error:
-            upload.discard()
-            # A client that is still sending would see a reset instead of the response.
-            await incoming.drain()
             raise _mendable(error) from error
         except TimeoutError as error:
             details = {"body": "did not arrive in time"}

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from db.types import now
 from errors import ApiError
 from logs import EXCHANGE
-from web.bodies import ARGUMENTS
+from web.inputs import INPUTS
 
 LIMIT, REMAINING, RESET = "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"
 
@@ -109,7 +109,7 @@ def by_user(scope: Scope) -> str | None:
     """
     if scope[EXCHANGE].key is None:
         return None
-    arguments = scope["extensions"]["connexion_context"][ARGUMENTS]
+    arguments = scope[INPUTS].arguments
     body = arguments.get("body") or {}
     # Fields that an operation does not declare are ignored, so they may be anything.
     for kind, name in (

@@ -1,11 +1,10 @@
 """The product's handlers on stock connexion: its validators, its decorators, its bridge.
 
-The contract is reduced to the measured operations. OpenAPI 3.1 is accepted as in the product.
+The contract is reduced to the measured operations, and given as OpenAPI 3.0.
 """
 
 from __future__ import annotations
 
-import copy
 import hmac
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +15,7 @@ from connexion.resolver import Resolution, Resolver
 
 import settings
 from handlers import jobs, users, webhooks
-from spec import CONTRACT
-from spec.loading import openapi_31_accepted
+from lab.bench.peers.openapi30 import as_openapi_30
 
 
 def verify(key: str, required_scopes: Any = None) -> dict[str, Any] | None:
@@ -69,7 +67,7 @@ class _Table(Resolver):
 
 
 def _measured_contract() -> dict[str, Any]:
-    contract = copy.deepcopy(dict(CONTRACT))
+    contract = as_openapi_30()
     contract["paths"] = {
         path: measured
         for path, item in contract["paths"].items()
@@ -91,18 +89,13 @@ def _measured_operations(item: dict[str, Any]) -> dict[str, Any]:
 def create_app() -> connexion.FlaskApp:
     """Build the application, once in each process."""
     application = connexion.FlaskApp(__name__)
-    with openapi_31_accepted():
-        application.add_api(
-            _measured_contract(),
-            base_path="",
-            resolver=_Table(),
-            pythonic_params=True,
-            validate_responses=True,
-        )
-    # The class is global to connexion and is replaced only while the stack is built.
-    with openapi_31_accepted():
-        stack = application.middleware._build_middleware_stack()
-    application.middleware.app, application.middleware.middleware_stack = stack
+    application.add_api(
+        _measured_contract(),
+        base_path="",
+        resolver=_Table(),
+        pythonic_params=True,
+        validate_responses=True,
+    )
     return application
 
 
