@@ -162,7 +162,7 @@ def _limit(requests: int, identify: rate_limits.Identify) -> list[Any]:
     """No layer at all if there is no limit."""
     if not requests:
         return []
-    return [partial(RateLimit, limit=rate_limits.per_minute(requests), identify=identify)]
+    return [partial(RateLimit, requests=requests, identify=identify)]
 
 
 def _mounts(settings: Settings) -> dict[str, ASGIApp]:
