@@ -20,6 +20,7 @@ from swagger_ui_bundle import swagger_ui_path
 
 from logs import EXCHANGE
 from spec import PATH
+from web.conditions import is_known
 
 ROOT = "/api/v1"
 
@@ -96,8 +97,7 @@ def _document(path: str, content: bytes, media_type: str) -> Route:
     headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": _PAGE_POLICY}
 
     async def answer(request: Request) -> Response:
-        known = request.headers.get("if-none-match", "")
-        if known == "*" or tag in (each.strip().removeprefix("W/") for each in known.split(",")):
+        if is_known(tag, request.headers):
             return Response(status_code=304, headers=headers)
         return Response(content, media_type=media_type, headers=headers)
 
