@@ -25,7 +25,7 @@ COPY --from=packages /venv /venv
 
 # Owned by root: a process of ours cannot change its own code.
 WORKDIR /app
-COPY cli.py errors.py gunicorn.conf.py logs.py ./
+COPY cli.py errors.py gunicorn.conf.py logs.py quotas.py ./
 COPY commands commands
 COPY db db
 COPY handlers handlers

@@ -11,7 +11,7 @@ import settings
 from commands import channels, engines, jobs, lotteries, models, payments, reviews, tariffs, users
 from commands.shapes import table
 from db import schema, snapshot, transaction
-from db.session import database_url
+from db.session import direct_url, set_limits
 from errors import ApiError
 from services import catalog, ledger
 
@@ -24,7 +24,9 @@ def cli() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    schema.upgrade(database_url())
+    schema.upgrade(direct_url())
+    if settings.load().database_direct_url:
+        set_limits(direct_url())
     click.echo(f"database is at {schema.head()}")
 
 

@@ -1,14 +1,14 @@
 """How gunicorn runs the server: `gunicorn` alone in this folder is enough."""
 
-import gc
 import os
 import signal
+import threading
+import time
 
 from gunicorn import glogging
 
 import logs
 import settings
-from web.listener import SharedListener
 
 current = settings.load()
 
@@ -38,8 +38,8 @@ logconfig_dict = logs.config(current.log_level)
 class Log(glogging.Logger):
     """gunicorn's own lines; the application writes one for each request itself.
 
-    `accesslog` alone does not stop gunicorn from building lines for each request when
-    logconfig_dict is set.
+    Without this gunicorn builds a line for each request as soon as there is a logconfig_dict, for
+    24 microseconds, and throws it away. A setting of gunicorn for it would replace this class.
     """
 
     access_log_enabled = False
@@ -52,20 +52,18 @@ LEAVE_SECONDS = 2 if current.production else 0
 
 
 def post_worker_init(worker):
-    """Called when the application is built, before the first connection is taken."""
-    for listener in worker.sockets:
-        listener.sock = SharedListener(fileno=listener.sock.detach())
+    """Called in the main thread of a worker, when the application has been made."""
+    # Threads inherit the mask, so that SIGTERM comes to the one that waits for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=leave, name="leave", daemon=True).start()
 
-    # What was built stays: the garbage collector need not traverse it again, which would stop
-    # every thread for a tenth of a second.
-    gc.collect()
-    gc.freeze()
 
+def leave():
+    """Wait for SIGTERM; readiness fails first, then the worker gets it and stops gracefully."""
     from handlers import ops  # not in the master, which needs no application
 
-    # On SIGTERM readiness fails first, then gunicorn's own graceful stop begins.
-    def leave():
-        ops.stopping.set()
-        worker.loop.call_later(LEAVE_SECONDS, worker.handle_exit_signal)
-
-    worker.loop.add_signal_handler(signal.SIGTERM, leave)
+    signal.sigwait({signal.SIGTERM})
+    ops.stopping.set()
+    time.sleep(LEAVE_SECONDS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    os.kill(os.getpid(), signal.SIGTERM)

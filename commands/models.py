@@ -20,6 +20,9 @@ NAME, TITLE, ABOUT, PROMPT = Words(64), Words(100), Words(300), Words(2000)
 SECONDS = click.IntRange(1, 3600)
 PLACE = click.IntRange(0, 1000)
 
+# An order of ten photos must be an amount, too.
+PRICE = Amount(most=Decimal(900_000))
+
 
 @click.group("models")
 def models_group() -> None:
@@ -70,8 +73,8 @@ def show(name: str) -> None:
 @click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--title", type=TITLE, required=True, help="Russian, for customers")
 @click.option("--description", type=ABOUT, required=True, help="Russian, for customers")
-@click.option("--tokens", type=Amount(), required=True)
-@click.option("--rub", type=Amount(), required=True)
+@click.option("--tokens", type=PRICE, required=True)
+@click.option("--rub", type=PRICE, required=True)
 @click.option("--cost", type=Cost(), required=True, help="what a run costs us: 0.35USD, 31.5RUB")
 @click.option("--prompt", type=PROMPT, help="with {wish} where a customer's wish goes")
 @click.option("--seconds", type=SECONDS, default=60, show_default=True, help="it usually takes")
@@ -111,8 +114,8 @@ def add(
 
 @models_group.command()
 @click.argument("name")
-@click.option("--tokens", type=Amount(), help="price of a photo, tokens")
-@click.option("--rub", type=Amount(), help="the same in rubles, as orders show it")
+@click.option("--tokens", type=PRICE, help="price of a photo, tokens")
+@click.option("--rub", type=PRICE, help="the same in rubles, as orders show it")
 @click.option("--title", type=TITLE, help="Russian, for customers")
 @click.option("--description", type=ABOUT, help="Russian, for customers")
 @click.option("--prompt", type=PROMPT, help="with {wish} where a customer's wish goes")

@@ -20,9 +20,12 @@ row_limit = click.option("--limit", type=click.IntRange(1, 1000), default=20, sh
 
 
 class Amount(click.ParamType[Decimal]):
-    """An amount of tokens or rubles: more than 0, at most two decimals."""
+    """An amount of tokens or rubles: more than 0, at most `most`, with at most two decimals."""
 
     name = "amount"
+
+    def __init__(self, most: Decimal = MAX_AMOUNT) -> None:
+        self._most = most
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
@@ -32,8 +35,8 @@ class Amount(click.ParamType[Decimal]):
         except InvalidOperation:
             self.fail(f"{value!r} is not a number", param, ctx)
         # In this order: a comparison with NaN and the rounding of a huge number are errors.
-        if not amount.is_finite() or not 0 < amount <= MAX_AMOUNT or amount != round(amount, 2):
-            self.fail(f"must be more than 0, at most {MAX_AMOUNT}, with two decimals", param, ctx)
+        if not amount.is_finite() or not 0 < amount <= self._most or amount != round(amount, 2):
+            self.fail(f"must be more than 0, at most {self._most}, with two decimals", param, ctx)
         return amount
 
 

@@ -14,7 +14,7 @@ import psycopg2
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db.session import database_url
+from db.session import CONNECTION, direct_url
 
 JOB_CHANNEL = "jobs_queued"
 
@@ -53,8 +53,8 @@ class Listener:
 
     def _listen(self) -> Any:
         # psycopg2 does not understand the URL prefix by which SQLAlchemy selects it.
-        url = database_url().replace("postgresql+psycopg2://", "postgresql://", 1)
-        self._connection = psycopg2.connect(url, connect_timeout=3)
+        url = direct_url().replace("postgresql+psycopg2://", "postgresql://", 1)
+        self._connection = psycopg2.connect(url, **CONNECTION)
         self._connection.autocommit = True
         with self._connection.cursor() as cursor:
             cursor.execute(f"LISTEN {JOB_CHANNEL}")

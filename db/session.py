@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any, NoReturn
 
 import orjson
 from psycopg2 import errorcodes
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
 import settings
 from errors import ApiError, database_in_use
 
-STATEMENT_TIMEOUT_SECONDS = 5
-LOCK_TIMEOUT_SECONDS = 2
+log = logging.getLogger(__name__)
+
+# What each session has: by options of its connection, or by its role, see set_limits().
+SESSION = {
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+    "timezone": "UTC",
+}
+# For libpq: a peer that is gone is noticed.
+CONNECTION: dict[str, Any] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "livephoto",
+}
 POOL_TIMEOUT_SECONDS = 2
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
@@ -57,15 +74,26 @@ def database_url() -> str:
     )
 
 
+def direct_url() -> str:
+    """PostgreSQL itself, for what needs a session of its own: LISTEN, locks of migrations, checks
+    that take minutes.
+    """
+    return in_psycopg2(settings.load().database_direct_url or database_url())
+
+
 def in_psycopg2(url: str) -> str:
     """A PostgreSQL URL for the driver we have: SQLAlchemy 2.1 takes a bare one for psycopg 3."""
     scheme, rest = url.split("://", 1)
     return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
 
 
-def connect(url: str, *, pool_size: int) -> Engine:
-    """An engine whose every wait is bounded: connect, checkout, lock, statement, idle."""
-    return create_engine(
+def connect(url: str, *, pool_size: int, pooler: bool = False) -> Engine:
+    """An engine whose every wait is bounded: connect, checkout, lock, statement, idle.
+
+    pooler: the URL leads to one. It refuses options, so its sessions have the limits of their role.
+    """
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=2,
@@ -76,18 +104,11 @@ def connect(url: str, *, pool_size: int) -> Engine:
         hide_parameters=True,  # a logged error must not contain names, links or amounts
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
-        connect_args={
-            "connect_timeout": 3,
-            "keepalives_idle": 30,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,
-            "application_name": "livephoto",
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
-            f" -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
-            " -c idle_in_transaction_session_timeout=10s -c timezone=UTC",
-        },
+        connect_args=CONNECTION if pooler else CONNECTION | {"options": options},
     )
+    if pooler:
+        event.listen(engine, "first_connect", _require_limits)
+    return engine
 
 
 @cache
@@ -96,24 +117,23 @@ def engine() -> Engine:
 
     It has a connection for each thread that uses the database, so that none waits for another's.
     """
-    threads = settings.load().server_threads + settings.QUICK_THREADS + settings.WEBHOOK_THREADS
-    return connect(database_url(), pool_size=threads)
+    current = settings.load()
+    threads = current.server_threads + settings.QUICK_THREADS + settings.WEBHOOK_THREADS
+    return connect(database_url(), pool_size=threads, pooler=bool(current.database_direct_url))
 
 
-@contextmanager
-def transaction() -> Iterator[Session]:
+@cache
+def _direct_engine(url: str) -> Engine:
+    return connect(url, pool_size=1)
+
+
+def transaction() -> AbstractContextManager[Session]:
     """One transaction: committed at the end of the block, rolled back when it raises.
 
     ApiError `service_unavailable` when the database is down, busy or too slow. Connections that
     died with the server are detected on first use, and the whole pool is renewed.
     """
-    try:
-        with _in_use(), Session(engine(), expire_on_commit=False) as session, session.begin():
-            yield session
-            session.flush()
-            _require_unbroken(session.connection())
-    except (TimeoutError, DBAPIError) as error:
-        _raise_translated(error)
+    return _transaction(engine())
 
 
 @contextmanager
@@ -139,12 +159,40 @@ def reading() -> Iterator[Connection]:
 
 @contextmanager
 def snapshot() -> Iterator[Session]:
-    """A read-only snapshot without a time limit, for checks of whole tables."""
-    with transaction() as session:
+    """A read-only snapshot without a time limit, for checks of whole tables.
+
+    Past the pooler, which has few connections and may end what takes long.
+    """
+    direct = settings.load().database_direct_url
+    with _transaction(_direct_engine(direct_url()) if direct else engine()) as session:
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         session.execute(text("SET LOCAL statement_timeout = 0"))
         session.execute(text("SET LOCAL work_mem = '64MB'"))  # checks sort and join whole tables
         yield session
+
+
+def set_limits(url: str) -> None:
+    """Give the role of this URL, in this database, the limits that a pooler does not pass on.
+
+    New sessions have them.
+    """
+    with _transaction(_direct_engine(url)) as session:
+        database = session.scalar(text("SELECT quote_ident(current_database())"))
+        role = f"ALTER ROLE CURRENT_USER IN DATABASE {database}"
+        for name, value in SESSION.items():
+            session.execute(text(f"{role} SET {name} = '{value}'"))
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Session]:
+    """See transaction()."""
+    try:
+        with _in_use(), Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+            session.flush()
+            _require_unbroken(session.connection())
+    except (TimeoutError, DBAPIError) as error:
+        _raise_translated(error)
 
 
 @contextmanager
@@ -156,6 +204,15 @@ def _in_use() -> Iterator[None]:
         yield
     finally:
         database_in_use.set(before)
+
+
+def _require_limits(connection: Any, record: object) -> None:
+    """An alarm when there are none: a statement could then hold a thread for ever."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        if cursor.fetchone() == ("0",):
+            log.error("sessions of this role have no time limits: run `python cli.py migrate`")
+    connection.rollback()
 
 
 def _require_unbroken(connection: Connection) -> None:

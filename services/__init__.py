@@ -16,6 +16,7 @@ remote_queue, attempts   jobs of engines at providers: ordered; each order, step
 attempt_rows             the statements of attempts
 outcomes, fallbacks      how an attempt ends its job; what comes after a failure
 engines, breakers        what may be ordered from a provider; when nothing may
+results                  what became of each photo of an order, and the order's end
 data, media              files, and what they may hold
 idempotency              one effect for each Idempotency-Key
 paging                   lists in pages

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 import settings
 from db import Reader, Record, Statement, notices
-from db.models import Data, GenerationModel, Job, User
+from db.models import EMBEDDED, Data, GenerationModel, Job, User
 from errors import ApiError
 from services import data, funding, ledger, models, paging, users
 
@@ -37,13 +37,18 @@ def create(
 ) -> SimpleNamespace:
     """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
 
+    Each input is a photo with a result and a price of its own; the job's price is that of all.
     model_id: of the model to use, None for the default one of the service. ApiError
-    `user_not_found`, `consent_required`, those of models.require_offered and of
-    data.require_usable.
+    `user_not_found`, `consent_required`, `bad_request` for several photos where the model takes
+    one, those of models.require_offered and of data.require_usable.
     """
     terms = _terms(session, user_id, service_type, data.ids_of(input), model_id)
     data.require_usable(input, terms.files)
-    queued = terms.balance_tokens >= terms.price_tokens
+    photos = len(input)
+    if photos > 1 and terms.engine != EMBEDDED:
+        raise ApiError("bad_request", details={"input": "this model takes one photo an order"})
+    price_tokens = terms.price_tokens * photos
+    queued = terms.balance_tokens >= price_tokens
     job = SimpleNamespace(
         id=uuid4(),
         number=terms.number,
@@ -53,10 +58,11 @@ def create(
         service_type=service_type,
         status="queued" if queued else "waiting_payment",
         description=description,
-        price_tokens=terms.price_tokens,
-        price_rub=terms.price_rub,
-        tokens_reserved=terms.price_tokens if queued else Decimal(0),
+        price_tokens=price_tokens,
+        price_rub=terms.price_rub * photos,
+        tokens_reserved=price_tokens if queued else Decimal(0),
         tokens_consumed=Decimal(0),
+        photos=photos,
         input=[_kept(item) for item in input],
         output=[],
         progress=0,
@@ -155,6 +161,7 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
     job.tokens_reserved = Decimal(0)
     job.lease_until = None
     job.worker = None
+    job.results = []
     job.meta = {**job.meta, **meta}
     job.updated_at = job.finished_at = func.now()
     session.flush()
@@ -236,6 +243,8 @@ _NOT_SHOWN = (
     "description",
     "engine",
     "price_tokens",
+    "photos",
+    "results",
     "result_data_id",
     "releases",
     "run_at",
@@ -262,6 +271,7 @@ _INSERT = Statement(
                 "price_rub",
                 "tokens_reserved",
                 "tokens_consumed",
+                "photos",
                 "input",
                 "output",
                 "progress",

@@ -183,13 +183,14 @@ CHECKS: dict[str, str] = {
         LEFT JOIN transactions t ON t.job_id = j.id AND t.type = 'charge'
         WHERE j.status IN ('queued', 'processing', 'done')
           AND coalesce(t.tokens_delta, 0) <> -j.price_tokens""",
-    "failed jobs gave back what they took": """
+    "jobs that ended kept what they consumed and gave back the rest": """
         SELECT j.id::text AS id FROM jobs j
         LEFT JOIN transactions t ON t.job_id = j.id AND t.type IN ('charge', 'refund')
-        WHERE j.status = 'failed' GROUP BY j.id HAVING coalesce(sum(t.tokens_delta), 0) <> 0""",
-    "waiting and done jobs have no refund": """
+        WHERE j.status IN ('done', 'failed') GROUP BY j.id
+        HAVING coalesce(sum(t.tokens_delta), 0) <> -j.tokens_consumed""",
+    "live jobs have no refund, waiting ones no charge": """
         SELECT j.id::text AS id FROM jobs j JOIN transactions t ON t.job_id = j.id
-        WHERE t.type = 'refund' AND j.status <> 'failed'
+        WHERE t.type = 'refund' AND j.status NOT IN ('done', 'failed')
            OR t.type = 'charge' AND j.status = 'waiting_payment'""",
     "a paid payment has one success gateway_payment and one purchase of its tokens": """
         SELECT p.id::text AS id FROM payments p

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import OPEN_STATES, Job
-from services import attempts, fallbacks, ledger, queue, remote_queue
+from services import attempts, fallbacks, ledger, remote_queue, results
 from services.attempt_rows import Attempt
 from services.attempts import Ending
 from services.fallbacks import Again, Candidate, Elsewhere, GiveUp
@@ -43,7 +43,7 @@ def finish(
     if not (wanted and ended):
         return False
     job.model_id = attempt.model_id
-    queue.complete(session, job, result_id, size_bytes=size_bytes, meta=meta, now=now)
+    results.deliver(session, job, result_id, size_bytes=size_bytes, meta=meta, now=now)
     return True
 
 

@@ -6,19 +6,20 @@ whose job was taken over by another one, changes nothing when it comes back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Integer, Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 import settings
 from db import Reader, Record, notices
 from db.models import EMBEDDED, Data, GenerationModel, Job
-from services import data, jobs, ledger
+from db.types import now as current_time
+from services import data, jobs, ledger, results
+from services.results import Turn
 
 RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30))  # before attempt two, three...
 LOST_TEXT = "Не получилось обработать фото: сервис перезапускался. Токены возвращены на баланс."
@@ -26,14 +27,38 @@ LOST_TEXT = "Не получилось обработать фото: серви
 
 @dataclass(frozen=True)
 class Claim:
-    """A job held by a worker: what to do, and the token that proves the right to write."""
+    """A job held by a worker: what to do, and the token that proves the right to write.
+
+    place: of the photo at hand, from 0; `photos` were ordered. keys: storage keys of the input
+    files by their dataId.
+    """
 
     job_id: UUID
     attempt: int
     service_type: str
     model: str
+    photos: int
+    place: int
     input: list[dict[str, Any]]
-    input_key: str | None  # storage key of the photo, None if it is fetched by url
+    keys: dict[str, str]
+
+    @property
+    def photo(self) -> dict[str, Any]:
+        """The input at hand."""
+        return self.input[self.place]
+
+    @property
+    def input_key(self) -> str | None:
+        """The storage key of the photo at hand; None if it is fetched by its url."""
+        return self.keys.get(self.photo.get("dataId", ""))
+
+    def next_photo(self) -> Claim:
+        """The same job, with its next photo at hand."""
+        return replace(self, place=self.place + 1)
+
+    def overall(self, progress: int) -> int:
+        """Percent of the whole job when the photo at hand is at `progress` percent."""
+        return (100 * self.place + progress) // self.photos
 
 
 def claim(session: Session, worker: str) -> Claim | None:
@@ -51,17 +76,27 @@ def claim(session: Session, worker: str) -> Claim | None:
             attempt=Job.attempt + 1,
             lease_until=func.now() + _lease(),
             worker=worker,
-            progress=0,
+            progress=100 * func.jsonb_array_length(Job.results, type_=Integer) // Job.photos,
             updated_at=func.now(),
         )
         .returning(Job)
     )
     if job is None:
         return None
+    results.start_over_if_gone(session, job)
     model = session.scalars(
         select(GenerationModel.name).where(GenerationModel.id == job.model_id)
     ).one()
-    return Claim(job.id, job.attempt, job.service_type, model, job.input, _input_key(session, job))
+    return Claim(
+        job.id,
+        job.attempt,
+        job.service_type,
+        model,
+        job.photos,
+        len(job.results),
+        job.input,
+        _keys(session, job),
+    )
 
 
 def renew(session: Session, claim: Claim, *, progress: int) -> bool:
@@ -87,62 +122,37 @@ def finish(
     size_bytes: int,
     meta: dict[str, Any],
     now: datetime,
-) -> bool:
-    """Confirm the stored result and consume the reserve, once; False if the lease is lost.
+) -> Turn:
+    """Deliver the stored result of the photo at hand, once; after the last one the job is done.
 
     result_id: the row that data.reserve created before the bytes were stored.
     """
+    if claim.photos > 1:  # those that failed may be refunded now
+        ledger.lock(session, _user_of(session, claim.job_id))
     job = _locked(session, claim)
     if job is None:
-        return False
+        return Turn.LOST
     meta = {"model": claim.model, **meta}
-    complete(session, job, result_id, size_bytes=size_bytes, meta=meta, now=now)
-    return True
+    return results.deliver(session, job, result_id, size_bytes=size_bytes, meta=meta, now=now)
 
 
-def complete(
-    session: Session,
-    job: Job,
-    result_id: UUID,
-    *,
-    size_bytes: int,
-    meta: dict[str, Any],
-    now: datetime,
-) -> None:
-    """As finish(), for a job in `processing` that the caller has locked."""
-    row = data.get(session, result_id)
-    result = data.confirm(
-        session, row.id, content_type=row.content_type, size_bytes=size_bytes, now=now
-    )
-    job.status = "done"
-    job.progress = 100
-    job.tokens_consumed = job.tokens_reserved
-    job.tokens_reserved = Decimal(0)
-    job.lease_until = job.worker = None
-    job.result_data_id = result.id
-    job.output = [{"type": result.type, "dataId": str(result.id)}]
-    job.meta = {**job.meta, **meta}
-    job.updated_at = job.finished_at = func.now()
+def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: bool) -> Turn:
+    """Put the job back for a later attempt, or give up the photo at hand.
 
-
-def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: bool) -> bool:
-    """Put the job back for a later attempt, or end it and return its tokens.
-
-    code is for programs, message (Russian) for the customer. False when the lease is lost.
+    code is for programs, message (Russian) for the customer.
     """
     # The user is always locked first: a refund may start another job of the same user.
     ledger.lock(session, _user_of(session, claim.job_id))
     job = _locked(session, claim)
     if job is None:
-        return False
+        return Turn.LOST
     error = {"code": code, "message": message}
     tries = job.attempt - job.releases
     if retryable and tries < settings.load().job_max_attempts:
         delay = RETRY_DELAYS[min(tries, len(RETRY_DELAYS)) - 1]
         _put_back(job, func.now() + delay, {"lastError": error})
-    else:
-        jobs.end_unfinished(session, job, {"reason": "failed", "error": error})
-    return True
+        return Turn.AGAIN
+    return results.give_up(session, job, error, now=current_time())
 
 
 def release(session: Session, claim: Claim) -> bool:
@@ -187,7 +197,10 @@ def retry(session: Session, job_id: UUID) -> Record:
 
 
 def give_up_lost(session: Session) -> int:
-    """Fail a job whose last allowed attempt went silent, tokens back; returns how many: 0 or 1."""
+    """Give up the photo of a job whose last allowed attempt went silent; how many: 0 or 1.
+
+    The job goes on with its next photo, or ends.
+    """
     lost = [
         Job.status == "processing",
         Job.lease_until < func.now(),
@@ -204,7 +217,10 @@ def give_up_lost(session: Session) -> int:
     if job is None:
         return 0
     error = {"code": "worker_lost", "message": LOST_TEXT}
-    jobs.end_unfinished(session, job, {"reason": "failed", "error": error})
+    if results.give_up(session, job, error, now=current_time()) is Turn.NEXT:
+        job.releases = job.attempt
+        _put_back(job, func.now(), {})
+        notices.announce(session)
     return 1
 
 
@@ -251,8 +267,13 @@ def _first(query: Select[UUID]) -> Select[UUID]:
 
 
 def _locked(session: Session, claim: Claim) -> Job | None:
+    """The job, if it is still the worker's and the photo at hand has no outcome yet."""
+    at_hand = func.jsonb_array_length(Job.results) == claim.place
     return session.scalar(
-        select(Job).where(_held(claim)).with_for_update().execution_options(populate_existing=True)
+        select(Job)
+        .where(_held(claim), at_hand)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
 
 
@@ -271,7 +292,7 @@ def _put_back(job: Job, run_at: Any, meta: dict[str, Any]) -> None:
     job.status = "queued"
     job.run_at = run_at
     job.lease_until = job.worker = None
-    job.progress = 0
+    job.progress = results.progress(job)
     job.meta = {**job.meta, **meta}
     job.updated_at = func.now()
 
@@ -280,6 +301,6 @@ def _user_of(session: Session, job_id: UUID) -> UUID:
     return session.scalars(select(Job.user_id).where(Job.id == job_id)).one()
 
 
-def _input_key(session: Session, job: Job) -> str | None:
-    data_id = job.input[0].get("dataId")  # the worker takes the first photo
-    return data_id and session.scalar(select(Data.storage_key).where(Data.id == UUID(data_id)))
+def _keys(session: Session, job: Job) -> dict[str, str]:
+    files = select(Data.id, Data.storage_key).where(Data.id.in_(data.ids_of(job.input)))
+    return {str(data_id): key for data_id, key in session.execute(files)}

@@ -74,6 +74,11 @@ class Settings:
     )
 
     database_url: str = _setting("", "PostgreSQL 15+; empty starts the embedded one", secret=True)
+    database_direct_url: str = _setting(
+        "",
+        "PostgreSQL itself, where DATABASE_URL is a pooler in transaction mode",
+        secret=True,
+    )
 
     s3_bucket: str = _setting("", "bucket for photos; empty stores them in STATE_DIR")
     s3_endpoint_url: str = _setting("", "S3-compatible endpoint; empty means Amazon", url=True)

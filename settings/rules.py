@@ -13,8 +13,12 @@ DATABASES = ("postgres", "postgresql", "postgresql+psycopg2")
 def contradictions(settings: Settings) -> list[str]:
     """What cannot be intended in any environment, one line each with its fix."""
     problems = []
-    if settings.database_url and settings.database_url.partition("://")[0] not in DATABASES:
-        problems.append("DATABASE_URL: must start with postgresql://")
+    for name in ("database_url", "database_direct_url"):
+        url = getattr(settings, name)
+        if url and url.partition("://")[0] not in DATABASES:
+            problems.append(f"{name.upper()}: must start with postgresql://")
+    if settings.database_direct_url and not settings.database_url:
+        problems.append("DATABASE_DIRECT_URL: needs DATABASE_URL, the address of the pooler")
     if settings.min_payment_rub > settings.max_payment_rub:
         problems.append("MIN_PAYMENT_RUB: is larger than MAX_PAYMENT_RUB")
     if settings.s3_bucket and not (settings.aws_access_key_id and settings.aws_secret_access_key):

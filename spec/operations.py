@@ -11,6 +11,8 @@ METHODS = ("get", "put", "post", "patch", "delete")
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 
+Schema = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -19,7 +21,7 @@ class Parameter:
     name: str
     location: str
     required: bool
-    schema: Mapping[str, Any]
+    schema: Schema
 
     @property
     def argument(self) -> str:
@@ -28,15 +30,32 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path, with all references in its inputs resolved."""
+    """One method of one path, with all references resolved.
+
+    bodies: schema by media type. responses: schema by status or `default`, None for no body.
+    secured: whether a key is asked for.
+    """
 
     operation_id: str
     method: str
     path: str
     tag: str
+    secured: bool
     parameters: tuple[Parameter, ...]
-    media_types: tuple[str, ...]
-    file_fields: tuple[str, ...]
+    bodies: Mapping[str, Schema]
+    requires_body: bool
+    responses: Mapping[str, Schema | None]
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """What a body may be."""
+        return tuple(self.bodies)
+
+    @property
+    def file_fields(self) -> tuple[str, ...]:
+        """Names of the form's fields that hold a file."""
+        fields = self.bodies.get(MULTIPART, {}).get("properties", {})
+        return tuple(name for name, described in fields.items() if is_file(described))
 
     @property
     def function_name(self) -> str:
@@ -77,42 +96,57 @@ def resolve(contract: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str
     return node
 
 
+def inlined(contract: Mapping[str, Any], node: Any) -> Any:
+    """`node` with every local `$ref` in it replaced by its target; what stands beside it is kept.
+
+    A schema that contains itself has no such form: RecursionError, when the server starts.
+    """
+    if isinstance(node, list):
+        return [inlined(contract, each) for each in node]
+    if not isinstance(node, Mapping):
+        return node
+    if "$ref" in node:
+        beside = {key: value for key, value in node.items() if key != "$ref"}
+        node = {**beside, **resolve(contract, node)}
+    return {key: inlined(contract, value) for key, value in node.items()}
+
+
+def is_file(schema: Schema) -> bool:
+    """Whether a form field holds bytes: OpenAPI 3.0's `format: binary` or 3.1's media type."""
+    return schema.get("format") == "binary" or "contentMediaType" in schema
+
+
 def _operations(contract: Mapping[str, Any]) -> Iterator[Operation]:
     for path, item in contract["paths"].items():
         for method in METHODS:
-            if method not in item:
-                continue
-            described = item[method]
-            listed = [*item.get("parameters", []), *described.get("parameters", [])]
-            content = resolve(contract, described.get("requestBody", {})).get("content", {})
-            yield Operation(
-                operation_id=described["operationId"],
-                method=method.upper(),
-                path=path,
-                tag=described["tags"][0],
-                parameters=tuple(_parameter(contract, each) for each in listed),
-                media_types=tuple(content),
-                file_fields=tuple(_file_fields(contract, content)),
-            )
+            if method in item:
+                listed = [*item.get("parameters", []), *item[method].get("parameters", [])]
+                yield _operation(
+                    path, method, inlined(contract, item[method] | {"parameters": listed}), contract
+                )
 
 
-def _parameter(contract: Mapping[str, Any], node: Mapping[str, Any]) -> Parameter:
-    found = resolve(contract, node)
-    return Parameter(
-        name=found["name"],
-        location=found["in"],
-        required=found.get("required", False),
-        schema=resolve(contract, found["schema"]),
+def _operation(
+    path: str, method: str, described: Mapping[str, Any], contract: Mapping[str, Any]
+) -> Operation:
+    body = described.get("requestBody", {})
+    responses = described.get("responses", {})
+    return Operation(
+        operation_id=described["operationId"],
+        method=method.upper(),
+        path=path,
+        tag=described["tags"][0],
+        secured=bool(described.get("security", contract.get("security"))),
+        parameters=tuple(
+            Parameter(each["name"], each["in"], each.get("required", False), each["schema"])
+            for each in described["parameters"]
+        ),
+        bodies={kind: each["schema"] for kind, each in body.get("content", {}).items()},
+        requires_body=body.get("required", False),
+        responses={str(status): _json_schema(each) for status, each in responses.items()},
     )
 
 
-def _file_fields(contract: Mapping[str, Any], content: Mapping[str, Any]) -> Iterator[str]:
-    schema = resolve(contract, content.get(MULTIPART, {}).get("schema", {}))
-    for name, described in schema.get("properties", {}).items():
-        if is_file(resolve(contract, described)):
-            yield name
-
-
-def is_file(schema: Mapping[str, Any]) -> bool:
-    """Whether a form field holds bytes: OpenAPI 3.0's `format: binary` or 3.1's media type."""
-    return schema.get("format") == "binary" or "contentMediaType" in schema
+def _json_schema(response: Mapping[str, Any]) -> Schema | None:
+    schema: Schema | None = response.get("content", {}).get(JSON, {}).get("schema")
+    return schema

@@ -6,13 +6,12 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from connexion.operations import AbstractOperation
 from jsonschema_rs import Draft202012Validator
 
-from spec.operations import JSON
+from spec.operations import Operation
 from spec.schemas import compiled, reasons
 
 log = logging.getLogger(__name__)
@@ -29,24 +28,24 @@ class ResponseMismatchError(Exception):
 
 
 class ResponseValidators:
-    """Validators of all responses of all operations.
+    """Validators of all responses of `operations`.
 
     strict: raise on a mismatch, for tests. Otherwise the customer gets the response, and the
     mismatch is counted in `mismatches` and logged at ERROR once per LOG_EVERY_SECONDS and reason.
     """
 
-    def __init__(self, *, strict: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        *,
+        strict: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._strict = strict
         self._clock = clock
-        self._declared: dict[str, dict[str, Draft202012Validator | None]] = {}
+        self._declared = {each.operation_id: _validators(each) for each in operations}
         self._logged: dict[tuple[object, ...], float] = {}
         self._lock = threading.Lock()
-
-    def add(self, operation: AbstractOperation) -> None:
-        """Compile the responses of `operation` by status or `default`; None means no body."""
-        self._declared[operation.operation_id] = {
-            str(status): _validator(response) for status, response in operation.responses.items()
-        }
 
     def require(self, operation_id: str, status: int, data: Any) -> None:
         """Check one response; `data` is what will be sent as JSON.
@@ -89,6 +88,9 @@ class ResponseValidators:
         )
 
 
-def _validator(response: dict[str, Any]) -> Draft202012Validator | None:
-    schema = response.get("content", {}).get(JSON, {}).get("schema")
-    return None if schema is None else compiled(schema)
+def _validators(operation: Operation) -> dict[str, Draft202012Validator | None]:
+    """By status or `default`; None means no body."""
+    return {
+        status: None if schema is None else compiled(schema)
+        for status, schema in operation.responses.items()
+    }

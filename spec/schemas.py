@@ -32,12 +32,8 @@ _ABOUT_NUMBERS = {
 
 
 def compiled(schema: Mapping[str, Any]) -> Draft202012Validator:
-    """A validator of `schema`, formats included.
-
-    connexion adds all `components` to each schema it passes on; they are removed again.
-    """
-    own = {key: value for key, value in schema.items() if key != "components"}
-    return Draft202012Validator(own, validate_formats=True)
+    """A validator of `schema`, formats included."""
+    return Draft202012Validator(dict(schema), validate_formats=True)
 
 
 def limits_numbers(schema: Any) -> bool:
@@ -50,7 +46,7 @@ def limits_numbers(schema: Any) -> bool:
     named = {kinds} if isinstance(kinds, str) else {*kinds}
     if named & {"integer", "number"} or _ABOUT_NUMBERS & schema.keys():
         return True
-    return any(limits_numbers(part) for name, part in schema.items() if name != "components")
+    return any(map(limits_numbers, schema.values()))
 
 
 def reasons(validator: Draft202012Validator, value: Any, field: str = "") -> dict[str, str]:

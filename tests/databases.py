@@ -38,7 +38,7 @@ def make_template(server: str) -> None:
 def renew(database: str) -> None:
     """Replace the database of this URL by a new clone; whoever is connected is cut off."""
     name = make_url(database).database
-    _forget_connections()
+    forget_connections()
     _administer(
         database,
         f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
@@ -55,7 +55,7 @@ def empty(database: str) -> None:
     _execute(database, ";".join([unguarded, *(f"DELETE FROM {name}" for name in tables)]))
 
 
-def _forget_connections() -> None:
+def forget_connections() -> None:
     """Close those of this process."""
     session.engine().dispose()
     session.engine.cache_clear()

@@ -39,15 +39,18 @@ def make_image(**overrides: Any) -> Data:
     return row
 
 
-def make_job(user_id: UUID, service_type: str = "restore", **overrides: Any) -> Any:
-    """An order for one picture; its row."""
-    picture = overrides.pop("data_id", None) or make_image().id
+def make_job(
+    user_id: UUID, service_type: str = "restore", *, photos: int = 1, **overrides: Any
+) -> Any:
+    """An order for one picture, or for several, the same each time if `data_id` is given."""
+    picture = overrides.pop("data_id", None)
+    ids = [picture or make_image().id for _ in range(photos)]
     with transaction() as session:
         return jobs.create(
             session,
             user_id,
             service_type=service_type,
-            input=[{"type": "image", "dataId": str(picture)}],
+            input=[{"type": "image", "dataId": str(each)} for each in ids],
             **overrides,
         )
 

@@ -13,6 +13,7 @@ from db.types import now
 from providers import instances
 from services import data, queue
 from services.queue import Claim
+from services.results import Turn
 
 VIDEO = b"the finished video"
 
@@ -35,4 +36,5 @@ def finish_job(claim: Claim) -> None:
         row = data.reserve(session, "video", content_type="video/mp4", now=now())
     instances.storage().put(row.storage_key, io.BytesIO(VIDEO), content_type="video/mp4")
     with transaction() as session:
-        assert queue.finish(session, claim, row.id, size_bytes=len(VIDEO), meta={}, now=now())
+        turn = queue.finish(session, claim, row.id, size_bytes=len(VIDEO), meta={}, now=now())
+        assert turn is Turn.DONE

@@ -1,13 +1,12 @@
 """The stub functions of tests.stubs behind stock connexion, to compare our server with.
 
-It uses connexion's own decorators, validators and bridge, and accepts OpenAPI 3.1. Headers, which
-connexion passes to no function, are read by the functions themselves.
+It uses connexion's own decorators, validators and bridge. Headers, which connexion passes to no
+function, are read by the functions themselves.
 `gunicorn 'tests.stock_connexion:create()'` serves it.
 """
 
 from __future__ import annotations
 
-import copy
 import inspect
 import json
 from collections.abc import Callable
@@ -21,9 +20,8 @@ from werkzeug.datastructures import FileStorage
 
 import settings
 from errors import ApiError
-from spec import CONTRACT
+from lab.bench.peers.openapi30 import as_openapi_30
 from spec.functions import HEADERS, RAW_BODY, FilePart, Function, accepted
-from spec.loading import openapi_31_accepted
 from spec.operations import snake_case
 from tests import stubs
 
@@ -33,16 +31,13 @@ def create() -> connexion.FlaskApp:
     functions = {name: _adapt(function) for name, function in stubs.table().items()}
     application = connexion.FlaskApp(__name__)
     application.add_error_handler(ApiError, _refusal)
-    with openapi_31_accepted():
-        application.add_api(
-            _contract(),
-            base_path="",
-            resolver=Resolver(lambda operation_id: functions[snake_case(operation_id)]),
-            pythonic_params=True,
-            validate_responses=True,
-        )
-        stack = application.middleware._build_middleware_stack()
-    application.middleware.app, application.middleware.middleware_stack = stack
+    application.add_api(
+        _contract(),
+        base_path="",
+        resolver=Resolver(lambda operation_id: functions[snake_case(operation_id)]),
+        pythonic_params=True,
+        validate_responses=True,
+    )
     return application
 
 
@@ -56,7 +51,7 @@ def _refusal(request: ConnexionRequest, error: ApiError) -> ConnexionResponse:
 
 
 def _contract() -> dict[str, Any]:
-    contract = copy.deepcopy(dict(CONTRACT))
+    contract = as_openapi_30()
     for scheme in contract["components"]["securitySchemes"].values():
         scheme["x-apikeyInfoFunc"] = f"{__name__}.verify"
     return contract

@@ -10,14 +10,12 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import connexion.exceptions
-import flask
 import starlette.exceptions
-import werkzeug.exceptions
-from limits import RateLimitItemPerSecond
+from connexion.middleware import ConnexionMiddleware
 
 import settings
 from errors import ApiError
@@ -25,30 +23,46 @@ from handlers import ops
 from spec import CONTRACT
 from spec.functions import FilePart, Function
 from spec.operations import Operation, operations_of, resolve
-from web import rate_limits
+from web import app, rate_limits
 from web.app import create_app
-from web.application import ContractApp
 
 SLOW_USER = "00000000-0000-4000-8000-0000000000ff"
 WINDOW_SECONDS = 2
 SECRET = "a-secret-nobody-may-see"
 
 
-def create() -> ContractApp:
+def create() -> ConnexionMiddleware:
     """The stub application with the settings of the environment."""
     return create_app(settings.load(), operations=table())
 
 
-def create_with_gap() -> ContractApp:
+def create_with_gap() -> ConnexionMiddleware:
     """The same without one function; it must refuse to start."""
     functions = table()
     del functions["tariffs_list"]
     return create_app(settings.load(), operations=functions)
 
 
-def create_with_short_windows() -> ContractApp:
+def create_with_unreadable_parameters() -> ConnexionMiddleware:
+    """The same with parameters that no layer can read; it must not start either."""
+
+    def changed(operation: Operation) -> Operation:
+        lists = (replace(each, schema={"type": "array"}) for each in operation.parameters)
+        return replace(operation, parameters=tuple(lists))
+
+    vars(app)["operations_of"] = lambda contract: tuple(map(changed, operations_of(contract)))
+    return create()
+
+
+def create_with_short_windows() -> ConnexionMiddleware:
     """The same with windows of WINDOW_SECONDS instead of minutes."""
-    rate_limits.per_minute = partial(RateLimitItemPerSecond, multiples=WINDOW_SECONDS)
+    rate_limits.WINDOW_SECONDS = WINDOW_SECONDS
+    return create()
+
+
+def create_impatient() -> ConnexionMiddleware:
+    """The same, giving running calls one second when it stops."""
+    app.STOP_SECONDS = 1
     return create()
 
 
@@ -163,17 +177,14 @@ BEHAVIOURS: dict[str, Callable[[], Any]] = {
             _raise(RuntimeError(SECRET)),
             _raise(ValueError(SECRET)),
             _raise(StopIteration(SECRET)),
-            _raise(werkzeug.exceptions.Conflict(SECRET)),
-            lambda: flask.abort(418, SECRET),
-            lambda: flask.abort(404, SECRET),
             _raise(starlette.exceptions.HTTPException(503, SECRET)),
             _raise(connexion.exceptions.ProblemException(status=402, detail=SECRET)),
             _raise(ApiError("user_not_found", details={"userId": "is unknown"})),
             _chained,
-            _user(telegramId=1),  # 10: not what the contract says
-            lambda: ({"status": "odd"}, 299),  # 11: an undeclared status
-            _user(createdAt=time),  # 12: not JSON
-            lambda: None,  # 13: not even a tuple
+            _user(telegramId=1),  # 7: not what the contract says
+            lambda: ({"status": "odd"}, 299),  # 8: an undeclared status
+            _user(createdAt=time),  # 9: not JSON
+            lambda: None,  # 10: not even a tuple
         )
     )
 } | {SLOW_USER: _slow}

@@ -167,6 +167,8 @@ def start(
         "S3_BUCKET": "none",
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
+        # web/__init__.py does this in production; test applications import connexion before it.
+        "PYTHONWARNINGS": "ignore:Using `httpx` with `starlette.testclient`",
     }
     log = log or state_dir / "server.log"
     return Child(

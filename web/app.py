@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import gc
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, cast
 
-from connexion.datastructures import MediaTypeDict
-from connexion.middleware.context import ContextMiddleware
+from connexion.middleware import ConnexionMiddleware
 from connexion.middleware.exceptions import ExceptionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.security import SecurityMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import settings as environment
 from db import session
+from errors import ApiError
 from providers import instances
 from providers.storage.disk import STORAGE_PATH, DiskStorage
 from services import media
@@ -22,20 +27,20 @@ from settings import PROBE_THREADS, QUICK_THREADS, WEBHOOK_THREADS, Settings
 from spec import CONTRACT, functions
 from spec.functions import ContractError, Function, FunctionResolver
 from spec.operations import JSON, MULTIPART, Operation, operations_of
+from spec.outline import outline
 from spec.responses import ResponseValidators
-from web import problems, rate_limits
-from web.application import ContractApp
+from web import lanes, problems, rate_limits
 from web.bodies import JsonBody
 from web.documents import Documents
 from web.envelope import Envelope
 from web.files import files_app
 from web.forms import FormBody
 from web.lanes import Lane, NoLane
-from web.parameters import Parameters
 from web.rate_limits import RateLimit
 from web.routing import ApiPrefix, ContractRouting
 from web.security import ApiKeyCheck
-from web.validation import ContractValidation
+from web.validation import Validation
+from web.views import Views
 
 # Operations with these tags call external systems, which may hang: they must not hold up others.
 OUTWARD_TAGS = ("Data", "Payments", "Reviews", "Subscriptions")
@@ -46,34 +51,67 @@ PROBES_TAG = "Ops"
 # A server whose threads are all waiting is alive, and must be able to say so.
 LIVE = "healthLive"
 
+# How long running calls may take at a stop; less than gunicorn's graceful_timeout, when it kills.
+STOP_SECONDS = 20
+
+log = logging.getLogger(__name__)
+
 
 def create_app(
     settings: Settings | None = None, operations: Mapping[str, Function] | None = None
-) -> ContractApp:
-    """The application, with every validator built; ContractError names all gaps at once.
+) -> ConnexionMiddleware:
+    """The application; ContractError names all gaps between contract and handlers at once.
 
+    Its layers and validators are built when its lifespan starts, before anything listens.
     operations: functions by snake_case operationId instead of those in `handlers`, for tests.
     """
     settings = settings or environment.load()
     described = operations_of(CONTRACT)
-    responses = ResponseValidators(strict=settings.environment == "test")
-    app = ContractApp(
-        __name__,
-        responses=responses,
-        lanes=_lanes(described, settings),
+    responses = ResponseValidators(described, strict=settings.environment == "test")
+    lane_of = _lanes(described, settings)
+    app = ConnexionMiddleware(
+        _nothing,
+        import_name=__name__,
         middlewares=_middlewares(settings, _mounts(settings)),
-        resolver=FunctionResolver(_functions(described, operations)),
-        security_map={"apiKey": partial(ApiKeyCheck, settings.server_api_key)},
-        validator_map={
-            "parameter": Parameters,
-            "body": MediaTypeDict(
-                {JSON: JsonBody, MULTIPART: partial(FormBody, limits=media.UPLOAD_LIMITS)}
-            ),
-        },
+        lifespan=_lifespan({each for each in lane_of.values() if isinstance(each, Lane)}),
     )
     problems.register(app, responses)
-    app.serve(CONTRACT)
+    app.add_api(
+        outline(CONTRACT),
+        base_path="",  # the contract's paths are complete
+        resolver=FunctionResolver(_functions(described, operations)),
+        security_map={"apiKey": partial(ApiKeyCheck, settings.server_api_key)},
+        # For our own layers.
+        operations={each.operation_id: each for each in described},
+        readers={JSON: JsonBody, MULTIPART: partial(FormBody, limits=media.UPLOAD_LIMITS)},
+        lanes=lane_of,
+        responses=responses,
+    )
     return app
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """What connexion wraps: routing lets nothing through that the layers do not answer."""
+    raise ApiError("not_found")
+
+
+def _lifespan(used: set[Lane]) -> Callable[[ConnexionMiddleware], Any]:
+    """Spans the server's run: begins when all layers are built, ends when its calls have ended."""
+
+    @asynccontextmanager
+    async def span(_: ConnexionMiddleware) -> AsyncIterator[None]:
+        # What was built stays: the garbage collector need not traverse it again, which would stop
+        # every thread for a tenth of a second.
+        gc.collect()
+        gc.freeze()
+        yield
+        # In a thread: this loop must still deliver what the calls return until then.
+        if hanging := await asyncio.to_thread(lanes.stop, used, seconds=STOP_SECONDS):
+            log.error("%d calls still hang; the process ends without them", hanging)
+            # Python would wait for their threads, whatever they wait for.
+            os._exit(1)
+
+    return span
 
 
 def _functions(
@@ -90,19 +128,20 @@ def _functions(
 
 def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, Lane | NoLane]:
     quick = Lane("quick", QUICK_THREADS)
-    lanes = dict.fromkeys(OUTWARD_TAGS, Lane("outward", settings.server_threads))
-    lanes[WEBHOOKS_TAG] = Lane("webhook", WEBHOOK_THREADS)
-    lanes[PROBES_TAG] = Lane("probe", PROBE_THREADS)
-    by_operation = {each.operation_id: lanes.get(each.tag, quick) for each in described}
+    by_tag = dict.fromkeys(OUTWARD_TAGS, Lane("outward", settings.server_threads))
+    by_tag[WEBHOOKS_TAG] = Lane("webhook", WEBHOOK_THREADS)
+    by_tag[PROBES_TAG] = Lane("probe", PROBE_THREADS)
+    by_operation = {each.operation_id: by_tag.get(each.tag, quick) for each in described}
     return {**by_operation, LIVE: NoLane()}
 
 
 def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]:
     """connexion's stack, outermost first.
 
-    ServerErrorMiddleware is left out because Envelope does its work, SwaggerUIMiddleware because
-    Documents does, ResponseValidationMiddleware because responses are checked before they are
-    serialized and because it never sees refusals.
+    Of its own layers these are left out: ServerErrorMiddleware because Envelope does its work,
+    SwaggerUIMiddleware because Documents does, RequestValidationMiddleware because Validation does,
+    ResponseValidationMiddleware because responses are checked before they are serialized and
+    because it never sees refusals, ContextMiddleware because no function asks for its request.
     """
     return [
         Envelope,
@@ -112,10 +151,10 @@ def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]
         ContractRouting,
         SecurityMiddleware,
         *_limit(settings.rate_limit_per_key, rate_limits.by_key),
-        ContractValidation,
+        Validation,
         *_limit(settings.rate_limit_per_user, rate_limits.by_user),
         LifespanMiddleware,
-        ContextMiddleware,
+        Views,
     ]
 
 
@@ -123,7 +162,7 @@ def _limit(requests: int, identify: rate_limits.Identify) -> list[Any]:
     """No layer at all if there is no limit."""
     if not requests:
         return []
-    return [partial(RateLimit, limit=rate_limits.per_minute(requests), identify=identify)]
+    return [partial(RateLimit, requests=requests, identify=identify)]
 
 
 def _mounts(settings: Settings) -> dict[str, ASGIApp]:

@@ -1,11 +1,10 @@
-"""Request bodies: read up to a limit, parsed strictly, validated, passed to the function once."""
+"""Request bodies: read up to a limit; JSON is parsed strictly, validated, passed on once."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-from collections.abc import Mapping, MutableMapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -13,20 +12,15 @@ import orjson
 from starlette.types import Message, Receive, Scope
 
 from errors import ApiError
+from spec.operations import JSON, Operation
 from spec.schemas import compiled, limits_numbers, reasons
+from web.inputs import Inputs
 
 JSON_LIMIT = 1024 * 1024  # bytes
 UNAUTHENTICATED_JSON_LIMIT = 256 * 1024  # bytes; webhooks are read before the sender is known
 MAX_DEPTH = 64
 MAX_NUMBER_LENGTH = 400
 BODY_SECONDS = 30
-# A client that is still sending when it is refused sees a reset instead of the response, so a body
-# that is too large is read on and discarded, up to this many bytes.
-DRAIN_BYTES = 32 * 1024 * 1024
-DRAIN_SECONDS = 5
-
-ARGUMENTS = "arguments"
-RAW = "raw_body"
 
 # Only these need a closer look: a float or a 64-bit integer holds everything shorter exactly.
 # The search itself takes long, as providers' webhooks are full of numbers.
@@ -34,29 +28,19 @@ _LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}")
 
 
 class JsonBody:
-    """A JSON body of one operation, built once; used in connexion's validator_map."""
+    """Reads the JSON bodies of one operation; built once."""
 
-    def __init__(
-        self,
-        *,
-        schema: Mapping[str, Any],
-        required: bool = False,
-        limit: int = JSON_LIMIT,
-        **_: Any,
-    ) -> None:
+    def __init__(self, operation: Operation) -> None:
+        schema = operation.bodies[JSON]
         self._validator = compiled(schema)
         self._limits_numbers = limits_numbers(schema)
-        self._required = required
-        self._limit = limit
+        self._required = operation.requires_body
+        self._limit = JSON_LIMIT if operation.secured else UNAUTHENTICATED_JSON_LIMIT
 
-    async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
-        """Read and validate; the parsed body goes to `arguments`, the bytes to `raw_body`."""
-        raw = await read(receive, self._limit, scope)
-        value = self._parsed(raw)
-        context = scope["extensions"]["connexion_context"]
-        context[ARGUMENTS]["body"] = value
-        context[RAW] = raw
-        return replay(raw, receive), scope
+    async def read(self, receive: Receive, scope: Scope, inputs: Inputs) -> None:
+        """The parsed body becomes an argument, its bytes `raw_body`; ApiError if it is refused."""
+        inputs.raw_body = await read(receive, self._limit, scope)
+        inputs.arguments["body"] = self._parsed(inputs.raw_body)
 
     def _parsed(self, raw: bytes) -> Any:
         if not raw.strip():
@@ -98,7 +82,7 @@ async def read(receive: Receive, limit: int, scope: Scope) -> bytes:
 
     A body not received within BODY_SECONDS is refused, so that slow senders cannot pile up.
     """
-    await require_length(receive, scope, limit)
+    require_length(scope, limit)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
@@ -111,51 +95,15 @@ async def read(receive: Receive, limit: int, scope: Scope) -> bytes:
         raise refused(f"did not arrive within {BODY_SECONDS} seconds") from error
 
 
-async def require_length(receive: Receive, scope: Scope, limit: int) -> None:
+def require_length(scope: Scope, limit: int) -> None:
     """ApiError `payload_too_large` at once when the declared body is over `limit` bytes."""
-    if declared_length(scope) <= limit:
-        return
-    if not _expects_continue(scope):
-        await discard(receive, DRAIN_BYTES)
-    raise too_large(limit)
+    if declared_length(scope) > limit:
+        raise too_large(limit)
 
 
 def too_large(limit: int) -> ApiError:
     """The refusal of a body or file of more than `limit` bytes."""
     return ApiError("payload_too_large", details={"maxBytes": limit})
-
-
-class Incoming:
-    """A `receive` that knows when the body has ended: another call would wait for a disconnect."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._more = True
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._more = message.get("more_body", False)
-        return message
-
-    async def drain(self) -> None:
-        """Discard a bounded part of what is still coming."""
-        if self._more:
-            await discard(self._receive, DRAIN_BYTES)
-
-
-async def discard(receive: Receive, limit: int) -> int:
-    """Read and discard up to `limit` bytes for up to DRAIN_SECONDS; returns how many there were."""
-    size = 0
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while size <= limit:
-                message = await receive()
-                size += len(message.get("body", b""))
-                if not message.get("more_body"):
-                    break
-    except TimeoutError:
-        pass  # draining is best effort
-    return size
 
 
 def declared_length(scope: Scope) -> int:
@@ -164,16 +112,6 @@ def declared_length(scope: Scope) -> int:
         if name == b"content-length":
             return int(value)
     return 0
-
-
-def replay(raw: bytes, receive: Receive) -> Receive:
-    """A `receive` that returns `raw` again, then whatever comes next."""
-    pending: list[Message] = [{"type": "http.request", "body": raw, "more_body": False}]
-
-    async def replayed() -> MutableMapping[str, Any]:
-        return pending.pop() if pending else await receive()
-
-    return replayed
 
 
 async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
@@ -185,19 +123,12 @@ async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            chunks.clear()
-            if message.get("more_body"):
-                await discard(receive, DRAIN_BYTES)
+            chunks.clear()  # else the traceback holds them while the rest is discarded
             raise too_large(limit)
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
         message = await receive()
-
-
-def _expects_continue(scope: Scope) -> bool:
-    """Whether the client waits for permission: then it has sent nothing to drain."""
-    return any(name == b"expect" for name, _ in scope["headers"])
 
 
 def _depth(value: Any) -> int:

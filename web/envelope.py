@@ -27,11 +27,12 @@ _DEFAULT_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
-# gunicorn cannot serve another request after a body that was not read, and closes without notice:
-# the client's next request would be lost. So the rest is read, within these bounds, and beyond
-# them the response says that the connection closes.
-READ_ON_BYTES = 1024 * 1024
-READ_ON_SECONDS = 1
+# A client that is still sending when it is refused may see a reset instead of the response, and
+# gunicorn cannot serve another request after a body that was not read. So the rest is read here,
+# for all layers, within bounds: the larger ones are for callers whom a layer has let in, because of
+# their key, or as it has begun to read. Beyond them the response says that the connection closes.
+READ_ON = 1024 * 1024, 1  # bytes, seconds
+READ_ON_FOR_GUESTS = 32 * 1024 * 1024, 5
 _CLOSE = (b"connection", b"close")
 # nginx's code for a client that left before the response; nothing is sent with it.
 CLIENT_CLOSED_REQUEST = 499
@@ -57,7 +58,7 @@ class Envelope:
         identifier = _identifier(scope)
         token = logs.request_id.set(identifier)
         exchange = scope[EXCHANGE] = Exchange()
-        told = logs.exchange.set(exchange)
+        known = logs.exchange.set(exchange)
         sealed = _Sealed(scope, identifier, receive, send)
         try:
             await self._app(scope, sealed.receive, sealed.send)
@@ -68,7 +69,7 @@ class Envelope:
             await _last_resort(error, exchange, sealed)
         finally:
             _log(scope["method"], exchange, time.perf_counter() - started)
-            logs.exchange.reset(told)
+            logs.exchange.reset(known)
             logs.request_id.reset(token)
 
 
@@ -119,12 +120,16 @@ class _Sealed:
 
     async def _read_on(self) -> None:
         """Read the rest of a refused request, unless its client waits for permission to send it."""
-        if not self._waits:
-            enough = self._exchange.bytes_in + READ_ON_BYTES
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(READ_ON_SECONDS):
-                    while self._unread and self._exchange.bytes_in < enough:
-                        await self.receive()
+        exchange = self._exchange
+        if self._waits and not exchange.bytes_in:
+            return
+        let_in = exchange.key is not None or exchange.bytes_in
+        size, seconds = READ_ON_FOR_GUESTS if let_in else READ_ON
+        enough = exchange.bytes_in + size
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._unread and exchange.bytes_in < enough:
+                    await self.receive()
 
     def _completed(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         complete = [*headers, self._identifier]

@@ -9,26 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
-from typing import BinaryIO
 
 import orjson
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from errors import ApiError
 from logs import EXCHANGE
-from providers.storage import ObjectMissing, StorageUnavailable, StoredObject
+from providers.storage import ObjectMissing, StorageUnavailable
 from providers.storage.disk import DiskStorage, PendingFile
 from providers.storage.disposition import content_disposition
-from providers.storage.links import DownloadPermit, LinkInvalid, UploadPolicy
+from providers.storage.links import LinkInvalid, UploadPolicy
 from web import problems
-from web.bodies import Incoming, declared_length, too_large
+from web.bodies import declared_length, too_large
+from web.conditions import is_known
 from web.forms import FORM_SECONDS, FORMS_AT_ONCE, Places
 from web.multipart import FileSink, Form, FormError, FormTooLarge, in_thread, read_form
 
@@ -36,11 +34,10 @@ FILE_FIELD = "file"
 MAX_FIELD_BYTES = 4096  # a policy has a few hundred
 MAX_PARTS = 8
 POLICY_SECONDS = 30  # until the signed policy has arrived; then the same time as other forms
-CHUNK_BYTES = 256 * 1024
 CACHE = "private, max-age=300"  # short: a deleted photo must not live on in browsers
 
 # One range; a request for several gets the whole file, as RFC 9110, section 14.2, allows.
-_RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
+_RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-[0-9]{1,18})")
 
 _REFUSALS: dict[type[Exception], str] = {
     LinkInvalid: "link_invalid",
@@ -70,22 +67,18 @@ class _Files:
 
     async def upload(self, request: Request) -> Response:
         """Store the form's file; the fields before it are checked before any of its bytes."""
-        incoming = Incoming(request.receive)
         upload = _Upload(self._storage, self._places, declared_length(request.scope))
         try:
             async with asyncio.timeout(POLICY_SECONDS) as upload.time:
                 form = await read_form(
                     request.headers.get("content-type", ""),
-                    incoming,
+                    request.receive,
                     begin_file=upload.start,
                     max_field_bytes=MAX_FIELD_BYTES,
                     max_parts=MAX_PARTS,
                 )
             await in_thread(lambda: upload.finish(form))
         except (FormError, FormTooLarge, LinkInvalid) as error:
-            upload.discard()
-            # A client that is still sending would see a reset instead of the response.
-            await incoming.drain()
             raise _mendable(error) from error
         except TimeoutError as error:
             details = {"body": "did not arrive in time"}
@@ -100,12 +93,26 @@ class _Files:
         """The object, or the part of it that Range names, or 304 if the client already has it."""
         permit = self._storage.permit(request.path_params["token"])
         found = await asyncio.to_thread(self._storage.find, permit.key)
-        status, span = _selected(request.headers, found.stored)
-        headers = _headers(found.stored, permit, status, span)
-        if status in (304, 416) or request.method == "HEAD":
-            found.file.close()
-            return Response(None, status, headers, permit.content_type)
-        return _Content(found.file, span, status, headers, permit.content_type)
+        headers = {
+            "cache-control": CACHE,
+            "content-disposition": content_disposition(permit.content_type),
+            "content-security-policy": "sandbox",  # a page would run in this server's origin
+            "etag": f'"{found.stored.etag}"',
+            "x-content-type-options": "nosniff",
+        }
+        if is_known(headers["etag"], request.headers):
+            return Response(None, 304, headers, permit.content_type)
+        if not _makes_sense(request.headers.get("range", "")):
+            request.scope["headers"] = [
+                each for each in request.scope["headers"] if each[0] != b"range"
+            ]
+        return _Download(
+            found.path, headers=headers, media_type=permit.content_type, stat_result=found.stat
+        )
+
+
+class _Download(FileResponse):
+    chunk_size = 256 * 1024
 
 
 class _Upload:
@@ -142,7 +149,7 @@ class _Upload:
             raise FormError("is required", FILE_FIELD)
         if form.files[FILE_FIELD].size < self._policy.min_bytes:
             raise FormError("is empty", FILE_FIELD)
-        self._pending.keep(self._policy.key, content_type=self._policy.content_type)
+        self._pending.keep(self._policy.key)
 
     def discard(self) -> None:
         """Remove the file unless it was kept, and release the slot."""
@@ -151,75 +158,10 @@ class _Upload:
             self._pending.discard()
 
 
-class _Content(StreamingResponse):
-    """Bytes `span` of a file, which is closed afterwards in any case."""
-
-    def __init__(
-        self, file: BinaryIO, span: range, status: int, headers: dict[str, str], content_type: str
-    ) -> None:
-        super().__init__(_chunks(file, span), status, headers, content_type)
-        self._file = file
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._file, contextlib.suppress(ClientDisconnect):
-            await super().__call__(scope, receive, send)
-
-
-async def _chunks(file: BinaryIO, span: range) -> AsyncIterator[bytes]:
-    await asyncio.to_thread(file.seek, span.start)
-    left = len(span)
-    while left and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))):
-        left -= len(chunk)
-        yield chunk
-
-
-def _selected(headers: Headers, stored: StoredObject) -> tuple[int, range]:
-    """The response's status and the bytes that belong in it (RFC 9110, sections 13 and 14)."""
-    etag = _quoted(stored)
-    known = headers.get("if-none-match", "")
-    if known == "*" or etag in (each.strip().removeprefix("W/") for each in known.split(",")):
-        return 304, range(0)
-    # Ranges continue an earlier response; If-Range says of which version.
-    asked = _asked(headers.get("range", ""), stored.size)
-    if asked is None or headers.get("if-range", etag) != etag:
-        return 200, range(stored.size)
-    return (206 if asked else 416), asked
-
-
-def _asked(header: str, size: int) -> range | None:
-    """The bytes a Range header names, empty for an impossible one, None to ignore it."""
+def _makes_sense(header: str) -> bool:
+    """Whether a Range header can be followed; any other is ignored. starlette would refuse it."""
     match = _RANGE.fullmatch(header.strip())
-    if match is None:
-        return None
-    first, last, suffix = match.groups()
-    if suffix is not None:
-        return range(max(0, size - int(suffix)), size)
-    if last and int(last) < int(first):
-        return None
-    return range(int(first), min(int(last) + 1, size) if last else size)
-
-
-def _headers(
-    stored: StoredObject, permit: DownloadPermit, status: int, span: range
-) -> dict[str, str]:
-    headers = {
-        "accept-ranges": "bytes",
-        "cache-control": CACHE,
-        "content-disposition": content_disposition(permit.content_type),
-        "content-security-policy": "sandbox",  # a page would run in this server's origin
-        "etag": _quoted(stored),
-        "x-content-type-options": "nosniff",
-    }
-    if status != 304:
-        headers["content-length"] = str(len(span))
-    if status in (206, 416):
-        place = f"{span.start}-{span.stop - 1}" if span else "*"
-        headers["content-range"] = f"bytes {place}/{stored.size}"
-    return headers
-
-
-def _quoted(stored: StoredObject) -> str:
-    return f'"{stored.etag}"'
+    return match is not None and not (match[2] and int(match[2]) < int(match[1]))
 
 
 def _mendable(error: FormError | FormTooLarge | LinkInvalid) -> ApiError:

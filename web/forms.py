@@ -7,14 +7,15 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from starlette.types import Receive, Scope
 
 from errors import ApiError
-from spec.operations import is_file, snake_case
+from spec.operations import MULTIPART, Operation, snake_case
 from spec.schemas import WHOLE_BODY, compiled, reasons
 from web import bodies
+from web.inputs import Inputs
 from web.multipart import FileSink, Form, FormError, FormTooLarge, read_form
 
 # The field that says which limit applies.
@@ -24,8 +25,6 @@ OVERHEAD = 1024 * 1024  # bytes
 SPOOL = 1024 * 1024  # bytes; a typical photo never touches the disk
 FORM_SECONDS = 600
 FORMS_AT_ONCE = 64
-
-FILES = "files"
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -49,54 +48,47 @@ class Places:
 
 
 class FormBody:
-    """A multipart body of one operation, built once; used in connexion's validator_map.
+    """Reads the multipart bodies of one operation; built once.
 
     limits: bytes of a file by the value of the `type` field. While the file arrives the limit is
     that of its type if `type` came before it, otherwise the largest.
     """
 
-    def __init__(self, *, limits: Mapping[str, int], schema: Mapping[str, Any], **_: Any) -> None:
+    def __init__(self, operation: Operation, *, limits: Mapping[str, int]) -> None:
         self._limits = limits
         self._largest = max(limits.values())
-        self._validator = compiled(schema)
-        properties = schema.get("properties", {})
-        self._file_fields = {name for name, each in properties.items() if is_file(each)}
+        self._validator = compiled(operation.bodies[MULTIPART])
+        self._file_fields = set(operation.file_fields)
         self._places = Places(FORMS_AT_ONCE)
 
-    async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
-        """Read the form; texts go to `body`, each file to the argument with its name.
+    async def read(self, receive: Receive, scope: Scope, inputs: Inputs) -> None:
+        """Texts become the argument `body`, each file becomes the argument with its name.
 
         ApiError `bad_request`, `payload_too_large`, or `service_unavailable` when FORMS_AT_ONCE
         are being read already or the disk is full.
         """
-        await bodies.require_length(receive, scope, self._largest + OVERHEAD)
+        bodies.require_length(scope, self._largest + OVERHEAD)
         with self._places.one():
             form = await self._read(receive, scope)
-        context = scope["extensions"]["connexion_context"]
-        context[FILES] = [part.file for part in form.files.values()]
+        inputs.files += [part.file for part in form.files.values()]
         try:
             self._require_valid(form)
         except ApiError:
-            close(context)
+            inputs.close()
             raise
-        arguments = context[bodies.ARGUMENTS]
-        arguments["body"] = form.fields
-        arguments |= {snake_case(name): part for name, part in form.files.items()}
-        return bodies.replay(b"", receive), scope
+        inputs.arguments["body"] = form.fields
+        inputs.arguments |= {snake_case(name): part for name, part in form.files.items()}
 
     async def _read(self, receive: Receive, scope: Scope) -> Form:
         content_type = next(value for name, value in scope["headers"] if name == b"content-type")
-        incoming = bodies.Incoming(receive)
         try:
             async with asyncio.timeout(FORM_SECONDS):
                 return await read_form(
-                    content_type.decode("latin-1"), incoming, begin_file=self._sink
+                    content_type.decode("latin-1"), receive, begin_file=self._sink
                 )
         except FormTooLarge as error:
-            await incoming.drain()
             raise bodies.too_large(error.max_bytes or OVERHEAD) from error
         except FormError as error:
-            await incoming.drain()
             raise _refused({error.field: error.message}) from error
         except TimeoutError as error:
             raise _refused({None: f"did not arrive within {FORM_SECONDS} seconds"}) from error
@@ -121,12 +113,6 @@ class FormBody:
         limit = self._limits.get(form.fields.get(TYPE_FIELD, ""), self._largest)
         if any(part.size > limit for part in form.files.values()):
             raise bodies.too_large(limit)
-
-
-def close(context: Mapping[str, Any]) -> None:
-    """Delete the temporary files of a request, if it has any; may be called again."""
-    for file in context.get(FILES, ()):
-        file.close()
 
 
 def _refused(faults: Mapping[str | None, str]) -> ApiError:

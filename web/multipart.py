@@ -1,6 +1,6 @@
 """multipart/form-data (RFC 7578) read as it arrives: the caller says where files go, not memory.
 
-python_multipart finds the boundaries; limits, names, duplicates and truncation are checked here.
+The multipart package finds boundaries and headers; limits, names and duplicates are checked here.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from python_multipart import MultipartParser
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import parse_options_header
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.types import Receive
 
 from spec.functions import FilePart
@@ -26,11 +24,11 @@ PART_OVERHEAD_BYTES = 8 * 4224 + 512
 PREAMBLE_BYTES = 64 * 1024
 
 # RFC 2046, section 5.1.1.
-_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 # For non-ASCII names old clients send only this form; RFC 7578 forbids it, the parser drops it.
-_EXTENDED_FILENAME = re.compile(rb";\s*filename\*\s*=", re.IGNORECASE)
+_EXTENDED_FILENAME = re.compile(r";\s*filename\*\s*=", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_PLAIN_ENCODINGS = (b"", b"7bit", b"8bit", b"binary")
+_PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
 
 class FormError(Exception):
@@ -86,29 +84,36 @@ async def read_form(
     FormError when malformed or cut short, FormTooLarge as soon as a limit is passed, OSError from
     writing; after any of them the files are closed and the caller deletes them.
     """
-    reading = _Reading(begin_file, max_field_bytes=max_field_bytes, max_parts=max_parts)
     boundary = _boundary(content_type)
-    lines = FormLines(boundary)
-    parser = MultipartParser(boundary, reading.callbacks())
+    reading = _Reading(begin_file, max_field_bytes=max_field_bytes, max_parts=max_parts)
     try:
-        async for chunk in _chunks(receive):
-            parser.write(lines.mended(chunk))
-            reading.count(len(chunk))
-            if lines.skipped > PREAMBLE_BYTES:
-                raise FormError(f"has no boundary in its first {PREAMBLE_BYTES} bytes")
-            if reading.unwritten:
-                await in_thread(reading.write)
-        if not lines.begun:
-            raise FormError("does not have the boundary that its Content-Type names")
-        reading.require_end()
-        await in_thread(reading.rewind)
-    except FormParserError as error:
+        await _read(reading, boundary, receive)
+    except MultipartError as error:
         reading.close()
-        raise FormError(str(error), reading.name) from error
+        raise FormError(str(error.args[0]), reading.name) from error
     except BaseException:
         reading.close()
         raise
     return reading.form
+
+
+async def _read(reading: _Reading, boundary: str, receive: Receive) -> None:
+    lines = FormLines(boundary.encode("ascii"))
+    # Headers are UTF-8, but one that is not shall not hide the name of its part.
+    parser = PushMultipartParser(boundary, header_charset="latin-1")
+    async for chunk in _chunks(receive):
+        reading.count(len(chunk))
+        if mended := lines.mended(chunk):
+            for event in parser.parse(mended):
+                reading.take(event)
+        if lines.skipped > PREAMBLE_BYTES:
+            raise FormError(f"has no boundary in its first {PREAMBLE_BYTES} bytes")
+        if reading.unwritten:
+            await in_thread(reading.write)
+    if not lines.begun:
+        raise FormError("does not have the boundary that its Content-Type names")
+    parser.close()  # fails when the closing boundary is missing: the rest was lost in transit
+    await in_thread(reading.rewind)
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
@@ -136,26 +141,26 @@ async def in_thread(call: Callable[[], None]) -> None:
         raise
 
 
-def _boundary(content_type: str) -> bytes:
-    try:
-        kind, options = parse_options_header(content_type)
-    except UnicodeEncodeError as error:
-        raise FormError("the Content-Type is not ASCII") from error
-    if kind != b"multipart/form-data":
+def _boundary(content_type: str) -> str:
+    kind, options = parse_options_header(content_type)
+    if kind != "multipart/form-data":
         raise FormError("the Content-Type is not multipart/form-data")
-    boundary: bytes = options.get(b"boundary", b"")
+    boundary: str = options.get("boundary", "")
     if not _BOUNDARY.fullmatch(boundary):
         raise FormError("the Content-Type has no usable boundary")
     return boundary
 
 
 class _Reading:
-    """The form so far; the parser calls its methods in the order of the bytes."""
+    """The form so far; takes the parser's events in the order of the bytes.
+
+    name: that of the part being read, once it is known.
+    """
 
     def __init__(self, begin_file: BeginFile, *, max_field_bytes: int, max_parts: int) -> None:
         self.form = Form()
         self.name: str | None = None
-        self.unwritten: list[tuple[FilePart, memoryview]] = []
+        self.unwritten: list[tuple[FilePart, bytes]] = []
         self._begin_file = begin_file
         self._max_field_bytes = max_field_bytes
         self._max_parts = max_parts
@@ -164,24 +169,15 @@ class _Reading:
         self._file: FilePart | None = None
         self._limit = 0
         self._text = bytearray()
-        self._headers: dict[bytes, bytes] = {}
-        self._header_name = bytearray()
-        self._header_value = bytearray()
-        self._ended = False
 
-    def callbacks(self) -> dict[str, Callable[..., None]]:
-        """What the parser is to call."""
-        return {
-            "on_part_begin": self._on_part_begin,
-            "on_header_begin": self._on_header_begin,
-            "on_header_field": self._on_header_field,
-            "on_header_value": self._on_header_value,
-            "on_header_end": self._on_header_end,
-            "on_headers_finished": self._on_headers_finished,
-            "on_part_data": self._on_part_data,
-            "on_part_end": self._on_part_end,
-            "on_end": self._on_end,
-        }
+    def take(self, event: MultipartSegment | bytes | None) -> None:
+        """A part's headers, then pieces of its content, then None at its end."""
+        if event is None:
+            self._end_part()
+        elif isinstance(event, MultipartSegment):
+            self._begin_part(event)
+        else:
+            self._take_content(event)
 
     def count(self, received: int) -> None:
         """Limit bytes outside files: padding, epilogue and line ends can be endless."""
@@ -200,11 +196,6 @@ class _Reading:
         for part in self.form.files.values():
             part.file.seek(0)
 
-    def require_end(self) -> None:
-        """FormError when the closing boundary is missing: the rest was lost in transit."""
-        if not self._ended:
-            raise FormError("ends before its closing boundary", self.name)
-
     def close(self) -> None:
         """Close every file; what was in their buffers is no longer needed."""
         self.unwritten.clear()
@@ -212,73 +203,56 @@ class _Reading:
             with contextlib.suppress(OSError):
                 part.file.close()
 
-    def _on_part_begin(self) -> None:
+    def _begin_part(self, segment: MultipartSegment) -> None:
         self._parts += 1
         if self._parts > self._max_parts:
             raise FormTooLarge(f"has more than {self._max_parts} parts")
-        self.name = None
-        self._headers = {}
-
-    def _on_header_begin(self) -> None:
-        self._header_name = bytearray()
-        self._header_value = bytearray()
-
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header_name += data[start:end]
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._header_value += data[start:end]
-
-    def _on_header_end(self) -> None:
-        name = bytes(self._header_name).lower()
-        if name in self._headers:
+        headers = dict(segment.headerlist)
+        if len(headers) < len(segment.headerlist):
             raise FormError("a part has the same header twice")
-        self._headers[name] = bytes(self._header_value)
-
-    def _on_headers_finished(self) -> None:
-        header = self._headers.get(b"content-disposition", b"")
-        disposition, options = parse_options_header(header)
-        if disposition != b"form-data" or not options.get(b"name"):
+        # Seen or not seen by the parser, depending on how the network cuts the form.
+        if any("\n" in value for value in headers.values()):
+            raise FormError("a part has a line break in a header")
+        if not segment.name:
             raise FormError("a part has no name")
-        name = self.name = _clean(options[b"name"], "a part's name")
+        name = self.name = _clean(segment.name, "a part's name")
         if name in self.form.fields or name in self.form.files:
             raise FormError("is sent twice", name)
-        encoding = self._headers.get(b"content-transfer-encoding", b"").strip().lower()
+        encoding = headers.get("Content-Transfer-Encoding", "").strip().lower()
         if encoding not in _PLAIN_ENCODINGS:
             raise FormError("has a Content-Transfer-Encoding", name)
-        if b"filename" in options or _EXTENDED_FILENAME.search(header):
-            self._start_file(name, _clean(options.get(b"filename", b""), "a file name", name))
+        extended = _EXTENDED_FILENAME.search(headers["Content-Disposition"])
+        if segment.filename is not None or extended:
+            self._begin_file_part(name, segment.filename or "", headers)
         else:
             self._file = None
             self._text = bytearray()
 
-    def _start_file(self, name: str, filename: str) -> None:
-        claimed = self._headers.get(b"content-type", b"application/octet-stream")
+    def _begin_file_part(self, name: str, filename: str, headers: dict[str, str]) -> None:
+        filename = _clean(filename, "a file name", name)
+        claimed = headers.get("Content-Type", "application/octet-stream")
         content_type = _clean(claimed, "a part's Content-Type", name)
         sink = self._begin_file(name, dict(self.form.fields))
         self._limit = sink.max_bytes
         self._file = self.form.files[name] = FilePart(name, filename, content_type, sink.file)
 
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+    def _take_content(self, content: bytes) -> None:
         if self._file is None:
-            self._text += data[start:end]
+            self._text += content
             self._require_size(len(self._text), self._max_field_bytes)
         else:
-            self._file.size += end - start
+            self._file.size += len(content)
             self._require_size(self._file.size, self._limit)
-            self.unwritten.append((self._file, memoryview(data)[start:end]))
+            self.unwritten.append((self._file, content))
 
     def _require_size(self, size: int, limit: int) -> None:
         if size > limit:
             raise FormTooLarge(f"has more than {limit} bytes", self.name, limit)
 
-    def _on_part_end(self) -> None:
+    def _end_part(self) -> None:
         if self._file is None and self.name is not None:
             self.form.fields[self.name] = _text(bytes(self._text), "its value", self.name)
-        self._file = None
-
-    def _on_end(self) -> None:
-        self._ended = True
+        self.name = self._file = None
 
 
 def _text(raw: bytes, what: str, name: str | None = None) -> str:
@@ -291,9 +265,9 @@ def _text(raw: bytes, what: str, name: str | None = None) -> str:
     return text
 
 
-def _clean(raw: bytes, what: str, name: str | None = None) -> str:
+def _clean(header: str, what: str, name: str | None = None) -> str:
     """Text of a header: no control characters, so that it can go into logs and responses."""
-    text = _text(raw, what, name)
+    text = _text(header.encode("latin-1"), what, name)
     if _CONTROL.search(text):
         raise FormError(f"{what} has control characters", name)
     return text

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from jsonschema_rs import Draft202012Validator
 
 from errors import ApiError
-from spec.operations import snake_case
+from spec.operations import Parameter
 from spec.schemas import MAX_REASONS, compiled, reasons
 
 MAX_QUERY_FIELDS = 100
@@ -34,9 +34,9 @@ class _Rule:
 
 
 class Parameters:
-    """Parameters of one operation, built once; used in connexion's validator_map."""
+    """Parameters of one operation, built once."""
 
-    def __init__(self, parameters: Iterable[Mapping[str, Any]], **_: Any) -> None:
+    def __init__(self, parameters: Iterable[Parameter]) -> None:
         self._rules = tuple(_rule(each) for each in parameters)
 
     def validate(self, scope: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,21 +63,20 @@ class _RefusedError(Exception):
         self.reason = reason
 
 
-def _rule(parameter: Mapping[str, Any]) -> _Rule:
-    schema = parameter["schema"]
-    kind = schema.get("type", "string")
-    if kind not in _CONVERTERS or parameter["in"] not in ("path", "query", "header"):
-        raise NotImplementedError(f"parameter {parameter['name']}: {kind} in {parameter['in']}")
-    name = parameter["name"]
+def _rule(parameter: Parameter) -> _Rule:
+    name, location = parameter.name, parameter.location
+    kind = parameter.schema.get("type", "string")
+    if kind not in _CONVERTERS or location not in ("path", "query", "header"):
+        raise NotImplementedError(f"parameter {name}: {kind} in {location}")
     return _Rule(
         name=name,
-        location=parameter["in"],
-        argument=snake_case(name),
+        location=location,
+        argument=parameter.argument,
         header=name.lower().encode("ascii"),
-        required=parameter.get("required", False),
-        default=schema.get("default"),
+        required=parameter.required,
+        default=parameter.schema.get("default"),
         convert=_idempotency_key if name == "Idempotency-Key" else _CONVERTERS[kind],
-        validator=compiled(schema),
+        validator=compiled(parameter.schema),
     )
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 from connexion.exceptions import ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
+from connexion.middleware import ConnexionMiddleware
 from starlette.exceptions import HTTPException
 
 from errors import ApiError
 from logs import EXCHANGE
 from spec.responses import ResponseMismatchError, ResponseValidators
-from web.application import ContractApp
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _BY_STATUS = {
 }
 
 
-def register(app: ContractApp, responses: ResponseValidators) -> None:
+def register(app: ConnexionMiddleware, responses: ResponseValidators) -> None:
     """Make `app` answer every exception as an Error."""
     answer = _responder(responses)
     # connexion has its own handler for ProblemException, so it is named here beside its parent.

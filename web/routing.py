@@ -9,13 +9,13 @@ middlewares after it: scope["extensions"][ROUTING_CONTEXT].
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
+from connexion.middleware import SpecMiddleware
 from connexion.middleware.abstract import ROUTING_CONTEXT
-from connexion.middleware.routing import RoutingMiddleware
 from connexion.spec import Specification
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,16 +26,10 @@ from spec.operations import METHODS
 
 @dataclass(frozen=True)
 class Route:
-    """One path of the contract; `operations` maps methods in capitals to operationIds.
-
-    `parameters` are the positions of its non-literal segments, with their names. `without_key`: its
-    operations need no X-API-Key.
-    """
+    """One path of the contract; `operations` maps methods in capitals to operationIds."""
 
     template: str
     operations: Mapping[str, str]
-    parameters: tuple[tuple[int, str], ...]
-    without_key: bool
 
     @property
     def allow(self) -> str:
@@ -46,55 +40,34 @@ class Route:
 class RouteTable:
     """All paths of a contract; a literal path wins over a template, as OpenAPI requires.
 
-    Templates are looked up by their literals, taken from the same positions of the path. Addresses
-    that need no key are typed into other programs (a provider's dashboard, a load balancer), so
-    those work with a slash at the end, too.
+    Addresses that need no key are typed into other programs (a provider's dashboard, a load
+    balancer), so those work with a slash at the end, too.
     """
 
     def __init__(self, paths: Mapping[str, Mapping[str, Any]]) -> None:
         self._literal: dict[str, Route] = {}
-        self._templates: dict[int, dict[_Literals, dict[Any, Route]]] = {}
-        getters: dict[tuple[int, ...], _Literals] = {}
+        self._templates: list[tuple[re.Pattern[str], Route]] = []
         for template, item in paths.items():
-            segments = template.split("/")
-            places = [n for n, text in enumerate(segments) if text.startswith("{")]
-            names = tuple((n, segments[n].strip("{}")) for n in places)
-            route = Route(template, _operations(item), names, _without_key(item))
-            if not places:
-                self._literal[template] = route
-                continue
-            others = tuple(n for n in range(len(segments)) if n not in places)
-            literals = getters.setdefault(others, itemgetter(*others))
-            shapes = self._templates.setdefault(len(segments), {})
-            shapes.setdefault(literals, {})[literals(segments)] = route
+            route = Route(template, _operations(item))
+            for path in (template, f"{template}/") if _without_key(item) else (template,):
+                if "{" in path:
+                    self._templates.append((_pattern(path), route))
+                else:
+                    self._literal[path] = route
 
     def find(self, path: str) -> tuple[Route, dict[str, str]] | None:
         """The route of `path` and its path parameters, which are never empty; None when the
         contract has no such path.
         """
-        found = self._find(path)
-        if found is None and path.endswith("/"):
-            found = self._find(path[:-1])
-            return found if found and found[0].without_key else None
-        return found
-
-    def _find(self, path: str) -> tuple[Route, dict[str, str]] | None:
         if route := self._literal.get(path):
             return route, {}
-        segments = path.split("/")
-        for literals, routes in self._templates.get(len(segments), _NONE).items():
-            if route := routes.get(literals(segments)):
-                found = {name: segments[place] for place, name in route.parameters}
-                if all(found.values()):
-                    return route, found
+        for pattern, route in self._templates:
+            if match := pattern.fullmatch(path):
+                return route, match.groupdict()
         return None
 
 
-_Literals = Callable[[list[str]], Any]
-_NONE: dict[_Literals, dict[Any, Route]] = {}
-
-
-class ContractRouting(RoutingMiddleware):
+class ContractRouting(SpecMiddleware):
     """Finds the operation of a request, or refuses with 404 or 405 and the right Allow.
 
     OPTIONS is not declared and gets 405 with Allow as any other method: the client is a bot, so
@@ -102,7 +75,7 @@ class ContractRouting(RoutingMiddleware):
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        super().__init__(app)
+        self._app = app
         self._table = RouteTable({})
 
     def add_api(self, specification: Specification, base_path: str | None = None, **_: Any) -> None:
@@ -114,7 +87,7 @@ class ContractRouting(RoutingMiddleware):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a declared request on; otherwise ApiError `not_found` or `method_not_allowed`."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         found = self._table.find(scope["path"])
         if found is None:
@@ -131,7 +104,7 @@ class ContractRouting(RoutingMiddleware):
             "api_base_path": "",
             "operation_id": operation_id,
         }
-        await self.app(scope, receive, send)
+        await self._app(scope, receive, send)
 
 
 class ApiPrefix:
@@ -158,6 +131,14 @@ class ApiPrefix:
                 "raw_path": raw.removeprefix(self.PREFIX.encode("ascii")),
             }
         await self._app(scope, receive, send)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """The template as an expression; no value of a parameter contains a slash."""
+    parts = re.split(r"\{(\w+)\}", template)  # literals, and between them names
+    return re.compile(
+        "".join(f"(?P<{part}>[^/]+)" if n % 2 else re.escape(part) for n, part in enumerate(parts))
+    )
 
 
 def _operations(item: Mapping[str, Any]) -> dict[str, str]:

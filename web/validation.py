@@ -1,94 +1,73 @@
-"""Validation of requests inside connexion's stack, doing at startup all that can be done once.
+"""Validation of requests, inside connexion's stack: all that can be done once is done at startup.
 
-connexion 3.3.0 creates new validators for every request (RequestValidationOperation.__call__) and
-parses the body a second time for the function. The classes below keep its middleware and its
-validator_map, but create each operation's validators together with the operation, and leave the
-arguments in scope["extensions"]["connexion_context"], connexion's own place for them.
+connexion 3.3.0 creates new validators for every request and parses the body a second time for the
+function. The layer below takes the place of its RequestValidationMiddleware, creates each
+operation's validators together with the operation, and leaves what they have read in the scope.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.message import Message
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
-from connexion.middleware.request_validation import (
-    RequestValidationAPI,
-    RequestValidationMiddleware,
-    RequestValidationOperation,
-)
+from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations import AbstractOperation
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from errors import ApiError
-from spec.operations import JSON
-from web import bodies, forms
+from spec.operations import JSON, Operation
+from web import bodies
+from web.inputs import INPUTS, Inputs
 from web.lanes import CallExpired
+from web.parameters import Parameters
 
 # An operation without a body accepts and ignores one up to this size, such as the `{}` of a client
 # that always sends JSON.
 IGNORED_BODY = 64 * 1024  # bytes
 
 
-class OperationValidation(RequestValidationOperation):
+class BodyReader(Protocol):
+    """Reads and checks the bodies of one operation and media type."""
+
+    async def read(self, receive: Receive, scope: Scope, inputs: Inputs) -> None:
+        """Leave the body in `inputs`, or refuse it with ApiError."""
+
+
+BodyReaders = Mapping[str, Callable[[Operation], BodyReader]]  # by media type
+
+
+class OperationValidation:
     """Checks the requests of one operation: parameters, media type, body."""
 
-    def __init__(
-        self,
-        next_app: ASGIApp,
-        *,
-        operation: AbstractOperation,
-        strict_validation: bool = False,
-        validator_map: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(
-            next_app,
-            operation=operation,
-            strict_validation=strict_validation,
-            validator_map=validator_map,
-        )
-        self._parameters = self._validator_map["parameter"](operation.parameters)
-        self._bodies = {
-            media_type: self._body_validator(media_type, content["schema"])
-            for media_type, content in operation.request_body.get("content", {}).items()
-        }
-        self._requires_body = operation.request_body.get("required", False)
+    def __init__(self, next_app: ASGIApp, operation: Operation, readers: BodyReaders) -> None:
+        self._next_app = next_app
+        self._secured = operation.secured
+        self._requires_body = operation.requires_body
+        self._parameters = Parameters(operation.parameters)
+        self._bodies = {kind: readers[kind](operation) for kind in operation.media_types}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse with ApiError, or call the next layer with all arguments in the context."""
+        """Refuse with ApiError, or call the next layer with all inputs in the scope."""
         content = _Content(scope["headers"])
-        if self._operation.security and not _takes_json(content.accept):
+        if self._secured and not _takes_json(content.accept):
             raise ApiError("not_acceptable")
-        context = scope["extensions"].setdefault("connexion_context", {})
-        context[bodies.ARGUMENTS] = self._parameters.validate(scope)
+        inputs = scope[INPUTS] = Inputs(self._parameters.validate(scope))
         if not self._bodies:
             if content.present:
-                await _ignore_body(receive)
-            await self.next_app(scope, receive, send)
-            return
-        media_type = self._media_type(content)
-        if media_type is None:
-            context[bodies.ARGUMENTS]["body"] = None
-            await self.next_app(scope, receive, send)
-            return
-        receive, scope = await self._bodies[media_type].wrap_receive(receive, scope=scope)
+                await bodies.read(receive, IGNORED_BODY, scope)
+        elif media_type := self._media_type(content):
+            await self._bodies[media_type].read(receive, scope, inputs)
+        else:
+            inputs.arguments["body"] = None
         try:
-            await self.next_app(scope, receive, send)
+            await self._next_app(scope, receive, send)
         except CallExpired:  # as with a cancellation, the function may still be reading its file
             raise
         except Exception:
-            forms.close(context)
+            inputs.close()
             raise
-
-    def _body_validator(self, media_type: str, schema: Mapping[str, Any]) -> Any:
-        anonymous = not self._operation.security
-        limit = bodies.UNAUTHENTICATED_JSON_LIMIT if anonymous else bodies.JSON_LIMIT
-        return self._validator_map["body"][media_type](
-            schema=schema,
-            required=self._operation.request_body.get("required", False),
-            limit=limit,
-        )
 
     def _media_type(self, content: _Content) -> str | None:
         """The body's media type among the operation's; None for an omitted optional body.
@@ -109,22 +88,31 @@ class OperationValidation(RequestValidationOperation):
         return media_type
 
 
-class OperationValidationAPI(RequestValidationAPI):
-    """Creates an OperationValidation for each operation of the contract."""
+class OperationValidations(RoutedAPI[OperationValidation]):
+    """Builds the validation of the contract's operations."""
+
+    def __init__(
+        self,
+        *arguments: Any,
+        operations: Mapping[str, Operation],
+        readers: BodyReaders,
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._operations = operations
+        self._readers = readers
+        self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> OperationValidation:
-        return OperationValidation(
-            self.next_app,
-            operation=operation,
-            strict_validation=self.strict_validation,
-            validator_map=self.validator_map,
-        )
+        """The validation of one operation, in front of the next layer."""
+        described = self._operations[operation.operation_id]
+        return OperationValidation(self.next_app, described, self._readers)
 
 
-class ContractValidation(RequestValidationMiddleware):
-    """connexion's request validation with our operations, for its list of middlewares."""
+class Validation(RoutedMiddleware[OperationValidations]):
+    """The layer. operations, by operationId, and readers: options of add_api()."""
 
-    api_cls = OperationValidationAPI
+    api_cls = OperationValidations
 
 
 class _Content:
@@ -172,8 +160,3 @@ def _parsed_type(value: bytes) -> tuple[str, str]:
 
 def _unsupported(header: str, reason: str) -> ApiError:
     return ApiError("unsupported_media_type", details={header: reason})
-
-
-async def _ignore_body(receive: Receive) -> None:
-    if await bodies.discard(receive, IGNORED_BODY) > IGNORED_BODY:
-        raise bodies.too_large(IGNORED_BODY)

@@ -19,6 +19,7 @@ from providers.fetch import FetchFailed, FetchRefused, fetch
 from providers.storage import ObjectMissing, StorageUnavailable
 from services import data, media, queue
 from services.queue import Claim
+from services.results import Turn
 from worker.duties import DUTIES, WORK_PREFIX, Duty
 from worker.lease import Lease
 from worker.remote import RemoteWork
@@ -33,10 +34,14 @@ GONE_TEXT = "Файл с фото больше не доступен. Токен
 TROUBLE_TEXT = (
     "Сервис временно перегружен, фото обработать не удалось. Токены возвращены на баланс."
 )
+# What follows a photo, and what to say of its job if that is its end.
+Step = tuple[Turn, str]
 
 
 class Worker:
-    """One process, one job of its own at a time; those of providers are carried beside it."""
+    """One process, one job of its own at a time, one photo at a time; those of providers are
+    carried beside it.
+    """
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or f"{socket.gethostname()}-{threading.get_native_id()}"
@@ -62,7 +67,7 @@ class Worker:
         log.info("worker stopped", extra={"worker": self.name})
 
     def run_once(self) -> bool:
-        """Do one job if one is due; returns whether there was one."""
+        """Do one job if one is due, photo by photo; returns whether there was one."""
         with transaction() as session:
             claim = queue.claim(session, self.name)
         if claim is None:
@@ -76,6 +81,7 @@ class Worker:
                 "job_id": str(claim.job_id),
                 "attempt": claim.attempt,
                 "service_type": claim.service_type,
+                "photos": claim.photos,
                 "ms": round((time.monotonic() - started) * 1000),
             },
         )
@@ -91,9 +97,21 @@ class Worker:
         return self._stop_at is not None and time.monotonic() > self._stop_at
 
     def _process(self, claim: Claim) -> str:
-        """One job must never end the worker: the next worker would take it and end too."""
+        """Each photo of a job from `claim` on; returns what became of the job in this attempt."""
+        with Lease(claim) as lease:
+            turn, outcome = self._make(claim, lease)
+            while turn is Turn.NEXT:
+                claim = claim.next_photo()
+                if self._stopping.is_set():
+                    return _release(claim, lease)
+                self._run_due_duties()  # an album must not hold them up
+                turn, outcome = self._make(claim, lease)
+        return outcome
+
+    def _make(self, claim: Claim, lease: Lease) -> Step:
+        """One photo must never end the worker: the next worker would take it and end too."""
         try:
-            return self._attempt(claim)
+            return self._attempt(claim, lease)
         except ApiError:  # the database is down, which run() waits out
             raise
         except Exception:
@@ -102,21 +120,21 @@ class Worker:
             crash = EngineError("engine_crashed")
             return _fail(claim, crash.code, crash.message, retryable=crash.retryable)
 
-    def _attempt(self, claim: Claim) -> str:
-        with Lease(claim) as lease, TemporaryDirectory(prefix=WORK_PREFIX) as folder:
+    def _attempt(self, claim: Claim, lease: Lease) -> Step:
+        with TemporaryDirectory(prefix=WORK_PREFIX) as folder:
             try:
                 photo = _photo(claim, Path(folder))
                 result = instances.engine(instances.EMBEDDED).run(
                     claim.service_type,
                     photo,
                     workdir=Path(folder),
-                    progress=lease.report,
+                    progress=lambda percent: lease.report(claim.overall(percent)),
                     should_stop=lambda: lease.lost or self._out_of_grace(),
                 )
                 return _store(claim, result)
             except EngineError as error:
                 if error.code == "stopped":
-                    return _release(claim, lease)
+                    return Turn.AGAIN, _release(claim, lease)
                 log.warning("engine failed: %s", error)  # with its detail, for the operator only
                 return _fail(claim, error.code, error.message, retryable=error.retryable)
             except FetchRefused as error:
@@ -133,7 +151,7 @@ class Worker:
 
 
 def _photo(claim: Claim, folder: Path) -> Path:
-    """The job's input as a file in `folder`."""
+    """The photo at hand as a file in `folder`."""
     target = folder / "input"
     with target.open("wb") as file:
         if claim.input_key is not None:
@@ -141,7 +159,7 @@ def _photo(claim: Claim, folder: Path) -> Path:
                 shutil.copyfileobj(source, file)
         else:
             fetch(
-                claim.input[0]["url"],
+                claim.photo["url"],
                 file,
                 max_bytes=media.UPLOAD_LIMITS["image"],
                 deadline_seconds=FETCH_DEADLINE_SECONDS,
@@ -149,23 +167,22 @@ def _photo(claim: Claim, folder: Path) -> Path:
     return target
 
 
-def _store(claim: Claim, result: Result) -> str:
+def _store(claim: Claim, result: Result) -> Step:
     size = result.path.stat().st_size
     with transaction() as session:
         row = data.reserve(session, result.media_type, content_type=result.content_type, now=now())
     with result.path.open("rb") as file:
         instances.storage().put(row.storage_key, file, content_type=result.content_type)
     with transaction() as session:
-        finished = queue.finish(
-            session, claim, row.id, size_bytes=size, meta=result.meta, now=now()
-        )
-    return "done" if finished else "lost"
+        turn = queue.finish(session, claim, row.id, size_bytes=size, meta=result.meta, now=now())
+    return turn, turn.value
 
 
-def _fail(claim: Claim, code: str, message: str, *, retryable: bool) -> str:
+def _fail(claim: Claim, code: str, message: str, *, retryable: bool) -> Step:
     with transaction() as session:
-        failed = queue.fail(session, claim, code=code, message=message, retryable=retryable)
-    return f"failed: {code}" if failed else "lost"
+        turn = queue.fail(session, claim, code=code, message=message, retryable=retryable)
+    failed = turn in (Turn.AGAIN, Turn.FAILED)
+    return turn, f"failed: {code}" if failed else turn.value
 
 
 def _release(claim: Claim, lease: Lease) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from db.models import Table
-from db.session import database_url
+from db.session import direct_url
 from db.types import Amount, UtcDateTime
 
 # Any constant will do, as long as every migrating process uses the same one.
@@ -44,7 +44,7 @@ def one_at_a_time(engine: Engine) -> Iterator[None]:
 
 
 def run_migrations() -> None:
-    url = context.config.attributes.get("url") or database_url()
+    url = context.config.attributes.get("url") or direct_url()
     engine = create_engine(url, poolclass=NullPool)
     with one_at_a_time(engine), engine.connect() as connection:
         connection.execute(text("SET lock_timeout = '5s'"))

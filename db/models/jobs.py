@@ -24,15 +24,20 @@ from db.models.table import Table, newest, one_of
 
 LIVE_STATUSES = ("waiting_payment", "queued", "processing")
 JOB_STATUSES = (*LIVE_STATUSES, "done", "failed")
+# How many photos of an order were delivered; a photo that failed has no dataId in the output.
+DELIVERED = "jsonb_array_length(jsonb_path_query_array(output, '$[*].dataId'))"
 
 
 class Job(Table):
     """An order, and its place in the queue: workers claim rows of this table.
 
-    `attempt` is the fencing token: every write of a worker names the attempt it was given.
-    `releases` counts attempts that were given back unfinished and so used up no try. `engine` is
-    whose queue it is in: a job of the embedded engine is leased by a worker, one of a remote engine
-    is in `processing` without a lease while it has an open row in generation_attempts.
+    `photos` is how many results were ordered, and `price_tokens` the price of all of them.
+    `results` is what became of the first photos while the job is live, each either stored or
+    failed: the next attempt goes on after them. `attempt` is the fencing token: every write of a
+    worker names the attempt it was given. `releases` counts attempts that used up no try of the
+    photo at hand: given back unfinished, or made for the photos before it. `engine` is whose queue
+    it is in: a job of the embedded engine is leased by a worker, one of a remote engine is in
+    `processing` without a lease while it has an open row in generation_attempts.
     """
 
     __tablename__ = "jobs"
@@ -51,7 +56,9 @@ class Job(Table):
     price_rub: Mapped[Decimal]
     tokens_reserved: Mapped[Decimal] = mapped_column(server_default="0")
     tokens_consumed: Mapped[Decimal] = mapped_column(server_default="0")
+    photos: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     input: Mapped[list[dict[str, Any]]]
+    results: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'"))
     output: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'"))
     result_data_id: Mapped[UUID | None] = mapped_column(ForeignKey("data.id"))
     progress: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -79,8 +86,19 @@ class Job(Table):
             "reserved_while_live",
         ),
         CheckConstraint(
-            "tokens_consumed = CASE WHEN status = 'done' THEN price_tokens ELSE 0 END",
+            "tokens_consumed = CASE WHEN status = 'done'"
+            f" THEN price_tokens / photos * {DELIVERED} ELSE 0 END",
             "consumed_when_done",
+        ),
+        CheckConstraint(
+            "photos >= 1 AND price_tokens % photos = 0"
+            " AND (photos = 1 OR photos = jsonb_array_length(input))",
+            "photos",
+        ),
+        CheckConstraint("jsonb_array_length(results) < photos", "results"),
+        CheckConstraint(
+            "jsonb_array_length(output) = CASE WHEN status = 'done' THEN photos ELSE 0 END",
+            "output_when_done",
         ),
         CheckConstraint(
             f"(status = 'processing' AND engine = '{EMBEDDED}') = (lease_until IS NOT NULL)",

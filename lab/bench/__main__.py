@@ -18,7 +18,7 @@ from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 
 EVENTS_PER_SECOND = 3000  # more than any server settles; each is sent once
-BASELINES = {"pgbench": "simple", "pgbench prepared": "prepared"}
+BASELINE = "pgbench"
 
 
 @click.command()
@@ -34,7 +34,7 @@ def main(
     if write and (operations or servers):
         raise click.UsageError("--write needs everything measured in one run")
     chosen = [each for each in OPERATIONS if not operations or each.name in operations]
-    names = [each for each in (*SERVERS, *BASELINES) if not servers or each in servers]
+    names = [each for each in (*SERVERS, BASELINE) if not servers or each in servers]
     with (
         throwaway.state_folder("bench") as folder,
         EmbeddedPostgres(folder / "postgres", extra_config=throwaway.NOT_DURABLE) as started,
@@ -70,12 +70,9 @@ def _measure(
                 for server in servers:
                     run = _run(server, operation, url, folder, number=number, seconds=seconds)
                     results.setdefault((operation.name, server.name), []).append(run)
-                for name in names:
-                    if name in BASELINES:
-                        run = _run_baseline(
-                            operation, url, folder, BASELINES[name], seconds=seconds
-                        )
-                        results.setdefault((operation.name, name), []).append(run)
+                if BASELINE in names:
+                    run = _run_baseline(operation, url, folder, seconds=seconds)
+                    results.setdefault((operation.name, BASELINE), []).append(run)
     return results
 
 
@@ -101,15 +98,13 @@ def _run(
     return load.drive(server, operation, file, seconds=seconds)
 
 
-def _run_baseline(
-    operation: Operation, url: str, folder: Path, protocol: str, *, seconds: float
-) -> load.Run:
+def _run_baseline(operation: Operation, url: str, folder: Path, *, seconds: float) -> load.Run:
     file = folder / f"{operation.name}.sql"
     if not file.exists():
         if operation.once:
             world.open_payments(url, statements.BATCH, 120_000)
         statements.script(operation, file)
-    return load.run_baseline(file, url, protocol=protocol, seconds=seconds)
+    return load.run_baseline(file, url, seconds=seconds)
 
 
 if __name__ == "__main__":

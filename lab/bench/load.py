@@ -58,16 +58,12 @@ def drive(server: Server, operation: Operation, prepared: Path, *, seconds: floa
     return Run(cpu_ms=spent * 1000 / max(figures["requests"], 1), **figures)
 
 
-def run_baseline(script: Path, url: str, *, protocol: str, seconds: float) -> Run:
-    """Run statements from one thread of pgbench over CONNECTIONS connections.
-
-    protocol: `simple` sends them as text, `prepared` has them parsed and planned once, as we do.
-    """
+def run_baseline(script: Path, url: str, *, seconds: float) -> Run:
+    """Run statements from one thread of pgbench over CONNECTIONS connections, as text like ours."""
     outcome = subprocess.run(
         [
             _program("pgbench"),
             "--no-vacuum",
-            f"--protocol={protocol}",
             f"--client={CONNECTIONS}",
             "--jobs=1",
             f"--time={seconds:.0f}",

@@ -23,7 +23,6 @@ _UVICORN = ("-m", "uvicorn", "--workers", str(PROCESSES), "--host", "127.0.0.1")
 SERVERS = {
     "ours": ("-m", "gunicorn"),
     "fastapi": (*_UVICORN, "lab.bench.peers.fastapi_app:app"),
-    "connexion": (*_UVICORN, "lab.bench.peers.connexion_app:app"),
 }
 
 

@@ -152,9 +152,16 @@ def _jobs(session: Session, books: Books) -> Iterator[Check]:
     ]
     yield Check("no job is stuck in the queue or with a lease", len(jobs), stuck)
     done = [job for job in jobs.values() if job.status == "done"]
-    stored = set(session.scalars(select(Data.id).where(Data.status == "confirmed")))
-    empty = [str(job.id) for job in done if job.result_data_id not in stored]
+    stored = {str(each) for each in session.scalars(_CONFIRMED)}
+    empty = [
+        str(job.id)
+        for job in done
+        if any(each["dataId"] not in stored for each in job.output if "dataId" in each)
+    ]
     yield Check("a done job has its result", len(done), empty)
+
+
+_CONFIRMED = select(Data.id).where(Data.status == "confirmed")
 
 
 def _keys(session: Session, books: Books) -> Check:

@@ -97,13 +97,14 @@ class Visitor:
         self._record_upload(self._client.call("dataConfirmUpload", "POST", path), content)
 
     def order(self) -> None:
-        """Order a restoration, seldom an animation, often by a model of a provider."""
+        """Order a restoration, seldom an animation or an album, often by a model of a provider."""
         if not self._photos:
             self.upload()
-        picture = {"type": "image", "dataId": self._chance.choice(self._photos)}
+        photos = self._chance.choices(self._photos, k=self._chance.choice((1, 1, 1, 1, 3)))
+        pictures = [{"type": "image", "dataId": photo} for photo in photos]
         kind = "animate" if self._chance.random() < 0.1 else "restore"
-        body = {"userId": self.id, "serviceType": kind, "input": [picture]}
-        if kind == "restore" and self._chance.random() < 0.4:
+        body = {"userId": self.id, "serviceType": kind, "input": pictures}
+        if kind == "restore" and len(pictures) == 1 and self._chance.random() < 0.4:
             body["modelId"] = self._model()
         job = self._create("jobsCreate", "/jobs", body, "id")
         self._books.jobs[job["id"]] = self.id

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import time
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
+import threading
 
 from errors import ApiError
+from quotas import Quotas
 
 # A provider reports one payment a few times, repeats included; more must come from somebody else.
 PER_MINUTE = 30
@@ -23,8 +19,8 @@ class QuestionLimit:
     """
 
     def __init__(self) -> None:
-        self._limit = RateLimitItemPerMinute(PER_MINUTE)
-        self._windows = FixedWindowRateLimiter(MemoryStorage())
+        self._quotas = Quotas(PER_MINUTE, seconds=60)
+        self._lock = threading.Lock()
 
     def take(self, *names: object) -> None:
         """Count one question about the subject with these names.
@@ -32,9 +28,10 @@ class QuestionLimit:
         ApiError `rate_limited` when one of them has had PER_MINUTE: a provider repeats later.
         """
         known = [str(name) for name in names if name is not None]
-        for name in known:
-            if not self._windows.test(self._limit, name):
-                reset_at = self._windows.get_window_stats(self._limit, name).reset_time
-                raise ApiError("rate_limited", retry_after=math.ceil(reset_at - time.time()) or 1)
-        for name in known:
-            self._windows.hit(self._limit, name)
+        with self._lock:
+            for name in known:
+                quota = self._quotas.look(name)
+                if quota.left <= 0:
+                    raise ApiError("rate_limited", retry_after=quota.reset)
+            for name in known:
+                self._quotas.count(name)

@@ -38,7 +38,6 @@ class StoredObject:
     """What is stored: size in bytes, and an opaque etag that changes with every write."""
 
     size: int
-    content_type: str
     etag: str
 
 

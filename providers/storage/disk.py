@@ -1,11 +1,11 @@
 """Files in a folder on this machine, served by this server through signed links.
 
-    <root>/links.key              signs the links; created once
-    <root>/incoming/<random>      being written; swept when abandoned
-    <root>/objects/ab/cd/<hash>   content, then the content type padded to TYPE_BYTES
+    <root>/links.key                  signs the links; created once
+    <root>/incoming/<random>          being written; swept when abandoned
+    <root>/objects/ab/cd/<hash>.data  the content; its type is in the links
 
-A name is the SHA-256 of its key, so no key can be a path. Content and type are one file, so one
-rename replaces both: readers see the old object or the new one.
+A name is the SHA-256 of its key, so no key can be a path. A rename replaces the whole file:
+readers see the old object or the new one.
 """
 
 from __future__ import annotations
@@ -22,26 +22,36 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from providers import outside
-from providers.storage import ObjectMissing, StorageUnavailable, StoredObject, UploadForm
+from providers.storage import ObjectMissing, StorageUnavailable, StoredObject, UploadForm, earlier
+from providers.storage.folders import make_folders, sync_folder
 from providers.storage.links import DownloadPermit, LinkInvalid, Links, UploadPolicy
 
 # A bucket may stand in the place of these files, so each use counts as one of the outside.
 CALL = "storage"
 STORAGE_PATH = "/storage"  # where links lead, below the server's own URL
-TYPE_BYTES = 128
 # The database may be on the same disk and must be able to write: this much is left free for it.
 RESERVE_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class OpenObject:
-    """An object opened for reading: its content is the first `stored.size` bytes of `file`."""
+Reached = TypeVar("Reached")
 
-    file: BinaryIO
-    stored: StoredObject
+
+@dataclass(frozen=True)
+class StoredFile:
+    """An object as a file: what stat() said of it belongs to its etag."""
+
+    path: Path
+    stat: os.stat_result
+
+    @property
+    def stored(self) -> StoredObject:
+        """A new object is a new file, so inode and time distinguish them."""
+        found = self.stat
+        etag = f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
+        return StoredObject(found.st_size, etag)
 
 
 class PendingFile:
@@ -52,21 +62,16 @@ class PendingFile:
         self._path = path
         self._folder = folder
 
-    def keep(self, key: str, *, content_type: str) -> StoredObject:
+    def keep(self, key: str) -> StoredObject:
         """Store what has been written under `key`; durable on return. StorageUnavailable."""
         target = _path(self._folder, key)
-        kind = content_type.encode("ascii").ljust(TYPE_BYTES)
-        if len(kind) > TYPE_BYTES:
-            raise ValueError(f"a content type of more than {TYPE_BYTES} characters")
         with _trouble(), self.file as file:
-            file.seek(0, os.SEEK_END)
-            file.write(kind)
             file.flush()
             os.fsync(file.fileno())
-            _make_folders(target.parent, self._folder)
+            make_folders(target.parent, self._folder)
             os.replace(self._path, target)
-            _sync_folder(target.parent)
-            return _described(file)
+            sync_folder(target.parent)
+            return StoredFile(target, os.fstat(file.fileno())).stored
 
     def discard(self) -> None:
         """Remove what was not kept; what a broken disk does not release is swept later."""
@@ -109,16 +114,15 @@ class DiskStorage:
             with _trouble():
                 file.seek(0)
                 shutil.copyfileobj(file, pending.file)
-            return pending.keep(key, content_type=content_type)
+            return pending.keep(key)
         finally:
             pending.discard()
 
     @contextlib.contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
         """See Storage."""
-        found = self.find(key)
-        with found.file:
-            yield cast(BinaryIO, io.BufferedReader(_Content(found)))
+        with self._reached(key, _Reader) as reader:
+            yield cast(BinaryIO, io.BufferedReader(reader))
 
     def peek(self, key: str, count: int) -> bytes:
         """See Storage."""
@@ -128,18 +132,18 @@ class DiskStorage:
     def head(self, key: str) -> StoredObject | None:
         """See Storage."""
         try:
-            found = self.find(key)
+            return self.find(key).stored
         except ObjectMissing:
             return None
-        found.file.close()
-        return found.stored
 
     def delete(self, key: str) -> None:
         """See Storage."""
         outside.leave(CALL)
+        target = _path(self._objects, key)
         with _trouble():
+            earlier.remove(target)
             try:
-                _path(self._objects, key).unlink()
+                target.unlink()
             except FileNotFoundError:
                 self._require_disk()
 
@@ -200,20 +204,24 @@ class DiskStorage:
             handle, path = tempfile.mkstemp(dir=self._incoming)
             return PendingFile(os.fdopen(handle, "w+b"), Path(path), self._objects)
 
-    def find(self, key: str) -> OpenObject:
-        """The object, open; the caller closes its file. ObjectMissing."""
+    def find(self, key: str) -> StoredFile:
+        """The object as a file of this machine. ObjectMissing, StorageUnavailable."""
+        return self._reached(key, lambda path: StoredFile(path, path.stat()))
+
+    def _reached(self, key: str, reach: Callable[[Path], Reached]) -> Reached:
+        """What `reach` makes of the object's file. ObjectMissing, StorageUnavailable."""
         outside.leave(CALL)
+        path = _path(self._objects, key)
         with _trouble():
             try:
-                file = _path(self._objects, key).open("rb")
+                return reach(path)
+            except FileNotFoundError:
+                earlier.convert(path)
+            try:
+                return reach(path)
             except FileNotFoundError as error:
                 self._require_disk()
                 raise ObjectMissing(key) from error
-            with contextlib.ExitStack() as on_error:
-                on_error.push(file)
-                found = OpenObject(file, _described(file))
-                on_error.pop_all()
-            return found
 
     def _require_disk(self) -> None:
         """An object not found while the disk is missing may well exist."""
@@ -230,22 +238,12 @@ def _fields(key: str, content_type: str, token: str) -> dict[str, str]:
     return {"Content-Type": content_type, "key": key, "policy": token}
 
 
-class _Content(io.RawIOBase):
-    """The content alone, without the type that follows it."""
-
-    def __init__(self, opened: OpenObject) -> None:
-        self._file = opened.file
-        self._left = opened.stored.size
-
-    def readable(self) -> bool:
-        return True
+class _Reader(io.FileIO):
+    """A file whose disk may fail while it is read."""
 
     def readinto(self, buffer: Any) -> int:
-        part = memoryview(buffer)[: self._left]
         with _trouble():
-            count: int = self._file.readinto(part)  # type: ignore[attr-defined]
-        self._left -= count
-        return count
+            return super().readinto(buffer)
 
 
 @contextlib.contextmanager
@@ -259,32 +257,7 @@ def _trouble() -> Iterator[None]:
 
 def _path(folder: Path, key: str) -> Path:
     name = hashlib.sha256(key.encode("utf-8")).hexdigest()
-    return folder / name[:2] / name[2:4] / name
-
-
-def _described(file: BinaryIO) -> StoredObject:
-    """Size, type and etag. A new object is a new file, so inode and time distinguish them."""
-    found = os.fstat(file.fileno())
-    size = found.st_size - TYPE_BYTES
-    content_type = os.pread(file.fileno(), TYPE_BYTES, size).decode("ascii").rstrip()
-    return StoredObject(size, content_type, f"{found.st_ino:x}-{found.st_mtime_ns:x}-{size:x}")
-
-
-def _make_folders(folder: Path, top: Path) -> None:
-    """Create `folder` below `top`; a folder's entry is durable once its parent is synced."""
-    if folder == top or folder.is_dir():
-        return
-    _make_folders(folder.parent, top)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    return folder / name[:2] / name[2:4] / f"{name}.data"
 
 
 def _secret(path: Path) -> bytes:
@@ -302,5 +275,5 @@ def _secret(path: Path) -> bytes:
         with contextlib.suppress(FileExistsError):
             os.link(made, path)
         os.unlink(made)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return path.read_bytes()

@@ -75,7 +75,7 @@ class S3Storage:
             answer = self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=file, ContentType=content_type
             )
-        return StoredObject(size, content_type, answer["ETag"].strip('"'))
+        return StoredObject(size, answer["ETag"].strip('"'))
 
     @contextlib.contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
@@ -101,8 +101,7 @@ class S3Storage:
                 answer = self._client.head_object(Bucket=self._bucket, Key=key)
         except ObjectMissing:
             return None
-        etag = answer["ETag"].strip('"')
-        return StoredObject(answer["ContentLength"], answer.get("ContentType", ""), etag)
+        return StoredObject(answer["ContentLength"], answer["ETag"].strip('"'))
 
     def delete(self, key: str) -> None:
         """See Storage."""

@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from db import Statement, reading, transaction
 from db.models import User
-from db.session import engine
+from db.session import SESSION, connect, engine, set_limits
 from errors import ApiError
+from tests.databases import empty_database
 from tests.factories import make_user
 
 USERS: Any = User.__table__
@@ -126,3 +127,22 @@ def test_a_connection_that_was_lost_is_not_given_back(database: str) -> None:
     with reading() as connection:
         assert connection.execute(WHOSE).scalar_one() != process
     assert engine().pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_limits_that_a_pooler_does_not_pass_on_belong_to_the_role(
+    postgres: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def limits(url: str) -> dict[str, Any]:
+        pooled = connect(url, pool_size=1, pooler=True)
+        with pooled.connect() as connection:
+            found = {name: connection.scalar(text(f"SHOW {name}")) for name in SESSION}
+        pooled.dispose()
+        return found
+
+    with empty_database(postgres) as url:
+        assert limits(url)["statement_timeout"] == "0"
+        assert "run `python cli.py migrate`" in caplog.text
+        caplog.clear()
+        set_limits(url)
+        assert limits(url) == SESSION
+        assert not caplog.text

@@ -126,6 +126,7 @@ def test_two_operators_at_once_choose_one_default() -> None:
         (("restore-standard", "--tokens", "0.001"), 2),
         (("restore-standard", "--rub", "NaN"), 2),
         (("restore-standard", "--rub", "1e30"), 2),
+        (("restore-standard", "--tokens", "1000000"), 2),  # ten of them are no amount any more
         (("restore-standard", "--default", "--inactive"), 2),
     ],
 )

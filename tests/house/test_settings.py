@@ -155,6 +155,8 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("DATA_TTL_HOURS", "99999999"),
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "mysql://h/d"),
+        ("DATABASE_DIRECT_URL", "mysql://h/d"),
+        ("DATABASE_DIRECT_URL", "postgresql://h/d"),
         ("SERVER_URL", "kreatum.ru/api"),
         ("SERVER_URL", "http://[oops/api"),
         ("SERVER_URL", "http:///api"),

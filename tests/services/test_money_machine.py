@@ -5,15 +5,17 @@ books stay whole after every step.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
-from sqlalchemy import func, text, update
+from sqlalchemy import func, select, text, update
 
 from db import snapshot, transaction
 from db.models import Job
@@ -90,9 +92,14 @@ class MoneyMachine(RuleBasedStateMachine):
             if crash:
                 raise Crash
 
-    @rule(target=orders, user=users, service=st.sampled_from(["animate", "restore"]))
-    def order(self, user, service):
-        return make_job(user, service, data_id=self.picture).id
+    @rule(
+        target=orders,
+        user=users,
+        service=st.sampled_from(["animate", "restore"]),
+        photos=st.sampled_from([1, 1, 2, 3]),
+    )
+    def order(self, user, service, photos):
+        return make_job(user, service, photos=photos, data_id=self.picture).id
 
     @rule(job=orders)
     def cancel(self, job):
@@ -111,8 +118,9 @@ class MoneyMachine(RuleBasedStateMachine):
         with transaction() as session:
             if end == "finish":
                 row = data.reserve(session, "image", content_type="image/jpeg", now=now())
+                result: dict[str, Any] = {"size_bytes": 1, "meta": {}, "now": now()}
                 session.flush()
-                queue.finish(session, claim, row.id, size_bytes=1, meta={}, now=now())
+                queue.finish(session, self.at_hand(claim), row.id, **result)
             elif end == "silence":
                 session.execute(
                     update(Job)
@@ -120,7 +128,19 @@ class MoneyMachine(RuleBasedStateMachine):
                     .values(lease_until=func.now() - timedelta(seconds=1))
                 )
             else:
+                claim = self.at_hand(claim)
                 queue.fail(session, claim, code="x", message="x", retryable=end == "retry")
+
+    def at_hand(self, claim):
+        """The claim as its worker has it now, after the photos that have an outcome."""
+        with snapshot() as session:
+            results = session.scalar(select(Job.results).where(Job.id == claim.job_id))
+        return replace(claim, place=len(results or ()))
+
+    @rule()
+    def give_up_lost(self):
+        with transaction() as session:
+            queue.give_up_lost(session)
 
     @rule(user=users, tokens=st.integers(1, 20))
     def withdraw(self, user, tokens):

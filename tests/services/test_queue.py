@@ -11,6 +11,7 @@ from db import snapshot, transaction
 from db.models import Job
 from db.types import now
 from services import data, jobs, ledger, queue
+from services.results import Turn
 from tests.factories import balance, make_job, make_user
 from tests.locks import wait_for_a_waiter
 from tests.threads import at_once
@@ -69,7 +70,7 @@ def test_parallel_workers_never_share_a_job():
 
 def test_a_finished_job_consumes_its_reserve_and_shows_its_result():
     job = ordered()
-    assert finish(claim())
+    assert finish(claim()) is Turn.DONE
     done = current(job.id)
     assert (done.status, done.progress, done.tokens_reserved) == ("done", 100, 0)
     assert done.tokens_consumed == PRICE
@@ -79,7 +80,7 @@ def test_a_finished_job_consumes_its_reserve_and_shows_its_result():
 
 def test_a_failed_job_returns_its_tokens_and_says_why():
     job = ordered()
-    assert fail(claim())
+    assert fail(claim()) is Turn.FAILED
     failed = current(job.id)
     assert (failed.status, failed.tokens_reserved, failed.tokens_consumed) == ("failed", 0, 0)
     assert failed.meta["error"] == {"code": "broken", "message": "Сломалось."}
@@ -105,13 +106,12 @@ def test_a_silent_workers_job_is_taken_over_and_its_late_result_thrown_away():
     silence(job.id)
     taken_over = claim("second")
     assert (taken_over.job_id, taken_over.attempt) == (job.id, late.attempt + 1)
-    assert not finish(late)
-    assert not fail(late)
+    assert finish(late) is fail(late) is Turn.LOST
     with transaction() as session:
         assert not queue.renew(session, late, progress=50)
         assert not queue.release(session, late)
-    assert finish(taken_over)
-    assert not finish(taken_over)
+    assert finish(taken_over) is Turn.DONE
+    assert finish(taken_over) is Turn.LOST
 
 
 def test_a_job_that_kills_every_worker_fails_in_the_end():
@@ -147,8 +147,9 @@ def test_progress_never_goes_back():
 def test_finish_and_fail_at_once_end_the_job_one_way():
     job = ordered()
     held = claim()
-    ends = at_once(lambda: finish(held) or fail(held), 6)
-    assert sum(map(bool, ends)) == 1
+    left = [finish, fail] * 3
+    ends = at_once(lambda: left.pop()(held), 6)
+    assert ends.count(Turn.LOST) == 5
     assert current(job.id).status in ("done", "failed")
     with snapshot() as session:
         assert not any(ledger.violations(session).values())
@@ -171,7 +172,7 @@ def test_an_operator_takes_a_job_from_a_worker_that_hangs_and_renews():
     with transaction() as session:  # the next heartbeat, within a second
         assert not queue.renew(session, stuck, progress=10)
     assert claim("another").job_id == job.id
-    assert not finish(stuck)
+    assert finish(stuck) is Turn.LOST
 
 
 def test_what_needs_no_retry_is_not_retried():
@@ -200,7 +201,7 @@ def test_a_job_whose_worker_came_back_is_not_given_up():
                 assert queue.renew(other, held, progress=50)
         assert giving_up.result() == 0
     assert current(job.id).status == "processing"
-    assert finish(held)
+    assert finish(held) is Turn.DONE
 
 
 def test_what_a_stopping_worker_gives_back_uses_up_no_try():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from spec import responses
+from spec.operations import operations_of
 from spec.responses import ResponseMismatchError, ResponseValidators
 
 CAT = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
@@ -20,10 +20,12 @@ def content(schema: dict[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}}
 
 
-OPERATION = SimpleNamespace(
-    operation_id="catsGet",
-    responses={"200": content(CAT), "204": {}, "default": content(ERROR)},
-)
+CATS_GET = {
+    "operationId": "catsGet",
+    "tags": ["Cats"],
+    "responses": {"200": content(CAT), "204": {}, "default": content(ERROR)},
+}
+OPERATIONS = operations_of({"paths": {"/cats": {"get": CATS_GET}}})
 
 
 class Clock:
@@ -34,9 +36,7 @@ class Clock:
 
 
 def made(*, strict: bool, clock: Clock | None = None) -> ResponseValidators:
-    checked = ResponseValidators(strict=strict, clock=clock or Clock())
-    checked.add(OPERATION)
-    return checked
+    return ResponseValidators(OPERATIONS, strict=strict, clock=clock or Clock())
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.stubs import BEHAVIOURS
 from tests.wire import Server
 
-WRONG_TYPE, UNDECLARED, NOT_JSON = (list(BEHAVIOURS)[number] for number in (10, 11, 12))
+WRONG_TYPE, UNDECLARED, NOT_JSON = (list(BEHAVIOURS)[number] for number in (7, 8, 9))
 
 
 def test_in_tests_a_wrong_answer_is_an_error(server: Server) -> None:

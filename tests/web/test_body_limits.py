@@ -17,7 +17,8 @@ from services.media import UPLOAD_LIMITS
 from spec import CONTRACT
 from spec.operations import JSON, Operation, operations_of
 from tests.wire import Answer, Server, compose
-from web.bodies import DRAIN_BYTES, JSON_LIMIT, UNAUTHENTICATED_JSON_LIMIT
+from web.bodies import JSON_LIMIT, UNAUTHENTICATED_JSON_LIMIT
+from web.envelope import READ_ON_FOR_GUESTS
 from web.forms import OVERHEAD
 from web.validation import IGNORED_BODY
 
@@ -31,6 +32,7 @@ FILE_OF_TEXT = (
     b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
 )
 MEMORY_GROWTH = 40 * MIB
+READ_ON_BYTES, _ = READ_ON_FOR_GUESTS
 
 each_with_body = pytest.mark.parametrize(
     "operation", WITH_BODY, ids=[each.operation_id for each in WITH_BODY]
@@ -71,7 +73,7 @@ def endless(server: Server, operation: Operation) -> tuple[Answer, int]:
         with suppress(OSError):
             first = beginning(operation)
             connection.sendall(b"%x\r\n%s\r\n" % (len(first), first))
-            while sent < 4 * DRAIN_BYTES:
+            while sent < 4 * READ_ON_BYTES:
                 connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
                 sent += len(piece)
         return read(connection), sent
@@ -136,7 +138,7 @@ def test_a_body_that_grows_too_large_unannounced_is_refused_while_it_comes(
     limit = limit_of(operation) if JSON in operation.media_types else UPLOAD_LIMITS["text"]
     require_too_large(answer, limit)
     # Data in the system's buffers was sent, too, but never read.
-    assert sent < 2 * DRAIN_BYTES
+    assert sent < 2 * READ_ON_BYTES
     assert memory.growth < MEMORY_GROWTH
 
 
@@ -192,7 +194,7 @@ def test_an_upload_form_of_the_store_is_bounded_too(storing: Server) -> None:
             with socket.create_connection(("127.0.0.1", storing.port), timeout=20) as connection:
                 with suppress(OSError):
                     connection.sendall(head + part % name)
-                    for _ in range(2 * DRAIN_BYTES // MIB):
+                    for _ in range(2 * READ_ON_BYTES // MIB):
                         connection.sendall(b"a" * MIB)
                 answer = read(connection)
         assert answer.json["code"] == code

@@ -122,13 +122,16 @@ def test_files_are_served_for_themselves(storing: Server) -> None:
         link = store.url(key, expires_in=60, content_type=content_type)
         cases: list[tuple[dict[str, str], int]] = [({}, 200), ({"Range": "bytes=0-3"}, 206)]
         tag = storing.request("GET", link, key=None).headers["ETag"]
-        cases += [({"If-None-Match": tag}, 304), ({"Range": "bytes=999-"}, 416)]
+        cases.append(({"If-None-Match": tag}, 304))
         for headers, status in cases:
             answer = storing.request("GET", link, b"", headers, key=None)
             assert answer.status == status
             require_safe(answer, "files")
             assert answer.headers["Content-Disposition"].partition(";")[0] == kind
             assert answer.headers["Cache-Control"].startswith("private")
+        beyond = storing.request("GET", link, b"", {"Range": "bytes=999-"}, key=None)
+        assert (beyond.status, beyond.body) == (416, b"")
+        require_safe(beyond, "the API")
 
 
 def comparable(answer: Answer) -> Any:

@@ -16,7 +16,7 @@ from errors import ApiError
 from spec import CONTRACT
 from spec.operations import operations_of
 from web.app import _lanes
-from web.lanes import QUEUE_PER_THREAD, CallExpired, Lane, NoLane
+from web.lanes import QUEUE_PER_THREAD, CallExpired, Lane, NoLane, stop
 
 SOON = 5  # seconds; nothing here takes longer
 spoken: contextvars.ContextVar[str] = contextvars.ContextVar("spoken", default="nothing")
@@ -32,9 +32,25 @@ def run_scene(
         try:
             return await asyncio.wait_for(scene(lane), SOON)
         finally:
-            await asyncio.to_thread(lane.close, seconds=SOON)
+            assert await asyncio.to_thread(stop, [lane], seconds=SOON) == 0
 
     return asyncio.run(play())
+
+
+async def room(lane: Lane) -> int:
+    """How many more calls the lane takes, all of which it runs."""
+    gate = threading.Event()
+    taken: list[asyncio.Task[Any]] = []
+    while True:
+        call = asyncio.ensure_future(lane.run(gate.wait, SOON))
+        await asyncio.sleep(0)
+        if call.done():
+            assert isinstance(call.exception(), ApiError)
+            break
+        taken.append(call)
+    gate.set()
+    await asyncio.gather(*taken)
+    return len(taken)
 
 
 def test_a_call_runs_in_a_thread_of_the_lane_and_its_result_comes_back() -> None:
@@ -43,7 +59,7 @@ def test_a_call_runs_in_a_thread_of_the_lane_and_its_result_comes_back() -> None
 
     doubled, name = run_scene(scene)
     assert doubled == 42
-    assert name.startswith("test-")
+    assert name.startswith("test_")
 
 
 def test_a_call_sees_the_callers_context_and_changes_only_its_copy() -> None:
@@ -126,16 +142,18 @@ def test_a_hanging_call_is_answered_at_the_deadline_and_keeps_its_thread() -> No
     gate = threading.Event()
 
     async def scene(lane: Lane) -> Any:
-        with pytest.raises(ApiError) as late:
+        with pytest.raises(CallExpired) as late:
             await lane.run(gate.wait, SOON)
-        free = lane._free
+        waiting = [asyncio.ensure_future(lane.run(str, n)) for n in range(QUEUE_PER_THREAD)]
+        await asyncio.sleep(0)
+        with pytest.raises(ApiError):
+            await lane.run(str, "there is no room for one more")
         gate.set()
-        after = await lane.run(str, "back")
-        return late.value.code, free, after, lane._free
+        await asyncio.gather(*waiting)
+        return late.value.code, await room(lane)
 
-    code, free, after, in_the_end = run_scene(scene, threads=1, deadline=0.2)
-    assert code == "service_unavailable"
-    assert (free, after, in_the_end) == (QUEUE_PER_THREAD, "back", 1 + QUEUE_PER_THREAD)
+    code, in_the_end = run_scene(scene, threads=1, deadline=0.5)
+    assert (code, in_the_end) == ("service_unavailable", 1 + QUEUE_PER_THREAD)
 
 
 @pytest.mark.parametrize(
@@ -160,36 +178,67 @@ def test_the_outcome_of_a_call_without_a_caller_is_logged(
     assert [record.levelname for record in caplog.records] == [level]
 
 
-def test_a_stop_does_not_wait_longer_than_it_may() -> None:
-    gate = threading.Event()
+def test_a_stop_does_not_wait_longer_than_it_may_and_says_what_still_runs() -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def hang(_: None) -> None:
+        begun.set()
+        gate.wait(SOON)
 
     async def scene(lane: Lane) -> Any:
-        hanging = asyncio.ensure_future(lane.run(gate.wait, SOON))
-        await asyncio.sleep(0.05)
+        hanging = asyncio.ensure_future(lane.run(hang, None))
+        await asyncio.to_thread(begun.wait, SOON)
         started = time.monotonic()
-        await asyncio.to_thread(lane.close, seconds=0.2)
+        left = await asyncio.to_thread(stop, [lane, Lane("idle", 1)], seconds=0.2)
         waited = time.monotonic() - started
         gate.set()
         await hanging
-        return waited
+        return left, waited
 
-    assert run_scene(scene, threads=1) < 1
+    left, waited = run_scene(scene, threads=1)
+    assert left == 1 and waited < 1
 
 
 def test_a_caller_who_leaves_frees_no_place_while_the_thread_still_works() -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def work(_: None) -> None:
+        begun.set()
+        gate.wait(SOON)
+
+    async def scene(lane: Lane) -> Any:
+        leaving = asyncio.ensure_future(lane.run(work, None))
+        await asyncio.to_thread(begun.wait, SOON)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        waiting = [asyncio.ensure_future(lane.run(str, n)) for n in range(QUEUE_PER_THREAD)]
+        await asyncio.sleep(0)
+        with pytest.raises(ApiError):
+            await lane.run(str, "one too many")
+        gate.set()
+        await asyncio.gather(*waiting)
+        return await room(lane)
+
+    assert run_scene(scene, threads=1) == 1 + QUEUE_PER_THREAD
+
+
+def test_a_caller_who_leaves_before_the_call_begins_frees_its_place() -> None:
     gate = threading.Event()
 
     async def scene(lane: Lane) -> Any:
-        leaving = asyncio.ensure_future(lane.run(gate.wait, SOON))
-        await asyncio.sleep(0.05)
-        leaving.cancel()
-        await asyncio.wait([leaving])
-        free = lane._free
+        running = asyncio.ensure_future(lane.run(gate.wait, SOON))
+        waiting = [asyncio.ensure_future(lane.run(str, n)) for n in range(QUEUE_PER_THREAD)]
+        await asyncio.sleep(0)
+        waiting.pop().cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        instead = asyncio.ensure_future(lane.run(str, "instead"))
+        await asyncio.sleep(0)
         gate.set()
-        await lane.run(str, "next")
-        return free, lane._free
+        await asyncio.gather(running, *waiting)
+        return await instead
 
-    assert run_scene(scene, threads=1) == (QUEUE_PER_THREAD, 1 + QUEUE_PER_THREAD)
+    assert run_scene(scene, threads=1) == "instead"
 
 
 def test_a_closed_lane_lets_its_calls_end_and_takes_no_more() -> None:
@@ -198,7 +247,7 @@ def test_a_closed_lane_lets_its_calls_end_and_takes_no_more() -> None:
     async def scene(lane: Lane) -> Any:
         running = asyncio.ensure_future(lane.run(ended.append, "the last one"))
         await asyncio.sleep(0)
-        await asyncio.to_thread(lane.close, seconds=SOON)
+        assert await asyncio.to_thread(stop, [lane], seconds=SOON) == 0
         await running
         with pytest.raises(ApiError):
             await lane.run(ended.append, "too late")

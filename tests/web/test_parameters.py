@@ -7,20 +7,19 @@ from typing import Any
 import pytest
 
 from errors import ApiError
+from spec.operations import Parameter
 from web.parameters import Parameters
 
 PARAMETERS = Parameters(
     [
-        {"in": "path", "name": "catId", "required": True, "schema": {"type": "string"}},
-        {"in": "query", "name": "limit", "schema": {"type": "integer", "default": 200}},
-        {"in": "query", "name": "weight", "schema": {"type": "number"}},
-        {"in": "query", "name": "asleep", "schema": {"type": "boolean"}},
-        {"in": "query", "name": "cursor", "schema": {"type": "string"}},
-        {
-            "in": "header",
-            "name": "Idempotency-Key",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-        },
+        Parameter("catId", "path", True, {"type": "string"}),
+        Parameter("limit", "query", False, {"type": "integer", "default": 200}),
+        Parameter("weight", "query", False, {"type": "number"}),
+        Parameter("asleep", "query", False, {"type": "boolean"}),
+        Parameter("cursor", "query", False, {"type": "string"}),
+        Parameter(
+            "Idempotency-Key", "header", False, {"type": "string", "minLength": 1, "maxLength": 255}
+        ),
     ]
 )
 
@@ -101,8 +100,8 @@ def test_all_faults_are_told_together() -> None:
 
 def test_a_kind_of_parameter_nobody_reads_stops_the_start() -> None:
     for parameter in (
-        {"in": "cookie", "name": "a", "schema": {"type": "string"}},
-        {"in": "query", "name": "a", "schema": {"type": "array"}},
+        Parameter("a", "cookie", False, {"type": "string"}),
+        Parameter("a", "query", False, {"type": "array"}),
     ):
         with pytest.raises(NotImplementedError):
             Parameters([parameter])

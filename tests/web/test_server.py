@@ -72,6 +72,19 @@ def test_a_stop_lets_a_running_request_end(tmp_path: Path) -> None:
         assert server.process.wait(wire.STOP_SECONDS) == 0
 
 
+def test_a_stop_does_not_wait_for_a_call_that_hangs(tmp_path: Path) -> None:
+    ask = compose("GET", SLOW, b"", {"X-Request-ID": "hangs"})
+    with wire.serve("tests.stubs:create_impatient()", tmp_path) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(ask)
+            server.wait_for_slow_request()
+        server.access("hangs")  # its request has been given up, its thread works on
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(wire.STOP_SECONDS) == 0
+        assert "1 calls still hang" in server.process.said()
+        assert "SIGKILL" not in server.process.said()
+
+
 def test_readiness_fails_first_when_the_server_stops(tmp_path: Path) -> None:
     ask = compose("GET", "/api/v1/health/ready", b"", {"Connection": "keep-alive"})
     with (
@@ -107,6 +120,7 @@ def test_files_of_this_machine_are_served_beside_the_api(tmp_path: Path) -> None
     [
         ("tests.stubs:create_with_gap()", {}, "tariffs_list() is missing (GET /api/v1/tariffs)"),
         ("tests.stubs:create()", {"SERVER_THREADS": "many"}, "SERVER_THREADS"),
+        ("tests.stubs:create_with_unreadable_parameters()", {}, "array in header"),
     ],
 )
 def test_a_server_that_cannot_serve_does_not_start(

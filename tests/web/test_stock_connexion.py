@@ -243,15 +243,7 @@ DIFFERS: dict[str, tuple[int | None, str]] = {
         "form: file name not UTF-8",
     ),
     **_differs("StopIteration ends the thread, nobody answers", None, "function: 2"),
-    **_differs(
-        "what a function aborts with is sent, secrets included: Conflict", 409, "function: 3"
-    ),
-    **_differs(
-        "what a function aborts with is sent, secrets included: abort(418)", 418, "function: 4"
-    ),
-    **_differs(
-        "what a function aborts with is sent, secrets included: a problem", 402, "function: 7"
-    ),
+    **_differs("what a function aborts with is sent, secrets included", 402, "function: 4"),
 }
 
 

@@ -1,1 +1,1 @@
-"""The same six operations, written with other frameworks."""
+"""The same six operations, written with another framework."""

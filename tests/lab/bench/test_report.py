@@ -16,8 +16,8 @@ def test_what_pgbench_does_not_tell_stays_blank() -> None:
     ours, floor = table({("jobsList", "ours"): [RUN], ("jobsList", "pgbench"): [FLOOR]}).split(
         "\n"
     )[2:]
-    assert ours == "| jobsList | ours | 0.50 (0.50-0.50) |  |  | 100 | 0.11 |  | 9 | 100 | 0 |"
-    assert floor == "| jobsList | pgbench |  |  |  | 900 |  |  |  | 900 | 0 |"
+    assert ours == "| jobsList | ours | 0.50 (0.50-0.50) |  | 100 | 0.11 | 9 | 100 | 0 |"
+    assert floor == "| jobsList | pgbench |  |  | 900 |  |  | 900 | 0 |"
 
 
 def test_a_part_is_never_written_beside_figures_of_another_day() -> None:

@@ -53,6 +53,7 @@ class Story:
         self.books.paid.add(str(self.payment.id))
         self.job = self.ordered()
         self.job.result_data_id = self.stored(b"a result").id
+        self.job.output = [{"type": "image", "dataId": str(self.job.result_data_id)}]
         self.job.status = "done"
         self.job.tokens_reserved, self.job.tokens_consumed = Decimal(0), Decimal(5)
         self.job.finished_at = now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import imageio_ffmpeg
 import pytest
@@ -21,7 +22,7 @@ def portrait(samples: Path) -> bytes:
     return (samples / "portrait.jpg").read_bytes()
 
 
-def finished(content: bytes, folder: Path, media: str = "video") -> Result:
+def finished(content: bytes, folder: Path, media: Literal["video", "image"] = "video") -> Result:
     source = folder / "source"
     source.write_bytes(content)
     return EmbeddedEngine().finish(source, media, workdir=folder)
@@ -130,7 +131,7 @@ def test_a_picture_becomes_a_jpeg_without_metadata(samples: Path, tmp_path: Path
 def test_what_is_broken_is_noticed_before_anybody_gets_it(portrait: bytes, tmp_path: Path) -> None:
     video = outputs.video(portrait)
     fast = finished(video, tmp_path).path.read_bytes()
-    broken: list[tuple[bytes, str]] = [
+    broken: list[tuple[bytes, Literal["video", "image"]]] = [
         (video[: len(video) // 2], "video"),  # its index was at its end
         (fast[: len(fast) * 2 // 3], "video"),  # the index is there, the last frames are not
         (b"<html>sign in</html>", "video"),

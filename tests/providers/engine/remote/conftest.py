@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
@@ -87,7 +87,7 @@ MODELS: dict[str, tuple[tuple[str, Any], tuple[str, Any]]] = {
 }
 
 
-def recipe(name: str, media: str = "video", **changes: Any) -> Recipe:
+def recipe(name: str, media: Literal["video", "image"] = "video", **changes: Any) -> Recipe:
     """A recipe of this engine."""
     model, template = MODELS[name][media == "image"]
     made = Recipe(model, media, template, Price(Decimal("0.35"), CURRENCY[name]))
@@ -144,15 +144,15 @@ class EngineWorld:
         """Runs that the sandbox has accepted, and would charge."""
         return int(self.counters["creates"])
 
-    def order(self, media: str = "video", **changes: Any) -> Order:
+    def order(self, media: Literal["video", "image"] = "video", **changes: Any) -> Order:
         """An order whose photo has been uploaded."""
         attempt = uuid4()
         uploaded = self.engine.upload(attempt, self.photo)
         assert isinstance(uploaded, Uploaded), uploaded
-        wanted = {"recipe": recipe(self.name, media), "prompt": "waves", "seed": 7}
+        wanted: dict[str, Any] = {"recipe": recipe(self.name, media), "prompt": "waves", "seed": 7}
         return Order(attempt, photo=uploaded.reference, **(wanted | changes))
 
-    def start(self, media: str = "video", **script: Any) -> Run:
+    def start(self, media: Literal["video", "image"] = "video", **script: Any) -> Run:
         """An accepted run that will follow a script."""
         self.script(**script)
         order = self.order(media)
@@ -160,13 +160,15 @@ class EngineWorld:
         assert isinstance(outcome, Accepted), outcome
         return Run(order.recipe, outcome.external_id)
 
-    def finish(self, media: str = "video", **script: Any) -> tuple[Run, Poll]:
+    def finish(self, media: Literal["video", "image"] = "video", **script: Any) -> tuple[Run, Poll]:
         """A run with this script, and what is polled when its time has passed."""
         run = self.start(media, run_seconds=5, **script)
         self.wait(6)
         return run, self.engine.poll(run)
 
-    def succeed(self, media: str = "video", **script: Any) -> tuple[Run, Succeeded]:
+    def succeed(
+        self, media: Literal["video", "image"] = "video", **script: Any
+    ) -> tuple[Run, Succeeded]:
         """A run that has succeeded."""
         run, seen = self.finish(media, **script)
         assert isinstance(seen, Succeeded), seen

@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 import pytest
@@ -41,7 +42,7 @@ def test_an_engine_is_what_it_says(world: EngineWorld) -> None:
 
 @pytest.mark.parametrize("media", ["video", "image"])
 def test_an_order_goes_all_the_way_to_a_file_made_from_its_photo(
-    world: EngineWorld, media: str, tmp_path: Path
+    world: EngineWorld, media: Literal["video", "image"], tmp_path: Path
 ) -> None:
     run = world.start(media, queue_seconds=10, run_seconds=20)
     assert isinstance(world.engine.poll(run), Queued)
@@ -175,7 +176,7 @@ def test_a_result_that_cannot_be_read_now_is_no_failure_of_the_run(world: Engine
         pytest.skip("only fal tells state and result apart")
     run, seen = world.succeed()
     for script in ({"kind": "drop"}, {"kind": "html"}, {"kind": "status", "status": 500}):
-        world.fault(call="result", **script)  # type: ignore[arg-type]
+        world.fault(call="result", **script)
         assert isinstance(world.engine.poll(run), Unanswered)
         assert world.engine.poll(run) == seen
 

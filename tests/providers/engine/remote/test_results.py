@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -29,7 +30,7 @@ METADATA_SERVICE = "http://169.254.169.254/latest/meta-data/"
 @pytest.mark.parametrize("media", ["video", "image"])
 @pytest.mark.parametrize("file", ["expired", "html", "empty", "wrong"])
 def test_a_file_that_is_no_result_was_paid_for_nothing(
-    world: EngineWorld, file: str, media: str, tmp_path: Path
+    world: EngineWorld, file: str, media: Literal["video", "image"], tmp_path: Path
 ) -> None:
     run, seen = world.succeed(media, file=file)
     fetched = world.engine.fetch(run, seen.file, tmp_path / "result")
@@ -57,7 +58,7 @@ def test_a_connection_that_breaks_is_worth_another_try(world: EngineWorld, tmp_p
     assert not target.exists()
     for script in ({"kind": "drop"}, {"kind": "status", "status": 503}):
         run, seen = world.succeed()
-        world.fault(call="file", **script)  # type: ignore[arg-type]
+        world.fault(call="file", **script)
         assert isinstance(world.engine.fetch(run, seen.file, target), Unanswered)
         assert isinstance(world.engine.fetch(run, seen.file, target), Downloaded)
     assert world.creates == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 import imageio_ffmpeg
@@ -44,7 +45,7 @@ def run(world: EngineWorld, photo: Path, how: Recipe, target: Path) -> None:
     [("portrait.heic", "video"), ("exif_rotated_gps.jpg", "image"), ("cmyk.jpg", "image")],
 )
 def test_a_photo_of_any_kind_comes_back_as_telegram_shows_it(
-    world: EngineWorld, tmp_path: Path, sample: str, media: str
+    world: EngineWorld, tmp_path: Path, sample: str, media: Literal["video", "image"]
 ) -> None:
     embedded = EmbeddedEngine()
     prepared = embedded.prepare(SAMPLES / sample, workdir=tmp_path)
