@@ -50,6 +50,13 @@ def command_line(**environ: str) -> Iterator[CommandLine]:
         process.stdin.close()
 
 
+def say(cli: CommandLine, *arguments: str) -> str:
+    """Run a command that must succeed without errors; its output."""
+    code, output, complaint = cli.run(*arguments)
+    assert (code, complaint) == (0, ""), complaint
+    return output
+
+
 def _serve() -> None:
     configure_mappers()  # once, not in every child
     for line in sys.stdin:

@@ -76,32 +76,17 @@ SOURCES = (
         evidence="debian/copyright, monarch/*: 'downloaded from Wikimedia', 'public domain'",
         weight=5,
     ),
-    Source(
-        package="gcompris-qt-data",
-        client="apt",
-        folder="usr/share/gcompris-qt/rcc/categorization.rcc",
-        names=(),
-        licence="public domain or CC0-1.0",
-        evidence="credits inside the resource, one paragraph a photo; `credited_as_free` reads it",
-        weight=1,
-    ),
-    Source(
-        package="gcompris-qt-data",
-        client="apt",
-        folder="usr/share/gcompris-qt/rcc/explore_monuments.rcc",
-        names=(),
-        licence="public domain or CC0-1.0",
-        evidence="credits inside the resource, one paragraph a photo; `credited_as_free` reads it",
-        weight=1,
-    ),
-    Source(
-        package="gcompris-qt-data",
-        client="apt",
-        folder="usr/share/gcompris-qt/rcc/explore_world_animals.rcc",
-        names=(),
-        licence="public domain or CC0-1.0",
-        evidence="credits inside the resource, one paragraph a photo; `credited_as_free` reads it",
-        weight=1,
+    *(
+        Source(
+            package="gcompris-qt-data",
+            client="apt",
+            folder=f"usr/share/gcompris-qt/rcc/{activity}.rcc",
+            names=(),
+            licence="public domain or CC0-1.0",
+            evidence="credits inside the resource, one for each photo; `credited_as_free` reads it",
+            weight=1,
+        )
+        for activity in ("categorization", "explore_monuments", "explore_world_animals")
     ),
     Source(
         package="lomiri-wallpapers-16.04",

@@ -16,7 +16,7 @@ from db import transaction
 from db.models import Lottery, LotteryEntry, Review
 from db.types import now
 from services import draws, lotteries
-from tests.command_line import CommandLine, command_line
+from tests.command_line import CommandLine, command_line, say
 from tests.growth_world import LOST_CHANNEL, REVIEW_BONUS, Growth
 from tests.live import done, refused
 from tests.telegram_world import GROUP
@@ -35,13 +35,6 @@ def terminal(growth_server: Growth) -> Iterator[CommandLine]:
 def cli(growth: Growth, terminal: CommandLine) -> CommandLine:
     """The operator's terminal, beside the server of `growth`."""
     return terminal
-
-
-def say(cli: CommandLine, *arguments: str) -> str:
-    """Run a command that must succeed without errors; its output."""
-    code, output, complaint = cli.run(*arguments)
-    assert (code, complaint) == (0, ""), complaint
-    return output
 
 
 def create(cli: CommandLine, title: str = "Зимний розыгрыш", *more: str) -> str:

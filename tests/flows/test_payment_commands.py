@@ -18,7 +18,7 @@ from db import snapshot, transaction
 from db.models import Payment, PaymentEvent
 from db.types import now
 from services import inbox
-from tests.command_line import CommandLine, command_line
+from tests.command_line import CommandLine, command_line, say
 from tests.factories import make_image
 from tests.live import done, refused, unchanged
 from tests.provider_world import OPTIONS, RUB, TOKENS, ProviderWorld, provider_world
@@ -37,13 +37,6 @@ def terminal(open_till: ProviderWorld) -> Iterator[CommandLine]:
 def cli(till: ProviderWorld, terminal: CommandLine) -> CommandLine:
     """The operator's terminal, beside the server of `till`."""
     return terminal
-
-
-def say(cli: CommandLine, *arguments: str) -> str:
-    """Run a command that must succeed without errors; its output."""
-    code, output, complaint = cli.run(*arguments)
-    assert (code, complaint) == (0, ""), complaint
-    return output
 
 
 def complain(cli: CommandLine, *arguments: str, code: int = 1) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from lab.bench.scale import rows
 from lab.bench.scale.rows import BLOCK, Table, ago, identifier
 from lab.bench.scale.user_history import PACK, UserHistory
+from settings import PROVIDERS
 
-PROVIDERS = ("yookassa", "stripe", "telegram")
 LOTTERIES = 12
 _DEFAULTS = {
     **dict.fromkeys(("job", "payment", "rub", "seq", "balance", "reference", "bonus")),
