@@ -1,7 +1,7 @@
 """The rules: tables, no network. Functions take a session first and never commit.
 
 users, registration      users, and how a person becomes one
-tariffs, models          what rubles buy; what an order costs
+tariffs                  what rubles buy
 catalog                  what a new server offers of both
 payments, payment_rows   an intent as its customer sees it; its row, found and locked
 settlement, clawback     money that arrives, and money that goes back; both reported by events
@@ -11,6 +11,11 @@ grants, bonuses          tokens given by an operator; one-time rewards
 referrals, reviews       what earns rewards
 lotteries, draws         entries while a lottery runs; the verifiable draw
 jobs, queue              a customer's orders; the same rows as workers see them
+models, model_catalog    what can be ordered, for what, by which engine; those of providers
+remote_queue, attempts   jobs of engines at providers: ordered; each order, step by step
+attempt_rows             the statements of attempts
+outcomes, fallbacks      how an attempt ends its job; what comes after a failure
+engines, breakers        what may be ordered from a provider; when nothing may
 results                  what became of each photo of an order, and the order's end
 data, media              files, and what they may hold
 idempotency              one effect for each Idempotency-Key

@@ -1,13 +1,14 @@
 """The contract as pages for people and tools, and other applications mounted beside the API.
 
 /api/v1/openapi.json, /api/v1/openapi.yaml and /api/v1/docs, open to everyone and fully offline:
-Swagger UI comes from the swagger-ui-bundle package.
+Swagger UI lies in web/swagger_ui.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,13 +17,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
-from swagger_ui_bundle import swagger_ui_path
 
 from logs import EXCHANGE
 from spec import PATH
 from web.conditions import is_known
 
 ROOT = "/api/v1"
+SWAGGER_UI = Path(__file__).with_name("swagger_ui")
 
 # Relative, so that the page also works under the alias and behind a proxy that adds a prefix.
 _PAGE = """<!doctype html>
@@ -37,12 +38,10 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-# Swagger UI 4, the newest on PyPI, refuses `openapi: 3.1.0` because of its version alone and shows
-# this contract well as 3.0. Requests go to the server that serves the page.
+# Requests go to the server that serves the page.
 _START = """fetch("openapi.json")
   .then((answer) => answer.json())
   .then((contract) => {
-    contract.openapi = "3.0.3";
     contract.servers = [{ url: new URL("../..", location.href).href.replace(/\\/$/, "") }];
     window.ui = SwaggerUIBundle({
       spec: contract,
@@ -76,7 +75,7 @@ class Documents:
             _document(f"{ROOT}/openapi.yaml", PATH.read_bytes(), "application/yaml"),
             _document(f"{ROOT}/docs", _PAGE.encode(), "text/html"),
             _document(f"{ROOT}/docs/start.js", _START.encode(), "text/javascript"),
-            Mount(f"{ROOT}/docs", app=StaticFiles(directory=swagger_ui_path)),
+            Mount(f"{ROOT}/docs", app=StaticFiles(directory=SWAGGER_UI)),
         ]
         routes += [Mount(prefix, app=mounted) for prefix, mounted in mounts.items()]
         self._router = Router(routes, redirect_slashes=False)

@@ -55,6 +55,11 @@ def sources_aside() -> list[Source]:
     return _read([f for room in ASIDE for f in (ROOT / room).glob("*.py")])
 
 
+def sources_of(room: str) -> list[Source]:
+    """Every file of one room."""
+    return _read([*(ROOT / room).rglob("*.py")])
+
+
 def _read(files: list[Path]) -> list[Source]:
     return [Source(str(f.relative_to(ROOT)), f.read_text("utf-8")) for f in sorted(files)]
 

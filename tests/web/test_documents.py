@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 from spec import CONTRACT, PATH
 from tests.wire import Server
+from web.documents import SWAGGER_UI
 
 
 @pytest.mark.parametrize("prefix", ["/api/v1", "/api/api/v1"])
@@ -58,3 +60,14 @@ def test_nothing_else_is_there(server: Server, path: str) -> None:
     answer = server.request("GET", path, key=None)
     assert answer.status == 404
     assert answer.json["code"] == "not_found"
+
+
+def test_the_files_of_swagger_ui_are_those_of_its_authors() -> None:
+    lines = (SWAGGER_UI / "SHA256SUMS").read_text().splitlines()
+    listed = {name: digest for digest, name in map(str.split, lines)}
+    ours = {"README.md", "SHA256SUMS"}
+    assert listed == {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in SWAGGER_UI.iterdir()
+        if file.name not in ours
+    }

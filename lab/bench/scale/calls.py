@@ -21,6 +21,7 @@ from handlers import (
     data,
     jobs,
     lotteries,
+    models,
     ops,
     referrals,
     tariffs,
@@ -32,8 +33,10 @@ from lab.bench.scale.worlds import World
 from providers import instances
 from providers.payments import Notice, Outcome
 from services import (
+    attempts,
     bonuses,
     draws,
+    engines,
     grants,
     idempotency,
     inbox,
@@ -42,6 +45,7 @@ from services import (
     payment_rows,
     payments,
     queue,
+    remote_queue,
     reviews,
     settlement,
 )
@@ -313,6 +317,29 @@ def _give_up(c: Context) -> None:
         queue.give_up_lost(session)
 
 
+def _engines_with_work(c: Context) -> None:
+    with reading() as reader:
+        remote_queue.engines_with_work(reader)
+
+
+def _claim_attempts(c: Context) -> None:
+    with transaction() as session:
+        attempts.claim_due(
+            session, "bench", states=attempts.QUICK_STATES, lease=timedelta(seconds=30), limit=64
+        )
+
+
+def _room(c: Context) -> None:
+    with transaction() as session:
+        engines.lock(session, "replicate")
+        engines.room(session, "replicate", now=now())
+
+
+def _give_up_waiting(c: Context) -> None:
+    with transaction() as session:
+        remote_queue.give_up_waiting(session)
+
+
 def _abandon(c: Context) -> None:
     """Let the claim's worker go silent during its last attempt."""
     claim = c.take("claims")
@@ -412,6 +439,7 @@ READS = {
     "lotteriesCurrent": Call(lambda c: lotteries.lotteries_current()),
     "lotteriesHistory": Call(lambda c: lotteries.lotteries_history(PAGE, None)),
     "lotteriesEntryMe": Call(lambda c: lotteries.lotteries_entry_me(str(rows.user_id(0, 0)))),
+    "modelsList": Call(lambda c: models.models_list(None)),
     "tariffsList": Call(lambda c: tariffs.tariffs_list(PAGE, None)),
     "healthReady": Call(lambda c: ops.health_ready()),
 }
@@ -443,6 +471,10 @@ WRITES = {
     "lotteriesSubmitSocial": Call(_submit),
 }
 WORKERS = {
+    "look for jobs of providers, none": Call(_engines_with_work),
+    "claim due attempts, none": Call(_claim_attempts),
+    "what an engine may take": Call(_room),
+    "give up jobs that no engine takes, none": Call(_give_up_waiting),
     "claim a job": Call(_claim, (_create,)),
     "renew a lease": Call(_renew, (_create, _claim)),
     "finish a job": Call(_finish, (_create, _claim)),
