@@ -44,9 +44,7 @@ def create(
     """
     terms = _terms(session, user_id, service_type, data.ids_of(input), model_id)
     data.require_usable(input, terms.files)
-    photos = len(input)
-    if photos > 1 and terms.engine != EMBEDDED:
-        raise ApiError("bad_request", details={"input": "this model takes one photo an order"})
+    photos = _photos(input, terms.engine)
     price_tokens = terms.price_tokens * photos
     queued = terms.balance_tokens >= price_tokens
     job = SimpleNamespace(
@@ -174,6 +172,13 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
             job_id=job.id,
             meta={"reason": meta["reason"]},
         )
+
+
+def _photos(input: list[dict[str, Any]], engine: str) -> int:
+    """How many results are ordered. ApiError `bad_request` where the engine takes one photo."""
+    if len(input) > 1 and engine != EMBEDDED:
+        raise ApiError("bad_request", details={"input": "this model takes one photo an order"})
+    return len(input)
 
 
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
