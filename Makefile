@@ -3,8 +3,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Test processes; each starts a PostgreSQL of its own.
-WORKERS ?= 2
+# Test processes, each with a PostgreSQL of its own; a third of their time they only wait.
+WORKERS ?= 3
 # Passed on to what a target runs: make test ARGS="-k ledger", make lock ARGS=--upgrade
 ARGS ?=
 

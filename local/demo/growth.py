@@ -18,7 +18,7 @@ from local.stack import Stack
 
 ANNA, BORIS = 384726159, 512000777
 LOTTERY_SECONDS = 15
-PATIENCE_SECONDS = 40
+PATIENCE_SECONDS = 120
 
 
 class Growth:

@@ -42,7 +42,7 @@ def run(command: list[str], stack: Stack, folder: Path) -> str:
     shutil.copytree(ROOT / "local/samples", folder / "local/samples", dirs_exist_ok=True)
     environ = {**os.environ, "API": f"{stack.url}/v1", "SERVER_API_KEY": stack.api_key}
     outcome = subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120
+        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=380
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     return outcome.stdout

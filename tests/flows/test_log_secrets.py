@@ -123,7 +123,6 @@ def stack() -> Iterator[Stack]:
             yield running
 
 
-@pytest.mark.timeout(300)
 def test_no_log_of_a_whole_story_holds_a_secret_or_anything_personal(
     stack: Stack, private_values: PrivateValues, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_demo_tells_its_story_and_leaves_a_video_and_a_photo(folder: Path) -> None:
     command = [sys.executable, "-m", "local.demo", "--folder", str(folder)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=380)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert (folder / demo.VIDEO).exists()
     assert (folder / demo.RESTORED).exists()
