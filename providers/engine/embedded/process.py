@@ -31,7 +31,8 @@ class ChildProcess:
         self._log = workdir / "engine.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                [sys.executable, "-m", module],
+                # Whoever forbids us to write compiled modules forbids it to our children.
+                [sys.executable, *(["-B"] if sys.dont_write_bytecode else []), "-m", module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
