@@ -105,8 +105,8 @@ def _fault(payment: Record, notice: Notice) -> str | None:
         return "test_mode"
     if notice.currency and notice.currency.upper() != payment.asked_currency.upper():
         return "currency_mismatch"
-    untold = notice.amount_minor is None and notice.outcome != "succeeded"
-    if not untold and notice.amount_minor != payment.asked_minor:
+    amount_not_reported = notice.amount_minor is None and notice.outcome != "succeeded"
+    if not amount_not_reported and notice.amount_minor != payment.asked_minor:
         return "amount_mismatch"
     if notice.reference and payment.reference and notice.reference != payment.reference:
         return "reference_mismatch"
@@ -163,10 +163,10 @@ def _new_references(payment: Record, notice: Notice) -> dict[str, Any]:
 
     A webhook may arrive before the answer to our create call, which then finds these set.
     """
-    told = {"charge_reference": notice.charge_reference}
+    reported = {"charge_reference": notice.charge_reference}
     if payment.repeats_id is None:
-        told["reference"] = notice.reference
-    return {name: value for name, value in told.items() if value and not getattr(payment, name)}
+        reported["reference"] = notice.reference
+    return {name: value for name, value in reported.items() if value and not getattr(payment, name)}
 
 
 def _reference(payment: Record, notice: Notice) -> str | None:

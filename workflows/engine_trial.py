@@ -58,9 +58,9 @@ def run(trial: Trial, photo: Path, to: Path) -> Iterator[str]:
         accepted = _order(engine, trial, prepared)
         yield f"accepted as {accepted.external_id}"
         made: Succeeded | None = None
-        for told in _polls(engine, accepted, trial.service_type):
-            yield str(told) if not isinstance(told, Succeeded) else f"made, cost {told.cost}"
-            made = told if isinstance(told, Succeeded) else None
+        for state in _polls(engine, accepted, trial.service_type):
+            yield str(state) if not isinstance(state, Succeeded) else f"made, cost {state.cost}"
+            made = state if isinstance(state, Succeeded) else None
         if made is None:
             raise RuntimeError("there is no result")
         fetched = folder / "result"
@@ -97,8 +97,8 @@ def _polls(engine: RemoteEngine, run: Run, service_type: str) -> Iterator[Any]:
     pause = engine.pace.video if service_type == "animate" else engine.pace.image
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
-        told = engine.poll(run)
-        yield told
-        if not isinstance(told, Queued | Running | Unanswered | Gone):
+        state = engine.poll(run)
+        yield state
+        if not isinstance(state, Queued | Running | Unanswered | Gone):
             return
         time.sleep(pause)

@@ -47,7 +47,7 @@ MOST_CRASHES = 2  # of the child that makes a result sendable
 
 
 def advance(attempt: Attempt, step: Step) -> None:
-    """Do the one step that an attempt is due for. ApiError when the database is away."""
+    """Do the one step that an attempt is due for. ApiError when the database is unavailable."""
     if attempt.state != "cancelling" and _is_over(attempt, step):
         return
     try:
@@ -79,8 +79,8 @@ def _wait_for_engine(attempt: Attempt, step: Step, error: EngineError) -> None:
 
 
 def _poll(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
-    told = engine.poll(steps.run_of(attempt))
-    match told:
+    state = engine.poll(steps.run_of(attempt))
+    match state:
         case Succeeded(file, cost):
             with transaction() as session:
                 attempts.receive(
@@ -94,19 +94,19 @@ def _poll(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
         case Gone(problem) if attempt.missing + 1 >= engine.pace.gone_polls:
             engine_trouble.end(attempt, problem, step.clock(), charged=Charged.MAYBE)
         case _:
-            _wait(engine, attempt, told, step)
+            _wait(engine, attempt, state, step)
 
 
-def _wait(engine: RemoteEngine, attempt: Attempt, told: Poll, step: Step) -> None:
+def _wait(engine: RemoteEngine, attempt: Attempt, state: Poll, step: Step) -> None:
     """Ask again later, and store what is known now."""
     after = steps.next_poll(attempt, engine.pace, step)
     progress = attempt.progress
-    if isinstance(told, Queued | Running):
-        percent = told.percent if isinstance(told, Running) else None
+    if isinstance(state, Queued | Running):
+        percent = state.percent if isinstance(state, Running) else None
         progress = steps.estimated_progress(attempt, step) if percent is None else percent
-    elif isinstance(told, Unanswered) and told.problem.retry_after:
-        after = max(after, timedelta(seconds=told.problem.retry_after))
-    missing = attempt.missing + 1 if isinstance(told, Gone) else 0
+    elif isinstance(state, Unanswered) and state.problem.retry_after:
+        after = max(after, timedelta(seconds=state.problem.retry_after))
+    missing = attempt.missing + 1 if isinstance(state, Gone) else 0
     with transaction() as session:
         attempts.observe(session, attempt, after=after, progress=progress, missing=missing)
 
@@ -165,8 +165,8 @@ def _cancel(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
             ending = Ending("canceled", charged)
         case Gone() if attempt.missing + 1 >= engine.pace.gone_polls:
             ending = Ending("canceled", "maybe", detail="the provider does not know it")
-        case told if not _out_of_grace(attempt, step):
-            _wait(engine, attempt, told, step)
+        case state if not _out_of_grace(attempt, step):
+            _wait(engine, attempt, state, step)
             return
         case _:
             ending = Ending("canceled", "maybe", detail="it did not stop")

@@ -95,8 +95,8 @@ def look(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
         _close(attempt, problem, "absent", Charged.NO, step)
     else:
         runs = f"perhaps {', '.join(found.candidates)}" if found.candidates else "no candidates"
-        told = found.problem
-        problem = Problem(told.trouble, told.code, f"{told.detail} ({runs})")
+        cause = found.problem
+        problem = Problem(cause.trouble, cause.code, f"{cause.detail} ({runs})")
         _close(attempt, problem, "unclear", Charged.MAYBE, step)
 
 

@@ -89,8 +89,8 @@ class Engines:
 
     def see_what_the_operator_sees(self) -> None:
         """The list of engines says which takes no orders, and why."""
-        told = self._stack.cli("engines", "list")
-        line = next(each for each in told.splitlines() if each.startswith(CHOSEN))
+        listing = self._stack.cli("engines", "list")
+        line = next(each for each in listing.splitlines() if each.startswith(CHOSEN))
         insist("credit" in line, f"the operator is not told: {line}")
         say("CLI", "cli.py engines list", "ok", f"{CHOSEN} takes no orders: credit")
 

@@ -210,7 +210,7 @@ WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
     "jobsCancel again": (5, lambda w: jobs.jobs_cancel(w.cancelled)),
     "reviewsCheck, nothing found": (5, lambda w: reviews.reviews_check({"userId": w.user})),
     "webhookPayments, paid": (8, lambda w: report(w.payment, uuid4().hex)),
-    "webhookPayments, told again": (4, lambda w: report(w.payment, w.event)),
+    "webhookPayments, repeated": (4, lambda w: report(w.payment, w.event)),
     "webhookPayments, of nobody's payment": (5, lambda w: report(uuid4(), uuid4().hex)),
 }
 

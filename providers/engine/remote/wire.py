@@ -144,10 +144,10 @@ def dialect(
     """The protocol of an engine: JSON, no idempotency keys, 201 and 202 are answers too."""
 
     def read(headers: Mapping[str, str], body: Mapping[str, Any]) -> Refusal:
-        told = read_refusal(headers, body)
+        refusal = read_refusal(headers, body)
         # Who asks for a pause gets it from the runner, not from a thread that waits.
-        asked = told.retry_after is not None or "Retry-After" in headers
-        return replace(told, repeat=False) if asked else told
+        asked = refusal.retry_after is not None or "Retry-After" in headers
+        return replace(refusal, repeat=False) if asked else refusal
 
     return Dialect(
         provider=provider,
