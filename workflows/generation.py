@@ -64,7 +64,7 @@ def _is_over(attempt: Attempt, step: Step) -> bool:
         return False
     with transaction() as session:
         outcomes.overtime(session, attempt)
-    log.warning("attempt is not waited for any more", extra=facts_of(attempt))
+    log.warning("attempt abandoned: its job or its time has ended", extra=facts_of(attempt))
     return True
 
 

@@ -179,7 +179,7 @@ class FalEngine:
         return self._results.fetch(file.address, target, run.recipe.media_type, charged=Charged.YES)
 
     def health(self) -> Health:
-        """See RemoteEngine. The balance is told to keys of administrators only."""
+        """See RemoteEngine. Only keys of administrators may read the balance."""
         answer = self._platform.get("/account/billing?expand=credits", call="health")
         if isinstance(answer, Failure):
             plain_key = answer.status == 403 and answer.problem.trouble is Trouble.AUTH

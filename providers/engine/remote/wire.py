@@ -190,7 +190,7 @@ def unpolled(failure: Failure) -> Gone | Unanswered:
 
 
 def understood(read: Callable[[], Poll]) -> Poll:
-    """What `read` makes of an answer; an answer of another shape has told nothing."""
+    """What `read` makes of an answer; an answer of another shape says nothing."""
     try:
         return read()
     except (*UNREADABLE, RecursionError) as error:
@@ -253,7 +253,7 @@ def quantity(value: Any) -> Decimal | None:
 
 
 def with_balance(amount: Any, currency: str) -> Health:
-    """Health with a balance, if one was told; without any money no order is accepted."""
+    """Health with a balance, if there is one; without any money no order is accepted."""
     balance = quantity(amount)
     if balance is None:
         return Health()
