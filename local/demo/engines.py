@@ -95,7 +95,7 @@ class Engines:
         say("CLI", "cli.py engines list", "ok", f"{CHOSEN} takes no orders: credit")
 
     def _control(self, engine: str, verb: str, path: str, **body: Any) -> None:
-        url = f"{self._stack.playground.url}/control/{engine}{path}"
+        url = f"{self._stack.simulated.url}/control/{engine}{path}"
         requests.request(verb, url, json=body, timeout=CONTROL_SECONDS).raise_for_status()
 
 

@@ -209,7 +209,7 @@ def order_what_cannot_be_done(stack: Stack, bot: Bot) -> None:
 
 def pay_at_broken_providers(stack: Stack, bot: Bot) -> None:
     """Pay at providers that answer with nonsense or not at all."""
-    control = f"{stack.playground.url}/control"
+    control = f"{stack.simulated.url}/control"
     user = bot.register()
     wish = {"userId": user["id"], "amountRub": 100}
     for kind, more in (("html", {}), ("status", {"status": 500}), ("drop", {})):
