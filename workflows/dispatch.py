@@ -13,7 +13,7 @@ from random import Random
 
 from db import reading, transaction
 from db.types import now
-from providers import instances
+from providers import registry
 from providers.engine import EngineError
 from providers.engine.remote import Problem, Trouble
 from services import breakers, engines, remote_queue
@@ -60,7 +60,7 @@ def _order(engine: str, chance: Random, moment: datetime) -> int:
 def _probe(engine: str, moment: datetime) -> None:
     """Ask a provider whether our account is well again, without ordering anything."""
     try:
-        problem = instances.remote_engine(engine).health().problem
+        problem = registry.remote_engine(engine).health().problem
     except EngineError as error:
         problem = Problem(Trouble.AUTH, "not_connected", error.detail)
     code = problem.trouble if problem else None

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-from providers import instances
+from providers import registry
 from providers.engine.remote import (
     Accepted,
     Downloaded,
@@ -50,8 +50,8 @@ def run(trial: Trial, photo: Path, to: Path) -> Iterator[str]:
 
     RuntimeError when there is no result; EngineError for a photo that cannot be used.
     """
-    engine = instances.remote_engine(trial.engine)
-    child = instances.engine(instances.EMBEDDED)
+    engine = registry.remote_engine(trial.engine)
+    child = registry.engine(registry.EMBEDDED)
     with TemporaryDirectory() as name:
         folder = Path(name)
         prepared = child.prepare(photo, workdir=folder).path

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from db import transaction
-from providers import instances
+from providers import registry
 from providers.engine import EngineError
 from providers.engine.remote import (
     Canceled,
@@ -51,7 +51,7 @@ def advance(attempt: Attempt, step: Step) -> None:
     if attempt.state != "cancelling" and _is_over(attempt, step):
         return
     try:
-        engine = instances.remote_engine(attempt.engine)
+        engine = registry.remote_engine(attempt.engine)
     except EngineError as error:
         _wait_for_engine(attempt, step, error)
         return

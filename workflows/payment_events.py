@@ -14,7 +14,7 @@ import orjson
 import logs
 from db import reading, transaction
 from db.types import now
-from providers import instances
+from providers import registry
 from providers.payments import AnsweringGateway, Hint, Notice, Question
 from providers.telegram import GroupMessage, parse_update
 from services import payment_rows, payments, reviews, settlement
@@ -30,7 +30,7 @@ def receive(
     ApiError `signature_invalid`, `rate_limited`, `provider_not_configured`, and those of the
     provider, which then posts it again later.
     """
-    gateway = instances.gateway(provider)
+    gateway = registry.gateway(provider)
     event = gateway.parse_event(raw_body, headers, client_ip=client_ip, now=now())
     if isinstance(event, Question) and isinstance(gateway, AnsweringGateway):
         gateway.answer(event, _refusal(event))

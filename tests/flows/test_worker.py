@@ -19,7 +19,7 @@ from db.models import Data, Job, Transaction
 from db.types import now
 from errors import ApiError
 from local.processes import Child
-from providers import instances
+from providers import registry
 from services import data, jobs, ledger, payment_rows, payments
 from tests.factories import balance, make_job, make_user
 from tests.wire import wait_until
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("no_rows")  # with an empty queue
 def stored_image(content: bytes):
     with transaction() as session:
         row = data.reserve(session, "image", content_type="image/jpeg", now=now())
-    instances.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
+    registry.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
     with transaction() as session:
         return data.confirm(
             session, row.id, content_type="image/jpeg", size_bytes=len(content), now=now()
@@ -102,7 +102,7 @@ def test_a_result_is_stored_and_can_be_read_back(tmp_path):
         wait_until(lambda: not live_jobs())
     with transaction() as session:
         done = jobs.get(session, job.id)
-    with instances.storage().open(done.result_key) as file:
+    with registry.storage().open(done.result_key) as file:
         assert file.read() == b"abcdone"
     assert done.meta["engine"] == "quick"
 
@@ -111,7 +111,7 @@ def test_a_photo_that_has_gone_fails_the_job_with_its_reason():
     user = make_user(PRICE)
     picture = stored_image(b"abc")
     job = make_job(user.id, data_id=picture.id)
-    instances.storage().delete(picture.storage_key)
+    registry.storage().delete(picture.storage_key)
     assert Worker("here").run_once()
     with transaction() as session:
         assert jobs.get(session, job.id).meta["error"]["code"] == "input_gone"
@@ -203,9 +203,9 @@ def test_abandoned_uploads_are_forgotten_with_their_bytes(tmp_path):
         row = data.reserve(
             session, "image", content_type="image/jpeg", now=now().replace(year=2020)
         )
-    instances.storage().put(row.storage_key, io.BytesIO(b"x"), content_type="image/jpeg")
+    registry.storage().put(row.storage_key, io.BytesIO(b"x"), content_type="image/jpeg")
     with working(tmp_path):
-        wait_until(lambda: instances.storage().head(row.storage_key) is None)
+        wait_until(lambda: registry.storage().head(row.storage_key) is None)
     with transaction() as session:
         assert session.get(Data, row.id).status == "deleted"
 

@@ -30,7 +30,7 @@ from handlers import (
 )
 from lab.bench.scale import rows
 from lab.bench.scale.worlds import World
-from providers import instances
+from providers import registry
 from providers.payments import Notice, Outcome
 from services import (
     attempts,
@@ -180,7 +180,7 @@ def _presign(c: Context) -> None:
 
 def _confirm(c: Context) -> None:
     form = c.take("forms")
-    instances.storage().put(form["fields"]["key"], io.BytesIO(b"Hi"), content_type="text/plain")
+    registry.storage().put(form["fields"]["key"], io.BytesIO(b"Hi"), content_type="text/plain")
     data.data_confirm_upload(form["dataId"])
 
 
