@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from db import notices, transaction
+from db import notifications, transaction
 from db.types import now
 from errors import ApiError
 from providers import registry
@@ -54,7 +54,7 @@ class Worker:
         """Work until stop(); waits out failures of the database or the storage."""
         log.info("worker started", extra={"worker": self.name})
         self._remote.start()
-        with notices.Listener() as listener:
+        with notifications.Listener() as listener:
             while not self._stopping.is_set():
                 try:
                     self._run_due_duties()

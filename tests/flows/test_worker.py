@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 import settings
-from db import notices, snapshot, transaction
+from db import notifications, snapshot, transaction
 from db.models import Data, Job, Transaction
 from db.types import now
 from errors import ApiError
@@ -53,7 +53,7 @@ def hurry_retries() -> None:
     """Make retries due at once, without the waits of production."""
     with transaction() as session:
         session.execute(update(Job).where(Job.status == "queued").values(run_at=func.now()))
-        notices.announce(session)
+        notifications.announce(session)
 
 
 def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance, tmp_path):
