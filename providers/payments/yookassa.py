@@ -29,8 +29,8 @@ from providers.payments import (
     to_minor,
 )
 from providers.payments.hint_limit import HintLimit
-from providers.payments.networks import SourceFilter
 from providers.payments.receipts import ReceiptRules
+from providers.payments.source_addresses import SourceFilter
 from providers.payments.webhooks import UNREADABLE, header, json_object
 from providers.payments.yookassa_objects import (
     EVENTS,
