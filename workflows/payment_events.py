@@ -17,7 +17,7 @@ from db.types import now
 from providers import registry
 from providers.payments import AnsweringGateway, Hint, Notice, Question
 from providers.telegram import GroupMessage, parse_update
-from services import payment_rows, payments, reviews, settlement
+from services import locked_payments, payments, reviews, settlement
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def apply(notice: Notice) -> None:
 
 def _is_ours(hint: Hint) -> bool:
     with reading() as reader:
-        return payment_rows.is_ours(
+        return locked_payments.is_ours(
             reader, hint.provider, payment_id=hint.payment_id, reference=hint.reference
         )
 

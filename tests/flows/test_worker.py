@@ -20,7 +20,7 @@ from db.types import now
 from errors import ApiError
 from local.processes import Child
 from providers import registry
-from services import data, jobs, ledger, payment_rows, payments
+from services import data, jobs, ledger, locked_payments, payments
 from tests.factories import balance, make_job, make_user
 from tests.wire import wait_until
 from tests.workers import start_worker, working
@@ -237,7 +237,7 @@ def test_a_slow_provider_ends_the_turn_of_asking_about_payments(monkeypatch: pyt
                 plan=None,
                 now=now(),
             )
-            payment_rows.change(session, payment.id, next_check_at=now().replace(year=2018))
+            locked_payments.change(session, payment.id, next_check_at=now().replace(year=2018))
     monkeypatch.setattr(reconciler, "TURN_SECONDS", 0)
     assert reconciler.check_due() == 1
     monkeypatch.undo()

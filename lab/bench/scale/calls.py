@@ -41,8 +41,8 @@ from services import (
     idempotency,
     inbox,
     ledger,
+    locked_payments,
     paging,
-    payment_rows,
     payments,
     queue,
     remote_queue,
@@ -383,7 +383,7 @@ def _make_due(c: Context) -> None:
     """Make a payment due for a check with its provider."""
     payment_id, _ = c.take("intents")
     with transaction() as session:
-        payment_rows.change(session, payment_id, next_check_at=now() - timedelta(days=3))
+        locked_payments.change(session, payment_id, next_check_at=now() - timedelta(days=3))
 
 
 def _claim_payment(c: Context) -> None:
