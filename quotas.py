@@ -1,6 +1,6 @@
 """How often each name may do something in a window of time, counted in this process.
 
-Imported by anyone, imports nothing of ours.
+Any module may import it; it imports no other.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import settings
 from commands.shapes import table
 from db import Record, snapshot, transaction
 from db.types import now
-from providers import instances
+from providers import registry
 from services import breakers, engines, models
 from services.breakers import Breaker
 from workflows import engine_trial
@@ -63,7 +63,7 @@ def check() -> None:
     connected = [name for name in settings.ENGINES if models.is_connected(name)]
     troubled = False
     for name in connected:
-        health = instances.remote_engine(name).health()
+        health = registry.remote_engine(name).health()
         troubled = troubled or health.problem is not None
         balance = f", {health.balance.amount} {health.balance.currency}" if health.balance else ""
         trouble = health.problem

@@ -11,7 +11,7 @@ from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from handlers import schemas
-from providers import instances
+from providers import registry
 from providers.storage import ObjectMissing
 from services import data, idempotency, media
 from services.idempotency import Answer
@@ -25,7 +25,7 @@ def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
     # The row comes first: a crash after the bytes are stored leaves no bytes without an owner.
     with transaction() as session:
         reserved = data.reserve(session, body["type"], content_type=content_type, now=now())
-    instances.storage().put(reserved.storage_key, file.file, content_type=content_type)
+    registry.storage().put(reserved.storage_key, file.file, content_type=content_type)
     with transaction() as session:
         stored = data.confirm(
             session, reserved.id, content_type=content_type, size_bytes=file.size, now=now()
@@ -37,7 +37,7 @@ def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Any:
     content_type = media.declared(body["type"], body["contentType"])
     lifetime = settings.load().presign_ttl_seconds
     key = data.new_key(body["type"], content_type)
-    form = instances.storage().presign_upload(
+    form = registry.storage().presign_upload(
         key,
         content_type=content_type,
         max_bytes=media.UPLOAD_LIMITS[body["type"]],
@@ -70,12 +70,12 @@ def data_confirm_upload(data_id: str) -> Any:
 
 def _inspect(data_type: str, key: str) -> tuple[int, str]:
     """Size and content type of what was uploaded, both read from the file itself."""
-    stored = instances.storage().head(key)
+    stored = registry.storage().head(key)
     if stored is None:
         raise ApiError("upload_missing")
     media.check_stored_size(data_type, stored.size)
     try:
-        head = instances.storage().peek(key, media.HEAD_BYTES)
+        head = registry.storage().peek(key, media.HEAD_BYTES)
     except ObjectMissing as error:
         raise ApiError("upload_missing") from error
     return stored.size, media.identified(data_type, BytesIO(head), size=stored.size)

@@ -11,7 +11,7 @@ from typing import Any
 
 from db import reading, schema
 from errors import ApiError
-from providers import instances
+from providers import registry
 from services import queue
 from spec.responses import mismatches
 
@@ -42,7 +42,7 @@ def health_ready() -> Any:
 @lru_cache(maxsize=1)
 def _looked_at(moment: int) -> dict[str, dict[str, Any]]:
     """The findings of this moment, cached for all: strangers may ask as often as they like."""
-    storage = {"storage": _passes("storage", instances.storage().check)}
+    storage = {"storage": _passes("storage", registry.storage().check)}
     try:
         return _look_at_database() | storage
     except Exception as error:  # whatever it is, the answer is "not ready"

@@ -11,7 +11,7 @@ from db import transaction
 from db.types import now
 from errors import ApiError
 from handlers import schemas
-from providers import instances
+from providers import registry
 from services import idempotency, payments
 from services.idempotency import Answer
 from workflows import checkout
@@ -21,7 +21,7 @@ OPERATION = "paymentsCreateIntent"
 
 def payments_create_intent(body: dict[str, Any], idempotency_key: str | None) -> Any:
     provider = body.get("provider") or settings.load().default_provider
-    instances.gateway(provider)  # refuses one that is not connected
+    registry.gateway(provider)  # refuses one that is not connected
     with transaction() as session:
         opened = idempotency.open_or_resume(
             session,

@@ -13,7 +13,7 @@ from marshmallow import Schema, fields
 
 import settings
 from db.types import number
-from providers import instances
+from providers import registry
 from services import models
 
 
@@ -124,7 +124,7 @@ class Job(Component):
 class Data(Component):
     id = fields.UUID()
     type = fields.String()
-    s3_url = fields.Function(lambda row: instances.storage().uri(row.storage_key))
+    s3_url = fields.Function(lambda row: registry.storage().uri(row.storage_key))
     public_s3_url = fields.Function(lambda row: _link(row.storage_key, row.content_type))
     expired_in = fields.Function(lambda row: settings.load().link_ttl_seconds)
     created_at = Moment()
@@ -239,7 +239,7 @@ def drawn(lottery: Any, winners: Iterable[Any]) -> dict[str, Any]:
 
 
 def _link(storage_key: str, content_type: str) -> str:
-    return instances.storage().url(
+    return registry.storage().url(
         storage_key,
         expires_in=settings.load().link_ttl_seconds,
         content_type=content_type,

@@ -9,7 +9,7 @@ from uuid import UUID
 from db import reading, transaction
 from db.types import number
 from errors import ApiError
-from providers import instances
+from providers import registry
 from providers.telegram import Membership
 from services import bonuses, users
 
@@ -26,7 +26,7 @@ def subscriptions_check_channel(body: dict[str, Any]) -> Any:
         )
     telegram_id = _user_of_telegram(body["telegramId"])
     # No answer from Telegram is an error (503), never "not a member".
-    membership = instances.telegram().get_chat_member(channel, telegram_id)
+    membership = registry.telegram().get_chat_member(channel, telegram_id)
     if membership is not Membership.MEMBER:
         with reading() as reader:
             balance = users.get(reader, user_id).balance_tokens

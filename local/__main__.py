@@ -9,7 +9,7 @@ from types import FrameType
 import click
 
 import settings as environment
-from local.simulation import Playground
+from local.simulation import SimulatedProviders
 from local.stack import Stack
 
 
@@ -49,23 +49,23 @@ def _print_summary(stack: Stack) -> None:
   Docs       {stack.url}/v1/docs
   X-API-Key  {stack.api_key}
   Database   {database}
-  Payments   {_payments(stack.playground)}
-  Engines    {_engines(stack.playground)}
+  Payments   {_payments(stack.simulated)}
+  Engines    {_engines(stack.simulated)}
   Logs       {stack.logs}
 
 Ctrl-C stops everything.""")
 
 
-def _payments(playground: Playground) -> str:
-    if not playground.played:
+def _payments(simulated: SimulatedProviders) -> str:
+    if not simulated.payment_providers:
         return "real providers"
-    return f"{', '.join(playground.played)} simulated by a sandbox at {playground.url}"
+    return f"{', '.join(simulated.payment_providers)} simulated by a sandbox at {simulated.url}"
 
 
-def _engines(playground: Playground) -> str:
-    if not playground.engines:
+def _engines(simulated: SimulatedProviders) -> str:
+    if not simulated.engines:
         return "built in, and real ones"
-    return f"built in, and {', '.join(playground.engines)} played by the sandbox"
+    return f"built in, and {', '.join(simulated.engines)} simulated by the sandbox"
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ from db import schema
 from services import catalog
 
 
-def prepare(url: str, *, played: Collection[str] = ()) -> None:
+def prepare(url: str, *, simulated: Collection[str] = ()) -> None:
     """Bring the database of this URL to the newest schema; add what a new server sells.
 
-    played: engines of providers that a sandbox plays, whose models are then on offer, too.
+    simulated: engines of providers that a sandbox simulates, whose models are then on offer, too.
     """
     schema.upgrade(url)
     engine = create_engine(url)
     with Session(engine) as session, session.begin():
         catalog.seed(session)
-        catalog.offer_played(session, played)
+        catalog.offer_simulated(session, simulated)
     engine.dispose()

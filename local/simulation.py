@@ -22,20 +22,22 @@ LOG_CHAT = {"id": -1001000000003, "username": None, "type": "supergroup"}
 CONTROL_SECONDS = 5
 
 
-class Playground:
-    """The sandbox beside a backend: which providers and engines it plays, and where.
+class SimulatedProviders:
+    """The sandbox beside a backend: which providers and engines it simulates, and where.
 
-    settings: those of the backend with the played ones filled in.
+    settings: those of the backend with the simulated ones filled in.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.played = [] if settings.production else _missing(settings)
+        self.payment_providers = [] if settings.production else _missing(settings)
         self.engines = [] if settings.production else _missing_engines(settings)
-        self.port = ports.reserve() if self.played or self.engines else 0
+        self.port = ports.reserve() if self.payment_providers or self.engines else 0
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = settings
-        for provider in self.played:
-            self.settings = replace(self.settings, **_play(provider, self.url, self.settings))
+        for provider in self.payment_providers:
+            self.settings = replace(
+                self.settings, **_settings_of(provider, self.url, self.settings)
+            )
         for engine in self.engines:
             self.settings = replace(self.settings, **_play_engine(engine, self.url))
 
@@ -49,7 +51,7 @@ class Playground:
 
     def furnish(self) -> None:
         """Give the simulated Telegram the chats that the settings name."""
-        if "telegram" not in self.played:
+        if "telegram" not in self.payment_providers:
             return
         for chat in (CHANNEL, REVIEWS, LOG_CHAT):
             requests.put(
@@ -96,7 +98,7 @@ def _play_engine(engine: str, url: str) -> dict[str, Any]:
     }[engine]
 
 
-def _play(provider: str, url: str, settings: Settings) -> dict[str, Any]:
+def _settings_of(provider: str, url: str, settings: Settings) -> dict[str, Any]:
     keys = Options()
     if provider == "yookassa":
         return {

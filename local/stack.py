@@ -25,7 +25,7 @@ from local import database, ports, secret_files
 from local.client import Client
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import ROOT, Child, Program, tail
-from local.simulation import Playground
+from local.simulation import SimulatedProviders
 from settings import Settings
 
 READY_SECONDS = 60.0
@@ -64,8 +64,8 @@ class Stack:
     ) -> None:
         if state_dir is not None:
             changes["state_dir"] = state_dir
-        self.playground = Playground(_complete(replace(environment.load(), **changes)))
-        self.settings = self.playground.settings
+        self.simulated = SimulatedProviders(_complete(replace(environment.load(), **changes)))
+        self.settings = self.simulated.settings
         self.postgres: EmbeddedPostgres | None = None
         if not self.settings.database_url:
             folder = self.settings.state_dir / "postgres"
@@ -100,10 +100,10 @@ class Stack:
             if self.postgres is not None:
                 self._start_database(self.postgres)
             self._prepare_database()
-            for program in (*self.playground.programs, *self._programs):
+            for program in (*self.simulated.programs, *self._programs):
                 self.launch(program)
             self._wait_until_ready()
-            self.playground.furnish()
+            self.simulated.furnish()
         except BaseException:
             self.stop()
             raise
@@ -161,7 +161,7 @@ class Stack:
     def _prepare_database(self) -> None:
         try:
             url = in_psycopg2(self.settings.database_url)
-            database.prepare(url, played=self.playground.engines)
+            database.prepare(url, simulated=self.simulated.engines)
         except (SQLAlchemyError, CommandError) as error:
             raise StackError(f"The database cannot be prepared: {error}") from error
 

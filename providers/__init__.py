@@ -1,1 +1,1 @@
-"""External systems: network but no tables. providers/instances.py builds the objects."""
+"""External systems: network but no tables. providers/registry.py builds the objects."""

@@ -326,5 +326,5 @@ def _surely_unsent(problem: Exception) -> bool:
     reason = getattr(problem.args[0], "reason", None) if problem.args else None
     if isinstance(reason, NewConnectionError):  # refused, or the name does not resolve
         return True
-    told = reason.args[0] if isinstance(reason, HTTPError) and reason.args else None
-    return isinstance(told, ssl.SSLCertVerificationError)
+    cause = reason.args[0] if isinstance(reason, HTTPError) and reason.args else None
+    return isinstance(cause, ssl.SSLCertVerificationError)

@@ -3,7 +3,8 @@
 users, registration      users, and how a person becomes one
 tariffs                  what rubles buy
 catalog                  what a new server offers of both
-payments, payment_rows   an intent as its customer sees it; its row, found and locked
+payments                 an intent as its customer sees it
+locked_payments          the row of a payment: found, locked, changed
 settlement, clawback     money that arrives, and money that goes back; both reported by events
 inbox                    every event from a provider, once
 ledger, funding          token movements; credits, and the jobs that waited for them

@@ -51,25 +51,25 @@ TARIFFS: list[dict[str, Any]] = [
 ]
 
 
-PLAYED = "sandbox-"  # begins the names of models whose engine a sandbox plays
+SIMULATED = "sandbox-"  # begins the names of models whose engine a sandbox simulates
 
 
-def offer_played(session: Session, engines: Collection[str]) -> None:
-    """Offer models of engines that a sandbox plays; those of others, which are real, not any more.
+def offer_simulated(session: Session, engines: Collection[str]) -> None:
+    """Offer models of engines that a sandbox simulates; those of real ones no more.
 
     They are copies: the models of the real engines stay as the operator left them.
     """
     models = [
         {
             **model,
-            "name": f"{PLAYED}{model['name']}",
+            "name": f"{SIMULATED}{model['name']}",
             "title": f"{model['title']} (песочница)",
             "active": True,
         }
         for model in model_catalog.MODELS
         if model["engine"] in engines and model["fallback_position"] is not None
     ]
-    was = GenerationModel.name.startswith(PLAYED)
+    was = GenerationModel.name.startswith(SIMULATED)
     session.execute(update(GenerationModel).where(was).values(active=False, is_default=False))
     for model in models:
         statement = insert(GenerationModel).values(model)

@@ -110,9 +110,9 @@ def _dispute_name(payment: Record, notice: Notice) -> str:
 
 def _returned_minor(payment: Record, notice: Notice) -> int:
     """How much of `asked_minor` has been returned so far; all of it if the notice does not say."""
-    told = notice.refunded_minor
+    reported = notice.refunded_minor
     asked: int = payment.asked_minor
-    return asked if told is None else min(told, asked)
+    return asked if reported is None else min(reported, asked)
 
 
 def _share(amount: Decimal, payment: Record, minor: int) -> Decimal:

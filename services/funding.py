@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from db import Record, notices
+from db import Record, notifications
 from db.models import Job
 from services import ledger
 
@@ -40,7 +40,7 @@ def start_waiting(session: Session, user_id: UUID, *, balance: Decimal) -> None:
             balance -= job.price_tokens
             reserve(session, job)
     if waiting:
-        notices.announce(session)
+        notifications.announce(session)
 
 
 def reserve(session: Session, job: Job) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Uuid, and_, bindparam, case, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record, Statement, notices
+from db import Reader, Record, Statement, notifications
 from db.models import EMBEDDED, Data, GenerationModel, Job, User
 from errors import ApiError
 from services import data, funding, ledger, models, paging, users
@@ -287,7 +287,9 @@ _INSERT = Statement(
         }
     )
     .returning(
-        case((_TABLE.c.status == "queued", func.pg_notify(notices.JOB_CHANNEL, ""))).label("woken")
+        case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))).label(
+            "woken"
+        )
     )
 )
 _RESULT = (

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db import Reader, Record, Statement
 from db.models import Payment, Tariff, Transaction
-from services import ledger, payment_rows, tariffs, users
+from services import ledger, locked_payments, tariffs, users
 
 # How long a provider lets a customer pay; after that an unpaid intent is closed.
 LIFETIME = timedelta(hours=24)
@@ -94,7 +94,7 @@ def attach(
     expires_at: datetime | None,
 ) -> Record:
     """Store the provider's answer, once; a duplicate request gets the first answer."""
-    payment = payment_rows.lock(session, payment_id)
+    payment = locked_payments.lock(session, payment_id)
     if payment.payment_url is not None:
         return payment
     known = payment.reference or reference
@@ -107,7 +107,7 @@ def attach(
         )
         .values(reference=known)
     )
-    payment_rows.change(
+    locked_payments.change(
         session,
         payment.id,
         reference=known,
@@ -117,7 +117,7 @@ def attach(
         expires_at=expires_at or payment.expires_at,
         last_error=None,
     )
-    return payment_rows.lock(session, payment.id)
+    return locked_payments.lock(session, payment.id)
 
 
 def why_not_payable(

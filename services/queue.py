@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Integer, Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 import settings
-from db import Reader, Record, notices
+from db import Reader, Record, notifications
 from db.models import EMBEDDED, Data, GenerationModel, Job
 from db.types import now as current_time
 from services import data, jobs, ledger, results
@@ -162,7 +162,7 @@ def release(session: Session, claim: Claim) -> bool:
         return False
     job.releases += 1
     _put_back(job, func.now(), {})
-    notices.announce(session)
+    notifications.announce(session)
     return True
 
 
@@ -192,7 +192,7 @@ def retry(session: Session, job_id: UUID) -> Record:
     job.releases += 1
     _put_back(job, func.now(), {})
     session.flush()
-    notices.announce(session)
+    notifications.announce(session)
     return jobs.get(session, job_id)
 
 
@@ -220,7 +220,7 @@ def give_up_lost(session: Session) -> int:
     if results.give_up(session, job, error, now=current_time()) is Turn.NEXT:
         job.releases = job.attempt
         _put_back(job, func.now(), {})
-        notices.announce(session)
+        notifications.announce(session)
     return 1
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Integer, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Statement, notices
+from db import Reader, Statement, notifications
 from db.models import EMBEDDED, Engine, GenerationAttempt, GenerationModel, Job
 from db.models.engines import MOST_PAID_ATTEMPTS
 from services import attempts, fallbacks, jobs, ledger, models
@@ -134,7 +134,7 @@ def put_back(session: Session, job: Job, after: timedelta, other: Candidate | No
     job.progress = 0
     job.updated_at = func.now()
     session.flush()
-    notices.announce(session)
+    notifications.announce(session)
 
 
 def give_up(session: Session, job: Job, code: str, message: str) -> None:

@@ -17,7 +17,7 @@ import settings
 from db import Record, Statement
 from db.models import Payment, Transaction
 from db.types import now
-from services import clawback, funding, inbox, payment_rows, payments, referrals, users
+from services import clawback, funding, inbox, locked_payments, payments, referrals, users
 from services.inbox import Verdict
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def settle(session: Session, notice: Notice) -> Verdict:
     What is known of the event is read while its payment is locked, so that of two duplicates the
     second sees what the first has done.
     """
-    payment = payment_rows.find_and_lock(
+    payment = locked_payments.find_and_lock(
         session,
         notice.provider,
         payment_id=notice.payment_id,
@@ -60,11 +60,11 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
 
     A late success still credits.
     """
-    payment = payment_rows.lock(session, payment_id)
+    payment = locked_payments.lock(session, payment_id)
     if payment.status == "pending":
         reference = payment.reference or payment.charge_reference
         changes = _close_gateway_payment(session, payment, status, reference)
-        payment_rows.change(session, payment.id, **changes)
+        locked_payments.change(session, payment.id, **changes)
 
 
 def _is_settled(payment: Record, notice: Notice) -> bool:
@@ -96,7 +96,7 @@ def _apply(session: Session, payment: Record, notice: Notice) -> None:
     if apply is not None:
         learned |= apply(session, payment, notice)
     if learned:
-        payment_rows.change(session, payment.id, **learned)
+        locked_payments.change(session, payment.id, **learned)
 
 
 def _fault(payment: Record, notice: Notice) -> str | None:
@@ -105,8 +105,8 @@ def _fault(payment: Record, notice: Notice) -> str | None:
         return "test_mode"
     if notice.currency and notice.currency.upper() != payment.asked_currency.upper():
         return "currency_mismatch"
-    untold = notice.amount_minor is None and notice.outcome != "succeeded"
-    if not untold and notice.amount_minor != payment.asked_minor:
+    amount_not_reported = notice.amount_minor is None and notice.outcome != "succeeded"
+    if not amount_not_reported and notice.amount_minor != payment.asked_minor:
         return "amount_mismatch"
     if notice.reference and payment.reference and notice.reference != payment.reference:
         return "reference_mismatch"
@@ -155,7 +155,7 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> Record:
     session.add(payment)
     session.flush()
     payments.record_gateway_payment(session, payment, status="pending")
-    return payment_rows.lock(session, payment.id)
+    return locked_payments.lock(session, payment.id)
 
 
 def _new_references(payment: Record, notice: Notice) -> dict[str, Any]:
@@ -163,10 +163,10 @@ def _new_references(payment: Record, notice: Notice) -> dict[str, Any]:
 
     A webhook may arrive before the answer to our create call, which then finds these set.
     """
-    told = {"charge_reference": notice.charge_reference}
+    reported = {"charge_reference": notice.charge_reference}
     if payment.repeats_id is None:
-        told["reference"] = notice.reference
-    return {name: value for name, value in told.items() if value and not getattr(payment, name)}
+        reported["reference"] = notice.reference
+    return {name: value for name, value in reported.items() if value and not getattr(payment, name)}
 
 
 def _reference(payment: Record, notice: Notice) -> str | None:
@@ -236,8 +236,8 @@ def _credit_then(apply: Effect) -> Effect:
 
     def apply_both(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
         credited = _credit(session, payment, notice)
-        payment_rows.change(session, payment.id, **credited)
-        return apply(session, payment_rows.lock(session, payment.id), notice)
+        locked_payments.change(session, payment.id, **credited)
+        return apply(session, locked_payments.lock(session, payment.id), notice)
 
     return apply_both
 

@@ -23,7 +23,7 @@ from db import transaction
 from db.models import Engine, GenerationAttempt, GenerationModel
 from db.types import now
 from local import sandbox
-from providers import instances
+from providers import registry
 from services import data, model_catalog
 from tests.payment_world import Sandbox
 from tests.wire import ROOT
@@ -169,7 +169,7 @@ def stored_photo(content: bytes | None = None) -> Any:
         content = file.getvalue()
     with transaction() as session:
         row = data.reserve(session, "image", content_type="image/jpeg", now=now())
-    instances.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
+    registry.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
     with transaction() as session:
         return data.confirm(
             session, row.id, content_type="image/jpeg", size_bytes=len(content), now=now()
@@ -198,4 +198,4 @@ def connect(monkeypatch: Any, world: EngineWorld) -> None:
 def reread_settings() -> None:
     """Forget what this process was connected to."""
     settings.load.cache_clear()
-    instances.remote_engine.cache_clear()
+    registry.remote_engine.cache_clear()

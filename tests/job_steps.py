@@ -10,7 +10,7 @@ from sqlalchemy import update
 from db import transaction
 from db.models import Job
 from db.types import now
-from providers import instances
+from providers import registry
 from services import data, queue
 from services.queue import Claim
 from services.results import Turn
@@ -34,7 +34,7 @@ def finish_job(claim: Claim) -> None:
     """Finish the job, with VIDEO as its result."""
     with transaction() as session:
         row = data.reserve(session, "video", content_type="video/mp4", now=now())
-    instances.storage().put(row.storage_key, io.BytesIO(VIDEO), content_type="video/mp4")
+    registry.storage().put(row.storage_key, io.BytesIO(VIDEO), content_type="video/mp4")
     with transaction() as session:
         turn = queue.finish(session, claim, row.id, size_bytes=len(VIDEO), meta={}, now=now())
         assert turn is Turn.DONE

@@ -43,7 +43,7 @@ def session_event(
     """A new event of Stripe about a session."""
     ends = {"expired": ("expired", "unpaid")}
     status, payment_status = ends.get(kind, ("complete", "paid"))
-    told = {
+    session = {
         "id": payment.reference,
         "object": "checkout.session",
         "status": status,
@@ -61,14 +61,14 @@ def session_event(
         "type": f"checkout.session.{kind}",
         "created": int(made_at or time.time()),
         "livemode": False,
-        "data": {"object": told | changes},
+        "data": {"object": session | changes},
     }
 
 
 def paid_update(payment: Any, **changes: Any) -> bytes:
     """Telegram's update about a payment."""
     payer = {"id": int(payment.payer_telegram_id), "is_bot": False, "first_name": "A"}
-    told = {
+    details = {
         "currency": payment.asked_currency,
         "total_amount": payment.asked_minor,
         "invoice_payload": str(payment.id),
@@ -80,12 +80,12 @@ def paid_update(payment: Any, **changes: Any) -> bytes:
         "date": int(time.time()),
         "chat": {"id": payer["id"], "type": "private"},
         "from": payer,
-        "successful_payment": told | changes,
+        "successful_payment": details | changes,
     }
     return json.dumps({"update_id": next(_charges), "message": message}).encode()
 
 
-def notification(identifier: str, event: str = "payment.succeeded", **told: Any) -> bytes:
+def notification(identifier: str, event: str = "payment.succeeded", **fields: Any) -> bytes:
     """A notification that claims to be from YooKassa."""
-    body = {"type": "notification", "event": event, "object": {"id": identifier} | told}
+    body = {"type": "notification", "event": event, "object": {"id": identifier} | fields}
     return json.dumps(body).encode()

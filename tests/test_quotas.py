@@ -21,12 +21,12 @@ def test_ended_windows_take_no_memory() -> None:
 def test_a_window_begins_with_the_first_time_and_lasts_as_long_as_all() -> None:
     now = 1000.0
     quotas = Quotas(2, seconds=60, clock=lambda: now)
-    told = []
+    counted = []
     for wait in (0, 59, 0.5, 0.5):
         now += wait
         quota = quotas.count("somebody")
-        told.append((quota.left, quota.reset))
-    assert told == [(1, 60), (0, 1), (-1, 1), (1, 60)]
+        counted.append((quota.left, quota.reset))
+    assert counted == [(1, 60), (0, 1), (-1, 1), (1, 60)]
 
 
 def test_looking_counts_nothing() -> None:

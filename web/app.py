@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import settings as environment
 from db import session
 from errors import ApiError
-from providers import instances
+from providers import registry
 from providers.storage.disk import STORAGE_PATH, DiskStorage
 from services import media
 from settings import PROBE_THREADS, QUICK_THREADS, WEBHOOK_THREADS, Settings
@@ -169,4 +169,4 @@ def _mounts(settings: Settings) -> dict[str, ASGIApp]:
     """Files kept on this machine are served by it; a bucket serves its own."""
     if settings.s3_bucket:
         return {}
-    return {STORAGE_PATH: files_app(cast(DiskStorage, instances.storage()))}
+    return {STORAGE_PATH: files_app(cast(DiskStorage, registry.storage()))}

@@ -86,8 +86,8 @@ def _remaining(quota: Quota) -> int:
 
 
 def _headers(quota: Quota) -> dict[str, str]:
-    told = (quota.limit, _remaining(quota), quota.reset)
-    return dict(zip((LIMIT, REMAINING, RESET), map(str, told), strict=True))
+    values = (quota.limit, _remaining(quota), quota.reset)
+    return dict(zip((LIMIT, REMAINING, RESET), map(str, values), strict=True))
 
 
 def _is_nearer(quota: Quota, headers: Mapping[str, str]) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from db import transaction
 from db.types import now
 from errors import ApiError
-from providers import instances
+from providers import registry
 from services import data, draws, idempotency, jobs, queue
 from workflows import dispatch, reconciler
 
@@ -80,7 +80,7 @@ def _delete_some_expired_files() -> int:
         data.expire(session, now=now())
         doomed = data.purgeable(session)
     for _, key in doomed:
-        instances.storage().delete(key)
+        registry.storage().delete(key)
     if doomed:
         with transaction() as session:
             data.purged(session, [data_id for data_id, _ in doomed], now=now())
@@ -122,5 +122,5 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("draw lotteries", 10, _draw_lotteries),
     ("delete expired idempotency keys", 600, _forget_idempotency_keys),
     ("remove leftover work folders", 600, _remove_left_work),
-    ("remove interrupted writes", 600, lambda: instances.storage().sweep(CUT_OFF_SECONDS)),
+    ("remove interrupted writes", 600, lambda: registry.storage().sweep(CUT_OFF_SECONDS)),
 ]

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from db import notices, transaction
+from db import notifications, transaction
 from db.types import now
 from errors import ApiError
-from providers import instances
+from providers import registry
 from providers.engine import EngineError, Result
 from providers.fetch import FetchFailed, FetchRefused, fetch
 from providers.storage import ObjectMissing, StorageUnavailable
@@ -54,7 +54,7 @@ class Worker:
         """Work until stop(); waits out failures of the database or the storage."""
         log.info("worker started", extra={"worker": self.name})
         self._remote.start()
-        with notices.Listener() as listener:
+        with notifications.Listener() as listener:
             while not self._stopping.is_set():
                 try:
                     self._run_due_duties()
@@ -124,7 +124,7 @@ class Worker:
         with TemporaryDirectory(prefix=WORK_PREFIX) as folder:
             try:
                 photo = _photo(claim, Path(folder))
-                result = instances.engine(instances.EMBEDDED).run(
+                result = registry.engine(registry.EMBEDDED).run(
                     claim.service_type,
                     photo,
                     workdir=Path(folder),
@@ -155,7 +155,7 @@ def _photo(claim: Claim, folder: Path) -> Path:
     target = folder / "input"
     with target.open("wb") as file:
         if claim.input_key is not None:
-            with instances.storage().open(claim.input_key) as source:
+            with registry.storage().open(claim.input_key) as source:
                 shutil.copyfileobj(source, file)
         else:
             fetch(
@@ -172,7 +172,7 @@ def _store(claim: Claim, result: Result) -> Step:
     with transaction() as session:
         row = data.reserve(session, result.media_type, content_type=result.content_type, now=now())
     with result.path.open("rb") as file:
-        instances.storage().put(row.storage_key, file, content_type=result.content_type)
+        registry.storage().put(row.storage_key, file, content_type=result.content_type)
     with transaction() as session:
         turn = queue.finish(session, claim, row.id, size_bytes=size, meta=result.meta, now=now())
     return turn, turn.value

@@ -123,7 +123,7 @@ class RemoteWork:
                 log.warning("remote jobs wait: %s", error)
                 self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
             except Exception:
-                log.exception("a turn of remote jobs met an error of ours")
+                log.exception("unexpected error in a turn of remote jobs")
         for crew in (self._quick, self._slow):
             crew.end()
 
@@ -153,7 +153,7 @@ class RemoteWork:
         except ApiError as error:  # the lease brings it back
             log.warning("attempt waits: %s", error, extra={"attempt_id": str(attempt.id)})
         except Exception:
-            log.exception("a step met an error of ours", extra={"attempt_id": str(attempt.id)})
+            log.exception("unexpected error in a step", extra={"attempt_id": str(attempt.id)})
 
     def _out_of_grace(self) -> bool:
         return self._stopping.is_set() and time.monotonic() > self._stop_at

@@ -8,7 +8,7 @@ from uuid import UUID
 import settings
 from db import reading, transaction
 from db.types import now
-from providers import instances
+from providers import registry
 from providers.payments import CheckoutRequest, PaymentRef, ProviderError, ProviderRejected
 from services import payments, settlement
 
@@ -29,7 +29,7 @@ def ensure(payment_id: UUID) -> Record:
     if payment.payment_url is not None or _needs_no_page(payment):
         return payment
     try:
-        gateway = instances.gateway(payment.provider)
+        gateway = registry.gateway(payment.provider)
         page = gateway.create_checkout(_checkout_request(payment, title))
     except ProviderError as error:
         with transaction() as session:

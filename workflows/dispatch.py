@@ -13,7 +13,7 @@ from random import Random
 
 from db import reading, transaction
 from db.types import now
-from providers import instances
+from providers import registry
 from providers.engine import EngineError
 from providers.engine.remote import Problem, Trouble
 from services import breakers, engines, remote_queue
@@ -60,14 +60,14 @@ def _order(engine: str, chance: Random, moment: datetime) -> int:
 def _probe(engine: str, moment: datetime) -> None:
     """Ask a provider whether our account is well again, without ordering anything."""
     try:
-        problem = instances.remote_engine(engine).health().problem
+        problem = registry.remote_engine(engine).health().problem
     except EngineError as error:
         problem = Problem(Trouble.AUTH, "not_connected", error.detail)
     code = problem.trouble if problem else None
     detail = problem.detail if problem else ""
     with transaction() as session:
         breakers.probed(session, engine, now=moment, code=code, detail=detail)
-    log.info("engine %s was asked about its account", engine, extra={"code": code or "well"})
+    log.info("engine %s: account checked", engine, extra={"code": code or "well"})
 
 
 def _move_on(engine: str, moment: datetime) -> None:
@@ -75,7 +75,7 @@ def _move_on(engine: str, moment: datetime) -> None:
         closed = remote_queue.closed_engines(session, moment)
         moved = remote_queue.move_on(session, engine, closed=closed)
     if moved:
-        log.info("engine %s takes no orders: %d jobs go to others", engine, moved)
+        log.info("engine %s takes no orders: %d jobs moved to others", engine, moved)
 
 
 def _close_for_today(engine: str, moment: datetime) -> None:
@@ -83,4 +83,4 @@ def _close_for_today(engine: str, moment: datetime) -> None:
     with transaction() as session:
         news = breakers.pause(session, engine, until=tomorrow, code=breakers.DAILY_COST)
     if news:
-        log.error("engine %s has cost what it may cost in a day: closed until midnight UTC", engine)
+        log.error("engine %s reached its daily limit of cost: closed until midnight UTC", engine)

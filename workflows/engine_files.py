@@ -12,7 +12,7 @@ from uuid import UUID
 
 from db import reading, transaction
 from db.types import now
-from providers import instances
+from providers import registry
 from providers.engine import Result
 from providers.fetch import fetch
 from services import data, media, outcomes
@@ -38,7 +38,7 @@ def photo_of(attempt: Attempt, step: Step) -> Path:
         if "dataId" in item:
             with reading() as reader:
                 key = data.get(reader, UUID(item["dataId"])).storage_key
-            with instances.storage().open(key) as stored:
+            with registry.storage().open(key) as stored:
                 shutil.copyfileobj(stored, file)
         else:
             fetch(
@@ -49,7 +49,7 @@ def photo_of(attempt: Attempt, step: Step) -> Path:
             )
     with _ONE_CHILD:
         return (
-            instances.engine(instances.EMBEDDED)
+            registry.engine(registry.EMBEDDED)
             .prepare(source, workdir=step.folder, should_stop=step.should_stop)
             .path
         )
@@ -58,7 +58,7 @@ def photo_of(attempt: Attempt, step: Step) -> Path:
 def finished(attempt: Attempt, fetched: Path, step: Step) -> Result:
     """A fetched result as the bot can send it. EngineError."""
     with _ONE_CHILD:
-        return instances.engine(instances.EMBEDDED).finish(
+        return registry.engine(registry.EMBEDDED).finish(
             fetched,
             "video" if attempt.service_type == "animate" else "image",
             workdir=step.folder,
@@ -77,6 +77,6 @@ def store(attempt: Attempt, result: Result) -> bool:
     with transaction() as session:
         row = data.reserve(session, result.media_type, content_type=result.content_type, now=now())
     with result.path.open("rb") as file:
-        instances.storage().put(row.storage_key, file, content_type=result.content_type)
+        registry.storage().put(row.storage_key, file, content_type=result.content_type)
     with transaction() as session:
         return outcomes.finish(session, attempt, row.id, size_bytes=size, meta=meta, now=now())

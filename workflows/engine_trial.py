@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-from providers import instances
+from providers import registry
 from providers.engine.remote import (
     Accepted,
     Downloaded,
@@ -50,17 +50,17 @@ def run(trial: Trial, photo: Path, to: Path) -> Iterator[str]:
 
     RuntimeError when there is no result; EngineError for a photo that cannot be used.
     """
-    engine = instances.remote_engine(trial.engine)
-    child = instances.engine(instances.EMBEDDED)
+    engine = registry.remote_engine(trial.engine)
+    child = registry.engine(registry.EMBEDDED)
     with TemporaryDirectory() as name:
         folder = Path(name)
         prepared = child.prepare(photo, workdir=folder).path
         accepted = _order(engine, trial, prepared)
         yield f"accepted as {accepted.external_id}"
         made: Succeeded | None = None
-        for told in _polls(engine, accepted, trial.service_type):
-            yield str(told) if not isinstance(told, Succeeded) else f"made, cost {told.cost}"
-            made = told if isinstance(told, Succeeded) else None
+        for state in _polls(engine, accepted, trial.service_type):
+            yield str(state) if not isinstance(state, Succeeded) else f"made, cost {state.cost}"
+            made = state if isinstance(state, Succeeded) else None
         if made is None:
             raise RuntimeError("there is no result")
         fetched = folder / "result"
@@ -97,8 +97,8 @@ def _polls(engine: RemoteEngine, run: Run, service_type: str) -> Iterator[Any]:
     pause = engine.pace.video if service_type == "animate" else engine.pace.image
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
-        told = engine.poll(run)
-        yield told
-        if not isinstance(told, Queued | Running | Unanswered | Gone):
+        state = engine.poll(run)
+        yield state
+        if not isinstance(state, Queued | Running | Unanswered | Gone):
             return
         time.sleep(pause)

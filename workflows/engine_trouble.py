@@ -33,9 +33,7 @@ def note(engine: str, problem: Problem, moment: datetime) -> None:
                 session, engine, now=moment, code=problem.trouble, detail=detail
             )
         if news:
-            log.error(
-                "engine %s takes no orders, mend the account: %s", engine, detail, extra=facts
-            )
+            log.error("engine %s takes no orders, fix its account: %s", engine, detail, extra=facts)
     elif problem.trouble is Trouble.BUSY:
         silence = timedelta(seconds=problem.retry_after or BUSY_SECONDS)
         with transaction() as session:
@@ -44,7 +42,7 @@ def note(engine: str, problem: Problem, moment: datetime) -> None:
         with transaction() as session:
             opened = breakers.failed(session, engine, now=moment, detail=detail)
         if opened:
-            log.error("engine %s fails again and again, it is paused", engine, extra=facts)
+            log.error("engine %s paused after repeated failures", engine, extra=facts)
 
 
 def note_accepted(engine: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from db import transaction
-from providers import instances
+from providers import registry
 from providers.engine import EngineError
 from providers.engine.remote import (
     Canceled,
@@ -47,11 +47,11 @@ MOST_CRASHES = 2  # of the child that makes a result sendable
 
 
 def advance(attempt: Attempt, step: Step) -> None:
-    """Do the one step that an attempt is due for. ApiError when the database is away."""
+    """Do the one step that an attempt is due for. ApiError when the database is unavailable."""
     if attempt.state != "cancelling" and _is_over(attempt, step):
         return
     try:
-        engine = instances.remote_engine(attempt.engine)
+        engine = registry.remote_engine(attempt.engine)
     except EngineError as error:
         _wait_for_engine(attempt, step, error)
         return
@@ -64,7 +64,7 @@ def _is_over(attempt: Attempt, step: Step) -> bool:
         return False
     with transaction() as session:
         outcomes.overtime(session, attempt)
-    log.warning("attempt is not waited for any more", extra=facts_of(attempt))
+    log.warning("attempt abandoned: its job or its time has ended", extra=facts_of(attempt))
     return True
 
 
@@ -79,8 +79,8 @@ def _wait_for_engine(attempt: Attempt, step: Step, error: EngineError) -> None:
 
 
 def _poll(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
-    told = engine.poll(steps.run_of(attempt))
-    match told:
+    state = engine.poll(steps.run_of(attempt))
+    match state:
         case Succeeded(file, cost):
             with transaction() as session:
                 attempts.receive(
@@ -94,19 +94,19 @@ def _poll(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
         case Gone(problem) if attempt.missing + 1 >= engine.pace.gone_polls:
             engine_trouble.end(attempt, problem, step.clock(), charged=Charged.MAYBE)
         case _:
-            _wait(engine, attempt, told, step)
+            _wait(engine, attempt, state, step)
 
 
-def _wait(engine: RemoteEngine, attempt: Attempt, told: Poll, step: Step) -> None:
+def _wait(engine: RemoteEngine, attempt: Attempt, state: Poll, step: Step) -> None:
     """Ask again later, and store what is known now."""
     after = steps.next_poll(attempt, engine.pace, step)
     progress = attempt.progress
-    if isinstance(told, Queued | Running):
-        percent = told.percent if isinstance(told, Running) else None
+    if isinstance(state, Queued | Running):
+        percent = state.percent if isinstance(state, Running) else None
         progress = steps.estimated_progress(attempt, step) if percent is None else percent
-    elif isinstance(told, Unanswered) and told.problem.retry_after:
-        after = max(after, timedelta(seconds=told.problem.retry_after))
-    missing = attempt.missing + 1 if isinstance(told, Gone) else 0
+    elif isinstance(state, Unanswered) and state.problem.retry_after:
+        after = max(after, timedelta(seconds=state.problem.retry_after))
+    missing = attempt.missing + 1 if isinstance(state, Gone) else 0
     with transaction() as session:
         attempts.observe(session, attempt, after=after, progress=progress, missing=missing)
 
@@ -165,8 +165,8 @@ def _cancel(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
             ending = Ending("canceled", charged)
         case Gone() if attempt.missing + 1 >= engine.pace.gone_polls:
             ending = Ending("canceled", "maybe", detail="the provider does not know it")
-        case told if not _out_of_grace(attempt, step):
-            _wait(engine, attempt, told, step)
+        case state if not _out_of_grace(attempt, step):
+            _wait(engine, attempt, state, step)
             return
         case _:
             ending = Ending("canceled", "maybe", detail="it did not stop")

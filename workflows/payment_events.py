@@ -14,10 +14,10 @@ import orjson
 import logs
 from db import reading, transaction
 from db.types import now
-from providers import instances
+from providers import registry
 from providers.payments import AnsweringGateway, Hint, Notice, Question
 from providers.telegram import GroupMessage, parse_update
-from services import payment_rows, payments, reviews, settlement
+from services import locked_payments, payments, reviews, settlement
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def receive(
     ApiError `signature_invalid`, `rate_limited`, `provider_not_configured`, and those of the
     provider, which then posts it again later.
     """
-    gateway = instances.gateway(provider)
+    gateway = registry.gateway(provider)
     event = gateway.parse_event(raw_body, headers, client_ip=client_ip, now=now())
     if isinstance(event, Question) and isinstance(gateway, AnsweringGateway):
         gateway.answer(event, _refusal(event))
@@ -60,7 +60,7 @@ def apply(notice: Notice) -> None:
 
 def _is_ours(hint: Hint) -> bool:
     with reading() as reader:
-        return payment_rows.is_ours(
+        return locked_payments.is_ours(
             reader, hint.provider, payment_id=hint.payment_id, reference=hint.reference
         )
 

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from db import Record, reading, transaction
 from db.types import now
 from errors import ApiError
-from providers import instances
+from providers import registry
 from providers.payments import Outcome, ProviderError, ProviderRejected
 from services import payments, settlement
 from services.inbox import Verdict
@@ -65,7 +65,7 @@ def check(payment_id: UUID) -> Verdict:
         return _expire_if_overdue(
             payment, f"{payment.provider} has not received it", payment.expires_at
         )
-    gateway = instances.gateway(payment.provider)
+    gateway = registry.gateway(payment.provider)
     reference = checkout.reference_of(payment)
     try:
         notice = gateway.read_back(reference)
@@ -92,7 +92,7 @@ def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
         payment = payments.get(reader, payment_id)
     if payment.paid_at is None:
         raise ValueError(f"the payment is {payment.status}, nothing has been paid")
-    gateway, reference = instances.gateway(payment.provider), checkout.reference_of(payment)
+    gateway, reference = registry.gateway(payment.provider), checkout.reference_of(payment)
     provider_key = str(uuid5(payment_id, key))  # providers know one scope of keys for all payments
     wanted = None if rub is None else _minor(payment, rub)
     notice = gateway.find_refund(reference, amount_minor=wanted, key=provider_key)

@@ -68,7 +68,7 @@ def doubt(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
             after=steps.first_look(attempt, engine.pace, step),
             detail="the worker that sent the order has gone",
         )
-    log.warning("nobody knows whether an order was accepted", extra=facts_of(attempt))
+    log.warning("unknown whether the order was accepted", extra=facts_of(attempt))
 
 
 def look(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
@@ -95,8 +95,8 @@ def look(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
         _close(attempt, problem, "absent", Charged.NO, step)
     else:
         runs = f"perhaps {', '.join(found.candidates)}" if found.candidates else "no candidates"
-        told = found.problem
-        problem = Problem(told.trouble, told.code, f"{told.detail} ({runs})")
+        cause = found.problem
+        problem = Problem(cause.trouble, cause.code, f"{cause.detail} ({runs})")
         _close(attempt, problem, "unclear", Charged.MAYBE, step)
 
 
@@ -113,7 +113,7 @@ def _close(attempt: Attempt, problem: Problem, trouble: str, charged: Charged, s
 
 
 def _photo(attempt: Attempt, step: Step) -> Path | None:
-    """The photo to upload; None when there will be none, and the attempt has been told so."""
+    """The photo to upload; None when there will be none, which the attempt then says."""
     try:
         return engine_files.photo_of(attempt, step)
     except FetchRefused as error:
@@ -160,7 +160,7 @@ def _settle(engine: RemoteEngine, attempt: Attempt, created: Create, step: Step)
                 detail=f"{created.problem.code}: {created.problem.detail}",
             )
         engine_trouble.note(attempt.engine, created.problem, step.clock())
-        log.warning("nobody knows whether an order was accepted", extra=facts_of(attempt))
+        log.warning("unknown whether the order was accepted", extra=facts_of(attempt))
     else:
         engine_trouble.end(attempt, created.problem, step.clock(), charged=Charged.NO)
 
@@ -174,4 +174,4 @@ def _accept(engine: RemoteEngine, attempt: Attempt, external_id: str, step: Step
         log.info("order accepted", extra=facts)
         engine_trouble.note_accepted(attempt.engine)
     else:
-        log.error("an order was accepted that nobody waits for any more", extra=facts)
+        log.error("order accepted after its job had ended", extra=facts)

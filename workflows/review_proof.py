@@ -7,7 +7,7 @@ from uuid import UUID
 import settings
 from db import reading, transaction
 from errors import ApiError
-from providers import instances
+from providers import registry
 from providers.telegram import MessageRef
 from services import reviews, users
 
@@ -28,7 +28,7 @@ def locate_and_prove(user_id: UUID, reference: MessageRef) -> tuple[int, int] | 
 
 def _place(reference: MessageRef) -> tuple[int, int]:
     """The chat and message a link names. ApiError `channel_not_eligible` outside REVIEW_CHAT."""
-    bot = instances.telegram()
+    bot = registry.telegram()
     review_chat = settings.load().review_chat
     place = bot.locate(reference, chat=_id_or_name(review_chat)) if review_chat else None
     if place is None:
@@ -50,7 +50,7 @@ def _prove_author(chat_id: int, message_id: int) -> None:
         known = reviews.known_author(reader, chat_id, message_id)
     if known is not None or not log_chat:
         return
-    proof = instances.telegram().prove_author(chat_id, message_id, log_chat=int(log_chat))
+    proof = registry.telegram().prove_author(chat_id, message_id, log_chat=int(log_chat))
     if proof is not None:
         with transaction() as session:
             reviews.ingest(

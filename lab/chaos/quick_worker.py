@@ -17,7 +17,7 @@ from typing import Literal
 from PIL import Image, UnidentifiedImageError
 
 import settings
-from providers import instances
+from providers import registry
 from providers.engine import EngineError, Result
 from providers.engine.remote import Pace
 from worker import remote
@@ -90,13 +90,13 @@ def hurry() -> None:
     quick = Pace(image=0.3, video=0.3, late=0.5, find_seconds=(0.5, 1.5, 3.0))
     for name in settings.ENGINES:
         if settings.engine_configured(settings.load(), name):
-            setattr(instances.remote_engine(name), "pace", quick)  # noqa: B010 of this one object
+            setattr(registry.remote_engine(name), "pace", quick)  # noqa: B010 of this one object
     setattr(remote, "TURN_SECONDS", 0.2)  # noqa: B010
 
 
 if __name__ == "__main__":
     if "--real-engine" not in sys.argv:
-        setattr(instances, "engine", lambda name: QuickEngine())  # noqa: B010 a function there
+        setattr(registry, "engine", lambda name: QuickEngine())  # noqa: B010 a function there
     if "--usual-pace" not in sys.argv:
         hurry()
     main()

@@ -46,7 +46,7 @@ class Run:
     def report(self) -> Report:
         """Run all of it; RuntimeError when it cannot start here."""
         with System(self._folder) as system:
-            control = SandboxControl(system.stack.playground.url)
+            control = SandboxControl(system.stack.simulated.url)
             first, second = system.servers
             control.connect({"yookassa": first.url, "stripe": second.url})
             target = Target(system, control, Random(self._seed))

@@ -49,7 +49,7 @@ class Customer:
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         """Call a control endpoint of the sandbox."""
-        url = f"{self.stack.playground.url}/control{path}"
+        url = f"{self.stack.simulated.url}/control{path}"
         answer = self._client.send(method, url, json=body)
         answer.raise_for_status()
         return answer.json()

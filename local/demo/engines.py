@@ -89,13 +89,13 @@ class Engines:
 
     def see_what_the_operator_sees(self) -> None:
         """The list of engines says which takes no orders, and why."""
-        told = self._stack.cli("engines", "list")
-        line = next(each for each in told.splitlines() if each.startswith(CHOSEN))
+        listing = self._stack.cli("engines", "list")
+        line = next(each for each in listing.splitlines() if each.startswith(CHOSEN))
         insist("credit" in line, f"the operator is not told: {line}")
         say("CLI", "cli.py engines list", "ok", f"{CHOSEN} takes no orders: credit")
 
     def _control(self, engine: str, verb: str, path: str, **body: Any) -> None:
-        url = f"{self._stack.playground.url}/control/{engine}{path}"
+        url = f"{self._stack.simulated.url}/control/{engine}{path}"
         requests.request(verb, url, json=body, timeout=CONTROL_SECONDS).raise_for_status()
 
 

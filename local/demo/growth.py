@@ -26,7 +26,7 @@ class Growth:
 
     def __init__(self, stack: Stack, bot: Bot) -> None:
         self._stack, self._bot = stack, bot
-        self._control_url = f"{stack.playground.url}/control/telegram"
+        self._control_url = f"{stack.simulated.url}/control/telegram"
 
     def start_lottery(self) -> None:
         """Create a lottery, as the operator, that ends before the demo does."""

@@ -57,7 +57,7 @@ def pay_for_waiting_order(stack: Stack, bot: Bot, user_id: str, data_id: str) ->
         key=f"pay-{job['id']}",
     )
     url = intent["paymentUrl"]
-    insist(url.startswith(stack.playground.url), f"{url} is not a page of the sandbox")
+    insist(url.startswith(stack.simulated.url), f"{url} is not a page of the sandbox")
     paid = bot.send("POST", url, 200, data={"do": "pay"})
     say("POST", urlsplit(url).path, paid.status_code, "Anna pays on the page of the sandbox")
     job_id: str = job["id"]

@@ -28,9 +28,9 @@ from providers.payments import (
     require_amount,
     to_minor,
 )
-from providers.payments.networks import SourceFilter
-from providers.payments.questions import QuestionLimit
+from providers.payments.hint_limit import HintLimit
 from providers.payments.receipts import ReceiptRules
+from providers.payments.source_addresses import SourceFilter
 from providers.payments.webhooks import UNREADABLE, header, json_object
 from providers.payments.yookassa_objects import (
     EVENTS,
@@ -72,7 +72,7 @@ class YooKassaGateway:
         self._api = Transport(DIALECT, base_url, authorization=f"Basic {basic}", patience=patience)
         self._receipts = receipts
         self._sources = sources
-        self._questions = QuestionLimit()
+        self._hint_limit = HintLimit()
 
     def create_checkout(self, order: CheckoutRequest) -> Checkout:
         """See Gateway. YooKassa remembers the key for 24 h, as long as we ask for a page."""
@@ -152,7 +152,7 @@ class YooKassaGateway:
 
     def confirm(self, hint: Hint) -> Notice:
         """See Gateway. Reads the object, and for a refund its payment too."""
-        self._questions.take(hint.reference, hint.payment_id)
+        self._hint_limit.take(hint.reference, hint.payment_id)
         try:
             found = self._read(EVENTS[hint.kind], hint.object_id)
             if EVENTS[hint.kind] == "payments":

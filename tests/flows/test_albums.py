@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from db import snapshot, transaction
 from db.models import Data, Job
-from providers import instances
+from providers import registry
 from services import ledger
 from tests.factories import balance, make_job, make_user
 from tests.flows.test_worker import PRICE, hurry_retries, live_jobs, stored_image
@@ -74,7 +74,7 @@ def test_what_could_not_be_made_is_paid_back_and_says_why(bot: Bot, tmp_path: Pa
     user = make_user(3 * PRICE)
     gone, first, second = (stored_image(text) for text in (b"gone", b"first", b"second"))
     job = done(bot.post("/jobs", album(user.id, gone, first, second)), 201)
-    instances.storage().delete(gone.storage_key)
+    registry.storage().delete(gone.storage_key)
     with start_worker(tmp_path):
         job = ended(bot, job)
     assert (job["status"], job["tokensReserved"], job["tokensConsumed"]) == ("done", 0, 2 * PRICE)

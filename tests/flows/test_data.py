@@ -20,7 +20,7 @@ from sqlalchemy import update
 import settings
 from db import transaction
 from db.models import Data
-from providers import instances
+from providers import registry
 from providers.storage.disk import DiskStorage
 from services.media import UPLOAD_LIMITS
 from tests.live import Bot, done, refused, unchanged
@@ -224,7 +224,7 @@ def test_a_file_of_a_wrong_size_that_reached_the_store_is_never_confirmed(
     """Our forms allow none; a bucket whose policy was changed by hand may."""
     form = presigned(bot, "text")
     content = io.BytesIO(b"a" * size)
-    instances.storage().put(form["fields"]["key"], content, content_type="text/plain")
+    registry.storage().put(form["fields"]["key"], content, content_type="text/plain")
     with unchanged():
         refused(bot.post(f"/data/{form['dataId']}/confirm"), "upload_mismatch")
 

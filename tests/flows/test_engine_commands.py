@@ -55,11 +55,11 @@ def test_the_list_tells_what_is_connected_and_what_is_closed_and_why(cli: Comman
 
 
 def test_check_asks_each_connected_engine(cli: CommandLine, world: EngineWorld) -> None:
-    told = say(cli, "engines", "check")
-    assert "replicate: well" in told and "polza: well" in told and "comfyui" not in told
+    output = say(cli, "engines", "check")
+    assert "replicate: well" in output and "polza: well" in output and "comfyui" not in output
     with command_line(**world.environ | {"POLZA_API_KEY": "pza_forgotten"}) as stranger:
-        code, told, _ = stranger.run("engines", "check")
-    assert code == 1 and "polza: auth" in told
+        code, output, _ = stranger.run("engines", "check")
+    assert code == 1 and "polza: auth" in output
 
 
 def test_limits_are_changed_and_nonsense_is_refused(cli: CommandLine) -> None:
@@ -78,8 +78,8 @@ def test_a_trial_saves_a_result_and_orders_once(
 ) -> None:
     before = len(world.runs("replicate"))
     to = tmp_path / "a.mp4"
-    told = say(cli, "engines", "try", PORTRAIT, "--model", KLING, "--to", str(to), "--yes")
-    assert "accepted as" in told and b"ftyp" in to.read_bytes()[:16]
+    output = say(cli, "engines", "try", PORTRAIT, "--model", KLING, "--to", str(to), "--yes")
+    assert "accepted as" in output and b"ftyp" in to.read_bytes()[:16]
     assert len(world.runs("replicate")) == before + 1
 
 
@@ -96,8 +96,8 @@ def test_a_model_is_added_put_on_offer_made_the_default_and_disabled(
     say(cli, "models", "edit", "mine", "--active", "--fallback", "5", "--cost", "0.06USD")
     assert "0.06 USD" in say(cli, "models", "list", "--on-offer")
     say(cli, "models", "default", "mine")
-    told = say(cli, "models", "disable", "mine")
-    assert "animate is not sold now" in told
+    output = say(cli, "models", "disable", "mine")
+    assert "animate is not sold now" in output
     say(cli, "models", "default", "animate-standard")
 
 

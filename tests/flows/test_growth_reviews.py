@@ -130,9 +130,9 @@ def test_words_that_earned_somebody_a_bonus_wait_for_the_operator(growth: Growth
     assert done(growth.check_review(author), 200) == GRANTED
     for named in (None, link(copy)):
         assert done(growth.check_review(copier, named), 200) == NOTHING
-    code, told, _ = growth.cli("reviews", "list", "--state", "held", "--limit", "1")
-    assert code == 0 and "the same words as review" in told
-    review_id, *_ = told.splitlines()[1].split()
+    code, output, _ = growth.cli("reviews", "list", "--state", "held", "--limit", "1")
+    assert code == 0 and "the same words as review" in output
+    review_id, *_ = output.splitlines()[1].split()
     approved = growth.cli("reviews", "approve", review_id, copier["id"])
     assert approved == (0, "rewarded", "")
     assert done(growth.check_review(copier), 200) == AGAIN

@@ -114,8 +114,8 @@ def test_the_reward_is_there_exactly_while_the_friend_has_paid(till: Growth) -> 
     assert (stats(till, inviter), till.bot.balance(inviter["id"])) == ((1, 1, REWARD), REWARD)
     assert history(till, inviter) == [(friend["id"], True, True)]
     rows = done(till.bot.get("/transactions", userId=inviter["id"]), 200)
-    told = [(row["tokensDelta"], row["meta"]["reason"]) for row in rows]
-    assert told == [(REWARD, "referral"), (-REWARD, "referral_returned"), (REWARD, "referral")]
+    moves = [(row["tokensDelta"], row["meta"]["reason"]) for row in rows]
+    assert moves == [(REWARD, "referral"), (-REWARD, "referral_returned"), (REWARD, "referral")]
 
 
 def test_a_reward_that_is_spent_is_not_taken_below_zero(till: Growth) -> None:

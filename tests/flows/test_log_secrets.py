@@ -209,7 +209,7 @@ def order_what_cannot_be_done(stack: Stack, bot: Bot) -> None:
 
 def pay_at_broken_providers(stack: Stack, bot: Bot) -> None:
     """Pay at providers that answer with nonsense or not at all."""
-    control = f"{stack.playground.url}/control"
+    control = f"{stack.simulated.url}/control"
     user = bot.register()
     wish = {"userId": user["id"], "amountRub": 100}
     for kind, more in (("html", {}), ("status", {"status": 500}), ("drop", {})):
@@ -240,7 +240,7 @@ def lose_the_database(stack: Stack, bot: Bot) -> None:
     stack.postgres.stop()
     refused(bot.get(f"/users/{user['id']}"), "service_unavailable")
     refused(bot.post("/users/register-or-login", {"telegramId": "77001"}), "service_unavailable")
-    wait_until(lambda: bot.get("/health/ready").status_code == 503)  # told for a second
+    wait_until(lambda: bot.get("/health/ready").status_code == 503)  # cached for a second
     worker = stack.logs / "worker.log"
     wait_until(lambda: "database or storage unavailable" in worker.read_text("utf-8"))
 

@@ -72,8 +72,8 @@ def test_a_new_price_counts_from_the_next_order_on(bot: Bot, cli: CommandLine) -
     user, picture = make_user(10), make_image().id
     waiting = make_user(4)
     before, unpaid = bot.order(user.id, picture), bot.order(waiting.id, picture)
-    told = say(cli, "models", "edit", "restore-standard", "--tokens", "4.5", "--rub", "44.90")
-    assert told == "restore-standard is changed"
+    output = say(cli, "models", "edit", "restore-standard", "--tokens", "4.5", "--rub", "44.90")
+    assert output == "restore-standard is changed"
     after = bot.order(user.id, picture)
     assert (after["tokensReserved"], after["priceRub"]) == (4.5, 44.9)
     assert bot.balance(user.id) == 0.5
@@ -95,8 +95,8 @@ def test_another_model_takes_the_orders_of_its_service(bot: Bot, cli: CommandLin
 
 def test_a_service_without_an_active_model_is_not_sold(bot: Bot, cli: CommandLine) -> None:
     user, picture = make_user(100), make_image().id
-    told = say(cli, "models", "edit", "restore-standard", "--inactive")
-    assert "restore is not sold now" in told
+    output = say(cli, "models", "edit", "restore-standard", "--inactive")
+    assert "restore is not sold now" in output
     with unchanged():
         refused(bot.post("/jobs", order(user.id, picture)), "service_unavailable_now")
     say(cli, "models", "edit", "restore-standard", "--default")

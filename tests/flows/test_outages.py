@@ -99,7 +99,7 @@ def test_without_its_database_the_server_says_so_and_recovers_by_itself(
             refused(answer, "service_unavailable")
             assert answer.headers["Retry-After"] == "1"
         assert bot.get("/health/live").status_code == 200
-        wait_until(lambda: bot.get("/health/ready").status_code == 503)  # told for a second
+        wait_until(lambda: bot.get("/health/ready").status_code == 503)  # cached for a second
         readiness = bot.get("/health/ready")
         assert readiness.status_code == 503
         assert not readiness.json()["checks"]["database"]["ok"]
@@ -215,7 +215,7 @@ def test_without_its_disk_the_server_takes_no_files_and_recovers_by_itself(world
 
     before = confirmed()
     with broken(world.files / "incoming"):
-        wait_until(lambda: bot.get("/health/ready").status_code == 503)  # told for a second
+        wait_until(lambda: bot.get("/health/ready").status_code == 503)  # cached for a second
         for answer in (bot.upload(PHOTO), requests.post(address, files=parts, timeout=30)):
             refused(answer, "storage_unavailable")
             assert int(answer.headers["Retry-After"]) > 0

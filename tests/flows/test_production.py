@@ -44,8 +44,8 @@ def test_money_of_a_test_is_no_money(server: Server) -> None:
             done(bot.send("POST", path, data=body, headers=headers), 200)
             assert balance(user_id) == tokens
             with transaction() as session:
-                (told,) = inbox.of_payment(session, payment.id)
-            assert told.reason == (None if livemode else "test_mode")
+                (stored,) = inbox.of_payment(session, payment.id)
+            assert stored.reason == (None if livemode else "test_mode")
 
 
 def test_readiness_fails_first_and_requests_are_still_taken(server: Server) -> None:

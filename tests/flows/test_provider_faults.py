@@ -18,7 +18,7 @@ from sqlalchemy import update
 from db import transaction
 from db.models import Payment
 from db.types import now
-from services import ledger, payment_rows, payments, settlement
+from services import ledger, locked_payments, payments, settlement
 from tests.live import done, refused, unchanged
 from tests.locks import wait_for_a_waiter
 from tests.provider_world import OPTIONS, PROVIDERS, TOKENS, ProviderWorld
@@ -250,7 +250,7 @@ def test_a_refusal_and_a_webhook_do_not_wait_for_each_other_in_a_circle(
             ledger.lock(session, UUID(user["id"]))
             asking = pool.submit(till.request_intent, user, "stripe", key=key)
             wait_for_a_waiter()
-            payment_rows.lock(session, payment.id)
+            locked_payments.lock(session, payment.id)
         refused(asking.result(), "provider_rejected")
 
 

@@ -31,7 +31,7 @@ from handlers import (
     transactions,
     users,
 )
-from providers import instances
+from providers import registry
 from providers.payments import Notice, Outcome
 from services import payments
 from spec.functions import FilePart
@@ -70,7 +70,7 @@ def world(database: str) -> World:
     payment, event_id = pending(user.id), uuid4().hex
     report(pending(user.id), event_id)
     form = data.data_get_presign(TEXT, None)[0]
-    instances.storage().put(form["fields"]["key"], io.BytesIO(b"Hi"), content_type="text/plain")
+    registry.storage().put(form["fields"]["key"], io.BytesIO(b"Hi"), content_type="text/plain")
     wish, key = order(user.id, photo.id), uuid4().hex
     jobs.jobs_create(wish, key)
     return World(
@@ -210,7 +210,7 @@ WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
     "jobsCancel again": (5, lambda w: jobs.jobs_cancel(w.cancelled)),
     "reviewsCheck, nothing found": (5, lambda w: reviews.reviews_check({"userId": w.user})),
     "webhookPayments, paid": (8, lambda w: report(w.payment, uuid4().hex)),
-    "webhookPayments, told again": (4, lambda w: report(w.payment, w.event)),
+    "webhookPayments, repeated": (4, lambda w: report(w.payment, w.event)),
     "webhookPayments, of nobody's payment": (5, lambda w: report(uuid4(), uuid4().hex)),
 }
 

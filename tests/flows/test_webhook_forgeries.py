@@ -14,7 +14,7 @@ import pytest
 import requests
 
 import settings
-from providers.payments.questions import PER_MINUTE
+from providers.payments.hint_limit import PER_MINUTE
 from tests import live
 from tests.flows.test_webhooks import newest_parked
 from tests.live import Bot, done, refused, unchanged

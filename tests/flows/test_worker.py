@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 import settings
-from db import notices, snapshot, transaction
+from db import notifications, snapshot, transaction
 from db.models import Data, Job, Transaction
 from db.types import now
 from errors import ApiError
 from local.processes import Child
-from providers import instances
-from services import data, jobs, ledger, payment_rows, payments
+from providers import registry
+from services import data, jobs, ledger, locked_payments, payments
 from tests.factories import balance, make_job, make_user
 from tests.wire import wait_until
 from tests.workers import start_worker, working
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("no_rows")  # with an empty queue
 def stored_image(content: bytes):
     with transaction() as session:
         row = data.reserve(session, "image", content_type="image/jpeg", now=now())
-    instances.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
+    registry.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
     with transaction() as session:
         return data.confirm(
             session, row.id, content_type="image/jpeg", size_bytes=len(content), now=now()
@@ -53,7 +53,7 @@ def hurry_retries() -> None:
     """Make retries due at once, without the waits of production."""
     with transaction() as session:
         session.execute(update(Job).where(Job.status == "queued").values(run_at=func.now()))
-        notices.announce(session)
+        notifications.announce(session)
 
 
 def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance, tmp_path):
@@ -102,7 +102,7 @@ def test_a_result_is_stored_and_can_be_read_back(tmp_path):
         wait_until(lambda: not live_jobs())
     with transaction() as session:
         done = jobs.get(session, job.id)
-    with instances.storage().open(done.result_key) as file:
+    with registry.storage().open(done.result_key) as file:
         assert file.read() == b"abcdone"
     assert done.meta["engine"] == "quick"
 
@@ -111,7 +111,7 @@ def test_a_photo_that_has_gone_fails_the_job_with_its_reason():
     user = make_user(PRICE)
     picture = stored_image(b"abc")
     job = make_job(user.id, data_id=picture.id)
-    instances.storage().delete(picture.storage_key)
+    registry.storage().delete(picture.storage_key)
     assert Worker("here").run_once()
     with transaction() as session:
         assert jobs.get(session, job.id).meta["error"]["code"] == "input_gone"
@@ -203,9 +203,9 @@ def test_abandoned_uploads_are_forgotten_with_their_bytes(tmp_path):
         row = data.reserve(
             session, "image", content_type="image/jpeg", now=now().replace(year=2020)
         )
-    instances.storage().put(row.storage_key, io.BytesIO(b"x"), content_type="image/jpeg")
+    registry.storage().put(row.storage_key, io.BytesIO(b"x"), content_type="image/jpeg")
     with working(tmp_path):
-        wait_until(lambda: instances.storage().head(row.storage_key) is None)
+        wait_until(lambda: registry.storage().head(row.storage_key) is None)
     with transaction() as session:
         assert session.get(Data, row.id).status == "deleted"
 
@@ -237,7 +237,7 @@ def test_a_slow_provider_ends_the_turn_of_asking_about_payments(monkeypatch: pyt
                 plan=None,
                 now=now(),
             )
-            payment_rows.change(session, payment.id, next_check_at=now().replace(year=2018))
+            locked_payments.change(session, payment.id, next_check_at=now().replace(year=2018))
     monkeypatch.setattr(reconciler, "TURN_SECONDS", 0)
     assert reconciler.check_due() == 1
     monkeypatch.undo()

@@ -164,5 +164,5 @@ def _lines(node: ast.stmt) -> int:
 def _docstring_lines(node: ast.stmt) -> int:
     """Of a function."""
     first: ast.stmt = getattr(node, "body")[0]  # noqa: B009 of every function
-    told = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return _lines(first) if told else 0
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return _lines(first) if documented else 0

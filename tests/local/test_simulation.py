@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 import settings
-from local.simulation import Playground
+from local.simulation import SimulatedProviders
 from settings import Settings
 
 
 def test_everything_is_played_where_nothing_is_configured() -> None:
-    playground = Playground(Settings())
-    played = playground.settings
-    assert all(settings.configured(played, provider) for provider in settings.PROVIDERS)
-    assert all(settings.engine_configured(played, engine) for engine in settings.ENGINES)
-    assert played.replicate_api_url == f"{playground.url}/replicate/v1"
-    assert len(playground.programs) == 1
+    simulated = SimulatedProviders(Settings())
+    filled = simulated.settings
+    assert all(settings.configured(filled, provider) for provider in settings.PROVIDERS)
+    assert all(settings.engine_configured(filled, engine) for engine in settings.ENGINES)
+    assert filled.replicate_api_url == f"{simulated.url}/replicate/v1"
+    assert len(simulated.programs) == 1
 
 
 def test_what_has_a_key_or_an_address_is_real() -> None:
     mine = Settings(replicate_api_token="r8_mine", fal_api_url="https://fal.example.com")
-    played = Playground(mine).settings
-    assert played.replicate_api_url == Settings.replicate_api_url
-    assert played.replicate_api_token == "r8_mine"
-    assert (played.fal_api_url, played.fal_key) == ("https://fal.example.com", "")
-    assert settings.engine_configured(played, "polza")
+    filled = SimulatedProviders(mine).settings
+    assert filled.replicate_api_url == Settings.replicate_api_url
+    assert filled.replicate_api_token == "r8_mine"
+    assert (filled.fal_api_url, filled.fal_key) == ("https://fal.example.com", "")
+    assert settings.engine_configured(filled, "polza")
 
 
 def test_an_engine_alone_is_enough_for_a_sandbox() -> None:
@@ -34,10 +34,10 @@ def test_an_engine_alone_is_enough_for_a_sandbox() -> None:
         stripe_api_url="https://b.example.com",
         telegram_api_url="https://c.example.com",
     )
-    playground = Playground(mine)
-    assert playground.programs and playground.settings.comfyui_url
+    simulated = SimulatedProviders(mine)
+    assert simulated.programs and simulated.settings.comfyui_url
 
 
 def test_production_plays_nothing() -> None:
-    playground = Playground(Settings(environment="production"))
-    assert playground.programs == () and playground.settings.replicate_api_token == ""
+    simulated = SimulatedProviders(Settings(environment="production"))
+    assert simulated.programs == () and simulated.settings.replicate_api_token == ""

@@ -23,7 +23,7 @@ from sqlalchemy import func, update
 from db import snapshot, transaction
 from db.models import Engine, GenerationAttempt, Job, Transaction
 from lab.chaos.quick_worker import QuickEngine
-from providers import instances
+from providers import registry
 from providers.engine.remote import (
     Absent,
     Accepted,
@@ -151,7 +151,7 @@ class ScriptedProvider:
 
 @pytest.fixture
 def _connected(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instances, "engine", lambda name: QuickEngine())
+    monkeypatch.setattr(registry, "engine", lambda name: QuickEngine())
     monkeypatch.setattr(rules_of_models, "is_connected", lambda engine: engine != "polza")
 
 
@@ -193,7 +193,7 @@ def test_whatever_a_provider_answers_nothing_is_ordered_or_paid_twice(database, 
     engine_world.reset_engines()
     chosen = offer(KLING, FAL)[KLING]
     providers = {name: ScriptedProvider(name, data) for name in ("replicate", "fal")}
-    monkeypatch.setattr(instances, "remote_engine", providers.__getitem__)
+    monkeypatch.setattr(registry, "remote_engine", providers.__getitem__)
     user = make_user(PRICE)
     job = make_job(user.id, "animate", data_id=stored_photo().id, model_id=chosen)
     for number in range(60):

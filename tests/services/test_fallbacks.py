@@ -90,13 +90,13 @@ def test_whatever_happens_it_ends_pays_twice_at_most_and_stays_within_the_limit(
         assert sum(each.charged for each in done) <= MOST_PAID_ATTEMPTS
         spent = sum((each.cost for each in done if each.charged), Decimal(0))
         assert spent <= LIMITS["USD"]
-        told = after(done, current, others, limits=LIMITS, closed=closed)
-        if isinstance(told, GiveUp):
-            assert told.message.endswith(".") and "Токены возвращены" in told.message
+        decision = after(done, current, others, limits=LIMITS, closed=closed)
+        if isinstance(decision, GiveUp):
+            assert decision.message.endswith(".") and "Токены возвращены" in decision.message
             return
-        if isinstance(told, Elsewhere):
-            assert told.candidate.engine not in {each.engine for each in done} | closed
-            current = told.candidate
+        if isinstance(decision, Elsewhere):
+            assert decision.candidate.engine not in {each.engine for each in done} | closed
+            current = decision.candidate
         if current == EMBEDDED:  # from here on the worker's own rules count
             return
     assert len(done) <= MOST_ATTEMPTS or len(done) == len(outcomes)

@@ -36,13 +36,13 @@ class Family:
     def tell(self, number: int, outcome: str) -> str:
         """The provider tells something about a payment; what became of that."""
         whole = {"refunded_minor": 0 if outcome == "refund_failed" else WHOLE}
-        told = notice(
+        event = notice(
             self.payments[number],
             outcome,
             refund_reference=f"re-{number}",
             **(whole if outcome.startswith("refund") else {}),
         )
-        return settle(told).state
+        return settle(event).state
 
     def standing(self) -> int:
         """How many payments have been paid and not refunded."""

@@ -39,7 +39,7 @@ from sqlalchemy.orm import Session, joinedload, sessionmaker
 import settings
 from db.models import Data, GenerationModel, Job, Payment, PaymentEvent, Referral, Transaction, User
 from db.session import database_url
-from providers import instances
+from providers import registry
 
 current = settings.load()
 engine = create_engine(database_url(), pool_size=current.server_threads, max_overflow=0)
@@ -199,7 +199,7 @@ def lock_with_price(
 def job_out(job: Job, result: Data | None) -> JobOut:
     url = None
     if job.status == "done" and result is not None and result.status != "deleted":
-        url = instances.storage().url(
+        url = registry.storage().url(
             result.storage_key,
             expires_in=current.link_ttl_seconds,
             content_type=result.content_type,

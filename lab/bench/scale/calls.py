@@ -30,7 +30,7 @@ from handlers import (
 )
 from lab.bench.scale import rows
 from lab.bench.scale.worlds import World
-from providers import instances
+from providers import registry
 from providers.payments import Notice, Outcome
 from services import (
     attempts,
@@ -41,8 +41,8 @@ from services import (
     idempotency,
     inbox,
     ledger,
+    locked_payments,
     paging,
-    payment_rows,
     payments,
     queue,
     remote_queue,
@@ -180,7 +180,7 @@ def _presign(c: Context) -> None:
 
 def _confirm(c: Context) -> None:
     form = c.take("forms")
-    instances.storage().put(form["fields"]["key"], io.BytesIO(b"Hi"), content_type="text/plain")
+    registry.storage().put(form["fields"]["key"], io.BytesIO(b"Hi"), content_type="text/plain")
     data.data_confirm_upload(form["dataId"])
 
 
@@ -383,7 +383,7 @@ def _make_due(c: Context) -> None:
     """Make a payment due for a check with its provider."""
     payment_id, _ = c.take("intents")
     with transaction() as session:
-        payment_rows.change(session, payment_id, next_check_at=now() - timedelta(days=3))
+        locked_payments.change(session, payment_id, next_check_at=now() - timedelta(days=3))
 
 
 def _claim_payment(c: Context) -> None:

@@ -211,13 +211,13 @@ class ComfyUiSandbox(EngineSandbox):
             for run in runs:
                 run.polls += 1
         ended = [run for run in runs if run.phase(now) in ("ended", "stopped")]
-        return jsonify({run.id: self._told(run) for run in ended})
+        return jsonify({run.id: self._entry(run) for run in ended})
 
-    def _told(self, run: Run) -> dict[str, Any]:
+    def _entry(self, run: Run) -> dict[str, Any]:
         """An entry of the history."""
         about = {"prompt_id": run.id, "timestamp": int(run.created_at.timestamp() * 1000)}
         messages: list[list[Any]] = [["execution_start", about]]
-        told: dict[str, Any] = {"prompt": [run.number, run.id, run.input, {}, []], "outputs": {}}
+        entry: dict[str, Any] = {"prompt": [run.number, run.id, run.input, {}, []], "outputs": {}}
         failure = _failure_of(run)
         if run.phase(self.clock.now()) == "stopped":
             messages.append(["execution_interrupted", about])
@@ -227,12 +227,12 @@ class ComfyUiSandbox(EngineSandbox):
             messages.append(["execution_error", about | error])
         else:
             messages.append(["execution_success", about])
-            told["outputs"] = _outputs(run)
+            entry["outputs"] = _outputs(run)
         well = messages[-1][0] == "execution_success"
         status = {"status_str": "success" if well else "error", "completed": well}
         if run.script.end == "weird":
             status["status_str"] = "archived"
-        return told | {"status": status | {"messages": messages}, "meta": {}}
+        return entry | {"status": status | {"messages": messages}, "meta": {}}
 
     def _view(self) -> Response:
         run = self.runs.get(request.args.get("filename", "").partition("_")[0])

@@ -160,24 +160,24 @@ class FalSandbox(EngineSandbox):
         run.polls += 1
         now, address = self.clock.now(), self._address(run)
         phase = run.phase(now)
-        told: dict[str, Any] = {"request_id": run.id, "response_url": address}
+        shown: dict[str, Any] = {"request_id": run.id, "response_url": address}
         logs = None
         if request.args.get("logs", "").lower() in ("1", "true"):
             line = {"message": f"{run.percent(now)}%|##  | {run.percent(now)}/100"}
             logs = [line | {"timestamp": now.isoformat(), "level": "INFO"}]
         if phase == "queued":
-            told |= {"status": "IN_QUEUE", "queue_position": 1}
+            shown |= {"status": "IN_QUEUE", "queue_position": 1}
         elif phase == "running":
-            told |= {"status": "IN_PROGRESS", "logs": logs}
+            shown |= {"status": "IN_PROGRESS", "logs": logs}
         elif run.script.end == "weird":
-            told |= {"status": "ARCHIVING"}
+            shown |= {"status": "ARCHIVING"}
         else:
             seconds = {"inference_time": run.script.run_seconds}
-            told |= {"status": "COMPLETED", "logs": logs, "metrics": seconds}
+            shown |= {"status": "COMPLETED", "logs": logs, "metrics": seconds}
             if fault := self._fault_of(run):
-                told |= {"error": fault[2], "error_type": fault[1]}
-        answer = jsonify(told)
-        answer.status_code = 200 if told["status"] == "COMPLETED" else 202
+                shown |= {"error": fault[2], "error_type": fault[1]}
+        answer = jsonify(shown)
+        answer.status_code = 200 if shown["status"] == "COMPLETED" else 202
         return answer
 
     def _result(self, app: str, identifier: str) -> Response:
@@ -194,8 +194,8 @@ class FalSandbox(EngineSandbox):
             return answer
         own = f"{self.root()}/delivery/{run.id}/output"
         file = {"url": files.address(run, own), "content_type": "application/octet-stream"}
-        told: dict[str, Any] = {"video": file} if run.media == "video" else {"images": [file]}
-        answer = jsonify({"seed": 1} | ({} if run.script.end == "mute" else told))
+        output: dict[str, Any] = {"video": file} if run.media == "video" else {"images": [file]}
+        answer = jsonify({"seed": 1} | ({} if run.script.end == "mute" else output))
         answer.headers["X-Fal-Billable-Units"] = "5"
         return answer
 

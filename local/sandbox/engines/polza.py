@@ -103,7 +103,7 @@ class PolzaSandbox(EngineSandbox):
         if run is None:
             return _error(404, "NOT_FOUND", "Генерация не найдена")
         run.polls += 1
-        return jsonify(self._told(run))
+        return jsonify(self._generation(run))
 
     def _head(self, run: Run, status: str) -> dict[str, Any]:
         return {
@@ -114,30 +114,30 @@ class PolzaSandbox(EngineSandbox):
             "model": run.model,
         }
 
-    def _told(self, run: Run) -> dict[str, Any]:
+    def _generation(self, run: Run) -> dict[str, Any]:
         """The generation as the API shows it."""
         open_statuses = {"queued": "pending", "running": "processing"}
-        told = self._head(run, open_statuses.get(run.phase(self.clock.now()), "completed"))
-        if told["status"] != "completed":
-            return told
+        generation = self._head(run, open_statuses.get(run.phase(self.clock.now()), "completed"))
+        if generation["status"] != "completed":
+            return generation
         if run.script.end == "weird":
-            return told | {"status": "archiving"}
+            return generation | {"status": "archiving"}
         error = _fault_of(run)
         if error is not None:
             code, words = error
-            return told | {"status": "failed", "error": {"code": code, "message": words}}
+            return generation | {"status": "failed", "error": {"code": code, "message": words}}
         cost = COST_RUB[run.media]
         with self.runs.lock:
             if run.id not in self._paid:
                 self._paid.add(run.id)
                 self.balance -= cost
-        told["usage"] = {"cost_rub": float(cost)}
+        generation["usage"] = {"cost_rub": float(cost)}
         if run.script.end == "mute":
-            return told | {"data": None}
+            return generation | {"data": None}
         own = f"{self.root()}/api/v1/delivery/{run.id}/output"
         file = {"url": files.address(run, own)}
         alone = run.script.shape == "object" or (not run.script.shape and run.media == "video")
-        return told | {"data": file if alone else [file]}
+        return generation | {"data": file if alone else [file]}
 
     def _history(self) -> Response:
         args = request.args

@@ -145,7 +145,7 @@ class ReplicateSandbox(EngineSandbox):
             version=version or "hidden",
         )
         run.deadline = _deadline(run.created_at)
-        answer = jsonify(self._told(run))
+        answer = jsonify(self._prediction(run))
         answer.status_code = 201
         return answer
 
@@ -166,14 +166,14 @@ class ReplicateSandbox(EngineSandbox):
         if run is None:
             return _problem(404, "The requested resource could not be found.")
         run.polls += 1
-        return jsonify(self._told(run))
+        return jsonify(self._prediction(run))
 
     def _cancel(self, identifier: str) -> Response:
         run = self.runs.get(identifier)
         if run is None:
             return _problem(404, "The requested resource could not be found.")
         self.runs.cancel(run)
-        return jsonify(self._told(run))
+        return jsonify(self._prediction(run))
 
     def _list(self) -> Response:
         after, before = (
@@ -193,10 +193,10 @@ class ReplicateSandbox(EngineSandbox):
             kept = {k: v for k, v in request.args.items() if k != "cursor"}
             query = "&".join(f"{k}={v}" for k, v in {**kept, "cursor": start + PAGE}.items())
             following = f"{self.root()}/v1/predictions?{query.replace('+', '%2B')}"
-        results = [self._told(run) for run in page]
+        results = [self._prediction(run) for run in page]
         return jsonify({"previous": None, "next": following, "results": results})
 
-    def _told(self, run: Run) -> dict[str, Any]:
+    def _prediction(self, run: Run) -> dict[str, Any]:
         """The prediction as the API shows it."""
         now = self.clock.now()
         status, output, error = self._state(run, now)

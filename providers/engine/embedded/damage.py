@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from providers.engine.embedded import faces, networks, tiles
+from providers.engine.embedded import faces, neural_networks, tiles
 from providers.engine.embedded.faces import Face
 from providers.engine.embedded.fields import Pixels, Plane
 
@@ -110,7 +110,7 @@ def _scan(grey: Pixels) -> Plane:
     height, width = grey.shape
     bottom, right = _BORDER + -height % _HALVINGS, _BORDER + -width % _HALVINGS
     padded = cv2.copyMakeBorder(grey, _BORDER, bottom, _BORDER, right, cv2.BORDER_REFLECT_101)
-    net = networks.load("damage_mask.onnx")
+    net = neural_networks.load("damage_mask.onnx")
     found = np.zeros(padded.shape, np.float32)
     down, across = (
         tiles.cut(side, at_most=_TILE, overlap=2 * _TILE_OVERLAP, multiple=_HALVINGS)

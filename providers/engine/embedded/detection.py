@@ -9,7 +9,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from providers.engine.embedded import networks
+from providers.engine.embedded import neural_networks
 from providers.engine.embedded.fields import Pixels, Points
 
 _THRESHOLD = 0.5
@@ -86,10 +86,10 @@ def _run(
     )
     side = detector.side
     small = cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)
-    net = networks.load(detector.file_name)
-    net.setInput(networks.blob(small, scale=127.5, shift=-1.0))
+    net = neural_networks.load(detector.file_name)
+    net.setInput(neural_networks.blob(small, scale=127.5, shift=-1.0))
     boxes, scores = net.forward(detector.outputs)
-    score = networks.sigmoid(scores[0, :, 0])
+    score = neural_networks.sigmoid(scores[0, :, 0])
     sure = score > threshold
     anchors = _anchors(detector)[sure]
     # Every row: box centre, box size, then six key points; all relative to the anchor.

@@ -8,7 +8,7 @@ from itertools import product
 import cv2
 import numpy as np
 
-from providers.engine.embedded import networks, tiles
+from providers.engine.embedded import neural_networks, tiles
 from providers.engine.embedded.fields import Pixels
 
 _TILE = 128  # pixels: larger tiles are slower here and need twice the memory
@@ -33,12 +33,12 @@ def double(image: Pixels, *, noise_level: int, progress: Callable[[float], None]
         _BORDER + columns - width,
         cv2.BORDER_REFLECT_101,
     )
-    net = networks.load(f"upscale2x_photo_noise{noise_level}.onnx")
+    net = neural_networks.load(f"upscale2x_photo_noise{noise_level}.onnx")
     doubled = np.empty((2 * rows, 2 * columns, 3), np.uint8)
     corners = list(product(down.starts, across.starts))
     for number, (top, left) in enumerate(corners, start=1):
         tile = padded[top : top + tall + 2 * _BORDER, left : left + wide + 2 * _BORDER]
-        net.setInput(networks.blob(tile, scale=255.0))
+        net.setInput(neural_networks.blob(tile, scale=255.0))
         answer = np.clip(net.forward()[0] * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
         target = doubled[2 * top : 2 * (top + tall), 2 * left : 2 * (left + wide)]
         target[:] = answer.transpose(1, 2, 0)[:, :, ::-1]

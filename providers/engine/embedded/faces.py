@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from providers.engine.embedded import networks
+from providers.engine.embedded import neural_networks
 from providers.engine.embedded.detection import Detection, find_boxes
 from providers.engine.embedded.fields import Pixels, Plane, Points, rotation
 
@@ -78,8 +78,8 @@ def person_mask(image: Pixels) -> Plane:
     """How surely each pixel shows a person, 0..1."""
     side = _SEGMENTATION_SIDE
     small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-    net = networks.load("selfie_segmentation.tflite")
-    net.setInput(networks.blob(small, scale=255.0))
+    net = neural_networks.load("selfie_segmentation.tflite")
+    net.setInput(neural_networks.blob(small, scale=255.0))
     mask = net.forward("activation_10")[0, 0]
     height, width = image.shape[:2]
     return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR))
@@ -105,14 +105,14 @@ def _read_mesh(image: Pixels, centre: Points, side: float, angle: float) -> tupl
     turn = rotation(angle) * zoom
     to_crop = np.c_[turn, _MESH_SIDE / 2 - turn @ centre].astype(np.float32)
     crop = cv2.warpAffine(image, to_crop, (_MESH_SIDE, _MESH_SIDE), flags=cv2.INTER_LINEAR)
-    net = networks.load("face_landmark.tflite")
-    net.setInput(networks.blob(crop, scale=255.0))
+    net = neural_networks.load("face_landmark.tflite")
+    net.setInput(neural_networks.blob(crop, scale=255.0))
     raw_points, raw_score = net.forward(_MESH_OUTPUTS)
     in_crop = raw_points.reshape(468, 3)
     back = cv2.invertAffineTransform(to_crop)
     flat = in_crop[:, :2] @ back[:, :2].T + back[:, 2]
     points = np.c_[flat, in_crop[:, 2] / zoom].astype(np.float32)
-    return points, float(networks.sigmoid(raw_score.ravel()[0]))
+    return points, float(neural_networks.sigmoid(raw_score.ravel()[0]))
 
 
 def _lean(right_eye: Points, left_eye: Points) -> float:

@@ -99,12 +99,12 @@ def finish_video(
 def probe(path: Path, ffmpeg: str) -> Stream:
     """What a video file has in it. EngineError when that is no video."""
     # ffprobe is not part of the packages; ffmpeg tells the same and then complains: no output.
-    told = subprocess.run(  # noqa: S603 - our own program, no shell
+    printed = subprocess.run(  # noqa: S603 - our own program, no shell
         [ffmpeg, "-nostdin", "-hide_banner", *_INPUT, str(path)], capture_output=True, check=False
     ).stderr.decode(errors="replace")
-    stream, duration = _STREAM.search(told), _DURATION.search(told)
+    stream, duration = _STREAM.search(printed), _DURATION.search(printed)
     if stream is None or duration is None:
-        raise EngineError("engine_crashed", f"the result is no video: {told[-500:]}")
+        raise EngineError("engine_crashed", f"the result is no video: {printed[-500:]}")
     hours, minutes, seconds = duration.groups()
     return Stream(
         codec=stream[1],

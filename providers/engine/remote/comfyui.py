@@ -185,16 +185,16 @@ class ComfyUiEngine:
         return Unanswered(answer.problem) if isinstance(answer, Failure) else None
 
 
-def read_history(told: Mapping[str, Any], recipe: Recipe) -> Poll:
+def read_history(entry: Mapping[str, Any], recipe: Recipe) -> Poll:
     """What has become of a run that has ended."""
-    status = told.get("status")
+    status = entry.get("status")
     status = status if isinstance(status, Mapping) else {}
     messages = [each for each in status.get("messages") or [] if isinstance(each, list) and each]
     if any(message[0] == "execution_interrupted" for message in messages):
         return Canceled(Charged.NO)
     if status.get("status_str") == "error":
         return Failed(_fault(messages), Charged.NO)
-    address = next(_files(told["outputs"], recipe), None)
+    address = next(_files(entry["outputs"], recipe), None)
     if address is None:
         words = f"no {recipe.media_type} from node {recipe.output or 'any'}"
         return Failed(Problem(Trouble.NO_RESULT, "no_output", words), Charged.NO)
@@ -202,10 +202,10 @@ def read_history(told: Mapping[str, Any], recipe: Recipe) -> Poll:
 
 
 def _fault(messages: list[list[Any]]) -> Problem:
-    told = next((m[1] for m in messages if m[0] == "execution_error" and len(m) > 1), None)
-    told = told if isinstance(told, Mapping) else {}
-    code = str(told.get("exception_type") or "execution_error")
-    words = f"node {told.get('node_id')}: {told.get('exception_message')}"
+    error = next((m[1] for m in messages if m[0] == "execution_error" and len(m) > 1), None)
+    error = error if isinstance(error, Mapping) else {}
+    code = str(error.get("exception_type") or "execution_error")
+    words = f"node {error.get('node_id')}: {error.get('exception_message')}"
     return Problem(Trouble.INFRASTRUCTURE, code, words)
 
 
@@ -230,9 +230,9 @@ def _ids(entries: Any) -> list[str]:
 
 def _read_refusal(headers: Mapping[str, str], body: Mapping[str, Any]) -> Refusal:
     error = body.get("error")
-    told = error if isinstance(error, Mapping) else {"message": error}
-    words = f"{told.get('message') or ''} {str(body.get('node_errors') or '')[:200]}".strip()
-    return Refusal(reason=str(told.get("type") or ""), description=words)
+    details = error if isinstance(error, Mapping) else {"message": error}
+    words = f"{details.get('message') or ''} {str(body.get('node_errors') or '')[:200]}".strip()
+    return Refusal(reason=str(details.get("type") or ""), description=words)
 
 
 DIALECT = dialect(NAME, _read_refusal, speechless=frozenset({"delete", "interrupt"}))

@@ -179,21 +179,21 @@ class FalEngine:
         return self._results.fetch(file.address, target, run.recipe.media_type, charged=Charged.YES)
 
     def health(self) -> Health:
-        """See RemoteEngine. The balance is told to keys of administrators only."""
+        """See RemoteEngine. Only keys of administrators may read the balance."""
         answer = self._platform.get("/account/billing?expand=credits", call="health")
         if isinstance(answer, Failure):
             plain_key = answer.status == 403 and answer.problem.trouble is Trouble.AUTH
             return Health(None if plain_key else answer.problem)
         credits = answer.body.get("credits")
-        told = credits if isinstance(credits, Mapping) else {}
-        return with_balance(told.get("current_balance"), str(told.get("currency") or "USD"))
+        account = credits if isinstance(credits, Mapping) else {}
+        return with_balance(account.get("current_balance"), str(account.get("currency") or "USD"))
 
-    def _state(self, run: Run, told: Mapping[str, Any]) -> Poll:
-        if told["status"] == "IN_QUEUE":
-            position = told.get("queue_position")
+    def _state(self, run: Run, shown: Mapping[str, Any]) -> Poll:
+        if shown["status"] == "IN_QUEUE":
+            position = shown.get("queue_position")
             return Queued(position if isinstance(position, int) else None)
-        if told["status"] != "COMPLETED":
-            return Running(_percent(told.get("logs")))
+        if shown["status"] != "COMPLETED":
+            return Running(_percent(shown.get("logs")))
         answer = self._queue.get(_path(run), call="result")
         if isinstance(answer, Failure):
             return _ended(answer)

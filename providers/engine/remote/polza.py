@@ -162,26 +162,26 @@ class PolzaEngine:
         yield Problem(Trouble.INFRASTRUCTURE, "list_too_long")
 
 
-def read_generation(told: Mapping[str, Any], recipe: Recipe) -> Poll:
+def read_generation(generation: Mapping[str, Any], recipe: Recipe) -> Poll:
     """What a generation says about itself."""
-    status = told["status"]
+    status = generation["status"]
     if status == "pending":
         return Queued()
     if status == "completed":
-        cost = _cost(told, recipe)
-        address = first_url(told.get("data"), *((recipe.media_type,)))
+        cost = _cost(generation, recipe)
+        address = first_url(generation.get("data"), *((recipe.media_type,)))
         if address is None:
             return Failed(Problem(Trouble.NO_RESULT, "no_output"), Charged.YES, cost)
         return Succeeded(RemoteFile(address), cost)
     if status == "failed":
-        return _failed(told)
+        return _failed(generation)
     if status in ("cancelled", "canceled"):
         return Canceled(Charged.MAYBE)
     return Running()
 
 
-def _failed(told: Mapping[str, Any]) -> Failed:
-    error = told.get("error")
+def _failed(generation: Mapping[str, Any]) -> Failed:
+    error = generation.get("error")
     error = error if isinstance(error, Mapping) else {"message": error}
     code, words = str(error.get("code") or "failed"), str(error.get("message") or "")
     if _REFUSALS.search(words) or code == "FORBIDDEN":
@@ -190,19 +190,19 @@ def _failed(told: Mapping[str, Any]) -> Failed:
         trouble = Trouble.INPUT
     else:
         trouble = Trouble.INFRASTRUCTURE
-    paid = quantity(_usage(told).get("cost_rub"))
+    paid = quantity(_usage(generation).get("cost_rub"))
     charged = Charged.MAYBE if paid is None else Charged.YES if paid else Charged.NO
     cost = None if paid is None else Money(paid, CURRENCY)
     return Failed(Problem(trouble, code, words), charged, cost)
 
 
-def _cost(told: Mapping[str, Any], recipe: Recipe) -> Money:
-    paid = quantity(_usage(told).get("cost_rub"))
+def _cost(generation: Mapping[str, Any], recipe: Recipe) -> Money:
+    paid = quantity(_usage(generation).get("cost_rub"))
     return recipe.price.estimate() if paid is None else Money(paid, CURRENCY)
 
 
-def _usage(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    usage = told.get("usage")
+def _usage(generation: Mapping[str, Any]) -> Mapping[str, Any]:
+    usage = generation.get("usage")
     return usage if isinstance(usage, Mapping) else {}
 
 
@@ -223,10 +223,10 @@ def _judge(status: int | None, code: str, words: str) -> Trouble | None:
 
 def _read_refusal(headers: Mapping[str, str], body: Mapping[str, Any]) -> Refusal:
     error = body.get("error")
-    told = error if isinstance(error, Mapping) else {"message": error}
+    details = error if isinstance(error, Mapping) else {"message": error}
     return Refusal(
-        reason=str(told.get("code") or ""),
-        description=str(told.get("message") or body.get("message") or ""),
+        reason=str(details.get("code") or ""),
+        description=str(details.get("message") or body.get("message") or ""),
     )
 
 

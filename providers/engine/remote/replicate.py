@@ -175,43 +175,43 @@ class ReplicateEngine:
         yield Problem(Trouble.INFRASTRUCTURE, "list_too_long")
 
 
-def read_prediction(told: Mapping[str, Any], recipe: Recipe) -> Poll:
+def read_prediction(prediction: Mapping[str, Any], recipe: Recipe) -> Poll:
     """What a prediction says about itself."""
-    status = told["status"]
+    status = prediction["status"]
     if status == "starting":
         return Queued()
     if status == "succeeded":
-        return _succeeded(told, recipe)
+        return _succeeded(prediction, recipe)
     if status == "failed":
-        return _failed(told, recipe)
+        return _failed(prediction, recipe)
     if status == "canceled":  # while running, which is billed
         return Canceled(Charged.MAYBE)
     if status == "aborted":  # at the deadline, before it started
         return Canceled(Charged.NO)
-    return Running(percent(told.get("logs")))
+    return Running(percent(prediction.get("logs")))
 
 
-def _succeeded(told: Mapping[str, Any], recipe: Recipe) -> Poll:
-    cost = recipe.price.cost(_measured(told, recipe))
-    address = first_url(told.get("output"), "video", "image", "output", "images")
+def _succeeded(prediction: Mapping[str, Any], recipe: Recipe) -> Poll:
+    cost = recipe.price.cost(_measured(prediction, recipe))
+    address = first_url(prediction.get("output"), "video", "image", "output", "images")
     if address is None:
-        code = "data_removed" if told.get("data_removed") else "no_output"
+        code = "data_removed" if prediction.get("data_removed") else "no_output"
         return Failed(Problem(Trouble.NO_RESULT, code), Charged.YES, cost)
     return Succeeded(RemoteFile(address), cost)
 
 
-def _failed(told: Mapping[str, Any], recipe: Recipe) -> Failed:
-    words = str(told.get("error") or "")
+def _failed(prediction: Mapping[str, Any], recipe: Recipe) -> Failed:
+    words = str(prediction.get("error") or "")
     fitting = (trouble for trouble, form in _FAILURES if form.search(words))
     found = _CODE.search(words)
     code = found[1] or found[0] if found else "failed"
     problem = Problem(next(fitting, Trouble.INFRASTRUCTURE), code, words)
     # Models that are billed by the second bill failed runs too; of the others nobody says.
-    return Failed(problem, Charged.MAYBE, recipe.price.cost(_measured(told, recipe)))
+    return Failed(problem, Charged.MAYBE, recipe.price.cost(_measured(prediction, recipe)))
 
 
-def _measured(told: Mapping[str, Any], recipe: Recipe) -> Decimal | None:
-    metrics = told.get("metrics")
+def _measured(prediction: Mapping[str, Any], recipe: Recipe) -> Decimal | None:
+    metrics = prediction.get("metrics")
     metrics = metrics if isinstance(metrics, Mapping) else {}
     names = {"gpu_second": "predict_time", "output_second": "video_output_duration_seconds"}
     return quantity(metrics.get(names.get(recipe.price.measure, "")))

@@ -144,10 +144,10 @@ def dialect(
     """The protocol of an engine: JSON, no idempotency keys, 201 and 202 are answers too."""
 
     def read(headers: Mapping[str, str], body: Mapping[str, Any]) -> Refusal:
-        told = read_refusal(headers, body)
+        refusal = read_refusal(headers, body)
         # Who asks for a pause gets it from the runner, not from a thread that waits.
-        asked = told.retry_after is not None or "Retry-After" in headers
-        return replace(told, repeat=False) if asked else told
+        asked = refusal.retry_after is not None or "Retry-After" in headers
+        return replace(refusal, repeat=False) if asked else refusal
 
     return Dialect(
         provider=provider,
@@ -190,7 +190,7 @@ def unpolled(failure: Failure) -> Gone | Unanswered:
 
 
 def understood(read: Callable[[], Poll]) -> Poll:
-    """What `read` makes of an answer; an answer of another shape has told nothing."""
+    """What `read` makes of an answer; an answer of another shape says nothing."""
     try:
         return read()
     except (*UNREADABLE, RecursionError) as error:
@@ -253,7 +253,7 @@ def quantity(value: Any) -> Decimal | None:
 
 
 def with_balance(amount: Any, currency: str) -> Health:
-    """Health with a balance, if one was told; without any money no order is accepted."""
+    """Health with a balance, if there is one; without any money no order is accepted."""
     balance = quantity(amount)
     if balance is None:
         return Health()

@@ -33,8 +33,8 @@ class ComfyClient:
         body = json.dumps({"prompt": graph, "client_id": str(uuid.uuid4())}).encode()
         answer = requests.post(f"{self.url}/prompt", data=body)
         answer.raise_for_status()
-        told: dict[str, Any] = answer.json()
-        return told
+        queued: dict[str, Any] = answer.json()
+        return queued
 
     def read(self, path: str, **query: str) -> Any:
         answer = requests.get(f"{self.url}/{path}", params=query)
@@ -52,8 +52,8 @@ GRAPH: dict[str, Any] = {
 @pytest.fixture
 def comfy(world: Sandbox, photo: Path) -> ComfyClient:
     form = {"image": ("photo.jpg", photo.read_bytes())}
-    told = requests.post(f"{world.url}/comfyui/upload/image", files=form).json()
-    assert told == {"name": "photo.jpg", "subfolder": "", "type": "input"}
+    uploaded = requests.post(f"{world.url}/comfyui/upload/image", files=form).json()
+    assert uploaded == {"name": "photo.jpg", "subfolder": "", "type": "input"}
     return ComfyClient(f"{world.url}/comfyui")
 
 

@@ -86,8 +86,8 @@ def test_other_codecs_colours_and_sizes_are_too(tmp_path: Path, options: tuple[s
     )
     result = finished(made.read_bytes(), tmp_path)
     assert finish.probe(result.path, FFMPEG).plays_everywhere
-    told = subprocess.run([FFMPEG, "-i", str(result.path)], capture_output=True, check=False).stderr
-    assert b"Audio: aac" in told, "its sound is kept"
+    said = subprocess.run([FFMPEG, "-i", str(result.path)], capture_output=True, check=False).stderr
+    assert b"Audio: aac" in said, "its sound is kept"
 
 
 def test_a_video_too_large_to_be_sent_is_made_smaller(

@@ -55,8 +55,8 @@ def test_a_paid_order_is_known_from_the_webhook_and_from_asking(till: GatewayWor
     assert till.gateway.read_back(ref).outcome is Outcome.PENDING
     till.act(page, "pay")
     posted = till.notices(1 if till.name == "yookassa" else 3)
-    (told_paid,) = [each for each in posted if each.outcome is Outcome.SUCCEEDED]
-    for notice in (told_paid, till.gateway.read_back(ref)):
+    (paid,) = [each for each in posted if each.outcome is Outcome.SUCCEEDED]
+    for notice in (paid, till.gateway.read_back(ref)):
         assert notice.provider == till.name
         assert (notice.outcome, notice.payment_id) == (Outcome.SUCCEEDED, order.payment_id)
         assert (notice.amount_minor, notice.currency) == (19900, "RUB")

@@ -252,9 +252,9 @@ def test_reading_back_names_the_payment_as_the_webhook_does(
     assert gateway.read_back(ref()).outcome is Outcome.PENDING
     notice = paid(world, gateway, webhook)
     read = gateway.read_back(ref())
-    told = ["event_id", "kind", "outcome", "payment_id", "reference", "charge_reference"]
-    told += ["amount_minor", "currency", "payer_id", "refunded_minor"]
-    assert [getattr(read, name) for name in told] == [getattr(notice, name) for name in told]
+    names = ["event_id", "kind", "outcome", "payment_id", "reference", "charge_reference"]
+    names += ["amount_minor", "currency", "payer_id", "refunded_minor"]
+    assert [getattr(read, name) for name in names] == [getattr(notice, name) for name in names]
     assert gateway.read_back(ref(charge_reference=notice.charge_reference)) == read
     assert gateway.read_back(ref(charge_reference="stx_other")).outcome is Outcome.PENDING
     stranger = ref(payment_id=UUID(int=7), reference="7")

@@ -22,8 +22,8 @@ from providers.payments import (
     ProviderUnavailable,
     SignatureInvalid,
 )
-from providers.payments.networks import SourceFilter
 from providers.payments.receipts import ReceiptRules
+from providers.payments.source_addresses import SourceFilter
 from providers.payments.yookassa import YooKassaGateway
 from tests.payment_world import Sandbox, Shop
 from tests.providers.payments.conftest import QUICK, GatewayWorld, yookassa

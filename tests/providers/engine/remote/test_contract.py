@@ -162,10 +162,10 @@ def test_a_poll_without_an_answer_says_nothing_about_the_run(
     run, seen = world.succeed()
     polled = world.counters["calls"]["poll"]
     world.fault(call="poll", **script)  # type: ignore[arg-type]
-    told = world.engine.poll(run)
-    assert isinstance(told, Unanswered)
+    silence = world.engine.poll(run)
+    assert isinstance(silence, Unanswered)
     if script.get("retry_after") and world.name != "comfyui":
-        assert told.problem.retry_after == 60, "so that the runner is silent as long"
+        assert silence.problem.retry_after == 60, "so that the runner is silent as long"
     assert world.counters["calls"]["poll"] == polled + 1, "the next poll is the runner's"
     assert world.engine.poll(run) == seen
     assert world.creates == 1
@@ -297,10 +297,10 @@ def test_no_key_and_no_address_reaches_a_log(
     )
     world.engine.fetch(run, seen.file, tmp_path / "result")
     ours = [vars(each) for each in caplog.records if each.name.startswith("providers")]
-    told = f"{ours} {lost} {stranger}"
-    assert ours and "create" in told
+    logged = f"{ours} {lost} {stranger}"
+    assert ours and "create" in logged
     for secret in (
         *(KEYS.replicate_api_token, KEYS.fal_key, KEYS.polza_api_key, "let-me-in"),
         *(run.external_id, world.sandbox.url),
     ):
-        assert secret not in told
+        assert secret not in logged

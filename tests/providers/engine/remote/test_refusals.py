@@ -37,8 +37,8 @@ def test_how_long_to_be_silent_is_told_along(world: EngineWorld) -> None:
     world.fault("status", status=429, retry_after=8)
     outcome = world.engine.create(wanted, world.photo)
     assert isinstance(outcome, NotAccepted)
-    told = None if world.name == "comfyui" else 8
-    assert outcome.problem.retry_after == told
+    pause = None if world.name == "comfyui" else 8
+    assert outcome.problem.retry_after == pause
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ metrics = mostly(st.fixed_dictionaries({}, optional={"predict_time": scalars}))
 words = mostly(st.sampled_from(["E005", "no face", "(code: PA)", "Request is still in progress"]))
 
 
-def told(statuses: list[str], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def answers(statuses: list[str], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """An answer with one of these statuses, or another one, and any of these fields."""
     status = mostly(st.sampled_from([*statuses, "archived"]))
     return st.fixed_dictionaries({"status": status}, optional=fields)
@@ -96,7 +96,7 @@ queues = st.fixed_dictionaries(
 )
 # What each of them could say.
 PLAUSIBLE = {
-    "replicate": told(
+    "replicate": answers(
         ["starting", "processing", "succeeded", "failed", "canceled", "aborted"],
         output=outputs,
         error=words,
@@ -104,7 +104,7 @@ PLAUSIBLE = {
         metrics=metrics,
         data_removed=st.booleans(),
     ),
-    "fal": told(
+    "fal": answers(
         ["IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED"],
         video=outputs,
         images=outputs,
@@ -113,7 +113,7 @@ PLAUSIBLE = {
         detail=words | st.lists(st.fixed_dictionaries({"type": scalars, "msg": words})),
         error_type=scalars,
     ),
-    "polza": told(
+    "polza": answers(
         ["pending", "processing", "completed", "failed", "cancelled"],
         data=outputs,
         error=mostly(st.fixed_dictionaries({"code": scalars, "message": words})),
@@ -132,8 +132,8 @@ garbage = st.one_of(
 def replies(name: str) -> st.SearchStrategy[tuple[int, bytes]]:
     """Status and body of an answer; 0 cuts the connection."""
     sensible = PLAUSIBLE[name].map(lambda body: json.dumps(body).encode())
-    told = st.tuples(statuses, sensible)
-    return st.integers(0, 4).flatmap(lambda chance: garbage if chance == 4 else told)
+    shaped = st.tuples(statuses, sensible)
+    return st.integers(0, 4).flatmap(lambda chance: garbage if chance == 4 else shaped)
 
 
 @pytest.fixture(scope="module")

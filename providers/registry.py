@@ -14,8 +14,8 @@ from providers.engine.remote.fal import FalEngine
 from providers.engine.remote.polza import PolzaEngine
 from providers.engine.remote.replicate import ReplicateEngine
 from providers.payments import Gateway
-from providers.payments.networks import SourceFilter
 from providers.payments.receipts import ReceiptRules
+from providers.payments.source_addresses import SourceFilter
 from providers.payments.stripe import StripeGateway
 from providers.payments.telegram import TelegramGateway
 from providers.payments.yookassa import YooKassaGateway

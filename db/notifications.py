@@ -1,6 +1,6 @@
 """NOTIFY and LISTEN: a worker waiting for jobs learns of one when its transaction commits.
 
-A notice only ends a wait early, so a lost one costs a polling delay, not a job.
+A notification only ends a wait early, so a lost one costs a polling delay, not a job.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def announce(session: Session) -> None:
 
 
 class Listener:
-    """Waits for notices on its own connection; without one, it just waits."""
+    """Waits for notifications on its own connection; without one, it just waits."""
 
     def __init__(self) -> None:
         self._connection: Any = None
@@ -37,7 +37,7 @@ class Listener:
         self._close()
 
     def wait(self, seconds: float, stopping: threading.Event) -> None:
-        """Return after a notice, `seconds`, or a stop, whichever is first."""
+        """Return after a notification, `seconds`, or a stop, whichever is first."""
         try:
             connection = self._connection or self._listen()
             deadline = time.monotonic() + seconds

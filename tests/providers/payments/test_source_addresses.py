@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.payments.networks import SourceFilter
+from providers.payments.source_addresses import SourceFilter
 
 YOOKASSA, STRANGER, PROXY = "185.71.76.5", "203.0.113.7", "10.0.0.2"
 

@@ -1,4 +1,4 @@
-"""Limits how often anybody can make us ask a provider about the same thing."""
+"""Limits how often unsigned hints make us ask a provider about the same thing."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import threading
 from errors import ApiError
 from quotas import Quotas
 
-# A provider reports one payment a few times, repeats included; more must come from somebody else.
+# A provider reports one payment a few times, repeats included; more must come from others.
 PER_MINUTE = 30
 
 
-class QuestionLimit:
-    """Counts questions by their subject, in this process. Safe to share between threads.
+class HintLimit:
+    """Counts hints by their subject, in this process. Safe to share between threads.
 
     Unsigned notifications may come from anybody who knows a payment's id, such as its payer:
     without a limit they could use up the requests that the provider allows the shop.
@@ -23,7 +23,7 @@ class QuestionLimit:
         self._lock = threading.Lock()
 
     def take(self, *names: object) -> None:
-        """Count one question about the subject with these names.
+        """Count one hint about the subject with these names.
 
         ApiError `rate_limited` when one of them has had PER_MINUTE: a provider repeats later.
         """

@@ -14,7 +14,7 @@ from db.models import Payment, PaymentEvent, Referral, User
 
 
 def lock(session: Session, payment_id: UUID) -> Record:
-    """The payment, locked after its user as everywhere."""
+    """The payment, locked after its user."""
     _LOCK.run(session, payment_id=payment_id)
     return _SELECT.one(session, payment_id=payment_id)
 
