@@ -35,7 +35,7 @@ def main(seed: int | None, seconds: float, rounds: int, customers: int, folder: 
     click.echo(f"seed {seed}, {seconds:.0f} s of faults, {rounds} rounds of rolling restarts")
     folder = folder.resolve()
     os.environ["TMPDIR"] = str(folder / "work")  # for the processes that will be started
-    # Python 3.11 keeps a compiled module that a full disk cut off, and then cannot import it any more.
+    # Python 3.11 keeps a compiled module that a full disk cut off, and cannot import it again.
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     run = Run(folder, seed=seed, seconds=seconds, rounds=rounds, customers=customers)
     report = run.report()
