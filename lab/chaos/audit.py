@@ -90,7 +90,7 @@ def _orphans(session: Session, folder: Path) -> tuple[int, list[str]]:
     keys = session.scalars(select(Data.storage_key).where(Data.deleted_at.is_(None)))
     names = {hashlib.sha256(key.encode()).hexdigest() for key in keys}
     objects = [path for path in (folder / "objects").rglob("*") if path.is_file()]
-    return len(objects), [str(path) for path in objects if path.name not in names]
+    return len(objects), [str(path) for path in objects if path.stem not in names]
 
 
 def _people(session: Session, books: Books) -> Check:
