@@ -116,13 +116,13 @@ def test_results_come_in_the_order_of_the_photos_and_are_shown_together() -> Non
     assert (done.status, done.progress) == ("done", 100)
     assert (done.tokens_consumed, done.tokens_reserved) == (3 * PRICE, 0)
     assert [(each["type"], each["meta"]) for each in done.output] == [
-        ("image", {"place": 0}),
-        ("video", {"place": 1}),
-        ("image", {"place": 2}),
+        ("image", {"model": "restore-standard", "place": 0}),
+        ("video", {"model": "restore-standard", "place": 1}),
+        ("image", {"model": "restore-standard", "place": 2}),
     ]
     assert done.output[0]["dataId"] == str(done.result_data_id)
     assert {file_status(each["dataId"]) for each in done.output} == {"confirmed"}
-    assert done.meta == {"place": 0} and refunds(job) == []
+    assert done.meta == {"model": "restore-standard", "place": 0} and refunds(job) == []
 
 
 @pytest.mark.parametrize("failed", [[0], [1], [2], [0, 1], [0, 2], [1, 2]], ids=str)
@@ -144,7 +144,10 @@ def test_what_could_not_be_made_is_paid_back(failed: list[int]) -> None:
         if place in failed:
             assert shown == {"meta": {"error": ERROR}}
         else:
-            assert shown["type"] == "image" and shown["meta"] == {"place": place}
+            assert shown["type"] == "image" and shown["meta"] == {
+                "model": "restore-standard",
+                "place": place,
+            }
     first = next(each for each in done.output if "dataId" in each)
     assert str(done.result_data_id) == first["dataId"]
     assert "error" not in done.meta

@@ -222,7 +222,7 @@ def test_who_sends_slowly_holds_nobody_up(server: Server) -> None:
 
 
 def test_every_operation_is_here() -> None:
-    assert len(WITH_BODY) + len(WITHOUT) == 24
+    assert len(WITH_BODY) + len(WITHOUT) == 25
     assert {kind for each in WITH_BODY for kind in each.media_types} == {
         JSON,
         "multipart/form-data",
