@@ -9,7 +9,6 @@ from generator.contract import Contract, Schema, pascal
 
 # Properties whose name says nothing without that of their owner.
 GENERIC = {"type", "status", "reason", "code"}
-PLAIN = {"string": "str", "integer": "int", "boolean": "bool", "number": "float"}
 
 
 class Unknown(Exception):
@@ -38,6 +37,15 @@ class PythonType:
 
 AMOUNT = PythonType("Decimal", "amount({})", "exact({})", "Decimal | int")
 MOMENT = PythonType("datetime", "moment({})", "{}.isoformat()")
+SCALARS = {
+    ("string", None): PythonType("str"),
+    ("string", "date-time"): MOMENT,
+    ("string", "binary"): PythonType("Upload"),
+    ("integer", None): PythonType("int"),
+    ("boolean", None): PythonType("bool"),
+    ("number", None): PythonType("float", "float({})"),
+    ("number", "decimal"): AMOUNT,
+}
 ANYTHING = PythonType("dict[str, Any]", "dict({})", "dict({})", "Mapping[str, Any]")
 
 
@@ -75,13 +83,10 @@ class Types:
             return _mapping(self.of(schema["additionalProperties"], name, owner, sent=sent))
         if kind == "object":
             return ANYTHING
-        if form in ("decimal", "date-time"):
-            return AMOUNT if form == "decimal" else MOMENT
-        if form == "binary":
-            return PythonType("Upload")
-        if kind in PLAIN:
-            return PythonType(PLAIN[kind])
-        raise Unknown(f"{owner}.{name}: {schema}")
+        found = SCALARS.get((kind, form)) or SCALARS.get((kind, None))
+        if found is None:
+            raise Unknown(f"{owner}.{name}: {schema}")
+        return found
 
     def _named(self, name: str, *, sent: bool) -> PythonType:
         schema = self.contract.schemas[name]

@@ -33,8 +33,8 @@ class Refusal(LivePhotoError):
     """The backend refused, and said why.
 
     code: from the closed list of the contract. message: for programmers. user_message: a Russian
-    sentence that can be shown to a person as it is, if there is one. retry_after: seconds, where
-    the backend said when to try again. request_id: by it the server's log finds the request.
+    sentence that can be shown to a person as it is. retry_after: seconds, where the backend said
+    when to try again. request_id: by it the request is found in the server's log.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Refusal(LivePhotoError):
         self.status = status
         self.code: str = body["code"]
         self.message: str = body["message"]
-        self.user_message: str | None = body.get("userMessage")
+        self.user_message: str = body.get("userMessage", "")
         self.details: Mapping[str, Any] = body.get("details", {})
         self.retry_after = retry_after
         self.request_id = request_id
