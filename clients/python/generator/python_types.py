@@ -73,7 +73,7 @@ class Types:
         return self._structure(schema, name, owner, sent=sent)
 
     def _structure(self, schema: Schema, name: str, owner: str, *, sent: bool) -> PythonType:
-        kind, form = schema.get("type"), schema.get("format")
+        kind, form = schema.get("type", ""), schema.get("format")
         if kind == "array":
             singular = name.removesuffix("s") if not name.endswith("ss") else name
             return _array(self.of(schema["items"], singular, owner, sent=sent))
