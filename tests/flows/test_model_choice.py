@@ -134,7 +134,7 @@ def test_every_seeded_model_is_inactive_with_a_russian_title_and_a_recipe(databa
         try:
             recipes.check(
                 steps.recipe(
-                    row.recipe,
+                    row.recipe or {},
                     service_type=row.service_type,
                     run_cost=row.run_cost,
                     currency=row.run_currency,
