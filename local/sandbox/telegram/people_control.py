@@ -99,9 +99,10 @@ def _sights(control: Blueprint, sandbox: TelegramSandbox) -> None:
     @control.get("/chats/<int(signed=True):chat_id>/messages")
     def read_chat(chat_id: int) -> Response:
         """All that is to be seen; with after and wait, once something has happened after that."""
-        entries = journal.after(_after(), chat_id, _seconds()) if "after" in request.args else []
+        waits = "after" in request.args
+        entries = journal.after(_after(), chat_id, _seconds()) if waits else []
         with state.lock:
-            last = journal.last
+            last = _after() if waits else journal.last
             messages = state.messages(chat_id)[-request.args.get("limit", MESSAGES, type=int) :]
         return jsonify(
             {
@@ -122,19 +123,21 @@ def _sights(control: Blueprint, sandbox: TelegramSandbox) -> None:
     @control.get("/world")
     def read_world() -> Response:
         with state.lock:
-            return jsonify(
-                {
-                    "last": journal.last,
-                    "bot": state.bot(),
-                    "people": [_shown(person) for person in state.people.values()],
-                    "chats": [chat.as_dict() for chat in state.chats.values()],
-                    "members": [
-                        {"chat_id": chat, "user_id": user, **row}
-                        for (chat, user), row in state.members.items()
-                    ],
-                    "commands": sandbox.profile.commands,
-                }
-            )
+            return jsonify(_world(sandbox))
+
+
+def _world(sandbox: TelegramSandbox) -> dict[str, Any]:
+    state = sandbox.state
+    return {
+        "last": state.journal.last,
+        "bot": state.bot(),
+        "people": [_shown(person) for person in state.people.values()],
+        "chats": [chat.as_dict() for chat in state.chats.values()],
+        "members": [
+            {"chat_id": chat, "user_id": user, **row} for (chat, user), row in state.members.items()
+        ],
+        "commands": sandbox.profile.commands,
+    }
 
 
 def _counts(control: Blueprint, sandbox: TelegramSandbox) -> None:
