@@ -119,10 +119,11 @@ clean: ## Delete caches and the files of demo and fuzz; .venv and the data of `m
 	rm -rf .coverage* var/demo var/fuzz
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-# Packages come pinned and with hashes. uv is quick; where it cannot work, pip does the same.
+# Packages come pinned and with hashes. uv is quick; where it cannot work, pip does the same. Both
+# compile them: else each process would, wherever Python may not keep what it has compiled.
 define install
 	@echo "Installing the packages of $(1) into .venv (takes a minute, once)"
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(1) || \
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python $(1) || \
 	    { echo "uv could not do it, pip goes on"; \
 	      $(PIP) install --require-hashes --requirement $(1); }
 	@$(BIN)/python -c 'import site; open(site.getsitepackages()[0] + "/clients.pth", "w").write("$(CURDIR)/clients/python\n")'
