@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from telegram import Bot
@@ -19,9 +21,19 @@ from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, Tele
 from bot import screens, texts
 from bot.journal import Journal
 from bot.results import results_of_event, results_of_job, send_result
-from livephoto_client import AsyncClient, Event, Job, LivePhotoError
+from livephoto_client import (
+    AsyncClient,
+    Event,
+    Job,
+    LivePhotoError,
+    Refusal,
+    Tariff,
+    UnexpectedAnswer,
+)
 
 log = logging.getLogger("bot")
+
+Screen = tuple[str, Keyboard | None]
 
 # What became of an edit. UNCHANGED: the message said so before.
 CHANGED, UNCHANGED, GONE = "changed", "unchanged", "gone"
@@ -31,6 +43,7 @@ WAIT_SECONDS = 25
 TROUBLE_PAUSE = 3.0
 ATTEMPTS = 5  # for what is a fault rather than a passing trouble
 WATCHED_AT_ONCE = 100  # orders whose progress is shown; the others are told when they are done
+REMEMBERED = 1000  # orders that have just ended
 EDIT_PAUSE = 3.0  # seconds between two edits of one message
 
 
@@ -43,6 +56,7 @@ class Delivery:
         self._journal = journal
         self._started = datetime.now(UTC)
         self._watched: dict[str, asyncio.Task[None]] = {}
+        self._ended: dict[str, Screen] = {}
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -66,10 +80,12 @@ class Delivery:
                 after = events[-1].sequence
                 self._journal.confirm(after + 1)
 
-    def watch(self, job: Job) -> None:
-        """Show in the order's message how far it is, until it has ended."""
-        waiting = job.status in ("queued", "processing")
-        if waiting and job.id not in self._watched and len(self._watched) < WATCHED_AT_ONCE:
+    async def show(self, job: Job) -> None:
+        """Show in the order's message how far it is, from now until it has ended."""
+        short = job.status == "waiting_payment"
+        await self._show(job, await self._backend.tariffs_list() if short else ())
+        moving = job.status in ("queued", "processing")
+        if moving and job.id not in self._watched and len(self._watched) < WATCHED_AT_ONCE:
             self._watched[job.id] = asyncio.create_task(self._watch(job))
 
     async def send_again(self, chat_id: int, job: Job) -> bool:
@@ -106,6 +122,7 @@ class Delivery:
             except (NetworkError, RetryAfter, LivePhotoError) as trouble:
                 # Of what was lost on its way, nobody knows whether it arrived.
                 repeated = repeated or isinstance(trouble, NetworkError)
+                faults += _will_stay(trouble)
                 log.warning("Event %s is not told yet: %s", event.sequence, trouble)
             except Exception:
                 faults += 1
@@ -128,25 +145,28 @@ class Delivery:
     async def _deliver(self, event: Event, *, repeated: bool) -> None:
         """Send all results, then mark the order's message as done."""
         assert event.job and event.user  # noqa: S101 - each event of an order has them
-        await self._stop_watching(event.job.id)
-        text, buttons = texts.done(event.job.order_id), screens.of_result(event.job.id)
+        screen = texts.done(event.job.order_id), screens.of_result(event.job.id)
+        self._end(event.job.id, screen)
         if repeated:
-            if await self._mark(event, text, buttons) == UNCHANGED:
+            if await self._mark(event, *screen) == UNCHANGED:
                 return
             await self._bot.send_message(int(event.user.telegram_id), texts.REPEATED)
-        for result in results_of_event(event):
+        results = results_of_event(event)
+        for result in results:
             await send_result(self._bot, self._backend, int(event.user.telegram_id), result)
-        if event.job.photos > len(results_of_event(event)):
-            await self._say(event, event.text)
-        await self._mark(event, text, buttons)
+        if event.job.photos > len(results):
+            await self._say(event, event.text if results else texts.EXPIRED)
+        with suppress(TelegramError):  # the result has arrived: it must not be sent again for this
+            await self._mark(event, *screen)
 
     async def _tell_failure(self, event: Event, *, repeated: bool) -> None:
         """Mark the order's message; say it, unless the person has cancelled it himself."""
         assert event.job  # noqa: S101 - each event of an order has one
-        await self._stop_watching(event.job.id)
         error = event.job.error.message if event.job.error else ""
         reason = event.job.reason or "failed"
-        marked = await self._mark(event, texts.failed(event.job.order_id, reason, error), None)
+        screen = texts.failed(event.job.order_id, reason, error), None
+        self._end(event.job.id, screen)
+        marked = await self._mark(event, *screen)
         if reason != "cancelled" and not (repeated and marked == UNCHANGED):
             await self._say(event, texts.told(event), repeated=repeated)
 
@@ -154,8 +174,7 @@ class Delivery:
         assert event.job  # noqa: S101 - each event of an order has one
         job = await self._backend.jobs_get(event.job.id)
         if job.status in ("queued", "processing"):
-            await self._mark(event, *screens.of_job(job))
-            self.watch(job)
+            await self.show(job)
 
     async def _say(self, event: Event, text: str, *, repeated: bool = False) -> None:
         """A new message, which is seen and heard; edits are not."""
@@ -178,21 +197,34 @@ class Delivery:
 
     async def _watch(self, job: Job) -> None:
         """Edit the order's message whenever it has come further; its end is told by its event."""
-        shown, job_id = screens.of_job(job), job.id
+        shown, job_id = screens.of_job(job)[0], job.id
         try:
             while job.status in ("queued", "processing"):
                 job = await self._backend.jobs_get(job_id, wait=WAIT_SECONDS)
-                screen = screens.of_job(job)
-                if screen[0] != shown[0] and job.status in ("queued", "processing"):
-                    await self._mark(job, *screen)
-                    shown = screen
+                text = screens.of_job(job)[0]
+                if text != shown and job.status in ("queued", "processing"):
+                    await self._show(job)
+                    shown = text
                     await asyncio.sleep(EDIT_PAUSE)
         except (LivePhotoError, TelegramError) as trouble:
             log.info("Order %s is not watched any more: %s", job_id, trouble)
         finally:
             del self._watched[job_id]
 
-    async def _stop_watching(self, job_id: str) -> None:
-        """Wait for the last edit of its progress, so that it cannot come after its end."""
-        if task := self._watched.get(job_id):
-            await asyncio.wait([task], timeout=WAIT_SECONDS)
+    async def _show(self, job: Job, tariffs: Sequence[Tariff] = ()) -> None:
+        """Edit the order's message; if it has ended meanwhile, its end has the last word."""
+        await self._mark(job, *screens.of_job(job, tariffs))
+        if end := self._ended.get(job.id):
+            await self._mark(job, *end)
+
+    def _end(self, job_id: str, screen: Screen) -> None:
+        self._ended[job_id] = screen
+        if len(self._ended) > REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+
+
+def _will_stay(trouble: Exception) -> bool:
+    """Whether the backend will say the same next time."""
+    if isinstance(trouble, (Refusal, UnexpectedAnswer)):
+        return 400 <= trouble.status < 500 and trouble.status != 429
+    return False

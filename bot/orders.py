@@ -14,7 +14,16 @@ from telegram.ext import ContextTypes
 from bot import screens, texts
 from bot.delivery import Delivery
 from bot.people import Stale, alter, chosen, say, visitor
-from livephoto_client import AsyncClient, BadRequest, IOObject, Job, Model, Refusal, User
+from livephoto_client import (
+    AsyncClient,
+    BadRequest,
+    IdempotencyKeyReused,
+    IOObject,
+    Job,
+    Model,
+    Refusal,
+    User,
+)
 
 Context = ContextTypes.DEFAULT_TYPE
 
@@ -87,8 +96,10 @@ class Orders:
         place = f"{message.chat.id}:{message.message_id}"
         try:
             jobs = [await self._create(user, models[0], photos, place, "all")]
-        except BadRequest:
-            if len(photos) == 1:
+        except IdempotencyKeyReused as refusal:  # another service was chosen here before
+            raise Stale(texts.ORDERED_ALREADY) from refusal
+        except BadRequest as refusal:
+            if len(photos) == 1 or "input" not in refusal.details:
                 raise
             # A model of a provider takes one photo an order.
             jobs = [
@@ -97,12 +108,12 @@ class Orders:
             ]
         for job in jobs:
             # A repeated answer tells of the past.
-            await self.show(await self._backend.jobs_get(job.id), message)
+            await self._delivery.show(await self._backend.jobs_get(job.id))
 
     async def cancel(self, update: Update, context: Context) -> None:
         """Cancel an order; its tokens are back at once."""
-        (job_id,), message = await chosen(update)
-        await self.show(await self._backend.jobs_cancel(job_id), message)
+        (job_id,), _ = await chosen(update)
+        await self._delivery.show(await self._backend.jobs_cancel(job_id))
 
     async def again(self, update: Update, context: Context) -> None:
         """Send a result once more."""
@@ -110,13 +121,6 @@ class Orders:
         job = await self._backend.jobs_get(job_id)
         if not await self._delivery.send_again(message.chat.id, job):
             await message.chat.send_message(texts.EXPIRED)
-
-    async def show(self, job: Job, message: Message) -> None:
-        """Show an order in its message, and go on showing how far it is."""
-        short = job.status == "waiting_payment"
-        tariffs = await self._backend.tariffs_list() if short else []
-        await alter(message, *screens.of_job(job, tariffs))
-        self._delivery.watch(job)
 
     async def _models(self) -> Sequence[Model]:
         return await self._backend.models_list()
