@@ -16,13 +16,10 @@ from bot.delivery import Delivery
 from bot.people import Stale, alter, chosen, say, visitor
 from livephoto_client import (
     AsyncClient,
-    BadRequest,
     IdempotencyKeyReused,
     IOObject,
-    Job,
     Model,
     Refusal,
-    User,
 )
 
 Context = ContextTypes.DEFAULT_TYPE
@@ -95,20 +92,18 @@ class Orders:
             raise Stale(texts.MODEL_GONE)
         place = f"{message.chat.id}:{message.message_id}"
         try:
-            jobs = [await self._create(user, models[0], photos, place, "all")]
+            job = await self._backend.jobs_create(
+                user_id=user.id,
+                service_type=models[0].service_type,
+                model_id=model_id,
+                input=[IOObject(type="image", data_id=each) for each in photos],
+                client_ref=place,
+                idempotency_key=f"order:{place}",
+            )
         except IdempotencyKeyReused as refusal:  # another service was chosen here before
             raise Stale(texts.ORDERED_ALREADY) from refusal
-        except BadRequest as refusal:
-            if len(photos) == 1 or "input" not in refusal.details:
-                raise
-            # A model of a provider takes one photo an order.
-            jobs = [
-                await self._create(user, models[0], [photo], place, str(number))
-                for number, photo in enumerate(photos)
-            ]
-        for job in jobs:
-            # A repeated answer tells of the past.
-            await self._delivery.show(await self._backend.jobs_get(job.id))
+        # What was ordered before is answered as it was then.
+        await self._delivery.show(await self._backend.jobs_get(job.id))
 
     async def cancel(self, update: Update, context: Context) -> None:
         """Cancel an order; its tokens are back at once."""
@@ -124,18 +119,6 @@ class Orders:
 
     async def _models(self) -> Sequence[Model]:
         return await self._backend.models_list()
-
-    async def _create(
-        self, user: User, model: Model, photos: list[str], place: str, part: str
-    ) -> Job:
-        return await self._backend.jobs_create(
-            user_id=user.id,
-            service_type=model.service_type,
-            model_id=model.id,
-            input=[IOObject(type="image", data_id=each) for each in photos],
-            client_ref=place,
-            idempotency_key=f"order:{place}:{part}",
-        )
 
     async def _album(self, group: str) -> None:
         count = 0

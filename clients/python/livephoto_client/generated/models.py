@@ -139,7 +139,10 @@ class Job:
     meta: dict[str, Any]
     """У невыполненного: `reason` (failed, cancelled или not_paid) и `error` — `code` для
     программы, `message` по-русски для человека. У готового: `engine` и `model` — чем сделано,
-    `width`, `height`, `durationSeconds` (видео) и `bytes` результата
+    `width`, `height`, `durationSeconds` (видео) и `bytes` результата. Встроенный движок
+    сообщает ещё, что стало с повреждениями отпечатка: `mendedPercent` — сколько процентов
+    снимка закрашено (0 — чинить было нечего), `damageLeft` — осталось ли заметное, что починить
+    не удалось
     """
     created_at: datetime
     updated_at: datetime
