@@ -1,8 +1,10 @@
-"""`python -m local run`: database, worker and server on this machine until Ctrl-C."""
+"""`python -m local run`: database, worker, server and bot on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType
 
@@ -10,7 +12,7 @@ import click
 
 import settings as environment
 from local.simulation import SimulatedProviders
-from local.stack import Stack
+from local.stack import BOT, PROGRAMS, Stack
 
 
 @click.group()
@@ -19,12 +21,13 @@ def cli() -> None:
 
 
 @cli.command()
-def run() -> None:
-    """Start database, worker and server, and keep them up until Ctrl-C or SIGTERM."""
+@click.option("--bot/--no-bot", "with_bot", default=True, help="Whether the bot is started, too.")
+def run(with_bot: bool) -> None:
+    """Start database, worker, server and bot, and keep them up until Ctrl-C or SIGTERM."""
     try:
-        stack = Stack()
+        stack = Stack(programs=(*PROGRAMS, BOT) if with_bot else PROGRAMS)
         _on_signals(stack.request_stop)
-        click.echo("Starting PostgreSQL, worker and server ...")
+        click.echo("Starting PostgreSQL, worker, server and bot ...")
         with stack:
             _print_summary(stack)
             stack.watch()
@@ -32,6 +35,12 @@ def run() -> None:
         click.echo("Stopped.")
     except (RuntimeError, environment.SettingsError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+def bot() -> None:
+    """Run the bot alone, against Telegram with TELEGRAM_BOT_TOKEN, else against `make run`."""
+    os.execve(sys.executable, [sys.executable, *BOT.arguments], Stack().environ())  # noqa: S606
 
 
 def _on_signals(request_stop: Callable[[], None]) -> None:

@@ -35,6 +35,7 @@ STOPPED = "stopped before it was ready"
 
 WORKER = Program("worker", ("-m", "worker"), stop_seconds=25)
 SERVER = Program("server", ("-m", "gunicorn"), stop_seconds=35)
+BOT = Program("bot", ("-m", "bot"), stop_seconds=10)
 # In start order; they stop in reverse, so that no orders are accepted any more when the worker
 # stops.
 PROGRAMS = (WORKER, SERVER)
@@ -110,10 +111,16 @@ class Stack:
 
     def launch(self, program: Program) -> Child:
         """Start a program as the newest part, the first one that stop() will stop."""
-        environ = _environ(self.settings)
-        child = Child(program, environ=environ, logs=self.logs)
+        child = Child(program, environ=self.environ(), logs=self.logs)
         self.children.append(child)
         return child
+
+    def environ(self) -> dict[str, str]:
+        """Our environment with all settings, for a program of the stack."""
+        values = {
+            each.name.upper(): _text(getattr(self.settings, each.name)) for each in fields(Settings)
+        }
+        return {**os.environ, **values}  # noqa: TID251 settings are read elsewhere; this is passed on
 
     def stop(self) -> None:
         """Stop server, worker and database, in that order, each in bounded time."""
@@ -141,7 +148,7 @@ class Stack:
         outcome = subprocess.run(  # noqa: S603 our own program
             [sys.executable, "cli.py", *arguments],
             cwd=ROOT,
-            env=_environ(self.settings),
+            env=self.environ(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -234,12 +241,6 @@ def _check_port(settings: Settings) -> None:
             f"Cannot listen on {settings.address}: {error.strerror}. Stop what "
             f"listens there, or choose another port: PORT={settings.port + 1} make run"
         ) from error
-
-
-def _environ(settings: Settings) -> dict[str, str]:
-    """Our environment with all settings."""
-    values = {each.name.upper(): _text(getattr(settings, each.name)) for each in fields(Settings)}
-    return {**os.environ, **values}  # noqa: TID251 settings are read elsewhere; this is passed on
 
 
 def _text(value: object) -> str:
