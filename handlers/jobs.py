@@ -25,6 +25,7 @@ def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
                 input=body["input"],
                 description=body.get("description"),
                 model_id=UUID(body["modelId"]) if "modelId" in body else None,
+                client_ref=body.get("clientRef"),
             )
             return Answer(schemas.dump("Job", job), 201)
 

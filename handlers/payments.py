@@ -35,6 +35,7 @@ def payments_create_intent(body: dict[str, Any], idempotency_key: str | None) ->
                     amount_rub=Decimal(str(body["amountRub"])),
                     provider=provider,
                     plan=body.get("plan"),
+                    client_ref=body.get("clientRef"),
                     now=now(),
                 ).id
             ),

@@ -14,6 +14,7 @@ from marshmallow import Schema, fields
 import settings
 from db.types import number
 from providers import registry
+from providers.payments.telegram import STARS
 from services import models
 
 
@@ -110,6 +111,8 @@ class Job(Component):
     service_type = fields.String()
     status = fields.String()
     price_rub = Amount()
+    price_tokens = Amount()
+    missing_tokens = fields.Function(lambda job: _missing_tokens(job))
     tokens_reserved = Amount()
     tokens_consumed = Amount()
     input = fields.Raw()
@@ -117,6 +120,7 @@ class Job(Component):
     result_url = fields.Function(lambda job: _result_url(job))
     progress = fields.Integer()
     meta = fields.Raw()
+    client_ref = fields.String()
     created_at = Moment()
     updated_at = Moment()
 
@@ -165,6 +169,7 @@ class Tariff(Component):
     monthly_tokens = fields.Integer()
     cost_rub = Amount()
     currency = fields.String()
+    stars = fields.Function(lambda tariff: registry.stars(tariff.cost_rub))
     created_at = Moment()
 
 
@@ -177,6 +182,8 @@ class PaymentIntent(Component):
     reference = fields.String()
     status = fields.String()
     tokens = Amount()
+    stars = fields.Function(lambda payment: _asked_stars(payment))
+    client_ref = fields.String()
     expires_at = Moment()
 
 
@@ -244,6 +251,17 @@ def _link(storage_key: str, content_type: str) -> str:
         expires_in=settings.load().link_ttl_seconds,
         content_type=content_type,
     )
+
+
+def _missing_tokens(job: Any) -> int | float | None:
+    """What a waiting order still lacks; an order that has ended may have come without a balance."""
+    if job.status != "waiting_payment":
+        return None
+    return number(max(job.price_tokens - job.balance_tokens, Decimal(0)))
+
+
+def _asked_stars(payment: Any) -> int | None:
+    return payment.asked_minor if payment.asked_currency == STARS else None
 
 
 def _result_url(job: Any) -> str | None:

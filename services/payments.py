@@ -30,12 +30,13 @@ def open(
     amount_rub: Decimal,
     provider: str,
     plan: str | None,
+    client_ref: str | None = None,
     now: datetime,
 ) -> Payment:
     """A pending payment with its pending gateway_payment; the provider has not been asked yet.
 
-    ApiError `user_not_found`, `consent_required`, `tariff_not_found`, `amount_mismatch`,
-    `amount_out_of_range`.
+    client_ref: the bot's own words, kept and returned, never logged. ApiError `user_not_found`,
+    `consent_required`, `tariff_not_found`, `amount_mismatch`, `amount_out_of_range`.
     """
     user = ledger.lock(session, user_id)
     users.require_consent(user.consent_pd)
@@ -47,6 +48,7 @@ def open(
         tokens=offer.tokens,
         tariff_id=offer.tariff and offer.tariff.id,
         plan=offer.tariff.name if offer.tariff else None,
+        client_ref=client_ref,
         asked_minor=int(amount_rub * 100),
         asked_currency=CURRENCY,
         payer_telegram_id=user.telegram_id,

@@ -146,6 +146,7 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> Record:
         tokens=first.tokens,
         tariff_id=first.tariff_id,
         plan=first.plan,
+        client_ref=first.client_ref,
         asked_minor=first.asked_minor,
         asked_currency=first.asked_currency,
         payer_telegram_id=users.get(session, first.user_id).telegram_id,

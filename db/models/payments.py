@@ -51,6 +51,7 @@ class Payment(Table):
     tokens: Mapped[Decimal]
     tariff_id: Mapped[UUID | None] = mapped_column(ForeignKey("tariffs.id"))
     plan: Mapped[str | None]
+    client_ref: Mapped[str | None]
     asked_minor: Mapped[int]
     asked_currency: Mapped[str]
     payer_telegram_id: Mapped[str]
@@ -83,6 +84,7 @@ class Payment(Table):
             f"({one_of('status', PAID_STATUSES)}) = (paid_at IS NOT NULL)", "paid_at_when_paid"
         ),
         CheckConstraint("asked_minor > 0", "asked_positive"),
+        CheckConstraint("char_length(client_ref) <= 200", "client_ref"),
         UniqueConstraint("provider", "reference"),
         UniqueConstraint("provider", "charge_reference"),
         Index("ix_payments_user", "user_id", "number"),

@@ -64,9 +64,20 @@ def test_the_closed_list_of_codes_is_the_one_the_program_knows(contract: Node) -
     text = contract["components"]["schemas"]["Error"]["properties"]["code"]["description"]
     listed = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", text, re.MULTILINE)
 
-    known = {code: status for code, (status, _) in errors.CODES.items()}
+    known = {code: status for code, (status, *_) in errors.CODES.items()}
     assert {code: int(status) for status, code in listed} == known
     assert len(listed) == len(known)
+
+
+def test_every_example_of_a_refusal_shows_the_customer_a_sentence(contract: Node) -> None:
+    for where, _, response in _responses(contract):
+        media = response.get("content", {}).get("application/json", {})
+        for example in _examples(contract, media):
+            if isinstance(example, dict) and example.get("code") in errors.CODES:
+                shown = example.get("details", {}).get("message")
+                assert example["userMessage"] == shown or (
+                    not shown and example["userMessage"] == errors.CODES[example["code"]][2]
+                ), where
 
 
 def test_every_operation_is_described_and_shown_by_example(contract: Node) -> None:
@@ -171,6 +182,8 @@ ACCEPTED: list[tuple[str, Node]] = [
     ),
     ("jobsCreate", {**JOB, "description": "ё" * 300, "input": [PHOTO] * 10}),
     ("jobsCreate", {**JOB, "input": [{"url": "HTTPS://пример.рф/фото.jpg"}]}),
+    ("jobsCreate", {**JOB, "clientRef": "🙂" * 200}),
+    ("paymentsCreateIntent", {**PAYMENT, "clientRef": "384726159:1024"}),
     ("lotteriesSubmitSocial", {**SOCIAL, "socialLinks": ["Https://ok.ru/я"]}),
     ("dataGetPresign", {**PRESIGN, "contentType": "image/svg+xml"}),
 ]
@@ -185,6 +198,8 @@ REFUSED: list[tuple[str, Node]] = [
     ),
     ("paymentsCreateIntent", {**PAYMENT, "provider": "manual"}),
     ("paymentsCreateIntent", {**PAYMENT, "userId": "42"}),
+    ("paymentsCreateIntent", {**PAYMENT, "clientRef": ""}),
+    ("jobsCreate", {**JOB, "clientRef": "ё" * 201}),
     ("jobsCreate", {**JOB, "input": []}),
     ("jobsCreate", {**JOB, "input": [PHOTO] * 11}),
     ("jobsCreate", {**JOB, "input": [{"type": "image"}]}),

@@ -67,6 +67,12 @@ def test_the_longest_description_of_the_contract_fits_the_table(contract: dict[s
     assert f"char_length(description) <= {longest}" in checks("jobs")
 
 
+def test_the_longest_client_ref_of_the_contract_fits_the_tables(contract: dict[str, Any]) -> None:
+    longest = at(contract, f"{JOBS_CREATE}/clientRef/maxLength")
+    for table in ("jobs", "payments"):
+        assert f"char_length(client_ref) <= {longest}" in checks(table)
+
+
 def test_the_progress_of_the_contract_is_that_of_the_table(contract: dict[str, Any]) -> None:
     progress = at(contract, "components/schemas/Job/properties/progress")
     bounds = f"progress BETWEEN {progress['minimum']} AND {progress['maximum']}"
