@@ -257,7 +257,7 @@ def _missing_tokens(job: Any) -> int | float | None:
     """What a waiting order still lacks; an order that has ended may have come without a balance."""
     if job.status != "waiting_payment":
         return None
-    return number(max(job.price_tokens - job.balance_tokens, Decimal(0)))
+    return number(max(job.price_tokens - job.spendable_tokens, Decimal(0)))
 
 
 def _asked_stars(payment: Any) -> int | None:

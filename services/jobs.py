@@ -59,7 +59,7 @@ def create(
         status="queued" if queued else "waiting_payment",
         description=description,
         client_ref=client_ref,
-        balance_tokens=terms.balance_tokens,
+        spendable_tokens=terms.balance_tokens,
         price_tokens=price_tokens,
         price_rub=terms.price_rub * photos,
         tokens_reserved=price_tokens if queued else Decimal(0),
@@ -297,7 +297,7 @@ _RESULT = (
     Data.storage_key.label("result_key"),
     Data.content_type.label("result_content_type"),
     # What its user has, to say what is missing for it.
-    User.balance_tokens,
+    User.balance_tokens.label("spendable_tokens"),
 )
 _SELECT = Statement(
     select(*Job.columns(), *_RESULT)
