@@ -115,7 +115,7 @@ class Job(Component[Any]):
     status = fields.String()
     price_rub = Amount()
     price_tokens = Amount()
-    missing_tokens = fields.Function(lambda job: _missing_tokens(job))
+    missing_tokens = Made(lambda job: _missing_tokens(job))
     tokens_reserved = Amount()
     tokens_consumed = Amount()
     input = fields.Raw()
@@ -172,7 +172,7 @@ class Tariff(Component[Any]):
     monthly_tokens = fields.Integer()
     cost_rub = Amount()
     currency = fields.String()
-    stars = fields.Function(lambda tariff: registry.stars(tariff.cost_rub))
+    stars = Made(lambda tariff: registry.stars(tariff.cost_rub))
     created_at = Moment()
 
 
@@ -185,7 +185,7 @@ class PaymentIntent(Component[Any]):
     reference = fields.String()
     status = fields.String()
     tokens = Amount()
-    stars = fields.Function(lambda payment: _asked_stars(payment))
+    stars = Made(lambda payment: _asked_stars(payment))
     client_ref = fields.String()
     expires_at = Moment()
 
