@@ -47,33 +47,17 @@ def create(
     terms = _terms(session, user_id, service_type, data.ids_of(input), model_id)
     data.require_usable(input, terms.files)
     photos = _photos(input, terms.engine)
-    price_tokens = terms.price_tokens * photos
-    queued = terms.balance_tokens >= price_tokens
     job = SimpleNamespace(
-        id=uuid4(),
-        number=terms.number,
+        **_made_of(terms, photos),
         user_id=user_id,
-        model_id=terms.model_id,
-        engine=terms.engine,
         service_type=service_type,
-        status="queued" if queued else "waiting_payment",
         description=description,
         client_ref=client_ref,
-        spendable_tokens=terms.balance_tokens,
-        price_tokens=price_tokens,
-        price_rub=terms.price_rub * photos,
-        tokens_reserved=price_tokens if queued else Decimal(0),
-        tokens_consumed=Decimal(0),
-        photos=photos,
         input=[_kept(item) for item in input],
-        output=[],
-        progress=0,
         meta=meta or {},
-        created_at=terms.ordered_at,
-        updated_at=terms.ordered_at,
     )
     _INSERT.run(session, **{name: getattr(job, name) for name in _INSERTED})
-    if queued:
+    if job.tokens_reserved:
         ledger.post(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
     return job
 
@@ -183,6 +167,29 @@ def _photos(input: list[dict[str, Any]], engine: str) -> int:
     if len(input) > 1 and engine != EMBEDDED:
         raise ApiError("bad_request", details={"input": "this model takes one photo an order"})
     return len(input)
+
+
+def _made_of(terms: Record, photos: int) -> dict[str, Any]:
+    """What the terms say of a new job: reserved if the balance covers it."""
+    price_tokens = terms.price_tokens * photos
+    queued = terms.balance_tokens >= price_tokens
+    return {
+        "id": uuid4(),
+        "number": terms.number,
+        "model_id": terms.model_id,
+        "engine": terms.engine,
+        "status": "queued" if queued else "waiting_payment",
+        "spendable_tokens": terms.balance_tokens,
+        "price_tokens": price_tokens,
+        "price_rub": terms.price_rub * photos,
+        "tokens_reserved": price_tokens if queued else Decimal(0),
+        "tokens_consumed": Decimal(0),
+        "photos": photos,
+        "output": [],
+        "progress": 0,
+        "created_at": terms.ordered_at,
+        "updated_at": terms.ordered_at,
+    }
 
 
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
