@@ -65,6 +65,11 @@ CODES: dict[str, tuple[int, str, str]] = {
         "The user has no entry in the current lottery",
         "Вы пока не участвуете в этом розыгрыше.",
     ),
+    "payment_not_found": (
+        404,
+        "No such payment",
+        "Такого платежа нет.",
+    ),
     "tariff_not_found": (
         404,
         "No active tariff has this id or name",

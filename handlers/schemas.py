@@ -16,7 +16,7 @@ from db.rows import UserRow
 from db.types import number
 from providers import registry
 from providers.payments.telegram import STARS
-from services import models
+from services import declines, models
 
 R = TypeVar("R")
 
@@ -190,6 +190,28 @@ class PaymentIntent(Component[Any]):
     expires_at = Moment()
 
 
+class Payment(Component[Any]):
+    id = fields.UUID()
+    user_id = fields.UUID()
+    provider = fields.String()
+    status = fields.String()
+    amount_rub = Amount()
+    currency = fields.String(attribute="asked_currency")
+    stars = Made(lambda payment: _asked_stars(payment))
+    tokens = Amount()
+    refunded_rub = Amount()
+    refunded_tokens = Amount()
+    plan = fields.String()
+    payment_url = Made(lambda payment: _open_page(payment))
+    reference = fields.String()
+    client_ref = fields.String()
+    error = Made(lambda payment: _payment_error(payment))
+    created_at = Moment()
+    expires_at = Moment()
+    checked_at = Moment(attribute="asked_at")
+    paid_at = Moment()
+
+
 class Referral(Component[Any]):
     id = fields.UUID()
     inviter_id = fields.UUID()
@@ -265,6 +287,16 @@ def _missing_tokens(job: Any) -> int | float | None:
 
 def _asked_stars(payment: Any) -> int | None:
     return payment.asked_minor if payment.asked_currency == STARS else None
+
+
+def _open_page(payment: Any) -> str | None:
+    url: str | None = payment.payment_url
+    return url if payment.status == "pending" else None
+
+
+def _payment_error(payment: Any) -> dict[str, str] | None:
+    refusal = declines.of(payment.status, payment.decline_code)
+    return None if refusal is None else {"code": refusal.code, "message": refusal.message}
 
 
 def _result_url(job: Any) -> str | None:

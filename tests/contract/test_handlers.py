@@ -20,6 +20,7 @@ ENUMS = {
     "TRANSACTION_STATUSES": "components/schemas/Transaction/properties/status",
     "TRANSACTION_PROVIDERS": "components/schemas/Transaction/properties/provider",
     "PROVIDERS": "components/schemas/PaymentIntent/properties/provider",
+    "PAYMENT_STATUSES": "components/schemas/Payment/properties/status",
 }
 COMPONENTS = {each.__name__: each() for each in schemas.Component.__subclasses__()}
 # Added by schemas.drawn once the draw has been made.
