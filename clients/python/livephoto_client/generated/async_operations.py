@@ -262,6 +262,7 @@ class AsyncOperations(AsyncSender):
         input: Sequence[IOObject],
         model_id: str | None = None,
         description: str | None = None,
+        client_ref: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Создать задание (резерв токенов).
@@ -269,10 +270,10 @@ class AsyncOperations(AsyncSender):
         Создаёт заказ на оживление/реставрацию. Если баланс >= стоимости — резервируются токены.
 
         При нехватке баланса задание создаётся в статусе `waiting_payment`, ничего не
-        резервируется; после пополнения такие задания запускаются сами, старые — первыми. На
-        входе — подтверждённое изображение: `dataId` (404 `data_not_found`, 409
-        `data_not_confirmed`, 409 `data_not_usable`) или `url` с публичным адресом http(s),
-        который загрузит исполнитель задания.
+        резервируется, а `missingTokens` говорит, сколько не хватает; после пополнения такие
+        задания запускаются сами, старые — первыми. На входе — подтверждённое изображение:
+        `dataId` (404 `data_not_found`, 409 `data_not_confirmed`, 409 `data_not_usable`) или
+        `url` с публичным адресом http(s), который загрузит исполнитель задания.
 
         `modelId` — модель из `GET /api/v1/models`; без него — модель по умолчанию для услуги.
         Неизвестная — 404 `model_not_found`; не для этой услуги, снятая с продажи или без
@@ -286,6 +287,7 @@ class AsyncOperations(AsyncSender):
         - `service_type`: animate — оживить, restore — отреставрировать
         - `model_id`: Модель генерации; без неё — модель услуги по умолчанию
         - `description`: Пожелания к результату
+        - `client_ref`: Метка бота, например чат и сообщение: возвращается в задании, не разбирается и не пишется в журнал
         - `input`: Что обработать; каждое фото даёт отдельный результат и оплачивается
         """
         call: Call[Job] = Call(
@@ -297,6 +299,7 @@ class AsyncOperations(AsyncSender):
                     "serviceType": service_type,
                     "modelId": model_id,
                     "description": description,
+                    "clientRef": client_ref,
                     "input": [each.to_json() for each in input],
                 }
             ),
@@ -355,6 +358,7 @@ class AsyncOperations(AsyncSender):
         amount_rub: Decimal | int,
         provider: PaymentIntentProvider | None = None,
         plan: str | None = None,
+        client_ref: str | None = None,
         idempotency_key: str | None = None,
     ) -> PaymentIntent:
         """Создать платёж (инвойс) для пополнения.
@@ -371,6 +375,7 @@ class AsyncOperations(AsyncSender):
         - `amount_rub`: Сумма в рублях, не больше двух знаков после запятой
         - `provider`: Если не указан, — тот, что выбран в настройках сервера
         - `plan`: tariff id/label (optional)
+        - `client_ref`: Метка бота; возвращается в платеже, не разбирается и не пишется в журнал
         """
         call: Call[PaymentIntent] = Call(
             method="POST",
@@ -381,6 +386,7 @@ class AsyncOperations(AsyncSender):
                     "amountRub": exact(amount_rub),
                     "provider": provider,
                     "plan": plan,
+                    "clientRef": client_ref,
                 }
             ),
             read=PaymentIntent.from_json,

@@ -13,6 +13,7 @@ from livephoto_client.json_values import JsonObject, amount, moment, present
 IOObjectType = Literal["image", "video", "text", "audio"]
 ServiceType = Literal["animate", "restore"]
 JobStatus = Literal["waiting_payment", "queued", "processing", "done", "failed"]
+JobMetaReason = Literal["failed", "cancelled", "not_paid"]
 TransactionType = Literal["charge", "purchase", "refund", "promo", "gateway_payment"]
 Provider = Literal["yookassa", "stripe", "telegram", "manual"]
 TransactionStatus = Literal["success", "failed", "pending"]
@@ -80,6 +81,9 @@ class IOObject:
     внутренняя сеть, другой порт), ответ 400
     """
     meta: dict[str, Any] | None = None
+    """На входе — что угодно от бота. На выходе задания с несколькими фото — `error` того, что не
+    получилось, или те же сведения о результате, что в `meta` задания
+    """
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -107,6 +111,27 @@ class IOObject:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class JobError:
+    """Почему задание или фото не выполнено"""
+
+    code: str
+    """Причина для программы; незнакомую обрабатывайте как любую другую"""
+    message: str
+    """Фраза по-русски, которую можно показать клиенту как есть"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> JobError:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            code=raw["code"],
+            message=raw["message"],
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """`Job` of the contract."""
 
@@ -125,6 +150,8 @@ class Job:
     """
     price_rub: Decimal
     """Цена в рублях, за все фото заказа"""
+    price_tokens: Decimal
+    """Цена в токенах, за все фото заказа"""
     tokens_reserved: Decimal
     """Токены, отложенные под задание и ещё не списанные"""
     tokens_consumed: Decimal
@@ -136,15 +163,19 @@ class Job:
     """
     progress: int
     """Процент выполнения всего заказа"""
-    meta: dict[str, Any]
+    meta: JobMeta
     """У невыполненного: `reason` (failed, cancelled или not_paid) и `error` — `code` для
     программы, `message` по-русски для человека. У готового: `engine` и `model` — чем сделано,
-    `width`, `height`, `durationSeconds` (видео) и `bytes` результата
+    `width`, `height`, `durationSeconds` (видео) и `bytes` результата. Могут быть и другие поля
     """
     created_at: datetime
     updated_at: datetime
+    missing_tokens: Decimal | None = None
+    """Сколько токенов ещё нужно именно этому заказу; есть, пока он ждёт оплаты"""
     result_url: str | None = None
     """Подписанная ссылка на первый готовый результат, есть у готового задания"""
+    client_ref: str | None = None
+    """Метка, которую бот дал при заказе"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -159,15 +190,80 @@ class Job:
             service_type=raw["serviceType"],
             status=raw["status"],
             price_rub=amount(raw["priceRub"]),
+            price_tokens=amount(raw["priceTokens"]),
             tokens_reserved=amount(raw["tokensReserved"]),
             tokens_consumed=amount(raw["tokensConsumed"]),
             input=[IOObject.from_json(each) for each in raw["input"]],
             output=[IOObject.from_json(each) for each in raw["output"]],
             progress=raw["progress"],
-            meta=dict(raw["meta"]),
+            meta=JobMeta.from_json(raw["meta"]),
             created_at=moment(raw["createdAt"]),
             updated_at=moment(raw["updatedAt"]),
+            missing_tokens=amount(raw["missingTokens"]) if "missingTokens" in raw else None,
             result_url=raw.get("resultUrl"),
+            client_ref=raw.get("clientRef"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobMeta:
+    """У невыполненного: `reason` (failed, cancelled или not_paid) и `error` — `code` для
+    программы, `message` по-русски для человека. У готового: `engine` и `model` — чем сделано,
+    `width`, `height`, `durationSeconds` (видео) и `bytes` результата. Могут быть и другие поля
+    """
+
+    reason: JobMetaReason | None = None
+    """Почему не выполнено — не получилось, отменено клиентом, не оплачено вовремя"""
+    error: JobError | None = None
+    """Почему задание или фото не выполнено"""
+    engine: str | None = None
+    """Чем сделано, embedded — самим сервером"""
+    model: str | None = None
+    """Имя модели, которая сделала результат"""
+    width: int | None = None
+    """Ширина результата, пиксели"""
+    height: int | None = None
+    """Высота результата, пиксели"""
+    duration_seconds: float | None = None
+    """Длина видео, секунды"""
+    bytes: int | None = None
+    """Размер файла результата"""
+    faces: int | None = None
+    """Сколько лиц найдено на фото; 0 — оживить было некого, движется только камера. Модели внешних
+    сервисов лиц не считают
+    """
+    mended_percent: float | None = None
+    """Сколько процентов повреждённого снимка закрашено; 0 — чинить было нечего"""
+    damage_left: bool | None = None
+    """Осталось ли заметное повреждение, которое починить не удалось"""
+    seconds: float | None = None
+    """Сколько секунд заняла обработка"""
+    ordered_model_id: str | None = None
+    """Заказанная модель, если результат сделала другая"""
+    retry_of: str | None = None
+    """Задание, вместо которого оператор создал это"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> JobMeta:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            reason=raw.get("reason"),
+            error=JobError.from_json(raw["error"]) if "error" in raw else None,
+            engine=raw.get("engine"),
+            model=raw.get("model"),
+            width=raw.get("width"),
+            height=raw.get("height"),
+            duration_seconds=float(raw["durationSeconds"]) if "durationSeconds" in raw else None,
+            bytes=raw.get("bytes"),
+            faces=raw.get("faces"),
+            mended_percent=float(raw["mendedPercent"]) if "mendedPercent" in raw else None,
+            damage_left=raw.get("damageLeft"),
+            seconds=float(raw["seconds"]) if "seconds" in raw else None,
+            ordered_model_id=raw.get("orderedModelId"),
+            retry_of=raw.get("retryOf"),
             raw=raw,
         )
 
@@ -182,7 +278,8 @@ class Transaction:
     status: TransactionStatus
     tokens_delta: Decimal
     """На сколько изменился баланс; списание отрицательное"""
-    meta: dict[str, Any]
+    meta: TransactionMeta
+    """Подробности; могут быть и другие поля"""
     created_at: datetime
     job_id: str | None = None
     """Задание, за которое списаны или возвращены токены"""
@@ -207,7 +304,7 @@ class Transaction:
             type=raw["type"],
             status=raw["status"],
             tokens_delta=amount(raw["tokensDelta"]),
-            meta=dict(raw["meta"]),
+            meta=TransactionMeta.from_json(raw["meta"]),
             created_at=moment(raw["createdAt"]),
             job_id=raw.get("jobId"),
             provider=raw.get("provider"),
@@ -215,6 +312,38 @@ class Transaction:
             currency=raw.get("currency"),
             plan=raw.get("plan"),
             reference=raw.get("reference"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransactionMeta:
+    """Подробности; могут быть и другие поля"""
+
+    reason: str | None = None
+    """За что бонус (welcome, channel, review, referral, lottery, grant) или почему возврат
+    (cancelled, failed, not_paid)
+    """
+    payment_id: str | None = None
+    """Платёж (`id` из PaymentIntent), к которому относится запись"""
+    channel: str | None = None
+    """Канал, за подписку на который дан бонус"""
+    failed_photos: int | None = None
+    """За сколько фото заказа возвращены токены"""
+    shortfall_tokens: str | None = None
+    """Сколько токенов при возврате денег списать не удалось, десятичное число"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> TransactionMeta:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            reason=raw.get("reason"),
+            payment_id=raw.get("paymentId"),
+            channel=raw.get("channel"),
+            failed_photos=raw.get("failedPhotos"),
+            shortfall_tokens=raw.get("shortfallTokens"),
             raw=raw,
         )
 
@@ -266,6 +395,10 @@ class PaymentIntent:
     """Состояние платежа, pending до оплаты"""
     tokens: Decimal | None = None
     """Сколько токенов будет начислено"""
+    stars: int | None = None
+    """Сколько звёзд Telegram просит заплатить, если `currency` — XTR"""
+    client_ref: str | None = None
+    """Метка, которую бот дал при создании"""
     expires_at: datetime | None = None
     """До какого времени можно заплатить, если провайдер его назвал"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
@@ -283,6 +416,8 @@ class PaymentIntent:
             reference=raw["reference"],
             status=raw.get("status"),
             tokens=amount(raw["tokens"]) if "tokens" in raw else None,
+            stars=raw.get("stars"),
+            client_ref=raw.get("clientRef"),
             expires_at=moment(raw["expiresAt"]) if "expiresAt" in raw else None,
             raw=raw,
         )
@@ -341,6 +476,8 @@ class Tariff:
     """Цена в рублях"""
     currency: str
     created_at: datetime
+    stars: int | None = None
+    """Цена в звёздах Telegram; есть, если через Telegram платят звёздами"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -355,6 +492,7 @@ class Tariff:
             cost_rub=amount(raw["costRub"]),
             currency=raw["currency"],
             created_at=moment(raw["createdAt"]),
+            stars=raw.get("stars"),
             raw=raw,
         )
 
@@ -420,7 +558,7 @@ class Lottery:
     description: str
     start_date: datetime
     end_date: datetime
-    prizes: list[dict[str, Any]]
+    prizes: list[LotteryPrize]
     created_at: datetime
     seed_hash: str | None = None
     """SHA-256 от `seed`, объявлен до жеребьёвки"""
@@ -444,7 +582,7 @@ class Lottery:
             description=raw["description"],
             start_date=moment(raw["startDate"]),
             end_date=moment(raw["endDate"]),
-            prizes=[dict(each) for each in raw["prizes"]],
+            prizes=[LotteryPrize.from_json(each) for each in raw["prizes"]],
             created_at=moment(raw["createdAt"]),
             seed_hash=raw.get("seedHash"),
             seed=raw.get("seed"),
@@ -453,6 +591,30 @@ class Lottery:
             winners=[LotteryWinner.from_json(each) for each in raw["winners"]]
             if "winners" in raw
             else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LotteryPrize:
+    """`LotteryPrize` of the contract."""
+
+    title: str | None = None
+    """Название приза"""
+    count: int | None = None
+    """Сколько таких призов"""
+    tokens: Decimal | None = None
+    """Токены приза; 0, если его вручают иначе"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> LotteryPrize:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            title=raw.get("title"),
+            count=raw.get("count"),
+            tokens=amount(raw["tokens"]) if "tokens" in raw else None,
             raw=raw,
         )
 
@@ -596,7 +758,7 @@ class DataGetPresignResult:
     """Куда отправлять форму"""
     expires_in_seconds: int
     """Сколько секунд форма действительна"""
-    fields: dict[str, Any]
+    fields: dict[str, str]
     """Поля формы, имя и строковое значение"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
