@@ -17,6 +17,7 @@ from db.types import number
 from providers import registry
 from providers.payments.telegram import STARS
 from services import declines, models
+from services.waiting import Outlook
 
 R = TypeVar("R")
 
@@ -268,6 +269,12 @@ def drawn(lottery: Any, winners: Iterable[Any]) -> dict[str, Any]:
             for winner in winners
         ],
     }
+
+
+def expected(outlook: Outlook) -> dict[str, int]:
+    """What is known of a job's place in the queue and its end."""
+    known = {"queuePosition": outlook.position, "etaSeconds": outlook.eta_seconds}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _link(storage_key: str, content_type: str) -> str:

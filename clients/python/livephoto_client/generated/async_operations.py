@@ -18,6 +18,7 @@ from livephoto_client.generated.models import (
     Lottery,
     LotteryEntry,
     Model,
+    Payment,
     PaymentIntent,
     PaymentIntentProvider,
     Readiness,
@@ -314,9 +315,10 @@ class AsyncOperations(AsyncSender):
     ) -> Job:
         """Получить задание.
 
-        Ход выполнения — `status` и `progress` от 0 до 100. У готового задания есть `resultUrl`:
-        ссылка выдаётся заново при каждом чтении. У неудачного `meta.error.message` объясняет
-        причину по-русски, для клиента бота; токены уже возвращены.
+        Ход выполнения — `status` и `progress` от 0 до 100; до готовности ещё `queuePosition` и
+        `etaSeconds`. У готового задания есть `resultUrl`: ссылка выдаётся заново при каждом
+        чтении. У неудачного `meta.error.message` объясняет причину по-русски, для клиента бота;
+        токены уже возвращены.
 
         В заказе из нескольких фото `output` содержит по записи на каждое, в том же порядке.
         Фото, которое не получилось, вместо `dataId` имеет `meta.error`, а его цена возвращена;
@@ -391,6 +393,48 @@ class AsyncOperations(AsyncSender):
             ),
             read=PaymentIntent.from_json,
             idempotency_key=idempotency_key or new_key(),
+        )
+        return await self._send(call)
+
+    async def payments_get(
+        self,
+        payment_id: str,
+    ) -> Payment:
+        """Получить платёж.
+
+        Состояние платежа, как его знает сервер; провайдера не спрашивает. Если оплата не
+        прошла, `error.message` объясняет это по-русски, для клиента бота. У платежа в статусе
+        `pending` тоже бывает `error`: карту отклонили, а страница ещё открыта, и можно
+        попробовать другую.
+
+        - `payment_id`: Идентификатор платежа, `id` из PaymentIntent
+        """
+        call: Call[Payment] = Call(
+            method="GET",
+            path=f"/payments/{part(payment_id)}",
+            read=Payment.from_json,
+        )
+        return await self._send(call)
+
+    async def payments_check(
+        self,
+        payment_id: str,
+    ) -> Payment:
+        """Спросить провайдера о платеже сейчас.
+
+        Для кнопки «Я оплатил»: уведомление провайдера могло потеряться. Сервер спрашивает
+        провайдера, применяет ответ — токены начисляются один раз, кто бы ни сообщил первым, — и
+        возвращает платёж. О платеже спрашивают не чаще раза в 5 секунд; раньше возвращается то,
+        что уже известно (`checkedAt` — когда спрашивали). Об оплаченном и о давно закрытом не
+        спрашивают. Провайдер не отвечает — 503, отказал — 409 `provider_rejected`, больше не
+        подключён — 409 `provider_not_configured`.
+
+        - `payment_id`: Идентификатор платежа, `id` из PaymentIntent
+        """
+        call: Call[Payment] = Call(
+            method="POST",
+            path=f"/payments/{part(payment_id)}/check",
+            read=Payment.from_json,
         )
         return await self._send(call)
 

@@ -18,6 +18,9 @@ TransactionType = Literal["charge", "purchase", "refund", "promo", "gateway_paym
 Provider = Literal["yookassa", "stripe", "telegram", "manual"]
 TransactionStatus = Literal["success", "failed", "pending"]
 PaymentIntentProvider = Literal["yookassa", "stripe", "telegram"]
+PaymentStatus = Literal[
+    "pending", "succeeded", "canceled", "expired", "partly_refunded", "refunded", "disputed"
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,6 +177,14 @@ class Job:
     """Сколько токенов ещё нужно именно этому заказу; есть, пока он ждёт оплаты"""
     result_url: str | None = None
     """Подписанная ссылка на первый готовый результат, есть у готового задания"""
+    queue_position: int | None = None
+    """Место в очереди, с 1; есть у задания в статусе `queued`, прочитанного через `jobsGet`.
+    Больше 500 не считается: 501 — «501 или дальше»
+    """
+    eta_seconds: int | None = None
+    """Через сколько секунд задание будет готово, по обычным срокам моделей и числу исполнителей;
+    есть в статусах `queued` и `processing` у прочитанного через `jobsGet`, если это известно
+    """
     client_ref: str | None = None
     """Метка, которую бот дал при заказе"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
@@ -201,6 +212,8 @@ class Job:
             updated_at=moment(raw["updatedAt"]),
             missing_tokens=amount(raw["missingTokens"]) if "missingTokens" in raw else None,
             result_url=raw.get("resultUrl"),
+            queue_position=raw.get("queuePosition"),
+            eta_seconds=raw.get("etaSeconds"),
             client_ref=raw.get("clientRef"),
             raw=raw,
         )
@@ -419,6 +432,99 @@ class PaymentIntent:
             stars=raw.get("stars"),
             client_ref=raw.get("clientRef"),
             expires_at=moment(raw["expiresAt"]) if "expiresAt" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Payment:
+    """`Payment` of the contract."""
+
+    id: str
+    user_id: str
+    provider: PaymentIntentProvider
+    status: PaymentStatus
+    """pending — ждёт оплаты, succeeded — оплачен, токены начислены, canceled — отклонён или
+    отменён, expired — не оплачен вовремя, partly_refunded и refunded — деньги возвращены частью
+    или все, disputed — плательщик оспорил его в банке
+    """
+    amount_rub: Decimal
+    currency: str
+    """Валюта, в которой платит пользователь (RUB или XTR)"""
+    tokens: Decimal
+    """Сколько токенов начисляется за платёж"""
+    refunded_rub: Decimal
+    """Сколько рублей возвращено"""
+    refunded_tokens: Decimal
+    """Сколько токенов списано при возврате"""
+    created_at: datetime
+    expires_at: datetime
+    """До какого времени можно заплатить"""
+    stars: int | None = None
+    """Сколько звёзд Telegram просит заплатить, если `currency` — XTR"""
+    plan: str | None = None
+    """Имя тарифа"""
+    payment_url: str | None = None
+    """Где заплатить; есть, пока платёж ждёт оплаты"""
+    reference: str | None = None
+    """Номер платежа у провайдера"""
+    client_ref: str | None = None
+    """Метка, которую бот дал при создании"""
+    error: PaymentError | None = None
+    """Почему платёж не прошёл"""
+    checked_at: datetime | None = None
+    """Когда о платеже последний раз спросили по просьбе бота"""
+    paid_at: datetime | None = None
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Payment:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            user_id=raw["userId"],
+            provider=raw["provider"],
+            status=raw["status"],
+            amount_rub=amount(raw["amountRub"]),
+            currency=raw["currency"],
+            tokens=amount(raw["tokens"]),
+            refunded_rub=amount(raw["refundedRub"]),
+            refunded_tokens=amount(raw["refundedTokens"]),
+            created_at=moment(raw["createdAt"]),
+            expires_at=moment(raw["expiresAt"]),
+            stars=raw.get("stars"),
+            plan=raw.get("plan"),
+            payment_url=raw.get("paymentUrl"),
+            reference=raw.get("reference"),
+            client_ref=raw.get("clientRef"),
+            error=PaymentError.from_json(raw["error"]) if "error" in raw else None,
+            checked_at=moment(raw["checkedAt"]) if "checkedAt" in raw else None,
+            paid_at=moment(raw["paidAt"]) if "paidAt" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentError:
+    """Почему платёж не прошёл"""
+
+    code: str
+    """insufficient_funds, card_expired, card_data_wrong, not_confirmed (нет кода из банка),
+    limit_exceeded, method_not_accepted, suspicious, bank_unavailable, refused_by_bank,
+    canceled_by_shop, expired, not_paid; незнакомую причину обрабатывайте как любую другую
+    """
+    message: str
+    """Фраза по-русски, которую можно показать клиенту как есть"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> PaymentError:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            code=raw["code"],
+            message=raw["message"],
             raw=raw,
         )
 
