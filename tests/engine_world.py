@@ -22,7 +22,7 @@ from db.types import now
 from local import sandbox
 from local.processes import Child
 from providers import registry
-from services import data, model_catalog
+from services import data, remote_models
 from tests import workers
 from tests.payment_world import Sandbox
 
@@ -125,7 +125,7 @@ def offer(*names: str) -> dict[str, UUID]:
 def reset_engines() -> None:
     """Well engines with their limits, and no model of theirs on offer."""
     with transaction() as session:
-        for row in model_catalog.engines():
+        for row in remote_models.engines():
             wanted = {
                 **row,
                 **dict.fromkeys(("open_until", "open_code")),
