@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from livephoto_client import Client
 from local.postgres import throwaway
-from local.processes import Child, Program
+from local.processes import Child, ChildError, Program
 from local.stack import BOT, SERVER, Stack
 from settings import Settings
-from tests.wire import ROOT, wait_until
+from tests.wire import ROOT
 
 SAMPLES = ROOT / "local/samples"
-SECONDS = 120
+SECONDS = 60
 WORKER = Program("worker", ("-m", "lab.chaos.quick_worker", "--real-engine"), stop_seconds=30)
 _ids = count(41_000_001)
 
@@ -31,6 +33,8 @@ class World:
         self.stack = stack
         self.telegram = f"{stack.simulated.url}/control/telegram"
         self.bot = stack.launch(BOT)
+        # Until then the backend receives Telegram's updates itself.
+        self.bot.wait_until(lambda: "The bot is ready" in self.bot.said(), SECONDS)
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         """Call a control of the sandbox, below /control/telegram unless the path is a URL."""
@@ -57,9 +61,21 @@ class World:
         self.control("PUT", f"/users/{person.id}", **{"first_name": "Анна", **about})
         return person
 
-    def grant(self, person: Person, tokens: int) -> None:
-        """Give tokens to somebody whom the backend knows."""
-        self.stack.cli("grant", str(person.id), str(tokens), "--key", f"gift-{person.id}")
+    def pay(self, link: str, outcome: str = "pay") -> None:
+        """Pay or decline on the page of YooKassa that a link leads to."""
+        number = link.rpartition("/")[2]
+        url = f"{self.stack.simulated.url}/control/yookassa/payments/{number}/{outcome}"
+        self.control("POST", url)
+
+    def supply(self, person: Person) -> None:
+        """Let somebody buy 20 tokens past the bot, which tells them."""
+        with Client(self.stack.url, self.stack.api_key) as client:
+            user = client.users_register_or_login(telegram_id=str(person.id))
+            intent = client.payments_create_intent(
+                user_id=user.id, amount_rub=Decimal(199), plan="start", provider="yookassa"
+            )
+        self.pay(intent.payment_url)
+        person.sees("Начислено токенов: 20")
 
 
 class Person:
@@ -115,8 +131,8 @@ class Person:
     def wait(self, fact: Callable[[], Any], what: str) -> Any:
         """Wait for a fact and return it; the failure shows the whole chat."""
         try:
-            wait_until(fact, SECONDS)
-        except AssertionError:
+            self._world.bot.wait_until(fact, SECONDS)
+        except ChildError:
             chat = [_text(each) or [*each] for each in self.messages()]
             raise AssertionError(f"no {what} in {chat}\n{self._world.bot.said()[-3000:]}") from None
         return fact()

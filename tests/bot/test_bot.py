@@ -7,20 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from local.simulation import CHANNEL, REVIEWS
-from tests.bot_world import Person, World, bot_world
+from tests.bot_world import World, bot_world
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with bot_world() as started:
         yield started
-
-
-def pay(world: World, person: Person, outcome: str) -> None:
-    """Pay or decline on the page that the newest button leads to."""
-    number = person.link("Оплатить").rpartition("/")[2]
-    url = f"{world.stack.simulated.url}/control/yookassa/payments/{number}/{outcome}"
-    world.control("POST", url)
 
 
 def test_from_a_photo_through_payment_to_a_playing_clip(world: World) -> None:
@@ -33,7 +26,7 @@ def test_from_a_photo_through_payment_to_a_playing_clip(world: World) -> None:
     anna.sees("Не хватает: ")
     anna.press("199")
     anna.press("Карта или СБП")
-    pay(world, anna, "pay")
+    world.pay(anna.link("Оплатить"))
     anna.sees("Оплата получена")
     (clip,) = anna.gets("animation")
     assert clip["animation"]["width"] and clip["animation"]["duration"] == 4
@@ -53,7 +46,7 @@ def test_a_decline_is_told_with_a_way_out(world: World) -> None:
     boris.press("Карта или СБП")
     assert "Проверяю" in boris.press("Я оплатил")
     boris.sees("Оплаты пока не видно")
-    pay(world, boris, "decline")
+    world.pay(boris.link("Оплатить"), "decline")
     boris.sees("Оплата не прошла, деньги не списаны")
     boris.sees("Оплата не прошла ❌")
 
@@ -75,7 +68,7 @@ def test_stars_are_paid_in_the_chat(world: World) -> None:
 def test_an_album_is_one_order_and_each_photo_has_its_result(world: World) -> None:
     anna = world.person()
     anna.start()
-    world.grant(anna, 50)
+    world.supply(anna)
     anna.send("tiny_portrait_150px.jpg", "portrait.webp", "no_face_cup.jpg", kind="document")
     anna.sees("Что сделать с этими фото (3)?")
     anna.press("✖️ 2")
@@ -102,8 +95,8 @@ def test_an_order_is_cancelled_once_however_often_the_button_is_pressed(world: W
 @pytest.mark.parametrize(
     ("name", "kind", "answer"),
     [
-        ("README.md", "document", "Такой файл мы открыть не можем"),
-        ("bad_truncated.jpg", "document", "Файл повреждён"),
+        ("../../LICENSE", "document", "не похож на фотографию"),
+        ("bad_html_named.jpg", "document", "не похож на фотографию"),
         ("bad_bomb_20000x20000.png", "document", "слишком много пикселей"),
     ],
 )
@@ -114,6 +107,17 @@ def test_what_is_no_photo_is_refused_in_words(
     person.start()
     person.send(name, kind=kind)
     person.sees(answer)
+
+
+def test_an_order_that_fails_is_told_and_costs_nothing(world: World) -> None:
+    boris = world.person()
+    boris.start()
+    world.supply(boris)
+    boris.send("bad_truncated.jpg", kind="document")
+    boris.press("🖌 ")
+    boris.sees("Файл повреждён", times=2)  # in the order's message, and as news
+    boris.say("/balance")
+    boris.sees("На балансе 20 токенов")
 
 
 def test_every_command_answers(world: World) -> None:
@@ -172,7 +176,7 @@ def test_a_friend_a_subscription_and_a_review_bring_tokens(world: World) -> None
     boris.say("/buy")
     boris.press("199")
     boris.press("Карта или СБП")
-    pay(world, boris, "pay")
+    world.pay(boris.link("Оплатить"))
     anna.sees("Ваш друг сделал первую покупку")
 
 
@@ -192,7 +196,7 @@ def test_whoever_blocks_the_bot_does_not_stop_it_for_others(world: World) -> Non
     boris, anna = world.person(), world.person()
     for person in (boris, anna):
         person.start()
-        world.grant(person, 10)
+        world.supply(person)
         person.send("tiny_portrait_150px.jpg")
         person.sees("Что сделать с этим фото?")
     boris.press("🖌 ")
@@ -218,7 +222,7 @@ def test_limits_of_telegram_delay_but_lose_nothing(world: World) -> None:
     anna.start()
     for method in ("sendMessage", "sendDocument", "editMessageText"):
         world.control("POST", "/faults", call=method, kind="status", status=429, retry_after=1)
-    world.grant(anna, 10)
+    world.supply(anna)
     anna.send("tiny_portrait_150px.jpg")
     anna.press("🖌 ")
     anna.gets("document")
@@ -231,7 +235,7 @@ def test_killed_at_any_moment_it_delivers_every_order_and_no_double_in_silence(
     people = [world.person() for _ in range(5)]
     for person in people:
         person.start()
-        world.grant(person, 10)
+        world.supply(person)
         person.send("tiny_portrait_150px.jpg")
     world.restart_bot()
     for person in people:
