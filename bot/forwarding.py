@@ -46,7 +46,8 @@ class Forwarding:
         """Learn where reviews are written, now and whenever that may have changed."""
         while True:
             try:
-                self.review_chat = (await self._backend.config_get()).review_chat or ""
+                reviews = (await self._backend.config_get()).reviews
+                self.review_chat = reviews.chat if reviews else ""
             except LivePhotoError as trouble:
                 log.warning("The backend does not say where reviews are written: %s", trouble)
                 await asyncio.sleep(PAUSES[2])

@@ -23,12 +23,12 @@ class Growth:
 
     async def bonus(self, update: Update, context: Context) -> None:
         """The channels whose subscribers get tokens, each with a button."""
-        channels = (await self._backend.config_get()).bonus_channels
+        given = (await self._backend.config_get()).bonuses
         rows = [
-            [screens.button(texts.subscribed(each), screens.CHANNEL, each.username)]
-            for each in channels
+            [screens.button(texts.subscribed(each), screens.CHANNEL, each)]
+            for each in given.channels
         ]
-        await say(update, texts.bonus(channels), Keyboard(rows))
+        await say(update, texts.bonus(given), Keyboard(rows))
 
     async def check_bonus(self, update: Update, context: Context) -> None:
         """«Я подписался»."""
@@ -48,8 +48,8 @@ class Growth:
         link = context.args[0] if context.args else None
         found = await self._backend.reviews_check(user_id=user.id, message_link=link)
         if not found.found:
-            chat = (await self._backend.config_get()).review_chat
-            await say(update, texts.no_review(chat, link))
+            reviews = (await self._backend.config_get()).reviews
+            await say(update, texts.no_review(reviews.chat if reviews else None, link))
         elif not found.bonus_granted:
             await say(update, texts.REVIEW_WAS_REWARDED)
 
@@ -82,5 +82,7 @@ class Growth:
             await say(update, texts.DELETE_ME)
             return
         await self._backend.users_update_consent(user.id, consent_pd=False)
-        await self._backend.support_requests_create(user_id=user.id, text=texts.DELETION_WANTED)
+        await self._backend.support_requests_create(
+            user_id=user.id, topic="help", message=texts.DELETION_WANTED
+        )
         await say(update, texts.DELETION_TAKEN)

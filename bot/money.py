@@ -16,6 +16,7 @@ from livephoto_client import AsyncClient, Tariff
 Context = ContextTypes.DEFAULT_TYPE
 
 LISTED = 10
+LONGEST_REQUEST = 2000  # characters
 SAME_PAYMENT_SECONDS = 600  # a button pressed again opens the same page, unless that is stale
 
 
@@ -38,7 +39,7 @@ class Money:
         (tariff_id,), _ = await chosen(update)
         tariff = await self._tariff(tariff_id)
         config = await self._backend.config_get()
-        buttons = screens.of_providers(tariff, config.payment_providers)
+        buttons = screens.of_providers(tariff, config.payments.providers)
         await say(update, texts.how_to_pay(tariff), buttons)
 
     async def pay(self, update: Update, context: Context) -> None:
@@ -66,7 +67,8 @@ class Money:
         (payment_id,), message = await chosen(update, texts.CHECKING)
         payment = await self._backend.payments_check(payment_id)
         if payment.status == "pending":
-            await message.reply_text(texts.NOT_PAID_YET)
+            declined = payment.error.message if payment.error else texts.NOT_PAID_YET
+            await message.reply_text(declined)
         else:
             await alter(message, texts.payment(payment.status), None)
 
@@ -94,10 +96,15 @@ class Money:
 
     async def support(self, update: Update, context: Context) -> None:
         """/paysupport, which Telegram wants of whoever sells for Stars."""
-        words = " ".join(context.args or ())
-        if words:
+        words, message = " ".join(context.args or ()), update.effective_message
+        if words and message:
             user = await visitor(self._backend, update)
-            await self._backend.support_requests_create(user_id=user.id, text=words)
+            await self._backend.support_requests_create(
+                user_id=user.id,
+                topic="help",
+                message=words[:LONGEST_REQUEST],
+                idempotency_key=f"support:{message.chat.id}:{message.message_id}",
+            )
         await say(update, texts.SUPPORT_TAKEN if words else texts.SUPPORT)
 
     async def _tariff(self, tariff_id: str) -> Tariff:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from livephoto_client import (
-    BonusChannel,
+    ConfigBonuses,
     Event,
     Job,
     Lottery,
@@ -279,17 +279,17 @@ def history(moves: Sequence[Transaction]) -> str:
     return "Движения токенов:\n" + ("\n".join(lines) or "пока нет")
 
 
-def bonus(channels: Sequence[BonusChannel]) -> str:
+def bonus(given: ConfigBonuses) -> str:
     """The channels whose subscribers get tokens."""
-    if not channels:
+    if not given.channels or not given.channel_tokens:
         return "Сейчас бонусов за подписку нет."
-    lines = [f"@{each.username}: {tokens(each.tokens)}" for each in channels]
-    return "Подпишитесь и нажмите кнопку, токены придут сразу.\n" + "\n".join(lines)
+    each = tokens(given.channel_tokens)
+    return f"Подпишитесь и нажмите кнопку: за каждый канал {each}.\n" + "\n".join(given.channels)
 
 
-def subscribed(channel: BonusChannel) -> str:
+def subscribed(channel: str) -> str:
     """The button that has a subscription checked."""
-    return f"✅ Я подписался на @{channel.username}"
+    return f"✅ Я подписался на {channel}"
 
 
 def no_review(chat: str | None, link: str | None) -> str:
@@ -335,8 +335,9 @@ def _duration(seconds: int) -> str:
 
 
 def _place(job: Job) -> str:
-    place = f", перед ним {job.queue_position - 1}" if (job.queue_position or 0) > 1 else ""
-    return place + (f", начнётся через {_duration(job.eta_seconds)}" if job.eta_seconds else "")
+    ahead = (job.queue_position or 1) - 1
+    place = f", перед ним {ahead}" if ahead else ""
+    return place + (f", будет готов через {_duration(job.eta_seconds)}" if job.eta_seconds else "")
 
 
 def _left(job: Job) -> str:
