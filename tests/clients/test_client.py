@@ -66,7 +66,7 @@ def test_a_file_is_uploaded_in_one_call_by_either_way(client: Client) -> None:
     assert client.download(direct.public_s3_url) == (SAMPLES / "portrait.heic").read_bytes()
     with pytest.raises(UnsupportedMediaType) as refused:
         client.upload(SAMPLES / "bad_html_named.jpg")
-    assert refused.value.request_id
+    assert refused.value.user_message and refused.value.request_id
 
 
 def test_an_order_is_made_listed_page_by_page_and_cancelled(client: Client, user: User) -> None:
@@ -82,7 +82,7 @@ def test_an_order_is_made_listed_page_by_page_and_cancelled(client: Client, user
     again = client.jobs_get(jobs[0].id)
     assert again.price_rub > 0 and again.input[0].data_id == photo.data_id
     assert client.jobs_cancel(again.id).status == "failed"
-    assert client.jobs_cancel(again.id).raw["meta"]["reason"] == "cancelled"
+    assert client.jobs_cancel(again.id).meta.reason == "cancelled"
 
 
 def test_a_key_of_ones_own_makes_one_order_of_two_calls(client: Client, user: User) -> None:
