@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,14 +12,9 @@ from typing import Any, cast
 from marshmallow import Schema, fields
 
 import settings
-from db.types import number
+from db.types import moment, number
 from providers import registry
-from services import models
-
-
-def moment(value: datetime) -> str:
-    """A time in UTC, as in all rows, in RFC 3339."""
-    return value.isoformat().replace("+00:00", "Z")
+from services import events, models
 
 
 class Amount(fields.Field[Decimal]):
@@ -236,6 +231,19 @@ def drawn(lottery: Any, winners: Iterable[Any]) -> dict[str, Any]:
             for winner in winners
         ],
     }
+
+
+def event(row: Any, files: Mapping[str, Any]) -> dict[str, Any]:
+    """An Event with fresh links to those of its results that are still stored."""
+    body = events.as_json(row)
+    if "results" in body:
+        body["results"] = [_linked(result, files) for result in body["results"]]
+    return body
+
+
+def _linked(result: dict[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    file = files.get(result.get("dataId", ""))
+    return result if file is None else result | {"url": _link(file.storage_key, file.content_type)}
 
 
 def _link(storage_key: str, content_type: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 import settings
 from db import Reader, Record, Statement
 from db.models import Payment, Referral, Transaction
-from services import funding, ledger, lotteries, paging, users
+from services import events, funding, ledger, lotteries, paging, users
 
 # A payment that is disputed may still be won; a refunded one stands no more.
 STANDING = ("succeeded", "partly_refunded", "disputed")
@@ -84,6 +84,7 @@ def reward(session: Session, payment: Record) -> None:
             referral.inviter_id,
             tokens - earlier.tokens,
             type="promo",
+            news=events.bonus_granted("referral", tokens - earlier.tokens),
             bonus_key=_key(referral, earlier.rows),
             meta={"reason": "referral", "referralId": str(referral.id)},
         )

@@ -17,7 +17,16 @@ import settings
 from db import Record, Statement
 from db.models import Payment, Transaction
 from db.types import now
-from services import clawback, funding, inbox, locked_payments, payments, referrals, users
+from services import (
+    clawback,
+    events,
+    funding,
+    inbox,
+    locked_payments,
+    payments,
+    referrals,
+    users,
+)
 from services.inbox import Verdict
 
 if TYPE_CHECKING:
@@ -188,6 +197,7 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
         payment.user_id,
         payment.tokens,
         type="purchase",
+        news=events.payment_succeeded(payment),
         payment_id=payment.id,
         provider=payment.provider,
         amount_rub=payment.amount_rub,
@@ -219,6 +229,7 @@ def _close_gateway_payment(
     session: Session, payment: Record, status: str, reference: str | None
 ) -> dict[str, Any]:
     _end_gateway_payment(session, payment.id, "failed", reference)
+    events.write(session, payment.user_id, events.payment_failed(payment, status))
     return {"status": status, "next_check_at": None}
 
 

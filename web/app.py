@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import settings as environment
 from db import session
 from errors import ApiError
+from handlers import ops
 from providers import registry
 from providers.storage.disk import STORAGE_PATH, DiskStorage
 from services import media
@@ -41,6 +42,8 @@ from web.routing import ApiPrefix, ContractRouting
 from web.security import ApiKeyCheck
 from web.validation import Validation
 from web.views import Views
+from web.waiting import Waiting
+from workflows import feed
 
 # Operations with these tags call external systems, which may hang: they must not hold up others.
 OUTWARD_TAGS = ("Data", "Payments", "Reviews", "Subscriptions")
@@ -68,7 +71,8 @@ def create_app(
     settings = settings or environment.load()
     described = operations_of(CONTRACT)
     responses = ResponseValidators(described, strict=settings.environment == "test")
-    lane_of = _lanes(described, settings)
+    quick = Lane("quick", QUICK_THREADS)
+    lane_of = _lanes(described, settings, quick)
     app = ConnexionMiddleware(
         _nothing,
         import_name=__name__,
@@ -86,6 +90,7 @@ def create_app(
         readers={JSON: JsonBody, MULTIPART: partial(FormBody, limits=media.UPLOAD_LIMITS)},
         lanes=lane_of,
         responses=responses,
+        waiting=Waiting(feed.come, quick, ops.stopping.is_set),
     )
     return app
 
@@ -126,8 +131,9 @@ def _functions(
     return table
 
 
-def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, Lane | NoLane]:
-    quick = Lane("quick", QUICK_THREADS)
+def _lanes(
+    described: tuple[Operation, ...], settings: Settings, quick: Lane
+) -> dict[str, Lane | NoLane]:
     by_tag = dict.fromkeys(OUTWARD_TAGS, Lane("outward", settings.server_threads))
     by_tag[WEBHOOKS_TAG] = Lane("webhook", WEBHOOK_THREADS)
     by_tag[PROBES_TAG] = Lane("probe", PROBE_THREADS)

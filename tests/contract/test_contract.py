@@ -153,7 +153,7 @@ def test_schemathesis_reads_every_operation() -> None:
 
     read = list(schema.get_all_operations())
     assert [result for result in read if not isinstance(result, Ok)] == []
-    assert len(read) == 27
+    assert len(read) == 28
 
 
 USER = "0b9f6c1e-4a7d-4f52-8f0b-6d1c2e3a4b5c"

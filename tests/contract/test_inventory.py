@@ -46,7 +46,12 @@ def test_operations_were_added_under_tags_of_their_own(contract: Node, given: No
     }
 
     assert len(given["operations"]) == 24
-    assert added == {"healthLive": ["Ops"], "healthReady": ["Ops"], "modelsList": ["Models"]}
+    assert added == {
+        "healthLive": ["Ops"],
+        "healthReady": ["Ops"],
+        "modelsList": ["Models"],
+        "eventsList": ["Events"],
+    }
 
 
 def _schema(contract: Node, name: str) -> Node:
