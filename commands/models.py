@@ -13,6 +13,7 @@ import settings
 from commands.shapes import Amount, Cost, Words, table
 from db import snapshot, transaction
 from db.models import SERVICE_TYPES
+from providers.engine.remote import recipes
 from services import models
 from workflows import steps
 
@@ -172,6 +173,8 @@ def _changes(name: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _change(name: str, changes: dict[str, Any]) -> None:
+    if changes.get("active"):
+        _require_recipe(name, changes)
     with transaction() as session:
         service = models.change(session, name, **changes).service_type
         sold = any(m.is_default and m.service_type == service for m in models.all_models(session))
@@ -180,11 +183,28 @@ def _change(name: str, changes: dict[str, Any]) -> None:
         click.echo(f"{service} is not sold now: it has no default model")
 
 
+def _require_recipe(name: str, changes: dict[str, Any]) -> None:
+    """A model goes on offer only with a recipe that a run can be made of."""
+    with snapshot() as session:
+        model = models.find(session, name)
+    written = changes.get("recipe", model.recipe)
+    if written is None:  # the embedded engine needs none
+        return
+    try:
+        _check(written, model.service_type, (model.run_cost, model.run_currency))
+    except ValueError as error:
+        raise click.UsageError(f"{name} cannot be offered: {error}; see `edit --recipe`") from error
+
+
+def _check(written: dict[str, Any], service: str, cost: tuple[Decimal, str]) -> None:
+    recipes.check(steps.recipe(written, service_type=service, run_cost=cost[0], currency=cost[1]))
+
+
 def _recipe(file: Path, service: str, cost: tuple[Decimal, str]) -> dict[str, Any]:
     """The recipe in a file. UsageError when no run could be made of it."""
     try:
         written: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        steps.recipe(written, service_type=service, run_cost=cost[0], currency=cost[1])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        _check(written, service, cost)
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise click.UsageError(f"{file} is no recipe: {error!r}") from error
     return written

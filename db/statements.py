@@ -1,84 +1,178 @@
-"""Statements built once and called by name.
+"""Statements written as functions, built once, and called with values.
 
-SQLAlchemy's cache then finds what it has compiled with one look-up: building a query for each call
-takes longer than running most of them.
+    @statement(UserRow)
+    def _by_id(user_id: UUID) -> Query:
+        return select(*User.columns(UserRow)).where(User.id == user_id)
+
+    user = _by_id.one(db, user_id)
+
+The function runs once, when its module is imported, with a placeholder for each parameter: it
+cannot ask whether one is None. What it leaves behind takes the same parameters after the
+connection, which mypy checks as those of any function, and returns rows of the named type.
+SQLAlchemy's cache finds what it has compiled with one look-up: building a query for each call takes
+longer than running most of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+import inspect
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import NoneType
+from typing import (
+    Any,
+    Generic,
+    NamedTuple,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    get_type_hints,
+)
+from uuid import UUID
 
-from sqlalchemy import BindParameter, Connection, CursorResult, Select, UpdateBase
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Connection,
+    CursorResult,
+    Interval,
+    Select,
+    Text,
+    UpdateBase,
+    Uuid,
+    bindparam,
+)
 from sqlalchemy.orm import Session
-from sqlalchemy.sql import visitors
+from sqlalchemy.types import TypeEngine
+
+from db.types import UtcDateTime
 
 # What a statement can run on: a transaction, or a connection from reading().
 Reader = Session | Connection
+Query: TypeAlias = Select[*tuple[Any, ...]] | UpdateBase
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=NamedTuple)
+T = TypeVar("T")
+
+# How a parameter is sent. Those of other types, such as Decimal or a JSON value, are sent as the
+# column that they are compared with or stored in.
+_TYPES: dict[Any, TypeEngine[Any]] = {
+    UUID: Uuid(),
+    bool: Boolean(),
+    datetime: UtcDateTime(),
+    int: BigInteger(),
+    list[UUID]: ARRAY(Uuid()),
+    list[str]: ARRAY(Text()),
+    str: Text(),
+    timedelta: Interval(),
+}
 
 
-class Record(Protocol):
-    """A row: values by the names of their columns. It does not change when its table does."""
+class _Prepared(Generic[P]):
+    """A clause and, by the names of its parameters, the keys of its bindparam()s."""
 
-    def __getattr__(self, name: str) -> Any: ...
-
-    def __iter__(self) -> Iterator[Any]: ...
-
-
-class Statement:
-    """One SELECT, INSERT, UPDATE or DELETE whose parameters are bindparam()s.
-
-    Values are passed by name when it is run; TypeError unless they are exactly its parameters. In
-    an UPDATE, SQLAlchemy takes a parameter named like a column for that column's new value, so
-    those are named `where_*` and `new_*`.
-    Pending objects of the session are written before it. Errors are SQLAlchemy's.
-    """
-
-    def __init__(self, clause: Select[*tuple[Any, ...]] | UpdateBase) -> None:
+    def __init__(self, clause: Query, keys: Mapping[str, str]) -> None:
         self._clause = clause
-        self._names = _parameters(clause)
+        self._keys = keys
 
-    def one(self, db: Reader, /, **values: Any) -> Record:
+    def _execute(
+        self, db: Reader, args: tuple[object, ...], values: Mapping[str, object]
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run it, after pending objects of a session were written. Errors are SQLAlchemy's.
+
+        TypeError unless the values are those of exactly its parameters.
+        """
+        keys = self._keys
+        given = dict(zip(keys, args, strict=False), **values) if args else values
+        if given.keys() != keys.keys():
+            raise TypeError(f"needs {list(keys)}, got {list(given)}: {self._clause}")
+        if not isinstance(db, Connection):
+            db.flush()
+            db = db.connection()
+        return db.execute(self._clause, {keys[name]: given[name] for name in given})
+
+
+class Statement(_Prepared[P], Generic[P, R]):
+    """A SELECT, or a write with RETURNING, whose rows are of type R; made by statement()."""
+
+    def __init__(self, row: type[R], clause: Query, keys: Mapping[str, str]) -> None:
+        super().__init__(clause, keys)
+        names = tuple(clause.exported_columns.keys())
+        if names != row._fields:
+            raise TypeError(f"{row.__name__} has {row._fields}, its statement returns {names}")
+        self._made = row._make
+
+    def one(self, db: Reader, /, *args: P.args, **values: P.kwargs) -> R:
         """The only row; LookupError when there is none."""
-        row = self.one_or_none(db, **values)
+        row = self._execute(db, args, values).one_or_none()
         if row is None:
             raise LookupError("a row that must be there is not")
-        return row
+        return self._made(row)
 
-    def one_or_none(self, db: Reader, /, **values: Any) -> Record | None:
+    def one_or_none(self, db: Reader, /, *args: P.args, **values: P.kwargs) -> R | None:
         """The only row, found by a unique key; None when there is none."""
-        return self._execute(db, values).one_or_none()
+        row = self._execute(db, args, values).one_or_none()
+        return None if row is None else self._made(row)
 
-    def all(self, db: Reader, /, **values: Any) -> list[Record]:
+    def all(self, db: Reader, /, *args: P.args, **values: P.kwargs) -> list[R]:
         """Every row."""
-        return list(self._execute(db, values))
+        return list(map(self._made, self._execute(db, args, values)))
 
-    def scalar(self, db: Reader, /, **values: Any) -> Any:
-        """The first column of the only row; None when there is no row."""
-        return self._execute(db, values).scalar_one_or_none()
 
-    def run(self, db: Reader, /, **values: Any) -> int:
+class Value(_Prepared[P], Generic[P, T]):
+    """A SELECT of one value; made by value()."""
+
+    def __call__(self, db: Reader, /, *args: P.args, **values: P.kwargs) -> T | None:
+        """The value; None when there is no row."""
+        found: T | None = self._execute(db, args, values).scalar_one_or_none()
+        return found
+
+
+class Write(_Prepared[P]):
+    """An INSERT, UPDATE or DELETE; made by write()."""
+
+    def __call__(self, db: Reader, /, *args: P.args, **values: P.kwargs) -> int:
         """Write; returns how many rows were affected."""
-        return self._execute(db, values).rowcount
-
-    def _execute(self, db: Reader, values: dict[str, Any]) -> CursorResult[*tuple[Any, ...]]:
-        if values.keys() != self._names:
-            raise TypeError(f"needs {sorted(self._names)}, got {sorted(values)}: {self._clause}")
-        return _connection_of(db).execute(self._clause, values)
+        return self._execute(db, args, values).rowcount
 
 
-def _connection_of(db: Reader) -> Connection:
-    """The connection `db` uses, after the session's pending objects have been written."""
-    if isinstance(db, Connection):
-        return db
-    db.flush()
-    return db.connection()
+def statement(row: type[R]) -> Callable[[Callable[P, Query]], Statement[P, R]]:
+    """For a function whose query returns the fields of `row`, by their names and in their order.
+
+    TypeError when it returns others.
+    """
+    return lambda function: Statement(row, *_built(function))
 
 
-def _parameters(clause: Select[*tuple[Any, ...]] | UpdateBase) -> frozenset[str]:
-    """Names of the values that each run must bring."""
-    return frozenset(
-        each.key
-        for each in visitors.iterate(clause)
-        if isinstance(each, BindParameter) and each.required
-    )
+def value(function: Callable[P, Select[T]]) -> Value[P, T]:
+    """For a function whose query selects one value."""
+    return Value(*_built(function))
+
+
+def write(function: Callable[P, UpdateBase]) -> Write[P]:
+    """For a function whose statement writes and returns nothing that anybody needs."""
+    return Write(*_built(function))
+
+
+def _built(function: Callable[..., Any]) -> tuple[Any, dict[str, str]]:
+    """What a function makes of placeholders, and their keys by the names of its parameters.
+
+    A key is never the name of a column: in an UPDATE, SQLAlchemy would take the parameter for that
+    column's new value.
+    """
+    hints = get_type_hints(function)
+    keys = {name: f"given_{name}" for name in inspect.signature(function).parameters}
+    placeholders = {
+        name: bindparam(key, type_=_TYPES.get(_without_none(hints[name])))
+        for name, key in keys.items()
+    }
+    return function(**placeholders), keys
+
+
+def _without_none(hint: Any) -> Any:
+    """T for `T | None`, and every other type as it is."""
+    inner = [each for each in get_args(hint) if each is not NoneType]
+    return inner[0] if NoneType in get_args(hint) and len(inner) == 1 else hint

@@ -30,7 +30,7 @@ def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
         stored = data.confirm(
             session, reserved.id, content_type=content_type, size_bytes=file.size, now=now()
         )
-    return schemas.dump("Data", stored), 201
+    return schemas.dump(schemas.Data, stored), 201
 
 
 def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Any:
@@ -65,7 +65,7 @@ def data_confirm_upload(data_id: str) -> Any:
             row = data.confirm(
                 session, row.id, content_type=content_type, size_bytes=size, now=now()
             )
-    return schemas.dump("Data", row), 200
+    return schemas.dump(schemas.Data, row), 200
 
 
 def _inspect(data_type: str, key: str) -> tuple[int, str]:

@@ -27,7 +27,7 @@ def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
                 description=body.get("description"),
                 model_id=UUID(body["modelId"]) if "modelId" in body else None,
             )
-            return Answer(schemas.dump("Job", job), 201)
+            return Answer(schemas.dump(schemas.Job, job), 201)
 
         answer = idempotency.once(session, "jobsCreate", idempotency_key, body, create)
     return answer.body, answer.status, answer.headers
@@ -48,7 +48,7 @@ def jobs_list(user_id: str, limit: int, cursor: str | None) -> Any:
     with reading() as reader:
         page = jobs.of_user(reader, UUID(user_id), limit=limit, cursor=cursor)
     headers = pagination.link("jobs", page.next_cursor, userId=user_id, limit=limit)
-    return schemas.dump_all("Job", page.rows), 200, headers
+    return schemas.dump_all(schemas.Job, page.rows), 200, headers
 
 
 def jobs_get(job_id: str, wait: int) -> Any:
@@ -56,10 +56,10 @@ def jobs_get(job_id: str, wait: int) -> Any:
         job = jobs.get(reader, UUID(job_id))
     if wait and job.status not in jobs.ENDED:
         raise NotYet(JobChanges(job.id, job.status, job.progress), wait)
-    return schemas.dump("Job", job), 200
+    return schemas.dump(schemas.Job, job), 200
 
 
 def jobs_cancel(job_id: str) -> Any:
     with transaction() as session:
         job = jobs.cancel(session, UUID(job_id))
-    return schemas.dump("Job", job), 200
+    return schemas.dump(schemas.Job, job), 200

@@ -14,7 +14,7 @@ from services import lotteries
 def lotteries_current() -> Any:
     with reading() as reader:
         lottery = lotteries.current(reader, now=now())
-    return schemas.dump("Lottery", lottery), 200
+    return schemas.dump(schemas.Lottery, lottery), 200
 
 
 def lotteries_history(limit: int, cursor: str | None) -> Any:
@@ -22,7 +22,7 @@ def lotteries_history(limit: int, cursor: str | None) -> Any:
         page = lotteries.history(reader, limit=limit, cursor=cursor)
         winners = lotteries.winners_of(reader, [row.id for row in page.rows if row.drawn_at])
     body = [
-        schemas.dump("Lottery", row) | schemas.drawn(row, winners.get(row.id, []))
+        schemas.dump(schemas.Lottery, row) | schemas.drawn(row, winners.get(row.id, []))
         for row in page.rows
     ]
     return body, 200, pagination.link("lotteries/history", page.next_cursor, limit=limit)
@@ -31,7 +31,7 @@ def lotteries_history(limit: int, cursor: str | None) -> Any:
 def lotteries_entry_me(user_id: str) -> Any:
     with reading() as reader:
         entry = lotteries.entry_of(reader, UUID(user_id), now=now())
-    return schemas.dump("LotteryEntry", entry), 200
+    return schemas.dump(schemas.LotteryEntry, entry), 200
 
 
 def lotteries_submit_social(body: dict[str, Any]) -> Any:
@@ -39,4 +39,4 @@ def lotteries_submit_social(body: dict[str, Any]) -> Any:
         entry = lotteries.submit_social(
             session, UUID(body["userId"]), body["socialLinks"], now=now()
         )
-    return schemas.dump("LotteryEntry", entry), 200
+    return schemas.dump(schemas.LotteryEntry, entry), 200

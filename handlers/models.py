@@ -13,4 +13,4 @@ def models_list(service_type: str | None) -> Any:
     with reading() as reader:
         rows = models.offered(reader)
     wanted = [row for row in rows if service_type in (None, row.service_type)]
-    return schemas.dump_all("Model", wanted), 200
+    return schemas.dump_all(schemas.Model, wanted), 200

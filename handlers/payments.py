@@ -48,7 +48,7 @@ def _with_page(payment_id: UUID, idempotency_key: str | None) -> Answer:
         payment = checkout.ensure(payment_id)
         if payment.payment_url is None:
             raise ApiError("provider_rejected", "This payment is closed; make a new one")
-        answer = Answer(schemas.dump("PaymentIntent", payment), 201)
+        answer = Answer(schemas.dump(schemas.PaymentIntent, payment), 201)
     except ApiError as refusal:
         if refusal.code != "provider_rejected":
             raise

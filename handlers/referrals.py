@@ -31,4 +31,4 @@ def referrals_history(user_id: str, limit: int, cursor: str | None) -> Any:
     with reading() as reader:
         page = referrals.history(reader, UUID(user_id), limit=limit, cursor=cursor)
     headers = pagination.link("referrals/history", page.next_cursor, userId=user_id, limit=limit)
-    return schemas.dump_all("Referral", page.rows), 200, headers
+    return schemas.dump_all(schemas.Referral, page.rows), 200, headers

@@ -13,4 +13,4 @@ def tariffs_list(limit: int, cursor: str | None) -> Any:
     with reading() as reader:
         page = tariffs.active(reader, limit=limit, cursor=cursor)
     headers = pagination.link("tariffs", page.next_cursor, limit=limit)
-    return schemas.dump_all("Tariff", page.rows), 200, headers
+    return schemas.dump_all(schemas.Tariff, page.rows), 200, headers

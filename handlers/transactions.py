@@ -14,4 +14,4 @@ def transactions_list(user_id: str, limit: int, cursor: str | None) -> Any:
     with reading() as reader:
         page = ledger.history(reader, UUID(user_id), limit=limit, cursor=cursor)
     headers = pagination.link("transactions", page.next_cursor, userId=user_id, limit=limit)
-    return schemas.dump_all("Transaction", page.rows), 200, headers
+    return schemas.dump_all(schemas.Transaction, page.rows), 200, headers

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from db import Record, reading, transaction
+from db import reading, transaction
+from db.rows import UserRow
 from db.types import now, number
 from handlers import schemas
 from services import idempotency, registration, users
@@ -14,7 +15,7 @@ from services.idempotency import Answer
 
 def users_register_or_login(body: dict[str, Any], idempotency_key: str | None) -> Any:
     if idempotency_key is None and (known := _known(body)):
-        return schemas.dump("User", known), 200
+        return schemas.dump(schemas.User, known), 200
     with transaction() as session:
 
         def register() -> Answer:
@@ -25,13 +26,13 @@ def users_register_or_login(body: dict[str, Any], idempotency_key: str | None) -
                 anon_user_id=body.get("anonUserId"),
                 ref_code=body.get("refCode"),
             )
-            return Answer(schemas.dump("User", user), 200)
+            return Answer(schemas.dump(schemas.User, user), 200)
 
         answer = idempotency.once(session, "usersRegisterOrLogin", idempotency_key, body, register)
     return answer.body, answer.status, answer.headers
 
 
-def _known(body: dict[str, Any]) -> Record | None:
+def _known(body: dict[str, Any]) -> UserRow | None:
     """Most visits are by known users and bring nothing to write."""
     with reading() as reader:
         return registration.find_unchanged(
@@ -45,13 +46,13 @@ def _known(body: dict[str, Any]) -> Record | None:
 def users_get_by_id(user_id: str) -> Any:
     with reading() as reader:
         user = users.get(reader, UUID(user_id))
-    return schemas.dump("User", user), 200
+    return schemas.dump(schemas.User, user), 200
 
 
 def users_update_consent(user_id: str, body: dict[str, Any]) -> Any:
     with transaction() as session:
         user = users.set_consent(session, UUID(user_id), body["consentPd"], now=now())
-    return schemas.dump("User", user), 200
+    return schemas.dump(schemas.User, user), 200
 
 
 def users_get_balance(user_id: str) -> Any:

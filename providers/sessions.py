@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 MAX_ANSWER_BYTES = 1024 * 1024
+MOST_RETRY_AFTER_SECONDS = 86_400.0
 USER_AGENT = "livephoto/1"
 
 
@@ -56,16 +57,18 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Seconds of the Retry-After header; a date counts from the response's Date (RFC 9110)."""
+    """Seconds of the Retry-After header, a day at most; a date counts from the response's Date
+    (RFC 9110).
+    """
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
-        return float(value)
+        return min(float(value), MOST_RETRY_AFTER_SECONDS)
     try:
         moment = parsedate_to_datetime(value)
         gap = moment - parsedate_to_datetime(response.headers.get("Date", ""))
     except (TypeError, ValueError):
         return None
-    return max(gap.total_seconds(), 0.0)
+    return min(max(gap.total_seconds(), 0.0), MOST_RETRY_AFTER_SECONDS)
 
 
 class _Authorization(AuthBase):

@@ -37,7 +37,8 @@ from db.models import GenerationAttempt, GenerationModel, Job
 class Attempt:
     """An attempt in the hands of a worker, as it was when it was claimed.
 
-    job_status and the fields after it are those of its job and model now.
+    claimed_at: that moment by the database's clock, which all moments of attempts are by: the
+    worker's own may be wrong. job_status and the fields after it are those of its job and model.
     """
 
     id: UUID
@@ -64,6 +65,7 @@ class Attempt:
     cost_actual: Decimal | None
     currency: str
     created_at: datetime
+    claimed_at: datetime
     job_status: str
     service_type: str
     input: list[dict[str, Any]]
@@ -135,6 +137,7 @@ _DUE = (
     .scalar_subquery()
 )
 _FROM_OTHERS = {
+    "claimed_at": func.now(),
     "job_status": Job.status,
     "service_type": Job.service_type,
     "input": Job.input,
@@ -169,7 +172,8 @@ HOLD = Statement(
     )
     .values(due_at=_in("lease"))
 )
-RELEASE = _update(*_HELD, _COLUMN.ended_at.is_(None), due_at=_in("due_in"))
+# Whoever gives an attempt back, to be looked at later, holds it no more: see HOLD.
+RELEASE = _update(*_HELD, _COLUMN.ended_at.is_(None), worker=None, due_at=_in("due_in"))
 SEND = _update(
     *_HELD,
     _COLUMN.state == "preparing",
@@ -190,21 +194,28 @@ ACCEPT = _update(
     ),
     state=case((_COLUMN.state == "cancelling", "cancelling"), else_="running"),
     external_id=_new("external_id"),
+    worker=None,
     due_at=_in("due_in"),
 )
 DOUBT = _update(
     _ID,
     _COLUMN.state == "creating",
     state="unknown",
+    worker=None,
     due_at=_in("due_in"),
     error_detail=_new("detail", "error_detail"),
 )
 LOOKED = _update(
-    *_HELD, _COLUMN.external_id.is_(None), looks=_COLUMN.looks + 1, due_at=_in("due_in")
+    *_HELD,
+    _COLUMN.external_id.is_(None),
+    looks=_COLUMN.looks + 1,
+    worker=None,
+    due_at=_in("due_in"),
 )
 OBSERVE = _update(
     *_HELD,
     _one_of("running", "fetching", "cancelling"),
+    worker=None,
     due_at=_in("due_in"),
     progress=_new("progress"),
     missing=_new("missing"),
@@ -217,6 +228,7 @@ RECEIVE = _update(
     cost_actual=_new("cost", "cost_actual"),
     charged="yes",
     missing=0,
+    worker=None,
     due_at=func.now(),
 )
 END = _update(
@@ -237,6 +249,7 @@ ABANDON = _update(
     _COLUMN.ended_at.is_(None),
     _COLUMN.state != "cancelling",
     state="cancelling",
+    worker=None,
     due_at=func.now(),
 )
 PROGRESS = Statement(
@@ -274,9 +287,18 @@ TWIN = Statement(
         _COLUMN.engine == bindparam("engine"),
         _COLUMN.model_id == bindparam("model_id"),
         _COLUMN.created_at > bindparam("since", type_=_COLUMN.created_at.type),
+        _COLUMN.sent_at.between(
+            bindparam("sent_after", type_=_COLUMN.sent_at.type),
+            bindparam("sent_before", type_=_COLUMN.sent_at.type),
+        ),
         _COLUMN.id != bindparam("attempt_id"),
         _COLUMN.external_id.is_(None),
         _COLUMN.charged != "no",
     )
     .limit(1)
+)
+DEAD = Statement(
+    select((_COLUMN.ended_at.is_not(None) & _COLUMN.external_id.is_(None)).label("dead")).where(
+        _COLUMN.id == bindparam("attempt_id")
+    )
 )

@@ -29,6 +29,7 @@ from services.fallbacks import Tried
 QUICK_STATES = ("creating", "unknown", "running", "cancelling")
 SLOW_STATES = ("preparing", "fetching")
 DETAIL_LENGTH = 500
+TWIN_WITHIN = timedelta(minutes=5)  # more than the minutes in which engines look for an order
 
 
 @dataclass(frozen=True)
@@ -197,18 +198,27 @@ def other_ids(reader: Reader, attempt: Attempt) -> frozenset[str]:
 
 
 def has_lost_twin(reader: Reader, attempt: Attempt) -> bool:
-    """Whether another order for the same model of these hours has no id either: of the provider's
-    runs, nobody can tell which is whose.
+    """Whether another order for the same model, sent in the same minutes, has no id either: of the
+    provider's runs, nobody can tell which is whose.
     """
-    since = attempt.created_at - timedelta(hours=1)
+    if attempt.sent_at is None:
+        return False
     found = attempt_rows.TWIN.scalar(
         reader,
         attempt_id=attempt.id,
         engine=attempt.engine,
         model_id=attempt.model_id,
-        since=since,
+        since=attempt.created_at - timedelta(hours=1),
+        sent_after=attempt.sent_at - TWIN_WITHIN,
+        sent_before=attempt.sent_at + TWIN_WITHIN,
     )
     return found is not None
+
+
+def is_dead(reader: Reader, attempt_id: UUID) -> bool:
+    """Whether an attempt has ended without an id of the provider's."""
+    dead: bool = attempt_rows.DEAD.scalar(reader, attempt_id=attempt_id)
+    return dead
 
 
 def of_job(session: Session, job_id: UUID) -> list[GenerationAttempt]:

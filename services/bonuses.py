@@ -10,8 +10,9 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record
+from db import Reader
 from db.models import Transaction
+from db.rows import UserRow
 from errors import ApiError
 from services import events, funding, ledger, users
 
@@ -68,7 +69,7 @@ def grant_channel(session: Session, user_id: UUID, channel: str) -> Grant:
 
 
 def grant_once(
-    session: Session, user: Record, tokens: Decimal, *, bonus_key: str, meta: dict[str, str]
+    session: Session, user: UserRow, tokens: Decimal, *, bonus_key: str, meta: dict[str, str]
 ) -> Grant:
     """Credit `tokens` unless this user already has this bonus; the caller has locked the user."""
     had = session.scalar(

@@ -105,7 +105,7 @@ def _told(session: Session, payment: Record, changes: dict[str, Any]) -> dict[st
     if rub > 0:
         tokens = changes["refunded_tokens"] - payment.refunded_tokens
         news = events.payment_refunded(payment, changes["status"], rub, tokens)
-        events.write(session, payment.user_id, news)
+        events.tell(session, payment.user_id, news)
     return changes
 
 

@@ -250,7 +250,7 @@ def _award(
     session.flush()
     news = events.lottery_won(lottery, place, title, tokens)
     if not tokens:
-        events.write(session, user_id, news)
+        events.tell(session, user_id, news)
     else:
         funding.credit(
             session,

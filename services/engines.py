@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+import settings
 from db import Reader, Record, Statement
 from db.models import Engine, GenerationAttempt
 from services import breakers
@@ -43,17 +44,29 @@ def room(session: Session, name: str, *, now: datetime) -> Room:
     use = usage(session, name, now=now)
     orders = min(engine.max_in_flight - use.in_flight, engine.creates_per_minute - use.last_minute)
     if breakers.read(session, name).is_on_trial(now):
-        orders = min(orders, 1 - use.not_accepted)
+        orders = min(orders, 1 - use.being_sent)
     money = None if engine.daily_cost is None else engine.daily_cost - use.cost_today
     return Room(max(orders, 0), money)
 
 
 def usage(reader: Reader, name: str, *, now: datetime) -> Record:
-    """in_flight, not_accepted (of those), last_minute, and cost_today of what is or may be charged,
+    """in_flight, being_sent (of those), last_minute, and cost_today of what is or may be charged,
     in the engine's currency.
     """
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return _USAGE.one(reader, name=name, minute_ago=now - MINUTE, today=today)
+
+
+def cost_limits() -> dict[str, Decimal]:
+    """What one job may cost us at providers, by currency."""
+    current = settings.load()
+    return {"USD": current.job_cost_limit_usd, "RUB": current.job_cost_limit_rub}
+
+
+def currency(reader: Reader, name: str) -> str | None:
+    """What an engine is paid in; None for an engine of no provider."""
+    found: str | None = _CURRENCY.scalar(reader, name=name)
+    return found
 
 
 def all_engines(reader: Reader) -> list[Record]:
@@ -62,17 +75,23 @@ def all_engines(reader: Reader) -> list[Record]:
 
 
 def change(session: Session, name: str, **columns: Any) -> None:
-    """Change the limits of an engine. ValueError when there is no such engine."""
+    """Change the limits of an engine; another daily limit opens one that the old one had closed.
+
+    ValueError when there is no such engine.
+    """
     engine = session.get(Engine, name, with_for_update=True)
     if engine is None:
         raise ValueError("there is no such engine")
     for column, value in columns.items():
         setattr(engine, column, value)
+    if "daily_cost" in columns and engine.open_code == breakers.DAILY_COST:
+        engine.open_until = engine.open_code = None
 
 
 _TRY_LOCK = Statement(
     select(func.pg_try_advisory_xact_lock(func.hashtextextended(bindparam("key"), 0)))
 )
+_CURRENCY = Statement(select(Engine.currency).where(Engine.name == bindparam("name")))
 _ONE = Statement(select(*Engine.columns()).where(Engine.name == bindparam("name")))
 _ALL = Statement(select(*Engine.columns()).order_by(Engine.name))
 _OF_ENGINE = GenerationAttempt.engine == bindparam("name")
@@ -82,9 +101,9 @@ _USAGE = Statement(
     select(
         select(func.count()).where(_OF_ENGINE, _OPEN).scalar_subquery().label("in_flight"),
         select(func.count())
-        .where(_OF_ENGINE, _OPEN, GenerationAttempt.external_id.is_(None))
+        .where(_OF_ENGINE, _OPEN, GenerationAttempt.state.in_(("preparing", "creating")))
         .scalar_subquery()
-        .label("not_accepted"),
+        .label("being_sent"),
         select(func.count())
         .where(
             _OF_ENGINE,

@@ -9,18 +9,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from jsonschema_rs import Draft202012Validator
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import UpdateBase, cast, func, insert, select, type_coerce
 from sqlalchemy.orm import Session
 
 import settings
-from db import Record, Statement
+from db import Record, write
 from db.models import Event, User
+from db.rows import EventRow
 from db.types import moment, now, number
 from spec.operations import inlined
 from spec.schemas import compiled, reasons
@@ -57,6 +59,8 @@ BONUSES = {
     "referral": "Ваш друг сделал первую покупку, спасибо за приглашение!",
     "grant": "Вам подарок.",
 }
+# What is given to a row, besides what its user brings.
+_GIVEN = ("type", "client_ref", "body", "state", "next_at")
 # What an engine tells of a result and the bot needs to send it.
 _OF_RESULT = ("bytes", "width", "height", "durationSeconds", "faces")
 
@@ -70,16 +74,16 @@ class News:
     client_ref: str | None = None
 
 
-def write(session: Session, user_id: UUID, news: News) -> None:
+def tell(session: Session, user_id: UUID, news: News) -> None:
     """Write an event about a user, with their balance as it is at this point of the transaction."""
     _require_described(news, about_user=True)
-    _WRITE.run(session, user_id=user_id, **_columns(news))
+    _write(session, user_id, *_columns(news))
 
 
 def announce(session: Session, news: News) -> None:
     """Write an event that is about nobody in particular."""
     _require_described(news, about_user=False)
-    _ANNOUNCE.run(session, **_columns(news))
+    _announce(session, *_columns(news))
 
 
 def job_queued(job: Any) -> News:
@@ -156,13 +160,15 @@ def lottery_won(lottery: Any, place: int, prize: str, tokens: Decimal) -> News:
     return News("lottery.won", {"text": text, "lottery": _lottery(lottery) | won})
 
 
-def as_json(event: Record) -> dict[str, Any]:
+def as_json(event: EventRow) -> dict[str, Any]:
     """A row as the contract's Event; links to files are added by whoever hands it out."""
-    user = event.user_id and {
-        "id": str(event.user_id),
-        "telegramId": event.telegram_id,
-        "balanceTokens": number(event.balance_tokens),
-    }
+    user = None
+    if event.balance_tokens is not None:
+        user = {
+            "id": str(event.user_id),
+            "telegramId": event.telegram_id,
+            "balanceTokens": number(event.balance_tokens),
+        }
     return {
         "id": str(event.id),
         "sequence": event.sequence,
@@ -223,15 +229,13 @@ def _words(amount: Decimal) -> str:
     return f"{number(amount)}".replace(".", ",")
 
 
-def _columns(news: News) -> dict[str, Any]:
-    pushed = bool(settings.load().events_url)
-    return {
-        "type": news.type,
-        "client_ref": news.client_ref,
-        "body": news.body,
-        "state": "pending" if pushed else "kept",
-        "next_at": now() if pushed else None,
-    }
+def _columns(
+    news: News,
+) -> tuple[str, str | None, dict[str, Any], str, datetime | None]:
+    """What is written of it besides its user: see _GIVEN."""
+    if settings.load().events_url:
+        return news.type, news.client_ref, news.body, "pending", now()
+    return news.type, news.client_ref, news.body, "kept", None
 
 
 def _require_described(news: News, *, about_user: bool) -> None:
@@ -264,22 +268,40 @@ def _validator() -> Draft202012Validator:
     return compiled(inlined(CONTRACT, CONTRACT["components"]["schemas"]["Event"]))
 
 
-_TABLE: Any = Event.__table__
-_GIVEN = {
-    name: bindparam(name, type_=_TABLE.c[name].type)
-    for name in ("type", "client_ref", "body", "state", "next_at")
-}
 # The user is read by the statement that writes, which saves a round trip.
-_WRITE = Statement(
-    insert(_TABLE).from_select(
+@write
+def _write(
+    user_id: UUID,
+    type: str,
+    client_ref: str | None,
+    body: dict[str, Any],
+    state: str,
+    next_at: datetime | None,
+) -> UpdateBase:
+    values: tuple[Any, ...] = (type, client_ref, body, state, next_at)
+    # A SELECT, unlike VALUES, does not take its types from the columns.
+    types = [Event.__table__.c[name].type for name in _GIVEN]
+    given = [cast(type_coerce(each, it), it) for each, it in zip(values, types, strict=True)]
+    user = (User.id, User.telegram_id, User.balance_tokens)
+    return insert(Event).from_select(
         ["id", *_GIVEN, "user_id", "telegram_id", "balance_tokens"],
-        select(
-            func.gen_random_uuid(),
-            *_GIVEN.values(),
-            User.id,
-            User.telegram_id,
-            User.balance_tokens,
-        ).where(User.id == bindparam("user_id")),
+        select(func.gen_random_uuid(), *given, *user).where(User.id == user_id),
     )
-)
-_ANNOUNCE = Statement(insert(_TABLE).values(id=func.gen_random_uuid(), **_GIVEN))
+
+
+@write
+def _announce(
+    type: str,
+    client_ref: str | None,
+    body: dict[str, Any],
+    state: str,
+    next_at: datetime | None,
+) -> UpdateBase:
+    return insert(Event).values(
+        id=func.gen_random_uuid(),
+        type=type,
+        client_ref=client_ref,
+        body=body,
+        state=state,
+        next_at=next_at,
+    )

@@ -11,12 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
-    Integer,
-    Uuid,
+    Select,
+    UpdateBase,
     any_,
-    bindparam,
     case,
     column,
     exists,
@@ -28,8 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db import Reader, Record, Statement
+from db import Query, Reader, statement, value, write
 from db.models import Data, Event, EventCursor
+from db.rows import EventRow, ResultFileRow
 
 PUBLISH_LOCK = 7_246_018  # any number; of PostgreSQL's advisory locks
 AT_ONCE = 1000  # events published in one transaction
@@ -41,45 +40,40 @@ def publish(session: Session) -> int:
     One transaction at a time: the second of two would not see what the first has published. It
     does not wait for the first, but leaves the work to it.
     """
-    if not _IS_MINE.scalar(session):
-        return 0
-    return _PUBLISH.run(session)
+    return _publish(session) if _is_mine(session) else 0
 
 
 def newest(reader: Reader) -> int:
     """The place of the newest event there is, 0 when there is none."""
-    place: int | None = _NEWEST.scalar(reader)
-    return place or 0
+    return _newest(reader) or 0
 
 
 def last_place(reader: Reader) -> int:
     """The highest place ever given; its event may be gone, or not be committed yet."""
-    place: int = _LAST_PLACE.scalar(reader)
-    return place
+    return _last_place(reader) or 0
 
 
-def after(reader: Reader, sequence: int, *, limit: int) -> list[Record]:
+def after(reader: Reader, sequence: int, *, limit: int) -> list[EventRow]:
     """Published events behind this place, oldest first."""
-    return _AFTER.all(reader, after=sequence, rows=limit)
+    return _after.all(reader, sequence, limit)
 
 
 def is_behind(reader: Reader) -> bool:
     """Whether events wait for their place."""
-    return bool(_UNPUBLISHED.scalar(reader))
+    return bool(_is_behind(reader))
 
 
 def confirmed(reader: Reader) -> int:
     """How far the bot has read, by what it gave as `after`."""
-    place: int | None = _CONFIRMED.scalar(reader)
-    return place or 0
+    return _confirmed(reader) or 0
 
 
 def confirm(session: Session, sequence: int) -> None:
     """Remember that the bot has handled everything up to this place; never goes back."""
-    _CONFIRM.run(session, place=sequence)
+    _confirm(session, sequence)
 
 
-def files(reader: Reader, events: list[Record]) -> dict[str, Record]:
+def files(reader: Reader, events: list[EventRow]) -> dict[str, ResultFileRow]:
     """The stored files that events name, by dataId; without those that have been deleted."""
     named = [
         UUID(result["dataId"])
@@ -87,50 +81,75 @@ def files(reader: Reader, events: list[Record]) -> dict[str, Record]:
         for result in event.body.get("results", ())
         if "dataId" in result
     ]
-    return {str(row.id): row for row in _FILES.all(reader, data_ids=named)} if named else {}
+    return {str(row.id): row for row in _files.all(reader, named)} if named else {}
 
 
-_TABLE: Any = Event.__table__
-_UNPUBLISHED_ROWS = exists().where(Event.sequence.is_(None))
-_UNPUBLISHED = Statement(select(_UNPUBLISHED_ROWS))
-# The lock is only asked for when there is something to do.
-_IS_MINE = Statement(
-    select(case((_UNPUBLISHED_ROWS, func.pg_try_advisory_xact_lock(PUBLISH_LOCK))))
-)
-_WAITING = (
-    select(Event.id)
-    .where(Event.sequence.is_(None))
-    .order_by(Event.number)
-    .limit(AT_ONCE)
-    .subquery()
-)
-# As a CTE it is run once, row by row in its order; joined as a subquery, it might be run again.
-_PLACES = select(_WAITING.c.id, func.nextval("events_sequence").label("place")).cte("places")
-_PUBLISH = Statement(
-    update(_TABLE).where(_TABLE.c.id == _PLACES.c.id).values(sequence=_PLACES.c.place)
-)
-_NEWEST = Statement(select(func.max(Event.sequence)))
-_LAST_PLACE = Statement(
-    select(column("last_value", BigInteger)).select_from(table("events_sequence"))
-)
-_AFTER = Statement(
-    select(*Event.columns())
-    .where(Event.sequence > bindparam("after", type_=BigInteger))
-    .order_by(Event.sequence)
-    .limit(bindparam("rows", type_=Integer))
-)
-_CONFIRMED = Statement(select(EventCursor.sequence))
-_CURSOR: Any = EventCursor.__table__
-_NEW = insert(_CURSOR).values(sequence=bindparam("place", type_=BigInteger))
-_CONFIRM = Statement(
-    _NEW.on_conflict_do_update(
+_UNPUBLISHED = exists().where(Event.sequence.is_(None))
+
+
+@value
+def _is_behind() -> Select[bool]:
+    return select(_UNPUBLISHED)
+
+
+@value
+def _is_mine() -> Select[bool]:
+    # The lock is only asked for when there is something to do.
+    return select(case((_UNPUBLISHED, func.pg_try_advisory_xact_lock(PUBLISH_LOCK))))
+
+
+@write
+def _publish() -> UpdateBase:
+    waiting = (
+        select(Event.id)
+        .where(Event.sequence.is_(None))
+        .order_by(Event.number)
+        .limit(AT_ONCE)
+        .subquery()
+    )
+    # As a CTE it is run once, row by row in its order; joined as a subquery, it might be run again.
+    places = select(waiting.c.id, func.nextval("events_sequence").label("place")).cte("places")
+    return update(Event).where(Event.id == places.c.id).values(sequence=places.c.place)
+
+
+@value
+def _newest() -> Select[int | None]:
+    return select(func.max(Event.sequence))
+
+
+@value
+def _last_place() -> Select[int]:
+    return select(column("last_value", BigInteger)).select_from(table("events_sequence"))
+
+
+@statement(EventRow)
+def _after(sequence: int, rows: int) -> Query:
+    return (
+        select(*Event.columns(EventRow))
+        .where(Event.sequence > sequence)
+        .order_by(Event.sequence)
+        .limit(rows)
+    )
+
+
+@value
+def _confirmed() -> Select[int]:
+    return select(EventCursor.sequence)
+
+
+@write
+def _confirm(sequence: int) -> UpdateBase:
+    new = insert(EventCursor).values(sequence=sequence)
+    return new.on_conflict_do_update(
         index_elements=["single"],
-        set_={"sequence": _NEW.excluded.sequence, "updated_at": func.now()},
-        where=_CURSOR.c.sequence < _NEW.excluded.sequence,
+        set_={"sequence": new.excluded.sequence, "updated_at": func.now()},
+        where=EventCursor.sequence < new.excluded.sequence,
     )
-)
-_FILES = Statement(
-    select(Data.id, Data.storage_key, Data.content_type).where(
-        Data.id == any_(bindparam("data_ids", type_=ARRAY(Uuid))), Data.status == "confirmed"
+
+
+@statement(ResultFileRow)
+def _files(data_ids: list[UUID]) -> Query:
+    named: Any = data_ids  # a placeholder here
+    return select(*Data.columns(ResultFileRow)).where(
+        Data.id == any_(named), Data.status == "confirmed"
     )
-)

@@ -32,7 +32,7 @@ def credit(
     """
     row = ledger.post(session, user_id, tokens, type=type, **columns)
     if news is not None:
-        events.write(session, user_id, news)
+        events.tell(session, user_id, news)
     if row.has_waiting:
         start_waiting(session, user_id, balance=row.balance_after)
     return row
@@ -63,7 +63,7 @@ def reserve(session: Session, job: Job) -> None:
     job.run_at = job.updated_at = func.now()
     session.flush()
     ledger.post(session, job.user_id, -job.price_tokens, type="charge", job_id=job.id)
-    events.write(session, job.user_id, events.job_queued(job))
+    events.tell(session, job.user_id, events.job_queued(job))
 
 
 _WAITING = (

@@ -172,7 +172,7 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
     session.flush()
     news = events.job_failed(job)
     if not reserved:
-        events.write(session, job.user_id, news)
+        events.tell(session, job.user_id, news)
         return
     funding.credit(
         session,

@@ -22,8 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from db import Reader, Record, Statement
+from db import Query, Reader, Record, Statement, statement
 from db.models import Transaction, User
+from db.rows import UserRow
 from db.types import CENT
 from errors import ApiError
 from services import paging
@@ -33,12 +34,12 @@ class NotEnoughTokens(Exception):
     """The move would take the balance below zero; nothing was written."""
 
 
-def lock(session: Session, user_id: UUID) -> Record:
+def lock(session: Session, user_id: UUID) -> UserRow:
     """The user's row, locked until the transaction ends; always the first lock taken.
 
     FOR NO KEY UPDATE: inserts that merely refer to the user do not wait. ApiError `user_not_found`.
     """
-    user = _LOCKED.one_or_none(session, user_id=user_id)
+    user = _locked.one_or_none(session, user_id)
     if user is None:
         raise ApiError("user_not_found")
     return user
@@ -98,13 +99,15 @@ def rounded(amount: Decimal) -> Decimal:
 
 
 # Built once: building a statement and its cache key costs more than sending it.
-_LOCKED = Statement(
-    select(*User.columns()).where(User.id == bindparam("user_id")).with_for_update(key_share=True)
-)
 _HISTORY = paging.Listing(
     select(*Transaction.shown()).where(Transaction.user_id == bindparam("owner_id")),
     Transaction.number,
 )
+
+
+@statement(UserRow)
+def _locked(user_id: UUID) -> Query:
+    return select(*User.columns(UserRow)).where(User.id == user_id).with_for_update(key_share=True)
 
 
 # SQLAlchemy does not correlate a subquery in RETURNING.

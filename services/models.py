@@ -18,6 +18,7 @@ import settings
 from db import Reader, Record, Statement
 from db.models import EMBEDDED, GenerationModel
 from errors import ApiError
+from services import engines
 
 WISH = "{wish}"
 
@@ -81,17 +82,20 @@ def find(session: Session, name: str) -> GenerationModel:
 
 
 def add(session: Session, **columns: Any) -> None:
-    """Add a model. ValueError when the name is taken."""
+    """Add a model. ValueError when the name is taken, or the cost is in a wrong currency."""
     if session.scalar(select(GenerationModel.id).where(GenerationModel.name == columns["name"])):
         raise ValueError("there is a model of this name")
-    session.add(GenerationModel(**columns))
+    model = GenerationModel(**columns)
+    _require_possible(session, model)
+    session.add(model)
 
 
 def change(session: Session, name: str, **columns: Any) -> GenerationModel:
     """Change a model; orders keep the price they were made at, and attempts their recipe.
 
     A new default takes the place of its service's old one; a model that is not active cannot be
-    the default. ValueError when there is no such model, or its engine is not connected.
+    the default. ValueError when there is no such model, its engine is not connected, or its cost
+    is in another currency than the engine's or over the limit for one job.
     """
     service = select(GenerationModel.service_type).where(GenerationModel.name == name)
     # All of the service, in one order: two operators may choose a default at the same time.
@@ -112,6 +116,7 @@ def change(session: Session, name: str, **columns: Any) -> GenerationModel:
         session.flush()  # there must never be two
     for column, value in columns.items():
         setattr(model, column, value)
+    _require_possible(session, model)
     return model
 
 
@@ -122,6 +127,18 @@ def stand_ins(reader: Reader, service_type: str) -> list[Record]:
     """
     rows = _STAND_INS.all(reader, service_type=service_type)
     return [row for row in rows if is_connected(row.engine)]
+
+
+def _require_possible(session: Session, model: GenerationModel) -> None:
+    """Limits count a model's cost in its engine's currency, and must leave room for one run."""
+    currency = engines.currency(session, model.engine)
+    if currency is None:
+        return
+    if model.run_currency != currency:
+        raise ValueError(f"{model.engine} is paid in {currency}, not in {model.run_currency}")
+    limit = engines.cost_limits().get(currency)
+    if model.active and limit is not None and model.run_cost > limit:
+        raise ValueError(f"a run costs more than JOB_COST_LIMIT_{currency}, which is {limit}")
 
 
 _ACTIVE = Statement(

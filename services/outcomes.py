@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import OPEN_STATES, Job
-from services import attempts, fallbacks, ledger, remote_queue, results
+from services import attempts, engines, fallbacks, ledger, remote_queue, results
 from services.attempt_rows import Attempt
 from services.attempts import Ending
 from services.fallbacks import Again, Candidate, Elsewhere, GiveUp
@@ -62,7 +62,7 @@ def fail(
         attempts.tried(session, attempt.job_id),
         Candidate(attempt.model_id, attempt.engine, attempt.cost_estimate, attempt.currency),
         remote_queue.candidates(session, attempt.service_type),
-        limits=remote_queue.cost_limits(),
+        limits=engines.cost_limits(),
         closed=remote_queue.closed_engines(session, now),
     )
     if isinstance(step, GiveUp):

@@ -84,7 +84,7 @@ def claim(session: Session, worker: str) -> Claim | None:
     if job is None:
         return None
     if job.attempt == 1:
-        events.write(session, job.user_id, events.job_started(job))
+        events.tell(session, job.user_id, events.job_started(job))
     results.start_over_if_gone(session, job)
     model = session.scalars(
         select(GenerationModel.name).where(GenerationModel.id == job.model_id)

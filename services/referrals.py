@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 import settings
 from db import Reader, Record, Statement
 from db.models import Payment, Referral, Transaction
+from db.rows import UserRow
 from services import events, funding, ledger, lotteries, paging, users
 
 # A payment that is disputed may still be won; a refunded one stands no more.
@@ -35,7 +36,7 @@ def attach(session: Session, inviter_id: UUID, invitee_id: UUID) -> None:
     lotteries.count_referral(session, inviter_id)
 
 
-def link(user: Record) -> str:
+def link(user: UserRow) -> str:
     """The deep link that registers a friend with this user's code."""
     return f"https://t.me/{settings.load().telegram_bot_username or 'bot'}?start={user.ref_code}"
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record
+from db import Query, Reader, statement, value
 from db.models import User
+from db.rows import UserRow
 from services import funding, referrals, users
 
 # 48 random bits as 8 URL-safe characters: short enough for a link, too many to guess.
@@ -22,10 +23,10 @@ REF_CODE_BYTES = 6
 
 def find_unchanged(
     reader: Reader, telegram_id: str, *, username: str | None, anon_user_id: str | None
-) -> Record | None:
+) -> UserRow | None:
     """The user with this telegramId, if the visit brings nothing new to store."""
     user = users.by_telegram_id(reader, telegram_id)
-    return None if user is None or _news(user, username, anon_user_id) else user
+    return None if user is None or _is_news(user, username, anon_user_id) else user
 
 
 def register_or_log_in(
@@ -36,7 +37,7 @@ def register_or_log_in(
     anon_user_id: str | None = None,
     ref_code: str | None = None,
     new_ref_code: Callable[[], str] = lambda: secrets.token_urlsafe(REF_CODE_BYTES),
-) -> Record:
+) -> UserRow:
     """The one user with this telegramId, created at the first visit.
 
     A new username is stored on any visit, anonUserId once; an empty one counts as unknown. ref_code
@@ -48,17 +49,17 @@ def register_or_log_in(
         return _register(
             session, telegram_id, username or None, anon_user_id or None, ref_code, new_ref_code
         )
-    return users.change(session, user.id, **_news(user, username, anon_user_id)) or user
+    if not _is_news(user, username, anon_user_id):
+        return user
+    return users.learn(
+        session, user.id, username=username or None, anon_user_id=anon_user_id or None
+    )
 
 
-def _news(user: Record, username: str | None, anon_user_id: str | None) -> dict[str, str]:
-    """What a visit changes in a known user's row."""
-    news = {}
-    if username and username != user.username:
-        news["username"] = username
-    if anon_user_id and not user.anon_user_id:
-        news["anon_user_id"] = anon_user_id
-    return news
+def _is_news(user: UserRow, username: str | None, anon_user_id: str | None) -> bool:
+    """Whether a visit changes something in a known user's row."""
+    new_name = username and username != user.username
+    return bool(new_name or (anon_user_id and not user.anon_user_id))
 
 
 def _register(
@@ -68,24 +69,20 @@ def _register(
     anon_user_id: str | None,
     ref_code: str | None,
     new_ref_code: Callable[[], str],
-) -> Record:
-    inviter_id = ref_code and session.scalar(select(User.id).where(User.ref_code == ref_code))
-    created: Record | None = None
+) -> UserRow:
+    inviter_id = _by_ref_code(session, ref_code) if ref_code else None
+    created: UserRow | None = None
     while created is None:
         # Two conflicts are possible: the same person at the same moment, who is then found, or a
         # ref_code that is taken; then the loop draws another.
-        created = session.execute(
-            insert(User)
-            .values(
-                telegram_id=telegram_id,
-                username=username,
-                anon_user_id=anon_user_id,
-                referrer_id=inviter_id or None,
-                ref_code=new_ref_code(),
-            )
-            .on_conflict_do_nothing()
-            .returning(*User.columns())
-        ).one_or_none()
+        created = _insert.one_or_none(
+            session,
+            telegram_id=telegram_id,
+            username=username,
+            anon_user_id=anon_user_id,
+            referrer_id=inviter_id,
+            ref_code=new_ref_code(),
+        )
         if created is None and (twin := users.by_telegram_id(session, telegram_id)):
             return twin
     if inviter_id:
@@ -106,3 +103,31 @@ def _welcome(session: Session, user_id: UUID) -> Decimal:
             meta={"reason": "welcome"},
         )
     return bonus
+
+
+@value
+def _by_ref_code(ref_code: str) -> Select[UUID]:
+    return select(User.id).where(User.ref_code == ref_code)
+
+
+@statement(UserRow)
+def _insert(
+    telegram_id: str,
+    username: str | None,
+    anon_user_id: str | None,
+    referrer_id: UUID | None,
+    ref_code: str,
+) -> Query:
+    return (
+        insert(User)
+        .values(
+            id=func.gen_random_uuid(),
+            telegram_id=telegram_id,
+            username=username,
+            anon_user_id=anon_user_id,
+            referrer_id=referrer_id,
+            ref_code=ref_code,
+        )
+        .on_conflict_do_nothing()
+        .returning(*User.columns(UserRow))
+    )

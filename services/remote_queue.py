@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from random import Random
 
 from sqlalchemy import Integer, bindparam, exists, func, select, update
@@ -18,7 +17,7 @@ import settings
 from db import Reader, Statement, notifications
 from db.models import EMBEDDED, Engine, GenerationAttempt, GenerationModel, Job
 from db.models.engines import MOST_PAID_ATTEMPTS
-from services import attempts, events, fallbacks, jobs, ledger, models
+from services import attempts, engines, events, fallbacks, jobs, ledger, models
 from services.breakers import Breaker
 from services.engines import Room
 from services.fallbacks import Candidate
@@ -57,7 +56,7 @@ def take(session: Session, engine: str, room: Room, *, chance: Random) -> Taken:
         )
         _START.run(session, where_id=job.id)
         if job.attempt == 0:
-            events.write(session, job.user_id, events.job_started(job))
+            events.tell(session, job.user_id, events.job_started(job))
         begun += 1
     return Taken(begun, out_of_money=False)
 
@@ -72,7 +71,7 @@ def move_on(session: Session, engine: str, *, closed: Collection[str]) -> int:
         other = fallbacks.elsewhere(
             attempts.tried(session, row.id),
             candidates(session, row.service_type),
-            limits=cost_limits(),
+            limits=engines.cost_limits(),
             closed={engine, *closed},
         )
         if other is not None:
@@ -81,9 +80,9 @@ def move_on(session: Session, engine: str, *, closed: Collection[str]) -> int:
     return moved
 
 
-def give_up_waiting(session: Session) -> bool:
-    """End a job whose engine has taken no orders for REMOTE_WAIT_MINUTES, tokens back; whether
-    there was one.
+def give_up_waiting(session: Session) -> str | None:
+    """End a job that its engine has not taken for REMOTE_WAIT_MINUTES, tokens back; returns the
+    engine, None when there is no such job.
     """
     waited = timedelta(minutes=settings.load().remote_wait_minutes)
     too_long = [
@@ -93,13 +92,14 @@ def give_up_waiting(session: Session) -> bool:
     ]
     found = session.execute(select(Job.id, Job.user_id).where(*too_long).limit(1)).one_or_none()
     if found is None:
-        return False
+        return None
     ledger.lock(session, found.user_id)
     # It may have been taken while we waited for the user.
     job = session.scalar(select(Job).where(Job.id == found.id, *too_long).with_for_update())
-    if job is not None:
-        give_up(session, job, *fallbacks.UNAVAILABLE)
-    return True
+    if job is None:
+        return None
+    give_up(session, job, *fallbacks.UNAVAILABLE)
+    return job.engine
 
 
 def candidates(reader: Reader, service_type: str) -> list[Candidate]:
@@ -117,12 +117,6 @@ def closed_engines(reader: Reader, now: datetime) -> set[str]:
         for row in _BREAKERS.all(reader)
         if Breaker(row.open_until, row.open_code, trips=row.trips).is_open(now)
     }
-
-
-def cost_limits() -> dict[str, Decimal]:
-    """What one job may cost us at providers, by currency."""
-    current = settings.load()
-    return {"USD": current.job_cost_limit_usd, "RUB": current.job_cost_limit_rub}
 
 
 def put_back(session: Session, job: Job, after: timedelta, other: Candidate | None = None) -> None:

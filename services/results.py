@@ -99,7 +99,7 @@ def _complete(session: Session, job: Job, outcomes: list[Outcome], now: datetime
     session.flush()
     news = events.job_done(job, zip(outcomes, files, strict=True))
     if not rest:
-        events.write(session, job.user_id, news)
+        events.tell(session, job.user_id, news)
         return
     meta = {"reason": "failed", "failedPhotos": len(outcomes) - len(delivered)}
     funding.credit(session, job.user_id, rest, type="refund", news=news, job_id=job.id, meta=meta)

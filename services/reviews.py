@@ -12,8 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record
+from db import Reader
 from db.models import Review
+from db.rows import UserRow
 from errors import ApiError
 from services import bonuses, ledger, users
 
@@ -155,7 +156,7 @@ def reject(session: Session, review_id: UUID, *, note: str) -> None:
         raise ValueError("there is no such review, or it has been rewarded")
 
 
-def _was_rewarded(session: Session, user: Record) -> bool:
+def _was_rewarded(session: Session, user: UserRow) -> bool:
     return session.scalar(select(Review.id).where(Review.user_id == user.id)) is not None
 
 
@@ -187,10 +188,10 @@ def _is_original(session: Session, review: Review) -> bool:
     return rewarded is None
 
 
-def _reward(session: Session, user: Record, review: Review) -> Finding:
+def _reward(session: Session, user: UserRow, review: Review) -> Finding:
     review.state = "rewarded"
     review.user_id = user.id
-    users.change(session, user.id, has_left_review=True)
+    users.note_review(session, user.id)
     session.flush()
     grant = bonuses.grant_once(
         session,

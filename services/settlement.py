@@ -229,7 +229,7 @@ def _close_gateway_payment(
     session: Session, payment: Record, status: str, reference: str | None
 ) -> dict[str, Any]:
     _end_gateway_payment(session, payment.id, "failed", reference)
-    events.write(session, payment.user_id, events.payment_failed(payment, status))
+    events.tell(session, payment.user_id, events.payment_failed(payment, status))
     return {"status": status, "next_check_at": None}
 
 

@@ -6,18 +6,19 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, func, select, update
+from sqlalchemy import Select, UpdateBase, exists, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record, Statement
+from db import Query, Reader, statement, value, write
 from db.models import User
+from db.rows import UserRow
 from errors import ApiError
 
 
-def get(reader: Reader, user_id: UUID) -> Record:
+def get(reader: Reader, user_id: UUID) -> UserRow:
     """The row of a user. ApiError `user_not_found`."""
-    user = _BY_ID.one_or_none(reader, user_id=user_id)
+    user = _by_id.one_or_none(reader, user_id)
     if user is None:
         raise ApiError("user_not_found")
     return user
@@ -25,19 +26,19 @@ def get(reader: Reader, user_id: UUID) -> Record:
 
 def require(reader: Reader, user_id: UUID) -> None:
     """ApiError `user_not_found` when there is no such user."""
-    if not _EXISTS.scalar(reader, user_id=user_id):
+    if not _exists(reader, user_id):
         raise ApiError("user_not_found")
 
 
 def balance(reader: Reader, user_id: UUID) -> Decimal:
     """Tokens the user can spend now. ApiError `user_not_found`."""
-    tokens: Decimal | None = _BALANCE.scalar(reader, user_id=user_id)
+    tokens = _balance(reader, user_id)
     if tokens is None:
         raise ApiError("user_not_found")
     return tokens
 
 
-def find(reader: Reader, reference: str) -> Record:
+def find(reader: Reader, reference: str) -> UserRow:
     """The user an operator means by an id or a telegramId. ApiError `user_not_found`."""
     try:
         return get(reader, UUID(reference))
@@ -48,9 +49,9 @@ def find(reader: Reader, reference: str) -> Record:
     return user
 
 
-def set_consent(session: Session, user_id: UUID, agreed: bool, *, now: datetime) -> Record:
+def set_consent(session: Session, user_id: UUID, agreed: bool, *, now: datetime) -> UserRow:
     """Store the consent flag and when it was given. ApiError `user_not_found`."""
-    user = change(session, user_id, consent_pd=agreed, consent_pd_at=now if agreed else None)
+    user = _set_consent.one_or_none(session, user_id, agreed, now if agreed else None)
     if user is None:
         raise ApiError("user_not_found")
     return user
@@ -62,26 +63,69 @@ def require_consent(consent_pd: bool) -> None:
         raise ApiError("consent_required")
 
 
-def by_telegram_id(reader: Reader, telegram_id: str) -> Record | None:
+def by_telegram_id(reader: Reader, telegram_id: str) -> UserRow | None:
     """The user with this Telegram account."""
-    return _BY_TELEGRAM_ID.one_or_none(reader, telegram_id=telegram_id)
+    return _by_telegram_id.one_or_none(reader, telegram_id)
 
 
-def change(session: Session, user_id: UUID, **values: object) -> Record | None:
-    """Store new values of columns other than money; None when there is no such user."""
-    if not values:
-        return None
-    return session.execute(
+def learn(
+    session: Session, user_id: UUID, *, username: str | None, anon_user_id: str | None
+) -> UserRow:
+    """Store a username, if one is given, and an anonUserId, if none is known yet."""
+    return _learn.one(session, user_id, username=username, anon_user_id=anon_user_id)
+
+
+def note_review(session: Session, user_id: UUID) -> None:
+    """Note that a review of the user was rewarded."""
+    _note_review(session, user_id)
+
+
+@statement(UserRow)
+def _by_id(user_id: UUID) -> Query:
+    return select(*User.columns(UserRow)).where(User.id == user_id)
+
+
+@value
+def _exists(user_id: UUID) -> Select[bool]:
+    return select(exists().where(User.id == user_id))
+
+
+@value
+def _balance(user_id: UUID) -> Select[Decimal]:
+    return select(User.balance_tokens).where(User.id == user_id)
+
+
+@statement(UserRow)
+def _by_telegram_id(telegram_id: str) -> Query:
+    return select(*User.columns(UserRow)).where(User.telegram_id == telegram_id)
+
+
+@statement(UserRow)
+def _set_consent(user_id: UUID, agreed: bool, at: datetime | None) -> Query:
+    return (
         update(User)
         .where(User.id == user_id)
-        .values(**values, updated_at=func.now())
-        .returning(*User.columns())
-    ).one_or_none()
+        .values(consent_pd=agreed, consent_pd_at=at, updated_at=func.now())
+        .returning(*User.columns(UserRow))
+    )
 
 
-_BY_ID = Statement(select(*User.columns()).where(User.id == bindparam("user_id")))
-_EXISTS = Statement(select(exists().where(User.id == bindparam("user_id"))))
-_BALANCE = Statement(select(User.balance_tokens).where(User.id == bindparam("user_id")))
-_BY_TELEGRAM_ID = Statement(
-    select(*User.columns()).where(User.telegram_id == bindparam("telegram_id"))
-)
+@statement(UserRow)
+def _learn(user_id: UUID, username: str | None, anon_user_id: str | None) -> Query:
+    return (
+        update(User)
+        .where(User.id == user_id)
+        .values(
+            username=func.coalesce(username, User.username),
+            anon_user_id=func.coalesce(User.anon_user_id, anon_user_id),
+            updated_at=func.now(),
+        )
+        .returning(*User.columns(UserRow))
+    )
+
+
+@write
+def _note_review(user_id: UUID) -> UpdateBase:
+    return (
+        update(User).where(User.id == user_id).values(has_left_review=True, updated_at=func.now())
+    )

@@ -7,15 +7,16 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
-from db import Record, transaction
+from db import transaction
 from db.models import Data
+from db.rows import UserRow
 from db.types import now
 from services import data, grants, jobs, registration, users
 
 _telegram_ids = count(10_000_000)
 
 
-def make_user(tokens: Decimal | int = 0, **overrides: Any) -> Record:
+def make_user(tokens: Decimal | int = 0, **overrides: Any) -> UserRow:
     """A registered user with `tokens` to spend."""
     with transaction() as session:
         user = registration.register_or_log_in(

@@ -16,7 +16,7 @@ from db.types import now
 from providers import registry
 from providers.engine import EngineError
 from providers.engine.remote import Problem, Trouble
-from services import breakers, engines, remote_queue
+from services import breakers, engines, models, remote_queue
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,17 @@ def give_up_waiting() -> int:
     """End jobs that have waited too long for engines that take no orders; returns how many."""
     for ended in range(FAILED_AT_ONCE):
         with transaction() as session:
-            if not remote_queue.give_up_waiting(session):
-                return ended
+            engine = remote_queue.give_up_waiting(session)
+        if engine is None:
+            return ended
+        log.error("engine %s took no orders: a job was given up, tokens back", engine)
     return FAILED_AT_ONCE
 
 
 def _order(engine: str, chance: Random, moment: datetime) -> int:
+    if not models.is_connected(engine):  # here; another worker may have its key
+        _move_on(engine, moment)
+        return 0
     with transaction() as session:
         breaker = breakers.read(session, engine)
     if breaker.needs_probe(moment):

@@ -17,7 +17,7 @@ from services.fallbacks import Again, Elsewhere
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 15.0  # when the provider does not say
-MILLIONTH = Decimal("0.000001")
+MILLIONTH, MOST_COST = Decimal("0.000001"), Decimal(1_000_000)
 
 
 def note(engine: str, problem: Problem, moment: datetime) -> None:
@@ -92,8 +92,10 @@ def end(
 
 
 def amount(cost: Money | None) -> Decimal | None:
-    """What is stored of a cost."""
-    return None if cost is None else cost.amount.quantize(MILLIONTH)
+    """What is stored of a cost; None, so that the estimate counts, for one that can be no bill."""
+    if cost is None or not 0 <= cost.amount <= MOST_COST:
+        return None
+    return cost.amount.quantize(MILLIONTH)
 
 
 def facts_of(attempt: Attempt) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from db import Record, reading, transaction
+from db import reading, transaction
+from db.rows import EventRow, ResultFileRow
 from errors import ApiError
 from services import feed, jobs
 from spec.waits import Awaited, EventsAfter, JobChanges
@@ -15,8 +16,8 @@ from spec.waits import Awaited, EventsAfter, JobChanges
 class Page:
     """Events, and the files that they name, by dataId. after: the place behind which they are."""
 
-    events: list[Record]
-    files: dict[str, Record]
+    events: list[EventRow]
+    files: dict[str, ResultFileRow]
     after: int
 
 

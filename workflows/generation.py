@@ -48,19 +48,19 @@ MOST_CRASHES = 2  # of the child that makes a result sendable
 
 def advance(attempt: Attempt, step: Step) -> None:
     """Do the one step that an attempt is due for. ApiError when the database is unavailable."""
-    if attempt.state != "cancelling" and _is_over(attempt, step):
+    if attempt.state != "cancelling" and _is_over(attempt):
         return
     try:
         engine = registry.remote_engine(attempt.engine)
     except EngineError as error:
-        _wait_for_engine(attempt, step, error)
+        _wait_for_engine(attempt, error)
         return
     _STEPS[attempt.state](engine, attempt, step)
 
 
-def _is_over(attempt: Attempt, step: Step) -> bool:
+def _is_over(attempt: Attempt) -> bool:
     """Whether nobody waits for it any more: its job has ended, or it is out of time."""
-    if attempt.job_status == "processing" and attempt.deadline_at > step.clock():
+    if attempt.job_status == "processing" and attempt.deadline_at > attempt.claimed_at:
         return False
     with transaction() as session:
         outcomes.overtime(session, attempt)
@@ -68,9 +68,9 @@ def _is_over(attempt: Attempt, step: Step) -> bool:
     return True
 
 
-def _wait_for_engine(attempt: Attempt, step: Step, error: EngineError) -> None:
+def _wait_for_engine(attempt: Attempt, error: EngineError) -> None:
     """Its key was taken out of the settings: it may come back, until the attempt is out of time."""
-    if attempt.state == "cancelling" and _out_of_grace(attempt, step):
+    if attempt.state == "cancelling" and _out_of_grace(attempt):
         _end_cancelled(attempt, Ending("canceled", "maybe", detail=error.detail))
         return
     with transaction() as session:
@@ -103,7 +103,7 @@ def _wait(engine: RemoteEngine, attempt: Attempt, state: Poll, step: Step) -> No
     progress = attempt.progress
     if isinstance(state, Queued | Running):
         percent = state.percent if isinstance(state, Running) else None
-        progress = steps.estimated_progress(attempt, step) if percent is None else percent
+        progress = steps.estimated_progress(attempt) if percent is None else percent
     elif isinstance(state, Unanswered) and state.problem.retry_after:
         after = max(after, timedelta(seconds=state.problem.retry_after))
     missing = attempt.missing + 1 if isinstance(state, Gone) else 0
@@ -165,7 +165,7 @@ def _cancel(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
             ending = Ending("canceled", charged)
         case Gone() if attempt.missing + 1 >= engine.pace.gone_polls:
             ending = Ending("canceled", "maybe", detail="the provider does not know it")
-        case state if not _out_of_grace(attempt, step):
+        case state if not _out_of_grace(attempt):
             _wait(engine, attempt, state, step)
             return
         case _:
@@ -181,8 +181,8 @@ def _end_cancelled(attempt: Attempt, ending: Ending) -> None:
         log.info("attempt is cancelled", extra=facts)
 
 
-def _out_of_grace(attempt: Attempt, step: Step) -> bool:
-    return step.clock() > attempt.deadline_at + CANCEL_GRACE
+def _out_of_grace(attempt: Attempt) -> bool:
+    return attempt.claimed_at > attempt.deadline_at + CANCEL_GRACE
 
 
 _STEPS: dict[str, Callable[[RemoteEngine, Attempt, Step], None]] = {

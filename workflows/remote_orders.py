@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from providers.engine.remote import (
     Create,
     Problem,
     RemoteEngine,
+    Run,
     Trouble,
     Unclear,
     Uploaded,
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 
 RETRY = timedelta(seconds=10)
 MOST_CLAIMS = 5  # of an attempt whose photo cannot be prepared
+SENT_WITHIN_SECONDS = 10.0  # of the commit that says so; a lost order is looked for after 30
 GONE_TEXT = "Файл с фото больше не доступен. Токены возвращены на баланс."
 
 
@@ -47,14 +50,19 @@ def order(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
         engine_trouble.end(attempt, uploaded.problem, step.clock(), charged=Charged.NO)
         return
     try:
-        wanted = steps.order_of(attempt, step, uploaded.reference)
+        wanted = steps.order_of(attempt, uploaded.reference)
     except (ValueError, KeyError) as error:
         problem = Problem(Trouble.CONFIG, "recipe", repr(error))
         engine_trouble.end(attempt, problem, step.clock(), charged=Charged.NO)
         return
+    begun = time.monotonic(), time.time()
     with transaction() as session:
         if not attempts.send(session, attempt, photo=uploaded.reference):
             return
+    if max(time.monotonic() - begun[0], time.time() - begun[1]) > SENT_WITHIN_SECONDS:
+        # This machine stood still: another worker may already be looking for the order in vain.
+        log.error("order not sent: the worker was suspended", extra=facts_of(attempt))
+        return
     # From here on it may be running, and only find() can tell, unless there is an answer.
     _settle(engine, attempt, engine.create(wanted, photo), step)
 
@@ -65,7 +73,7 @@ def doubt(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
         attempts.doubt(
             session,
             attempt.id,
-            after=steps.first_look(attempt, engine.pace, step),
+            after=steps.first_look(attempt, engine.pace),
             detail="the worker that sent the order has gone",
         )
     log.warning("unknown whether the order was accepted", extra=facts_of(attempt))
@@ -78,15 +86,16 @@ def look(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
     with reading() as reader:
         known = attempts.other_ids(reader, attempt)
         twin = not engine.finds_by_mark and attempts.has_lost_twin(reader, attempt)
-    wanted = steps.order_of(attempt, step, attempt.photo)
-    found = engine.find(wanted, sent_at=attempt.sent_at, known_ids=known)
+    wanted = steps.order_of(attempt, attempt.photo)
+    sent_at = steps.sent_by_our_clock(attempt, step)
+    found = engine.find(wanted, sent_at=sent_at, known_ids=known)
     if isinstance(found, Accepted) and twin:
         problem = Problem(Trouble.INFRASTRUCTURE, "lost_twins", "two lost orders look the same")
         found = Unclear(problem, (found.external_id,))
     if isinstance(found, Accepted):
         _accept(engine, attempt, found.external_id, step)
         return
-    later = steps.next_look(attempt, engine.pace, step)
+    later = steps.next_look(attempt, engine.pace)
     if later is not None:
         with transaction() as session:
             attempts.look_again(session, attempt, after=later)
@@ -156,7 +165,7 @@ def _settle(engine: RemoteEngine, attempt: Attempt, created: Create, step: Step)
             attempts.doubt(
                 session,
                 attempt.id,
-                after=steps.first_look(attempt, engine.pace, step),
+                after=steps.first_look(attempt, engine.pace),
                 detail=f"{created.problem.code}: {created.problem.detail}",
             )
         engine_trouble.note(attempt.engine, created.problem, step.clock())
@@ -173,5 +182,9 @@ def _accept(engine: RemoteEngine, attempt: Attempt, external_id: str, step: Step
     if accepted:
         log.info("order accepted", extra=facts)
         engine_trouble.note_accepted(attempt.engine)
-    else:
-        log.error("order accepted after its job had ended", extra=facts)
+        return
+    with reading() as reader:
+        is_dead = attempts.is_dead(reader, attempt.id)
+    if is_dead:
+        engine.cancel(Run(steps.recipe_of(attempt), external_id))
+        log.error("order accepted too late and cancelled; it may be charged", extra=facts)

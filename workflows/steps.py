@@ -21,7 +21,10 @@ LONGEST_ESTIMATE = 90  # percent, while a provider tells none
 
 @dataclass(frozen=True)
 class Step:
-    """What a step needs besides its attempt. folder: empty, for the files of this step."""
+    """What a step needs besides its attempt. folder: empty, for the files of this step.
+
+    clock: for breakers; everything about an attempt goes by the database's, see Attempt.
+    """
 
     folder: Path
     chance: Random
@@ -35,24 +38,29 @@ class Step:
 
 def next_poll(attempt: Attempt, pace: Pace, step: Step) -> timedelta:
     """How long a run is left alone."""
-    since = step.clock() - (attempt.sent_at or attempt.created_at)
+    since = _age(attempt)
     usual = pace.video if attempt.service_type == "animate" else pace.image
     return step.jittered(pace.late if since > LATE_AFTER else usual)
 
 
-def next_look(attempt: Attempt, pace: Pace, step: Step) -> timedelta | None:
+def next_look(attempt: Attempt, pace: Pace) -> timedelta | None:
     """How long until a lost order is looked for the next time; None when it is not any more."""
-    return _until_look(attempt, pace, attempt.looks + 1, step)
+    return _until_look(attempt, pace, attempt.looks + 1)
 
 
-def first_look(attempt: Attempt, pace: Pace, step: Step) -> timedelta:
+def first_look(attempt: Attempt, pace: Pace) -> timedelta:
     """How long until a lost order is looked for the first time."""
-    return _until_look(attempt, pace, 0, step) or timedelta(0)
+    return _until_look(attempt, pace, 0) or timedelta(0)
 
 
-def estimated_progress(attempt: Attempt, step: Step) -> int:
+def sent_by_our_clock(attempt: Attempt, step: Step) -> datetime:
+    """When an order was sent, by the clock of this machine, which adapters compare with theirs."""
+    return step.clock() - _age(attempt)
+
+
+def estimated_progress(attempt: Attempt) -> int:
     """Percent of a run whose provider tells none: half after its usual time, never all."""
-    since = (step.clock() - (attempt.sent_at or attempt.created_at)).total_seconds()
+    since = _age(attempt).total_seconds()
     return int(LONGEST_ESTIMATE * since / (since + attempt.usual_seconds)) if since > 0 else 0
 
 
@@ -90,9 +98,9 @@ def recipe(
     )
 
 
-def order_of(attempt: Attempt, step: Step, photo: str) -> Order:
+def order_of(attempt: Attempt, photo: str) -> Order:
     """What is ordered from the provider; `photo` is the upload's reference."""
-    left = (attempt.deadline_at - step.clock()).total_seconds()
+    left = (attempt.deadline_at - attempt.claimed_at).total_seconds()
     return Order(
         attempt_id=attempt.id,
         recipe=recipe_of(attempt),
@@ -108,9 +116,12 @@ def run_of(attempt: Attempt) -> Run:
     return Run(recipe_of(attempt), attempt.external_id or "")
 
 
-def _until_look(attempt: Attempt, pace: Pace, look: int, step: Step) -> timedelta | None:
+def _age(attempt: Attempt) -> timedelta:
+    """How long ago the order was sent; 0 if it is being sent in this step."""
+    return attempt.claimed_at - (attempt.sent_at or attempt.claimed_at)
+
+
+def _until_look(attempt: Attempt, pace: Pace, look: int) -> timedelta | None:
     if look >= len(pace.find_seconds):
         return None
-    sent_at = attempt.sent_at or attempt.created_at
-    due = sent_at + timedelta(seconds=pace.find_seconds[look])
-    return max(due - step.clock(), timedelta(0))
+    return max(timedelta(seconds=pace.find_seconds[look]) - _age(attempt), timedelta(0))

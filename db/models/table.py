@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, MetaData, Text, TextClause, Uuid, cast, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -48,13 +48,16 @@ class Table(DeclarativeBase):
     }
 
     @classmethod
-    def columns(cls, *left_out: str) -> tuple[ColumnElement[Any], ...]:
-        """The columns, for statements that return plain rows instead of objects."""
+    def columns(cls, *left_out: str | type[NamedTuple]) -> tuple[ColumnElement[Any], ...]:
+        """The columns that a row has a field for, in the order of its fields."""
         table = cls.__mapper__.local_table
+        if left_out and not isinstance(left_out[0], str):
+            fields = left_out[0]._fields
+            return tuple(table.columns[name] for name in fields if name in table.columns)
         return tuple(column for column in table.columns if column.key not in left_out)
 
     @classmethod
-    def shown(cls, *left_out: str) -> tuple[ColumnElement[Any], ...]:
+    def shown(cls, *left_out: str | type[NamedTuple]) -> tuple[ColumnElement[Any], ...]:
         """Columns of lists that are only displayed: ids stay the text that the database sends.
 
         Turning them into UUIDs, only to print them again, takes a fifth of a list's time.

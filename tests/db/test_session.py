@@ -4,40 +4,47 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import Select, UpdateBase, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from db import Statement, reading, transaction
+from db import reading, transaction, value, write
 from db.models import User
 from db.session import SESSION, connect, engine, set_limits
 from errors import ApiError
 from tests.databases import empty_database
 from tests.factories import make_user
 
-USERS: Any = User.__table__
-_NAME = Statement(select(User.username).where(User.id == bindparam("user_id")))
-_RENAMED = Statement(
-    update(USERS).where(USERS.c.id == bindparam("user_id")).values(username=bindparam("new_name"))
-)
-_CODE = Statement(
-    update(USERS).where(USERS.c.id == bindparam("user_id")).values(ref_code=bindparam("new_code"))
-)
 WHOSE = text("SELECT pg_backend_pid()")
 IDLE = text("SELECT state = 'idle' FROM pg_stat_activity WHERE pid = :process")
 
 
-def name_of(user_id: Any) -> Any:
+@value
+def _name(user_id: UUID) -> Select[str | None]:
+    return select(User.username).where(User.id == user_id)
+
+
+@write
+def _rename(user_id: UUID, name: str) -> UpdateBase:
+    return update(User).where(User.id == user_id).values(username=name)
+
+
+@write
+def _set_code(user_id: UUID, code: str) -> UpdateBase:
+    return update(User).where(User.id == user_id).values(ref_code=code)
+
+
+def name_of(user_id: UUID) -> str | None:
     with reading() as connection:
-        return _NAME.scalar(connection, user_id=user_id)
+        return _name(connection, user_id)
 
 
 def test_what_a_transaction_wrote_is_kept_at_its_end(database: str) -> None:
     user = make_user(username="before")
     with transaction() as session:
-        _RENAMED.run(session, user_id=user.id, new_name="after")
+        _rename(session, user.id, name="after")
         assert name_of(user.id) == "before"
     assert name_of(user.id) == "after"
 
@@ -45,7 +52,7 @@ def test_what_a_transaction_wrote_is_kept_at_its_end(database: str) -> None:
 def test_a_refusal_undoes_its_transaction(database: str) -> None:
     user = make_user(username="before")
     with pytest.raises(ApiError, match="job_not_found"), transaction() as session:
-        _RENAMED.run(session, user_id=user.id, new_name="after")
+        _rename(session, user.id, name="after")
         raise ApiError("job_not_found")
     assert name_of(user.id) == "before"
 
@@ -53,21 +60,21 @@ def test_a_refusal_undoes_its_transaction(database: str) -> None:
 def test_a_suppressed_error_does_not_end_in_a_lost_answer(database: str) -> None:
     user, other = make_user(username="before"), make_user()
     with pytest.raises(RuntimeError, match="nothing was kept"), transaction() as session:
-        _RENAMED.run(session, user_id=user.id, new_name="after")
+        _rename(session, user.id, name="after")
         with suppress(IntegrityError):
-            _CODE.run(session, user_id=user.id, new_code=other.ref_code)
+            _set_code(session, user.id, code=other.ref_code)
     assert name_of(user.id) == "before"
 
 
 def test_a_refusal_inside_of_a_savepoint_undoes_only_its_block(database: str) -> None:
     user, inside = make_user(), User(telegram_id=uuid4().hex, ref_code=uuid4().hex[:8])
     with transaction() as session:
-        _RENAMED.run(session, user_id=user.id, new_name="outside")
+        _rename(session, user.id, name="outside")
         with pytest.raises(ApiError), session.begin_nested():
             session.add(inside)
-            _RENAMED.run(session, user_id=user.id, new_name="inside")
+            _rename(session, user.id, name="inside")
             raise ApiError("job_not_cancellable")
-        assert _NAME.scalar(session, user_id=user.id) == "outside"
+        assert _name(session, user.id) == "outside"
     assert name_of(user.id) == "outside"
     assert name_of(inside.id) is None
 
@@ -75,7 +82,7 @@ def test_a_refusal_inside_of_a_savepoint_undoes_only_its_block(database: str) ->
 def test_what_a_savepoint_s_block_wrote_is_kept(database: str) -> None:
     user = make_user()
     with transaction() as session, session.begin_nested():
-        _RENAMED.run(session, user_id=user.id, new_name="kept")
+        _rename(session, user.id, name="kept")
     assert name_of(user.id) == "kept"
 
 
@@ -95,7 +102,7 @@ def test_a_read_leaves_nothing_to_the_transaction_that_is_next(
     user = make_user(username="before")
     with suppress(KeyError), transaction() as session:
         assert session.execute(WHOSE).scalar_one() == process
-        _RENAMED.run(session, user_id=user.id, new_name="after")
+        _rename(session, user.id, name="after")
         raise KeyError
     assert name_of(user.id) == "before"
 

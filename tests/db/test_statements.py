@@ -4,77 +4,150 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
-from uuid import uuid4
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Interval, bindparam, event, insert, select, update
+from sqlalchemy import (
+    ARRAY,
+    Select,
+    UpdateBase,
+    Uuid,
+    cast,
+    event,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
-from db import Statement, reading, transaction
+from db import Query, reading, statement, transaction, value, write
 from db.models import Job, Transaction, User
+from db.rows import UserRow
 from db.session import engine
+from db.types import UtcDateTime
 from tests.factories import make_user
 
-USERS: Any = User.__table__
-_USER = Statement(select(*User.columns()).where(User.id == bindparam("user_id")))
-_RENAMED = Statement(
-    update(USERS).where(USERS.c.id == bindparam("user_id")).values(username=bindparam("new_name"))
-)
-_ADDED = Statement(
-    insert(USERS).values(
-        id=bindparam("id"), telegram_id=bindparam("telegram_id"), ref_code=bindparam("ref_code")
-    )
-)
+
+class Given(NamedTuple):
+    """One value of every type that parameters have."""
+
+    tokens: Decimal
+    moment: datetime
+    whom: UUID
+    wait: timedelta
+    number: int
+    sure: bool
+    names: list[str]
+    ids: list[UUID]
+    meta: dict[str, Any]
+    missing: str | None
+
+
+@statement(Given)
+def _sent_back(
+    tokens: Decimal,
+    moment: datetime,
+    whom: UUID,
+    wait: timedelta,
+    number: int,
+    sure: bool,
+    names: list[str],
+    ids: list[UUID],
+    meta: dict[str, Any],
+    missing: str | None,
+) -> Query:
+    sent: dict[str, Any] = dict(locals())
+    sent |= {
+        "tokens": type_coerce(tokens, Transaction.tokens_delta.type),
+        "meta": type_coerce(meta, Job.meta.type),
+        "whom": cast(whom, Uuid),
+        "ids": cast(ids, ARRAY(Uuid)),
+        "moment": cast(moment, UtcDateTime),
+    }
+    return select(*(each.label(name) for name, each in sent.items()))
+
+
+@statement(UserRow)
+def _user(user_id: UUID) -> Query:
+    return select(*User.columns(UserRow)).where(User.id == user_id)
+
+
+@value
+def _name(user_id: UUID) -> Select[str | None]:
+    return select(User.username).where(User.id == user_id)
+
+
+@write
+def _rename(user_id: UUID, username: str | None) -> UpdateBase:
+    return update(User).where(User.id == user_id).values(username=username)
+
+
+@write
+def _add(id: UUID, telegram_id: str, ref_code: str) -> UpdateBase:
+    return insert(User).values(id=id, telegram_id=telegram_id, ref_code=ref_code)
 
 
 def test_values_come_back_as_they_were_sent(database: str) -> None:
-    given = {
-        "tokens": Decimal("12.34"),
-        "moment": datetime(2026, 1, 2, tzinfo=UTC),
-        "whom": uuid4(),
-        "wait": timedelta(hours=3),
-        "names": {"a": [1, None, "ж"]},
-    }
-    columns = [
-        bindparam("tokens", type_=Transaction.tokens_delta.type).label("tokens"),
-        bindparam("moment", type_=User.created_at.type).label("moment"),
-        bindparam("whom", type_=User.id.type).label("whom"),
-        bindparam("wait", type_=Interval()).label("wait"),
-        bindparam("names", type_=Job.meta.type).label("names"),
-    ]
+    given = Given(
+        Decimal("12.34"),
+        datetime(2026, 1, 2, tzinfo=UTC),
+        uuid4(),
+        timedelta(hours=3),
+        7,
+        True,
+        ["a", "ж"],
+        [uuid4()],
+        {"a": [1, None, "ж"]},
+        None,
+    )
     with reading() as connection:
-        row = Statement(select(*columns)).one(connection, **given)
-    assert {name: getattr(row, name) for name in given} == given
+        row = _sent_back.one(connection, *given)
+    assert row == given
+    assert isinstance(row, Given)
+
+
+def test_a_row_does_not_change(database: str) -> None:
+    with reading() as connection:
+        user = _user.one(connection, make_user().id)
+    with pytest.raises(AttributeError):
+        user.username = "new"
 
 
 def test_nothing_where_there_is_no_row(database: str) -> None:
     with reading() as connection:
-        assert _USER.one_or_none(connection, user_id=uuid4()) is None
-        assert _USER.all(connection, user_id=uuid4()) == []
-        assert _USER.scalar(connection, user_id=uuid4()) is None
+        assert _user.one_or_none(connection, uuid4()) is None
+        assert _user.all(connection, uuid4()) == []
+        assert _name(connection, uuid4()) is None
         with pytest.raises(LookupError):
-            _USER.one(connection, user_id=uuid4())
+            _user.one(connection, uuid4())
 
 
-@pytest.mark.parametrize(
-    "names", [{}, {"new_nam": "x"}, {"new_name": "x", "ref_code": "y"}], ids=str
-)
+@pytest.mark.parametrize("names", [{}, {"usernam": "x"}, {"username": "x", "id": "y"}], ids=str)
 def test_a_misspelled_forgotten_or_additional_value_is_named(
-    database: str, names: dict[str, str]
+    database: str, names: dict[str, Any]
 ) -> None:
     user = make_user(username="kept")
-    with pytest.raises(TypeError, match=r"\['new_name', 'user_id'\]"), transaction() as session:
-        _RENAMED.run(session, user_id=user.id, **names)
+    with pytest.raises(TypeError, match=r"\['user_id', 'username'\]"), transaction() as session:
+        _rename(session, user_id=user.id, **names)
     with reading() as connection:
-        assert _USER.one(connection, user_id=user.id).username == "kept"
+        assert _name(connection, user.id) == "kept"
+
+
+def test_a_query_of_other_columns_than_the_fields_of_its_row_stops_the_start() -> None:
+    def without_a_name() -> Query:
+        return select(User.id)
+
+    with pytest.raises(TypeError, match="UserRow has"):
+        statement(UserRow)(without_a_name)
 
 
 def test_a_write_tells_how_many_rows_it_touched(database: str) -> None:
     user = make_user()
     with transaction() as session:
-        assert _RENAMED.run(session, user_id=user.id, new_name="once") == 1
-        assert _RENAMED.run(session, user_id=uuid4(), new_name="never") == 0
+        assert _rename(session, user.id, "once") == 1
+        assert _rename(session, uuid4(), "never") == 0
 
 
 def test_objects_of_the_session_are_written_first(database: str) -> None:
@@ -82,16 +155,16 @@ def test_objects_of_the_session_are_written_first(database: str) -> None:
     with transaction() as session:
         session.add(new)
         assert session.new
-        assert _USER.scalar(session, user_id=uuid4()) is None
+        assert _name(session, uuid4()) is None
         assert not session.new
     with reading() as connection:
-        assert _USER.one(connection, user_id=new.id).ref_code == new.ref_code
+        assert _user.one(connection, new.id).ref_code == new.ref_code
 
 
 def test_a_broken_rule_names_its_own_statement_and_no_values(database: str) -> None:
     user = make_user()
     with pytest.raises(IntegrityError) as broken, transaction() as session:
-        _ADDED.run(session, id=uuid4(), telegram_id=user.telegram_id, ref_code="secret-code")
+        _add(session, id=uuid4(), telegram_id=user.telegram_id, ref_code="secret-code")
     assert str(broken.value.statement).startswith("INSERT INTO users")
     assert "secret-code" not in str(broken.value)
 
@@ -109,8 +182,8 @@ def test_a_tracer_sees_each_statement_begin_and_end(database: str) -> None:
     event.listen(engine(), "after_cursor_execute", ends)
     try:
         with transaction() as session:
-            _USER.one_or_none(session, user_id=uuid4())
-            _RENAMED.run(session, user_id=uuid4(), new_name="x")
+            _user.one_or_none(session, uuid4())
+            _rename(session, uuid4(), "x")
     finally:
         event.remove(engine(), "before_cursor_execute", begins)
         event.remove(engine(), "after_cursor_execute", ends)

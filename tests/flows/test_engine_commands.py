@@ -103,11 +103,34 @@ def test_a_model_is_added_put_on_offer_made_the_default_and_disabled(
 
 def test_a_recipe_that_never_takes_the_photo_is_refused(cli: CommandLine, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.json"
-    for written in ('{"model": "a/b", "template": {}}', "{}", "[]", "not json"):
+    below_zero = '{"model": "a/b", "template": {"a": "{photo}"}, "price": {"amount": -1}}'
+    for written in ('{"model": "a/b", "template": {}}', "{}", "[]", "not json", below_zero):
         recipe.write_text(written)
         words = ["models", "add", "bad", "animate", "replicate", str(recipe)]
         words += ["--title", "Моя", "--description", "Лучшая", "--tokens", "7", "--rub", "70"]
         assert "is no recipe" in complain(cli, *words, "--cost", "1USD", code=2)
+
+
+def test_what_limits_could_not_count_with_is_refused(cli: CommandLine) -> None:
+    offer()
+    assert "paid in USD" in complain(cli, "models", "edit", KLING, "--cost", "35RUB", code=1)
+    over = ("models", "edit", KLING, "--cost", "1000USD", "--active")
+    assert "JOB_COST_LIMIT_USD" in complain(cli, *over, code=1)
+    with transaction() as session:
+        kling = engine_world.model(session, KLING)
+        recipe, kept = dict(kling.recipe or {}), kling.recipe
+        kling.recipe = recipe | {"template": {"image": "{photo}", "clip": "{driving_video}"}}
+    try:
+        words = complain(cli, "models", "edit", KLING, "--active", code=2)
+        assert "{driving_video}" in words and not is_on_offer(KLING)
+    finally:
+        with transaction() as session:
+            engine_world.model(session, KLING).recipe = kept
+
+
+def is_on_offer(name: str) -> bool:
+    with transaction() as session:
+        return engine_world.model(session, name).active
 
 
 def test_a_model_whose_engine_has_no_key_is_not_put_on_offer(cli: CommandLine) -> None:

@@ -108,13 +108,13 @@ def test_an_album_tells_what_became_of_each_photo() -> None:
 def test_what_is_rolled_back_is_not_told() -> None:
     user = make_user()
     with pytest.raises(ZeroDivisionError), transaction() as session:
-        events.write(session, user.id, events.bonus_granted("grant", Decimal(1)))
+        events.tell(session, user.id, events.bonus_granted("grant", Decimal(1)))
         raise ZeroDivisionError
     with transaction() as session:
         with pytest.raises(ZeroDivisionError), session.begin_nested():
-            events.write(session, user.id, events.bonus_granted("grant", Decimal(2)))
+            events.tell(session, user.id, events.bonus_granted("grant", Decimal(2)))
             raise ZeroDivisionError
-        events.write(session, user.id, events.bonus_granted("grant", Decimal(3)))
+        events.tell(session, user.id, events.bonus_granted("grant", Decimal(3)))
 
     assert [each["bonus"]["tokens"] for each in told()] == [3]
 
@@ -128,7 +128,7 @@ def test_news_that_the_contract_does_not_describe_is_a_bug() -> None:
     ]
     for news in faulty:
         with pytest.raises(ValueError, match="is not what the contract"), transaction() as session:
-            events.write(session, user.id, news)
+            events.tell(session, user.id, news)
 
 
 def test_money_that_comes_does_not_come_and_goes_back_is_told() -> None:

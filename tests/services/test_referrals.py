@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
 import settings
-from db import Record, snapshot, transaction
+from db import snapshot, transaction
 from db.models import Payment, Referral, Transaction
+from db.rows import UserRow
 from services import grants, ledger, referrals
 from tests.factories import balance, make_user
 from tests.services.test_settlement import books_are_whole, notice, opened, settle
@@ -179,7 +180,7 @@ def test_a_percentage_is_that_of_a_payment_that_stands(_percent: None) -> None:
     assert books_are_whole()
 
 
-def entries_of(user: Record) -> list[tuple[str, Decimal]]:
+def entries_of(user: UserRow) -> list[tuple[str, Decimal]]:
     with snapshot() as session:
         page = ledger.history(session, user.id, limit=50, cursor=None)
     return [(row.meta["reason"], row.tokens_delta) for row in page.rows]

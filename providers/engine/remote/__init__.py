@@ -84,6 +84,7 @@ class Trouble(StrEnum):
 
 
 CODE_LENGTH, DETAIL_LENGTH = 64, 300
+MOST_SILENCE_SECONDS = 3600.0
 
 # These stop the whole engine until the operator has done something: no order would be accepted.
 ACCOUNT_TROUBLE = frozenset({Trouble.CREDIT, Trouble.AUTH, Trouble.LOCK})
@@ -94,8 +95,8 @@ class Problem:
     """What went wrong, for the breaker, the log and the operator; never shown to a customer.
 
     code: the provider's own code or "HTTP 503", for counting. detail: its words. Both are shortened
-    to what fits in a line and a row. retry_after: seconds it asks us to be silent, None if it does
-    not say.
+    to what fits in a line and a row. retry_after: seconds it asks us to be silent, an hour at most,
+    None if it does not say.
     """
 
     trouble: Trouble
@@ -106,6 +107,9 @@ class Problem:
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", _printable(self.code)[:CODE_LENGTH])
         object.__setattr__(self, "detail", _printable(self.detail)[:DETAIL_LENGTH])
+        if self.retry_after is not None:
+            silence = min(max(self.retry_after, 0.0), MOST_SILENCE_SECONDS)
+            object.__setattr__(self, "retry_after", silence)
 
 
 class Charged(StrEnum):

@@ -210,9 +210,9 @@ class FalEngine:
         }
         for _ in range(MAX_PAGES):
             path = f"/models/requests/by-endpoint?{urlencode(query)}"
-            answer = self._platform.get(path, call="list")
-            if isinstance(answer, Failure):
-                yield answer.problem
+            answer = self._platform.listed(path)
+            if isinstance(answer, Problem):
+                yield answer
                 return
             yield from answer.body["items"]
             if not answer.body.get("has_more"):

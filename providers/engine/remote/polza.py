@@ -142,19 +142,23 @@ class PolzaEngine:
         return with_balance(answer.body.get("amount"), CURRENCY)
 
     def _listed(self, recipe: Recipe, sent_at: datetime) -> Iterator[Mapping[str, Any] | Problem]:
-        """Generations of those days; a Problem where the list breaks off."""
+        """Generations of those days; a Problem where the list breaks off.
+
+        A day more on both sides: nobody says where their days begin, nor whether the last counts.
+        """
+        day = sent_at.astimezone(UTC).date()
         query = {
-            "dateFrom": (sent_at - BEFORE).astimezone(UTC).date().isoformat(),
-            "dateTo": (sent_at + AFTER).astimezone(UTC).date().isoformat(),
+            "dateFrom": (day - timedelta(days=1)).isoformat(),
+            "dateTo": (day + timedelta(days=1)).isoformat(),
             "requestType": recipe.media_type,
             "limit": PAGE,
             "sortBy": "createdAt",
         }
         for page in range(1, MAX_PAGES + 1):
             path = f"/history/generations?{urlencode({**query, 'page': page})}"
-            answer = self._api.get(path, call="list")
-            if isinstance(answer, Failure):
-                yield answer.problem
+            answer = self._api.listed(path)
+            if isinstance(answer, Problem):
+                yield answer
                 return
             yield from answer.body["items"]
             if len(answer.body["items"]) < PAGE:
@@ -207,8 +211,11 @@ def _usage(generation: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _moment(value: Any) -> datetime:
+    """ValueError without a time zone: an order must not seem absent because of a wrong one."""
     moment = datetime.fromisoformat(value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.tzinfo is None:
+        raise ValueError(f"no time zone in {value}")
+    return moment
 
 
 def _judge(status: int | None, code: str, words: str) -> Trouble | None:

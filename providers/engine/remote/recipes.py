@@ -7,13 +7,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 MediaType = Literal["video", "image"]
 Measure = Literal["run", "output_second", "gpu_second", "unit"]
 
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+MOST_AMOUNT = Decimal(1_000_000)
+
 _PLACES = re.compile(r"\{(photo|prompt|seed)\}")
+_UNKNOWN_PLACE = re.compile(r"\{(?!(?:photo|prompt|seed)\})[a-z_]+\}")
+_VERSION = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,30 @@ class Order:
         }
         filled: dict[str, Any] = _filled(self.recipe.template, values)
         return filled
+
+
+def check(recipe: Recipe) -> None:
+    """What can be seen before a run costs money. ValueError that tells what is wrong."""
+    if not (isinstance(recipe.model, str) and recipe.model.strip("/ ")):
+        raise ValueError("`model` must name a model")
+    if not isinstance(recipe.template, Mapping) or not isinstance(recipe.extra, Mapping):
+        raise ValueError("`template` and `extra` must be objects")
+    if not isinstance(recipe.output, str):
+        raise ValueError("`output` must name a node")
+    if recipe.version and not _VERSION.fullmatch(str(recipe.version)):
+        raise ValueError("`version` must be 64 hex digits")
+    unknown = _UNKNOWN_PLACE.search(json.dumps(recipe.template))
+    if unknown:
+        raise ValueError(f"nothing is filled in for {unknown[0]}")
+    _check_price(recipe.price)
+
+
+def _check_price(price: Price) -> None:
+    if price.measure not in MEASURES:
+        raise ValueError(f"`measure` must be one of {', '.join(MEASURES)}")
+    for number in (price.amount, price.expected):
+        if not (number.is_finite() and 0 <= number <= MOST_AMOUNT):
+            raise ValueError("`amount` and `expected` must be from 0 to a million")
 
 
 def _filled(template: Any, values: Mapping[str, Any]) -> Any:

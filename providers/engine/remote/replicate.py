@@ -162,9 +162,9 @@ class ReplicateEngine:
             "created_before": (sent_at + AFTER).isoformat(),
         }
         for _ in range(MAX_PAGES):
-            answer = self._api.get(f"/predictions?{urlencode(query)}", call="list")
-            if isinstance(answer, Failure):
-                yield answer.problem
+            answer = self._api.listed(f"/predictions?{urlencode(query)}")
+            if isinstance(answer, Problem):
+                yield answer
                 return
             yield from answer.body["results"]
             if not answer.body.get("next"):

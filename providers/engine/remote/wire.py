@@ -9,7 +9,9 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -42,7 +44,13 @@ REFUSING = frozenset({400, 401, 402, 403, 404, 413, 422, 429})
 JSON = {"Content-Type": "application/json"}
 LIST_BYTES = 16 * 1024 * 1024  # a page of a hundred runs with their input and logs
 
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
+UNREADABLE = (
+    *(KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError),
+    RecursionError,
+)
+CLOCKS_APART_SECONDS = 60
+MOST_MEASURED = 1_000_000  # seconds, units or rubles; more is no bill but nonsense
+ADDRESS_LENGTH = 8192
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
 _PERCENT = re.compile(r"(\d{1,3})%\|")  # a progress bar of tqdm
@@ -82,6 +90,13 @@ class Wire:
             return self._transport.ask("GET", path, call=call)
         except ProviderError as error:
             return self._failure(error)
+
+    def listed(self, path: str) -> Answer | Problem:
+        """Read a page of a list of runs, whose minutes mean the same to both sides."""
+        answer = self.get(path, call="list")
+        if isinstance(answer, Failure):
+            return answer.problem
+        return _clocks_differ(answer) or answer
 
     def act(
         self,
@@ -177,7 +192,7 @@ def without_upload(failure: Failure) -> NotSent | NotAccepted:
 
 def uploaded(reference: Any) -> Uploaded | NotSent:
     """An upload that was answered; without a reference of use it might as well not exist."""
-    if isinstance(reference, str) and reference:
+    if isinstance(reference, str) and reference and _is_plain(reference):
         return Uploaded(reference)
     return NotSent(Problem(Trouble.INFRASTRUCTURE, "strange_answer", "no reference to the photo"))
 
@@ -193,7 +208,7 @@ def understood(read: Callable[[], Poll]) -> Poll:
     """What `read` makes of an answer; an answer of another shape says nothing."""
     try:
         return read()
-    except (*UNREADABLE, RecursionError) as error:
+    except UNREADABLE as error:
         return Unanswered(strange(error))
 
 
@@ -222,7 +237,7 @@ def photo_form(field: str, attempt_id: UUID, photo: bytes, **more: str) -> tuple
 def first_url(value: Any, *keys: str) -> str | None:
     """The first address in an output: a text, a list, or an object with one of `keys` or `url`."""
     if isinstance(value, str):
-        return value if value.startswith(("https://", "http://")) else None
+        return value if value.startswith(("https://", "http://")) and _is_plain(value) else None
     if isinstance(value, list):
         inner = value
     elif isinstance(value, Mapping):
@@ -249,7 +264,7 @@ def quantity(value: Any) -> Decimal | None:
         number = Decimal(value)
     except ArithmeticError:
         return None
-    return number if number.is_finite() and number >= 0 else None
+    return number if number.is_finite() and 0 <= number <= MOST_MEASURED else None
 
 
 def with_balance(amount: Any, currency: str) -> Health:
@@ -265,6 +280,23 @@ def percent(logs: Any) -> int | None:
     """How far the last progress bar in a log is; 99 at most, as only a file is the end."""
     shown = _PERCENT.findall(logs) if isinstance(logs, str) else []
     return min(int(shown[-1]), 99) if shown else None
+
+
+def _is_plain(address: str) -> bool:
+    """Whether a row can keep it: no NUL, no half characters, no megabytes."""
+    return address.isprintable() and address.isascii() and len(address) <= ADDRESS_LENGTH
+
+
+def _clocks_differ(answer: Answer) -> Problem | None:
+    """A list cannot show that an order is absent when we ask for the wrong minutes of it."""
+    try:
+        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
+        apart = abs((datetime.now(UTC) - theirs).total_seconds())
+    except (TypeError, ValueError):
+        return None
+    if apart <= CLOCKS_APART_SECONDS:
+        return None
+    return Problem(Trouble.INFRASTRUCTURE, "clocks_differ", f"their clock says {theirs}")
 
 
 def _outcome(failure: Failure) -> NotSent | NotAccepted | Ambiguous:

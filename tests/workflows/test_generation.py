@@ -1,0 +1,298 @@
+"""Steps of attempts at odd moments: wrong clocks, suspended workers, keys that are taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import pytest
+from sqlalchemy import func, update
+
+from db import snapshot, transaction
+from db.models import Engine, GenerationAttempt, Job
+from db.types import now
+from lab.chaos.quick_worker import QuickEngine
+from providers import registry
+from providers.engine.remote import (
+    Absent,
+    Accepted,
+    Ambiguous,
+    Charged,
+    Money,
+    Pace,
+    Problem,
+    Queued,
+    RemoteFile,
+    Succeeded,
+    Trouble,
+    Uploaded,
+)
+from services import attempts, engines, jobs, ledger
+from services import models as rules_of_models
+from services.attempts import QUICK_STATES, SLOW_STATES
+from tests import engine_world
+from tests.engine_world import attempts_of, offer, stored_photo
+from tests.factories import balance, make_job, make_user
+from workflows import dispatch, generation, remote_orders
+from workflows.steps import Step
+
+PRICE = 25
+KLING, FAL, POLZA = "kling-2.5-replicate", "kling-2.5-fal", "kling-2.5-polza"
+LEASE = timedelta(seconds=30)
+DOWN = Problem(Trouble.INFRASTRUCTURE, "HTTP 503")
+
+
+@dataclass
+class Provider:
+    """A provider that does as it is told, and remembers what it was asked."""
+
+    created: Callable[[], object] = lambda: Accepted("run-1")
+    found: object = Absent()
+    polled: object = Queued()
+    pace: Pace = Pace()
+    finds_by_mark: bool = True
+    orders: int = 0
+    sent_at: list[datetime] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+    def upload(self, attempt_id, photo):
+        return Uploaded("photo")
+
+    def create(self, order, photo):
+        self.orders += 1
+        return self.created()
+
+    def find(self, order, *, sent_at, known_ids):
+        self.sent_at.append(sent_at)
+        return self.found
+
+    def poll(self, run):
+        return self.polled
+
+    def cancel(self, run):
+        self.cancelled.append(run.external_id)
+
+
+@pytest.fixture
+def connected(no_rows: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Names of engines with a key; a test may change it."""
+    engine_world.reset_engines()
+    names = {"embedded", "replicate", "fal", "polza"}
+    monkeypatch.setattr(registry, "engine", lambda name: QuickEngine())
+    monkeypatch.setattr(rules_of_models, "is_connected", lambda engine: engine in names)
+    yield names
+    offer()
+    with snapshot() as session:
+        assert not any(ledger.violations(session).values())
+
+
+@pytest.fixture
+def provider(connected: set[str], monkeypatch: pytest.MonkeyPatch) -> Provider:
+    made = Provider()
+    monkeypatch.setattr(registry, "remote_engine", lambda name: made)
+    return made
+
+
+def ordered(model: str = KLING, *others: str):
+    """A paid job for one model, with others on offer."""
+    chosen = offer(model, *others)[model]
+    user = make_user(PRICE)
+    return user, make_job(user.id, "animate", data_id=stored_photo().id, model_id=chosen)
+
+
+def claim(worker: str = "worker"):
+    """What is due."""
+    with transaction() as session:
+        return attempts.claim_due(
+            session, worker, states=QUICK_STATES + SLOW_STATES, lease=LEASE, limit=10
+        )
+
+
+def advance(clock: Callable[[], datetime] = now) -> int:
+    """The steps that are due; returns how many."""
+    due = claim()
+    for attempt in due:
+        with TemporaryDirectory() as folder:
+            generation.advance(attempt, Step(Path(folder), Random(1), clock=clock))
+    return len(due)
+
+
+def pass_time(**columns: object) -> None:
+    """Change what open attempts say about time."""
+    with transaction() as session:
+        session.execute(
+            update(GenerationAttempt)
+            .where(GenerationAttempt.ended_at.is_(None))
+            .values(due_at=func.now(), **columns)
+        )
+
+
+def job_of(job_id):
+    with transaction() as session:
+        return jobs.get(session, job_id)
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=1), timedelta(days=-1)])
+def test_a_worker_whose_clock_is_wrong_neither_ends_a_job_nor_believes_a_list_too_early(
+    provider, wrong
+):
+    _, job = ordered()
+    provider.created = lambda: Ambiguous(DOWN)
+
+    def clock():
+        return now() + wrong
+
+    dispatch.order_due(Random(1))
+    assert advance(clock) == 1 and provider.orders == 1
+    (attempt,) = attempts_of(job.id)
+    assert timedelta(seconds=20) < attempt.due_at - now() < timedelta(seconds=40)
+    pass_time()
+    advance(clock)
+    (attempt,) = attempts_of(job.id)
+    assert (attempt.state, attempt.looks) == ("unknown", 1)
+    assert attempt.due_at - now() > timedelta(seconds=100)
+    # Adapters compare the lists' clock with that of this machine.
+    assert abs(provider.sent_at[0] - clock()) < timedelta(seconds=20)
+    assert job_of(job.id).status == "processing"
+
+
+def test_a_worker_that_was_suspended_before_the_create_does_not_send_it(provider, monkeypatch):
+    monkeypatch.setattr(remote_orders, "SENT_WITHIN_SECONDS", -1.0)
+    _, job = ordered()
+    dispatch.order_due(Random(1))
+    advance()
+    assert provider.orders == 0
+    assert [each.state for each in attempts_of(job.id)] == ["creating"]
+
+
+def test_an_order_that_is_accepted_after_it_was_given_up_is_cancelled_at_once(provider):
+    user, job = ordered()
+
+    def given_up_meanwhile():
+        with transaction() as session:
+            jobs.fail(session, job.id, reason="Так получилось")
+            session.execute(
+                update(GenerationAttempt).values(state="canceled", due_at=None, ended_at=func.now())
+            )
+        return Accepted("run-late")
+
+    provider.created = given_up_meanwhile
+    dispatch.order_due(Random(1))
+    advance()
+    assert provider.cancelled == ["run-late"]
+    assert balance(user.id) == PRICE
+
+
+def test_an_order_that_another_worker_has_found_is_not_cancelled(provider):
+    _, job = ordered()
+
+    def found_meanwhile():
+        with transaction() as session:
+            attempts.accept(
+                session, attempts_of(job.id)[0].id, external_id="run-1", after=timedelta(0)
+            )
+        return Accepted("run-1")
+
+    provider.created = found_meanwhile
+    dispatch.order_due(Random(1))
+    advance()
+    assert provider.cancelled == []
+    assert [each.state for each in attempts_of(job.id)] == ["running"]
+
+
+def test_jobs_of_an_engine_without_a_key_go_to_another_or_wait_and_are_given_up(
+    provider, connected
+):
+    first_user, waiting = ordered(KLING)
+    connected.remove("replicate")
+    assert dispatch.order_due(Random(1)) == 0
+    assert (job_of(waiting.id).status, attempts_of(waiting.id)) == ("queued", [])
+    with transaction() as session:
+        session.get_one(Job, waiting.id).run_at = now() - timedelta(days=1)
+    assert dispatch.give_up_waiting() == 1
+    assert job_of(waiting.id).meta["error"]["code"] == "engine_unavailable"
+    assert balance(first_user.id) == PRICE
+    connected.add("replicate")
+    _, moved = ordered(KLING, FAL)
+    connected.remove("replicate")
+    dispatch.order_due(Random(1))
+    dispatch.order_due(Random(1))
+    assert [each.engine for each in attempts_of(moved.id)] == ["fal"]
+
+
+def test_an_attempt_that_was_given_back_is_not_held_any_more(provider):
+    _, job = ordered()
+    dispatch.order_due(Random(1))
+    advance()
+    pass_time()
+    (attempt,) = claim()
+    with transaction() as session:
+        attempts.observe(session, attempt, after=timedelta(hours=1))
+        attempts.hold(session, "worker", [attempt.id], lease=LEASE)
+    assert attempts_of(job.id)[0].due_at - now() > timedelta(minutes=50)
+
+
+def test_a_lost_order_is_no_twin_of_one_that_was_sent_at_another_time(provider):
+    _, job = ordered(POLZA)
+    provider.created = lambda: Ambiguous(DOWN)
+    dispatch.order_due(Random(1))
+    advance()
+    pass_time(sent_at=now() - timedelta(minutes=11))
+    (lost,) = claim()
+    ordered(POLZA)
+    dispatch.order_due(Random(1))
+    advance()
+    with transaction() as session:
+        assert not attempts.has_lost_twin(session, lost)
+        session.execute(update(GenerationAttempt).values(sent_at=lost.sent_at))
+    with transaction() as session:
+        assert attempts.has_lost_twin(session, lost)
+
+
+def test_a_lost_order_does_not_block_the_trial_of_its_engine(provider):
+    ordered()
+    provider.created = lambda: Ambiguous(DOWN)
+    dispatch.order_due(Random(1))
+    advance()
+    with transaction() as session:
+        engine = session.get_one(Engine, "replicate")
+        engine.trips, engine.open_until, engine.open_code = 1, now(), "failures"
+    with transaction() as session:
+        assert engines.room(session, "replicate", now=now()).orders == 1
+    ordered()
+    dispatch.order_due(Random(1))
+    with transaction() as session:
+        assert engines.room(session, "replicate", now=now()).orders == 0
+
+
+def test_another_daily_limit_opens_the_engine_that_the_old_one_had_closed(provider):
+    with transaction() as session:
+        engines.change(session, "replicate", daily_cost=0)
+    _, job = ordered()
+    dispatch.order_due(Random(1))
+    dispatch.order_due(Random(1))
+    assert attempts_of(job.id) == []
+    with transaction() as session:
+        engines.change(session, "replicate", daily_cost=None)
+    dispatch.order_due(Random(1))
+    assert len(attempts_of(job.id)) == 1
+
+
+@pytest.mark.parametrize("cost", ["-1", "1e30", "1000001"])
+def test_a_cost_that_can_be_no_bill_is_not_believed(provider, cost):
+    _, job = ordered()
+    dispatch.order_due(Random(1))
+    advance()
+    pass_time()
+    provider.polled = Succeeded(RemoteFile("there"), Money(Decimal(cost), "USD"))
+    (attempt,) = claim()
+    with TemporaryDirectory() as folder:
+        generation.advance(attempt, Step(Path(folder), Random(1)))
+    (attempt,) = attempts_of(job.id)
+    assert (attempt.state, attempt.cost_actual) == ("fetching", None)
+    assert attempt.charged == Charged.YES
