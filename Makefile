@@ -49,7 +49,8 @@ lint: .venv/.dev ## Check format, style and which room imports which
 types: .venv/.dev ## Check types
 	$(BIN)/mypy
 
-format: .venv/.dev ## Format the code, fix what ruff can fix, renew the tables of docs/reference.md
+format: .venv/.dev ## Format the code, fix what ruff can fix, renew what is generated from code and contract
+	$(BIN)/python -m generator
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m tests.house.tables
@@ -85,9 +86,9 @@ LOCK = $(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11
 	--generate-hashes --no-emit-index-url --no-header $(ARGS)
 
 lock: .venv/.dev ## Pin what setup.cfg asks for in requirements/ (ARGS=--upgrade for newer ones)
-	$(LOCK) --extra engine -o requirements/server.txt
-	$(LOCK) --extra engine --extra embedded -o requirements/local.txt
-	$(LOCK) --extra engine --extra embedded --extra dev --extra s3-test -o requirements/dev.txt
+	$(LOCK) --extra engine --extra bot -o requirements/server.txt
+	$(LOCK) --extra engine --extra bot --extra embedded -o requirements/local.txt
+	$(LOCK) --extra engine --extra bot --extra embedded --extra dev --extra s3-test -o requirements/dev.txt
 	$(LOCK) --extra bench --constraint requirements/dev.txt -o requirements/bench.txt
 
 migration: .venv/.dev ## Draft a migration from the models: make migration NAME="add what" (needs make run)
@@ -115,12 +116,14 @@ clean: ## Delete caches and the files of demo and fuzz; .venv and the data of `m
 	rm -rf .coverage* var/demo var/fuzz
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-# Packages come pinned and with hashes. uv is quick; where it cannot work, pip does the same.
+# Packages come pinned and with hashes. uv is quick; where it cannot work, pip does the same. Both
+# compile them: else each process would, wherever Python may not keep what it has compiled.
 define install
 	@echo "Installing the packages of $(1) into .venv (takes a minute, once)"
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(1) || \
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python $(1) || \
 	    { echo "uv could not do it, pip goes on"; \
 	      $(PIP) install --require-hashes --requirement $(1); }
+	@$(BIN)/python -c 'import site; open(site.getsitepackages()[0] + "/clients.pth", "w").write("$(CURDIR)/clients/python\n")'
 	@touch $@
 endef
 PIP := PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input

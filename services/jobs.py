@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 import settings
 from db import Reader, Record, Statement, notifications
-from db.models import EMBEDDED, Data, GenerationModel, Job, User
+from db.models import Data, GenerationModel, Job, User
 from errors import ApiError
 from services import data, events, funding, ledger, models, paging, users
 
@@ -40,12 +40,12 @@ def create(
 
     Each input is a photo with a result and a price of its own; the job's price is that of all.
     model_id: of the model to use, None for the default one of the service. ApiError
-    `user_not_found`, `consent_required`, `bad_request` for several photos where the model takes
-    one, those of models.require_offered and of data.require_usable.
+    `user_not_found`, `consent_required`, those of models.require_offered and of
+    data.require_usable.
     """
     terms = _terms(session, user_id, service_type, data.ids_of(input), model_id)
     data.require_usable(input, terms.files)
-    photos = _photos(input, terms.engine)
+    photos = len(input)
     price_tokens = terms.price_tokens * photos
     queued = terms.balance_tokens >= price_tokens
     job = SimpleNamespace(
@@ -183,13 +183,6 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
         job_id=job.id,
         meta={"reason": meta["reason"]},
     )
-
-
-def _photos(input: list[dict[str, Any]], engine: str) -> int:
-    """How many results are ordered. ApiError `bad_request` where the engine takes one photo."""
-    if len(input) > 1 and engine != EMBEDDED:
-        raise ApiError("bad_request", details={"input": "this model takes one photo an order"})
-    return len(input)
 
 
 def _kept(item: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ MOST_CRASHES = 2  # of the child that makes a result sendable
 
 def advance(attempt: Attempt, step: Step) -> None:
     """Do the one step that an attempt is due for. ApiError when the database is unavailable."""
-    if attempt.state != "cancelling" and _is_over(attempt):
+    if attempt.state != "cancelling" and _is_over(attempt, step):
         return
     try:
         engine = registry.remote_engine(attempt.engine)
@@ -58,12 +58,12 @@ def advance(attempt: Attempt, step: Step) -> None:
     _STEPS[attempt.state](engine, attempt, step)
 
 
-def _is_over(attempt: Attempt) -> bool:
+def _is_over(attempt: Attempt, step: Step) -> bool:
     """Whether nobody waits for it any more: its job has ended, or it is out of time."""
-    if attempt.job_status == "processing" and attempt.deadline_at > attempt.claimed_at:
+    if attempt.is_awaited and attempt.deadline_at > attempt.claimed_at:
         return False
     with transaction() as session:
-        outcomes.overtime(session, attempt)
+        outcomes.overtime(session, attempt, now=step.clock())
     log.warning("attempt abandoned: its job or its time has ended", extra=facts_of(attempt))
     return True
 

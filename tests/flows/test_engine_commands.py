@@ -13,9 +13,8 @@ from db.models import Engine
 from db.types import now
 from services import breakers
 from tests import engine_world
-from tests.command_line import CommandLine, command_line, say
+from tests.command_line import CommandLine, cells, command_line, complain, say
 from tests.engine_world import EngineWorld, offer
-from tests.flows.test_payment_commands import cells, complain
 from tests.wire import ROOT
 
 KLING = "kling-2.5-replicate"

@@ -15,7 +15,10 @@ ROOMS = (
     *("spec", "web", "worker", "workflows"),
 )
 # Code that does not run in production; benches and tests are long lists of cases.
-ASIDE = ("lab/chaos", "lab/judge", "lab/stability", "lab/training")
+ASIDE = (
+    *("clients/python/generator", "clients/python/livephoto_client"),
+    *("lab/chaos", "lab/judge", "lab/stability", "lab/training"),
+)
 
 N = TypeVar("N", bound=ast.AST)
 

@@ -18,6 +18,7 @@ DOCUMENTS = [
     *ROOT.glob("*.md"),
     *(ROOT / "docs").rglob("*.md"),
     *(ROOT / "local/samples").glob("*.md"),
+    *(ROOT / "clients").rglob("*.md"),
 ]
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 

@@ -13,9 +13,9 @@ from tests.house.code import ROOT
 
 # The extras that are in each of them, as `make lock` says.
 LOCKS = {
-    "requirements/server.txt": ("engine",),
-    "requirements/local.txt": ("engine", "embedded"),
-    "requirements/dev.txt": ("engine", "embedded", "dev", "s3-test"),
+    "requirements/server.txt": ("engine", "bot"),
+    "requirements/local.txt": ("engine", "bot", "embedded"),
+    "requirements/dev.txt": ("engine", "bot", "embedded", "dev", "s3-test"),
     "requirements/bench.txt": ("bench",),
 }
 

@@ -23,6 +23,8 @@ from providers.engine.remote import (
     Accepted,
     Ambiguous,
     Charged,
+    Downloaded,
+    Failed,
     Money,
     Pace,
     Problem,
@@ -76,6 +78,10 @@ class Provider:
 
     def cancel(self, run):
         self.cancelled.append(run.external_id)
+
+    def fetch(self, run, file, target):
+        target.write_bytes(b"video")
+        return Downloaded("video/mp4", 5)
 
 
 @pytest.fixture
@@ -281,6 +287,57 @@ def test_another_daily_limit_opens_the_engine_that_the_old_one_had_closed(provid
         engines.change(session, "replicate", daily_cost=None)
     dispatch.order_due(Random(1))
     assert len(attempts_of(job.id)) == 1
+
+
+def test_an_album_is_made_photo_by_photo_each_by_the_model_that_was_ordered(provider):
+    """Of three photos the first needs a stand-in, the second is refused, the third is made."""
+    chosen = offer(KLING, FAL)[KLING]
+    user = make_user(PRICE * 3)
+    job = make_job(user.id, "animate", photos=3, data_id=stored_photo().id, model_id=chosen)
+    broken = Failed(Problem(Trouble.NO_RESULT, "mute"), Charged.YES, None)
+    refused = Failed(Problem(Trouble.REFUSAL, "E005"), Charged.NO, None)
+    made = Succeeded(RemoteFile("there"), Money(Decimal("0.35"), "USD"))
+    provider.created = lambda: Accepted(f"run-{provider.orders}")
+    for polled in (broken, made, refused, refused, made):
+        provider.polled = polled
+        dispatch.order_due(Random(1))
+        for _ in range(3):
+            pass_time()
+            advance()
+        with transaction() as session:
+            session.execute(update(Job).where(Job.status == "queued").values(run_at=func.now()))
+    ended = job_of(job.id)
+    places = [(each.input_index, each.engine, each.state) for each in attempts_of(job.id)]
+    assert sorted(places) == [
+        (0, "fal", "done"),
+        (0, "replicate", "failed"),
+        (1, "fal", "refused"),
+        (1, "replicate", "refused"),
+        (2, "replicate", "done"),
+    ]
+    assert (ended.status, ended.model_id, ended.tokens_consumed) == ("done", chosen, PRICE * 2)
+    first, second, third = ended.output
+    assert (first["meta"]["model"], third["meta"]["model"]) == (FAL, KLING)
+    assert second["meta"]["error"]["code"] == "content_rejected" and "dataId" not in second
+    assert balance(user.id) == PRICE and "orderedModelId" not in ended.meta
+
+
+def test_what_is_left_of_an_album_that_no_engine_takes_is_given_back(provider):
+    chosen = offer(KLING)[KLING]
+    user = make_user(PRICE * 3)
+    job = make_job(user.id, "animate", photos=3, data_id=stored_photo().id, model_id=chosen)
+    provider.polled = Succeeded(RemoteFile("there"), None)
+    dispatch.order_due(Random(1))
+    for _ in range(3):
+        pass_time()
+        advance()
+    assert 0 < job_of(job.id).progress < 100
+    with transaction() as session:
+        session.get_one(Job, job.id).run_at = now() - timedelta(days=1)
+    assert dispatch.give_up_waiting() == 1
+    ended = job_of(job.id)
+    assert (ended.status, balance(user.id)) == ("done", PRICE * 2)
+    assert ["dataId" in each for each in ended.output] == [True, False, False]
 
 
 @pytest.mark.parametrize("cost", ["-1", "1e30", "1000001"])

@@ -337,7 +337,7 @@ def _room(c: Context) -> None:
 
 def _give_up_waiting(c: Context) -> None:
     with transaction() as session:
-        remote_queue.give_up_waiting(session)
+        remote_queue.give_up_waiting(session, now=now())
 
 
 def _abandon(c: Context) -> None:

@@ -116,8 +116,6 @@ def test_a_wrong_token_and_a_malformed_one_are_refused_differently(world: World)
     assert (unknown.status_code, unknown.json()["description"]) == (401, "Unauthorized")
     with pytest.raises(InvalidToken):
         run(world, lambda bot: bot.get_me(), token="99:" + "x" * 35)
-    nothing = requests.post(f"{world.api}/bot{TOKEN}/noSuchThing", timeout=5)
-    assert nothing.json()["error_code"] == 404
 
 
 def test_the_bot_is_told_who_it_is(world: World) -> None:

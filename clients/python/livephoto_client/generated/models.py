@@ -1,0 +1,706 @@
+# Written by `make format` from spec/openapi.yaml; changes here are lost.
+"""The objects of the contract. An optional field that was left out is None."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from livephoto_client.json_values import JsonObject, amount, moment, present
+
+IOObjectType = Literal["image", "video", "text", "audio"]
+ServiceType = Literal["animate", "restore"]
+JobStatus = Literal["waiting_payment", "queued", "processing", "done", "failed"]
+TransactionType = Literal["charge", "purchase", "refund", "promo", "gateway_payment"]
+Provider = Literal["yookassa", "stripe", "telegram", "manual"]
+TransactionStatus = Literal["success", "failed", "pending"]
+PaymentIntentProvider = Literal["yookassa", "stripe", "telegram"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class User:
+    """`User` of the contract."""
+
+    id: str
+    telegram_id: str
+    """Идентификатор в Telegram"""
+    balance_tokens: Decimal
+    """Доступно токенов сейчас, без зарезервированных"""
+    ref_code: str
+    """Код, по которому пользователь приглашает других"""
+    has_left_review: bool
+    """Отзыв засчитан"""
+    consent_pd: bool
+    """Согласие на обработку персональных данных"""
+    created_at: datetime
+    updated_at: datetime
+    username: str | None = None
+    """Имя в Telegram, если известно"""
+    anon_user_id: str | None = None
+    """Идентификатор до регистрации, если был передан"""
+    email: str | None = None
+    avatar_url: str | None = None
+    referrer_id: str | None = None
+    """Кто пригласил, если пришёл по приглашению"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> User:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            telegram_id=raw["telegramId"],
+            balance_tokens=amount(raw["balanceTokens"]),
+            ref_code=raw["refCode"],
+            has_left_review=raw["hasLeftReview"],
+            consent_pd=raw["consentPd"],
+            created_at=moment(raw["createdAt"]),
+            updated_at=moment(raw["updatedAt"]),
+            username=raw.get("username"),
+            anon_user_id=raw.get("anonUserId"),
+            email=raw.get("email"),
+            avatar_url=raw.get("avatarUrl"),
+            referrer_id=raw.get("referrerId"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IOObject:
+    """Вход или выход задания; на входе нужен `dataId` или `url`"""
+
+    type: IOObjectType | None = None
+    data_id: str | None = None
+    """Загруженный файл"""
+    url: str | None = None
+    """Публичный адрес http(s) файла. Если по самому адресу видно, что он не публичный (localhost,
+    внутренняя сеть, другой порт), ответ 400
+    """
+    meta: dict[str, Any] | None = None
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> IOObject:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            type=raw.get("type"),
+            data_id=raw.get("dataId"),
+            url=raw.get("url"),
+            meta=dict(raw["meta"]) if "meta" in raw else None,
+            raw=raw,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is sent."""
+        return present(
+            {
+                "type": self.type,
+                "dataId": self.data_id,
+                "url": self.url,
+                "meta": dict(self.meta) if self.meta is not None else None,
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """`Job` of the contract."""
+
+    id: str
+    user_id: str
+    model_id: str
+    """Модель генерации: заказанная, а у готового — та, что сделала результат. Цена — всегда
+    заказанной; если сделала другая, заказанная названа в `meta.orderedModelId`
+    """
+    order_id: str
+    """Короткий номер заказа для человека"""
+    service_type: ServiceType
+    status: JobStatus
+    """waiting_payment — не хватает токенов, queued — в очереди, processing — выполняется, done —
+    готово, failed — не выполнено или отменено, токены возвращены
+    """
+    price_rub: Decimal
+    """Цена в рублях, за все фото заказа"""
+    tokens_reserved: Decimal
+    """Токены, отложенные под задание и ещё не списанные"""
+    tokens_consumed: Decimal
+    """Токены, списанные за готовое задание — за те фото, которые получились"""
+    input: list[IOObject]
+    output: list[IOObject]
+    """Готовые файлы, по записи на каждое фото из `input` и в том же порядке; пусто, пока задание
+    не выполнено. Если фото не получилось, `dataId` нет, а `meta.error` — как у задания
+    """
+    progress: int
+    """Процент выполнения всего заказа"""
+    meta: dict[str, Any]
+    """У невыполненного: `reason` (failed, cancelled или not_paid) и `error` — `code` для
+    программы, `message` по-русски для человека. У готового: `engine` и `model` — чем сделано,
+    `width`, `height`, `durationSeconds` (видео) и `bytes` результата. Встроенный движок
+    сообщает ещё, что стало с повреждениями отпечатка: `mendedPercent` — сколько процентов
+    снимка закрашено (0 — чинить было нечего), `damageLeft` — осталось ли заметное, что починить
+    не удалось
+    """
+    created_at: datetime
+    updated_at: datetime
+    result_url: str | None = None
+    """Подписанная ссылка на первый готовый результат, есть у готового задания"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Job:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            user_id=raw["userId"],
+            model_id=raw["modelId"],
+            order_id=raw["orderId"],
+            service_type=raw["serviceType"],
+            status=raw["status"],
+            price_rub=amount(raw["priceRub"]),
+            tokens_reserved=amount(raw["tokensReserved"]),
+            tokens_consumed=amount(raw["tokensConsumed"]),
+            input=[IOObject.from_json(each) for each in raw["input"]],
+            output=[IOObject.from_json(each) for each in raw["output"]],
+            progress=raw["progress"],
+            meta=dict(raw["meta"]),
+            created_at=moment(raw["createdAt"]),
+            updated_at=moment(raw["updatedAt"]),
+            result_url=raw.get("resultUrl"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transaction:
+    """`Transaction` of the contract."""
+
+    id: str
+    user_id: str
+    type: TransactionType
+    status: TransactionStatus
+    tokens_delta: Decimal
+    """На сколько изменился баланс; списание отрицательное"""
+    meta: dict[str, Any]
+    created_at: datetime
+    job_id: str | None = None
+    """Задание, за которое списаны или возвращены токены"""
+    provider: Provider | None = None
+    amount_rub: Decimal | None = None
+    """Сумма в рублях, если речь о деньгах"""
+    currency: str | None = None
+    """Валюта, в которой взята оплата"""
+    plan: str | None = None
+    """Имя оплаченного тарифа"""
+    reference: str | None = None
+    """Номер платежа у провайдера"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Transaction:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            user_id=raw["userId"],
+            type=raw["type"],
+            status=raw["status"],
+            tokens_delta=amount(raw["tokensDelta"]),
+            meta=dict(raw["meta"]),
+            created_at=moment(raw["createdAt"]),
+            job_id=raw.get("jobId"),
+            provider=raw.get("provider"),
+            amount_rub=amount(raw["amountRub"]) if "amountRub" in raw else None,
+            currency=raw.get("currency"),
+            plan=raw.get("plan"),
+            reference=raw.get("reference"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Data:
+    """`Data` of the contract."""
+
+    id: str
+    type: IOObjectType
+    s3_url: str
+    """Адрес внутри хранилища"""
+    public_s3_url: str
+    """Подписанная ссылка для скачивания"""
+    expired_in: int
+    """Сколько секунд действует publicS3Url"""
+    created_at: datetime
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Data:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            type=raw["type"],
+            s3_url=raw["s3Url"],
+            public_s3_url=raw["publicS3Url"],
+            expired_in=raw["expiredIn"],
+            created_at=moment(raw["createdAt"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentIntent:
+    """`PaymentIntent` of the contract."""
+
+    id: str
+    provider: PaymentIntentProvider
+    amount_rub: Decimal
+    currency: str
+    """Валюта, в которой платит пользователь (RUB или XTR)"""
+    payment_url: str
+    """Куда отправить пользователя платить"""
+    reference: str
+    """Номер платежа у провайдера"""
+    status: str | None = None
+    """Состояние платежа, pending до оплаты"""
+    tokens: Decimal | None = None
+    """Сколько токенов будет начислено"""
+    expires_at: datetime | None = None
+    """До какого времени можно заплатить, если провайдер его назвал"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> PaymentIntent:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            provider=raw["provider"],
+            amount_rub=amount(raw["amountRub"]),
+            currency=raw["currency"],
+            payment_url=raw["paymentUrl"],
+            reference=raw["reference"],
+            status=raw.get("status"),
+            tokens=amount(raw["tokens"]) if "tokens" in raw else None,
+            expires_at=moment(raw["expiresAt"]) if "expiresAt" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model:
+    """`Model` of the contract."""
+
+    id: str
+    service_type: ServiceType
+    title: str
+    """Название для покупателя"""
+    description: str
+    """Чем она отличается, для покупателя"""
+    price_tokens: Decimal
+    price_rub: Decimal
+    usual_seconds: int
+    """Сколько секунд обычно занимает заказ"""
+    is_default: bool
+    """Её получает заказ без `modelId`"""
+    takes_wish: bool
+    """Учитывает ли она `description` заказа"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Model:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            service_type=raw["serviceType"],
+            title=raw["title"],
+            description=raw["description"],
+            price_tokens=amount(raw["priceTokens"]),
+            price_rub=amount(raw["priceRub"]),
+            usual_seconds=raw["usualSeconds"],
+            is_default=raw["isDefault"],
+            takes_wish=raw["takesWish"],
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tariff:
+    """`Tariff` of the contract."""
+
+    id: str
+    name: str
+    """Короткое имя, годится для `plan` платежа"""
+    title: str
+    """Название для покупателя"""
+    monthly_tokens: int
+    """Сколько токенов начисляется за оплату"""
+    cost_rub: Decimal
+    """Цена в рублях"""
+    currency: str
+    created_at: datetime
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Tariff:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            name=raw["name"],
+            title=raw["title"],
+            monthly_tokens=raw["monthlyTokens"],
+            cost_rub=amount(raw["costRub"]),
+            currency=raw["currency"],
+            created_at=moment(raw["createdAt"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Referral:
+    """`Referral` of the contract."""
+
+    id: str
+    inviter_id: str
+    invitee_id: str
+    invitee_paid: bool
+    reward_given: bool
+    created_at: datetime
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Referral:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            inviter_id=raw["inviterId"],
+            invitee_id=raw["inviteeId"],
+            invitee_paid=raw["inviteePaid"],
+            reward_given=raw["rewardGiven"],
+            created_at=moment(raw["createdAt"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """`Review` of the contract."""
+
+    id: str
+    user_id: str
+    message_id: str
+    reward_given: bool
+    created_at: datetime
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Review:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            user_id=raw["userId"],
+            message_id=raw["messageId"],
+            reward_given=raw["rewardGiven"],
+            created_at=moment(raw["createdAt"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lottery:
+    """`Lottery` of the contract."""
+
+    id: str
+    title: str
+    description: str
+    start_date: datetime
+    end_date: datetime
+    prizes: list[dict[str, Any]]
+    created_at: datetime
+    seed_hash: str | None = None
+    """SHA-256 от `seed`, объявлен до жеребьёвки"""
+    seed: str | None = None
+    """Раскрытое зерно жеребьёвки"""
+    drawn_at: datetime | None = None
+    """Когда разыграны призы"""
+    entries_hash: str | None = None
+    """SHA-256 списка участников, по которому считаются победители"""
+    winners: list[LotteryWinner] | None = None
+    """Победители по местам"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Lottery:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            title=raw["title"],
+            description=raw["description"],
+            start_date=moment(raw["startDate"]),
+            end_date=moment(raw["endDate"]),
+            prizes=[dict(each) for each in raw["prizes"]],
+            created_at=moment(raw["createdAt"]),
+            seed_hash=raw.get("seedHash"),
+            seed=raw.get("seed"),
+            drawn_at=moment(raw["drawnAt"]) if "drawnAt" in raw else None,
+            entries_hash=raw.get("entriesHash"),
+            winners=[LotteryWinner.from_json(each) for each in raw["winners"]]
+            if "winners" in raw
+            else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LotteryWinner:
+    """`LotteryWinner` of the contract."""
+
+    place: int
+    prize: str
+    entry_id: str
+    tokens: Decimal | None = None
+    """Токены приза, уже начисленные победителю"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> LotteryWinner:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            place=raw["place"],
+            prize=raw["prize"],
+            entry_id=raw["entryId"],
+            tokens=amount(raw["tokens"]) if "tokens" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LotteryEntry:
+    """`LotteryEntry` of the contract."""
+
+    id: str
+    lottery_id: str
+    user_id: str
+    referral_count: int
+    """Приглашённые за время розыгрыша"""
+    social_links: list[str]
+    reward_given: bool
+    created_at: datetime
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> LotteryEntry:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            lottery_id=raw["lotteryId"],
+            user_id=raw["userId"],
+            referral_count=raw["referralCount"],
+            social_links=list(raw["socialLinks"]),
+            reward_given=raw["rewardGiven"],
+            created_at=moment(raw["createdAt"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Liveness:
+    """`Liveness` of the contract."""
+
+    status: str
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Liveness:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            status=raw["status"],
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Readiness:
+    """`Readiness` of the contract."""
+
+    status: str
+    """ok или unavailable"""
+    checks: dict[str, ReadinessChecks]
+    """Имя проверки и её результат"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Readiness:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            status=raw["status"],
+            checks={key: ReadinessChecks.from_json(each) for key, each in raw["checks"].items()},
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadinessChecks:
+    """`ReadinessChecks` of the contract."""
+
+    ok: bool
+    detail: str | None = None
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> ReadinessChecks:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            ok=raw["ok"],
+            detail=raw.get("detail"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UsersGetBalanceResult:
+    """`UsersGetBalanceResult` of the contract."""
+
+    balance_tokens: Decimal
+    """Доступно токенов"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> UsersGetBalanceResult:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            balance_tokens=amount(raw["balanceTokens"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataGetPresignResult:
+    """`DataGetPresignResult` of the contract."""
+
+    data_id: str
+    """Идентификатор будущего Data"""
+    upload_url: str
+    """Куда отправлять форму"""
+    expires_in_seconds: int
+    """Сколько секунд форма действительна"""
+    fields: dict[str, Any]
+    """Поля формы, имя и строковое значение"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> DataGetPresignResult:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            data_id=raw["dataId"],
+            upload_url=raw["uploadUrl"],
+            expires_in_seconds=raw["expiresInSeconds"],
+            fields=dict(raw["fields"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubscriptionsCheckChannelResult:
+    """`SubscriptionsCheckChannelResult` of the contract."""
+
+    is_member: bool
+    """Пользователь состоит в канале"""
+    bonus_granted: bool
+    """Бонус начислен именно этим запросом"""
+    balance_tokens: Decimal
+    """Баланс после проверки"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> SubscriptionsCheckChannelResult:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            is_member=raw["isMember"],
+            bonus_granted=raw["bonusGranted"],
+            balance_tokens=amount(raw["balanceTokens"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReviewsCheckResult:
+    """`ReviewsCheckResult` of the contract."""
+
+    found: bool
+    """Отзыв этого пользователя найден"""
+    bonus_granted: bool
+    """Награда начислена именно этим запросом"""
+    balance_tokens: Decimal
+    """Баланс после проверки"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> ReviewsCheckResult:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            found=raw["found"],
+            bonus_granted=raw["bonusGranted"],
+            balance_tokens=amount(raw["balanceTokens"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReferralsGetLinkResult:
+    """`ReferralsGetLinkResult` of the contract."""
+
+    ref_link: str
+    """https://t.me/<бот>?start=<refCode>"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> ReferralsGetLinkResult:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            ref_link=raw["refLink"],
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReferralsStatsResult:
+    """`ReferralsStatsResult` of the contract."""
+
+    total_invited: int
+    """Всего приглашённых"""
+    invited_paid_count: int
+    """Приглашённых с успешным платежом"""
+    ref_earned: Decimal
+    """Получено токенов за приглашения"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> ReferralsStatsResult:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            total_invited=raw["totalInvited"],
+            invited_paid_count=raw["invitedPaidCount"],
+            ref_earned=amount(raw["refEarned"]),
+            raw=raw,
+        )
