@@ -24,6 +24,7 @@ from db import Record, write
 from db.models import Event, User
 from db.rows import EventRow
 from db.types import moment, now, number
+from services.declines import Refusal
 from spec.operations import inlined
 from spec.schemas import compiled, reasons
 
@@ -48,10 +49,6 @@ TYPES: dict[str, tuple[str, ...]] = {
     "bonus.granted": ("user", "bonus"),
     "lottery.drawn": ("lottery",),
     "lottery.won": ("user", "lottery"),
-}
-PAYMENT_FAILED = {
-    "canceled": "Оплата не прошла, деньги не списаны. Можно попробовать ещё раз.",
-    "expired": "Счёт не оплачен вовремя и закрыт. Если покупка ещё нужна, создайте новый.",
 }
 BONUSES = {
     "channel": "Бонус за подписку на канал.",
@@ -124,9 +121,11 @@ def payment_succeeded(payment: Record) -> News:
     return _of_payment("payment.succeeded", payment, "succeeded", text)
 
 
-def payment_failed(payment: Record, status: str) -> News:
+def payment_failed(payment: Record, refusal: Refusal, status: str) -> News:
     """Nothing was paid, and nothing is expected to be. status: canceled or expired."""
-    return _of_payment("payment.failed", payment, status, PAYMENT_FAILED[status])
+    told = _of_payment("payment.failed", payment, status, refusal.message)
+    told.body["payment"]["error"] = {"code": refusal.code, "message": refusal.message}
+    return told
 
 
 def payment_refunded(payment: Record, status: str, rub: Decimal, tokens: Decimal) -> News:
@@ -188,7 +187,7 @@ def _of_job(type: str, job: Any, text: str, **parts: Any) -> News:
         "priceTokens": number(job.price_tokens),
         "photos": job.photos,
     }
-    return News(type, {"text": text, "job": described, **parts})
+    return News(type, {"text": text, "job": described, **parts}, job.client_ref)
 
 
 def _result(outcome: dict[str, Any], file: Record | None) -> dict[str, Any]:
@@ -212,7 +211,7 @@ def _of_payment(type: str, payment: Record, status: str, text: str) -> News:
         "tokens": number(payment.tokens),
         **_known(plan=payment.plan),
     }
-    return News(type, {"text": text, "payment": described})
+    return News(type, {"text": text, "payment": described}, payment.client_ref)
 
 
 def _lottery(lottery: Any) -> dict[str, Any]:

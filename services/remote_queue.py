@@ -194,6 +194,7 @@ _TAKE = Statement(
         Job.service_type,
         Job.price_tokens,
         Job.photos,
+        Job.client_ref,
         Job.attempt,
         Job.model_id,
         Job.engine,

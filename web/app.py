@@ -71,13 +71,15 @@ def create_app(
     settings = settings or environment.load()
     described = operations_of(CONTRACT)
     responses = ResponseValidators(described, strict=settings.environment == "test")
-    quick = Lane("quick", QUICK_THREADS)
-    lane_of = _lanes(described, settings, quick)
+    lane_of = _lanes(described, settings)
+    looking = Lane("look", 1)
     app = ConnexionMiddleware(
         _nothing,
         import_name=__name__,
         middlewares=_middlewares(settings, _mounts(settings)),
-        lifespan=_lifespan({each for each in lane_of.values() if isinstance(each, Lane)}),
+        lifespan=_lifespan(
+            {looking, *(each for each in lane_of.values() if isinstance(each, Lane))}
+        ),
     )
     problems.register(app, responses)
     app.add_api(
@@ -90,7 +92,7 @@ def create_app(
         readers={JSON: JsonBody, MULTIPART: partial(FormBody, limits=media.UPLOAD_LIMITS)},
         lanes=lane_of,
         responses=responses,
-        waiting=Waiting(feed.come, quick, ops.stopping.is_set),
+        waiting=Waiting(feed.come, looking, ops.stopping.is_set),
     )
     return app
 
@@ -131,9 +133,8 @@ def _functions(
     return table
 
 
-def _lanes(
-    described: tuple[Operation, ...], settings: Settings, quick: Lane
-) -> dict[str, Lane | NoLane]:
+def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, Lane | NoLane]:
+    quick = Lane("quick", QUICK_THREADS)
     by_tag = dict.fromkeys(OUTWARD_TAGS, Lane("outward", settings.server_threads))
     by_tag[WEBHOOKS_TAG] = Lane("webhook", WEBHOOK_THREADS)
     by_tag[PROBES_TAG] = Lane("probe", PROBE_THREADS)
