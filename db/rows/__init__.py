@@ -5,6 +5,7 @@ from elsewhere. Handlers write these rows as the contract's components (handlers
 """
 
 from db.rows.events import EventRow, ResultFileRow
+from db.rows.support import SupportRequestRow
 from db.rows.users import UserRow
 
-__all__ = ["EventRow", "ResultFileRow", "UserRow"]
+__all__ = ["EventRow", "ResultFileRow", "SupportRequestRow", "UserRow"]

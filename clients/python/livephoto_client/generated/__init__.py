@@ -2,6 +2,13 @@
 """All types of the contract, and one exception for each of its codes."""
 
 from livephoto_client.generated.models import (
+    Config,
+    ConfigBonuses,
+    ConfigConsent,
+    ConfigLifetimes,
+    ConfigLimits,
+    ConfigPayments,
+    ConfigReviews,
     Data,
     DataGetPresignResult,
     Event,
@@ -42,7 +49,10 @@ from livephoto_client.generated.models import (
     ReviewsCheckResult,
     ServiceType,
     SubscriptionsCheckChannelResult,
+    SupportRequest,
+    SupportRequestStatus,
     Tariff,
+    Topic,
     Transaction,
     TransactionMeta,
     TransactionStatus,
@@ -94,6 +104,13 @@ from livephoto_client.generated.refusals import (
 )
 
 __all__ = [
+    "Config",
+    "ConfigBonuses",
+    "ConfigConsent",
+    "ConfigLifetimes",
+    "ConfigLimits",
+    "ConfigPayments",
+    "ConfigReviews",
     "Data",
     "DataGetPresignResult",
     "Event",
@@ -134,7 +151,10 @@ __all__ = [
     "ReviewsCheckResult",
     "ServiceType",
     "SubscriptionsCheckChannelResult",
+    "SupportRequest",
+    "SupportRequestStatus",
     "Tariff",
+    "Topic",
     "Transaction",
     "TransactionMeta",
     "TransactionStatus",
