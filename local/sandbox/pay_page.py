@@ -1,10 +1,21 @@
-"""The page behind a payment link: a person presses Pay or Decline; no money moves."""
+"""The page behind a payment link: a person presses Pay or Decline; no money moves.
+
+The shop's notification is lost if the person wishes so, as it happens in real life.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import render_template_string
+from flask import Response, make_response, render_template_string, request
+
+from local.sandbox.webhooks import Sender
+
+# The style is in the page itself; it may stand in the frame of the sandbox's chat.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'self'"
+)
 
 PAGE = """<!doctype html>
 <html lang="ru">
@@ -30,6 +41,9 @@ border-radius:10px;border:1px solid var(--line);background:none;color:var(--ink)
 text-align:center;text-decoration:none}
 button.go{background:var(--go);border-color:var(--go);color:#fff}
 button:focus-visible,.back:focus-visible{outline:3px solid var(--soft);outline-offset:2px}
+label{display:flex;gap:.6rem;align-items:center;margin-top:1rem;color:var(--soft);font-size:.9rem}
+label input{width:1.1rem;height:1.1rem;margin:0;flex:none;accent-color:var(--go)}
+button:hover,.back:hover{filter:brightness(.96)}
 .status{border:1px solid var(--line);border-radius:10px;padding:.7rem 1rem;margin:0}
 footer{margin-top:1.25rem;color:var(--soft);font-size:.8125rem;text-align:center}
 </style>
@@ -43,6 +57,7 @@ footer{margin-top:1.25rem;color:var(--soft);font-size:.8125rem;text-align:center
 {% if payable %}<form method="post">
 <button class="go" name="do" value="pay">Оплатить</button>
 <button name="do" value="decline">Отклонить</button>
+<label><input type="checkbox" name="lose" value="yes">Потерять уведомление магазину</label>
 </form>{% endif %}
 {% if return_url %}<a class="back" href="{{ return_url }}">Вернуться в магазин</a>{% endif %}
 <footer>Деньги не списываются, карта не нужна.</footer>
@@ -64,12 +79,12 @@ class PayPage:
     return_url: str
     status_text: str = ""
 
-    def html(self) -> str:
+    def response(self) -> Response:
         """The page."""
         whole, cents = divmod(self.minor, 100)
         sign = {"RUB": "₽", "USD": "$", "EUR": "€"}.get(self.currency, self.currency)
         amount = f"{whole:,}".replace(",", "\u00a0") + (f",{cents:02d}" if cents else "")
-        return render_template_string(
+        page = render_template_string(
             PAGE,
             provider=self.provider,
             title=self.title,
@@ -78,3 +93,12 @@ class PayPage:
             return_url=self.return_url,
             status_text=self.status_text,
         )
+        answer = make_response(page)
+        answer.headers["Content-Security-Policy"] = POLICY
+        return answer
+
+
+def lose_if_wished(sender: Sender) -> None:
+    """The box under the buttons: the next notification of this shop never arrives."""
+    if request.form.get("lose"):
+        sender.configure(lose=1)

@@ -137,6 +137,7 @@ def _world(sandbox: TelegramSandbox) -> dict[str, Any]:
             {"chat_id": chat, "user_id": user, **row} for (chat, user), row in state.members.items()
         ],
         "commands": sandbox.profile.commands,
+        "description": sandbox.profile.description,
     }
 
 
