@@ -10,6 +10,7 @@ from local.sandbox.control import body
 from local.sandbox.telegram.callbacks import Query
 from local.sandbox.telegram.state import Person
 from local.sandbox.telegram.wire import Upload
+from local.sandbox.telegram.world import furnish
 
 if TYPE_CHECKING:
     from local.sandbox.telegram import TelegramSandbox
@@ -76,6 +77,13 @@ def _persons(control: Blueprint, sandbox: TelegramSandbox) -> None:
             state.people[user_id] = Person(user_id, **kept | body())
         state.journal.add("people", user_id)
         return jsonify(state.people[user_id].as_dict())
+
+    @control.post("/world")
+    def add_to_world() -> Response:
+        """People, chats and members as in a file."""
+        furnish(state, body())
+        state.journal.add("people", 0)
+        return jsonify({})
 
     @control.put("/chats/<int(signed=True):chat_id>/members/<int:user_id>")
     def put_member(chat_id: int, user_id: int) -> Response:
