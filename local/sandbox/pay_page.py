@@ -17,14 +17,7 @@ POLICY = (
     " frame-ancestors 'self'"
 )
 
-PAGE = """<!doctype html>
-<html lang="ru">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{{ title }}</title>
-<style>
+STYLE = """
 :root{--ink:#1b1f24;--soft:#6a737d;--line:#e3e6ea;--page:#f4f5f7;--card:#fff;--go:#1f883d}
 @media (prefers-color-scheme:dark){:root{--ink:#e9edf1;--soft:#9aa4af;--line:#30363d;--page:#0d1117;
 --card:#161b22;--go:#2ea043}}
@@ -42,11 +35,22 @@ text-align:center;text-decoration:none}
 button.go{background:var(--go);border-color:var(--go);color:#fff}
 button:focus-visible,.back:focus-visible{outline:3px solid var(--soft);outline-offset:2px}
 label{display:flex;gap:.6rem;align-items:center;margin-top:1rem;color:var(--soft);font-size:.9rem}
-label input{width:1.1rem;height:1.1rem;margin:0;flex:none;accent-color:var(--go)}
+label .text{flex:1;min-width:0;font:inherit;padding:.5rem;border:1px solid var(--line);
+border-radius:8px;background:var(--page);color:var(--ink)}
+label [type=checkbox]{width:1.1rem;height:1.1rem;margin:0;flex:none;accent-color:var(--go)}
 button:hover,.back:hover{filter:brightness(.96)}
 .status{border:1px solid var(--line);border-radius:10px;padding:.7rem 1rem;margin:0}
 footer{margin-top:1.25rem;color:var(--soft);font-size:.8125rem;text-align:center}
-</style>
+"""
+
+PAGE = """<!doctype html>
+<html lang="ru">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{{ title }}</title>
+<style>{{ style }}</style>
 </head>
 <body>
 <main>
@@ -86,6 +90,7 @@ class PayPage:
         amount = f"{whole:,}".replace(",", "\u00a0") + (f",{cents:02d}" if cents else "")
         page = render_template_string(
             PAGE,
+            style=STYLE,
             provider=self.provider,
             title=self.title,
             amount=f"{amount}\u00a0{sign}",
@@ -93,9 +98,14 @@ class PayPage:
             return_url=self.return_url,
             status_text=self.status_text,
         )
-        answer = make_response(page)
-        answer.headers["Content-Security-Policy"] = POLICY
-        return answer
+        return protected(page)
+
+
+def protected(page: str) -> Response:
+    """A page on which nothing runs and that nobody else shows in a frame."""
+    answer = make_response(page)
+    answer.headers["Content-Security-Policy"] = POLICY
+    return answer
 
 
 def lose_if_wished(sender: Sender) -> None:

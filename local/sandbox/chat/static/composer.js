@@ -96,6 +96,9 @@ export class Composer {
     };
     this.#find(".attach").onclick = () => this.#attach([]);
     this.#find(".menu").onclick = () => this.#toggleCommands();
+    this.#column.element.addEventListener("click", (event) => {
+      if (!event.target.closest(".commands, .menu")) this.#find(".commands").hidden = true;
+    });
   }
 
   #wireDrop() {
