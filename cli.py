@@ -19,6 +19,7 @@ from services import catalog, ledger
 @click.group()
 def cli() -> None:
     """Operate the Live Photo backend. Settings come from the environment and .env."""
+    settings.find_sandbox()
 
 
 @cli.command()

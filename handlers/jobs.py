@@ -9,7 +9,7 @@ from db import reading, transaction
 from errors import ApiError
 from handlers import pagination, schemas
 from providers import fetch
-from services import idempotency, jobs
+from services import idempotency, jobs, waiting
 from services.idempotency import Answer
 
 
@@ -25,6 +25,7 @@ def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
                 input=body["input"],
                 description=body.get("description"),
                 model_id=UUID(body["modelId"]) if "modelId" in body else None,
+                client_ref=body.get("clientRef"),
             )
             return Answer(schemas.dump(schemas.Job, job), 201)
 
@@ -53,7 +54,8 @@ def jobs_list(user_id: str, limit: int, cursor: str | None) -> Any:
 def jobs_get(job_id: str) -> Any:
     with reading() as reader:
         job = jobs.get(reader, UUID(job_id))
-    return schemas.dump(schemas.Job, job), 200
+        outlook = waiting.outlook(reader, job)
+    return schemas.dump(schemas.Job, job) | schemas.expected(outlook), 200
 
 
 def jobs_cancel(job_id: str) -> Any:

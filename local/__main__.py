@@ -85,7 +85,9 @@ def _bot_api(simulated: SimulatedProviders) -> str:
 def _engines(simulated: SimulatedProviders) -> str:
     if not simulated.engines:
         return "built in, and real ones"
-    return f"built in, and {', '.join(simulated.engines)} simulated by the sandbox"
+    return (
+        f"built in, and {', '.join(simulated.engines)} simulated by the sandbox at {simulated.url}"
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ production.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import requests
@@ -41,8 +41,12 @@ CONTROL_SECONDS = 5
 class SimulatedProviders:
     """The sandbox beside a backend: which providers and engines it simulates, and where.
 
+<<<<<<< HEAD
     port: where it listens, 0 for a free one. settings: those of the backend with the simulated ones
     filled in.
+=======
+    settings: those of the backend with the simulated ones filled in, whose names are filled_in.
+>>>>>>> main
     """
 
     def __init__(self, settings: Settings, port: int = 0) -> None:
@@ -58,6 +62,11 @@ class SimulatedProviders:
             )
         for engine in self.engines:
             self.settings = replace(self.settings, **_play_engine(engine, self.url))
+        self.filled_in = [
+            each.name
+            for each in fields(Settings)
+            if getattr(self.settings, each.name) != getattr(settings, each.name)
+        ]
 
     @property
     def programs(self) -> tuple[Program, ...]:

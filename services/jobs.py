@@ -33,49 +33,36 @@ def create(
     input: list[dict[str, Any]],
     description: str | None = None,
     model_id: UUID | None = None,
+    client_ref: str | None = None,
     meta: dict[str, Any] | None = None,
 ) -> SimpleNamespace:
     """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
 
     Each input is a photo with a result and a price of its own; the job's price is that of all.
-    model_id: of the model to use, None for the default one of the service. ApiError
+    model_id: of the model to use, None for the default one of the service. client_ref: the bot's
+    own words, by which it finds the order again; they are kept and returned, never logged. ApiError
     `user_not_found`, `consent_required`, those of models.require_offered and of
     data.require_usable.
     """
     terms = _terms(session, user_id, service_type, data.ids_of(input), model_id)
     data.require_usable(input, terms.files)
-    photos = len(input)
-    price_tokens = terms.price_tokens * photos
-    queued = terms.balance_tokens >= price_tokens
     job = SimpleNamespace(
-        id=uuid4(),
-        number=terms.number,
+        **_made_of(terms, len(input)),
         user_id=user_id,
-        model_id=terms.model_id,
-        engine=terms.engine,
         service_type=service_type,
-        status="queued" if queued else "waiting_payment",
         description=description,
-        price_tokens=price_tokens,
-        price_rub=terms.price_rub * photos,
-        tokens_reserved=price_tokens if queued else Decimal(0),
-        tokens_consumed=Decimal(0),
-        photos=photos,
+        client_ref=client_ref,
         input=[_kept(item) for item in input],
-        output=[],
-        progress=0,
         meta=meta or {},
-        created_at=terms.ordered_at,
-        updated_at=terms.ordered_at,
     )
-    _INSERT.run(session, **vars(job))
-    if queued:
+    _INSERT.run(session, **{name: getattr(job, name) for name in _INSERTED})
+    if job.tokens_reserved:
         ledger.post(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
     return job
 
 
 def get(reader: Reader, job_id: UUID) -> Record:
-    """The job and the place of its result. ApiError `job_not_found`."""
+    """The job, the place of its result and its user's balance. ApiError `job_not_found`."""
     job = _SELECT.one_or_none(reader, job_id=job_id)
     if job is None:
         raise ApiError("job_not_found")
@@ -174,6 +161,29 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
         )
 
 
+def _made_of(terms: Record, photos: int) -> dict[str, Any]:
+    """What the terms say of a new job: reserved if the balance covers it."""
+    price_tokens = terms.price_tokens * photos
+    queued = terms.balance_tokens >= price_tokens
+    return {
+        "id": uuid4(),
+        "number": terms.number,
+        "model_id": terms.model_id,
+        "engine": terms.engine,
+        "status": "queued" if queued else "waiting_payment",
+        "spendable_tokens": terms.balance_tokens,
+        "price_tokens": price_tokens,
+        "price_rub": terms.price_rub * photos,
+        "tokens_reserved": price_tokens if queued else Decimal(0),
+        "tokens_consumed": Decimal(0),
+        "photos": photos,
+        "output": [],
+        "progress": 0,
+        "created_at": terms.ordered_at,
+        "updated_at": terms.ordered_at,
+    }
+
+
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
     """An input as it is stored: files are looked up by their id in the database's spelling."""
     kept = {name: item[name] for name in INPUT_FIELDS if name in item}
@@ -240,7 +250,6 @@ _TABLE: Any = Job.__table__
 _NOT_SHOWN = (
     "description",
     "engine",
-    "price_tokens",
     "photos",
     "results",
     "result_data_id",
@@ -250,35 +259,32 @@ _NOT_SHOWN = (
     "worker",
     "finished_at",
 )
+_INSERTED = (
+    "id",
+    "number",
+    "user_id",
+    "model_id",
+    "engine",
+    "service_type",
+    "status",
+    "description",
+    "client_ref",
+    "price_tokens",
+    "price_rub",
+    "tokens_reserved",
+    "tokens_consumed",
+    "photos",
+    "input",
+    "output",
+    "progress",
+    "meta",
+    "created_at",
+    "updated_at",
+)
 # A worker is woken when this transaction commits.
 _INSERT = Statement(
     insert(_TABLE)
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "id",
-                "number",
-                "user_id",
-                "model_id",
-                "engine",
-                "service_type",
-                "status",
-                "description",
-                "price_tokens",
-                "price_rub",
-                "tokens_reserved",
-                "tokens_consumed",
-                "photos",
-                "input",
-                "output",
-                "progress",
-                "meta",
-                "created_at",
-                "updated_at",
-            )
-        }
-    )
+    .values({name: bindparam(name) for name in _INSERTED})
     .returning(
         case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))).label(
             "woken"
@@ -289,12 +295,18 @@ _RESULT = (
     Data.status.label("result_status"),
     Data.storage_key.label("result_key"),
     Data.content_type.label("result_content_type"),
+    # What its user has, to say what is missing for it.
+    User.balance_tokens.label("spendable_tokens"),
 )
 _SELECT = Statement(
-    select(*Job.columns(), *_RESULT).outerjoin(Job.result).where(Job.id == bindparam("job_id"))
+    select(*Job.columns(), *_RESULT)
+    .join(User, User.id == Job.user_id)
+    .outerjoin(Job.result)
+    .where(Job.id == bindparam("job_id"))
 )
 _LIST = paging.Listing(
     select(*Job.shown(*_NOT_SHOWN), *_RESULT)
+    .join(User, User.id == Job.user_id)
     .outerjoin(Job.result)
     .where(Job.user_id == bindparam("owner_id")),
     Job.number,

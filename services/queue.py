@@ -181,6 +181,7 @@ def retry(session: Session, job_id: UUID) -> Record:
             input=job.input,
             description=job.description,
             model_id=job.model_id,
+            client_ref=job.client_ref,
             meta={"retryOf": str(job.id)},
         )
         return jobs.get(session, again.id)

@@ -19,11 +19,11 @@ from db.models import Payment, Transaction
 from db.types import now
 from services import clawback, funding, inbox, locked_payments, payments, referrals, users
 from services.inbox import Verdict
+from services.payments import UNPAID
 
 if TYPE_CHECKING:
     from providers.payments import Notice
 
-UNPAID = ("pending", "canceled", "expired")
 REFUNDABLE = ("succeeded", "partly_refunded")
 # What an outcome does: moves tokens, and returns the new values of the payment's columns.
 Effect = Callable[[Session, Record, "Notice"], dict[str, Any]]
@@ -92,6 +92,8 @@ def _verdict(payment: Record | None, notice: Notice) -> Verdict:
 
 def _apply(session: Session, payment: Record, notice: Notice) -> None:
     learned = _new_references(payment, notice)
+    if payment.status == "pending" and notice.decline:
+        learned["decline_code"] = notice.decline.value
     apply = TRANSITIONS.get((payment.status, notice.outcome))
     if apply is not None:
         learned |= apply(session, payment, notice)
@@ -146,6 +148,7 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> Record:
         tokens=first.tokens,
         tariff_id=first.tariff_id,
         plan=first.plan,
+        client_ref=first.client_ref,
         asked_minor=first.asked_minor,
         asked_currency=first.asked_currency,
         payer_telegram_id=users.get(session, first.user_id).telegram_id,

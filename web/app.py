@@ -1,4 +1,7 @@
-"""The ASGI application: gunicorn calls create_app() in each worker process."""
+"""The ASGI application: gunicorn calls create_app() once, before it forks its processes.
+
+So nothing may be connected or running when it returns: each process begins with its lifespan.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from providers.payments import (
     require_amount,
     to_minor,
 )
-from providers.payments.hint_limit import HintLimit
+from providers.payments.ask_limit import AskLimit
 from providers.payments.receipts import ReceiptRules
 from providers.payments.source_addresses import SourceFilter
 from providers.payments.webhooks import UNREADABLE, header, json_object
@@ -48,6 +48,8 @@ MAX_DESCRIPTION = 128
 # An unpaid payment expires after about an hour; no response gives the exact time.
 PAY_WITHIN = timedelta(hours=1)
 GONE = (404, 410)
+# YooKassa reports one payment a few times, repeats included; more must come from others.
+HINTS_PER_MINUTE = 30
 
 
 class YooKassaGateway:
@@ -72,7 +74,7 @@ class YooKassaGateway:
         self._api = Transport(DIALECT, base_url, authorization=f"Basic {basic}", patience=patience)
         self._receipts = receipts
         self._sources = sources
-        self._hint_limit = HintLimit()
+        self._hint_limit = AskLimit(HINTS_PER_MINUTE)
 
     def create_checkout(self, order: CheckoutRequest) -> Checkout:
         """See Gateway. YooKassa remembers the key for 24 h, as long as we ask for a page."""

@@ -12,7 +12,7 @@ from typing import Any
 Node = dict[str, Any]
 
 # What a schema of an answer may add without breaking a client.
-PROMISES = {"required", "properties", "description", "anyOf"}
+PROMISES = {"required", "properties", "description", "anyOf", "additionalProperties"}
 
 
 def operations(contract: Node) -> dict[str, Node]:
@@ -116,6 +116,8 @@ def _narrowed(was: Node, now: Node, where: str, *, answer: bool) -> Iterator[str
         yield from (f"{where}: {key} is new" for key in now.keys() - was.keys() - PROMISES)
         if any(set(choice) != {"required"} for choice in now.get("anyOf", [])):
             yield f"{where}: anyOf narrows the answer"
+        if now.get("additionalProperties") is False and "additionalProperties" not in was:
+            yield f"{where}: the answer is closed"
     elif required != asked:
         yield f"{where}: required was {required}, is {asked}"
     yield from (

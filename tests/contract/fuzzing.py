@@ -19,6 +19,7 @@ class Rows(Protocol):
     channels: list[str]
     data: list[str]
     jobs: list[str]
+    payments: list[str]
 
 
 # Where the contract takes an id: the rows it may name.
@@ -30,6 +31,7 @@ PLACES = {
     "body.channelUsername": "channels",
     "path.dataId": "data",
     "path.jobId": "jobs",
+    "path.paymentId": "payments",
 }
 # Refusals of requests that the contract's JSON Schema cannot exclude; each is covered by a test of
 # its own. (operationId or "", code, field of details)

@@ -64,9 +64,20 @@ def test_the_closed_list_of_codes_is_the_one_the_program_knows(contract: Node) -
     text = contract["components"]["schemas"]["Error"]["properties"]["code"]["description"]
     listed = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", text, re.MULTILINE)
 
-    known = {code: status for code, (status, _) in errors.CODES.items()}
+    known = {code: status for code, (status, *_) in errors.CODES.items()}
     assert {code: int(status) for status, code in listed} == known
     assert len(listed) == len(known)
+
+
+def test_every_example_of_a_refusal_shows_the_customer_a_sentence(contract: Node) -> None:
+    for where, _, response in _responses(contract):
+        media = response.get("content", {}).get("application/json", {})
+        for example in _examples(contract, media):
+            if isinstance(example, dict) and example.get("code") in errors.CODES:
+                shown = example.get("details", {}).get("message")
+                assert example["userMessage"] == shown or (
+                    not shown and example["userMessage"] == errors.CODES[example["code"]][2]
+                ), where
 
 
 def test_every_operation_is_described_and_shown_by_example(contract: Node) -> None:
@@ -93,7 +104,7 @@ def test_every_operation_documents_its_refusals(contract: Node) -> None:
             expected |= {"401", "429"}
         if operation_id in IDEMPOTENT:
             expected |= {"409", "422"}
-        if {"userId", "jobId", "dataId"} & set(_parameters(contract, operation)):
+        if {"userId", "jobId", "dataId", "paymentId"} & set(_parameters(contract, operation)):
             expected.add("404")
         assert expected <= responses.keys(), (operation_id, expected - responses.keys())
 
@@ -148,12 +159,12 @@ def test_links_lead_to_operations_that_take_what_they_carry(contract: Node) -> N
             assert set(link.get("requestBody", {})) <= set(media["schema"]["properties"]), name
 
 
-def test_schemathesis_reads_every_operation() -> None:
+def test_schemathesis_reads_every_operation(contract: Node) -> None:
     schema = schemathesis.openapi.from_path(CONTRACT)
 
     read = list(schema.get_all_operations())
     assert [result for result in read if not isinstance(result, Ok)] == []
-    assert len(read) == 27
+    assert len(read) == len(_operations(contract))
 
 
 USER = "0b9f6c1e-4a7d-4f52-8f0b-6d1c2e3a4b5c"
@@ -171,6 +182,8 @@ ACCEPTED: list[tuple[str, Node]] = [
     ),
     ("jobsCreate", {**JOB, "description": "ё" * 300, "input": [PHOTO] * 10}),
     ("jobsCreate", {**JOB, "input": [{"url": "HTTPS://пример.рф/фото.jpg"}]}),
+    ("jobsCreate", {**JOB, "clientRef": "🙂" * 200}),
+    ("paymentsCreateIntent", {**PAYMENT, "clientRef": "384726159:1024"}),
     ("lotteriesSubmitSocial", {**SOCIAL, "socialLinks": ["Https://ok.ru/я"]}),
     ("dataGetPresign", {**PRESIGN, "contentType": "image/svg+xml"}),
 ]
@@ -185,6 +198,8 @@ REFUSED: list[tuple[str, Node]] = [
     ),
     ("paymentsCreateIntent", {**PAYMENT, "provider": "manual"}),
     ("paymentsCreateIntent", {**PAYMENT, "userId": "42"}),
+    ("paymentsCreateIntent", {**PAYMENT, "clientRef": ""}),
+    ("jobsCreate", {**JOB, "clientRef": "ё" * 201}),
     ("jobsCreate", {**JOB, "input": []}),
     ("jobsCreate", {**JOB, "input": [PHOTO] * 11}),
     ("jobsCreate", {**JOB, "input": [{"type": "image"}]}),

@@ -38,6 +38,7 @@ PRIVATE = {
     "username",
     "fileName",
     "description",
+    "clientRef",
     "refCode",
     "anonUserId",
     "socialLinks",
@@ -199,7 +200,12 @@ def order_what_cannot_be_done(stack: Stack, bot: Bot) -> None:
     ]
     stack.cli("grant", user["id"], "100", "--key", MARK, "--reason", MARK)
     wishes = [
-        {**order(user["id"], user["id"]), "input": [picture], "description": f"{MARK} бабушка"}
+        {
+            **order(user["id"], user["id"]),
+            "input": [picture],
+            "description": f"{MARK} бабушка",
+            "clientRef": f"{MARK}:1",
+        }
         for picture in pictures
     ]
     jobs = [done(bot.post("/jobs", wish, key=f"{MARK}-{n}"), 201) for n, wish in enumerate(wishes)]

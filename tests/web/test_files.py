@@ -76,7 +76,7 @@ def get(server: wire.Server, path: str, method: str = "GET", **headers: str) -> 
 def refused(answer: wire.Answer, status: int, code: str) -> dict[str, Any]:
     assert (answer.status, answer.json["code"]) == (status, code)
     assert answer.headers["Content-Type"] == "application/json"
-    assert answer.json.keys() <= {"code", "message", "details"}
+    assert answer.json.keys() <= {"code", "message", "userMessage", "details"}
     return answer.json.get("details", {})
 
 

@@ -47,6 +47,12 @@ def _sessions(control: Blueprint, account: Account) -> None:
     def pay(identifier: str) -> Response:
         return jsonify(public_copy(account.pay(identifier, slow=bool(body().get("slow")))))
 
+    @control.post("/sessions/<identifier>/decline")
+    def decline(identifier: str) -> Response:
+        """reason: Stripe's decline_code."""
+        reason = str(body().get("reason", "generic_decline"))
+        return jsonify(public_copy(account.decline(identifier, reason)))
+
     @control.post("/sessions/<identifier>/settle")
     def settle(identifier: str) -> Response:
         return jsonify(public_copy(account.settle(identifier, paid=bool(body()["paid"]))))
@@ -91,10 +97,18 @@ def pages_blueprint(account: Account, sender: Sender) -> Blueprint:
     @pages.post("/<identifier>")
     def act(identifier: str) -> Response:
         declined = request.form.get("do") != "pay"
+<<<<<<< HEAD
         if not declined:
             lose_if_wished(sender)
             # Pressed twice, or too late: the page shows the state.
             with contextlib.suppress(Refusal):
+=======
+        # Pressed twice, or too late: the page shows the state.
+        with contextlib.suppress(Refusal):
+            if declined:
+                account.decline(identifier, "generic_decline")
+            else:
+>>>>>>> main
                 account.pay(identifier)
         return _page(account, identifier, declined=declined)
 

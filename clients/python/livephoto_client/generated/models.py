@@ -13,10 +13,14 @@ from livephoto_client.json_values import JsonObject, amount, moment, present
 IOObjectType = Literal["image", "video", "text", "audio"]
 ServiceType = Literal["animate", "restore"]
 JobStatus = Literal["waiting_payment", "queued", "processing", "done", "failed"]
+JobMetaReason = Literal["failed", "cancelled", "not_paid"]
 TransactionType = Literal["charge", "purchase", "refund", "promo", "gateway_payment"]
 Provider = Literal["yookassa", "stripe", "telegram", "manual"]
 TransactionStatus = Literal["success", "failed", "pending"]
 PaymentIntentProvider = Literal["yookassa", "stripe", "telegram"]
+PaymentStatus = Literal[
+    "pending", "succeeded", "canceled", "expired", "partly_refunded", "refunded", "disputed"
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +84,9 @@ class IOObject:
     внутренняя сеть, другой порт), ответ 400
     """
     meta: dict[str, Any] | None = None
+    """На входе — что угодно от бота. На выходе задания с несколькими фото — `error` того, что не
+    получилось, или те же сведения о результате, что в `meta` задания
+    """
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -107,6 +114,27 @@ class IOObject:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class JobError:
+    """Почему задание или фото не выполнено"""
+
+    code: str
+    """Причина для программы; незнакомую обрабатывайте как любую другую"""
+    message: str
+    """Фраза по-русски, которую можно показать клиенту как есть"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> JobError:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            code=raw["code"],
+            message=raw["message"],
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """`Job` of the contract."""
 
@@ -125,6 +153,8 @@ class Job:
     """
     price_rub: Decimal
     """Цена в рублях, за все фото заказа"""
+    price_tokens: Decimal
+    """Цена в токенах, за все фото заказа"""
     tokens_reserved: Decimal
     """Токены, отложенные под задание и ещё не списанные"""
     tokens_consumed: Decimal
@@ -136,15 +166,27 @@ class Job:
     """
     progress: int
     """Процент выполнения всего заказа"""
-    meta: dict[str, Any]
+    meta: JobMeta
     """У невыполненного: `reason` (failed, cancelled или not_paid) и `error` — `code` для
     программы, `message` по-русски для человека. У готового: `engine` и `model` — чем сделано,
-    `width`, `height`, `durationSeconds` (видео) и `bytes` результата
+    `width`, `height`, `durationSeconds` (видео) и `bytes` результата. Могут быть и другие поля
     """
     created_at: datetime
     updated_at: datetime
+    missing_tokens: Decimal | None = None
+    """Сколько токенов ещё нужно именно этому заказу; есть, пока он ждёт оплаты"""
     result_url: str | None = None
     """Подписанная ссылка на первый готовый результат, есть у готового задания"""
+    queue_position: int | None = None
+    """Место в очереди, с 1; есть у задания в статусе `queued`, прочитанного через `jobsGet`.
+    Больше 500 не считается: 501 — «501 или дальше»
+    """
+    eta_seconds: int | None = None
+    """Через сколько секунд задание будет готово, по обычным срокам моделей и числу исполнителей;
+    есть в статусах `queued` и `processing` у прочитанного через `jobsGet`, если это известно
+    """
+    client_ref: str | None = None
+    """Метка, которую бот дал при заказе"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -159,15 +201,82 @@ class Job:
             service_type=raw["serviceType"],
             status=raw["status"],
             price_rub=amount(raw["priceRub"]),
+            price_tokens=amount(raw["priceTokens"]),
             tokens_reserved=amount(raw["tokensReserved"]),
             tokens_consumed=amount(raw["tokensConsumed"]),
             input=[IOObject.from_json(each) for each in raw["input"]],
             output=[IOObject.from_json(each) for each in raw["output"]],
             progress=raw["progress"],
-            meta=dict(raw["meta"]),
+            meta=JobMeta.from_json(raw["meta"]),
             created_at=moment(raw["createdAt"]),
             updated_at=moment(raw["updatedAt"]),
+            missing_tokens=amount(raw["missingTokens"]) if "missingTokens" in raw else None,
             result_url=raw.get("resultUrl"),
+            queue_position=raw.get("queuePosition"),
+            eta_seconds=raw.get("etaSeconds"),
+            client_ref=raw.get("clientRef"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobMeta:
+    """У невыполненного: `reason` (failed, cancelled или not_paid) и `error` — `code` для
+    программы, `message` по-русски для человека. У готового: `engine` и `model` — чем сделано,
+    `width`, `height`, `durationSeconds` (видео) и `bytes` результата. Могут быть и другие поля
+    """
+
+    reason: JobMetaReason | None = None
+    """Почему не выполнено — не получилось, отменено клиентом, не оплачено вовремя"""
+    error: JobError | None = None
+    """Почему задание или фото не выполнено"""
+    engine: str | None = None
+    """Чем сделано, embedded — самим сервером"""
+    model: str | None = None
+    """Имя модели, которая сделала результат"""
+    width: int | None = None
+    """Ширина результата, пиксели"""
+    height: int | None = None
+    """Высота результата, пиксели"""
+    duration_seconds: float | None = None
+    """Длина видео, секунды"""
+    bytes: int | None = None
+    """Размер файла результата"""
+    faces: int | None = None
+    """Сколько лиц найдено на фото; 0 — оживить было некого, движется только камера. Модели внешних
+    сервисов лиц не считают
+    """
+    mended_percent: float | None = None
+    """Сколько процентов повреждённого снимка закрашено; 0 — чинить было нечего"""
+    damage_left: bool | None = None
+    """Осталось ли заметное повреждение, которое починить не удалось"""
+    seconds: float | None = None
+    """Сколько секунд заняла обработка"""
+    ordered_model_id: str | None = None
+    """Заказанная модель, если результат сделала другая"""
+    retry_of: str | None = None
+    """Задание, вместо которого оператор создал это"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> JobMeta:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            reason=raw.get("reason"),
+            error=JobError.from_json(raw["error"]) if "error" in raw else None,
+            engine=raw.get("engine"),
+            model=raw.get("model"),
+            width=raw.get("width"),
+            height=raw.get("height"),
+            duration_seconds=float(raw["durationSeconds"]) if "durationSeconds" in raw else None,
+            bytes=raw.get("bytes"),
+            faces=raw.get("faces"),
+            mended_percent=float(raw["mendedPercent"]) if "mendedPercent" in raw else None,
+            damage_left=raw.get("damageLeft"),
+            seconds=float(raw["seconds"]) if "seconds" in raw else None,
+            ordered_model_id=raw.get("orderedModelId"),
+            retry_of=raw.get("retryOf"),
             raw=raw,
         )
 
@@ -182,7 +291,8 @@ class Transaction:
     status: TransactionStatus
     tokens_delta: Decimal
     """На сколько изменился баланс; списание отрицательное"""
-    meta: dict[str, Any]
+    meta: TransactionMeta
+    """Подробности; могут быть и другие поля"""
     created_at: datetime
     job_id: str | None = None
     """Задание, за которое списаны или возвращены токены"""
@@ -207,7 +317,7 @@ class Transaction:
             type=raw["type"],
             status=raw["status"],
             tokens_delta=amount(raw["tokensDelta"]),
-            meta=dict(raw["meta"]),
+            meta=TransactionMeta.from_json(raw["meta"]),
             created_at=moment(raw["createdAt"]),
             job_id=raw.get("jobId"),
             provider=raw.get("provider"),
@@ -215,6 +325,38 @@ class Transaction:
             currency=raw.get("currency"),
             plan=raw.get("plan"),
             reference=raw.get("reference"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransactionMeta:
+    """Подробности; могут быть и другие поля"""
+
+    reason: str | None = None
+    """За что бонус (welcome, channel, review, referral, lottery, grant) или почему возврат
+    (cancelled, failed, not_paid)
+    """
+    payment_id: str | None = None
+    """Платёж (`id` из PaymentIntent), к которому относится запись"""
+    channel: str | None = None
+    """Канал, за подписку на который дан бонус"""
+    failed_photos: int | None = None
+    """За сколько фото заказа возвращены токены"""
+    shortfall_tokens: str | None = None
+    """Сколько токенов при возврате денег списать не удалось, десятичное число"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> TransactionMeta:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            reason=raw.get("reason"),
+            payment_id=raw.get("paymentId"),
+            channel=raw.get("channel"),
+            failed_photos=raw.get("failedPhotos"),
+            shortfall_tokens=raw.get("shortfallTokens"),
             raw=raw,
         )
 
@@ -266,6 +408,10 @@ class PaymentIntent:
     """Состояние платежа, pending до оплаты"""
     tokens: Decimal | None = None
     """Сколько токенов будет начислено"""
+    stars: int | None = None
+    """Сколько звёзд Telegram просит заплатить, если `currency` — XTR"""
+    client_ref: str | None = None
+    """Метка, которую бот дал при создании"""
     expires_at: datetime | None = None
     """До какого времени можно заплатить, если провайдер его назвал"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
@@ -283,7 +429,102 @@ class PaymentIntent:
             reference=raw["reference"],
             status=raw.get("status"),
             tokens=amount(raw["tokens"]) if "tokens" in raw else None,
+            stars=raw.get("stars"),
+            client_ref=raw.get("clientRef"),
             expires_at=moment(raw["expiresAt"]) if "expiresAt" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Payment:
+    """`Payment` of the contract."""
+
+    id: str
+    user_id: str
+    provider: PaymentIntentProvider
+    status: PaymentStatus
+    """pending — ждёт оплаты, succeeded — оплачен, токены начислены, canceled — отклонён или
+    отменён, expired — не оплачен вовремя, partly_refunded и refunded — деньги возвращены частью
+    или все, disputed — плательщик оспорил его в банке
+    """
+    amount_rub: Decimal
+    currency: str
+    """Валюта, в которой платит пользователь (RUB или XTR)"""
+    tokens: Decimal
+    """Сколько токенов начисляется за платёж"""
+    refunded_rub: Decimal
+    """Сколько рублей возвращено"""
+    refunded_tokens: Decimal
+    """Сколько токенов списано при возврате"""
+    created_at: datetime
+    expires_at: datetime
+    """До какого времени можно заплатить"""
+    stars: int | None = None
+    """Сколько звёзд Telegram просит заплатить, если `currency` — XTR"""
+    plan: str | None = None
+    """Имя тарифа"""
+    payment_url: str | None = None
+    """Где заплатить; есть, пока платёж ждёт оплаты"""
+    reference: str | None = None
+    """Номер платежа у провайдера"""
+    client_ref: str | None = None
+    """Метка, которую бот дал при создании"""
+    error: PaymentError | None = None
+    """Почему платёж не прошёл"""
+    checked_at: datetime | None = None
+    """Когда о платеже последний раз спросили по просьбе бота"""
+    paid_at: datetime | None = None
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Payment:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            user_id=raw["userId"],
+            provider=raw["provider"],
+            status=raw["status"],
+            amount_rub=amount(raw["amountRub"]),
+            currency=raw["currency"],
+            tokens=amount(raw["tokens"]),
+            refunded_rub=amount(raw["refundedRub"]),
+            refunded_tokens=amount(raw["refundedTokens"]),
+            created_at=moment(raw["createdAt"]),
+            expires_at=moment(raw["expiresAt"]),
+            stars=raw.get("stars"),
+            plan=raw.get("plan"),
+            payment_url=raw.get("paymentUrl"),
+            reference=raw.get("reference"),
+            client_ref=raw.get("clientRef"),
+            error=PaymentError.from_json(raw["error"]) if "error" in raw else None,
+            checked_at=moment(raw["checkedAt"]) if "checkedAt" in raw else None,
+            paid_at=moment(raw["paidAt"]) if "paidAt" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentError:
+    """Почему платёж не прошёл"""
+
+    code: str
+    """insufficient_funds, card_expired, card_data_wrong, not_confirmed (нет кода из банка),
+    limit_exceeded, method_not_accepted, suspicious, bank_unavailable, refused_by_bank,
+    canceled_by_shop, expired, not_paid; незнакомую причину обрабатывайте как любую другую
+    """
+    message: str
+    """Фраза по-русски, которую можно показать клиенту как есть"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> PaymentError:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            code=raw["code"],
+            message=raw["message"],
             raw=raw,
         )
 
@@ -341,6 +582,8 @@ class Tariff:
     """Цена в рублях"""
     currency: str
     created_at: datetime
+    stars: int | None = None
+    """Цена в звёздах Telegram; есть, если через Telegram платят звёздами"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -355,6 +598,7 @@ class Tariff:
             cost_rub=amount(raw["costRub"]),
             currency=raw["currency"],
             created_at=moment(raw["createdAt"]),
+            stars=raw.get("stars"),
             raw=raw,
         )
 
@@ -420,7 +664,7 @@ class Lottery:
     description: str
     start_date: datetime
     end_date: datetime
-    prizes: list[dict[str, Any]]
+    prizes: list[LotteryPrize]
     created_at: datetime
     seed_hash: str | None = None
     """SHA-256 от `seed`, объявлен до жеребьёвки"""
@@ -444,7 +688,7 @@ class Lottery:
             description=raw["description"],
             start_date=moment(raw["startDate"]),
             end_date=moment(raw["endDate"]),
-            prizes=[dict(each) for each in raw["prizes"]],
+            prizes=[LotteryPrize.from_json(each) for each in raw["prizes"]],
             created_at=moment(raw["createdAt"]),
             seed_hash=raw.get("seedHash"),
             seed=raw.get("seed"),
@@ -453,6 +697,30 @@ class Lottery:
             winners=[LotteryWinner.from_json(each) for each in raw["winners"]]
             if "winners" in raw
             else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LotteryPrize:
+    """`LotteryPrize` of the contract."""
+
+    title: str | None = None
+    """Название приза"""
+    count: int | None = None
+    """Сколько таких призов"""
+    tokens: Decimal | None = None
+    """Токены приза; 0, если его вручают иначе"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> LotteryPrize:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            title=raw.get("title"),
+            count=raw.get("count"),
+            tokens=amount(raw["tokens"]) if "tokens" in raw else None,
             raw=raw,
         )
 
@@ -596,7 +864,7 @@ class DataGetPresignResult:
     """Куда отправлять форму"""
     expires_in_seconds: int
     """Сколько секунд форма действительна"""
-    fields: dict[str, Any]
+    fields: dict[str, str]
     """Поля формы, имя и строковое значение"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""

@@ -18,6 +18,7 @@ from livephoto_client.generated.models import (
     Lottery,
     LotteryEntry,
     Model,
+    Payment,
     PaymentIntent,
     PaymentIntentProvider,
     Readiness,
@@ -262,6 +263,7 @@ class Operations(Sender):
         input: Sequence[IOObject],
         model_id: str | None = None,
         description: str | None = None,
+        client_ref: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Создать задание (резерв токенов).
@@ -269,10 +271,10 @@ class Operations(Sender):
         Создаёт заказ на оживление/реставрацию. Если баланс >= стоимости — резервируются токены.
 
         При нехватке баланса задание создаётся в статусе `waiting_payment`, ничего не
-        резервируется; после пополнения такие задания запускаются сами, старые — первыми. На
-        входе — подтверждённое изображение: `dataId` (404 `data_not_found`, 409
-        `data_not_confirmed`, 409 `data_not_usable`) или `url` с публичным адресом http(s),
-        который загрузит исполнитель задания.
+        резервируется, а `missingTokens` говорит, сколько не хватает; после пополнения такие
+        задания запускаются сами, старые — первыми. На входе — подтверждённое изображение:
+        `dataId` (404 `data_not_found`, 409 `data_not_confirmed`, 409 `data_not_usable`) или
+        `url` с публичным адресом http(s), который загрузит исполнитель задания.
 
         `modelId` — модель из `GET /api/v1/models`; без него — модель по умолчанию для услуги.
         Неизвестная — 404 `model_not_found`; не для этой услуги, снятая с продажи или без
@@ -280,12 +282,12 @@ class Operations(Sender):
         модель, у которой `takesWish`, учтёт его.
 
         Каждое фото в `input` (до 10, как в альбоме Telegram) — отдельный результат со своей
-        ценой: цена заказа — цена одного фото, умноженная на их число. Модель внешнего сервиса
-        берёт одно фото на заказ: альбом для неё — 400.
+        ценой: цена заказа — цена одного фото, умноженная на их число.
 
         - `service_type`: animate — оживить, restore — отреставрировать
         - `model_id`: Модель генерации; без неё — модель услуги по умолчанию
         - `description`: Пожелания к результату
+        - `client_ref`: Метка бота, например чат и сообщение: возвращается в задании, не разбирается и не пишется в журнал
         - `input`: Что обработать; каждое фото даёт отдельный результат и оплачивается
         """
         call: Call[Job] = Call(
@@ -297,6 +299,7 @@ class Operations(Sender):
                     "serviceType": service_type,
                     "modelId": model_id,
                     "description": description,
+                    "clientRef": client_ref,
                     "input": [each.to_json() for each in input],
                 }
             ),
@@ -311,9 +314,10 @@ class Operations(Sender):
     ) -> Job:
         """Получить задание.
 
-        Ход выполнения — `status` и `progress` от 0 до 100. У готового задания есть `resultUrl`:
-        ссылка выдаётся заново при каждом чтении. У неудачного `meta.error.message` объясняет
-        причину по-русски, для клиента бота; токены уже возвращены.
+        Ход выполнения — `status` и `progress` от 0 до 100; до готовности ещё `queuePosition` и
+        `etaSeconds`. У готового задания есть `resultUrl`: ссылка выдаётся заново при каждом
+        чтении. У неудачного `meta.error.message` объясняет причину по-русски, для клиента бота;
+        токены уже возвращены.
 
         В заказе из нескольких фото `output` содержит по записи на каждое, в том же порядке.
         Фото, которое не получилось, вместо `dataId` имеет `meta.error`, а его цена возвращена;
@@ -355,6 +359,7 @@ class Operations(Sender):
         amount_rub: Decimal | int,
         provider: PaymentIntentProvider | None = None,
         plan: str | None = None,
+        client_ref: str | None = None,
         idempotency_key: str | None = None,
     ) -> PaymentIntent:
         """Создать платёж (инвойс) для пополнения.
@@ -371,6 +376,7 @@ class Operations(Sender):
         - `amount_rub`: Сумма в рублях, не больше двух знаков после запятой
         - `provider`: Если не указан, — тот, что выбран в настройках сервера
         - `plan`: tariff id/label (optional)
+        - `client_ref`: Метка бота; возвращается в платеже, не разбирается и не пишется в журнал
         """
         call: Call[PaymentIntent] = Call(
             method="POST",
@@ -381,10 +387,53 @@ class Operations(Sender):
                     "amountRub": exact(amount_rub),
                     "provider": provider,
                     "plan": plan,
+                    "clientRef": client_ref,
                 }
             ),
             read=PaymentIntent.from_json,
             idempotency_key=idempotency_key or new_key(),
+        )
+        return self._send(call)
+
+    def payments_get(
+        self,
+        payment_id: str,
+    ) -> Payment:
+        """Получить платёж.
+
+        Состояние платежа, как его знает сервер; провайдера не спрашивает. Если оплата не
+        прошла, `error.message` объясняет это по-русски, для клиента бота. У платежа в статусе
+        `pending` тоже бывает `error`: карту отклонили, а страница ещё открыта, и можно
+        попробовать другую.
+
+        - `payment_id`: Идентификатор платежа, `id` из PaymentIntent
+        """
+        call: Call[Payment] = Call(
+            method="GET",
+            path=f"/payments/{part(payment_id)}",
+            read=Payment.from_json,
+        )
+        return self._send(call)
+
+    def payments_check(
+        self,
+        payment_id: str,
+    ) -> Payment:
+        """Спросить провайдера о платеже сейчас.
+
+        Для кнопки «Я оплатил»: уведомление провайдера могло потеряться. Сервер спрашивает
+        провайдера, применяет ответ — токены начисляются один раз, кто бы ни сообщил первым, — и
+        возвращает платёж. О платеже спрашивают не чаще раза в 5 секунд; раньше возвращается то,
+        что уже известно (`checkedAt` — когда спрашивали). Об оплаченном и о давно закрытом не
+        спрашивают. Провайдер не отвечает — 503, отказал — 409 `provider_rejected`, больше не
+        подключён — 409 `provider_not_configured`.
+
+        - `payment_id`: Идентификатор платежа, `id` из PaymentIntent
+        """
+        call: Call[Payment] = Call(
+            method="POST",
+            path=f"/payments/{part(payment_id)}/check",
+            read=Payment.from_json,
         )
         return self._send(call)
 
