@@ -41,12 +41,8 @@ CONTROL_SECONDS = 5
 class SimulatedProviders:
     """The sandbox beside a backend: which providers and engines it simulates, and where.
 
-<<<<<<< HEAD
     port: where it listens, 0 for a free one. settings: those of the backend with the simulated ones
-    filled in.
-=======
-    settings: those of the backend with the simulated ones filled in, whose names are filled_in.
->>>>>>> main
+    filled in, whose names are filled_in.
     """
 
     def __init__(self, settings: Settings, port: int = 0) -> None:

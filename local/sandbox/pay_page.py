@@ -5,6 +5,8 @@ The shop's notification is lost if the person wishes so, as it happens in real l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flask import Response, make_response, render_template_string, request
@@ -16,6 +18,8 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'self'"
 )
+
+ALL = 1000  # one payment is several events at Stripe
 
 STYLE = """
 :root{--ink:#1b1f24;--soft:#6a737d;--line:#e3e6ea;--page:#f4f5f7;--card:#fff;--go:#1f883d}
@@ -108,7 +112,14 @@ def protected(page: str) -> Response:
     return answer
 
 
-def lose_if_wished(sender: Sender) -> None:
-    """The box under the buttons: the next notification of this shop never arrives."""
-    if request.form.get("lose"):
-        sender.configure(lose=1)
+@contextmanager
+def losing_if_wished(sender: Sender) -> Iterator[None]:
+    """The box under the buttons: no notification of what is done now ever arrives."""
+    wished = bool(request.form.get("lose"))
+    if wished:
+        sender.configure(lose=ALL)
+    try:
+        yield
+    finally:
+        if wished:
+            sender.configure(lose=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, abort, jsonify, request
 
 from local.sandbox.control import body, refuse_invalid_requests, serve_faults_and_events
-from local.sandbox.pay_page import PayPage, lose_if_wished
+from local.sandbox.pay_page import PayPage, losing_if_wished
 from local.sandbox.stripe.account import Account
 from local.sandbox.stripe.store import public_copy
 from local.sandbox.stripe.wire import Refusal
@@ -97,18 +97,11 @@ def pages_blueprint(account: Account, sender: Sender) -> Blueprint:
     @pages.post("/<identifier>")
     def act(identifier: str) -> Response:
         declined = request.form.get("do") != "pay"
-<<<<<<< HEAD
-        if not declined:
-            lose_if_wished(sender)
-            # Pressed twice, or too late: the page shows the state.
-            with contextlib.suppress(Refusal):
-=======
         # Pressed twice, or too late: the page shows the state.
-        with contextlib.suppress(Refusal):
+        with losing_if_wished(sender), contextlib.suppress(Refusal):
             if declined:
                 account.decline(identifier, "generic_decline")
             else:
->>>>>>> main
                 account.pay(identifier)
         return _page(account, identifier, declined=declined)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from local.sandbox.control import body, refuse_invalid_requests, serve_faults_and_events
-from local.sandbox.pay_page import PayPage, lose_if_wished
+from local.sandbox.pay_page import PayPage, losing_if_wished
 from local.sandbox.webhooks import Sender
 from local.sandbox.yookassa.shop import DECLINES, Shop
 from local.sandbox.yookassa.wire import Refusal
@@ -72,9 +72,8 @@ def pages_blueprint(shop: Shop, sender: Sender) -> Blueprint:
 
     @pages.post("/<identifier>")
     def act(identifier: str) -> Response:
-        lose_if_wished(sender)
         # Pressed twice, or too late: the page shows the state.
-        with contextlib.suppress(Refusal):
+        with losing_if_wished(sender), contextlib.suppress(Refusal):
             if request.form.get("do") == "pay":
                 shop.pay(identifier)
             else:
