@@ -15,6 +15,13 @@ from local.simulation import SimulatedProviders
 from local.stack import BOT, PROGRAMS, Stack
 
 
+SANDBOX_PORT = click.option(
+    "--sandbox-port",
+    type=int,
+    help="Port of the sandbox with the chat page, 0 for a free one; PORT + 1 if not given.",
+)
+
+
 @click.group()
 def cli() -> None:
     """Run the whole backend on this machine."""
@@ -22,10 +29,12 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--bot/--no-bot", "with_bot", default=True, help="Whether the bot is started, too.")
-def run(with_bot: bool) -> None:
+@SANDBOX_PORT
+def run(with_bot: bool, sandbox_port: int | None) -> None:
     """Start database, worker, server and bot, and keep them up until Ctrl-C or SIGTERM."""
     try:
-        stack = Stack(programs=(*PROGRAMS, BOT) if with_bot else PROGRAMS)
+        programs = (*PROGRAMS, BOT) if with_bot else PROGRAMS
+        stack = Stack(programs=programs, sandbox_port=_sandbox_port(sandbox_port))
         _on_signals(stack.request_stop)
         click.echo("Starting PostgreSQL, worker, server and bot ...")
         with stack:
@@ -38,9 +47,15 @@ def run(with_bot: bool) -> None:
 
 
 @cli.command()
-def bot() -> None:
+@SANDBOX_PORT
+def bot(sandbox_port: int | None) -> None:
     """Run the bot alone, against Telegram with TELEGRAM_BOT_TOKEN, else against `make run`."""
-    os.execve(sys.executable, [sys.executable, *BOT.arguments], Stack().environ())  # noqa: S606
+    environ = Stack(sandbox_port=_sandbox_port(sandbox_port)).environ()
+    os.execve(sys.executable, [sys.executable, *BOT.arguments], environ)  # noqa: S606 ours
+
+
+def _sandbox_port(chosen: int | None) -> int:
+    return environment.load().port + 1 if chosen is None else chosen
 
 
 def _on_signals(request_stop: Callable[[], None]) -> None:
@@ -57,6 +72,8 @@ def _print_summary(stack: Stack) -> None:
   API        {stack.url}/v1
   Docs       {stack.url}/v1/docs
   X-API-Key  {stack.api_key}
+  Chat       {_chat(stack.simulated)}
+  Bot-API    {_bot_api(stack.simulated)}
   Database   {database}
   Payments   {_payments(stack.simulated)}
   Engines    {_engines(stack.simulated)}
@@ -69,6 +86,18 @@ def _payments(simulated: SimulatedProviders) -> str:
     if not simulated.payment_providers:
         return "real providers"
     return f"{', '.join(simulated.payment_providers)} simulated by a sandbox at {simulated.url}"
+
+
+def _chat(simulated: SimulatedProviders) -> str:
+    return simulated.chat_url or "in the real Telegram"
+
+
+def _bot_api(simulated: SimulatedProviders) -> str:
+    if not simulated.chat_url:
+        return simulated.settings.telegram_api_url
+    # The token is the sandbox's own, which anybody may know.
+    settings = simulated.settings
+    return f"{settings.telegram_api_url} with the token {settings.telegram_bot_token}"
 
 
 def _engines(simulated: SimulatedProviders) -> str:
