@@ -15,13 +15,6 @@ from local.simulation import SimulatedProviders
 from local.stack import BOT, PROGRAMS, Stack
 
 
-SANDBOX_PORT = click.option(
-    "--sandbox-port",
-    type=int,
-    help="Port of the sandbox with the chat page, 0 for a free one; PORT + 1 if not given.",
-)
-
-
 @click.group()
 def cli() -> None:
     """Run the whole backend on this machine."""
@@ -29,12 +22,17 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--bot/--no-bot", "with_bot", default=True, help="Whether the bot is started, too.")
-@SANDBOX_PORT
+@click.option(
+    "--sandbox-port",
+    type=int,
+    help="Port of the sandbox with the chat page, 0 for a free one; PORT + 1 if not given.",
+)
 def run(with_bot: bool, sandbox_port: int | None) -> None:
     """Start database, worker, server and bot, and keep them up until Ctrl-C or SIGTERM."""
     try:
+        beside = environment.load().port + 1 if sandbox_port is None else sandbox_port
         programs = (*PROGRAMS, BOT) if with_bot else PROGRAMS
-        stack = Stack(programs=programs, sandbox_port=_sandbox_port(sandbox_port))
+        stack = Stack(programs=programs, sandbox_port=beside)
         _on_signals(stack.request_stop)
         click.echo("Starting PostgreSQL, worker, server and bot ...")
         with stack:
@@ -47,15 +45,17 @@ def run(with_bot: bool, sandbox_port: int | None) -> None:
 
 
 @cli.command()
-@SANDBOX_PORT
-def bot(sandbox_port: int | None) -> None:
+def bot() -> None:
     """Run the bot alone, against Telegram with TELEGRAM_BOT_TOKEN, else against `make run`."""
-    environ = Stack(sandbox_port=_sandbox_port(sandbox_port)).environ()
-    os.execve(sys.executable, [sys.executable, *BOT.arguments], environ)  # noqa: S606 ours
-
-
-def _sandbox_port(chosen: int | None) -> int:
-    return environment.load().port + 1 if chosen is None else chosen
+    if not environment.load().telegram_bot_token:
+        environment.find_sandbox()
+    if not environment.load().telegram_bot_token:
+        raise click.ClickException(
+            "No Telegram. Set TELEGRAM_BOT_TOKEN, or start the simulated one in another terminal: "
+            "make run ARGS=--no-bot"
+        )
+    # The bot takes the place of this process.
+    os.execve(sys.executable, [sys.executable, *BOT.arguments], Stack().environ())  # noqa: S606
 
 
 def _on_signals(request_stop: Callable[[], None]) -> None:

@@ -184,7 +184,7 @@ class Stack:
         if self.postgres is None:
             return
         self._sandbox_file.unlink(missing_ok=True)
-        environ = _environ(self.settings)
+        environ = self.environ()
         lines = [f"{name.upper()}='{environ[name.upper()]}'\n" for name in self.simulated.filled_in]
         secret_files.remembered(self._sandbox_file, lambda: "".join(lines))
 
