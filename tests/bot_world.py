@@ -43,6 +43,13 @@ class World:
         assert answer.ok, answer.text
         return answer.json()
 
+    def as_bot(self, method: str, **parameters: Any) -> None:
+        """Call the Bot API as a program that has the same token."""
+        settings = self.stack.settings
+        url = f"{settings.telegram_api_url}/bot{settings.telegram_bot_token}/{method}"
+        answer = requests.post(url, json=parameters, timeout=60)
+        assert answer.ok, answer.text
+
     def restart_bot(self) -> None:
         """kill -9, and start it again."""
         self.bot.kill()

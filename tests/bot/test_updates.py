@@ -124,7 +124,7 @@ def test_what_a_bot_had_not_handled_comes_again_and_what_it_had_does_not(
         again: list[tuple[str, bool]] = []
 
         async def quick(update: Update, repeated: bool) -> None:
-            again.append((*texts([update]), repeated))
+            again.append((texts([update])[0], repeated))
 
         second = asyncio.create_task(Updates(bot, Journal(tmp_path / "journal"), quick).run())
         await wait_for(lambda: again)
