@@ -12,7 +12,7 @@ import httpx
 
 from livephoto_client.calls import Call, Patience
 from livephoto_client.generated.async_operations import AsyncOperations
-from livephoto_client.generated.models import Data, Event, IOObjectType
+from livephoto_client.generated.models import Data, DataType, Event
 from livephoto_client.generated.operations import Operations
 from livephoto_client.uploads import OpenFile, Source, opened
 
@@ -83,7 +83,7 @@ class Client(Operations):
         self,
         source: Source,
         *,
-        type: IOObjectType = "image",
+        type: DataType = "image",
         name: str | None = None,
         direct: bool = False,
     ) -> Data:
@@ -175,7 +175,7 @@ class AsyncClient(AsyncOperations):
         self,
         source: Source,
         *,
-        type: IOObjectType = "image",
+        type: DataType = "image",
         name: str | None = None,
         direct: bool = False,
     ) -> Data:
