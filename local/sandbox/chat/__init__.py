@@ -50,6 +50,8 @@ def chat_blueprint(sandbox: TelegramSandbox) -> Blueprint:
     chat = Blueprint(
         "chat", __name__, template_folder=".", static_folder="static", static_url_path="/static"
     )
+    _serve_page(chat)
+    _serve_files(chat, sandbox)
 
     @chat.after_request
     def protect(answer: Response) -> Response:
@@ -58,6 +60,10 @@ def chat_blueprint(sandbox: TelegramSandbox) -> Blueprint:
         answer.headers["Referrer-Policy"] = "no-referrer"
         return answer
 
+    return chat
+
+
+def _serve_page(chat: Blueprint) -> None:
     @chat.get("")
     def show_page() -> str:
         samples = [
@@ -72,6 +78,12 @@ def chat_blueprint(sandbox: TelegramSandbox) -> Blueprint:
         api = f"{request.url_root}telegram"
         return render_template("page.html", icons=ICONS, samples=samples, api=api)
 
+    @chat.get("/samples/<name>")
+    def show_sample(name: str) -> Response:
+        return send_file(SAMPLES / (name if name in OFFERED else abort(404)), max_age=86_400)
+
+
+def _serve_files(chat: Blueprint, sandbox: TelegramSandbox) -> None:
     @chat.get("/files/<file_id>")
     def show_file(file_id: str) -> Response:
         stored = sandbox.files.find(file_id) or abort(404)
@@ -83,9 +95,3 @@ def chat_blueprint(sandbox: TelegramSandbox) -> Blueprint:
             download_name=stored.attributes.get("file_name", "photo.jpg"),
             max_age=86_400,
         )
-
-    @chat.get("/samples/<name>")
-    def show_sample(name: str) -> Response:
-        return send_file(SAMPLES / (name if name in OFFERED else abort(404)), max_age=86_400)
-
-    return chat

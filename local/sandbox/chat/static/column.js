@@ -117,7 +117,7 @@ export class Column {
     for (const group of groups(this.#store.messages(this.chat))) {
       if (day(group[0].date) !== today) {
         today = day(group[0].date);
-        parts.push(make("div", { className: "message service day" }, make("span", {}, today)));
+        parts.push(make("div", { className: "message service", dataset: { day: today } }, make("span", {}, today)));
       }
       parts.push(this.#bubble(group));
     }
@@ -137,9 +137,9 @@ export class Column {
     const follow = this.#atBottom || message.from?.id === this.person;
     const group = groups(this.#store.messages(this.chat)).find((each) => each.some((one) => one.message_id === message.message_id));
     if (!group) return;
+    if (!log.querySelector(`[data-day="${day(message.date)}"]`)) { this.#drawLog(); return; }
     const old = log.querySelector(`[data-id="${group[0].message_id}"]`);
     const fresh = this.#bubble(group);
-    log.querySelector(".welcome")?.remove();
     if (old) old.replaceWith(fresh);
     else { fresh.classList.add("new"); log.append(fresh); }
     if (follow) this.#toBottom();
