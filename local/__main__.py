@@ -65,7 +65,9 @@ def _payments(simulated: SimulatedProviders) -> str:
 def _engines(simulated: SimulatedProviders) -> str:
     if not simulated.engines:
         return "built in, and real ones"
-    return f"built in, and {', '.join(simulated.engines)} simulated by the sandbox"
+    return (
+        f"built in, and {', '.join(simulated.engines)} simulated by the sandbox at {simulated.url}"
+    )
 
 
 if __name__ == "__main__":

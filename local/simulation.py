@@ -6,7 +6,7 @@ production.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import requests
@@ -25,7 +25,7 @@ CONTROL_SECONDS = 5
 class SimulatedProviders:
     """The sandbox beside a backend: which providers and engines it simulates, and where.
 
-    settings: those of the backend with the simulated ones filled in.
+    settings: those of the backend with the simulated ones filled in, whose names are filled_in.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -40,6 +40,11 @@ class SimulatedProviders:
             )
         for engine in self.engines:
             self.settings = replace(self.settings, **_play_engine(engine, self.url))
+        self.filled_in = [
+            each.name
+            for each in fields(Settings)
+            if getattr(self.settings, each.name) != getattr(settings, each.name)
+        ]
 
     @property
     def programs(self) -> tuple[Program, ...]:

@@ -100,6 +100,7 @@ class Stack:
             if self.postgres is not None:
                 self._start_database(self.postgres)
             self._prepare_database()
+            self._tell_commands_of_the_sandbox()
             for program in (*self.simulated.programs, *self._programs):
                 self.launch(program)
             self._wait_until_ready()
@@ -123,6 +124,7 @@ class Stack:
                 click.echo(f"{child.program.name} had to be killed, see {child.log}", err=True)
         if self.postgres is not None:
             self._url_file.unlink(missing_ok=True)
+            self._sandbox_file.unlink(missing_ok=True)
             self.postgres.stop()
 
     def request_stop(self) -> None:
@@ -164,6 +166,18 @@ class Stack:
             database.prepare(url, simulated=self.simulated.engines)
         except (SQLAlchemyError, CommandError) as error:
             raise StackError(f"The database cannot be prepared: {error}") from error
+
+    def _tell_commands_of_the_sandbox(self) -> None:
+        if self.postgres is None:
+            return
+        self._sandbox_file.unlink(missing_ok=True)
+        environ = _environ(self.settings)
+        lines = [f"{name.upper()}='{environ[name.upper()]}'\n" for name in self.simulated.filled_in]
+        secret_files.remembered(self._sandbox_file, lambda: "".join(lines))
+
+    @property
+    def _sandbox_file(self) -> Path:
+        return self.settings.state_dir / environment.SANDBOX_FILE
 
     @property
     def _url_file(self) -> Path:

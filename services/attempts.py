@@ -229,6 +229,18 @@ def of_job(session: Session, job_id: UUID) -> list[GenerationAttempt]:
     return list(session.scalars(query.order_by(GenerationAttempt.created_at)))
 
 
+def recent(session: Session, engine: str, *, doubtful: bool, limit: int) -> list[GenerationAttempt]:
+    """The newest orders at an engine, for the operator.
+
+    doubtful: only those that have ended so that nobody knows whether they are charged.
+    """
+    query = select(GenerationAttempt).where(GenerationAttempt.engine == engine)
+    if doubtful:
+        ended = GenerationAttempt.ended_at.is_not(None)
+        query = query.where(GenerationAttempt.charged == "maybe", ended)
+    return list(session.scalars(query.order_by(GenerationAttempt.created_at.desc()).limit(limit)))
+
+
 def _mine(attempt: Attempt) -> dict[str, Any]:
     """Names the attempt and the worker's hold on it, for statements that nobody else may run."""
     return {"where_id": attempt.id, "where_claims": attempt.claims, "where_worker": attempt.worker}

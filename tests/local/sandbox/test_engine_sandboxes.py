@@ -15,6 +15,11 @@ import pytest
 import requests
 
 from local.sandbox import Options
+from local.sandbox.clock import Clock
+from local.sandbox.engines.comfyui import ComfyUiSandbox
+from local.sandbox.engines.fal import FalSandbox
+from local.sandbox.engines.polza import PolzaSandbox
+from local.sandbox.engines.replicate import ReplicateSandbox
 from local.sandbox.engines.runs import ENDS, Script
 from tests.local.sandbox.test_engine_clients import is_video
 from tests.payment_world import Sandbox
@@ -128,3 +133,16 @@ def test_a_typo_in_a_control_is_noticed(world: Sandbox) -> None:
 
 def test_every_end_has_a_name() -> None:
     assert all(Script(end=end) for end in ENDS)
+
+
+def test_no_run_of_the_next_sandbox_has_the_id_of_an_earlier_one() -> None:
+    """The rows of a machine outlive its sandbox."""
+    ids = []
+    for _ in range(2):
+        for kind in (ReplicateSandbox, FalSandbox, PolzaSandbox, ComfyUiSandbox):
+            sandbox = kind(Clock())
+            ids += [
+                sandbox.runs.add(model="a", media="image", input={}, photo=None).id
+                for _ in range(3)
+            ]
+    assert len(set(ids)) == len(ids)
