@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from marshmallow import Schema, fields
 
 import settings
-from db.rows import UserRow
+from db.rows import SupportRequestRow, UserRow
 from db.types import number
 from providers import registry
 from providers.payments.telegram import STARS
@@ -103,6 +103,7 @@ class User(Component[UserRow]):
     referrer_id = fields.UUID()
     has_left_review = fields.Boolean()
     consent_pd = fields.Boolean()
+    consent_version = fields.String()
     created_at = Moment()
     updated_at = Moment()
 
@@ -227,6 +228,19 @@ class Review(Component[Any]):
     user_id = fields.UUID()
     message_id = fields.String()
     reward_given = Made(lambda review: review.state == "rewarded")
+    created_at = Moment()
+
+
+class SupportRequest(Component[SupportRequestRow]):
+    id = fields.UUID()
+    number = fields.Integer()
+    user_id = fields.UUID()
+    topic = fields.String()
+    message = fields.String()
+    payment_id = fields.UUID()
+    job_id = fields.UUID()
+    client_ref = fields.String()
+    status = fields.String()
     created_at = Moment()
 
 
