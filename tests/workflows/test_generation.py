@@ -431,11 +431,12 @@ def test_an_engine_that_reached_its_daily_limit_orders_again_after_midnight_utc(
     dispatch.order_due(Random(1))
     with transaction() as session:
         closed_until = session.get_one(Engine, "replicate").open_until
+    assert closed_until is not None
     assert closed_until.hour == closed_until.minute == 0
     assert timedelta(0) < closed_until - now() <= timedelta(days=1)
     with transaction() as session:  # the row alone, so that the breaker stays as it is
         session.get_one(Engine, "replicate").daily_cost = Decimal(1)
-    before, after = (closed_until + timedelta(seconds=each) for each in (-1, 1))
+    before, after = closed_until - timedelta(seconds=1), closed_until + timedelta(seconds=1)
     assert dispatch.order_due(Random(1), clock=lambda: before) == 0
     assert dispatch.order_due(Random(1), clock=lambda: after) == 1
     assert len(attempts_of(job.id)) == 1
