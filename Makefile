@@ -14,15 +14,18 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test test-stability coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine image clean
+.PHONY: help setup run bot demo test test-stability coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.dev ## Make .venv with everything for work on the project (other targets do it too)
 
-run: $(RUNNABLE) ## Start database, server and worker on port 8000 (PORT=...); Ctrl-C stops them
+run: $(RUNNABLE) ## Start database, server, worker and bot on port 8000 (PORT=...); Ctrl-C stops them
 	@exec $(BIN)/python -m local run $(ARGS)
+
+bot: $(RUNNABLE) ## Run the bot alone: with TELEGRAM_BOT_TOKEN in Telegram, else in the sandbox of make run ARGS=--no-bot
+	@exec $(BIN)/python -m local bot $(ARGS)
 
 demo: $(RUNNABLE) ## Play a customer's story over HTTP; leaves a video and a photo in var/demo/
 	@exec $(BIN)/python -m local.demo $(ARGS)
@@ -116,10 +119,11 @@ clean: ## Delete caches and the files of demo and fuzz; .venv and the data of `m
 	rm -rf .coverage* var/demo var/fuzz
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-# Packages come pinned and with hashes. uv is quick; where it cannot work, pip does the same.
+# Packages come pinned and with hashes. uv is quick; where it cannot work, pip does the same. Both
+# compile them: else each process would, wherever Python may not keep what it has compiled.
 define install
 	@echo "Installing the packages of $(1) into .venv (takes a minute, once)"
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(1) || \
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python $(1) || \
 	    { echo "uv could not do it, pip goes on"; \
 	      $(PIP) install --require-hashes --requirement $(1); }
 	@$(BIN)/python -c 'import site; open(site.getsitepackages()[0] + "/clients.pth", "w").write("$(CURDIR)/clients/python\n")'

@@ -8,7 +8,18 @@ import sys
 import click
 
 import settings
-from commands import channels, engines, jobs, lotteries, models, payments, reviews, tariffs, users
+from commands import (
+    channels,
+    engines,
+    jobs,
+    lotteries,
+    models,
+    payments,
+    reviews,
+    support,
+    tariffs,
+    users,
+)
 from commands.shapes import table
 from db import schema, snapshot, transaction
 from db.session import direct_url, set_limits
@@ -19,6 +30,7 @@ from services import catalog, ledger
 @click.group()
 def cli() -> None:
     """Operate the Live Photo backend. Settings come from the environment and .env."""
+    settings.find_sandbox()
 
 
 @cli.command()
@@ -77,6 +89,7 @@ for command in (
     lotteries.lottery,
     reviews.reviews_group,
     channels.channels,
+    support.support_group,
 ):
     cli.add_command(command)
 

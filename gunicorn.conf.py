@@ -1,7 +1,10 @@
 """How gunicorn runs the server: `gunicorn` alone in this folder is enough."""
 
+import gc
 import os
 import signal
+import socket
+import sys
 import threading
 import time
 
@@ -15,6 +18,12 @@ current = settings.load()
 wsgi_app = "web.app:create_app()"
 bind = current.address
 workers = current.web_concurrency
+# Made once, before the processes are forked: none of them imports or compiles anything again, a new
+# one serves at once, and they share its memory. Nothing is connected or running by then.
+preload_app = True
+# On Linux the kernel deals connections out evenly to processes that listen each for itself. From
+# one common socket, the first that wakes takes all that have come.
+reuse_port = sys.platform == "linux" and current.web_concurrency > 1
 worker_class = "asgi"
 asgi_loop = "asyncio"
 asgi_lifespan = "on"
@@ -51,6 +60,34 @@ logger_class = Log
 LEAVE_SECONDS = 2 if current.production else 0
 
 
+def on_starting(server):
+    """Called in the master when the application has been made; exits when the address is taken.
+
+    Processes that listen each for themselves would share it with those of another server.
+    """
+    if not server.cfg.reuse_port:
+        return  # gunicorn sees for itself
+    for address in server.cfg.bind:
+        host, _, port = address.rpartition(":")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            socket.create_server((host.strip("[]"), int(port)), family=family).close()
+        except OSError as error:
+            server.log.error("cannot listen on %s: %s", address, error.strerror)
+            sys.exit(1)
+
+
+def pre_fork(server, worker):
+    """Called in the master before each fork; what exists stays, and its memory is shared."""
+    gc.freeze()
+
+
+def pre_exec(server):
+    """Called after SIGUSR2, before a second master replaces this process; ADR 10 says why not."""
+    server.log.error("SIGUSR2 is not supported: restart the server, or one after the other")
+    sys.exit(1)
+
+
 def post_worker_init(worker):
     """Called in the main thread of a worker, when the application has been made."""
     # Threads inherit the mask, so that SIGTERM comes to the one that waits for it.
@@ -60,7 +97,7 @@ def post_worker_init(worker):
 
 def leave():
     """Wait for SIGTERM; readiness fails first, then the worker gets it and stops gracefully."""
-    from handlers import ops  # not in the master, which needs no application
+    from handlers import ops  # not before the application has been made
 
     signal.sigwait({signal.SIGTERM})
     ops.stopping.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 import click
 
 import settings
-from commands.shapes import table
+from commands.shapes import row_limit, table
 from db import Record, snapshot, transaction
+from db.models import GenerationAttempt
 from db.types import now
 from providers import registry
-from services import breakers, engines, models
+from services import attempts, breakers, engines, models
 from services.breakers import Breaker
 from workflows import engine_trial
 
@@ -72,6 +74,41 @@ def check() -> None:
     if not connected:
         click.echo("no engine is connected: only the built-in one works")
     sys.exit(troubled)
+
+
+@engines_group.command("orders")
+@click.argument("engine", type=ENGINE)
+@click.option("--doubtful", is_flag=True, help="only those that may be charged, for your bill")
+@row_limit
+def list_orders(engine: str, doubtful: bool, limit: int) -> None:
+    """The newest orders at ENGINE, with the provider's ids and words."""
+    with snapshot() as session:
+        orders_table(attempts.recent(session, engine, doubtful=doubtful, limit=limit))
+
+
+def orders_table(orders: Iterable[GenerationAttempt]) -> None:
+    """Print orders at providers, one a line."""
+    table(
+        ("job", "photo", "engine", "there", "state", "charged", "cost", "created", "why"),
+        (
+            (
+                each.job_id,
+                each.input_index + 1,
+                each.engine,
+                each.external_id,
+                each.state,
+                each.charged,
+                f"{_cost(each)} {each.currency}" if each.charged != "no" else "",
+                each.created_at,
+                f"{each.trouble or ''} {each.error_code or ''} {each.error_detail or ''}".strip(),
+            )
+            for each in orders
+        ),
+    )
+
+
+def _cost(order: GenerationAttempt) -> Decimal:
+    return order.cost_estimate if order.cost_actual is None else order.cost_actual
 
 
 @engines_group.command("try")

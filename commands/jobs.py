@@ -7,10 +7,11 @@ from uuid import UUID
 
 import click
 
+from commands.engines import orders_table
 from commands.shapes import row_limit, table
 from db import Record, snapshot, transaction
 from db.models import Job
-from services import jobs, queue
+from services import attempts, jobs, queue
 
 
 @click.group("jobs")
@@ -26,6 +27,18 @@ def list_jobs(status: str | None, limit: int) -> None:
     with snapshot() as session:
         rows = jobs.recent(session, status=status, limit=limit)
     jobs_table(rows)
+
+
+@jobs_group.command()
+@click.argument("job_id", type=click.UUID)
+def show(job_id: UUID) -> None:
+    """JOB_ID, and its orders at providers."""
+    with snapshot() as session:
+        jobs_table([jobs.get(session, job_id)])
+        orders = attempts.of_job(session, job_id)
+    if orders:
+        click.echo()
+        orders_table(orders)
 
 
 @jobs_group.command()

@@ -113,7 +113,7 @@ def connect(url: str, *, pool_size: int, pooler: bool = False) -> Engine:
 
 @cache
 def engine() -> Engine:
-    """The engine of this process, created on first use and so after gunicorn's fork.
+    """The engine of this process. It may be created before a fork, but not used before it.
 
     It has a connection for each thread that uses the database, so that none waits for another's.
     """

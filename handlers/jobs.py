@@ -9,8 +9,9 @@ from db import reading, transaction
 from errors import ApiError
 from handlers import pagination, schemas
 from providers import fetch
-from services import idempotency, jobs
+from services import idempotency, jobs, waiting
 from services.idempotency import Answer
+from spec.waits import JobChanges, NotYet
 
 
 def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
@@ -25,6 +26,7 @@ def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
                 input=body["input"],
                 description=body.get("description"),
                 model_id=UUID(body["modelId"]) if "modelId" in body else None,
+                client_ref=body.get("clientRef"),
             )
             return Answer(schemas.dump(schemas.Job, job), 201)
 
@@ -50,10 +52,13 @@ def jobs_list(user_id: str, limit: int, cursor: str | None) -> Any:
     return schemas.dump_all(schemas.Job, page.rows), 200, headers
 
 
-def jobs_get(job_id: str) -> Any:
+def jobs_get(job_id: str, wait: int) -> Any:
     with reading() as reader:
         job = jobs.get(reader, UUID(job_id))
-    return schemas.dump(schemas.Job, job), 200
+        if wait and job.status not in jobs.ENDED:
+            raise NotYet(JobChanges(job.id, job.status, job.progress), wait)
+        outlook = waiting.outlook(reader, job)
+    return schemas.dump(schemas.Job, job) | schemas.expected(outlook), 200
 
 
 def jobs_cancel(job_id: str) -> Any:

@@ -7,14 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import settings
-from db import transaction
+from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from handlers import schemas
 from providers import registry
 from services import idempotency, payments
 from services.idempotency import Answer
-from workflows import checkout
+from workflows import checkout, reconciler
 
 OPERATION = "paymentsCreateIntent"
 
@@ -35,12 +35,24 @@ def payments_create_intent(body: dict[str, Any], idempotency_key: str | None) ->
                     amount_rub=Decimal(str(body["amountRub"])),
                     provider=provider,
                     plan=body.get("plan"),
+                    client_ref=body.get("clientRef"),
                     now=now(),
                 ).id
             ),
         )
     answer = opened if isinstance(opened, Answer) else _with_page(opened, idempotency_key)
     return answer.body, answer.status, answer.headers
+
+
+def payments_get(payment_id: str) -> Any:
+    with reading() as reader:
+        payment = payments.get(reader, UUID(payment_id))
+    return schemas.dump(schemas.Payment, payment), 200
+
+
+def payments_check(payment_id: str) -> Any:
+    reconciler.check_for_customer(UUID(payment_id))
+    return payments_get(payment_id)
 
 
 def _with_page(payment_id: UUID, idempotency_key: str | None) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -12,17 +12,14 @@ from typing import Any, Generic, TypeVar
 from marshmallow import Schema, fields
 
 import settings
-from db.rows import UserRow
-from db.types import number
+from db.rows import EventRow, ResultFileRow, SupportRequestRow, UserRow
+from db.types import moment, number
 from providers import registry
-from services import models
+from providers.payments.telegram import STARS
+from services import declines, events, models
+from services.waiting import Outlook
 
 R = TypeVar("R")
-
-
-def moment(value: datetime) -> str:
-    """A time in UTC, as in all rows, in RFC 3339."""
-    return value.isoformat().replace("+00:00", "Z")
 
 
 class Amount(fields.Field[Decimal]):
@@ -101,6 +98,7 @@ class User(Component[UserRow]):
     referrer_id = fields.UUID()
     has_left_review = fields.Boolean()
     consent_pd = fields.Boolean()
+    consent_version = fields.String()
     created_at = Moment()
     updated_at = Moment()
 
@@ -113,6 +111,8 @@ class Job(Component[Any]):
     service_type = fields.String()
     status = fields.String()
     price_rub = Amount()
+    price_tokens = Amount()
+    missing_tokens = Made(lambda job: _missing_tokens(job))
     tokens_reserved = Amount()
     tokens_consumed = Amount()
     input = fields.Raw()
@@ -120,6 +120,7 @@ class Job(Component[Any]):
     result_url = Made(lambda job: _result_url(job))
     progress = fields.Integer()
     meta = fields.Raw()
+    client_ref = fields.String()
     created_at = Moment()
     updated_at = Moment()
 
@@ -168,6 +169,7 @@ class Tariff(Component[Any]):
     monthly_tokens = fields.Integer()
     cost_rub = Amount()
     currency = fields.String()
+    stars = Made(lambda tariff: registry.stars(tariff.cost_rub))
     created_at = Moment()
 
 
@@ -180,7 +182,31 @@ class PaymentIntent(Component[Any]):
     reference = fields.String()
     status = fields.String()
     tokens = Amount()
+    stars = Made(lambda payment: _asked_stars(payment))
+    client_ref = fields.String()
     expires_at = Moment()
+
+
+class Payment(Component[Any]):
+    id = fields.UUID()
+    user_id = fields.UUID()
+    provider = fields.String()
+    status = fields.String()
+    amount_rub = Amount()
+    currency = fields.String(attribute="asked_currency")
+    stars = Made(lambda payment: _asked_stars(payment))
+    tokens = Amount()
+    refunded_rub = Amount()
+    refunded_tokens = Amount()
+    plan = fields.String()
+    payment_url = Made(lambda payment: _open_page(payment))
+    reference = fields.String()
+    client_ref = fields.String()
+    error = Made(lambda payment: _payment_error(payment))
+    created_at = Moment()
+    expires_at = Moment()
+    checked_at = Moment(attribute="asked_at")
+    paid_at = Moment()
 
 
 class Referral(Component[Any]):
@@ -197,6 +223,19 @@ class Review(Component[Any]):
     user_id = fields.UUID()
     message_id = fields.String()
     reward_given = Made(lambda review: review.state == "rewarded")
+    created_at = Moment()
+
+
+class SupportRequest(Component[SupportRequestRow]):
+    id = fields.UUID()
+    number = fields.Integer()
+    user_id = fields.UUID()
+    topic = fields.String()
+    message = fields.String()
+    payment_id = fields.UUID()
+    job_id = fields.UUID()
+    client_ref = fields.String()
+    status = fields.String()
     created_at = Moment()
 
 
@@ -241,12 +280,52 @@ def drawn(lottery: Any, winners: Iterable[Any]) -> dict[str, Any]:
     }
 
 
+def event(row: EventRow, files: Mapping[str, ResultFileRow]) -> dict[str, Any]:
+    """An Event with fresh links to those of its results that are still stored."""
+    body = events.as_json(row)
+    if "results" in body:
+        body["results"] = [_linked(result, files) for result in body["results"]]
+    return body
+
+
+def _linked(result: dict[str, Any], files: Mapping[str, ResultFileRow]) -> dict[str, Any]:
+    file = files.get(result.get("dataId", ""))
+    return result if file is None else result | {"url": _link(file.storage_key, file.content_type)}
+
+
+def expected(outlook: Outlook) -> dict[str, int]:
+    """What is known of a job's place in the queue and its end."""
+    known = {"queuePosition": outlook.position, "etaSeconds": outlook.eta_seconds}
+    return {name: value for name, value in known.items() if value is not None}
+
+
 def _link(storage_key: str, content_type: str) -> str:
     return registry.storage().url(
         storage_key,
         expires_in=settings.load().link_ttl_seconds,
         content_type=content_type,
     )
+
+
+def _missing_tokens(job: Any) -> int | float | None:
+    """What a waiting order still lacks; an order that has ended may have come without a balance."""
+    if job.status != "waiting_payment":
+        return None
+    return number(max(job.price_tokens - job.spendable_tokens, Decimal(0)))
+
+
+def _asked_stars(payment: Any) -> int | None:
+    return payment.asked_minor if payment.asked_currency == STARS else None
+
+
+def _open_page(payment: Any) -> str | None:
+    url: str | None = payment.payment_url
+    return url if payment.status == "pending" else None
+
+
+def _payment_error(payment: Any) -> dict[str, str] | None:
+    refusal = declines.of(payment.status, payment.decline_code)
+    return None if refusal is None else {"code": refusal.code, "message": refusal.message}
 
 
 def _result_url(job: Any) -> str | None:

@@ -55,6 +55,12 @@ def users_update_consent(user_id: str, body: dict[str, Any]) -> Any:
     return schemas.dump(schemas.User, user), 200
 
 
+def users_update_email(user_id: str, body: dict[str, Any]) -> Any:
+    with transaction() as session:
+        user = users.set_email(session, UUID(user_id), body["email"])
+    return schemas.dump(schemas.User, user), 200
+
+
 def users_get_balance(user_id: str) -> Any:
     with reading() as reader:
         tokens = users.balance(reader, UUID(user_id))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -30,6 +31,19 @@ class Program:
     name: str
     arguments: tuple[str, ...]
     stop_seconds: float
+
+
+class Process(Protocol):
+    """What is needed of a started program; subprocess.Popen has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int, /) -> None: ...
 
 
 class ChildError(RuntimeError):
@@ -50,18 +64,8 @@ class Child:
         self.log = logs / f"{program.name}.log"
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".previous.log"))
-        with self.log.open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603 our own program
-                [sys.executable, *program.arguments],
-                cwd=folder,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C is for us, who stop one after the other; and a group can be ended whole.
-                start_new_session=True,
-                preexec_fn=follow_parent(signal.SIGTERM),
-            )
+        self.log.touch()
+        self._process = self._begin(environ, folder)
 
     def __enter__(self) -> Child:
         return self
@@ -115,7 +119,7 @@ class Child:
         """SIGTERM, its time to finish, then SIGKILL to all it left; whether it went by itself."""
         in_time = True
         if self._process.poll() is None:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(self.program.stop_seconds)
             except subprocess.TimeoutExpired:
@@ -128,6 +132,20 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+
+    def _begin(self, environ: Mapping[str, str], folder: Path) -> Process:
+        with self.log.open("ab") as output:
+            return subprocess.Popen(  # noqa: S603 our own program
+                [sys.executable, *self.program.arguments],
+                cwd=folder,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for us, who stop one after the other; and a group can be ended whole.
+                start_new_session=True,
+                preexec_fn=follow_parent(signal.SIGTERM),
+            )
 
 
 def follow_parent(signum: int) -> Callable[[], None]:

@@ -35,6 +35,7 @@ STOPPED = "stopped before it was ready"
 
 WORKER = Program("worker", ("-m", "worker"), stop_seconds=25)
 SERVER = Program("server", ("-m", "gunicorn"), stop_seconds=35)
+BOT = Program("bot", ("-m", "bot"), stop_seconds=10)
 # In start order; they stop in reverse, so that no orders are accepted any more when the worker
 # stops.
 PROGRAMS = (WORKER, SERVER)
@@ -49,7 +50,8 @@ class Stack:
 
     state_dir: instead of STATE_DIR. changes: fields of Settings that override the environment;
     port 0 chooses a free one. postgres_config: lines of postgresql.conf for the embedded server.
-    programs: what runs beside database and sandbox, in start order.
+    programs: what runs beside database and sandbox, in start order. sandbox_port: 0 chooses a free
+    one.
     start() must be called by a thread that lives as long as the stack: on Linux the parts stop
     when that thread ends, however it ends.
     """
@@ -60,11 +62,13 @@ class Stack:
         *,
         postgres_config: Mapping[str, str] | None = None,
         programs: tuple[Program, ...] = PROGRAMS,
+        sandbox_port: int = 0,
         **changes: Any,
     ) -> None:
         if state_dir is not None:
             changes["state_dir"] = state_dir
-        self.simulated = SimulatedProviders(_complete(replace(environment.load(), **changes)))
+        settings = _complete(replace(environment.load(), **changes))
+        self.simulated = SimulatedProviders(settings, sandbox_port)
         self.settings = self.simulated.settings
         self.postgres: EmbeddedPostgres | None = None
         if not self.settings.database_url:
@@ -95,11 +99,15 @@ class Stack:
     def start(self) -> None:
         """Return when the server is ready; otherwise StackError, with nothing left running."""
         try:
-            _check_port(self.settings)
+            _check_port(self.settings.host, self.settings.port, "PORT={port} make run")
+            if self.simulated.port:
+                hint = 'make run ARGS="--sandbox-port {port}"'
+                _check_port("127.0.0.1", self.simulated.port, hint)
             self.logs.mkdir(parents=True, exist_ok=True)
             if self.postgres is not None:
                 self._start_database(self.postgres)
             self._prepare_database()
+            self._tell_commands_of_the_sandbox()
             for program in (*self.simulated.programs, *self._programs):
                 self.launch(program)
             self._wait_until_ready()
@@ -110,10 +118,16 @@ class Stack:
 
     def launch(self, program: Program) -> Child:
         """Start a program as the newest part, the first one that stop() will stop."""
-        environ = _environ(self.settings)
-        child = Child(program, environ=environ, logs=self.logs)
+        child = Child(program, environ=self.environ(), logs=self.logs)
         self.children.append(child)
         return child
+
+    def environ(self) -> dict[str, str]:
+        """Our environment with all settings, for a program of the stack."""
+        values = {
+            each.name.upper(): _text(getattr(self.settings, each.name)) for each in fields(Settings)
+        }
+        return {**os.environ, **values}  # noqa: TID251 settings are read elsewhere; this is passed on
 
     def stop(self) -> None:
         """Stop server, worker and database, in that order, each in bounded time."""
@@ -123,6 +137,7 @@ class Stack:
                 click.echo(f"{child.program.name} had to be killed, see {child.log}", err=True)
         if self.postgres is not None:
             self._url_file.unlink(missing_ok=True)
+            self._sandbox_file.unlink(missing_ok=True)
             self.postgres.stop()
 
     def request_stop(self) -> None:
@@ -141,7 +156,7 @@ class Stack:
         outcome = subprocess.run(  # noqa: S603 our own program
             [sys.executable, "cli.py", *arguments],
             cwd=ROOT,
-            env=_environ(self.settings),
+            env=self.environ(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -164,6 +179,18 @@ class Stack:
             database.prepare(url, simulated=self.simulated.engines)
         except (SQLAlchemyError, CommandError) as error:
             raise StackError(f"The database cannot be prepared: {error}") from error
+
+    def _tell_commands_of_the_sandbox(self) -> None:
+        if self.postgres is None:
+            return
+        self._sandbox_file.unlink(missing_ok=True)
+        environ = self.environ()
+        lines = [f"{name.upper()}='{environ[name.upper()]}'\n" for name in self.simulated.filled_in]
+        secret_files.remembered(self._sandbox_file, lambda: "".join(lines))
+
+    @property
+    def _sandbox_file(self) -> Path:
+        return self.settings.state_dir / environment.SANDBOX_FILE
 
     @property
     def _url_file(self) -> Path:
@@ -225,21 +252,17 @@ def _key(state_dir: Path) -> str:
     ).strip()
 
 
-def _check_port(settings: Settings) -> None:
+def _check_port(host: str, port: int, hint: str) -> None:
+    """StackError when somebody listens there already; hint: how another port is chosen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        socket.create_server((settings.host, settings.port), family=family).close()
+        socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise StackError(
-            f"Cannot listen on {settings.address}: {error.strerror}. Stop what "
-            f"listens there, or choose another port: PORT={settings.port + 1} make run"
+            f"Cannot listen on {address}: {error.strerror}. Stop what "
+            f"listens there, or choose another port: {hint.format(port=port + 1)}"
         ) from error
-
-
-def _environ(settings: Settings) -> dict[str, str]:
-    """Our environment with all settings."""
-    values = {each.name.upper(): _text(getattr(settings, each.name)) for each in fields(Settings)}
-    return {**os.environ, **values}  # noqa: TID251 settings are read elsewhere; this is passed on
 
 
 def _text(value: object) -> str:

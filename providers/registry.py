@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import cache
 
 import settings
@@ -17,7 +18,7 @@ from providers.payments import Gateway
 from providers.payments.receipts import ReceiptRules
 from providers.payments.source_addresses import SourceFilter
 from providers.payments.stripe import StripeGateway
-from providers.payments.telegram import TelegramGateway
+from providers.payments.telegram import STARS, TelegramGateway, in_stars
 from providers.payments.yookassa import YooKassaGateway
 from providers.storage import Storage
 from providers.storage.disk import STORAGE_PATH, DiskStorage
@@ -83,6 +84,14 @@ def telegram() -> TelegramBot:
     if not current.telegram_bot_token:
         raise ApiError("telegram_unavailable", "TELEGRAM_BOT_TOKEN is not set", retry_after=60)
     return TelegramBot(current.telegram_api_url, current.telegram_bot_token)
+
+
+def stars(amount_rub: Decimal) -> int | None:
+    """What Telegram asks for these rubles, in Stars; None where it does not take Stars."""
+    current = settings.load()
+    if current.telegram_currency != STARS or not settings.configured(current, "telegram"):
+        return None
+    return in_stars(amount_rub, current.telegram_rub_per_star)
 
 
 def _replicate(current: Settings) -> RemoteEngine:

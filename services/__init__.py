@@ -12,13 +12,16 @@ grants, bonuses          tokens given by an operator; one-time rewards
 referrals, reviews       what earns rewards
 lotteries, draws         entries while a lottery runs; the verifiable draw
 jobs, queue              a customer's orders; the same rows as workers see them
-models, model_catalog    what can be ordered, for what, by which engine; those of providers
+models                   what can be ordered, for what, by which engine
+remote_models            engines of providers that a new server knows, with
+                         animation_models and restoration_models
 remote_queue, attempts   jobs of engines at providers: ordered; each order, step by step
 attempt_rows             the statements of attempts
 outcomes, fallbacks      how an attempt ends its job; what comes after a failure
 engines, breakers        what may be ordered from a provider; when nothing may
 results                  what became of each photo of an order, and the order's end
 data, media              files, and what they may hold
+events, feed, outbox     what the bot is told: written, read by it, sent to it
 idempotency              one effect for each Idempotency-Key
 paging                   lists in pages
 """

@@ -38,7 +38,8 @@ class Attempt:
     """An attempt in the hands of a worker, as it was when it was claimed.
 
     claimed_at: that moment by the database's clock, which all moments of attempts are by: the
-    worker's own may be wrong. job_status and the fields after it are those of its job and model.
+    worker's own may be wrong. job_status and the fields after it are those of its job and model;
+    place: which of its photos the job is at now.
     """
 
     id: UUID
@@ -67,11 +68,18 @@ class Attempt:
     created_at: datetime
     claimed_at: datetime
     job_status: str
+    place: int
+    photos: int
     service_type: str
     input: list[dict[str, Any]]
     model: str
     usual_seconds: int
     max_result_bytes: int
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether its job waits for it."""
+        return self.job_status == "processing" and self.place == self.input_index
 
 
 _TABLE: Any = GenerationAttempt.__table__
@@ -139,6 +147,8 @@ _DUE = (
 _FROM_OTHERS = {
     "claimed_at": func.now(),
     "job_status": Job.status,
+    "place": func.jsonb_array_length(Job.results),
+    "photos": Job.photos,
     "service_type": Job.service_type,
     "input": Job.input,
     "model": GenerationModel.name,

@@ -49,18 +49,19 @@ class Ending:
 
 
 def plan(session: Session, job: Record, *, prompt: str, seed: int, deadline: timedelta) -> UUID:
-    """Write the attempt that comes before an order at a provider.
+    """Write the attempt that comes before an order at a provider, for the photo at hand.
 
-    job: a locked one; its id, model_id, engine, recipe, run_cost and run_currency. deadline: the
-    time it has. IntegrityError when it has an open attempt already, or all the paid ones allowed.
+    job: a locked one; its id, place, model_id, engine, recipe, run_cost and run_currency. deadline:
+    the time it has. IntegrityError when that photo has an open attempt already, or all the paid
+    ones allowed.
     """
     attempt_id = uuid4()
-    earlier = attempt_rows.COUNT.one(session, job_id=job.id, input_index=0)
+    earlier = attempt_rows.COUNT.one(session, job_id=job.id, input_index=job.place)
     attempt_rows.BEGIN.run(
         session,
         id=attempt_id,
         job_id=job.id,
-        input_index=0,
+        input_index=job.place,
         number=earlier.begun + 1,
         paid_number=earlier.paid + 1 if job.run_cost else None,
         model_id=job.model_id,
@@ -137,7 +138,8 @@ def observe(
         session, **_mine(attempt), new_due_in=after, new_progress=progress, new_missing=missing
     )
     if observed and progress > attempt.progress:
-        attempt_rows.PROGRESS.run(session, where_id=attempt.job_id, new_progress=progress)
+        overall = (100 * attempt.input_index + progress) // attempt.photos
+        attempt_rows.PROGRESS.run(session, where_id=attempt.job_id, new_progress=overall)
     return bool(observed)
 
 
@@ -173,7 +175,7 @@ def abandon(session: Session, attempt: Attempt) -> bool:
     return bool(attempt_rows.ABANDON.run(session, **_mine(attempt)))
 
 
-def tried(reader: Reader, job_id: UUID, input_index: int = 0) -> list[Tried]:
+def tried(reader: Reader, job_id: UUID, input_index: int) -> list[Tried]:
     """The ended attempts at an input, in their order."""
     rows = attempt_rows.TRIED.all(reader, job_id=job_id, input_index=input_index)
     return [
@@ -225,6 +227,18 @@ def of_job(session: Session, job_id: UUID) -> list[GenerationAttempt]:
     """Every attempt at a job, oldest first; for the operator."""
     query = select(GenerationAttempt).where(GenerationAttempt.job_id == job_id)
     return list(session.scalars(query.order_by(GenerationAttempt.created_at)))
+
+
+def recent(session: Session, engine: str, *, doubtful: bool, limit: int) -> list[GenerationAttempt]:
+    """The newest orders at an engine, for the operator.
+
+    doubtful: only those that have ended so that nobody knows whether they are charged.
+    """
+    query = select(GenerationAttempt).where(GenerationAttempt.engine == engine)
+    if doubtful:
+        ended = GenerationAttempt.ended_at.is_not(None)
+        query = query.where(GenerationAttempt.charged == "maybe", ended)
+    return list(session.scalars(query.order_by(GenerationAttempt.created_at.desc()).limit(limit)))
 
 
 def _mine(attempt: Attempt) -> dict[str, Any]:

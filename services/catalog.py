@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db.models import EMBEDDED, Engine, GenerationModel, Tariff
-from services import model_catalog
+from services import animation_models, remote_models, restoration_models
 
 # Prices in tokens and rubles.
 MODELS: list[dict[str, Any]] = [
@@ -34,6 +34,7 @@ MODELS: list[dict[str, Any]] = [
         "price_rub": Decimal(50),
     },
 ]
+REMOTE_MODELS = [*animation_models.MODELS, *restoration_models.MODELS]
 TARIFFS: list[dict[str, Any]] = [
     {"name": "start", "title": "Старт: 20 токенов", "monthly_tokens": 20, "cost_rub": Decimal(199)},
     {
@@ -66,7 +67,7 @@ def offer_simulated(session: Session, engines: Collection[str]) -> None:
             "title": f"{model['title']} (песочница)",
             "active": True,
         }
-        for model in model_catalog.MODELS
+        for model in REMOTE_MODELS
         if model["engine"] in engines and model["fallback_position"] is not None
     ]
     was = GenerationModel.name.startswith(SIMULATED)
@@ -83,9 +84,9 @@ def seed(session: Session) -> int:
     tariffs = [{**tariff, "position": place} for place, tariff in enumerate(TARIFFS, start=1)]
     added = 0
     for table, rows in (
-        (Engine, model_catalog.engines()),
+        (Engine, remote_models.engines()),
         (GenerationModel, models),
-        (GenerationModel, model_catalog.MODELS),
+        (GenerationModel, REMOTE_MODELS),
         (Tariff, tariffs),
     ):
         statement = insert(table).values(rows).on_conflict_do_nothing().returning(table.name)

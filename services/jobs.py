@@ -8,17 +8,18 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Uuid, and_, bindparam, case, func, insert, or_, select
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, case, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 import settings
 from db import Reader, Record, Statement, notifications
-from db.models import EMBEDDED, Data, GenerationModel, Job, User
+from db.models import Data, GenerationModel, Job, User
 from errors import ApiError
-from services import data, funding, ledger, models, paging, users
+from services import data, events, funding, ledger, models, paging, users
 
 # The contract's IOObject; anything else a client sends is not stored.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")
+ENDED = ("done", "failed")
 # Shown to the customer by the bot.
 NOT_PAID_TEXT = "Заказ закрыт: оплата так и не поступила."
 CANCELLED_TEXT = "Заказ отменён, токены возвращены на баланс."
@@ -33,53 +34,46 @@ def create(
     input: list[dict[str, Any]],
     description: str | None = None,
     model_id: UUID | None = None,
+    client_ref: str | None = None,
     meta: dict[str, Any] | None = None,
 ) -> SimpleNamespace:
     """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
 
     Each input is a photo with a result and a price of its own; the job's price is that of all.
-    model_id: of the model to use, None for the default one of the service. ApiError
-    `user_not_found`, `consent_required`, `bad_request` for several photos where the model takes
-    one, those of models.require_offered and of data.require_usable.
+    model_id: of the model to use, None for the default one of the service. client_ref: the bot's
+    own words, by which it finds the order again; they are kept and returned, never logged. ApiError
+    `user_not_found`, `consent_required`, those of models.require_offered and of
+    data.require_usable.
     """
     terms = _terms(session, user_id, service_type, data.ids_of(input), model_id)
     data.require_usable(input, terms.files)
-    photos = _photos(input, terms.engine)
-    price_tokens = terms.price_tokens * photos
-    queued = terms.balance_tokens >= price_tokens
     job = SimpleNamespace(
-        id=uuid4(),
-        number=terms.number,
+        **_made_of(terms, len(input)),
         user_id=user_id,
-        model_id=terms.model_id,
-        engine=terms.engine,
         service_type=service_type,
-        status="queued" if queued else "waiting_payment",
         description=description,
-        price_tokens=price_tokens,
-        price_rub=terms.price_rub * photos,
-        tokens_reserved=price_tokens if queued else Decimal(0),
-        tokens_consumed=Decimal(0),
-        photos=photos,
+        client_ref=client_ref,
         input=[_kept(item) for item in input],
-        output=[],
-        progress=0,
         meta=meta or {},
-        created_at=terms.ordered_at,
-        updated_at=terms.ordered_at,
     )
-    _INSERT.run(session, **vars(job))
-    if queued:
+    _INSERT.run(session, **{name: getattr(job, name) for name in _INSERTED})
+    if job.tokens_reserved:
         ledger.post(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
     return job
 
 
 def get(reader: Reader, job_id: UUID) -> Record:
-    """The job and the place of its result. ApiError `job_not_found`."""
+    """The job, the place of its result and its user's balance. ApiError `job_not_found`."""
     job = _SELECT.one_or_none(reader, job_id=job_id)
     if job is None:
         raise ApiError("job_not_found")
     return job
+
+
+def states(reader: Reader, job_ids: list[UUID]) -> dict[UUID, tuple[str, int]]:
+    """Status and progress of these jobs, for those who wait for a change."""
+    rows = _STATES.all(reader, job_ids=job_ids) if job_ids else []
+    return {row.id: (row.status, row.progress) for row in rows}
 
 
 def of_user(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page:
@@ -115,7 +109,7 @@ def fail(session: Session, job_id: UUID, *, reason: str) -> Job:
     ApiError `job_not_found`; ValueError for a job that has ended.
     """
     job = lock(session, job_id)
-    if job.status in ("done", "failed"):
+    if job.status in ENDED:
         raise ValueError(f"the job is {job.status} already")
     meta = {"reason": "failed", "error": {"code": "operator", "message": reason}}
     end_unfinished(session, job, meta)
@@ -163,22 +157,42 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
     job.meta = {**job.meta, **meta}
     job.updated_at = job.finished_at = func.now()
     session.flush()
-    if reserved:
-        funding.credit(
-            session,
-            job.user_id,
-            reserved,
-            type="refund",
-            job_id=job.id,
-            meta={"reason": meta["reason"]},
-        )
+    news = events.job_failed(job)
+    if not reserved:
+        events.tell(session, job.user_id, news)
+        return
+    funding.credit(
+        session,
+        job.user_id,
+        reserved,
+        type="refund",
+        news=news,
+        job_id=job.id,
+        meta={"reason": meta["reason"]},
+    )
 
 
-def _photos(input: list[dict[str, Any]], engine: str) -> int:
-    """How many results are ordered. ApiError `bad_request` where the engine takes one photo."""
-    if len(input) > 1 and engine != EMBEDDED:
-        raise ApiError("bad_request", details={"input": "this model takes one photo an order"})
-    return len(input)
+def _made_of(terms: Record, photos: int) -> dict[str, Any]:
+    """What the terms say of a new job: reserved if the balance covers it."""
+    price_tokens = terms.price_tokens * photos
+    queued = terms.balance_tokens >= price_tokens
+    return {
+        "id": uuid4(),
+        "number": terms.number,
+        "model_id": terms.model_id,
+        "engine": terms.engine,
+        "status": "queued" if queued else "waiting_payment",
+        "spendable_tokens": terms.balance_tokens,
+        "price_tokens": price_tokens,
+        "price_rub": terms.price_rub * photos,
+        "tokens_reserved": price_tokens if queued else Decimal(0),
+        "tokens_consumed": Decimal(0),
+        "photos": photos,
+        "output": [],
+        "progress": 0,
+        "created_at": terms.ordered_at,
+        "updated_at": terms.ordered_at,
+    }
 
 
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
@@ -247,7 +261,6 @@ _TABLE: Any = Job.__table__
 _NOT_SHOWN = (
     "description",
     "engine",
-    "price_tokens",
     "photos",
     "results",
     "result_data_id",
@@ -257,35 +270,32 @@ _NOT_SHOWN = (
     "worker",
     "finished_at",
 )
+_INSERTED = (
+    "id",
+    "number",
+    "user_id",
+    "model_id",
+    "engine",
+    "service_type",
+    "status",
+    "description",
+    "client_ref",
+    "price_tokens",
+    "price_rub",
+    "tokens_reserved",
+    "tokens_consumed",
+    "photos",
+    "input",
+    "output",
+    "progress",
+    "meta",
+    "created_at",
+    "updated_at",
+)
 # A worker is woken when this transaction commits.
 _INSERT = Statement(
     insert(_TABLE)
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "id",
-                "number",
-                "user_id",
-                "model_id",
-                "engine",
-                "service_type",
-                "status",
-                "description",
-                "price_tokens",
-                "price_rub",
-                "tokens_reserved",
-                "tokens_consumed",
-                "photos",
-                "input",
-                "output",
-                "progress",
-                "meta",
-                "created_at",
-                "updated_at",
-            )
-        }
-    )
+    .values({name: bindparam(name) for name in _INSERTED})
     .returning(
         case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))).label(
             "woken"
@@ -296,12 +306,23 @@ _RESULT = (
     Data.status.label("result_status"),
     Data.storage_key.label("result_key"),
     Data.content_type.label("result_content_type"),
+    # What its user has, to say what is missing for it.
+    User.balance_tokens.label("spendable_tokens"),
 )
 _SELECT = Statement(
-    select(*Job.columns(), *_RESULT).outerjoin(Job.result).where(Job.id == bindparam("job_id"))
+    select(*Job.columns(), *_RESULT)
+    .join(User, User.id == Job.user_id)
+    .outerjoin(Job.result)
+    .where(Job.id == bindparam("job_id"))
+)
+_STATES = Statement(
+    select(Job.id, Job.status, Job.progress).where(
+        Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid)))
+    )
 )
 _LIST = paging.Listing(
     select(*Job.shown(*_NOT_SHOWN), *_RESULT)
+    .join(User, User.id == Job.user_id)
     .outerjoin(Job.result)
     .where(Job.user_id == bindparam("owner_id")),
     Job.number,

@@ -122,7 +122,8 @@ def _unusable(refused: images.ImageRefused) -> ApiError:
     }
     if refused.code in ("not_an_image", "image_format_unsupported"):
         details |= _not_supported("image", "file")
-    return ApiError("payload_too_large" if too_large else "unsupported_media_type", details=details)
+    code = "payload_too_large" if too_large else "unsupported_media_type"
+    return ApiError(code, details=details, user_message=images.REFUSALS[refused.code])
 
 
 def _is_text(head: bytes) -> bool:

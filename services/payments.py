@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from db import Reader, Record, Statement
 from db.models import Payment, Tariff, Transaction
+from errors import ApiError
 from services import ledger, locked_payments, tariffs, users
 
 # How long a provider lets a customer pay; after that an unpaid intent is closed.
@@ -21,6 +22,10 @@ LIFETIME = timedelta(hours=24)
 FIRST_CHECK = timedelta(minutes=3)
 CHECK_WAITS = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 10, 20, 40, 60))
 CURRENCY = "RUB"
+# A customer who presses "I have paid" again and again hears what is known already.
+ASK_PAUSE = timedelta(seconds=5)
+ASKABLE = timedelta(days=30)
+UNPAID = ("pending", "canceled", "expired")
 
 
 def open(
@@ -30,12 +35,13 @@ def open(
     amount_rub: Decimal,
     provider: str,
     plan: str | None,
+    client_ref: str | None = None,
     now: datetime,
 ) -> Payment:
     """A pending payment with its pending gateway_payment; the provider has not been asked yet.
 
-    ApiError `user_not_found`, `consent_required`, `tariff_not_found`, `amount_mismatch`,
-    `amount_out_of_range`.
+    client_ref: the bot's own words, kept and returned, never logged. ApiError `user_not_found`,
+    `consent_required`, `tariff_not_found`, `amount_mismatch`, `amount_out_of_range`.
     """
     user = ledger.lock(session, user_id)
     users.require_consent(user.consent_pd)
@@ -47,9 +53,11 @@ def open(
         tokens=offer.tokens,
         tariff_id=offer.tariff and offer.tariff.id,
         plan=offer.tariff.name if offer.tariff else None,
+        client_ref=client_ref,
         asked_minor=int(amount_rub * 100),
         asked_currency=CURRENCY,
         payer_telegram_id=user.telegram_id,
+        receipt_email=user.email,
         expires_at=now + LIFETIME,
         next_check_at=now + FIRST_CHECK,
     )
@@ -60,8 +68,11 @@ def open(
 
 
 def get(reader: Reader, payment_id: UUID) -> Record:
-    """The payment of an intent created here, with the `title` its customer reads."""
-    return _SELECT_WITH_TITLE.one(reader, payment_id=payment_id)
+    """The payment, with the `title` its customer reads. ApiError `payment_not_found`."""
+    payment = _SELECT_WITH_TITLE.one_or_none(reader, payment_id=payment_id)
+    if payment is None:
+        raise ApiError("payment_not_found")
+    return payment
 
 
 def recent(session: Session, *, status: str | None, limit: int) -> list[Payment]:
@@ -172,6 +183,26 @@ def claim_due(
     payment.next_check_at = next_check_at
     payment.checks += 1
     return payment.id, payment.provider
+
+
+def claim_check(session: Session, payment_id: UUID, *, now: datetime) -> bool:
+    """Whether the provider should be asked now because the customer says that it was paid.
+
+    Not within ASK_PAUSE of the last time, whoever asked, and not about money that has arrived, or
+    about a page that has been closed for ASKABLE. Only the payment is locked, and nothing after it.
+    """
+    row = session.execute(
+        update(Payment)
+        .where(
+            Payment.id == payment_id,
+            Payment.status.in_(UNPAID),
+            Payment.expires_at > now - ASKABLE,
+            or_(Payment.asked_at.is_(None), Payment.asked_at <= now - ASK_PAUSE),
+        )
+        .values(asked_at=now)
+        .returning(Payment.id)
+    )
+    return row.one_or_none() is not None
 
 
 def note_trouble(session: Session, payment_id: UUID, error: str) -> None:

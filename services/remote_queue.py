@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
+from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -17,10 +18,11 @@ import settings
 from db import Reader, Statement, notifications
 from db.models import EMBEDDED, Engine, GenerationAttempt, GenerationModel, Job
 from db.models.engines import MOST_PAID_ATTEMPTS
-from services import attempts, engines, fallbacks, jobs, ledger, models
+from services import attempts, engines, events, fallbacks, jobs, ledger, models, results
 from services.breakers import Breaker
 from services.engines import Room
 from services.fallbacks import Candidate
+from services.results import Turn
 
 AT_ONCE = 20  # jobs ordered, or moved, in one transaction
 LARGEST_SEED = 2**31 - 1
@@ -55,6 +57,8 @@ def take(session: Session, engine: str, room: Room, *, chance: Random) -> Taken:
             session, job, prompt=prompt, seed=chance.randint(0, LARGEST_SEED), deadline=deadline
         )
         _START.run(session, where_id=job.id)
+        if job.attempt == 0:
+            events.tell(session, job.user_id, events.job_started(job))
         begun += 1
     return Taken(begun, out_of_money=False)
 
@@ -67,7 +71,7 @@ def move_on(session: Session, engine: str, *, closed: Collection[str]) -> int:
     moved = 0
     for row in _DUE.all(session, engine=engine, rows=AT_ONCE):
         other = fallbacks.elsewhere(
-            attempts.tried(session, row.id),
+            attempts.tried(session, row.id, row.place),
             candidates(session, row.service_type),
             limits=engines.cost_limits(),
             closed={engine, *closed},
@@ -78,8 +82,8 @@ def move_on(session: Session, engine: str, *, closed: Collection[str]) -> int:
     return moved
 
 
-def give_up_waiting(session: Session) -> str | None:
-    """End a job that its engine has not taken for REMOTE_WAIT_MINUTES, tokens back; returns the
+def give_up_waiting(session: Session, *, now: datetime) -> str | None:
+    """Give up the rest of a job that its engine has not taken for REMOTE_WAIT_MINUTES; returns the
     engine, None when there is no such job.
     """
     waited = timedelta(minutes=settings.load().remote_wait_minutes)
@@ -96,7 +100,12 @@ def give_up_waiting(session: Session) -> str | None:
     job = session.scalar(select(Job).where(Job.id == found.id, *too_long).with_for_update())
     if job is None:
         return None
-    give_up(session, job, *fallbacks.UNAVAILABLE)
+    error = _error(*fallbacks.UNAVAILABLE)
+    if not job.results:
+        jobs.end_unfinished(session, job, {"reason": "failed", "error": error})
+    else:
+        while results.give_up(session, job, error, now=now) is Turn.NEXT:
+            continue
     return job.engine
 
 
@@ -118,23 +127,41 @@ def closed_engines(reader: Reader, now: datetime) -> set[str]:
 
 
 def put_back(session: Session, job: Job, after: timedelta, other: Candidate | None = None) -> None:
-    """Queue a locked job again, for `other` if given; Job.meta keeps the model that was ordered."""
+    """Queue a locked job for the photo at hand, for `other` if given.
+
+    Job.meta keeps the model that was ordered.
+    """
     if other is not None:
         job.meta = {"orderedModelId": str(job.model_id), **job.meta}
         job.model_id, job.engine = other.model_id, other.engine
     job.status = "queued"
     job.run_at = func.now() + after
     job.lease_until = job.worker = None
-    job.progress = 0
+    job.progress = results.progress(job)
     job.updated_at = func.now()
     session.flush()
     notifications.announce(session)
 
 
-def give_up(session: Session, job: Job, code: str, message: str) -> None:
-    """End a job as failed and return its tokens; the caller holds user and job locks."""
-    error = {"code": code, "message": message}
-    jobs.end_unfinished(session, job, {"reason": "failed", "error": error})
+def return_to_ordered(job: Job) -> None:
+    """Let the model that was ordered make the next photo, not the one that stood in."""
+    meta = dict(job.meta)
+    ordered = meta.pop("orderedModelId", None)
+    if ordered is not None:
+        job.model_id, job.meta = UUID(ordered), meta
+
+
+def give_up(session: Session, job: Job, code: str, message: str, *, now: datetime) -> None:
+    """Give up the photo at hand: the job goes on with its next one, or ends, with tokens back.
+
+    The caller holds user and job locks.
+    """
+    if results.give_up(session, job, _error(code, message), now=now) is Turn.NEXT:
+        put_back(session, job, fallbacks.AT_ONCE)
+
+
+def _error(code: str, message: str) -> dict[str, str]:
+    return {"code": code, "message": message}
 
 
 _IS_DUE = (Job.status == "queued", Job.run_at <= func.now())
@@ -145,11 +172,14 @@ _WITH_WORK = Statement(
 )
 _OF_ENGINE = (Job.engine == bindparam("engine"), Job.engine != EMBEDDED, *_IS_DUE)
 # One that has used up its paid attempts, which nothing should bring here, must not block others.
+_PLACE = func.jsonb_array_length(Job.results)
 _ALL_PAID = exists().where(
-    GenerationAttempt.job_id == Job.id, GenerationAttempt.paid_number == MOST_PAID_ATTEMPTS
+    GenerationAttempt.job_id == Job.id,
+    GenerationAttempt.input_index == _PLACE,
+    GenerationAttempt.paid_number == MOST_PAID_ATTEMPTS,
 )
 _DUE_QUERY = (
-    select(Job.id, Job.service_type)
+    select(Job.id, Job.service_type, _PLACE.label("place"))
     .where(*_OF_ENGINE)
     .order_by(Job.run_at, Job.number)
     .limit(bindparam("rows", type_=Integer))
@@ -159,9 +189,17 @@ _DUE = Statement(_DUE_QUERY)
 _TAKE = Statement(
     select(
         Job.id,
+        Job.user_id,
+        Job.number,
+        Job.service_type,
+        Job.price_tokens,
+        Job.photos,
+        Job.client_ref,
+        Job.attempt,
         Job.model_id,
         Job.engine,
         Job.description,
+        _PLACE.label("place"),
         GenerationModel.recipe,
         GenerationModel.prompt,
         GenerationModel.run_cost,
@@ -176,6 +214,6 @@ _TAKE = Statement(
 _START = Statement(
     update(Job)
     .where(Job.id == bindparam("where_id"))
-    .values(status="processing", attempt=Job.attempt + 1, progress=0, updated_at=func.now())
+    .values(status="processing", attempt=Job.attempt + 1, updated_at=func.now())
 )
 _BREAKERS = Statement(select(Engine.name, Engine.open_until, Engine.open_code, Engine.trips))

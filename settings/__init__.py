@@ -11,7 +11,7 @@ from settings.fields import (
     WEBHOOK_THREADS,
     Settings,
 )
-from settings.reading import SettingsError, described, load, read
+from settings.reading import SANDBOX_FILE, SettingsError, described, find_sandbox, load, read
 from settings.rules import configured, engine_configured, missing_for_production
 
 __all__ = [
@@ -19,12 +19,14 @@ __all__ = [
     "PROBE_THREADS",
     "PROVIDERS",
     "QUICK_THREADS",
+    "SANDBOX_FILE",
     "WEBHOOK_THREADS",
     "Settings",
     "SettingsError",
     "configured",
     "described",
     "engine_configured",
+    "find_sandbox",
     "load",
     "missing_for_production",
     "read",

@@ -98,7 +98,9 @@ class Settings:
         "https://api.yookassa.ru/v3", "YooKassa API base URL", url=True
     )
     yookassa_receipt_email: str = _setting(
-        "", "address fiscal receipts (54-FZ) go to; empty sends no receipts through YooKassa"
+        "",
+        "address fiscal receipts (54-FZ) go to where the customer's is not known; "
+        "empty sends no receipts through YooKassa",
     )
     yookassa_vat_code: int = _setting(
         1, "VAT code of receipts, 1 to 12; 1 is no VAT", least=1, most=12
@@ -135,6 +137,15 @@ class Settings:
         most=10_000,
     )
     telegram_api_url: str = _setting("https://api.telegram.org", "Bot API base URL", url=True)
+
+    events_url: str = _setting(
+        "", "address of the bot to which events are posted; empty leaves them to be read", url=True
+    )
+    events_secrets: tuple[str, ...] = _setting(
+        (),
+        "whsec_ secrets of Standard Webhooks, comma-separated; the first two sign",
+        secret=True,
+    )
 
     token_price_rub: Decimal = _setting(
         Decimal("10"), "price of one token without a tariff, rubles", above=0, most=100_000_000
@@ -188,6 +199,9 @@ class Settings:
     )
     require_consent: bool = _setting(
         False, "refuse jobs and payments of users without consent to personal data processing"
+    )
+    consent_version: str = _setting(
+        "", "version of the text that people agree to; after a change the bot can ask again"
     )
 
     replicate_api_token: str = _setting("", "Replicate API token", secret=True)

@@ -15,6 +15,8 @@ from dotenv import dotenv_values
 from settings.fields import Settings
 from settings.rules import contradictions, missing_for_production
 
+SANDBOX_FILE = "sandbox.env"
+
 
 class SettingsError(Exception):
     """The environment cannot be used; the message names every faulty setting and its fix."""
@@ -56,6 +58,18 @@ def load() -> Settings:
     if settings.production and (unsafe := missing_for_production(settings)):
         raise SettingsError(unsafe)
     return settings
+
+
+def find_sandbox() -> None:
+    """Let this process use the sandbox of `make run`, whose keys are in STATE_DIR like the URL of
+    its database; where DATABASE_URL is set, that is another installation.
+    """
+    current = load()
+    if current.production or current.database_url:
+        return
+    for name, value in dotenv_values(current.state_dir / SANDBOX_FILE).items():
+        os.environ.setdefault(name, value or "")
+    load.cache_clear()
 
 
 def described(settings: Settings) -> list[tuple[str, str, str]]:

@@ -27,7 +27,7 @@ import pytest  # noqa: E402 - the settings above must come before anything that 
 import settings  # noqa: E402
 from local.postgres import throwaway  # noqa: E402
 from local.postgres.embedded import EmbeddedPostgres  # noqa: E402
-from tests import databases, live, wire  # noqa: E402
+from tests import databases, forks, live, wire  # noqa: E402
 from tests.live import Server  # noqa: E402
 
 TESTS = Path(__file__).parent
@@ -64,7 +64,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Leave no database behind: each is fifty megabytes or more."""
+    """Leave no process and no database behind: each is fifty megabytes or more."""
+    forks.close()
     throwaway.remove(STATE_DIR / "postgres")
     shutil.rmtree(STATE_DIR, ignore_errors=True)
 

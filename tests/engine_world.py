@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +20,11 @@ from db import transaction
 from db.models import Engine, GenerationAttempt, GenerationModel
 from db.types import now
 from local import sandbox
+from local.processes import Child
 from providers import registry
-from services import data, model_catalog
+from services import data, remote_models
+from tests import workers
 from tests.payment_world import Sandbox
-from tests.wire import ROOT
 
 OPTIONS = sandbox.Options()
 ENGINES = ("replicate", "fal", "polza", "comfyui")
@@ -78,36 +76,24 @@ class EngineWorld:
         return counted
 
     @contextmanager
-    def worker(
-        self, *arguments: str, quick: bool = True, **changes: str
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """A worker process, see start_worker."""
+    def worker(self, *arguments: str, quick: bool = True, **changes: str) -> Iterator[Child]:
+        """A worker process during the block, see start_worker; killed after it."""
         process = self.start_worker(*arguments, quick=quick, **changes)
         try:
             yield process
         finally:
             process.kill()
-            process.wait()
+            print(process.said())  # seen when the test fails
 
-    def start_worker(
-        self, *arguments: str, quick: bool = True, **changes: str
-    ) -> subprocess.Popen[bytes]:
+    def start_worker(self, *arguments: str, quick: bool = True, **changes: str) -> Child:
         """A worker process connected to the engines; whoever starts it ends it.
 
         quick: its child processes take no time, and it looks for lost orders within seconds; with
         the argument --usual-pace it polls as seldom as the real one.
         """
         module = "lab.chaos.quick_worker" if quick else "worker"
-        environment = {
-            **os.environ,
-            "JOB_LEASE_SECONDS": "2",
-            "LOG_LEVEL": "WARNING",
-            **self.environ,
-            **changes,
-        }
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment
-        )
+        environ = {"LOG_LEVEL": "WARNING", **self.environ, **changes}
+        return workers.start_worker(settings.load().state_dir, *arguments, module=module, **environ)
 
 
 @contextmanager
@@ -139,7 +125,7 @@ def offer(*names: str) -> dict[str, UUID]:
 def reset_engines() -> None:
     """Well engines with their limits, and no model of theirs on offer."""
     with transaction() as session:
-        for row in model_catalog.engines():
+        for row in remote_models.engines():
             wanted = {
                 **row,
                 **dict.fromkeys(("open_until", "open_code")),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +13,10 @@ import requests
 
 from local.processes import Child
 from local.sandbox.telegram import TOKEN
+from tests.command_line import command_line
 from tests.live import Bot, Server, done
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, World, telegram_world
-from tests.wire import ROOT, wait_until
+from tests.wire import wait_until
 from tests.workers import working
 
 CHANNEL_NAME, GROUP_NAME, LOST_CHANNEL = "live_photo", "live_photo_talk", "lost_channel"
@@ -95,7 +93,7 @@ class Growth:
             f"{self.server.url}/v1/webhooks/payments/telegram",
             json=update,
             headers={"X-Telegram-Bot-Api-Secret-Token": SECRET} | headers,
-            timeout=20,
+            timeout=60,
         )
 
     @contextmanager
@@ -130,15 +128,8 @@ class Growth:
 
     def cli(self, *arguments: str) -> tuple[int, str, str]:
         """Run an operator's command; its exit code, output and errors."""
-        ended = subprocess.run(
-            [sys.executable, "cli.py", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **self.environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        return ended.returncode, ended.stdout.strip(), ended.stderr.strip()
+        with command_line(**self.environ) as terminal:
+            return terminal.run(*arguments)
 
     def logs(self) -> str:
         """All that server and workers have logged so far."""

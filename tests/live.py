@@ -171,7 +171,8 @@ def refused(answer: requests.Response, code: str) -> dict[str, Any]:
     body = answer.json()
     assert (answer.status_code, body["code"]) == (CODES[code][0], code), answer.text
     assert answer.headers["Content-Type"] == "application/json"
-    assert body.keys() <= {"code", "message", "details"} and body["message"]
+    assert body.keys() <= {"code", "message", "userMessage", "details"}
+    assert body["message"] and body["userMessage"]
     details: dict[str, Any] = body.get("details", {})
     return details
 

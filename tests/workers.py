@@ -9,18 +9,20 @@ from itertools import count
 from pathlib import Path
 
 from local.processes import Child, Program
+from tests.forks import ForkedChild
 
 START_SECONDS = 60
 STOP_SECONDS = 30
 _numbers = count(1)
 
 
-def start_worker(logs: Path, **environ: str) -> Child:
+def start_worker(
+    logs: Path, *arguments: str, module: str = "lab.chaos.quick_worker", **environ: str
+) -> Child:
     """Start one; it takes a while until it works, see has_started()."""
-    program = Program(
-        f"worker-{next(_numbers)}", ("-m", "lab.chaos.quick_worker"), stop_seconds=STOP_SECONDS
-    )
-    return Child(program, environ={**os.environ, "JOB_LEASE_SECONDS": "2", **environ}, logs=logs)
+    program = Program(f"worker-{next(_numbers)}", ("-m", module, *arguments), STOP_SECONDS)
+    environ = {**os.environ, "JOB_LEASE_SECONDS": "2", **environ}
+    return ForkedChild(program, environ=environ, logs=logs)
 
 
 def has_started(worker: Child) -> bool:

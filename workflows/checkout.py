@@ -69,6 +69,7 @@ def reference_of(payment: Record) -> PaymentRef:
         asked_currency=payment.asked_currency,
         payer_telegram_id=payment.payer_telegram_id,
         created_at=payment.created_at,
+        receipt_email=payment.receipt_email,
     )
 
 
@@ -82,5 +83,6 @@ def _checkout_request(payment: Record, title: str) -> CheckoutRequest:
         title=title,
         description=f"Пополнение баланса: {title}",
         return_url=f"https://t.me/{bot}" if bot else current.origin,
+        receipt_email=payment.receipt_email,
         payer_telegram_id=payment.payer_telegram_id,
     )

@@ -30,11 +30,11 @@ def order_due(chance: Random, *, clock: Callable[[], datetime] = now) -> int:
     return sum(_order(name, chance, clock()) for name in names)
 
 
-def give_up_waiting() -> int:
+def give_up_waiting(clock: Callable[[], datetime] = now) -> int:
     """End jobs that have waited too long for engines that take no orders; returns how many."""
     for ended in range(FAILED_AT_ONCE):
         with transaction() as session:
-            engine = remote_queue.give_up_waiting(session)
+            engine = remote_queue.give_up_waiting(session, now=clock())
         if engine is None:
             return ended
         log.error("engine %s took no orders: a job was given up, tokens back", engine)

@@ -48,7 +48,7 @@ MOST_CRASHES = 2  # of the child that makes a result sendable
 
 def advance(attempt: Attempt, step: Step) -> None:
     """Do the one step that an attempt is due for. ApiError when the database is unavailable."""
-    if attempt.state != "cancelling" and _is_over(attempt):
+    if attempt.state != "cancelling" and _is_over(attempt, step):
         return
     try:
         engine = registry.remote_engine(attempt.engine)
@@ -58,12 +58,12 @@ def advance(attempt: Attempt, step: Step) -> None:
     _STEPS[attempt.state](engine, attempt, step)
 
 
-def _is_over(attempt: Attempt) -> bool:
+def _is_over(attempt: Attempt, step: Step) -> bool:
     """Whether nobody waits for it any more: its job has ended, or it is out of time."""
-    if attempt.job_status == "processing" and attempt.deadline_at > attempt.claimed_at:
+    if attempt.is_awaited and attempt.deadline_at > attempt.claimed_at:
         return False
     with transaction() as session:
-        outcomes.overtime(session, attempt)
+        outcomes.overtime(session, attempt, now=step.clock())
     log.warning("attempt abandoned: its job or its time has ended", extra=facts_of(attempt))
     return True
 
@@ -154,6 +154,7 @@ def _cancel(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
         remote_orders.look(engine, attempt, step)
         return
     run = steps.run_of(attempt)
+    unseen = "yes" if attempt.result else "maybe"  # a result was there before
     engine.cancel(run)
     match engine.poll(run):
         case Succeeded(_, cost):
@@ -164,12 +165,12 @@ def _cancel(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
         case Canceled(charged):
             ending = Ending("canceled", charged)
         case Gone() if attempt.missing + 1 >= engine.pace.gone_polls:
-            ending = Ending("canceled", "maybe", detail="the provider does not know it")
+            ending = Ending("canceled", unseen, detail="the provider does not know it")
         case state if not _out_of_grace(attempt):
             _wait(engine, attempt, state, step)
             return
         case _:
-            ending = Ending("canceled", "maybe", detail="it did not stop")
+            ending = Ending("canceled", unseen, detail="it did not stop")
     _end_cancelled(attempt, ending)
 
 

@@ -16,6 +16,7 @@ from db.types import now
 from errors import ApiError
 from providers import registry
 from providers.payments import Outcome, ProviderError, ProviderRejected
+from providers.payments.ask_limit import AskLimit
 from services import payments, settlement
 from services.inbox import Verdict
 from workflows import checkout
@@ -25,6 +26,11 @@ log = logging.getLogger(__name__)
 BATCH = 20  # payments asked about in one turn of the duty
 BANK_TIME = timedelta(days=30)  # more than any method of payment takes
 TURN_SECONDS = 10  # none is begun after that: a slow provider must not hold up jobs
+# Questions by customers, for each provider and process: when webhooks are lost, all of them press
+# the button, and providers allow a shop some ten requests a second.
+ASKED_PER_MINUTE = 300
+
+_asked = AskLimit(ASKED_PER_MINUTE)
 
 
 def check_due() -> int:
@@ -45,14 +51,32 @@ def check_due() -> int:
         try:
             check(payment_id)
         except ApiError as error:
-            if not (isinstance(error, ProviderError) or error.code == "provider_not_configured"):
+            if not _is_trouble(error):
                 raise
             if not isinstance(error, ProviderRejected):
                 down.add(provider)
-            log.warning("payment check failed, will be repeated: %s", error)
-            with transaction() as session:
-                payments.note_trouble(session, payment_id, str(error))
+            _note(error, payment_id)
     return BATCH
+
+
+def check_for_customer(payment_id: UUID) -> None:
+    """Ask the provider about a payment whose customer says that it was paid, at most once in
+    payments.ASK_PAUSE; what it says is applied.
+
+    ProviderError; ApiError `payment_not_found`, `provider_not_configured`, `rate_limited` when this
+    process has asked its provider ASKED_PER_MINUTE times.
+    """
+    with transaction() as session:
+        payment = payments.get(session, payment_id)
+        if not payments.claim_check(session, payment_id, now=now()):
+            return
+    _asked.take(payment.provider)
+    try:
+        check(payment_id)
+    except ApiError as error:
+        if _is_trouble(error):
+            _note(error, payment_id)
+        raise
 
 
 def check(payment_id: UUID) -> Verdict:
@@ -76,6 +100,9 @@ def check(payment_id: UUID) -> Verdict:
             raise
         return _expire_if_overdue(payment, str(refusal), payment.expires_at)
     if notice.outcome is Outcome.PENDING:
+        if notice.decline is not None:  # the page is still open for another try
+            with transaction() as session:
+                settlement.settle(session, notice)
         # It could not be closed: a bank is still processing it, or it will expire by itself soon.
         return _expire_if_overdue(payment, "pending", payment.expires_at + BANK_TIME)
     with transaction() as session:
@@ -106,6 +133,17 @@ def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
         return Verdict("ignored", "the provider is working on it", payment_id)
     with transaction() as session:
         return settlement.settle(session, notice)
+
+
+def _is_trouble(error: ApiError) -> bool:
+    """Whether the provider, or its settings, is why a payment could not be checked."""
+    return isinstance(error, ProviderError) or error.code == "provider_not_configured"
+
+
+def _note(error: ApiError, payment_id: UUID) -> None:
+    log.warning("payment check failed, will be repeated: %s", error)
+    with transaction() as session:
+        payments.note_trouble(session, payment_id, str(error))
 
 
 def _minor(payment: Record, rub: Decimal) -> int:

@@ -126,20 +126,20 @@ def _photo(attempt: Attempt, step: Step) -> Path | None:
     try:
         return engine_files.photo_of(attempt, step)
     except FetchRefused as error:
-        _refuse(attempt, error.code, error.message)
+        _refuse(attempt, step, error.code, error.message)
     except EngineError as error:
         if not error.retryable or attempt.claims >= MOST_CLAIMS:
-            _refuse(attempt, error.code, f"{error.message} Токены возвращены на баланс.")
+            _refuse(attempt, step, error.code, f"{error.message} Токены возвращены на баланс.")
         else:
             _try_later(attempt, step, error)
     except ObjectMissing:
-        _refuse(attempt, "input_gone", GONE_TEXT)
+        _refuse(attempt, step, "input_gone", GONE_TEXT)
     except (StorageUnavailable, FetchFailed, OSError) as error:
         _try_later(attempt, step, error)
     except ApiError as error:
         if error.code != "data_not_found":
             raise
-        _refuse(attempt, "input_gone", GONE_TEXT)
+        _refuse(attempt, step, "input_gone", GONE_TEXT)
     return None
 
 
@@ -150,9 +150,9 @@ def _try_later(attempt: Attempt, step: Step, error: Exception) -> None:
     log.warning("attempt will be prepared again: %s", error, extra=facts_of(attempt))
 
 
-def _refuse(attempt: Attempt, code: str, message: str) -> None:
+def _refuse(attempt: Attempt, step: Step, code: str, message: str) -> None:
     with transaction() as session:
-        outcomes.refuse(session, attempt, code=code, message=message)
+        outcomes.refuse(session, attempt, code=code, message=message, now=step.clock())
     log.info("attempt ended before it was ordered: %s", code, extra=facts_of(attempt))
 
 

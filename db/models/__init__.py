@@ -7,6 +7,7 @@ keep the ledger append-only and equal to the balances are in db/migrations/versi
 from db.models.catalog import EMBEDDED, SERVICE_TYPES, GenerationModel, Tariff
 from db.models.data import DATA_TYPES, Data
 from db.models.engines import OPEN_STATES, Engine, GenerationAttempt
+from db.models.events import DELIVERY_STATES, Event, EventCursor
 from db.models.growth import (
     REVIEW_STATES,
     Lottery,
@@ -24,6 +25,7 @@ from db.models.ledger import (
     Transaction,
 )
 from db.models.payments import EVENT_STATES, PAID_STATUSES, PAYMENT_STATUSES, Payment, PaymentEvent
+from db.models.support import SUPPORT_STATUSES, SUPPORT_TOPICS, SupportRequest
 from db.models.table import PROVIDERS, Table
 from db.models.users import User
 
@@ -34,6 +36,7 @@ __all__ = [
     "LotteryWinner",
     "Referral",
     "Review",
+    "DELIVERY_STATES",
     "EVENT_STATES",
     "PAID_STATUSES",
     "PAYMENT_STATUSES",
@@ -43,11 +46,16 @@ __all__ = [
     "EMBEDDED",
     "OPEN_STATES",
     "Engine",
+    "Event",
+    "EventCursor",
     "GenerationAttempt",
     "JOB_STATUSES",
     "LIVE_STATUSES",
     "PROVIDERS",
     "SERVICE_TYPES",
+    "SUPPORT_STATUSES",
+    "SUPPORT_TOPICS",
+    "SupportRequest",
     "TRANSACTION_PROVIDERS",
     "TRANSACTION_STATUSES",
     "TRANSACTION_TYPES",

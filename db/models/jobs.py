@@ -52,6 +52,7 @@ class Job(Table):
     service_type: Mapped[str]
     status: Mapped[str]
     description: Mapped[str | None]
+    client_ref: Mapped[str | None]
     price_tokens: Mapped[Decimal]
     price_rub: Mapped[Decimal]
     tokens_reserved: Mapped[Decimal] = mapped_column(server_default="0")
@@ -80,6 +81,7 @@ class Job(Table):
         CheckConstraint("progress BETWEEN 0 AND 100", "progress"),
         CheckConstraint("releases BETWEEN 0 AND attempt", "releases"),
         CheckConstraint("char_length(description) <= 300", "description"),
+        CheckConstraint("char_length(client_ref) <= 200", "client_ref"),
         CheckConstraint(
             "tokens_reserved = CASE WHEN status IN ('queued', 'processing')"
             " THEN price_tokens ELSE 0 END",

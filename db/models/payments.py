@@ -38,6 +38,9 @@ class Payment(Table):
 
     `asked_*` is what the provider was asked to collect: kopecks, cents or whole Telegram stars.
     `payer_telegram_id` is whom it was made for until it is paid, and then who has paid.
+    `decline_code` is why the last attempt to pay was refused, `asked_at` when a customer last made
+    us ask the provider. `receipt_email` is the customer's when it was opened: after a crash the
+    provider must hear the same again.
     """
 
     __tablename__ = "payments"
@@ -51,6 +54,7 @@ class Payment(Table):
     tokens: Mapped[Decimal]
     tariff_id: Mapped[UUID | None] = mapped_column(ForeignKey("tariffs.id"))
     plan: Mapped[str | None]
+    client_ref: Mapped[str | None]
     asked_minor: Mapped[int]
     asked_currency: Mapped[str]
     payer_telegram_id: Mapped[str]
@@ -65,6 +69,9 @@ class Payment(Table):
     next_check_at: Mapped[datetime | None]
     checks: Mapped[int] = mapped_column(server_default="0")
     last_error: Mapped[str | None]
+    decline_code: Mapped[str | None]
+    receipt_email: Mapped[str | None]
+    asked_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -83,6 +90,7 @@ class Payment(Table):
             f"({one_of('status', PAID_STATUSES)}) = (paid_at IS NOT NULL)", "paid_at_when_paid"
         ),
         CheckConstraint("asked_minor > 0", "asked_positive"),
+        CheckConstraint("char_length(client_ref) <= 200", "client_ref"),
         UniqueConstraint("provider", "reference"),
         UniqueConstraint("provider", "charge_reference"),
         Index("ix_payments_user", "user_id", "number"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,30 +20,35 @@ def orders(session: Session, accepted: Mapping[str, list[str]]) -> Iterator[Chec
     attempts = list(session.scalars(select(GenerationAttempt)))
     still = [f"{each.id}: {each.state}" for each in attempts if each.ended_at is None]
     yield Check("every attempt at a provider has ended", len(attempts), still)
-    yield Check(PAID_TWICE, len({each.job_id for each in attempts}), _paid_twice(attempts))
+    yield Check(PAID_TWICE, len({_photo(each) for each in attempts}), _paid_twice(attempts))
     yield _books(attempts, accepted)
-    done = Counter(each.job_id for each in attempts if each.state == "done")
-    jobs = {job.id: job for job in session.scalars(select(Job)) if job.id in done}
+    done = Counter(_photo(each) for each in attempts if each.state == "done")
+    jobs = {job.id: job for job in session.scalars(select(Job))}
     wrong = [
-        f"{job_id}: {n} results, it is {jobs[job_id].status}"
-        for job_id, n in done.items()
-        if n != 1 or jobs[job_id].status != "done"
+        f"{job_id}: {n} results of photo {place}, it is {jobs[job_id].status}"
+        for (job_id, place), n in done.items()
+        if n != 1 or "dataId" not in (jobs[job_id].output or [{}] * (place + 1))[place]
     ]
-    yield Check("a result of a provider ended one job, once", len(done), wrong)
+    yield Check("a result of a provider was delivered, once", len(done), wrong)
+
+
+def _photo(attempt: GenerationAttempt) -> tuple[UUID, int]:
+    """What an attempt is at: one photo of a job."""
+    return attempt.job_id, attempt.input_index
 
 
 def _paid_twice(attempts: list[GenerationAttempt]) -> list[str]:
-    """Jobs for which something was ordered after an order that had given a result or might have.
+    """Photos for which something was ordered after an order that had given a result or might have.
 
     A second paid attempt is right only after one that surely has ended without a result.
     """
     found = []
-    ended: dict[object, GenerationAttempt] = {}
-    for each in sorted(attempts, key=lambda each: (str(each.job_id), each.number)):
-        before = ended.get(each.job_id)
+    ended: dict[tuple[UUID, int], GenerationAttempt] = {}
+    for each in sorted(attempts, key=lambda each: (str(_photo(each)), each.number)):
+        before = ended.get(_photo(each))
         if before is not None and (before.state == "done" or before.trouble == "unclear"):
             found.append(f"{each.job_id}: attempt {each.number} after one that was {before.state}")
-        ended[each.job_id] = each
+        ended[_photo(each)] = each
     return found
 
 

@@ -8,16 +8,20 @@ there.
     /yookassa/v3  /stripe/v1  /telegram/bot<token>/   the APIs
     /replicate/v1  /fal  /polza/api/v1  /comfyui      those of the engines
     /yookassa/pay  /stripe/pay  /telegram/invoice     pages on which a person pays
+    /chat                                             a messenger in which people talk to the bot
     /control                                          controls that the real ones do not have
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify
 
 from local.sandbox import stripe, telegram, yookassa
+from local.sandbox.chat import chat_blueprint
 from local.sandbox.clock import Clock
 from local.sandbox.control import body, refuse_invalid_requests
 from local.sandbox.engines import fal, polza, replicate
@@ -26,7 +30,7 @@ from local.sandbox.engines.fal import FalSandbox
 from local.sandbox.engines.polza import PolzaSandbox
 from local.sandbox.engines.replicate import ReplicateSandbox
 from local.sandbox.stripe import StripeSandbox
-from local.sandbox.telegram import TelegramSandbox
+from local.sandbox.telegram import TelegramSandbox, world
 from local.sandbox.telegram.delivery import Webhook
 from local.sandbox.yookassa import YooKassaSandbox
 
@@ -37,7 +41,8 @@ TELEGRAM_WEBHOOK_SECRET = "sandbox-not-a-secret"  # noqa: S105 - public on purpo
 class Options:
     """Keys that the simulated providers accept, and where they send their webhooks.
 
-    server_url: of the backend, such as http://127.0.0.1:8000/api; empty sends none.
+    server_url: of the backend, such as http://127.0.0.1:8000/api; empty sends none. world: the
+    people and chats that Telegram begins with, see telegram/world.py.
     """
 
     server_url: str = ""
@@ -52,6 +57,7 @@ class Options:
     fal_key: str = fal.KEY
     polza_api_key: str = polza.KEY
     comfyui_header: str = ""
+    world: Mapping[str, Any] = field(default_factory=dict)
 
     def webhook(self, provider: str) -> str | None:
         """Where the events of a provider go."""
@@ -87,12 +93,14 @@ def create_app(options: Options | None = None, clock: Clock | None = None) -> Fl
 
 def _mount_telegram(app: Flask, options: Options) -> None:
     bot = TelegramSandbox(options.telegram_bot_token, options.telegram_bot_username)
+    world.furnish(bot.state, options.world)
     if url := options.webhook("telegram"):
         bot.delivery.set_webhook(
             Webhook(url, options.telegram_webhook_secret, max_connections=40), drop_pending=False
         )
     app.register_blueprint(bot.api, url_prefix="/telegram")
     app.register_blueprint(bot.control, url_prefix="/control/telegram")
+    app.register_blueprint(chat_blueprint(bot), url_prefix="/chat")
 
 
 def _mount_engines(app: Flask, options: Options, clock: Clock) -> None:

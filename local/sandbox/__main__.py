@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import click
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import settings
 from local import sandbox
+from local.sandbox.telegram.world import WorldError, read
 from settings import Settings
 
 
@@ -20,7 +24,12 @@ class _QuietHandler(WSGIRequestHandler):
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=8090, help="Port to listen on; 0 chooses a free one.")
-def main(host: str, port: int) -> None:
+@click.option(
+    "--world",
+    type=click.Path(path_type=Path),
+    help="A JSON file with the people and chats that Telegram begins with.",
+)
+def main(host: str, port: int, world: Path | None) -> None:
     """Serve payment providers, Telegram and engines as they look on the wire; no money moves.
 
     Keys, secrets and SERVER_URL are those of the backend's settings; a key that is not set has a
@@ -32,7 +41,11 @@ def main(host: str, port: int) -> None:
         raise click.ClickException(str(error)) from error
     if current.production:
         raise click.ClickException("The sandbox takes play money; it never starts in production.")
-    app = sandbox.create_app(_options(current))
+    try:
+        furnished = replace(_options(current), world=read(world) if world else {})
+        app = sandbox.create_app(furnished)
+    except WorldError as error:
+        raise click.ClickException(str(error)) from error
     server = make_server(host, port, app, threaded=True, request_handler=_QuietHandler)
     click.echo(f"Sandbox of providers and engines: http://{host}:{server.server_port}")
     server.serve_forever()

@@ -32,10 +32,12 @@ from providers.failures import (
     ProviderUnavailable,
     SignatureInvalid,
 )
+from providers.payments.declines import Decline
 
 __all__ = [
     "AnsweringGateway",
     "Checkout",
+    "Decline",
     "Event",
     "Gateway",
     "Hint",
@@ -75,6 +77,7 @@ class CheckoutRequest:
 
     amount: in `currency`, at most two decimals. title and description are read by the customer;
     gateways shorten them to the provider's limits. return_url: where the customer goes afterwards.
+    receipt_email: the customer's, where it is known, for a fiscal receipt.
     """
 
     payment_id: UUID
@@ -84,6 +87,7 @@ class CheckoutRequest:
     description: str
     return_url: str
     payer_telegram_id: str
+    receipt_email: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ class PaymentRef:
     asked_currency: str
     payer_telegram_id: str
     created_at: datetime
+    receipt_email: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,9 @@ class Notice:
     event_id: unique per event of the provider; reading the same state gives the same one each
     time. kind: the provider's word for it. reference and charge_reference as in PaymentRef.
     amount_minor: of the whole payment, None if not given. refunded_minor: returned so far in
-    total, None if not given. payer_id: Telegram id of the payer. raw: what the provider sent,
-    without personal data.
+    total, None if not given. payer_id: Telegram id of the payer. decline: why an attempt to pay was
+    refused, which may be followed by another one. raw: what the provider sent, without
+    personal data.
     """
 
     provider: str
@@ -140,6 +146,7 @@ class Notice:
     refund_reference: str | None = None
     livemode: bool | None = None
     payer_id: str | None = None
+    decline: Decline | None = None
     occurred_at: datetime | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
 
@@ -149,6 +156,7 @@ class Notice:
             **vars(self),
             "outcome": self.outcome.value,
             "payment_id": self.payment_id and str(self.payment_id),
+            "decline": self.decline and self.decline.value,
             "occurred_at": self.occurred_at and self.occurred_at.isoformat(),
             "raw": dict(self.raw),
         }
@@ -157,9 +165,11 @@ class Notice:
     def from_json(cls, kept: Mapping[str, Any]) -> Notice:
         """The Notice that as_json() came from, to apply it again."""
         payment_id, occurred_at = kept["payment_id"], kept["occurred_at"]
+        decline = kept.get("decline")  # not in those kept by earlier versions
         read = {
             "outcome": Outcome(kept["outcome"]),
             "payment_id": payment_id and UUID(payment_id),
+            "decline": decline and Decline(decline),
             "occurred_at": occurred_at and datetime.fromisoformat(occurred_at),
         }
         return cls(**{**kept, **read})

@@ -32,12 +32,14 @@ from providers.payments import (
     to_minor,
 )
 from providers.payments.stripe_objects import (
+    DECLINED_EVENT,
     EXPANDED,
     HINTED,
     ID,
     READERS,
     SESSION_EVENTS,
     moment,
+    read_declined_intent,
     read_session_event,
     whole,
 )
@@ -139,6 +141,8 @@ class StripeGateway:
                 # Another product on the account may save cards or sell subscriptions.
                 ours = item.get("mode", "payment") == "payment"
                 return read_session_event(item, event) if ours else None
+            if kind == DECLINED_EVENT:
+                return read_declined_intent(item, event)
             if kind in HINTED:
                 return Hint(PROVIDER, kind, _checked_id(item["id"]), signed=True)
         except UNREADABLE:

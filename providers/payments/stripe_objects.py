@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from providers.payments import Notice, Outcome
+from providers.payments import Decline, Notice, Outcome
 from providers.payments.webhooks import picked, uuid_or_none
 
 PROVIDER = "stripe"
@@ -27,6 +27,32 @@ SESSION_EVENTS = (
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
 )
+# A card was declined on a page that stays open: the customer may try another one.
+DECLINED_EVENT = "payment_intent.payment_failed"
+# By decline_code, or code where a bank was not asked. What Stripe advises not to tell the customer
+# (lost_card, stolen_card, fraudulent...) and everything else is a refusal without a reason.
+DECLINES = {
+    "authentication_not_handled": Decline.NOT_CONFIRMED,
+    "authentication_required": Decline.NOT_CONFIRMED,
+    "card_not_supported": Decline.METHOD_NOT_ACCEPTED,
+    "card_velocity_exceeded": Decline.LIMIT_EXCEEDED,
+    "currency_not_supported": Decline.METHOD_NOT_ACCEPTED,
+    "expired_card": Decline.CARD_EXPIRED,
+    "incorrect_cvc": Decline.CARD_DATA_WRONG,
+    "incorrect_number": Decline.CARD_DATA_WRONG,
+    "incorrect_zip": Decline.CARD_DATA_WRONG,
+    "insufficient_funds": Decline.INSUFFICIENT_FUNDS,
+    "invalid_cvc": Decline.CARD_DATA_WRONG,
+    "invalid_expiry_month": Decline.CARD_DATA_WRONG,
+    "invalid_expiry_year": Decline.CARD_DATA_WRONG,
+    "invalid_number": Decline.CARD_DATA_WRONG,
+    "issuer_not_available": Decline.BANK_UNAVAILABLE,
+    "payment_intent_authentication_failure": Decline.NOT_CONFIRMED,
+    "processing_error": Decline.BANK_UNAVAILABLE,
+    "reenter_transaction": Decline.BANK_UNAVAILABLE,
+    "try_again_later": Decline.BANK_UNAVAILABLE,
+    "withdrawal_count_limit_exceeded": Decline.LIMIT_EXCEEDED,
+}
 # Event: the API collection from which its object is read back.
 HINTED = {
     "charge.refunded": "charges",
@@ -104,6 +130,28 @@ def read_session_event(session: Mapping[str, Any], event: Mapping[str, Any]) -> 
     )
 
 
+def read_declined_intent(intent: Mapping[str, Any], event: Mapping[str, Any]) -> Notice | None:
+    """The Notice of a signed event about a declined card; None for an intent that is not of a page
+    of ours. KeyError, TypeError, ValueError for nonsense.
+    """
+    payment_id = _payment_id(intent)
+    if payment_id is None:
+        return None
+    return Notice(
+        provider=PROVIDER,
+        event_id=str(event["id"]),
+        kind=str(event["type"]),
+        outcome=Outcome.PENDING,
+        payment_id=payment_id,
+        amount_minor=whole(intent["amount"]),
+        currency=str(intent["currency"]).upper(),
+        livemode=bool(intent["livemode"]),
+        decline=_decline(intent),
+        occurred_at=moment(event["created"]),
+        raw=picked(intent, _KEPT_OF_MONEY),
+    )
+
+
 def read_session(session: Mapping[str, Any]) -> Notice:
     """The state of a session whose payment_intent.latest_charge is expanded."""
     intent = session["payment_intent"] or {}
@@ -115,10 +163,14 @@ def read_session(session: Mapping[str, Any]) -> Notice:
     if outcome is Outcome.SUCCEEDED and charge.get("amount_refunded"):
         # The session's reference is known here; the charge does not have it.
         return replace(read_charge(charge), **known)
+    decline = None if outcome is Outcome.SUCCEEDED else _decline(intent)
+    # Each decline is news about the same page; the charge is that of the attempt.
+    attempt = f":{charge.get('id') or decline}" if decline else ""
     return Notice(
-        event_id=f"session.{outcome}:{session['id']}",
+        event_id=f"session.{outcome}:{session['id']}{attempt}",
         kind=f"session.{session['status']}",
         outcome=outcome,
+        decline=decline,
         **known,
     )
 
@@ -228,6 +280,15 @@ def _of_charge(charge: Mapping[str, Any], subject: Mapping[str, Any]) -> dict[st
         "occurred_at": moment(subject["created"]),
         "raw": raw,
     }
+
+
+def _decline(intent: Mapping[str, Any]) -> Decline | None:
+    """Why the last card was declined, if it was; the error stays until another one is tried."""
+    error = intent.get("last_payment_error")
+    if not error:
+        return None
+    word = error.get("decline_code") or error.get("code")
+    return DECLINES.get(str(word), Decline.REFUSED_BY_BANK)
 
 
 def _payment_id(item: Mapping[str, Any]) -> UUID | None:

@@ -85,7 +85,7 @@ class TelegramGateway:
         if order.currency != "RUB":
             raise ValueError(f"prices are in RUB, not {order.currency}")
         stars = self._currency == STARS
-        amount = self._in_stars(order.amount) if stars else to_minor(order.amount)
+        amount = in_stars(order.amount, self._rub_per_star) if stars else to_minor(order.amount)
         reference = str(order.payment_id)
         with _asking("create_invoice_link"):
             url = self._bot.create_invoice_link(
@@ -196,9 +196,6 @@ class TelegramGateway:
                 question.query_id, ok=refusal is None, error_message=refusal or ""
             )
 
-    def _in_stars(self, amount_rub: Decimal) -> int:
-        return int((amount_rub / self._rub_per_star).to_integral_value(ROUND_CEILING))
-
     def _check_secret(self, headers: Mapping[str, str]) -> None:
         given = header(headers, SECRET_HEADER).encode("utf-8", "replace")
         # Every secret is compared, so that timing does not reveal which one came close.
@@ -224,6 +221,11 @@ class TelegramGateway:
             occurred_at=at,
             raw=_impersonal(update),
         )
+
+
+def in_stars(amount_rub: Decimal, rub_per_star: Decimal) -> int:
+    """What is asked for an amount of rubles, in whole Stars, rounded up."""
+    return int((amount_rub / rub_per_star).to_integral_value(ROUND_CEILING))
 
 
 def _concerns(row: StarTransaction, payment: PaymentRef) -> bool:

@@ -28,7 +28,7 @@ from providers.payments import (
     require_amount,
     to_minor,
 )
-from providers.payments.hint_limit import HintLimit
+from providers.payments.ask_limit import AskLimit
 from providers.payments.receipts import ReceiptRules
 from providers.payments.source_addresses import SourceFilter
 from providers.payments.webhooks import UNREADABLE, header, json_object
@@ -48,6 +48,8 @@ MAX_DESCRIPTION = 128
 # An unpaid payment expires after about an hour; no response gives the exact time.
 PAY_WITHIN = timedelta(hours=1)
 GONE = (404, 410)
+# YooKassa reports one payment a few times, repeats included; more must come from others.
+HINTS_PER_MINUTE = 30
 
 
 class YooKassaGateway:
@@ -72,7 +74,7 @@ class YooKassaGateway:
         self._api = Transport(DIALECT, base_url, authorization=f"Basic {basic}", patience=patience)
         self._receipts = receipts
         self._sources = sources
-        self._hint_limit = HintLimit()
+        self._hint_limit = AskLimit(HINTS_PER_MINUTE)
 
     def create_checkout(self, order: CheckoutRequest) -> Checkout:
         """See Gateway. YooKassa remembers the key for 24 h, as long as we ask for a page."""
@@ -85,7 +87,9 @@ class YooKassaGateway:
             "metadata": {"payment_id": str(order.payment_id)},
         }
         if self._receipts is not None:
-            body["receipt"] = self._receipts.receipt(order.title, minor, order.currency)
+            body["receipt"] = self._receipts.receipt(
+                order.title, minor, order.currency, email=order.receipt_email
+            )
         payment = self._api.post(
             "/payments", body, call="create_payment", key=str(order.payment_id)
         )
@@ -127,7 +131,7 @@ class YooKassaGateway:
         }
         if self._receipts is not None:
             body["receipt"] = self._receipts.receipt(
-                "Возврат", amount_minor, payment.asked_currency
+                "Возврат", amount_minor, payment.asked_currency, email=payment.receipt_email
             )
         refund = self._api.post("/refunds", body, call="create_refund", key=key)
         return self._notice_of_refund(refund, payment)

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from providers.payments import Hint, Notice, Outcome, ProviderUnavailable, to_minor
+from providers.payments import Decline, Hint, Notice, Outcome, ProviderUnavailable, to_minor
 from providers.payments.webhooks import UNREADABLE, picked, uuid_or_none
 
 PROVIDER = "yookassa"
@@ -23,6 +23,23 @@ PAYMENT_OUTCOMES = {
 CANCELLATION_OUTCOMES = {
     "expired_on_confirmation": Outcome.EXPIRED,
     "expired_on_capture": Outcome.EXPIRED,
+}
+# Others, and those for loans, are a refusal without a reason.
+DECLINES = {
+    "3d_secure_failed": Decline.NOT_CONFIRMED,
+    "canceled_by_merchant": Decline.CANCELED_BY_SHOP,
+    "card_expired": Decline.CARD_EXPIRED,
+    "country_forbidden": Decline.METHOD_NOT_ACCEPTED,
+    "fraud_suspected": Decline.SUSPICIOUS,
+    "identification_required": Decline.LIMIT_EXCEEDED,
+    "insufficient_funds": Decline.INSUFFICIENT_FUNDS,
+    "internal_timeout": Decline.BANK_UNAVAILABLE,
+    "invalid_card_number": Decline.CARD_DATA_WRONG,
+    "invalid_csc": Decline.CARD_DATA_WRONG,
+    "issuer_unavailable": Decline.BANK_UNAVAILABLE,
+    "payment_method_limit_exceeded": Decline.LIMIT_EXCEEDED,
+    "payment_method_restricted": Decline.METHOD_NOT_ACCEPTED,
+    "unsupported_mobile_operator": Decline.METHOD_NOT_ACCEPTED,
 }
 REFUND_OUTCOMES = {
     "pending": Outcome.PENDING,
@@ -146,6 +163,11 @@ def _notice(
         currency=str(payment["amount"]["currency"]),
         refunded_minor=refunded,
         refund_reference=subject["id"] if is_refund else None,
+        decline=(
+            DECLINES.get(reason(payment), Decline.REFUSED_BY_BANK)
+            if outcome is Outcome.CANCELED
+            else None
+        ),
         livemode=not payment["test"],
         occurred_at=datetime.fromisoformat(moment),
         raw=raw,

@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 
+import settings
 from local.client import Client
 from local.postgres import throwaway
 from local.processes import Child
@@ -51,6 +52,7 @@ class Seeds:
         self.channels = list(stack.settings.bonus_channels)
         self.data = [self._upload() for _ in range(2)]
         self.jobs = [self._order(service) for service in ("animate", "restore", "restore")]
+        self.payments = [self._pay(provider) for provider in settings.PROVIDERS]
         self._wait_for(self.jobs[:2])
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, str]:
@@ -70,6 +72,10 @@ class Seeds:
         picture = [{"type": "image", "dataId": self.data[0]}]
         job = {"userId": self.users[0], "serviceType": service, "input": picture}
         return self._post("/jobs", job)["id"]
+
+    def _pay(self, provider: str) -> str:
+        wanted = {"userId": self.users[0], "provider": provider, "amountRub": 199}
+        return self._post("/payments/intents", wanted)["id"]
 
     def _wait_for(self, jobs: list[str]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS

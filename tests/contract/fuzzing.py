@@ -19,10 +19,13 @@ class Rows(Protocol):
     channels: list[str]
     data: list[str]
     jobs: list[str]
+    payments: list[str]
 
 
 # Where the contract takes an id: the rows it may name.
 PLACES = {
+    "body.jobId": "jobs",
+    "body.paymentId": "payments",
     "path.userId": "users",
     "query.userId": "users",
     "body.userId": "users",
@@ -30,10 +33,13 @@ PLACES = {
     "body.channelUsername": "channels",
     "path.dataId": "data",
     "path.jobId": "jobs",
+    "path.paymentId": "payments",
 }
 # Refusals of requests that the contract's JSON Schema cannot exclude; each is covered by a test of
 # its own. (operationId or "", code, field of details)
 RIGHTLY_REFUSED = {
+    # More than a person may ask for in a day.
+    ("supportRequestsCreate", "rate_limited", ""),
     # A key was drawn twice, with another request.
     ("", "idempotency_key_reused", ""),
     # Cursors are opaque to clients: any text may be sent, few are ours.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,8 @@ import schemathesis
 from sqlalchemy import update
 
 from db import transaction
-from db.models import Job, User
+from db.models import Job, Payment, User
+from db.types import now
 from tests import wire
 from tests.contract import fuzzing
 from tests.contract.fuzzing import config
@@ -30,6 +32,7 @@ class Rows:
     channels = ["without_a_bonus"]
     data = ["f0000000-0000-4000-8000-000000000003"]
     jobs = ["f0000000-0000-4000-8000-000000000004"]
+    payments = ["f0000000-0000-4000-8000-000000000005"]
 
 
 # Here the server has no bot: whether a link is followed that far depends on what was drawn.
@@ -49,6 +52,19 @@ def origin(live_server: Server) -> str:
     job = make_job(UUID(Rows.users[0]), data_id=photo.id)
     with transaction() as session:
         session.execute(update(Job).where(Job.id == job.id).values(id=UUID(Rows.jobs[0])))
+        session.add(
+            Payment(
+                id=UUID(Rows.payments[0]),
+                user_id=UUID(Rows.users[0]),
+                provider="yookassa",
+                amount_rub=199,
+                tokens=20,
+                asked_minor=19900,
+                asked_currency="RUB",
+                payer_telegram_id=Rows.telegram_ids[0],
+                expires_at=now() + timedelta(hours=1),
+            )
+        )
     return live_server.url.removesuffix("/api")
 
 

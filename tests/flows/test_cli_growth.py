@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -20,6 +23,7 @@ from tests.command_line import CommandLine, command_line, say
 from tests.growth_world import LOST_CHANNEL, REVIEW_BONUS, Growth
 from tests.live import done, refused
 from tests.telegram_world import GROUP
+from tests.wire import ROOT
 
 SUBMIT = "/lotteries/entries/submit-social"
 NOBODY = str(uuid4())
@@ -238,6 +242,14 @@ def test_two_lotteries_do_not_overlap(cli: CommandLine) -> None:
 def test_a_process_from_scratch_says_the_same(
     growth: Growth, cli: CommandLine, arguments: tuple[str, ...], code: int
 ) -> None:
-    answer = growth.cli(*arguments)
+    ended = subprocess.run(
+        [sys.executable, "cli.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **growth.environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    answer = ended.returncode, ended.stdout.strip(), ended.stderr.strip()
     assert answer == cli.run(*arguments)
     assert answer[0] == code

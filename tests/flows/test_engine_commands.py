@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
+from sqlalchemy import update
 
 from db import transaction
-from db.models import Engine
+from db.models import Engine, GenerationAttempt, Job
 from db.types import now
-from services import breakers
+from services import breakers, engines, jobs, remote_queue
 from tests import engine_world
-from tests.command_line import CommandLine, command_line, say
+from tests.command_line import CommandLine, cells, command_line, complain, say
 from tests.engine_world import EngineWorld, offer
-from tests.flows.test_payment_commands import cells, complain
+from tests.factories import make_image, make_job, make_user
 from tests.wire import ROOT
 
 KLING = "kling-2.5-replicate"
@@ -94,6 +96,8 @@ def test_a_model_is_added_put_on_offer_made_the_default_and_disabled(
     assert "a/b" in say(cli, "models", "show", "mine")
     assert "mine" not in say(cli, "models", "list", "--on-offer")
     say(cli, "models", "edit", "mine", "--active", "--fallback", "5", "--cost", "0.06USD")
+    say(cli, "models", "edit", "mine", "--most-mb", "8")
+    assert str(8 * 1024 * 1024) in say(cli, "models", "show", "mine")
     assert "0.06 USD" in say(cli, "models", "list", "--on-offer")
     say(cli, "models", "default", "mine")
     output = say(cli, "models", "disable", "mine")
@@ -109,6 +113,42 @@ def test_a_recipe_that_never_takes_the_photo_is_refused(cli: CommandLine, tmp_pa
         words = ["models", "add", "bad", "animate", "replicate", str(recipe)]
         words += ["--title", "Моя", "--description", "Лучшая", "--tokens", "7", "--rub", "70"]
         assert "is no recipe" in complain(cli, *words, "--cost", "1USD", code=2)
+
+
+def test_orders_at_an_engine_are_told_with_the_provider_s_words(
+    cli: CommandLine, world: EngineWorld
+) -> None:
+    ids = offer(KLING)
+    user = make_user(25)
+    job = make_job(user.id, "animate", data_id=make_image().id)
+    with transaction() as session:  # this process has no key, so that it cannot be ordered here
+        chosen = {"model_id": ids[KLING], "engine": "replicate"}
+        session.execute(update(Job).where(Job.id == job.id).values(**chosen))
+    assert "replicate" not in say(cli, "jobs", "show", str(job.id))
+    with transaction() as session:
+        engines.lock(session, "replicate")
+        room = engines.room(session, "replicate", now=now())
+        remote_queue.take(session, "replicate", room, chance=Random(1))
+    with transaction() as session:
+        session.execute(
+            update(GenerationAttempt).values(
+                state="failed",
+                charged="maybe",
+                sent_at=now(),
+                due_at=None,
+                ended_at=now(),
+                trouble="unclear",
+                error_code="several_fit",
+                error_detail="perhaps gen_1, gen_2",
+            )
+        )
+    for words in (("jobs", "show", str(job.id)), ("engines", "orders", "replicate", "--doubtful")):
+        told = say(cli, *words)
+        assert str(job.id) in told and "0.35 USD" in told
+        assert "unclear several_fit perhaps gen_1, gen_2" in told
+    assert str(job.id) not in say(cli, "engines", "orders", "fal")
+    with transaction() as session:
+        jobs.fail(session, job.id, reason="Так получилось")
 
 
 def test_what_limits_could_not_count_with_is_refused(cli: CommandLine) -> None:

@@ -12,9 +12,8 @@ from db import transaction
 from db.models import GenerationModel, Job
 from services import models
 from services.catalog import MODELS
-from tests.command_line import CommandLine, command_line, say
+from tests.command_line import CommandLine, cells, command_line, complain, say
 from tests.factories import make_image, make_user
-from tests.flows.test_payment_commands import cells, complain
 from tests.live import Bot, done, order, refused, unchanged
 from tests.threads import at_once
 

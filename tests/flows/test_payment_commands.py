@@ -18,7 +18,7 @@ from db import snapshot, transaction
 from db.models import Payment, PaymentEvent
 from db.types import now
 from services import inbox
-from tests.command_line import CommandLine, command_line, say
+from tests.command_line import CommandLine, cells, command_line, complain, say
 from tests.factories import make_image
 from tests.live import done, refused, unchanged
 from tests.provider_world import OPTIONS, RUB, TOKENS, ProviderWorld, provider_world
@@ -37,20 +37,6 @@ def terminal(open_till: ProviderWorld) -> Iterator[CommandLine]:
 def cli(till: ProviderWorld, terminal: CommandLine) -> CommandLine:
     """The operator's terminal, beside the server of `till`."""
     return terminal
-
-
-def complain(cli: CommandLine, *arguments: str, code: int = 1) -> str:
-    """Run a command that must fail without effect; its one-line error."""
-    with unchanged():
-        ended, output, complaint = cli.run(*arguments)
-    assert (ended, output) == (code, ""), (arguments, output, complaint)
-    assert complaint.startswith("error: ") and "\n" not in complaint, complaint
-    return complaint.removeprefix("error: ")
-
-
-def cells(table: str) -> list[list[str]]:
-    """Rows of a printed table without its head, split into words."""
-    return [line.split() for line in table.splitlines()[1:]]
 
 
 def event_of(intent: dict[str, Any]) -> PaymentEvent:

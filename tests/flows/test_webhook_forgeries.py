@@ -14,7 +14,7 @@ import pytest
 import requests
 
 import settings
-from providers.payments.hint_limit import PER_MINUTE
+from providers.payments.yookassa import HINTS_PER_MINUTE
 from tests import live
 from tests.flows.test_webhooks import newest_parked
 from tests.live import Bot, done, refused, unchanged
@@ -249,12 +249,12 @@ def test_a_stranger_cannot_use_up_what_the_shop_may_ask(till: ProviderWorld) -> 
     intent, honest = till.intent(user, "yookassa"), till.intent(other, "yookassa")
     before = till.sandbox.calls("GET /yookassa/v3/payments/")
     answers = []
-    for number in range(2 * PER_MINUTE):
+    for number in range(2 * HINTS_PER_MINUTE):
         # By the id of the payment, or by ours and an id that changes.
         identifier = intent["reference"] if number % 2 else f"{number:08x}-000f-5000-8000-{0:012x}"
         lie = notification(identifier, metadata={"payment_id": intent["id"]})
         answers.append(till.webhook("yookassa", lie))
-    assert till.sandbox.calls("GET /yookassa/v3/payments/") - before <= PER_MINUTE
+    assert till.sandbox.calls("GET /yookassa/v3/payments/") - before <= HINTS_PER_MINUTE
     refused(answers[-1], "rate_limited")
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
     till.pay(other, honest)

@@ -29,8 +29,9 @@ def settings_table() -> str:
 
 def codes_table() -> str:
     """Every error code."""
-    rows = ((str(status), _code(code), meaning) for code, (status, meaning) in CODES.items())
-    return _table(("Status", "`code`", "Meaning"), sorted(rows, key=lambda row: row[0]))
+    rows = ((str(status), _code(code), *texts) for code, (status, *texts) in CODES.items())
+    head = ("Status", "`code`", "Meaning", "`userMessage`, if nothing more is known")
+    return _table(head, sorted(rows, key=lambda row: row[0]))
 
 
 def make_table() -> str:

@@ -205,3 +205,20 @@ def test_a_chat_is_named_so_that_telegram_can_find_it(name, good, bad):
     assert read({name: good})
     with pytest.raises(SettingsError, match=f"{name}: .* names no chat; "):
         read({name: bad})
+
+
+def test_commands_find_the_sandbox_of_make_run_where_its_database_is(tmp_path):
+    (tmp_path / settings.SANDBOX_FILE).write_text("FAL_KEY='a:b'\nFAL_API_URL='http://x/fal'\n")
+    code = "import settings; settings.find_sandbox(); now = settings.load()"
+    code += "; print(now.fal_key, now.fal_api_url)"
+
+    def seen(**environ: str) -> str:
+        environ = {"STATE_DIR": str(tmp_path), "PATH": os.environ["PATH"], **environ}
+        arguments = [sys.executable, "-c", code]
+        return subprocess.run(
+            arguments, cwd=ROOT, env=environ, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    assert seen() == "a:b http://x/fal"
+    assert seen(FAL_KEY="mine").startswith("mine")
+    assert not seen(DATABASE_URL="postgresql://elsewhere/db").startswith("a:b")

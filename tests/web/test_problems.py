@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -275,9 +276,10 @@ def error_of(answer: Answer) -> dict[str, Any]:
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Request-ID"]
     error: dict[str, Any] = answer.json
-    assert error.keys() <= {"code", "message", "details"}
+    assert error.keys() <= {"code", "message", "userMessage", "details"}
     assert CODES[error["code"]][0] == answer.status
     assert isinstance(error["message"], str)
+    assert error["userMessage"] == CODES[error["code"]][2]
     return error
 
 
@@ -471,9 +473,17 @@ def test_headers_of_a_refusal_are_sent(server: Server) -> None:
 
 
 def test_every_refusal_of_the_table_fits_the_contract() -> None:
-    assert CONTRACT["components"]["schemas"]["Error"]["required"] == ["code", "message"]
-    for code, (status, _) in CODES.items():
+    required = CONTRACT["components"]["schemas"]["Error"]["required"]
+    assert required == ["code", "message", "userMessage"]
+    for code, (status, *_) in CODES.items():
         assert 400 <= status < 600, code
+
+
+def test_every_code_has_a_sentence_that_can_be_shown_as_it_is() -> None:
+    for code, (_, _, shown) in CODES.items():
+        assert re.fullmatch(r"[А-ЯЁT][^_{}<>`]*[а-яё]{3}[^_{}<>`]*\.", shown), code
+        # Telegram's answer to a pressed button has 200 characters.
+        assert len(shown) <= 200, code
 
 
 def test_a_request_is_served_under_both_prefixes(server: Server) -> None:

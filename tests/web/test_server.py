@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local import ports
@@ -17,6 +20,7 @@ from tests.wire import Server, compose, wait_until
 from web.lanes import QUEUE_PER_THREAD
 
 SLOW = f"/api/v1/users/{SLOW_USER}"
+LIVE = compose("GET", "/api/v1/health/live", b"", {"Connection": "keep-alive"})
 PLACES = QUICK_THREADS * (1 + QUEUE_PER_THREAD)
 
 
@@ -89,7 +93,7 @@ def test_readiness_fails_first_when_the_server_stops(tmp_path: Path) -> None:
     ask = compose("GET", "/api/v1/health/ready", b"", {"Connection": "keep-alive"})
     with (
         wire.serve("tests.stubs:create()", tmp_path) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection,
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection,
     ):
         connection.sendall(ask)
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
@@ -113,6 +117,53 @@ def test_files_of_this_machine_are_served_beside_the_api(tmp_path: Path) -> None
             assert (line["path"], line["code"]) == ("/storage/*", "link_invalid")
         answer = server.request("GET", "/storage/nothing", key=None)
         assert (answer.status, answer.json["code"]) == (404, "not_found")
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of two processes."""
+    folder = tmp_path_factory.mktemp("pair")
+    with wire.serve("tests.stubs:create()", folder, WEB_CONCURRENCY="2") as running:
+        wait_until(lambda: running.process.said().count("ASGI server listening") == 2)
+        yield running
+
+
+def test_connections_are_dealt_out_to_all_processes(pair: Server) -> None:
+    with ExitStack() as opened:
+        for _ in range(60):
+            connection = socket.create_connection(("127.0.0.1", pair.port), timeout=60)
+            opened.enter_context(connection).sendall(LIVE)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        held = [connections_of(process, pair.port) for process in pair.process.processes()[1:]]
+    assert len(held) == 2 and sum(held) == 60 and min(held) > 10
+
+
+def test_a_second_server_at_the_same_address_does_not_start(pair: Server, tmp_path: Path) -> None:
+    application = "tests.stubs:create()"
+    with wire.start(application, tmp_path, pair.port, None, WEB_CONCURRENCY="2") as second:
+        assert second.wait(wire.START_SECONDS) == 1
+        assert f"cannot listen on 127.0.0.1:{pair.port}: Address already in use" in second.said()
+    assert pair.get("/api/v1/tariffs").status == 200
+
+
+def test_an_upgrade_by_signal_is_refused_and_the_server_goes_on(pair: Server) -> None:
+    pair.process.send_signal(signal.SIGUSR2)
+    wait_until(lambda: "SIGUSR2 is not supported" in pair.process.said())
+    wait_until(lambda: len(pair.process.processes()) == 3)
+    assert pair.get("/api/v1/tariffs").status == 200
+
+
+def test_a_killed_process_is_replaced(pair: Server) -> None:
+    for process in pair.process.processes()[1:]:
+        process.kill()
+    wait_until(lambda: pair.process.said().count("ASGI server listening") == 4)
+    assert pair.get("/api/v1/tariffs").status == 200
+
+
+def connections_of(process: psutil.Process, port: int) -> int:
+    """How many it holds that came to a port."""
+    held = process.net_connections("tcp4")
+    return sum(each.laddr.port == port and each.status == "ESTABLISHED" for each in held)
 
 
 @pytest.mark.parametrize(

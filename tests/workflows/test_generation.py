@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,13 +17,18 @@ from sqlalchemy import func, update
 from db import snapshot, transaction
 from db.models import Engine, GenerationAttempt, Job
 from db.types import now
+from errors import ApiError
 from lab.chaos.quick_worker import QuickEngine
 from providers import registry
 from providers.engine.remote import (
     Absent,
     Accepted,
     Ambiguous,
+    Canceled,
     Charged,
+    Downloaded,
+    Failed,
+    Gone,
     Money,
     Pace,
     Problem,
@@ -38,6 +44,7 @@ from services.attempts import QUICK_STATES, SLOW_STATES
 from tests import engine_world
 from tests.engine_world import attempts_of, offer, stored_photo
 from tests.factories import balance, make_job, make_user
+from tests.threads import at_once
 from workflows import dispatch, generation, remote_orders
 from workflows.steps import Step
 
@@ -76,6 +83,10 @@ class Provider:
 
     def cancel(self, run):
         self.cancelled.append(run.external_id)
+
+    def fetch(self, run, file, target):
+        target.write_bytes(b"video")
+        return Downloaded("video/mp4", 5)
 
 
 @pytest.fixture
@@ -135,6 +146,13 @@ def pass_time(**columns: object) -> None:
 def job_of(job_id):
     with transaction() as session:
         return jobs.get(session, job_id)
+
+
+def all_at_once(*calls: Callable[[], object]) -> None:
+    """Different calls that start together; none may raise."""
+    turns = iter(calls)
+    outcomes = at_once(lambda: next(turns)(), len(calls))
+    assert not [each for each in outcomes if isinstance(each, Exception)]
 
 
 @pytest.mark.parametrize("wrong", [timedelta(days=1), timedelta(days=-1)])
@@ -283,6 +301,57 @@ def test_another_daily_limit_opens_the_engine_that_the_old_one_had_closed(provid
     assert len(attempts_of(job.id)) == 1
 
 
+def test_an_album_is_made_photo_by_photo_each_by_the_model_that_was_ordered(provider):
+    """Of three photos the first needs a stand-in, the second is refused, the third is made."""
+    chosen = offer(KLING, FAL)[KLING]
+    user = make_user(PRICE * 3)
+    job = make_job(user.id, "animate", photos=3, data_id=stored_photo().id, model_id=chosen)
+    broken = Failed(Problem(Trouble.NO_RESULT, "mute"), Charged.YES, None)
+    refused = Failed(Problem(Trouble.REFUSAL, "E005"), Charged.NO, None)
+    made = Succeeded(RemoteFile("there"), Money(Decimal("0.35"), "USD"))
+    provider.created = lambda: Accepted(f"run-{provider.orders}")
+    for polled in (broken, made, refused, refused, made):
+        provider.polled = polled
+        dispatch.order_due(Random(1))
+        for _ in range(3):
+            pass_time()
+            advance()
+        with transaction() as session:
+            session.execute(update(Job).where(Job.status == "queued").values(run_at=func.now()))
+    ended = job_of(job.id)
+    places = [(each.input_index, each.engine, each.state) for each in attempts_of(job.id)]
+    assert sorted(places) == [
+        (0, "fal", "done"),
+        (0, "replicate", "failed"),
+        (1, "fal", "refused"),
+        (1, "replicate", "refused"),
+        (2, "replicate", "done"),
+    ]
+    assert (ended.status, ended.model_id, ended.tokens_consumed) == ("done", chosen, PRICE * 2)
+    first, second, third = ended.output
+    assert (first["meta"]["model"], third["meta"]["model"]) == (FAL, KLING)
+    assert second["meta"]["error"]["code"] == "content_rejected" and "dataId" not in second
+    assert balance(user.id) == PRICE and "orderedModelId" not in ended.meta
+
+
+def test_what_is_left_of_an_album_that_no_engine_takes_is_given_back(provider):
+    chosen = offer(KLING)[KLING]
+    user = make_user(PRICE * 3)
+    job = make_job(user.id, "animate", photos=3, data_id=stored_photo().id, model_id=chosen)
+    provider.polled = Succeeded(RemoteFile("there"), None)
+    dispatch.order_due(Random(1))
+    for _ in range(3):
+        pass_time()
+        advance()
+    assert 0 < job_of(job.id).progress < 100
+    with transaction() as session:
+        session.get_one(Job, job.id).run_at = now() - timedelta(days=1)
+    assert dispatch.give_up_waiting() == 1
+    ended = job_of(job.id)
+    assert (ended.status, balance(user.id)) == ("done", PRICE * 2)
+    assert ["dataId" in each for each in ended.output] == [True, False, False]
+
+
 @pytest.mark.parametrize("cost", ["-1", "1e30", "1000001"])
 def test_a_cost_that_can_be_no_bill_is_not_believed(provider, cost):
     _, job = ordered()
@@ -296,3 +365,128 @@ def test_a_cost_that_can_be_no_bill_is_not_believed(provider, cost):
     (attempt,) = attempts_of(job.id)
     assert (attempt.state, attempt.cost_actual) == ("fetching", None)
     assert attempt.charged == Charged.YES
+
+
+def test_a_customer_s_cancel_and_an_order_never_both_win(provider):
+    chosen = offer(KLING)[KLING]
+    users = [make_user(PRICE) for _ in range(12)]
+    photo = stored_photo().id
+    placed = [make_job(each.id, "animate", data_id=photo, model_id=chosen) for each in users]
+
+    def cancel(job):
+        try:
+            with transaction() as session:
+                jobs.cancel(session, job.id)
+        except ApiError as error:
+            assert error.code == "job_not_cancellable"
+
+    orders = [lambda: dispatch.order_due(Random(1))] * 3
+    all_at_once(*orders, *(lambda job=job: cancel(job) for job in placed))
+    for user, job in zip(users, placed, strict=True):
+        cancelled = job_of(job.id).status == "failed"
+        assert len(attempts_of(job.id)) == (job_of(job.id).status == "processing")
+        assert balance(user.id) == (PRICE if cancelled else 0)
+
+
+def test_an_operator_s_fail_and_a_result_never_both_win(provider):
+    chosen = offer(KLING)[KLING]
+    users = [make_user(PRICE) for _ in range(8)]
+    photo = stored_photo().id
+    placed = [make_job(each.id, "animate", data_id=photo, model_id=chosen) for each in users]
+    provider.created = lambda: Accepted(f"run-{provider.orders}")
+    provider.polled = Succeeded(RemoteFile("there"), None)
+    dispatch.order_due(Random(1))
+    for _ in range(2):
+        pass_time()
+        advance()
+    pass_time()
+    due = claim()
+    assert {each.state for each in due} == {"fetching"} and len(due) == len(placed)
+
+    def fail(job):
+        with suppress(ValueError), transaction() as session:
+            jobs.fail(session, job.id, reason="Так получилось")
+
+    def finish(attempt):
+        with TemporaryDirectory() as folder:
+            generation.advance(attempt, Step(Path(folder), Random(1)))
+
+    all_at_once(
+        *(lambda attempt=attempt: finish(attempt) for attempt in due),
+        *(lambda job=job: fail(job) for job in placed),
+    )
+    for user, job in zip(users, placed, strict=True):
+        ended = job_of(job.id)
+        (attempt,) = attempts_of(job.id)
+        assert (ended.status, attempt.state) in {("done", "done"), ("failed", "canceled")} or (
+            # cancelled only with the next step, which asks the provider what it has cost
+            (ended.status, attempt.state) == ("failed", "cancelling")
+        )
+        assert attempt.charged == "yes"
+        assert balance(user.id) == (0 if ended.status == "done" else PRICE)
+
+
+def test_an_engine_that_reached_its_daily_limit_orders_again_after_midnight_utc(provider):
+    with transaction() as session:
+        engines.change(session, "replicate", daily_cost=Decimal("0.10"))
+    _, job = ordered()
+    dispatch.order_due(Random(1))
+    with transaction() as session:
+        closed_until = session.get_one(Engine, "replicate").open_until
+    assert closed_until is not None
+    assert closed_until.hour == closed_until.minute == 0
+    assert timedelta(0) < closed_until - now() <= timedelta(days=1)
+    with transaction() as session:  # the row alone, so that the breaker stays as it is
+        session.get_one(Engine, "replicate").daily_cost = Decimal(1)
+    before, after = closed_until - timedelta(seconds=1), closed_until + timedelta(seconds=1)
+    assert dispatch.order_due(Random(1), clock=lambda: before) == 0
+    assert dispatch.order_due(Random(1), clock=lambda: after) == 1
+    assert len(attempts_of(job.id)) == 1
+
+
+def in_state(state: str, provider: Provider, job_id) -> None:
+    """Bring the only attempt at a job into this state."""
+    provider.created = lambda: Ambiguous(DOWN) if state == "unknown" else Accepted("run-1")
+    provider.polled = Succeeded(RemoteFile("there"), None) if state == "fetching" else Queued()
+    dispatch.order_due(Random(1))
+    steps = {"preparing": 0, "creating": 0, "unknown": 1, "running": 1, "fetching": 2}[state]
+    for _ in range(steps):
+        pass_time()
+        advance()
+    if state == "creating":  # its worker has died
+        (attempt,) = claim("dead")
+        with transaction() as session:
+            assert attempts.send(session, attempt, photo="photo")
+    assert [each.state for each in attempts_of(job_id)] == [state]
+
+
+@pytest.mark.parametrize("state", ["preparing", "creating", "unknown", "running", "fetching"])
+@pytest.mark.parametrize("then", ["it stops", "it succeeds all the same", "nobody knows it"])
+def test_a_job_that_is_ended_in_any_state_costs_what_its_run_costs(provider, state, then):
+    user, job = ordered()
+    in_state(state, provider, job.id)
+    with transaction() as session:
+        jobs.fail(session, job.id, reason="Так получилось")
+    assert balance(user.id) == PRICE
+    known = state in ("running", "fetching")
+    provider.found = Absent() if then == "nobody knows it" else Accepted("run-1")
+    provider.polled = {
+        "it stops": Canceled(Charged.NO),
+        "it succeeds all the same": Succeeded(RemoteFile("there"), Money(Decimal("0.35"), "USD")),
+        "nobody knows it": Gone(DOWN),
+    }[then]
+    sent = provider.orders
+    for _ in range(8):
+        pass_time()
+        advance()
+    (attempt,) = attempts_of(job.id)
+    assert attempt.state == "canceled" and provider.orders == sent
+    never_sent = state == "preparing" or (then == "nobody knows it" and not known)
+    if never_sent:
+        assert (attempt.charged, provider.cancelled) == ("no", [])
+        return
+    assert "run-1" in provider.cancelled
+    unseen = "yes" if state == "fetching" else "maybe"
+    charged = {"it stops": "no", "it succeeds all the same": "yes", "nobody knows it": unseen}
+    assert attempt.charged == charged[then]
+    assert (job_of(job.id).status, balance(user.id)) == ("failed", PRICE)

@@ -337,7 +337,7 @@ def _room(c: Context) -> None:
 
 def _give_up_waiting(c: Context) -> None:
     with transaction() as session:
-        remote_queue.give_up_waiting(session)
+        remote_queue.give_up_waiting(session, now=now())
 
 
 def _abandon(c: Context) -> None:
@@ -402,6 +402,11 @@ def _sweep(c: Context) -> None:
         idempotency.sweep(session, now() - LONG_AGO)
 
 
+def _claim_check(c: Context) -> None:
+    with transaction() as session:
+        payments.claim_check(session, c.take("intents")[0], now=now())
+
+
 def _operator(query: Callable[..., Any], **values: Any) -> Call:
     def work(c: Context) -> None:
         with snapshot() as session:
@@ -418,7 +423,8 @@ def _count_bonuses(c: Context) -> None:
 READS = {
     "usersGetById": Call(lambda c: users.users_get_by_id(c.user())),
     "usersGetBalance": Call(lambda c: users.users_get_balance(c.user())),
-    "jobsGet": Call(lambda c: jobs.jobs_get(c.done_jobs[c.turn() % len(c.done_jobs)])),
+    "jobsGet": Call(lambda c: jobs.jobs_get(c.done_jobs[c.turn() % len(c.done_jobs)], 0)),
+    "jobsGet, queued": Call(lambda c: jobs.jobs_get(c.made["jobs"][-1], 0), (_create,)),
     "jobsList": Call(lambda c: jobs.jobs_list(c.user(), PAGE, None)),
     "jobsList of a regular": Call(lambda c: jobs.jobs_list(c.regular, PAGE, None)),
     "jobsList, by cursor": Call(lambda c: jobs.jobs_list(c.regular, PAGE, c.middle["jobs"])),
@@ -462,6 +468,7 @@ WRITES = {
     ),
     "jobsCancel": Call(lambda c: jobs.jobs_cancel(c.take("jobs")), (_create,)),
     "paymentsCreateIntent": Call(_intent),
+    "paymentsCheck, before the provider is asked": Call(_claim_check, (_intent,)),
     "webhookPayments, paid": Call(_pay, (_intent,)),
     "webhookPayments, refunded": Call(_refund, (_intent, _pay)),
     "webhookPayments, disputed and won": Call(_dispute, (_intent, _pay)),

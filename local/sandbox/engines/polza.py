@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,7 @@ from local.sandbox.engines.sandbox import EngineSandbox, media_of
 from local.sandbox.faults import Fault
 
 KEY = "pza_sandbox-not-a-secret"
+FIRST_ID = 10**17
 COST_RUB = {"video": Decimal("31.5"), "image": Decimal("5.2")}
 BODY_KEYS = {"model", "input", "async", "user", "provider", "callBackUrl"}
 _ERRORS = {
@@ -34,8 +36,10 @@ class PolzaSandbox(EngineSandbox):
     """One account."""
 
     def __init__(self, clock: Clock, key: str = KEY) -> None:
+        # Our tables outlive a sandbox, so that no id may come again in the next one.
+        first = FIRST_ID + secrets.randbelow(FIRST_ID)
         super().__init__(
-            "polza", clock, new_id=lambda number: f"gen_{581761234567890000 + number}", fault=_fault
+            "polza", clock, new_id=lambda number: f"gen_{first + number}", fault=_fault
         )
         self._key = key
         self._paid: set[str] = set()

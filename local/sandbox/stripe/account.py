@@ -74,11 +74,10 @@ class Account(Store):
         """Pay as the customer; a slow method completes the session before the money arrives."""
         with self.lock:
             session = self._open(session_id)
-            intent = self._store_intent(session)
+            intent = self._intent_of(session)
             session |= {
                 "status": "complete",
                 "url": None,
-                "payment_intent": intent["id"],
                 "customer_details": {"email": "payer@example.org", "name": "Payer"},
             }
             if slow:
@@ -86,6 +85,22 @@ class Account(Store):
             else:
                 self._take_money(session, intent)
             return self.emit("checkout.session.completed", session)
+
+    def decline(self, session_id: str, reason: str) -> dict[str, Any]:
+        """Have the customer's card declined: the page stays open for another one."""
+        with self.lock:
+            session = self._open(session_id)
+            intent = self._intent_of(session)
+            error = {
+                "type": "card_error",
+                "code": "card_declined",
+                "decline_code": reason,
+                "message": "Your card was declined.",
+                "charge": self._charge(intent, status="failed")["id"],
+            }
+            intent |= {"last_payment_error": error, "latest_charge": error["charge"]}
+            self.emit("payment_intent.payment_failed", intent)
+            return session
 
     def settle(self, session_id: str, *, paid: bool) -> dict[str, Any]:
         """End a slow payment."""
@@ -219,28 +234,46 @@ class Account(Store):
         session |= {"status": "expired", "url": None}
         return self.emit("checkout.session.expired", session)
 
-    def _store_intent(self, session: Mapping[str, Any]) -> dict[str, Any]:
-        return self.store(
+    def _intent_of(self, session: dict[str, Any]) -> dict[str, Any]:
+        """The session's intent, made when the customer first presses Pay."""
+        if session["payment_intent"]:
+            return self.get(session["payment_intent"], "payment_intent")
+        intent = self.store(
             {
                 "id": new_id("pi"),
                 "object": "payment_intent",
                 "amount": session["amount_total"],
                 "created": self.now(),
                 "currency": session["currency"],
+                "last_payment_error": None,
                 "latest_charge": None,
                 "livemode": False,
                 "metadata": session["_intent"].get("metadata", {}),
                 "status": "requires_payment_method",
             }
         )
+        session["payment_intent"] = intent["id"]
+        return intent
 
     def _take_money(self, session: dict[str, Any], intent: dict[str, Any]) -> None:
-        charge = self.store(
+        charge = self._charge(intent, status="succeeded")
+        intent |= {
+            "last_payment_error": None,
+            "latest_charge": charge["id"],
+            "status": "succeeded",
+        }
+        session["payment_status"] = "paid"
+        self.emit("charge.succeeded", charge)
+        self.emit("payment_intent.succeeded", intent)
+
+    def _charge(self, intent: Mapping[str, Any], *, status: str) -> dict[str, Any]:
+        paid = status == "succeeded"
+        return self.store(
             {
                 "id": new_id("ch"),
                 "object": "charge",
                 "amount": intent["amount"],
-                "amount_captured": intent["amount"],
+                "amount_captured": intent["amount"] if paid else 0,
                 "amount_refunded": 0,
                 "billing_details": {"email": "payer@example.org", "name": "Payer"},
                 "created": self.now(),
@@ -248,16 +281,12 @@ class Account(Store):
                 "disputed": False,
                 "livemode": False,
                 "metadata": intent["metadata"],
-                "paid": True,
+                "paid": paid,
                 "payment_intent": intent["id"],
                 "refunded": False,
-                "status": "succeeded",
+                "status": status,
             }
         )
-        intent |= {"latest_charge": charge["id"], "status": "succeeded"}
-        session["payment_status"] = "paid"
-        self.emit("charge.succeeded", charge)
-        self.emit("payment_intent.succeeded", intent)
 
     def _return_money(self, charge: dict[str, Any], amount: int) -> None:
         charge["amount_refunded"] += amount
@@ -269,6 +298,6 @@ class Account(Store):
             charge_id = self.get(intent_id, "payment_intent")["latest_charge"]
         else:
             charge_id = form.get("charge")
-        if not charge_id:
+        if not charge_id or not self.get(charge_id, "charge")["paid"]:
             raise Refusal(400, "There is no successful charge to refund", param="payment_intent")
         return self.get(charge_id, "charge")

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, jsonify
 
 from local.sandbox.control import body, refuse_invalid_requests
+from local.sandbox.telegram.invoices import Invoices
+from local.sandbox.telegram.people_control import serve_people
 from local.sandbox.telegram.state import (
     ANONYMOUS_ADMIN,
     CHANNEL_BOT,
-    MEMBER_STATUSES,
     SERVICE_ACCOUNT,
     Chat,
-    Person,
     State,
 )
 from local.sandbox.telegram.wire import Refusal
@@ -32,37 +32,23 @@ def control_blueprint(sandbox: TelegramSandbox) -> Blueprint:
     control = Blueprint("telegram_control", __name__)
     control.register_error_handler(Refusal, Refusal.response)
     refuse_invalid_requests(control)
-    _people_and_chats(control, sandbox)
+    serve_people(control, sandbox)
+    _chats(control, sandbox)
     _messages(control, sandbox)
     _payments(control, sandbox)
     _faults(control, sandbox)
     return control
 
 
-def _people_and_chats(control: Blueprint, sandbox: TelegramSandbox) -> None:
+def _chats(control: Blueprint, sandbox: TelegramSandbox) -> None:
     state = sandbox.state
-
-    @control.put("/users/<int:user_id>")
-    def put_user(user_id: int) -> Response:
-        with state.lock:
-            state.people[user_id] = Person(user_id, **body())
-        return jsonify(state.people[user_id].as_dict())
 
     @control.put("/chats/<int(signed=True):chat_id>")
     def put_chat(chat_id: int) -> Response:
         with state.lock:
             state.chats[chat_id] = Chat(chat_id, **body())
+        state.journal.add("chats", chat_id)
         return jsonify(state.chats[chat_id].as_dict())
-
-    @control.put("/chats/<int(signed=True):chat_id>/members/<int:user_id>")
-    def put_member(chat_id: int, user_id: int) -> Response:
-        row = body()
-        if row.get("status") not in MEMBER_STATUSES:
-            raise ValueError(f"status must be one of {', '.join(MEMBER_STATUSES)}")
-        with state.lock:
-            state.person(user_id)
-            state.members[chat_id, user_id] = row
-        return jsonify(row)
 
 
 def _messages(control: Blueprint, sandbox: TelegramSandbox) -> None:
@@ -83,7 +69,8 @@ def _messages(control: Blueprint, sandbox: TelegramSandbox) -> None:
         chat = state.chats[wanted["chat_id"]]
         with state.lock:
             post = state.posts[chat.id, wanted["message_id"]]
-            post.body = {**post.body, "text": wanted["text"], "edit_date": int(time.time())}
+            changed = {**post.body, "text": wanted["text"], "edit_date": int(time.time())}
+            state.change_message(post, changed)
         kind = "edited_channel_post" if chat.type == "channel" else "edited_message"
         update_id = sandbox.delivery.push(kind, post.body, queue=f"chat:{chat.id}")
         return jsonify({"update_id": update_id, "message": post.body})
@@ -92,11 +79,12 @@ def _messages(control: Blueprint, sandbox: TelegramSandbox) -> None:
 def _payments(control: Blueprint, sandbox: TelegramSandbox) -> None:
     @control.post("/pay")
     def pay() -> Response:
+        """link, or chat_id and message_id of an invoice; decline: the payment fails at the end."""
         wanted = body()
-        slug = wanted["link"].rpartition("/")[2]
-        if slug not in sandbox.invoices.links:
-            raise Refusal(404, "no such invoice link")
-        paid = sandbox.invoices.pay(slug, int(wanted["user_id"]))
+        slug = _slug(sandbox.invoices, wanted)
+        paid = sandbox.invoices.pay(
+            slug, int(wanted["user_id"]), declined=bool(wanted.get("decline"))
+        )
         return jsonify(
             {
                 "status": paid.status,
@@ -105,10 +93,28 @@ def _payments(control: Blueprint, sandbox: TelegramSandbox) -> None:
             }
         )
 
+    @control.get("/invoices/<slug>")
+    def read_invoice(slug: str) -> Response:
+        """What a person sees before they pay."""
+        if slug not in sandbox.invoices.links:
+            raise Refusal(404, "no such invoice")
+        return jsonify(asdict(sandbox.invoices.links[slug]))
+
     @control.put("/pre-checkout")
     def put_deadline() -> Response:
         sandbox.invoices.pre_checkout_seconds = float(body()["seconds"])
         return jsonify({"seconds": sandbox.invoices.pre_checkout_seconds})
+
+
+def _slug(invoices: Invoices, wanted: dict[str, Any]) -> str:
+    slug = (
+        wanted["link"].rpartition("/")[2]
+        if "link" in wanted
+        else invoices.sent.get((wanted["chat_id"], wanted["message_id"]), "")
+    )
+    if slug not in invoices.links:
+        raise Refusal(404, "no such invoice")
+    return slug
 
 
 def _faults(control: Blueprint, sandbox: TelegramSandbox) -> None:

@@ -18,8 +18,14 @@ from typing import Any
 
 import requests
 
+from local.sandbox.telegram.wire import Refusal
+
 MESSAGE_LIFETIME = 24 * 3600.0
 PRE_CHECKOUT_LIFETIME = 150.0
+TERMINATED = (
+    "Conflict: terminated by other getUpdates request;"
+    " make sure that only one bot instance is running"
+)
 # Sent only if named in allowed_updates.
 NOT_BY_DEFAULT = ("chat_member", "message_reaction", "message_reaction_count")
 
@@ -71,6 +77,7 @@ class Delivery:
         self._ids = itertools.count(random.randrange(10**6, 10**8))  # noqa: S311 - not a secret
         self._queues: dict[str, deque[Update]] = {}
         self._senders: set[str] = set()
+        self._newest_poll = 0
         self.history: deque[dict[str, Any]] = deque(maxlen=1000)
         self.attempts: deque[dict[str, Any]] = deque(maxlen=1000)
 
@@ -111,6 +118,7 @@ class Delivery:
         with self._changed:
             self.webhook = webhook
             self.last_error = None
+            self._newest_poll += 1
             if drop_pending:
                 self._queues.clear()
             self._start_senders()
@@ -128,15 +136,30 @@ class Delivery:
             )
 
     def take(self, offset: int, limit: int, timeout: float) -> list[dict[str, Any]]:
-        """getUpdates: confirm everything below `offset`, then wait for what is left."""
+        """getUpdates: confirm everything below `offset`, then wait for what is left.
+
+        A negative offset keeps only so many of the newest. 409 for whoever waits while another
+        call begins, as of two bots with one token.
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
-            for queue in self._queues.values():
-                while queue and queue[0].id < offset:
-                    queue.popleft()
+            self._newest_poll += 1
+            mine = self._newest_poll
+            self._changed.notify_all()
+            self._confirm(offset)
             while not (found := self.pending()) and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
+                if self._newest_poll != mine:
+                    raise Refusal(409, TERMINATED)
             return [update.body for update in found[:limit]]
+
+    def _confirm(self, offset: int) -> None:
+        if offset < 0:
+            newest = self.pending()[offset:]
+            offset = newest[0].id if newest else 0
+        for queue in self._queues.values():
+            while queue and queue[0].id < offset:
+                queue.popleft()
 
     def _start_senders(self) -> None:
         self._changed.notify_all()

@@ -41,7 +41,7 @@ class PreCheckout:
 
 @dataclass(frozen=True)
 class Paid:
-    """The outcome of one attempt to pay: paid, refused by the bot, or no answer in time."""
+    """The outcome of one attempt to pay: paid, refused by the bot, declined, or timeout."""
 
     status: str
     charge_id: str = ""
@@ -59,6 +59,7 @@ class Invoices:
 
     def __post_init__(self) -> None:
         self.links: dict[str, Invoice] = {}
+        self.sent: dict[tuple[int, int], str] = {}  # (chat, message): slug
         self._questions: dict[str, PreCheckout] = {}
         self._charges: dict[str, dict[str, Any]] = {}
         self._transactions: list[dict[str, Any]] = []
@@ -83,13 +84,23 @@ class Invoices:
         self.links[slug] = invoice
         return invoice
 
-    def pay(self, slug: str, user_id: int) -> Paid:
+    def message(self, invoice: Invoice, parameters: Parameters) -> Parameters:
+        """The call of sendInvoice with the button that Telegram adds where there is none."""
+        if parameters.structure("reply_markup"):
+            return parameters
+        stars = invoice.currency == "XTR"
+        price = f"⭐️{invoice.total}" if stars else f"{invoice.total / 100:.2f} {invoice.currency}"
+        button = {"text": f"Pay {price}", "pay": True}
+        return parameters.replaced(reply_markup={"inline_keyboard": [[button]]})
+
+    def pay(self, slug: str, user_id: int, *, declined: bool = False) -> Paid:
         """Pay as a user: ask the bot, wait for its answer, then take the money.
 
+        declined: the payment fails after that, as without enough Stars; the bot hears no more.
         Blocks up to `pre_checkout_seconds`, as the payer's phone does.
         """
         invoice = self.links[slug]
-        person = self.state.person(user_id).as_dict()
+        person = self.state.person(user_id).as_author()
         question = PreCheckout(str(secrets.randbelow(10**18) + 10**17))
         self._questions[question.id] = question
         facts = {
@@ -111,6 +122,8 @@ class Invoices:
         allowed, message = question.verdict
         if not allowed:
             return Paid("refused", message=message)
+        if declined:
+            return Paid("declined")
         return Paid("paid", charge_id=self._charge(facts, user_id))
 
     def answer(self, parameters: Parameters) -> bool:
@@ -153,6 +166,12 @@ class Invoices:
             raise Refusal(400, "Bad Request: LIMIT_INVALID")
         with self.state.lock:
             return {"transactions": self._transactions[offset : offset + limit]}
+
+    def balance(self, _: Parameters) -> dict[str, Any]:
+        """getMyStarBalance: what was paid and not returned."""
+        with self.state.lock:
+            signs = [(1 if "source" in row else -1) * row["amount"] for row in self._transactions]
+        return {"amount": sum(signs)}
 
     def _check_currency(self, currency: str, provider_token: str, prices: int) -> None:
         if currency == "XTR":
@@ -197,7 +216,7 @@ class Invoices:
         )
 
     def _notify(self, user_id: int, kind: str, payment: dict[str, Any]) -> None:
-        body = {"from": self.state.person(user_id).as_dict(), kind: payment}
+        body = {"from": self.state.person(user_id).as_author(), kind: payment}
         message = self.state.store_message(self.state.private_chat(user_id), body, service=True)
         self.delivery.push("message", message, queue=f"chat:{user_id}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Request, Response, jsonify
@@ -36,14 +37,25 @@ class Refusal(Exception):
         return answer
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A file that came with a call; name and type are what the sender claims."""
+
+    content: bytes
+    name: str
+    mime_type: str
+
+
 class Parameters:
     """Parameters of one call, whichever of the four encodings carried them.
 
     A form sends every value as text and nested values as JSON text; a JSON body sends them typed.
+    Files come with a form only, under a parameter's name or under one that it attaches.
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], uploads: Mapping[str, Upload] | None = None):
         self._values = values
+        self._uploads = uploads or {}
 
     @classmethod
     def of(cls, request: Request) -> Parameters:
@@ -56,7 +68,28 @@ class Parameters:
             values.update(body)
         else:
             values.update(request.form)
-        return cls(values)
+        uploads = {
+            name: Upload(part.read(), part.filename or name, part.mimetype)
+            for name, part in request.files.items()
+        }
+        return cls(values, uploads)
+
+    def given(self, *names: str) -> dict[str, str]:
+        """Those of the named parameters that came, as text."""
+        return {name: found for name in names if (found := self.text(name, ""))}
+
+    def replaced(self, **values: Any) -> Parameters:
+        """The same call with some parameters changed, its files still attached."""
+        return Parameters({**self._values, **values}, self._uploads)
+
+    def upload(self, name: str) -> Upload | None:
+        """The file sent as this parameter itself."""
+        return self._uploads.get(name)
+
+    def attached(self, reference: str) -> Upload | None:
+        """The file that attach://<name> means."""
+        scheme, _, name = reference.partition("://")
+        return self._uploads.get(name) if scheme == "attach" else None
 
     def text(self, name: str, default: str | None = None) -> str:
         """A string; without a default the parameter is required."""

@@ -9,17 +9,20 @@ from typing import Any
 
 from livephoto_client.calls import AsyncSender, Call, new_key, part
 from livephoto_client.generated.models import (
+    Config,
     Data,
     DataGetPresignResult,
+    DataType,
+    Event,
     IOObject,
-    IOObjectType,
     Job,
     Liveness,
     Lottery,
     LotteryEntry,
     Model,
+    Payment,
     PaymentIntent,
-    PaymentIntentProvider,
+    PaymentProvider,
     Readiness,
     Referral,
     ReferralsGetLinkResult,
@@ -27,6 +30,8 @@ from livephoto_client.generated.models import (
     ReviewsCheckResult,
     ServiceType,
     SubscriptionsCheckChannelResult,
+    SupportRequest,
+    SupportTopic,
     Tariff,
     Transaction,
     User,
@@ -117,6 +122,27 @@ class AsyncOperations(AsyncSender):
         )
         return await self._send(call)
 
+    async def users_update_email(
+        self,
+        user_id: str,
+        *,
+        email: str,
+    ) -> User:
+        """Сохранить адрес для чеков.
+
+        Куда отправлять чеки за следующие платежи через ЮKassa, если магазин их отправляет.
+        Пустая строка — забыть адрес. Домен не латиницей передавайте в виде `xn--…`.
+
+        - `user_id`: Идентификатор пользователя
+        """
+        call: Call[User] = Call(
+            method="PATCH",
+            path=f"/users/{part(user_id)}/email",
+            json=present({"email": email}),
+            read=User.from_json,
+        )
+        return await self._send(call)
+
     async def users_get_balance(
         self,
         user_id: str,
@@ -139,7 +165,7 @@ class AsyncOperations(AsyncSender):
         self,
         *,
         file: Upload,
-        type: IOObjectType,
+        type: DataType,
     ) -> Data:
         """Загрузка данных (multipart).
 
@@ -157,6 +183,7 @@ class AsyncOperations(AsyncSender):
         пользователя. Сами пиксели проверяются при обработке.
 
         - `file`: Содержимое файла
+        - `type`: Вид файла
         """
         call: Call[Data] = Call(
             method="POST",
@@ -170,7 +197,7 @@ class AsyncOperations(AsyncSender):
     async def data_get_presign(
         self,
         *,
-        type: IOObjectType,
+        type: DataType,
         file_name: str,
         content_type: str,
         idempotency_key: str | None = None,
@@ -184,6 +211,7 @@ class AsyncOperations(AsyncSender):
         подтверждение по содержимому. После загрузки файл нужно подтвердить
         (`dataConfirmUpload`).
 
+        - `type`: Вид файла
         - `file_name`: Имя файла у пользователя; в пути хранения не используется
         - `content_type`: Тип содержимого (RFC 6838), без параметров
         """
@@ -262,6 +290,7 @@ class AsyncOperations(AsyncSender):
         input: Sequence[IOObject],
         model_id: str | None = None,
         description: str | None = None,
+        client_ref: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Создать задание (резерв токенов).
@@ -269,10 +298,10 @@ class AsyncOperations(AsyncSender):
         Создаёт заказ на оживление/реставрацию. Если баланс >= стоимости — резервируются токены.
 
         При нехватке баланса задание создаётся в статусе `waiting_payment`, ничего не
-        резервируется; после пополнения такие задания запускаются сами, старые — первыми. На
-        входе — подтверждённое изображение: `dataId` (404 `data_not_found`, 409
-        `data_not_confirmed`, 409 `data_not_usable`) или `url` с публичным адресом http(s),
-        который загрузит исполнитель задания.
+        резервируется, а `missingTokens` говорит, сколько не хватает; после пополнения такие
+        задания запускаются сами, старые — первыми. На входе — подтверждённое изображение:
+        `dataId` (404 `data_not_found`, 409 `data_not_confirmed`, 409 `data_not_usable`) или
+        `url` с публичным адресом http(s), который загрузит исполнитель задания.
 
         `modelId` — модель из `GET /api/v1/models`; без него — модель по умолчанию для услуги.
         Неизвестная — 404 `model_not_found`; не для этой услуги, снятая с продажи или без
@@ -280,12 +309,12 @@ class AsyncOperations(AsyncSender):
         модель, у которой `takesWish`, учтёт его.
 
         Каждое фото в `input` (до 10, как в альбоме Telegram) — отдельный результат со своей
-        ценой: цена заказа — цена одного фото, умноженная на их число. Модель внешнего сервиса
-        берёт одно фото на заказ: альбом для неё — 400.
+        ценой: цена заказа — цена одного фото, умноженная на их число.
 
         - `service_type`: animate — оживить, restore — отреставрировать
         - `model_id`: Модель генерации; без неё — модель услуги по умолчанию
         - `description`: Пожелания к результату
+        - `client_ref`: Метка бота, например чат и сообщение: возвращается в задании, не разбирается и не пишется в журнал
         - `input`: Что обработать; каждое фото даёт отдельный результат и оплачивается
         """
         call: Call[Job] = Call(
@@ -297,6 +326,7 @@ class AsyncOperations(AsyncSender):
                     "serviceType": service_type,
                     "modelId": model_id,
                     "description": description,
+                    "clientRef": client_ref,
                     "input": [each.to_json() for each in input],
                 }
             ),
@@ -308,23 +338,32 @@ class AsyncOperations(AsyncSender):
     async def jobs_get(
         self,
         job_id: str,
+        *,
+        wait: int | None = None,
     ) -> Job:
         """Получить задание.
 
-        Ход выполнения — `status` и `progress` от 0 до 100. У готового задания есть `resultUrl`:
-        ссылка выдаётся заново при каждом чтении. У неудачного `meta.error.message` объясняет
-        причину по-русски, для клиента бота; токены уже возвращены.
+        Ход выполнения — `status` и `progress` от 0 до 100; до готовности ещё `queuePosition` и
+        `etaSeconds`. У готового задания есть `resultUrl`: ссылка выдаётся заново при каждом
+        чтении. У неудачного `meta.error.message` объясняет причину по-русски, для клиента бота;
+        токены уже возвращены.
 
         В заказе из нескольких фото `output` содержит по записи на каждое, в том же порядке.
         Фото, которое не получилось, вместо `dataId` имеет `meta.error`, а его цена возвращена;
         если не получилось ни одно, заказ неудачный. `resultUrl` — первое готовое; ссылку на
         любое даёт `dataConfirmUpload` по его `dataId`.
 
+        С `wait` ответ приходит, как только изменится статус или процент, но не позже чем через
+        столько секунд; у законченного задания — сразу. Так показывают заказ, который сейчас на
+        экране; об остальных рассказывает `eventsList`.
+
         - `job_id`: Идентификатор задания
+        - `wait`: Сколько секунд ждать новостей, если их ещё нет; 0 — не ждать
         """
         call: Call[Job] = Call(
             method="GET",
             path=f"/jobs/{part(job_id)}",
+            query=present({"wait": wait}),
             read=Job.from_json,
         )
         return await self._send(call)
@@ -353,8 +392,9 @@ class AsyncOperations(AsyncSender):
         *,
         user_id: str,
         amount_rub: Decimal | int,
-        provider: PaymentIntentProvider | None = None,
+        provider: PaymentProvider | None = None,
         plan: str | None = None,
+        client_ref: str | None = None,
         idempotency_key: str | None = None,
     ) -> PaymentIntent:
         """Создать платёж (инвойс) для пополнения.
@@ -369,8 +409,9 @@ class AsyncOperations(AsyncSender):
         платёж не появится.
 
         - `amount_rub`: Сумма в рублях, не больше двух знаков после запятой
-        - `provider`: Если не указан, — тот, что выбран в настройках сервера
+        - `provider`: Кто принимает деньги
         - `plan`: tariff id/label (optional)
+        - `client_ref`: Метка бота; возвращается в платеже, не разбирается и не пишется в журнал
         """
         call: Call[PaymentIntent] = Call(
             method="POST",
@@ -381,10 +422,53 @@ class AsyncOperations(AsyncSender):
                     "amountRub": exact(amount_rub),
                     "provider": provider,
                     "plan": plan,
+                    "clientRef": client_ref,
                 }
             ),
             read=PaymentIntent.from_json,
             idempotency_key=idempotency_key or new_key(),
+        )
+        return await self._send(call)
+
+    async def payments_get(
+        self,
+        payment_id: str,
+    ) -> Payment:
+        """Получить платёж.
+
+        Состояние платежа, как его знает сервер; провайдера не спрашивает. Если оплата не
+        прошла, `error.message` объясняет это по-русски, для клиента бота. У платежа в статусе
+        `pending` тоже бывает `error`: карту отклонили, а страница ещё открыта, и можно
+        попробовать другую.
+
+        - `payment_id`: Идентификатор платежа, `id` из PaymentIntent
+        """
+        call: Call[Payment] = Call(
+            method="GET",
+            path=f"/payments/{part(payment_id)}",
+            read=Payment.from_json,
+        )
+        return await self._send(call)
+
+    async def payments_check(
+        self,
+        payment_id: str,
+    ) -> Payment:
+        """Спросить провайдера о платеже сейчас.
+
+        Для кнопки «Я оплатил»: уведомление провайдера могло потеряться. Сервер спрашивает
+        провайдера, применяет ответ — токены начисляются один раз, кто бы ни сообщил первым, — и
+        возвращает платёж. О платеже спрашивают не чаще раза в 5 секунд; раньше возвращается то,
+        что уже известно (`checkedAt` — когда спрашивали). Об оплаченном и о давно закрытом не
+        спрашивают. Провайдер не отвечает — 503, отказал — 409 `provider_rejected`, больше не
+        подключён — 409 `provider_not_configured`.
+
+        - `payment_id`: Идентификатор платежа, `id` из PaymentIntent
+        """
+        call: Call[Payment] = Call(
+            method="POST",
+            path=f"/payments/{part(payment_id)}/check",
+            read=Payment.from_json,
         )
         return await self._send(call)
 
@@ -698,9 +782,67 @@ class AsyncOperations(AsyncSender):
         )
         return await self._send(call)
 
+    async def config_get(
+        self,
+    ) -> Config:
+        """Что настроено на сервере.
+
+        То, что бот показывает людям и проверяет до запроса: размеры бонусов и каналы, чат
+        отзывов, подключённые способы оплаты, ограничения и сроки, версия текста согласия.
+        Меняется только с перезапуском сервера; спрашивать чаще раза в несколько минут незачем.
+        """
+        call: Call[Config] = Call(
+            method="GET",
+            path="/config",
+            read=Config.from_json,
+        )
+        return await self._send(call)
+
+    async def support_requests_create(
+        self,
+        *,
+        user_id: str,
+        topic: SupportTopic,
+        message: str,
+        payment_id: str | None = None,
+        job_id: str | None = None,
+        client_ref: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> SupportRequest:
+        """Обратиться к оператору.
+
+        Просьба вернуть деньги или помочь; её видит оператор, он же и отвечает. Telegram требует
+        команды /paysupport от ботов, которые продают за звёзды. Платёж и заказ, если названы,
+        должны принадлежать этому пользователю (404 `payment_not_found`, `job_not_found`). Не
+        больше 5 обращений в сутки — дальше 429 `rate_limited` с `Retry-After`.
+
+        - `topic`: refund — вернуть деньги, help — помочь
+        - `message`: Что случилось, словами клиента
+        - `payment_id`: Платёж, о котором речь
+        - `job_id`: Заказ, о котором речь
+        - `client_ref`: Метка бота; возвращается в ответе, не разбирается и не пишется в журнал
+        """
+        call: Call[SupportRequest] = Call(
+            method="POST",
+            path="/support/requests",
+            json=present(
+                {
+                    "userId": user_id,
+                    "topic": topic,
+                    "message": message,
+                    "paymentId": payment_id,
+                    "jobId": job_id,
+                    "clientRef": client_ref,
+                }
+            ),
+            read=SupportRequest.from_json,
+            idempotency_key=idempotency_key or new_key(),
+        )
+        return await self._send(call)
+
     async def webhook_payments(
         self,
-        provider: PaymentIntentProvider,
+        provider: PaymentProvider,
         *,
         body: Mapping[str, Any],
         stripe_signature: str | None = None,
@@ -732,6 +874,41 @@ class AsyncOperations(AsyncSender):
             ),
             content=dict(body),
             needs_api_key=False,
+        )
+        return await self._send(call)
+
+    async def events_list(
+        self,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+        wait: int | None = None,
+    ) -> list[Event]:
+        """События для бота, с ожиданием.
+
+        Всё, что случилось с заказами, платежами, бонусами и розыгрышами всех пользователей, от
+        старых к новым. Бот обрабатывает событие, затем передаёт его `sequence` в `after` — это
+        подтверждение и место, откуда читать дальше. Без `after` чтение продолжается с
+        последнего подтверждённого места, поэтому боту не обязательно что-то хранить.
+
+        Каждое событие приходит хотя бы раз, события одного пользователя — по порядку. Повтор
+        узнают по `id`. Если новых событий нет, ответ с `wait` приходит, как только появится
+        первое, но не позже чем через столько секунд; тогда он — пустой массив, и запрос просто
+        повторяют. Один такой запрос заменяет опрос всех заказов.
+
+        События хранятся не меньше 7 дней. Ссылки в `results` подписаны при чтении и действуют
+        ограниченное время; чтобы получить новые, прочтите событие ещё раз. Номера `sequence`
+        растут, но могут идти с пропусками. Типы и поля, которых бот не знает, он пропускает.
+
+        - `after`: `sequence` последнего обработанного события, 0 — с самого начала. Если такого места ещё не было (например, после восстановления базы), ответ — 400 `bad_request`: начните без `after`
+        - `limit`: Сколько событий вернуть за раз
+        - `wait`: Сколько секунд ждать новостей, если их ещё нет; 0 — не ждать
+        """
+        call: Call[list[Event]] = Call(
+            method="GET",
+            path="/events",
+            query=present({"after": after, "limit": limit, "wait": wait}),
+            read=lambda raw: [Event.from_json(each) for each in raw],
         )
         return await self._send(call)
 

@@ -50,6 +50,10 @@ class EntryNotFound(Refusal):
     """404 `entry_not_found`: пользователь не участвует в текущем розыгрыше."""
 
 
+class PaymentNotFound(Refusal):
+    """404 `payment_not_found`: нет такого платежа."""
+
+
 class TariffNotFound(Refusal):
     """404 `tariff_not_found`: нет действующего тарифа с таким id или именем."""
 
@@ -176,6 +180,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "job_not_found": JobNotFound,
     "no_current_lottery": NoCurrentLottery,
     "entry_not_found": EntryNotFound,
+    "payment_not_found": PaymentNotFound,
     "tariff_not_found": TariffNotFound,
     "model_not_found": ModelNotFound,
     "method_not_allowed": MethodNotAllowed,

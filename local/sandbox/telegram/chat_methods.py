@@ -1,11 +1,11 @@
-"""Bot API methods about the bot, chats, members and messages."""
+"""Bot API methods about the bot, chats and members."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from local.sandbox.telegram.state import Chat, Post, State
+from local.sandbox.telegram.state import Person, State
 from local.sandbox.telegram.wire import Parameters, Refusal
 
 ADMIN_RIGHTS = (
@@ -56,9 +56,6 @@ class ChatMethods:
             "getme": self.get_me,
             "getchat": self.get_chat,
             "getchatmember": self.get_chat_member,
-            "sendmessage": self.send_message,
-            "forwardmessage": self.forward_message,
-            "deletemessage": self.delete_message,
         }
 
     def get_me(self, _: Parameters) -> dict[str, Any]:
@@ -99,68 +96,12 @@ class ChatMethods:
             if person.refusal:
                 raise Refusal(400, f"Bad Request: {person.refusal}")
             row = self._state.members.get((chat.id, user_id), {"status": "left"})
-        return {"user": person.as_dict(), **_member_fields(row)}
+        return chat_member(person, row)
 
-    def send_message(self, parameters: Parameters) -> dict[str, Any]:
-        """A text message of 1-4096 characters from the bot."""
-        chat = self._state.chat(parameters.chat_id())
-        text = parameters.text("text", "")
-        if not text.strip():
-            raise Refusal(400, "Bad Request: message text is empty")
-        if len(text) > 4096:
-            raise Refusal(400, "Bad Request: message is too long")
-        return self._state.store_message(chat, {"from": self._state.bot(), "text": text})
 
-    def forward_message(self, parameters: Parameters) -> dict[str, Any]:
-        """The forwarded copy with its forward_origin; protected and service messages refuse."""
-        target = self._state.chat(parameters.chat_id())
-        source = self._state.chat(parameters.chat_id("from_chat_id"))
-        with self._state.lock:
-            post = self._state.posts.get((source.id, parameters.integer("message_id")))
-            if post is None:
-                raise Refusal(400, "Bad Request: message to forward not found")
-            if source.protected:
-                raise Refusal(400, "Bad Request: CHAT_FORWARDS_RESTRICTED")
-            if post.protected or post.service:
-                raise Refusal(400, "Bad Request: the message can't be forwarded")
-            body: dict[str, Any] = {
-                "from": self._state.bot(),
-                "forward_origin": self._origin(source, post),
-                **{key: post.body[key] for key in ("text", "caption", "photo") if key in post.body},
-            }
-            return self._state.store_message(target, body)
-
-    def delete_message(self, parameters: Parameters) -> bool:
-        """True once; afterwards the message is not found."""
-        chat = self._state.chat(parameters.chat_id())
-        with self._state.lock:
-            if self._state.posts.pop((chat.id, parameters.integer("message_id")), None) is None:
-                raise Refusal(400, "Bad Request: message to delete not found")
-        return True
-
-    def _origin(self, source: Chat, post: Post) -> dict[str, Any]:
-        body = post.body
-        if "forward_origin" in body:
-            # Forwarding a forward keeps the first origin.
-            return dict(body["forward_origin"])
-        date = body["date"]
-        signature = {key: body[key] for key in ("author_signature",) if key in body}
-        if source.type == "channel":
-            number = body["message_id"]
-            chat = source.as_dict()
-            return {
-                "type": "channel",
-                "date": date,
-                "chat": chat,
-                "message_id": number,
-                **signature,
-            }
-        if "sender_chat" in body:
-            return {"type": "chat", "date": date, "sender_chat": body["sender_chat"], **signature}
-        author = body["from"]
-        if not author["is_bot"] and self._state.person(author["id"]).hides_forwards:
-            return {"type": "hidden_user", "date": date, "sender_user_name": author["first_name"]}
-        return {"type": "user", "date": date, "sender_user": author}
+def chat_member(person: Person, row: dict[str, Any]) -> dict[str, Any]:
+    """The ChatMember of a person, from what the sandbox keeps of a membership."""
+    return {"user": person.as_dict(), **_member_fields(row)}
 
 
 def _member_fields(row: dict[str, Any]) -> dict[str, Any]:
