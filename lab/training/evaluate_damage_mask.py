@@ -4,7 +4,7 @@
 
 Each photo is made into a print at several sizes, once for each kind of damage, once with several of
 them and once sound; for these two also the figure by which the engine tells one from the other
-(`agreed`). A mask pixel counts as right within two pixels of drawn damage, and drawn damage as
+(`proof`). A mask pixel counts as right within two pixels of drawn damage, and drawn damage as
 found within two pixels of the mask, because the engine widens the mask by as much. Undecided
 pixels count as neither.
 """
@@ -26,7 +26,7 @@ from lab.training.damage import KINDS
 from lab.training.shapes import Plane, size_between
 from lab.training.sheet import Sheet
 from lab.training.sources import HELD_OUT
-from providers.engine.embedded import looks
+from providers.engine.embedded import looks, marks
 
 SIDES = (300, 700)
 """Longest sides of the prints, pixels: a picture out of an album's scan, and one scanned alone."""
@@ -39,13 +39,13 @@ log = logging.getLogger("training")
 class Finding:
     """Results for one print: shares, 0..1; NaN where nothing was drawn, flagged or measured.
 
-    agreed: see `looks.Looks`.
+    proof: see `marks.proof`.
     """
 
     flagged: float
     recall: float
     precision: float
-    agreed: float
+    proof: float
 
 
 def prints(photo: Picture, side: int, seed: int) -> Iterator[tuple[str, Crop]]:
@@ -60,7 +60,7 @@ def prints(photo: Picture, side: int, seed: int) -> Iterator[tuple[str, Crop]]:
         yield name, Crop(scanned(sheet.picture, rng), sheet.damaged, sheet.doubtful())
 
 
-def judge(chance: Plane, truth: Crop, agreed: float) -> Finding:
+def judge(chance: Plane, truth: Crop, proof: float) -> Finding:
     """Compare what the net says with what was drawn."""
     marked = ((chance > 0.5) & ~truth.undecided).astype(np.uint8)
     drawn = truth.damaged.astype(np.uint8)
@@ -70,7 +70,7 @@ def judge(chance: Plane, truth: Crop, agreed: float) -> Finding:
         flagged=float(marked.mean()),
         recall=float(found.sum() / drawn.sum()) if drawn.any() else np.nan,
         precision=float(right.sum() / marked.sum()) if marked.any() else np.nan,
-        agreed=agreed,
+        proof=proof,
     )
 
 
@@ -83,11 +83,11 @@ def measure(photos: list[Picture], network: str) -> dict[tuple[int, str], list[F
                 continue
             for name, crop in prints(photo, side, seed):
                 own = looks.look(crop.picture, network=network)
-                agreed = np.nan
+                proof = np.nan
                 if name in ("sound", "several"):
-                    larger = looks.look(crop.picture, looks.ENLARGED, network=network)
-                    agreed = looks.Looks(own, larger, own).agreed
-                finding = judge(own, crop, agreed)
+                    smaller = looks.look(crop.picture, looks.REDUCED, network=network)
+                    proof = marks.proof(own, smaller)
+                finding = judge(own, crop, proof)
                 findings.setdefault((side, name), []).append(finding)
     return findings
 
@@ -97,12 +97,12 @@ def _line(side: int, name: str, group: list[Finding]) -> str:
         values: NDArray[np.float64] = np.array([getattr(finding, field) for finding in group])
         if np.isnan(values).all():
             return "-"
-        unit = 100 if field in ("flagged", "agreed") else 1
+        unit = 100 if field in ("flagged", "proof") else 1
         median, tail = (unit * np.nanpercentile(values, each) for each in (50, percentile))
         return f"{median:.2f} ({tail:.2f})"
 
     cells = [middle("recall", 10), middle("precision", 10), middle("flagged", 90)]
-    cells.append(middle("agreed", 90 if name == "sound" else 10))
+    cells.append(middle("proof", 90 if name == "sound" else 10))
     return f"| {name} | {side} | {len(group)} | " + " | ".join(cells) + " |"
 
 
@@ -120,7 +120,7 @@ def main() -> None:
     photos = [photo for _, photo in pictures.read(options.photos)][:: options.every]
     for path in options.nets:
         log.info("\n%s: median (10th percentile; of what is flagged the 90th)\n", path.name)
-        log.info("| damage | side | prints | recall | precision | flagged, % | agreed, % |")
+        log.info("| damage | side | prints | recall | precision | flagged, % | proof, % |")
         log.info("| --- | --- | --- | --- | --- | --- | --- |")
         findings = measure(photos, str(path.absolute()))
         for (side, name), group in sorted(findings.items(), key=lambda each: each[0][::-1]):

@@ -3,15 +3,15 @@
 Every function takes the random generator, so a seed gives the same shapes again.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-Plane: TypeAlias = NDArray[np.float32]
-"""One number a pixel."""
+Plane: TypeAlias = NDArray[Any]
+"""One number a pixel, float32."""
 
 Layer: TypeAlias = NDArray[np.uint8]
 """A skeleton: 255 on lines one pixel wide, 0 elsewhere."""
@@ -42,7 +42,7 @@ def noise(rng: Generator, shape: tuple[int, ...], cell: float) -> Plane:
 def gaps(rng: Generator, shape: tuple[int, ...], cell: float, most: float) -> Plane:
     """0 in holes and 1 elsewhere: what breaks a line up. most: up to 1.6 leaves few holes."""
     field = noise(rng, shape, cell) + between(rng, -0.2, most)
-    return np.clip(3 * field, 0, 1)
+    return np.asarray(np.clip(3 * field, 0, 1))
 
 
 def wander(
@@ -78,9 +78,9 @@ def trace(layer: Layer, path: Path, *, closed: bool = False) -> None:
     cv2.polylines(layer, [fine(path)], closed, 255, 1, cv2.LINE_8, _SUBPIXEL_BITS)
 
 
-def fine(path: Path) -> NDArray[np.int32]:
+def fine(path: Path) -> NDArray[Any]:
     """Points in the eighths of a pixel that OpenCV's drawings take with shift 3."""
-    return np.round(path * 2**_SUBPIXEL_BITS).astype(np.int32)
+    return np.asarray(np.round(path * 2**_SUBPIXEL_BITS), np.int32)
 
 
 def grow_tree(
@@ -128,7 +128,7 @@ def cell_walls(rng: Generator, shape: tuple[int, int], size: float) -> Layer:
     walls = np.zeros(shape, np.uint8)
     for facet in facets:
         if rng.random() < 0.85:
-            trace(walls, facet, closed=True)
+            trace(walls, np.asarray(facet, float), closed=True)
     amount = between(rng, 0.5, 3.0)
     cell = max(3.0, size / 3)
     y, x = np.mgrid[:height, :width].astype(np.float32)

@@ -75,7 +75,7 @@ def ragged(rng: Generator, skeleton: Layer, width: float, roughness: float = 0.4
     shape = skeleton.shape
     half = width / 2 * (1 + roughness * noise(rng, shape, between(rng, 6, 24)))
     edge = between(rng, 0, 0.5) * min(1.0, width / 3) * noise(rng, shape, between(rng, 1.6, 3))
-    return np.clip(half + edge - distance_to(skeleton) + 0.35, 0, 1)
+    return np.asarray(np.clip(half + edge - distance_to(skeleton) + 0.35, 0, 1))
 
 
 def bare_paper(rng: Generator, shape: tuple[int, int]) -> Colours:
@@ -100,7 +100,7 @@ def _embossed(
     softness = reach * between(rng, 0.5, 1.4)
     step = shift * np.array([np.cos(angle), np.sin(angle)])
     shadow, glint = (_shifted(cover, way * step, softness)[..., None] for way in (1, -1))
-    return picture - relief * shadow + relief * between(rng, 0, 0.9) * glint
+    return np.asarray(picture - relief * shadow + relief * between(rng, 0, 0.9) * glint)
 
 
 def _shifted(cover: Plane, step: NDArray[np.float64], softness: float) -> Plane:

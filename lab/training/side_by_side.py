@@ -19,7 +19,7 @@ from lab.training.evaluate_damage_mask import prints
 from lab.training.sources import HELD_OUT
 from providers.engine.embedded.restore import restore
 
-SHOWN = ("astronaut", "camera", "world_music_orchestra", "world_music_japan")
+SHOWN = ("camera", "world_music_orchestra", "world_music_japan")
 SIDE = 480
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
 
@@ -33,7 +33,7 @@ def main() -> None:
     if not any(options.photos.glob("*.png")):
         pictures.collect(options.photos, HELD_OUT)
     options.out.mkdir(parents=True, exist_ok=True)
-    for seed, name in enumerate(SHOWN):
+    for seed, name in enumerate(SHOWN, start=1):
         (path,) = options.photos.glob(f"*{name}*.png")
         photo = np.asarray(cv2.imread(str(path)), np.uint8)
         damaged = dict(prints(photo, SIDE, seed))["several"].picture

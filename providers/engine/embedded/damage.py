@@ -11,8 +11,8 @@ from providers.engine.embedded import filling, looks, marks
 from providers.engine.embedded.faces import Face
 from providers.engine.embedded.fields import Pixels
 
-# So much of the picture seen at two sizes proves damage. lab/training/README.md has the figures.
-_PROVEN = 0.010
+# So much that two sizes are sure of proves damage. lab/training/README.md has the figures.
+_PROVEN = 0.013
 _TEXTURE = 0.25  # of the picture: so much "damage" is how the picture looks
 _VISIBLE = 0.35  # a person sees marks that the network is less sure of
 _NOTICEABLE = 0.3  # per cent of the picture
@@ -46,12 +46,13 @@ def repair(image: Pixels, people: list[Face]) -> Mending:
     small = _reduced(image)
     features = marks.features_of(people, small.shape, small.shape[1] / image.shape[1])
     own = looks.look(small)
-    enough = float(np.mean(own > 0.5)) >= _PROVEN
+    suspected = float(np.mean(own > 0.5)) >= _PROVEN
     # Most photos end here, after a quarter of the work.
-    if not enough and not marks.single_scratches(own, features).any():
+    if not suspected and not marks.single_scratches(own, features).any():
         return _untouched(image)
-    seen = looks.look_again(small, own)
-    if seen.agreed < _PROVEN:
+    smaller = looks.reduced(small)
+    seen = looks.Looks(own, looks.enlarged(small), smaller)
+    if marks.proof(own, smaller) < _PROVEN:
         mask, left = marks.of_sound(seen, features), 0.0
     else:
         mask, left = _all_marks(small, seen, features)

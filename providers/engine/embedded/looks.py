@@ -16,9 +16,9 @@ from providers.engine.embedded.fields import Pixels, Plane
 
 NETWORK = "damage_mask.onnx"
 LONG_SIDE = 1000  # pixels: marks are searched at this size, where they are one to nine wide
-ENLARGED = 1.6
+_ENLARGED = 1.6
 _ENLARGED_SIDE = 1280
-_REDUCED = 0.6
+REDUCED = 0.6
 # Tiles keep the network below 300 MiB; larger ones than this leave the processor's cache and take a
 # third more time for each pixel.
 _TILE = 320
@@ -35,17 +35,15 @@ class Looks:
     larger: Plane
     smaller: Plane
 
-    @property
-    def agreed(self) -> float:
-        """Share of the picture that is suspicious at its own size and enlarged: 0..1."""
-        near = cv2.dilate(self.larger, np.ones((3, 3), np.uint8))
-        return float(np.mean((self.own > 0.5) & (near > 0.5)))
+
+def enlarged(image: Pixels) -> Plane:
+    """What is seen of a picture of LONG_SIDE or less when it is enlarged."""
+    return look(image, min(_ENLARGED, _ENLARGED_SIDE / max(image.shape)))
 
 
-def look_again(image: Pixels, own: Plane) -> Looks:
-    """Add the other two sizes to what was seen of a picture of LONG_SIDE or less."""
-    larger = min(ENLARGED, _ENLARGED_SIDE / max(own.shape))
-    return Looks(own, look(image, larger), look(image, _REDUCED))
+def reduced(image: Pixels) -> Plane:
+    """What is seen of it when it is made smaller."""
+    return look(image, REDUCED)
 
 
 def look(image: Pixels, factor: float = 1.0, *, network: str = NETWORK) -> Plane:

@@ -13,6 +13,7 @@ from providers.engine.embedded.faces import Face
 from providers.engine.embedded.fields import Pixels, Plane
 from providers.engine.embedded.looks import Looks
 
+_PROOF = 0.7
 _STRONG, _WEAK = 0.6, 0.35  # hysteresis: a mark has a strong core and may fade out
 _STRONG_SHARE = 0.25
 _CONFIRMED = 0.18  # enlarged, a pixel of a wide mark still looks that suspicious
@@ -27,6 +28,16 @@ _LINE_LENGTH = 0.10  # of the diagonal: a single scratch in a sound photo,
 _LINE_SURE = 0.92  # its mean at its own size,
 _LINE_CONFIRMED = 0.75  # and at the two others
 _LINE_WIDTH = 0.012  # of the diagonal
+
+
+def proof(own: Plane, smaller: Plane) -> float:
+    """Share of the picture, 0..1, that is surely damaged at its own size and made smaller.
+
+    Wide patches prove nothing: a collar is one too.
+    """
+    near = cv2.dilate(smaller, np.ones((5, 5), np.uint8))
+    sure = (own > _PROOF) & (near > _PROOF)
+    return float(np.mean(sure & ~_wide(np.maximum(own, smaller), float(np.hypot(*own.shape)))))
 
 
 def of_damaged(looks: Looks, features: Pixels) -> Pixels:
