@@ -164,7 +164,7 @@ READS: dict[str, tuple[int, Callable[[World], Any]]] = {
         lambda w: users.users_register_or_login({"telegramId": w.telegram_id}, None),
     ),
     "usersGetBalance": (1, lambda w: users.users_get_balance(w.user)),
-    "jobsGet": (1, lambda w: jobs.jobs_get(w.queued)),
+    "jobsGet": (2, lambda w: jobs.jobs_get(w.queued)),
     "jobsList": (1, lambda w: jobs.jobs_list(w.user, ALL, None)),
     "transactionsList": (1, lambda w: transactions.transactions_list(w.user, ALL, None)),
     "tariffsList": (1, lambda w: tariffs.tariffs_list(ALL, None)),
