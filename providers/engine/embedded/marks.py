@@ -118,7 +118,7 @@ class _Parts:
     def mean(self, values: Plane) -> Plane:
         """Mean of `values` over each part."""
         total = np.bincount(self._labels.ravel(), values.ravel(), self.number)
-        return np.asarray(total / self.area)
+        return np.asarray(total / np.maximum(self.area, 1.0))  # a part fills all: nothing outside
 
     def peak(self, values: Plane) -> Plane:
         """Highest of `values` in each part."""
