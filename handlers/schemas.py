@@ -12,7 +12,20 @@ from typing import Any, Generic, TypeVar
 from marshmallow import Schema, fields
 
 import settings
-from db.rows import UserRow
+from db.rows import (
+    DataRow,
+    GenerationModelRow,
+    JobRow,
+    LotteryEntryRow,
+    LotteryRow,
+    LotteryWinnerRow,
+    PaymentRow,
+    ReferralRow,
+    ReviewRow,
+    TariffRow,
+    TransactionRow,
+    UserRow,
+)
 from db.types import number
 from providers import registry
 from providers.payments.telegram import STARS
@@ -38,7 +51,7 @@ class Moment(fields.Field[datetime]):
 class Made(fields.Field[Any]):
     """What no column holds: a function makes it of the row."""
 
-    def __init__(self, make: Callable[[Any], object]) -> None:
+    def __init__(self, make: Callable[[R], object]) -> None:
         super().__init__()
         self.make = make
 
@@ -91,6 +104,68 @@ def _step(
     return attrgetter(described.attribute or name), _CONVERSIONS[type(described)]
 
 
+def _link(storage_key: str, content_type: str) -> str:
+    return registry.storage().url(
+        storage_key,
+        expires_in=settings.load().link_ttl_seconds,
+        content_type=content_type,
+    )
+
+
+def _order_id(job: JobRow[Any]) -> str:
+    return str(job.number)
+
+
+def _stored_at(file: DataRow) -> str:
+    return registry.storage().uri(file.storage_key)
+
+
+def _file_link(file: DataRow) -> str:
+    return _link(file.storage_key, file.content_type)
+
+
+def _link_seconds(file: DataRow) -> int:
+    return settings.load().link_ttl_seconds
+
+
+def _is_rewarded(review: ReviewRow) -> bool:
+    return review.state == "rewarded"
+
+
+def _stars_for(tariff: TariffRow) -> int | None:
+    return registry.stars(tariff.cost_rub)
+
+
+def _takes_wish(model: GenerationModelRow) -> bool:
+    return models.takes_wish(model.prompt)
+
+
+def _result_url(job: JobRow[Any]) -> str | None:
+    if job.status != "done" or job.result_key is None or job.result_status == "deleted":
+        return None
+    return _link(job.result_key, job.result_content_type or "")
+
+
+def _missing_tokens(job: JobRow[Any]) -> int | float | None:
+    """What a waiting order still lacks; an order that has ended may have come without a balance."""
+    if job.status != "waiting_payment" or job.spendable_tokens is None:
+        return None
+    return number(max(job.price_tokens - job.spendable_tokens, Decimal(0)))
+
+
+def _asked_stars(payment: PaymentRow) -> int | None:
+    return payment.asked_minor if payment.asked_currency == STARS else None
+
+
+def _open_page(payment: PaymentRow) -> str | None:
+    return payment.payment_url if payment.status == "pending" else None
+
+
+def _payment_error(payment: PaymentRow) -> dict[str, str] | None:
+    refusal = declines.of(payment.status, payment.decline_code)
+    return None if refusal is None else {"code": refusal.code, "message": refusal.message}
+
+
 class User(Component[UserRow]):
     id = fields.UUID()
     telegram_id = fields.String()
@@ -107,21 +182,21 @@ class User(Component[UserRow]):
     updated_at = Moment()
 
 
-class Job(Component[Any]):
+class Job(Component[JobRow[Any]]):
     id = fields.UUID()
     user_id = fields.UUID()
     model_id = fields.UUID()
-    order_id = Made(lambda job: str(job.number))
+    order_id = Made(_order_id)
     service_type = fields.String()
     status = fields.String()
     price_rub = Amount()
     price_tokens = Amount()
-    missing_tokens = Made(lambda job: _missing_tokens(job))
+    missing_tokens = Made(_missing_tokens)
     tokens_reserved = Amount()
     tokens_consumed = Amount()
     input = fields.Raw()
     output = fields.Raw()
-    result_url = Made(lambda job: _result_url(job))
+    result_url = Made(_result_url)
     progress = fields.Integer()
     meta = fields.Raw()
     client_ref = fields.String()
@@ -129,16 +204,16 @@ class Job(Component[Any]):
     updated_at = Moment()
 
 
-class Data(Component[Any]):
+class Data(Component[DataRow]):
     id = fields.UUID()
     type = fields.String()
-    s3_url = Made(lambda row: registry.storage().uri(row.storage_key))
-    public_s3_url = Made(lambda row: _link(row.storage_key, row.content_type))
-    expired_in = Made(lambda row: settings.load().link_ttl_seconds)
+    s3_url = Made(_stored_at)
+    public_s3_url = Made(_file_link)
+    expired_in = Made(_link_seconds)
     created_at = Moment()
 
 
-class Transaction(Component[Any]):
+class Transaction(Component[TransactionRow[Any]]):
     id = fields.UUID()
     user_id = fields.UUID()
     job_id = fields.UUID()
@@ -154,7 +229,7 @@ class Transaction(Component[Any]):
     created_at = Moment()
 
 
-class Model(Component[Any]):
+class Model(Component[GenerationModelRow]):
     id = fields.UUID()
     service_type = fields.String()
     title = fields.String()
@@ -163,21 +238,21 @@ class Model(Component[Any]):
     price_rub = Amount()
     usual_seconds = fields.Integer()
     is_default = fields.Boolean()
-    takes_wish = Made(lambda model: models.takes_wish(model.prompt))
+    takes_wish = Made(_takes_wish)
 
 
-class Tariff(Component[Any]):
+class Tariff(Component[TariffRow]):
     id = fields.UUID()
     name = fields.String()
     title = fields.String()
     monthly_tokens = fields.Integer()
     cost_rub = Amount()
     currency = fields.String()
-    stars = Made(lambda tariff: registry.stars(tariff.cost_rub))
+    stars = Made(_stars_for)
     created_at = Moment()
 
 
-class PaymentIntent(Component[Any]):
+class PaymentIntent(Component[PaymentRow]):
     id = fields.UUID()
     provider = fields.String()
     amount_rub = Amount()
@@ -186,34 +261,34 @@ class PaymentIntent(Component[Any]):
     reference = fields.String()
     status = fields.String()
     tokens = Amount()
-    stars = Made(lambda payment: _asked_stars(payment))
+    stars = Made(_asked_stars)
     client_ref = fields.String()
     expires_at = Moment()
 
 
-class Payment(Component[Any]):
+class Payment(Component[PaymentRow]):
     id = fields.UUID()
     user_id = fields.UUID()
     provider = fields.String()
     status = fields.String()
     amount_rub = Amount()
     currency = fields.String(attribute="asked_currency")
-    stars = Made(lambda payment: _asked_stars(payment))
+    stars = Made(_asked_stars)
     tokens = Amount()
     refunded_rub = Amount()
     refunded_tokens = Amount()
     plan = fields.String()
-    payment_url = Made(lambda payment: _open_page(payment))
+    payment_url = Made(_open_page)
     reference = fields.String()
     client_ref = fields.String()
-    error = Made(lambda payment: _payment_error(payment))
+    error = Made(_payment_error)
     created_at = Moment()
     expires_at = Moment()
     checked_at = Moment(attribute="asked_at")
     paid_at = Moment()
 
 
-class Referral(Component[Any]):
+class Referral(Component[ReferralRow[Any]]):
     id = fields.UUID()
     inviter_id = fields.UUID()
     invitee_id = fields.UUID()
@@ -222,15 +297,15 @@ class Referral(Component[Any]):
     created_at = Moment()
 
 
-class Review(Component[Any]):
+class Review(Component[ReviewRow]):
     id = fields.UUID()
     user_id = fields.UUID()
     message_id = fields.String()
-    reward_given = Made(lambda review: review.state == "rewarded")
+    reward_given = Made(_is_rewarded)
     created_at = Moment()
 
 
-class Lottery(Component[Any]):
+class Lottery(Component[LotteryRow]):
     id = fields.UUID()
     title = fields.String()
     description = fields.String()
@@ -241,7 +316,7 @@ class Lottery(Component[Any]):
     seed_hash = fields.String()
 
 
-class LotteryEntry(Component[Any]):
+class LotteryEntry(Component[LotteryEntryRow]):
     id = fields.UUID()
     lottery_id = fields.UUID()
     user_id = fields.UUID()
@@ -251,7 +326,7 @@ class LotteryEntry(Component[Any]):
     created_at = Moment()
 
 
-def drawn(lottery: Any, winners: Iterable[Any]) -> dict[str, Any]:
+def drawn(lottery: LotteryRow, winners: Iterable[LotteryWinnerRow]) -> dict[str, Any]:
     """What the draw adds to a Lottery: the revealed seed and the winners, without their names."""
     if lottery.drawn_at is None:
         return {}
@@ -275,41 +350,6 @@ def expected(outlook: Outlook) -> dict[str, int]:
     """What is known of a job's place in the queue and its end."""
     known = {"queuePosition": outlook.position, "etaSeconds": outlook.eta_seconds}
     return {name: value for name, value in known.items() if value is not None}
-
-
-def _link(storage_key: str, content_type: str) -> str:
-    return registry.storage().url(
-        storage_key,
-        expires_in=settings.load().link_ttl_seconds,
-        content_type=content_type,
-    )
-
-
-def _missing_tokens(job: Any) -> int | float | None:
-    """What a waiting order still lacks; an order that has ended may have come without a balance."""
-    if job.status != "waiting_payment":
-        return None
-    return number(max(job.price_tokens - job.spendable_tokens, Decimal(0)))
-
-
-def _asked_stars(payment: Any) -> int | None:
-    return payment.asked_minor if payment.asked_currency == STARS else None
-
-
-def _open_page(payment: Any) -> str | None:
-    url: str | None = payment.payment_url
-    return url if payment.status == "pending" else None
-
-
-def _payment_error(payment: Any) -> dict[str, str] | None:
-    refusal = declines.of(payment.status, payment.decline_code)
-    return None if refusal is None else {"code": refusal.code, "message": refusal.message}
-
-
-def _result_url(job: Any) -> str | None:
-    if job.status != "done" or job.result_status == "deleted":
-        return None
-    return _link(job.result_key, job.result_content_type)
 
 
 @cache

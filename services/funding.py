@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Unpack
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from db import Record, notifications
+from db import notifications
 from db.models import Job
 from services import ledger
+from services.ledger import About, Move
 
 
 def credit(
-    session: Session, user_id: UUID, tokens: Decimal, *, type: str, **columns: Any
-) -> Record:
+    session: Session, user_id: UUID, tokens: Decimal, *, type: str, **about: Unpack[About]
+) -> Move:
     """Give tokens and, with them, start the user's waiting jobs in the same transaction.
 
     The caller holds the user's row: the statement that waits for the lock would not see an order
     that started waiting in the meantime.
     """
-    row = ledger.post(session, user_id, tokens, type=type, **columns)
+    row = ledger.post(session, user_id, tokens, type=type, **about)
     if row.has_waiting:
         start_waiting(session, user_id, balance=row.balance_after)
     return row

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Uuid, and_, bindparam, case, func, insert, or_, select
+from sqlalchemy import Select, Uuid, and_, bindparam, case, func, insert, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record, Statement, notifications
+from db import Query, Reader, notifications, statement
 from db.models import Data, GenerationModel, Job, User
+from db.rows import JobRow
+from db.statements import Write
 from errors import ApiError
 from services import data, funding, ledger, models, paging, users
+from services.models import Terms
 
 # The contract's IOObject; anything else a client sends is not stored.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")
@@ -35,7 +37,7 @@ def create(
     model_id: UUID | None = None,
     client_ref: str | None = None,
     meta: dict[str, Any] | None = None,
-) -> SimpleNamespace:
+) -> JobRow[UUID]:
     """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
 
     Each input is a photo with a result and a price of its own; the job's price is that of all.
@@ -45,58 +47,61 @@ def create(
     data.require_usable.
     """
     terms = _terms(session, user_id, service_type, data.ids_of(input), model_id)
+    chosen_id = models.require_offered(terms, service_type, chosen=model_id is not None)
     data.require_usable(input, terms.files)
-    job = SimpleNamespace(
-        **_made_of(terms, len(input)),
-        user_id=user_id,
+    job = _new(
+        terms,
+        user_id,
+        chosen_id,
         service_type=service_type,
-        description=description,
+        input=input,
         client_ref=client_ref,
-        input=[_kept(item) for item in input],
         meta=meta or {},
     )
-    _INSERT.run(session, **{name: getattr(job, name) for name in _INSERTED})
+    shown = {name: getattr(job, name) for name in _SHOWN}
+    _INSERT(session, description=description, **shown)
     if job.tokens_reserved:
-        ledger.post(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
+        ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
     return job
 
 
-def get(reader: Reader, job_id: UUID) -> Record:
+def get(reader: Reader, job_id: UUID) -> JobRow[UUID]:
     """The job, the place of its result and its user's balance. ApiError `job_not_found`."""
-    job = _SELECT.one_or_none(reader, job_id=job_id)
+    job = _select.one_or_none(reader, job_id)
     if job is None:
         raise ApiError("job_not_found")
     return job
 
 
-def of_user(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page:
+def of_user(
+    reader: Reader, user_id: UUID, *, limit: int, cursor: str | None
+) -> paging.Page[JobRow[str]]:
     """The user's jobs, newest first. ApiError `user_not_found`."""
     return _LIST.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
 
 
-def cancel(session: Session, job_id: UUID) -> Job:
+def cancel(session: Session, job_id: UUID) -> JobRow[UUID]:
     """Take a job that no worker has started out of the queue and return its tokens, once.
 
     A repeat changes nothing. ApiError `job_not_found`, `job_not_cancellable`.
     """
     job = lock(session, job_id)
     if job.status == "failed" and job.meta.get("reason") == "cancelled":
-        return job
+        return _row(job)
     if job.status not in ("waiting_payment", "queued"):
         raise ApiError("job_not_cancellable", details={"status": job.status})
     message = CANCELLED_TEXT if job.tokens_reserved else CANCELLED_UNPAID_TEXT
     error = {"code": "cancelled", "message": message}
     end_unfinished(session, job, {"reason": "cancelled", "error": error})
-    return job
+    return _row(job)
 
 
-def recent(session: Session, *, status: str | None, limit: int) -> list[Job]:
+def recent(reader: Reader, *, status: str | None, limit: int) -> list[JobRow[UUID]]:
     """The newest jobs of all users, of one status if given."""
-    query = select(Job).order_by(Job.number.desc()).limit(limit)
-    return list(session.scalars(query.where(Job.status == status) if status else query))
+    return _recent.all(reader, status, limit)
 
 
-def fail(session: Session, job_id: UUID, *, reason: str) -> Job:
+def fail(session: Session, job_id: UUID, *, reason: str) -> JobRow[UUID]:
     """End a live job as failed and return its tokens; its worker's result is then fenced off.
 
     ApiError `job_not_found`; ValueError for a job that has ended.
@@ -106,7 +111,7 @@ def fail(session: Session, job_id: UUID, *, reason: str) -> Job:
         raise ValueError(f"the job is {job.status} already")
     meta = {"reason": "failed", "error": {"code": "operator", "message": reason}}
     end_unfinished(session, job, meta)
-    return job
+    return _row(job)
 
 
 def expire_waiting(session: Session, *, now: datetime) -> bool:
@@ -161,27 +166,48 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
         )
 
 
-def _made_of(terms: Record, photos: int) -> dict[str, Any]:
+def _row(job: Job) -> JobRow[UUID]:
+    """A job that has no result."""
+    return JobRow(**{name: getattr(job, name) for name in JobRow._fields if hasattr(Job, name)})
+
+
+def _new(
+    terms: Terms,
+    user_id: UUID,
+    model_id: UUID,
+    *,
+    service_type: str,
+    input: list[dict[str, Any]],
+    client_ref: str | None,
+    meta: dict[str, Any],
+) -> JobRow[UUID]:
     """What the terms say of a new job: reserved if the balance covers it."""
-    price_tokens = terms.price_tokens * photos
+    price_tokens = terms.price_tokens * len(input)
     queued = terms.balance_tokens >= price_tokens
-    return {
-        "id": uuid4(),
-        "number": terms.number,
-        "model_id": terms.model_id,
-        "engine": terms.engine,
-        "status": "queued" if queued else "waiting_payment",
-        "spendable_tokens": terms.balance_tokens,
-        "price_tokens": price_tokens,
-        "price_rub": terms.price_rub * photos,
-        "tokens_reserved": price_tokens if queued else Decimal(0),
-        "tokens_consumed": Decimal(0),
-        "photos": photos,
-        "output": [],
-        "progress": 0,
-        "created_at": terms.ordered_at,
-        "updated_at": terms.ordered_at,
-    }
+    return JobRow(
+        id=uuid4(),
+        number=terms.number,
+        user_id=user_id,
+        model_id=model_id,
+        engine=terms.engine,
+        service_type=service_type,
+        status="queued" if queued else "waiting_payment",
+        client_ref=client_ref,
+        price_tokens=price_tokens,
+        price_rub=terms.price_rub * len(input),
+        tokens_reserved=price_tokens if queued else Decimal(0),
+        tokens_consumed=Decimal(0),
+        photos=len(input),
+        input=[_kept(item) for item in input],
+        output=[],
+        progress=0,
+        meta=meta,
+        attempt=0,
+        run_at=terms.ordered_at,
+        created_at=terms.ordered_at,
+        updated_at=terms.ordered_at,
+        spendable_tokens=terms.balance_tokens,
+    )
 
 
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
@@ -198,98 +224,65 @@ def _terms(
     service_type: str,
     data_ids: list[UUID],
     model_id: UUID | None,
-) -> Record:
+) -> Terms:
     """What the user can spend, what the service costs and which of the files exist.
 
     The user is locked, as by ledger.lock, and the files are locked against deletion.
     """
-    terms = _SELECT_TERMS.one_or_none(
-        session,
-        user_id=user_id,
-        service_type=service_type,
-        data_ids=data_ids,
-        chosen_id=model_id,
-    )
+    terms = _select_terms.one_or_none(session, user_id, service_type, data_ids, model_id)
     if terms is None:
         raise ApiError("user_not_found")
     users.require_consent(terms.consent_pd)
-    models.require_offered(terms, service_type, chosen=model_id is not None)
     return terms
 
 
-_SELECT_TERMS = Statement(
-    select(
-        User.balance_tokens,
-        User.consent_pd,
-        GenerationModel.id.label("model_id"),
-        GenerationModel.engine,
-        GenerationModel.active.label("model_active"),
-        GenerationModel.service_type.label("model_service_type"),
-        GenerationModel.price_tokens,
-        GenerationModel.price_rub,
-        data.FOUND.label("files"),
-        func.nextval("jobs_number_seq").label("number"),
-        func.now().label("ordered_at"),
-    )
-    .outerjoin_from(
-        User,
-        GenerationModel,
-        or_(
-            GenerationModel.id == bindparam("chosen_id", type_=Uuid),
-            and_(
-                bindparam("chosen_id", type_=Uuid).is_(None),
-                GenerationModel.service_type == bindparam("service_type"),
-                GenerationModel.is_default,
+@statement(Terms)
+def _select_terms(
+    user_id: UUID, service_type: str, data_ids: list[UUID], chosen_id: UUID | None
+) -> Query:
+    return (
+        select(
+            User.balance_tokens,
+            User.consent_pd,
+            GenerationModel.id.label("model_id"),
+            GenerationModel.engine,
+            GenerationModel.active.label("model_active"),
+            GenerationModel.service_type.label("model_service_type"),
+            GenerationModel.price_tokens,
+            GenerationModel.price_rub,
+            data.found(data_ids).label("files"),
+            func.nextval("jobs_number_seq").label("number"),
+            func.now().label("ordered_at"),
+        )
+        .outerjoin_from(
+            User,
+            GenerationModel,
+            or_(
+                GenerationModel.id == chosen_id,
+                and_(
+                    type_coerce(chosen_id, Uuid).is_(None),
+                    GenerationModel.service_type == service_type,
+                    GenerationModel.is_default,
+                ),
             ),
-        ),
+        )
+        .where(User.id == user_id)
+        .with_for_update(key_share=True, of=User)
     )
-    .where(User.id == bindparam("user_id"))
-    .with_for_update(key_share=True, of=User)
-)
+
+
 _TABLE: Any = Job.__table__
-_NOT_SHOWN = (
-    "description",
-    "engine",
-    "photos",
-    "results",
-    "result_data_id",
-    "releases",
-    "run_at",
-    "lease_until",
-    "worker",
-    "finished_at",
+_SHOWN = (
+    *("id", "number", "user_id", "model_id", "engine", "service_type", "status", "client_ref"),
+    *("price_tokens", "price_rub", "tokens_reserved", "photos", "input", "meta"),
+    *("created_at", "updated_at"),
 )
-_INSERTED = (
-    "id",
-    "number",
-    "user_id",
-    "model_id",
-    "engine",
-    "service_type",
-    "status",
-    "description",
-    "client_ref",
-    "price_tokens",
-    "price_rub",
-    "tokens_reserved",
-    "tokens_consumed",
-    "photos",
-    "input",
-    "output",
-    "progress",
-    "meta",
-    "created_at",
-    "updated_at",
-)
+_INSERTED = (*_SHOWN, "description")
 # A worker is woken when this transaction commits.
-_INSERT = Statement(
+_INSERT: Write[...] = Write(
     insert(_TABLE)
     .values({name: bindparam(name) for name in _INSERTED})
-    .returning(
-        case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))).label(
-            "woken"
-        )
-    )
+    .returning(case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))))
 )
 _RESULT = (
     Data.status.label("result_status"),
@@ -298,16 +291,29 @@ _RESULT = (
     # What its user has, to say what is missing for it.
     User.balance_tokens.label("spendable_tokens"),
 )
-_SELECT = Statement(
-    select(*Job.columns(), *_RESULT)
-    .join(User, User.id == Job.user_id)
-    .outerjoin(Job.result)
-    .where(Job.id == bindparam("job_id"))
-)
+
+
+def _with_result(jobs: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return jobs.join(User, User.id == Job.user_id).outerjoin(Job.result)
+
+
+@statement(JobRow[UUID])
+def _select(job_id: UUID) -> Query:
+    return _with_result(select(*Job.columns(JobRow), *_RESULT)).where(Job.id == job_id)
+
+
 _LIST = paging.Listing(
-    select(*Job.shown(*_NOT_SHOWN), *_RESULT)
-    .join(User, User.id == Job.user_id)
-    .outerjoin(Job.result)
-    .where(Job.user_id == bindparam("owner_id")),
+    JobRow[str],
+    _with_result(select(*Job.shown(JobRow), *_RESULT)).where(Job.user_id == paging.OWNER),
     Job.number,
 )
+
+
+@statement(JobRow[UUID])
+def _recent(status: str | None, limit: int) -> Query:
+    return (
+        _with_result(select(*Job.columns(JobRow), *_RESULT))
+        .where(Job.status == func.coalesce(status, Job.status))
+        .order_by(Job.number.desc())
+        .limit(limit)
+    )
