@@ -8,7 +8,18 @@ import sys
 import click
 
 import settings
-from commands import channels, engines, jobs, lotteries, models, payments, reviews, tariffs, users
+from commands import (
+    channels,
+    engines,
+    jobs,
+    lotteries,
+    models,
+    payments,
+    reviews,
+    support,
+    tariffs,
+    users,
+)
 from commands.shapes import table
 from db import schema, snapshot, transaction
 from db.session import direct_url, set_limits
@@ -78,6 +89,7 @@ for command in (
     lotteries.lottery,
     reviews.reviews_group,
     channels.channels,
+    support.support_group,
 ):
     cli.add_command(command)
 

@@ -22,6 +22,7 @@ from db.rows import (
     PaymentRow,
     ReferralRow,
     ReviewRow,
+    SupportRequestRow,
     TariffRow,
     TransactionRow,
     UserRow,
@@ -178,6 +179,7 @@ class User(Component[UserRow]):
     referrer_id = fields.UUID()
     has_left_review = fields.Boolean()
     consent_pd = fields.Boolean()
+    consent_version = fields.String()
     created_at = Moment()
     updated_at = Moment()
 
@@ -302,6 +304,19 @@ class Review(Component[ReviewRow]):
     user_id = fields.UUID()
     message_id = fields.String()
     reward_given = Made(_is_rewarded)
+    created_at = Moment()
+
+
+class SupportRequest(Component[SupportRequestRow]):
+    id = fields.UUID()
+    number = fields.Integer()
+    user_id = fields.UUID()
+    topic = fields.String()
+    message = fields.String()
+    payment_id = fields.UUID()
+    job_id = fields.UUID()
+    client_ref = fields.String()
+    status = fields.String()
     created_at = Moment()
 
 

@@ -56,6 +56,12 @@ def users_update_consent(user_id: str, body: dict[str, Any]) -> Reply:
     return schemas.dump(schemas.User, user), 200
 
 
+def users_update_email(user_id: str, body: dict[str, Any]) -> Reply:
+    with transaction() as session:
+        user = users.set_email(session, UUID(user_id), body["email"])
+    return schemas.dump(schemas.User, user), 200
+
+
 def users_get_balance(user_id: str) -> Reply:
     with reading() as reader:
         tokens = users.balance(reader, UUID(user_id))

@@ -58,6 +58,7 @@ def open(
         asked_minor=int(amount_rub * 100),
         asked_currency=CURRENCY,
         payer_telegram_id=user.telegram_id,
+        receipt_email=user.email,
         expires_at=now + LIFETIME,
         next_check_at=now + FIRST_CHECK,
     )

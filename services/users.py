@@ -50,8 +50,22 @@ def find(reader: Reader, reference: str) -> UserRow:
 
 
 def set_consent(session: Session, user_id: UUID, agreed: bool, *, now: datetime) -> UserRow:
-    """Store the consent flag and when it was given. ApiError `user_not_found`."""
-    user = _set_consent.one_or_none(session, user_id, agreed, now if agreed else None)
+    """Store the consent flag, when it was given and to which CONSENT_VERSION.
+
+    ApiError `user_not_found`.
+    """
+    version = settings.load().consent_version or None
+    user = _set_consent.one_or_none(
+        session, user_id, agreed, now if agreed else None, version if agreed else None
+    )
+    if user is None:
+        raise ApiError("user_not_found")
+    return user
+
+
+def set_email(session: Session, user_id: UUID, email: str) -> UserRow:
+    """Store where receipts of later payments go; empty forgets it. ApiError `user_not_found`."""
+    user = _set_email.one_or_none(session, user_id, email or None)
     if user is None:
         raise ApiError("user_not_found")
     return user
@@ -101,11 +115,21 @@ def _by_telegram_id(telegram_id: str) -> Query:
 
 
 @statement(UserRow)
-def _set_consent(user_id: UUID, agreed: bool, at: datetime | None) -> Query:
+def _set_consent(user_id: UUID, agreed: bool, at: datetime | None, version: str | None) -> Query:
     return (
         update(User)
         .where(User.id == user_id)
-        .values(consent_pd=agreed, consent_pd_at=at, updated_at=func.now())
+        .values(consent_pd=agreed, consent_pd_at=at, consent_version=version, updated_at=func.now())
+        .returning(*User.columns(UserRow))
+    )
+
+
+@statement(UserRow)
+def _set_email(user_id: UUID, email: str | None) -> Query:
+    return (
+        update(User)
+        .where(User.id == user_id)
+        .values(email=email, updated_at=func.now())
         .returning(*User.columns(UserRow))
     )
 

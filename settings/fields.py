@@ -98,7 +98,9 @@ class Settings:
         "https://api.yookassa.ru/v3", "YooKassa API base URL", url=True
     )
     yookassa_receipt_email: str = _setting(
-        "", "address fiscal receipts (54-FZ) go to; empty sends no receipts through YooKassa"
+        "",
+        "address fiscal receipts (54-FZ) go to where the customer's is not known; "
+        "empty sends no receipts through YooKassa",
     )
     yookassa_vat_code: int = _setting(
         1, "VAT code of receipts, 1 to 12; 1 is no VAT", least=1, most=12
@@ -188,6 +190,9 @@ class Settings:
     )
     require_consent: bool = _setting(
         False, "refuse jobs and payments of users without consent to personal data processing"
+    )
+    consent_version: str = _setting(
+        "", "version of the text that people agree to; after a change the bot can ask again"
     )
 
     replicate_api_token: str = _setting("", "Replicate API token", secret=True)

@@ -66,6 +66,7 @@ def reference_of(payment: PaymentRow) -> PaymentRef:
         asked_currency=payment.asked_currency,
         payer_telegram_id=payment.payer_telegram_id,
         created_at=payment.created_at,
+        receipt_email=payment.receipt_email,
     )
 
 
@@ -79,5 +80,6 @@ def _checkout_request(payment: PaymentRow, title: str) -> CheckoutRequest:
         title=title,
         description=f"Пополнение баланса: {title}",
         return_url=f"https://t.me/{bot}" if bot else current.origin,
+        receipt_email=payment.receipt_email,
         payer_telegram_id=payment.payer_telegram_id,
     )

@@ -24,6 +24,7 @@ from db.models.ledger import (
     Transaction,
 )
 from db.models.payments import EVENT_STATES, PAID_STATUSES, PAYMENT_STATUSES, Payment, PaymentEvent
+from db.models.support import SUPPORT_STATUSES, SUPPORT_TOPICS, SupportRequest
 from db.models.table import PROVIDERS, Table
 from db.models.users import User
 
@@ -48,6 +49,9 @@ __all__ = [
     "LIVE_STATUSES",
     "PROVIDERS",
     "SERVICE_TYPES",
+    "SUPPORT_STATUSES",
+    "SUPPORT_TOPICS",
+    "SupportRequest",
     "TRANSACTION_PROVIDERS",
     "TRANSACTION_STATUSES",
     "TRANSACTION_TYPES",

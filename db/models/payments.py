@@ -39,7 +39,8 @@ class Payment(Table):
     `asked_*` is what the provider was asked to collect: kopecks, cents or whole Telegram stars.
     `payer_telegram_id` is whom it was made for until it is paid, and then who has paid.
     `decline_code` is why the last attempt to pay was refused, `asked_at` when a customer last made
-    us ask the provider.
+    us ask the provider. `receipt_email` is the customer's when it was opened: after a crash the
+    provider must hear the same again.
     """
 
     __tablename__ = "payments"
@@ -69,6 +70,7 @@ class Payment(Table):
     checks: Mapped[int] = mapped_column(server_default="0")
     last_error: Mapped[str | None]
     decline_code: Mapped[str | None]
+    receipt_email: Mapped[str | None]
     asked_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

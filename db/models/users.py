@@ -19,7 +19,10 @@ from db.models.table import Table
 
 
 class User(Table):
-    """A Telegram user. `balance_tokens` is what can be spent now; only the ledger changes it."""
+    """A Telegram user. `balance_tokens` is what can be spent now; only the ledger changes it.
+
+    `consent_version` is that of the text they agreed to, `email` where receipts go.
+    """
 
     __tablename__ = "users"
 
@@ -36,6 +39,7 @@ class User(Table):
     has_left_review: Mapped[bool] = mapped_column(server_default="false")
     consent_pd: Mapped[bool] = mapped_column(server_default="false")
     consent_pd_at: Mapped[datetime | None]
+    consent_version: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

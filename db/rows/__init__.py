@@ -17,6 +17,7 @@ from db.rows.growth import (
 from db.rows.jobs import JobRow
 from db.rows.ledger import IdempotencyKeyRow, TransactionRow
 from db.rows.payments import LockedPayment, PaymentEventRow, PaymentRow
+from db.rows.support import SupportRequestRow
 from db.rows.users import UserRow
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "PaymentRow",
     "ReferralRow",
     "ReviewRow",
+    "SupportRequestRow",
     "TariffRow",
     "TransactionRow",
     "UserRow",

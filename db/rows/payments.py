@@ -25,6 +25,7 @@ class PaymentRow(NamedTuple):
     asked_minor: int
     asked_currency: str
     payer_telegram_id: str
+    receipt_email: str | None
     reference: str | None
     charge_reference: str | None
     payment_url: str | None

@@ -23,5 +23,6 @@ class UserRow(NamedTuple):
     has_left_review: bool
     consent_pd: bool
     consent_pd_at: datetime | None
+    consent_version: str | None
     created_at: datetime
     updated_at: datetime

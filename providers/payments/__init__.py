@@ -77,6 +77,7 @@ class CheckoutRequest:
 
     amount: in `currency`, at most two decimals. title and description are read by the customer;
     gateways shorten them to the provider's limits. return_url: where the customer goes afterwards.
+    receipt_email: the customer's, where it is known, for a fiscal receipt.
     """
 
     payment_id: UUID
@@ -86,6 +87,7 @@ class CheckoutRequest:
     description: str
     return_url: str
     payer_telegram_id: str
+    receipt_email: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class PaymentRef:
     asked_currency: str
     payer_telegram_id: str
     created_at: datetime
+    receipt_email: str | None = None
 
 
 @dataclass(frozen=True)

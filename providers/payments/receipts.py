@@ -14,7 +14,7 @@ MAX_ITEM_NAME = 128
 class ReceiptRules:
     """What the shop's accountant specifies; codes are those of YooKassa's receipt reference.
 
-    email: where receipts go, since a bot does not know customers' addresses. vat_code: 1 is "no
+    email: where receipts go of customers whose address is not known. vat_code: 1 is "no
     VAT". tax_system_code: 0 sends none, which is right unless the shop has several systems.
     """
 
@@ -24,8 +24,13 @@ class ReceiptRules:
     payment_subject: str
     payment_mode: str
 
-    def receipt(self, title: str, minor: int, currency: str) -> dict[str, Any]:
-        """A receipt with one line for exactly the amount that is paid or returned."""
+    def receipt(
+        self, title: str, minor: int, currency: str, *, email: str | None = None
+    ) -> dict[str, Any]:
+        """A receipt with one line for exactly the amount that is paid or returned.
+
+        email: the customer's, if it is known.
+        """
         line = {
             "description": title[:MAX_ITEM_NAME],
             "quantity": "1.00",
@@ -34,7 +39,7 @@ class ReceiptRules:
             "payment_subject": self.payment_subject,
             "payment_mode": self.payment_mode,
         }
-        receipt: dict[str, Any] = {"customer": {"email": self.email}, "items": [line]}
+        receipt: dict[str, Any] = {"customer": {"email": email or self.email}, "items": [line]}
         if self.tax_system_code:
             receipt["tax_system_code"] = self.tax_system_code
         return receipt

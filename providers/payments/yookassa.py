@@ -87,7 +87,9 @@ class YooKassaGateway:
             "metadata": {"payment_id": str(order.payment_id)},
         }
         if self._receipts is not None:
-            body["receipt"] = self._receipts.receipt(order.title, minor, order.currency)
+            body["receipt"] = self._receipts.receipt(
+                order.title, minor, order.currency, email=order.receipt_email
+            )
         payment = self._api.post(
             "/payments", body, call="create_payment", key=str(order.payment_id)
         )
@@ -129,7 +131,7 @@ class YooKassaGateway:
         }
         if self._receipts is not None:
             body["receipt"] = self._receipts.receipt(
-                "Возврат", amount_minor, payment.asked_currency
+                "Возврат", amount_minor, payment.asked_currency, email=payment.receipt_email
             )
         refund = self._api.post("/refunds", body, call="create_refund", key=key)
         return self._notice_of_refund(refund, payment)

@@ -24,6 +24,8 @@ class Rows(Protocol):
 
 # Where the contract takes an id: the rows it may name.
 PLACES = {
+    "body.jobId": "jobs",
+    "body.paymentId": "payments",
     "path.userId": "users",
     "query.userId": "users",
     "body.userId": "users",
@@ -36,6 +38,8 @@ PLACES = {
 # Refusals of requests that the contract's JSON Schema cannot exclude; each is covered by a test of
 # its own. (operationId or "", code, field of details)
 RIGHTLY_REFUSED = {
+    # More than a person may ask for in a day.
+    ("supportRequestsCreate", "rate_limited", ""),
     # A key was drawn twice, with another request.
     ("", "idempotency_key_reused", ""),
     # Cursors are opaque to clients: any text may be sent, few are ours.

@@ -19,7 +19,13 @@ Node = dict[str, Any]
 
 CONTRACT = Path(__file__).parents[2] / "spec/openapi.yaml"
 OPEN_TO_ALL = {"webhookPayments", "healthLive", "healthReady"}
-IDEMPOTENT = {"usersRegisterOrLogin", "jobsCreate", "paymentsCreateIntent", "dataGetPresign"}
+IDEMPOTENT = {
+    "usersRegisterOrLogin",
+    "jobsCreate",
+    "paymentsCreateIntent",
+    "dataGetPresign",
+    "supportRequestsCreate",
+}
 PAGED = {
     "jobsList",
     "transactionsList",
@@ -175,6 +181,11 @@ SOCIAL: Node = {"userId": USER, "socialLinks": ["https://vk.com/wall-1_42"]}
 PRESIGN: Node = {"type": "image", "fileName": "я.jpg", "contentType": "image/jpeg"}
 
 ACCEPTED: list[tuple[str, Node]] = [
+    *(
+        ("usersUpdateEmail", {"email": address})
+        for address in ("", "a@b.ru", "anna.s+bot@sub.example-shop.xn--p1ai", "o'neil@example.com")
+    ),
+    ("supportRequestsCreate", {"userId": USER, "topic": "refund", "message": "ё" * 2000}),
     ("usersRegisterOrLogin", {"telegramId": "384726159", "refCode": "", "isPremium": True}),
     *(
         ("paymentsCreateIntent", {**PAYMENT, "amountRub": amount})
@@ -188,6 +199,36 @@ ACCEPTED: list[tuple[str, Node]] = [
     ("dataGetPresign", {**PRESIGN, "contentType": "image/svg+xml"}),
 ]
 REFUSED: list[tuple[str, Node]] = [
+    *(
+        ("usersUpdateEmail", {"email": address})
+        for address in (
+            *(
+                "anna",
+                "anna@",
+                "@example.ru",
+                "anna@localhost",
+                "a b@example.ru",
+                "anna@example.ru\n",
+            ),
+            *(
+                "anna@-example.ru",
+                "anna@exa_mple.ru",
+                "анна@example.ru",
+                "anna@пример.рф",
+                "a@b..ru",
+            ),
+            *(
+                "a@b.ru,c@d.ru",
+                "anna@example.ru\r\nBcc: b@c.ru",
+                "<a@b.ru>",
+                "x" * 65 + "@b.ru",
+                None,
+            ),
+        )
+    ),
+    ("supportRequestsCreate", {"userId": USER, "topic": "help", "message": ""}),
+    ("supportRequestsCreate", {"userId": USER, "topic": "help", "message": "ё" * 2001}),
+    ("supportRequestsCreate", {"userId": USER, "topic": "love", "message": "?"}),
     ("usersRegisterOrLogin", {"telegramId": ""}),
     ("usersRegisterOrLogin", {"telegramId": "3847 26159"}),
     ("usersRegisterOrLogin", {"telegramId": 384726159}),

@@ -16,6 +16,9 @@ from tests.contract.compatibility import Node, lost_components, lost_operation, 
 
 # What was added, and under which tag: of its own, or the given one that it belongs to.
 ADDED = {
+    "configGet": ["Config"],
+    "supportRequestsCreate": ["Support"],
+    "usersUpdateEmail": ["Users"],
     "healthLive": ["Ops"],
     "healthReady": ["Ops"],
     "modelsList": ["Models"],

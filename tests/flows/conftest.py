@@ -35,6 +35,7 @@ def _other_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> It
     folder, state_dir = tmp_path_factory.mktemp("other"), settings.load().state_dir
     environ = {
         "REQUIRE_CONSENT": "true",
+        "CONSENT_VERSION": "2026-11",
         "BONUS_CHANNELS": CHANNEL,
         "REVIEW_CHAT": str(REVIEW_CHAT),
         "TELEGRAM_BOT_TOKEN": "1:nobody",

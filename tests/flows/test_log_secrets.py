@@ -39,6 +39,7 @@ PRIVATE = {
     "fileName",
     "description",
     "clientRef",
+    "email",
     "refCode",
     "anonUserId",
     "socialLinks",

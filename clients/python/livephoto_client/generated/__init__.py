@@ -2,6 +2,13 @@
 """All types of the contract, and one exception for each of its codes."""
 
 from livephoto_client.generated.models import (
+    Config,
+    ConfigBonuses,
+    ConfigConsent,
+    ConfigLifetimes,
+    ConfigLimits,
+    ConfigPayments,
+    ConfigReviews,
     Data,
     DataGetPresignResult,
     IOObject,
@@ -32,7 +39,10 @@ from livephoto_client.generated.models import (
     ReviewsCheckResult,
     ServiceType,
     SubscriptionsCheckChannelResult,
+    SupportRequest,
+    SupportRequestStatus,
     Tariff,
+    Topic,
     Transaction,
     TransactionMeta,
     TransactionStatus,
@@ -84,6 +94,13 @@ from livephoto_client.generated.refusals import (
 )
 
 __all__ = [
+    "Config",
+    "ConfigBonuses",
+    "ConfigConsent",
+    "ConfigLifetimes",
+    "ConfigLimits",
+    "ConfigPayments",
+    "ConfigReviews",
     "Data",
     "DataGetPresignResult",
     "IOObject",
@@ -114,7 +131,10 @@ __all__ = [
     "ReviewsCheckResult",
     "ServiceType",
     "SubscriptionsCheckChannelResult",
+    "SupportRequest",
+    "SupportRequestStatus",
     "Tariff",
+    "Topic",
     "Transaction",
     "TransactionMeta",
     "TransactionStatus",

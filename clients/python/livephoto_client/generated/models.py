@@ -21,6 +21,8 @@ PaymentIntentProvider = Literal["yookassa", "stripe", "telegram"]
 PaymentStatus = Literal[
     "pending", "succeeded", "canceled", "expired", "partly_refunded", "refunded", "disputed"
 ]
+Topic = Literal["refund", "help"]
+SupportRequestStatus = Literal["open", "closed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,9 +47,12 @@ class User:
     anon_user_id: str | None = None
     """Идентификатор до регистрации, если был передан"""
     email: str | None = None
+    """Куда отправлять чеки, если известно"""
     avatar_url: str | None = None
     referrer_id: str | None = None
     """Кто пригласил, если пришёл по приглашению"""
+    consent_version: str | None = None
+    """С какой версией текста согласие дано; сравните с `consent.version` из configGet"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -68,6 +73,7 @@ class User:
             email=raw.get("email"),
             avatar_url=raw.get("avatarUrl"),
             referrer_id=raw.get("referrerId"),
+            consent_version=raw.get("consentVersion"),
             raw=raw,
         )
 
@@ -775,6 +781,245 @@ class LotteryEntry:
             social_links=list(raw["socialLinks"]),
             reward_given=raw["rewardGiven"],
             created_at=moment(raw["createdAt"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SupportRequest:
+    """`SupportRequest` of the contract."""
+
+    id: str
+    number: int
+    """Короткий номер обращения для человека"""
+    user_id: str
+    topic: Topic
+    message: str
+    status: SupportRequestStatus
+    """open — ждёт оператора, closed — он закончил"""
+    created_at: datetime
+    payment_id: str | None = None
+    job_id: str | None = None
+    client_ref: str | None = None
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> SupportRequest:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            number=raw["number"],
+            user_id=raw["userId"],
+            topic=raw["topic"],
+            message=raw["message"],
+            status=raw["status"],
+            created_at=moment(raw["createdAt"]),
+            payment_id=raw.get("paymentId"),
+            job_id=raw.get("jobId"),
+            client_ref=raw.get("clientRef"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """`Config` of the contract."""
+
+    bonuses: ConfigBonuses
+    """Сколько токенов за что даётся; 0 — бонуса нет"""
+    consent: ConfigConsent
+    limits: ConfigLimits
+    """Что сервер принимает"""
+    lifetimes: ConfigLifetimes
+    payments: ConfigPayments
+    reviews: ConfigReviews | None = None
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Config:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            bonuses=ConfigBonuses.from_json(raw["bonuses"]),
+            consent=ConfigConsent.from_json(raw["consent"]),
+            limits=ConfigLimits.from_json(raw["limits"]),
+            lifetimes=ConfigLifetimes.from_json(raw["lifetimes"]),
+            payments=ConfigPayments.from_json(raw["payments"]),
+            reviews=ConfigReviews.from_json(raw["reviews"]) if "reviews" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigBonuses:
+    """Сколько токенов за что даётся; 0 — бонуса нет"""
+
+    welcome_tokens: Decimal
+    """За регистрацию"""
+    channel_tokens: Decimal
+    """За подписку на каждый из каналов"""
+    channels: list[str]
+    """Каналы, за которые даётся бонус, `@имя`"""
+    review_tokens: Decimal
+    """За отзыв"""
+    referral_tokens: Decimal
+    """Пригласившему, когда приглашённый впервые заплатит"""
+    referral_percent: Decimal
+    """И столько процентов токенов первого платежа приглашённого"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> ConfigBonuses:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            welcome_tokens=amount(raw["welcomeTokens"]),
+            channel_tokens=amount(raw["channelTokens"]),
+            channels=list(raw["channels"]),
+            review_tokens=amount(raw["reviewTokens"]),
+            referral_tokens=amount(raw["referralTokens"]),
+            referral_percent=amount(raw["referralPercent"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigConsent:
+    """`ConfigConsent` of the contract."""
+
+    required: bool
+    """Без согласия задания и платежи получают 403"""
+    version: str | None = None
+    """Версия текста, с которым соглашаются"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> ConfigConsent:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            required=raw["required"],
+            version=raw.get("version"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigLimits:
+    """Что сервер принимает"""
+
+    image_bytes: int
+    image_pixels: int
+    """Пикселей в фотографии всего"""
+    image_min_side: int
+    """Пикселей по каждой стороне, не меньше"""
+    image_max_aspect: int
+    """Во сколько раз длинная сторона может быть больше короткой"""
+    video_bytes: int
+    audio_bytes: int
+    text_bytes: int
+    requests_per_minute_per_user: int
+    """0 — без ограничения"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> ConfigLimits:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            image_bytes=raw["imageBytes"],
+            image_pixels=raw["imagePixels"],
+            image_min_side=raw["imageMinSide"],
+            image_max_aspect=raw["imageMaxAspect"],
+            video_bytes=raw["videoBytes"],
+            audio_bytes=raw["audioBytes"],
+            text_bytes=raw["textBytes"],
+            requests_per_minute_per_user=raw["requestsPerMinutePerUser"],
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigLifetimes:
+    """`ConfigLifetimes` of the contract."""
+
+    waiting_job_hours: int
+    """Сколько заказ ждёт оплаты"""
+    data_hours: int
+    """Сколько хранятся файлы; 0 — пока не удалят"""
+    link_seconds: int
+    """Сколько действует ссылка на файл"""
+    upload_form_seconds: int
+    """Сколько действует форма загрузки"""
+    idempotency_key_hours: int
+    """Сколько помнится Idempotency-Key"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> ConfigLifetimes:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            waiting_job_hours=raw["waitingJobHours"],
+            data_hours=raw["dataHours"],
+            link_seconds=raw["linkSeconds"],
+            upload_form_seconds=raw["uploadFormSeconds"],
+            idempotency_key_hours=raw["idempotencyKeyHours"],
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigPayments:
+    """`ConfigPayments` of the contract."""
+
+    providers: list[PaymentIntentProvider]
+    """Через кого можно заплатить сейчас"""
+    token_price_rub: Decimal
+    """Цена одного токена без тарифа"""
+    min_rub: Decimal
+    """Наименьший платёж без тарифа"""
+    max_rub: Decimal
+    """Наибольший платёж без тарифа"""
+    stars: bool
+    """Через Telegram платят звёздами"""
+    default_provider: PaymentIntentProvider | None = None
+    """Кого получит платёж, в котором провайдер не назван"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> ConfigPayments:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            providers=list(raw["providers"]),
+            token_price_rub=amount(raw["tokenPriceRub"]),
+            min_rub=amount(raw["minRub"]),
+            max_rub=amount(raw["maxRub"]),
+            stars=raw["stars"],
+            default_provider=raw.get("defaultProvider"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigReviews:
+    """`ConfigReviews` of the contract."""
+
+    chat: str
+    """Группа, сообщения которой считаются отзывами, `@имя` или номер"""
+    min_length: int
+    """Сколько символов в словах нужно"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> ConfigReviews:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            chat=raw["chat"],
+            min_length=raw["minLength"],
             raw=raw,
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from livephoto_client.calls import Call, Sender, new_key, part
 from livephoto_client.generated.models import (
+    Config,
     Data,
     DataGetPresignResult,
     IOObject,
@@ -28,7 +29,9 @@ from livephoto_client.generated.models import (
     ReviewsCheckResult,
     ServiceType,
     SubscriptionsCheckChannelResult,
+    SupportRequest,
     Tariff,
+    Topic,
     Transaction,
     User,
     UsersGetBalanceResult,
@@ -114,6 +117,27 @@ class Operations(Sender):
             method="PATCH",
             path=f"/users/{part(user_id)}/consent",
             json=present({"consentPd": consent_pd}),
+            read=User.from_json,
+        )
+        return self._send(call)
+
+    def users_update_email(
+        self,
+        user_id: str,
+        *,
+        email: str,
+    ) -> User:
+        """Сохранить адрес для чеков.
+
+        Куда отправлять чеки за следующие платежи через ЮKassa, если магазин их отправляет.
+        Пустая строка — забыть адрес. Домен не латиницей передавайте в виде `xn--…`.
+
+        - `user_id`: Идентификатор пользователя
+        """
+        call: Call[User] = Call(
+            method="PATCH",
+            path=f"/users/{part(user_id)}/email",
+            json=present({"email": email}),
             read=User.from_json,
         )
         return self._send(call)
@@ -744,6 +768,64 @@ class Operations(Sender):
             path="/models",
             query=present({"serviceType": service_type}),
             read=lambda raw: [Model.from_json(each) for each in raw],
+        )
+        return self._send(call)
+
+    def config_get(
+        self,
+    ) -> Config:
+        """Что настроено на сервере.
+
+        То, что бот показывает людям и проверяет до запроса: размеры бонусов и каналы, чат
+        отзывов, подключённые способы оплаты, ограничения и сроки, версия текста согласия.
+        Меняется только с перезапуском сервера; спрашивать чаще раза в несколько минут незачем.
+        """
+        call: Call[Config] = Call(
+            method="GET",
+            path="/config",
+            read=Config.from_json,
+        )
+        return self._send(call)
+
+    def support_requests_create(
+        self,
+        *,
+        user_id: str,
+        topic: Topic,
+        message: str,
+        payment_id: str | None = None,
+        job_id: str | None = None,
+        client_ref: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> SupportRequest:
+        """Обратиться к оператору.
+
+        Просьба вернуть деньги или помочь; её видит оператор, он же и отвечает. Telegram требует
+        команды /paysupport от ботов, которые продают за звёзды. Платёж и заказ, если названы,
+        должны принадлежать этому пользователю (404 `payment_not_found`, `job_not_found`). Не
+        больше 5 обращений в сутки — дальше 429 `rate_limited` с `Retry-After`.
+
+        - `topic`: refund — вернуть деньги, help — помочь
+        - `message`: Что случилось, словами клиента
+        - `payment_id`: Платёж, о котором речь
+        - `job_id`: Заказ, о котором речь
+        - `client_ref`: Метка бота; возвращается в ответе, не разбирается и не пишется в журнал
+        """
+        call: Call[SupportRequest] = Call(
+            method="POST",
+            path="/support/requests",
+            json=present(
+                {
+                    "userId": user_id,
+                    "topic": topic,
+                    "message": message,
+                    "paymentId": payment_id,
+                    "jobId": job_id,
+                    "clientRef": client_ref,
+                }
+            ),
+            read=SupportRequest.from_json,
+            idempotency_key=idempotency_key or new_key(),
         )
         return self._send(call)
 

@@ -1,0 +1,134 @@
+"""What people ask the operator for through the bot: a refund, or help."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Select, and_, exists, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from db import Query, Reader, scalar, statement
+from db.models import Job, Payment, SupportRequest, User
+from db.rows import SupportRequestRow
+from errors import ApiError
+from services import ledger
+
+# More than anybody needs who has one trouble; a person answers each.
+MOST_IN_A_DAY = 5
+DAY = timedelta(days=1)
+
+
+def create(
+    session: Session,
+    user_id: UUID,
+    *,
+    topic: str,
+    message: str,
+    payment_id: UUID | None = None,
+    job_id: UUID | None = None,
+    client_ref: str | None = None,
+    now: datetime,
+) -> SupportRequestRow:
+    """A request that the operator will see, about a payment or an order of this user, if any.
+
+    ApiError `user_not_found`, `payment_not_found`, `job_not_found` (also for somebody else's),
+    `rate_limited` after MOST_IN_A_DAY.
+    """
+    ledger.lock(session, user_id)  # or two at once would both be the last one allowed
+    if payment_id is not None and not _owns_payment(session, user_id, payment_id):
+        raise ApiError("payment_not_found")
+    if job_id is not None and not _owns_job(session, user_id, job_id):
+        raise ApiError("job_not_found")
+    oldest = _first_of_too_many(session, user_id, now - DAY, MOST_IN_A_DAY - 1)
+    if oldest is not None:
+        left = (oldest + DAY - now).total_seconds()
+        raise ApiError("rate_limited", retry_after=max(1, round(left)))
+    return _insert.one(
+        session,
+        user_id=user_id,
+        topic=topic,
+        message=message,
+        payment_id=payment_id,
+        job_id=job_id,
+        client_ref=client_ref,
+    )
+
+
+def recent(reader: Reader, *, status: str | None, limit: int) -> list[tuple[SupportRequest, User]]:
+    """Requests with the people who made them: those of one status, the oldest first, as they are
+    to be answered; without a status the newest of all.
+    """
+    query = select(SupportRequest, User).join(User, User.id == SupportRequest.user_id).limit(limit)
+    if status:
+        query = query.where(SupportRequest.status == status).order_by(SupportRequest.number)
+    else:
+        query = query.order_by(SupportRequest.number.desc())
+    return [(row[0], row[1]) for row in reader.execute(query)]
+
+
+def close(session: Session, number: int, *, answer: str, now: datetime) -> bool:
+    """End a request with what it came to; False when it had been closed before.
+
+    ValueError when there is no such request.
+    """
+    closed = session.execute(
+        update(SupportRequest)
+        .where(SupportRequest.number == number, SupportRequest.status == "open")
+        .values(status="closed", answer=answer, closed_at=now)
+        .returning(SupportRequest.id)
+    ).one_or_none()
+    if closed is None and not _exists(session, number):
+        raise ValueError("there is no such request")
+    return closed is not None
+
+
+@scalar
+def _owns_payment(user_id: UUID, payment_id: UUID) -> Select[bool]:
+    return select(exists().where(and_(Payment.id == payment_id, Payment.user_id == user_id)))
+
+
+@scalar
+def _owns_job(user_id: UUID, job_id: UUID) -> Select[bool]:
+    return select(exists().where(and_(Job.id == job_id, Job.user_id == user_id)))
+
+
+@scalar
+def _exists(number: int) -> Select[bool]:
+    return select(exists().where(SupportRequest.number == number))
+
+
+@scalar
+def _first_of_too_many(user_id: UUID, since: datetime, before_it: int) -> Select[datetime]:
+    """When the request was made that is followed by so many others, if there is one."""
+    return (
+        select(SupportRequest.created_at)
+        .where(SupportRequest.user_id == user_id, SupportRequest.created_at > since)
+        .order_by(SupportRequest.created_at.desc())
+        .offset(before_it)
+        .limit(1)
+    )
+
+
+@statement(SupportRequestRow)
+def _insert(
+    user_id: UUID,
+    topic: str,
+    message: str,
+    payment_id: UUID | None,
+    job_id: UUID | None,
+    client_ref: str | None,
+) -> Query:
+    return (
+        insert(SupportRequest)
+        .values(
+            id=func.gen_random_uuid(),
+            user_id=user_id,
+            topic=topic,
+            message=message,
+            payment_id=payment_id,
+            job_id=job_id,
+            client_ref=client_ref,
+        )
+        .returning(*SupportRequest.columns(SupportRequestRow))
+    )
