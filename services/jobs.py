@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, Uuid, and_, bindparam, case, func, insert, or_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 
 import settings
@@ -284,27 +297,31 @@ _INSERT: Write[...] = Write(
     .values({name: bindparam(name) for name in _INSERTED})
     .returning(case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))))
 )
-_RESULT = (
-    Data.status.label("result_status"),
-    Data.storage_key.label("result_key"),
-    Data.content_type.label("result_content_type"),
-    # What its user has, to say what is missing for it.
-    User.balance_tokens.label("spendable_tokens"),
-)
 
 
-def _with_result(jobs: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return jobs.join(User, User.id == Job.user_id).outerjoin(Job.result)
+def _rows(columns: Iterable[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
+    """These columns of jobs, and the other fields of JobRow."""
+    return (
+        select(
+            *columns,
+            Data.status.label("result_status"),
+            Data.storage_key.label("result_key"),
+            Data.content_type.label("result_content_type"),
+            User.balance_tokens.label("spendable_tokens"),
+        )
+        .join_from(Job, User, User.id == Job.user_id)
+        .outerjoin(Job.result)
+    )
 
 
 @statement(JobRow[UUID])
 def _select(job_id: UUID) -> Query:
-    return _with_result(select(*Job.columns(JobRow), *_RESULT)).where(Job.id == job_id)
+    return _rows(Job.columns(JobRow)).where(Job.id == job_id)
 
 
 _LIST = paging.Listing(
     JobRow[str],
-    _with_result(select(*Job.shown(JobRow), *_RESULT)).where(Job.user_id == paging.OWNER),
+    _rows(Job.shown(JobRow)).where(Job.user_id == paging.OWNER),
     Job.number,
 )
 
@@ -312,7 +329,7 @@ _LIST = paging.Listing(
 @statement(JobRow[UUID])
 def _recent(status: str | None, limit: int) -> Query:
     return (
-        _with_result(select(*Job.columns(JobRow), *_RESULT))
+        _rows(Job.columns(JobRow))
         .where(Job.status == func.coalesce(status, Job.status))
         .order_by(Job.number.desc())
         .limit(limit)
