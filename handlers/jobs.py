@@ -12,6 +12,7 @@ from providers import fetch
 from services import idempotency, jobs, waiting
 from services.idempotency import Answer
 from spec.functions import Reply
+from spec.waits import JobChanges, NotYet
 
 
 def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Reply:
@@ -52,9 +53,11 @@ def jobs_list(user_id: str, limit: int, cursor: str | None) -> Reply:
     return schemas.dump_all(schemas.Job, page.rows), 200, headers
 
 
-def jobs_get(job_id: str) -> Reply:
+def jobs_get(job_id: str, wait: int) -> Reply:
     with reading() as reader:
         job = jobs.get(reader, UUID(job_id))
+        if wait and job.status not in jobs.ENDED:
+            raise NotYet(JobChanges(job.id, job.status, job.progress), wait)
         outlook = waiting.outlook(reader, job)
     return schemas.dump(schemas.Job, job) | schemas.expected(outlook), 200
 

@@ -56,6 +56,13 @@ class DueJob(NamedTuple):
     """
 
     id: UUID
+    user_id: UUID
+    number: int
+    service_type: str
+    price_tokens: Decimal
+    photos: int
+    client_ref: str | None
+    attempt: int
     model_id: UUID
     engine: str
     description: str | None

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from db import Query, Reader, statement
 from db.models import Lottery, LotteryEntry, LotteryWinner, User
 from db.rows import LotteryRow, LotteryWinnerRow
-from services import funding, ledger, lotteries
+from services import events, funding, ledger, lotteries
 
 # Round and place of one winner to draw.
 Turn = tuple[int, int]
@@ -74,8 +74,9 @@ def draw_due(session: Session, *, now: datetime) -> LotteryRow | None:
     winners = select(LotteryEntry.user_id).where(LotteryEntry.id.in_(map(UUID, won.values())))
     ledger.lock_all(session, session.scalars(winners).all())
     places = _places(lottery.prizes)
+    events.announce(session, events.lottery_drawn(lottery, len(won)))
     for turn, entry_id in won.items():
-        _award(session, lottery.id, entry_id, turn, places[turn[1] - 1])
+        _award(session, lottery, entry_id, turn, places[turn[1] - 1])
     session.flush()
     return lotteries.get(session, lottery.id)
 
@@ -99,7 +100,7 @@ def redraw(session: Session, lottery_id: UUID, place: int, *, reason: str) -> Lo
     entry = select(LotteryEntry.user_id).where(LotteryEntry.id == UUID(won[turn]))
     ledger.lock(session, session.scalars(entry).one())
     prize = _places(lottery.prizes)[place - 1]
-    return _award(session, lottery.id, won[turn], turn, prize, reason=reason)
+    return _award(session, lottery, won[turn], turn, prize, reason=reason)
 
 
 def listed(session: Session, lottery_id: UUID) -> list[Ticket]:
@@ -227,7 +228,7 @@ def _chosen(
 
 def _award(
     session: Session,
-    lottery_id: UUID,
+    lottery: Lottery,
     entry_id: str,
     turn: Turn,
     prize: tuple[str, Decimal],
@@ -237,7 +238,7 @@ def _award(
     """The caller holds the winner's row, as funding.credit requires."""
     round, place = turn
     title, tokens = prize
-    winner = LotteryWinnerRow(lottery_id, round, place, UUID(entry_id), title, tokens, reason)
+    winner = LotteryWinnerRow(lottery.id, round, place, UUID(entry_id), title, tokens, reason)
     session.add(LotteryWinner(**winner._asdict()))
     user_id = session.scalars(
         update(LotteryEntry)
@@ -246,16 +247,25 @@ def _award(
         .returning(LotteryEntry.user_id)
     ).one()
     session.flush()
-    if tokens:
-        funding.credit(
-            session,
-            user_id,
-            tokens,
-            type="promo",
-            bonus_key=f"lottery:{lottery_id}:{round}:{place}",
-            meta={"reason": "lottery", "lotteryId": str(lottery_id), "place": place},
-        )
+    _pay_out(session, lottery, winner, user_id)
     return winner
+
+
+def _pay_out(session: Session, lottery: Lottery, winner: LotteryWinnerRow, user_id: UUID) -> None:
+    """Tell a winner, and give the tokens of the prize, if it has any."""
+    news = events.lottery_won(lottery, winner.place, winner.prize, winner.tokens)
+    if not winner.tokens:
+        events.tell(session, user_id, news)
+        return
+    funding.credit(
+        session,
+        user_id,
+        winner.tokens,
+        type="promo",
+        news=news,
+        bonus_key=f"lottery:{lottery.id}:{winner.round}:{winner.place}",
+        meta={"reason": "lottery", "lotteryId": str(lottery.id), "place": winner.place},
+    )
 
 
 @statement(Winner)

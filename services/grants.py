@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from db import Query, statement
 from db.models import Transaction
 from errors import ApiError
-from services import funding, ledger
-from services.ledger import Move
+from services import events, funding, ledger
+from services.ledger import About, Move
 
 
 def grant(session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str) -> Move:
@@ -39,16 +39,11 @@ def _once(
     ledger.lock(session, user_id)
     first = _first.one_or_none(session, user_id, bonus_key)
     if first is None:
-        move = funding.credit if tokens > 0 else ledger.post
-        return move(
-            session,
-            user_id,
-            tokens,
-            type="promo",
-            provider="manual",
-            bonus_key=bonus_key,
-            meta=meta,
-        )
+        about: About = {"provider": "manual", "bonus_key": bonus_key, "meta": meta}
+        if tokens < 0:
+            return ledger.post(session, user_id, tokens, type="promo", **about)
+        news = events.bonus_granted("grant", tokens)
+        return funding.credit(session, user_id, tokens, type="promo", news=news, **about)
     if first.tokens_delta != tokens:
         raise ApiError("idempotency_key_reused", details={"firstTokens": str(first.tokens_delta)})
     return first

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Select,
     Uuid,
     and_,
+    any_,
     bindparam,
     case,
     func,
@@ -29,15 +31,24 @@ from db.models import Data, GenerationModel, Job, User
 from db.rows import JobRow
 from db.statements import Write
 from errors import ApiError
-from services import data, funding, ledger, models, paging, users
+from services import data, events, funding, ledger, models, paging, users
 from services.models import Terms
 
 # The contract's IOObject; anything else a client sends is not stored.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")
+ENDED = ("done", "failed")
 # Shown to the customer by the bot.
 NOT_PAID_TEXT = "Заказ закрыт: оплата так и не поступила."
 CANCELLED_TEXT = "Заказ отменён, токены возвращены на баланс."
 CANCELLED_UNPAID_TEXT = "Заказ отменён, токены за него не списывались."
+
+
+class State(NamedTuple):
+    """How far a job has come."""
+
+    id: UUID
+    status: str
+    progress: int
 
 
 def create(
@@ -86,6 +97,12 @@ def get(reader: Reader, job_id: UUID) -> JobRow[UUID]:
     return job
 
 
+def states(reader: Reader, job_ids: list[UUID]) -> dict[UUID, tuple[str, int]]:
+    """Status and progress of these jobs, for those who wait for a change."""
+    rows = _states.all(reader, job_ids) if job_ids else []
+    return {row.id: (row.status, row.progress) for row in rows}
+
+
 def of_user(
     reader: Reader, user_id: UUID, *, limit: int, cursor: str | None
 ) -> paging.Page[JobRow[str]]:
@@ -120,7 +137,7 @@ def fail(session: Session, job_id: UUID, *, reason: str) -> JobRow[UUID]:
     ApiError `job_not_found`; ValueError for a job that has ended.
     """
     job = lock(session, job_id)
-    if job.status in ("done", "failed"):
+    if job.status in ENDED:
         raise ValueError(f"the job is {job.status} already")
     meta = {"reason": "failed", "error": {"code": "operator", "message": reason}}
     end_unfinished(session, job, meta)
@@ -168,15 +185,19 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
     job.meta = {**job.meta, **meta}
     job.updated_at = job.finished_at = func.now()
     session.flush()
-    if reserved:
-        funding.credit(
-            session,
-            job.user_id,
-            reserved,
-            type="refund",
-            job_id=job.id,
-            meta={"reason": meta["reason"]},
-        )
+    news = events.job_failed(job)
+    if not reserved:
+        events.tell(session, job.user_id, news)
+        return
+    funding.credit(
+        session,
+        job.user_id,
+        reserved,
+        type="refund",
+        news=news,
+        job_id=job.id,
+        meta={"reason": meta["reason"]},
+    )
 
 
 def _row(job: Job) -> JobRow[UUID]:
@@ -317,6 +338,11 @@ def _rows(columns: Iterable[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
 @statement(JobRow[UUID])
 def _select(job_id: UUID) -> Query:
     return _rows(Job.columns(JobRow)).where(Job.id == job_id)
+
+
+@statement(State)
+def _states(job_ids: list[UUID]) -> Query:
+    return select(*Job.columns(State)).where(Job.id == any_(type_coerce(job_ids, ARRAY(Uuid))))
 
 
 _LIST = paging.Listing(

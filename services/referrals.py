@@ -15,7 +15,7 @@ import settings
 from db import Query, Reader, scalar, statement
 from db.models import Payment, Referral, Transaction
 from db.rows import LockedPayment, ReferralRow, UserRow
-from services import funding, ledger, lotteries, paging, users
+from services import events, funding, ledger, lotteries, paging, users
 
 # A payment that is disputed may still be won; a refunded one stands no more.
 STANDING = ("succeeded", "partly_refunded", "disputed")
@@ -117,6 +117,7 @@ def reward(session: Session, payment: LockedPayment) -> None:
             referral.inviter_id,
             tokens - earlier.tokens,
             type="promo",
+            news=events.bonus_granted("referral", tokens - earlier.tokens),
             bonus_key=_key(referral.invitee_id, earlier.rows),
             meta={"reason": "referral", "referralId": str(referral.id)},
         )

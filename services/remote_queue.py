@@ -19,7 +19,17 @@ import settings
 from db import Query, Reader, notifications, scalar, statement, write
 from db.models import EMBEDDED, Engine, GenerationAttempt, GenerationModel, Job
 from db.models.engines import MOST_PAID_ATTEMPTS
-from services import attempts, breakers, engines, fallbacks, jobs, ledger, models, results
+from services import (
+    attempts,
+    breakers,
+    engines,
+    events,
+    fallbacks,
+    jobs,
+    ledger,
+    models,
+    results,
+)
 from services.attempts import DueJob
 from services.engines import Room
 from services.fallbacks import Candidate
@@ -66,6 +76,8 @@ def take(session: Session, engine: str, room: Room, *, chance: Random) -> Taken:
             session, job, prompt=prompt, seed=chance.randint(0, LARGEST_SEED), deadline=deadline
         )
         _start(session, job.id)
+        if job.attempt == 0:
+            events.tell(session, job.user_id, events.job_started(job))
         begun += 1
     return Taken(begun, out_of_money=False)
 
@@ -204,10 +216,7 @@ def _due(engine: str, rows: int) -> Query:
 def _take(engine: str, rows: int) -> Query:
     query = (
         select(
-            Job.id,
-            Job.model_id,
-            Job.engine,
-            Job.description,
+            *Job.columns(DueJob),
             _PLACE.label("place"),
             GenerationModel.recipe,
             GenerationModel.prompt,

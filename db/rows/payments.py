@@ -53,8 +53,10 @@ class LockedPayment(NamedTuple):
 
     id: UUID
     user_id: UUID
+    client_ref: str | None
     provider: str
     status: str
+    decline_code: str | None
     amount_rub: Decimal
     tokens: Decimal
     plan: str | None
