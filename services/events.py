@@ -84,7 +84,7 @@ def announce(session: Session, news: News) -> None:
     _announce(session, *_columns(news))
 
 
-def job_queued(job: Job | DueJob) -> News:
+def job_queued(job: Job) -> News:
     """An order that waited for tokens has them now, and its turn will come."""
     return _of_job("job.queued", job, f"Заказ №{job.number} оплачен и поставлен в очередь.")
 
@@ -94,7 +94,7 @@ def job_started(job: Job | DueJob) -> News:
     return _of_job("job.started", job, f"Заказ №{job.number}: начинаем работу.")
 
 
-def job_done(job: Job | DueJob, outcomes: Iterable[tuple[dict[str, Any], DataRow | None]]) -> News:
+def job_done(job: Job, outcomes: Iterable[tuple[dict[str, Any], DataRow | None]]) -> News:
     """An order has ended with at least one result.
 
     outcomes: for each photo, what services/results.py keeps of it, and the row of its file.
@@ -108,7 +108,7 @@ def job_done(job: Job | DueJob, outcomes: Iterable[tuple[dict[str, Any], DataRow
     return _of_job("job.done", job, text, results=results)
 
 
-def job_failed(job: Job | DueJob) -> News:
+def job_failed(job: Job) -> News:
     """An order has ended without a result, what it cost is returned. meta: says why."""
     error = job.meta["error"]
     ended = _of_job("job.failed", job, f"Заказ №{job.number}. {error['message']}")

@@ -23,10 +23,6 @@ TransactionType = Literal["charge", "purchase", "refund", "promo", "gateway_paym
 TransactionStatus = Literal["success", "failed", "pending"]
 TransactionProvider = Literal["yookassa", "stripe", "telegram", "manual"]
 JobFailure = Literal["failed", "cancelled", "not_paid"]
-EventResultType = Literal["image", "video"]
-EventPaymentStatus = Literal[
-    "succeeded", "canceled", "expired", "partly_refunded", "refunded", "disputed"
-]
 EventBonusReason = Literal["channel", "review", "referral", "grant"]
 
 
@@ -1185,13 +1181,13 @@ class EventJob:
     order_id: str
     """Короткий номер заказа для человека"""
     service_type: ServiceType
+    """animate — оживить, restore — отреставрировать"""
     status: JobStatus
     price_tokens: Decimal
     """Цена в токенах, за все фото заказа"""
     photos: int
     """Сколько фото в заказе"""
     reason: JobFailure | None = None
-    """Почему не выполнен"""
     error: JobError | None = None
     """Почему задание или фото не выполнено"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
@@ -1218,7 +1214,8 @@ class EventResult:
     """Готовый файл, или `error`, если это фото не получилось"""
 
     data_id: str | None = None
-    type: EventResultType | None = None
+    type: DataType | None = None
+    """Вид файла"""
     content_type: str | None = None
     bytes: int | None = None
     """Размер файла в байтах"""
@@ -1259,7 +1256,8 @@ class EventPayment:
 
     id: str
     provider: PaymentProvider
-    status: EventPaymentStatus
+    """Кто принимает деньги"""
+    status: PaymentStatus
     amount_rub: Decimal
     tokens: Decimal
     """Сколько токенов он покупает"""
