@@ -13,13 +13,11 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Uuid,
-    and_,
     any_,
     bindparam,
     case,
     func,
     insert,
-    or_,
     select,
     type_coerce,
 )
@@ -27,12 +25,13 @@ from sqlalchemy.orm import Session
 
 import settings
 from db import Query, Reader, notifications, statement
-from db.models import Data, GenerationModel, Job, User
+from db.models import Data, Job, User
 from db.rows import JobRow
 from db.statements import Write
 from errors import ApiError
-from services import data, events, funding, ledger, models, paging, users
+from services import data, events, funding, ledger, models, paging
 from services.models import Terms
+from services.terms import locked_terms
 
 # The contract's IOObject; anything else a client sends is not stored.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")
@@ -70,7 +69,7 @@ def create(
     `user_not_found`, `consent_required`, those of models.require_offered and of
     data.require_usable.
     """
-    terms = _terms(session, user_id, service_type, data.ids_of(input), model_id)
+    terms = locked_terms(session, user_id, service_type, data.ids_of(input), model_id)
     chosen_id = models.require_offered(terms, service_type, chosen=model_id is not None)
     data.require_usable(input, terms.files)
     job = _new(
@@ -250,59 +249,6 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
     if "dataId" in kept:
         kept["dataId"] = str(UUID(kept["dataId"]))
     return kept
-
-
-def _terms(
-    session: Session,
-    user_id: UUID,
-    service_type: str,
-    data_ids: list[UUID],
-    model_id: UUID | None,
-) -> Terms:
-    """What the user can spend, what the service costs and which of the files exist.
-
-    The user is locked, as by ledger.lock, and the files are locked against deletion.
-    """
-    terms = _select_terms.one_or_none(session, user_id, service_type, data_ids, model_id)
-    if terms is None:
-        raise ApiError("user_not_found")
-    users.require_consent(terms.consent_pd)
-    return terms
-
-
-@statement(Terms)
-def _select_terms(
-    user_id: UUID, service_type: str, data_ids: list[UUID], chosen_id: UUID | None
-) -> Query:
-    return (
-        select(
-            User.balance_tokens,
-            User.consent_pd,
-            GenerationModel.id.label("model_id"),
-            GenerationModel.engine,
-            GenerationModel.active.label("model_active"),
-            GenerationModel.service_type.label("model_service_type"),
-            GenerationModel.price_tokens,
-            GenerationModel.price_rub,
-            data.found(data_ids).label("files"),
-            func.nextval("jobs_number_seq").label("number"),
-            func.now().label("ordered_at"),
-        )
-        .outerjoin_from(
-            User,
-            GenerationModel,
-            or_(
-                GenerationModel.id == chosen_id,
-                and_(
-                    type_coerce(chosen_id, Uuid).is_(None),
-                    GenerationModel.service_type == service_type,
-                    GenerationModel.is_default,
-                ),
-            ),
-        )
-        .where(User.id == user_id)
-        .with_for_update(key_share=True, of=User)
-    )
 
 
 _TABLE: Any = Job.__table__

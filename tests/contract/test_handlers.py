@@ -15,7 +15,7 @@ from sqlalchemy import CheckConstraint
 
 from db import models
 from db.rows.ids import Id
-from handlers import schemas
+from handlers import components
 from spec.operations import resolve
 
 # (table, column): the contract's place of the same enum.
@@ -31,10 +31,10 @@ ENUMS = {
     "SUPPORT_TOPICS": "components/schemas/SupportRequest/properties/topic",
     "PAYMENT_STATUSES": "components/schemas/Payment/properties/status",
 }
-COMPONENTS = {each.__name__: each() for each in schemas.Component.__subclasses__()}
+COMPONENTS = {each.__name__: each() for each in components.Component.__subclasses__()}
 KINDS: dict[type, set[Any]] = {
-    schemas.Amount: {Decimal},
-    schemas.Moment: {datetime},
+    components.Amount: {Decimal},
+    components.Moment: {datetime},
     fields.Boolean: {bool},
     fields.Integer: {int},
     fields.String: {str, int},
@@ -82,7 +82,7 @@ def test_a_field_is_the_one_of_its_row_with_that_name(component: str) -> None:
     (row,) = get_args(schema.__orig_bases__[0])
     held = get_type_hints(get_origin(row) or row)
     for name, field in COMPONENTS[component].fields.items():
-        if type(field) not in (schemas.Made, fields.Raw):
+        if type(field) not in (components.Made, fields.Raw):
             hint = held[field.attribute or name]
             kinds = {*(get_args(hint) or (hint,))} - {NoneType}
             assert kinds <= KINDS[type(field)], name
