@@ -15,7 +15,7 @@ from sqlalchemy import CheckConstraint
 
 from db import models
 from db.rows.ids import Id
-from handlers import components
+from handlers import components, schemas
 from spec.operations import resolve
 
 # (table, column): the contract's place of the same enum.
@@ -31,7 +31,11 @@ ENUMS = {
     "SUPPORT_TOPICS": "components/schemas/SupportRequest/properties/topic",
     "PAYMENT_STATUSES": "components/schemas/Payment/properties/status",
 }
-COMPONENTS = {each.__name__: each() for each in components.Component.__subclasses__()}
+COMPONENTS = {
+    name: each()
+    for name, each in vars(schemas).items()
+    if isinstance(each, type) and components.Component in each.__bases__
+}
 KINDS: dict[type, set[Any]] = {
     components.Amount: {Decimal},
     components.Moment: {datetime},

@@ -10,12 +10,13 @@ import pytest
 from db import models, rows
 from db.rows.ids import Id
 
+OTHERS = {"LockedPayment": models.Payment, "ResultFileRow": models.Data}
 ROWS = {name: getattr(rows, name) for name in rows.__all__}
 
 
 def table_of(row: str) -> Any:
-    """The model that a row is named after."""
-    return getattr(models, row.removesuffix("Row").removeprefix("Locked"))
+    """The model that a row is named after, or whose columns it has."""
+    return OTHERS.get(row) or getattr(models, row.removesuffix("Row"))
 
 
 def concrete(hint: Any) -> Any:
