@@ -248,17 +248,22 @@ def _award(
         .returning(LotteryEntry.user_id)
     ).one()
     session.flush()
-    news = events.lottery_won(lottery, place, title, tokens)
-    if not tokens:
-        events.tell(session, user_id, news)
-    else:
-        funding.credit(
-            session,
-            user_id,
-            tokens,
-            type="promo",
-            news=news,
-            bonus_key=f"lottery:{lottery.id}:{round}:{place}",
-            meta={"reason": "lottery", "lotteryId": str(lottery.id), "place": place},
-        )
+    _pay_out(session, lottery, winner, user_id)
     return winner
+
+
+def _pay_out(session: Session, lottery: Lottery, winner: LotteryWinner, user_id: UUID) -> None:
+    """Tell a winner, and give the tokens of the prize, if it has any."""
+    news = events.lottery_won(lottery, winner.place, winner.prize, winner.tokens)
+    if not winner.tokens:
+        events.tell(session, user_id, news)
+        return
+    funding.credit(
+        session,
+        user_id,
+        winner.tokens,
+        type="promo",
+        news=news,
+        bonus_key=f"lottery:{lottery.id}:{winner.round}:{winner.place}",
+        meta={"reason": "lottery", "lotteryId": str(lottery.id), "place": winner.place},
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from spec.operations import inlined
 from tests.contract.compatibility import Node, lost_components, lost_operation, operations
 
 # Any change of these in a request rejects what was accepted, unless the keyword is removed.
@@ -31,15 +32,17 @@ def losses(was: Node, now: Node) -> Iterator[str]:
         yield from (f"{name}: {lost}" for lost in lost_operation(old, found, now))
         asked = _request_tree(operation, was), _request_tree(found, now)
         yield from (f"{name}: {tighter}" for tighter in _tightened(*asked, "request"))
-    # Parameters are compared with the operations that take them.
-    components = {"securitySchemes": {}, **was["components"], "parameters": {}}
+    # Parameters and bodies are compared with the operations that take them.
+    answers = {k: v for k, v in was["components"]["schemas"].items() if not k.endswith("Body")}
+    components = {"securitySchemes": {}, **was["components"], "parameters": {}, "schemas": answers}
     yield from lost_components(_without(TEXTS, components), now["components"])
 
 
 def _resolve(operation: Node, contract: Node) -> Node:
     """An operation without references to parameters and without limits, which may be widened."""
-    parts = {"parameters": _parameters(operation, contract)}
-    parts |= {"requestBody": operation["requestBody"]} if "requestBody" in operation else {}
+    parts: Node = {"parameters": _parameters(operation, contract)}
+    if "requestBody" in operation:
+        parts["requestBody"] = inlined(contract, operation["requestBody"])
     return {**operation, **_without((*LOWER, *UPPER), parts)}
 
 
@@ -56,7 +59,7 @@ def _request_tree(operation: Node, contract: Node) -> Node:
     tree = {
         f"{each['in']} {each['name']}": each["schema"] for each in _parameters(operation, contract)
     }
-    return {**tree, **operation.get("requestBody", {}).get("content", {})}
+    return dict(inlined(contract, {**tree, **operation.get("requestBody", {}).get("content", {})}))
 
 
 def _tightened(was: Node, now: Node, where: str) -> Iterator[str]:
@@ -79,6 +82,8 @@ def _pairs(was: Any, now: Any, key: str) -> Iterator[tuple[Node, Node, str]]:
 
 
 def _tighter(key: str, was: Any, now: Any) -> bool:
+    if key == "additionalProperties" and was is None:
+        was = True  # which is what its absence means
     if key in EXACT:
         return bool(was != now)
     if was is None:

@@ -1,7 +1,8 @@
 """What a contract has lost of an earlier one, as texts; used by tests and by lab/judge/.
 
 Requests may be limited further but ask for nothing new; answers may promise more but never change
-their types. Texts are kept, too: they may only be extended.
+their types. Texts are kept, too: they may only be extended. What was written in place may have
+moved to a component, as a generator needs a name for it.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ def lost_operation(was: Node, now: Node, contract: Node) -> Iterator[str]:
         body = now["requestBody"]
         if body["required"] != was["requestBody"]["required"]:
             yield "requestBody: required"
-        yield from _lost(content["schema"], body["content"][media]["schema"], "body")
+        kept = body["content"][media]["schema"]
+        yield from _lost(content["schema"], kept, "body", contract)
     for status, response in was["responses"].items():
-        yield from _lost_response(response, now["responses"].get(status), status)
+        yield from _lost_response(response, now["responses"].get(status), status, contract)
 
 
 def _lost_parameters(was: list[Node], now: Node, contract: Node) -> Iterator[str]:
@@ -47,11 +49,12 @@ def _lost_parameters(was: list[Node], now: Node, contract: Node) -> Iterator[str
         for parameter in [components[entry["$ref"].split("/")[-1]] if "$ref" in entry else entry]
     }
     for parameter in was:
-        yield from _lost_parameter(parameter, kept.pop((parameter["in"], parameter["name"]), None))
+        found = kept.pop((parameter["in"], parameter["name"]), None)
+        yield from _lost_parameter(parameter, found, contract)
     yield from (f"{name}: a new parameter is required" for name in kept if kept[name]["required"])
 
 
-def _lost_parameter(was: Node, now: Node | None) -> Iterator[str]:
+def _lost_parameter(was: Node, now: Node | None, contract: Node) -> Iterator[str]:
     name = was["name"]
     if now is None:
         yield f"{name}: gone"
@@ -59,32 +62,45 @@ def _lost_parameter(was: Node, now: Node | None) -> Iterator[str]:
     if now["required"] != was["required"]:
         yield f"{name}: required"
     yield from _lost_texts(was, now, name)
-    yield from _lost(was["schema"], now["schema"], name)
+    yield from _lost(was["schema"], now["schema"], name, contract)
 
 
-def _lost_response(was: Node, now: Node | None, status: str) -> Iterator[str]:
+def _lost_response(was: Node, now: Node | None, status: str, contract: Node) -> Iterator[str]:
     if now is None:
         yield f"{status}: gone"
         return
     yield from _lost_texts(was, now, status)
     for media, content in was.get("content", {}).items():
-        yield from _lost(content["schema"], now["content"][media]["schema"], status, answer=True)
+        kept = now["content"][media]["schema"]
+        yield from _lost(content["schema"], kept, status, contract, answer=True)
 
 
 def lost_components(was: Node, now: Node) -> Iterator[str]:
     """What the components have lost."""
+    contract = {"components": now}
     for name, schema in was["schemas"].items():
-        yield from _lost(schema, now["schemas"][name], name, answer=True)
+        yield from _lost(schema, now["schemas"][name], name, contract, answer=True)
     for name, parameter in was["parameters"].items():
-        yield from _lost_parameter(parameter, now["parameters"][name])
+        yield from _lost_parameter(parameter, now["parameters"][name], contract)
     for name, scheme in was["securitySchemes"].items():
         if not scheme.items() <= now["securitySchemes"][name].items():
             yield f"{name}: changed"
     for name, response in was["responses"].items():
-        yield from _lost_response(response, now["responses"][name], name)
+        yield from _lost_response(response, now["responses"][name], name, contract)
 
 
-def _lost(was: Node, now: Node, where: str, *, answer: bool = False) -> Iterator[str]:
+def resolved(node: Node, contract: Node) -> Node:
+    """A schema itself, or the component it names with what stands beside the reference."""
+    if "$ref" not in node:
+        return node
+    beside = {key: value for key, value in node.items() if key != "$ref"}
+    named: Node = contract["components"]["schemas"][node["$ref"].rpartition("/")[2]]
+    return {**resolved(named, contract), **beside}
+
+
+def _lost(
+    was: Node, now: Node, where: str, contract: Node, *, answer: bool = False
+) -> Iterator[str]:
     """What a schema has lost; `answer`: it may promise more, else it may be limited further."""
     if "$ref" in was:
         if was["$ref"] not in [
@@ -93,6 +109,7 @@ def _lost(was: Node, now: Node, where: str, *, answer: bool = False) -> Iterator
         ]:
             yield f"{where}: {was['$ref']}"
         return
+    now = resolved(now, contract)
     for key in ("type", "format", "enum"):
         if key in was and now.get(key) != was[key]:
             yield f"{where}: {key} was {was[key]}, is {now.get(key)}"
@@ -103,9 +120,10 @@ def _lost(was: Node, now: Node, where: str, *, answer: bool = False) -> Iterator
         if kept is None:
             yield f"{where}.{name}: gone"
         else:
-            yield from _lost(schema, kept, f"{where}.{name}", answer=answer)
+            yield from _lost(schema, kept, f"{where}.{name}", contract, answer=answer)
     if "items" in was:
-        yield from _lost(was["items"], now.get("items", {}), f"{where}[]", answer=answer)
+        kept = now.get("items", {})
+        yield from _lost(was["items"], kept, f"{where}[]", contract, answer=answer)
 
 
 def _narrowed(was: Node, now: Node, where: str, *, answer: bool) -> Iterator[str]:

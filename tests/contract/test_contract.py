@@ -160,9 +160,9 @@ def test_links_lead_to_operations_that_take_what_they_carry(contract: Node) -> N
     operations = _operations(contract)
     for name, link in contract["components"]["links"].items():
         target = operations[link["operationId"]]
-        assert set(link.get("parameters", {})) <= set(_parameters(contract, target)), name
-        for media in _bodies(contract, {"requestBody": target.get("requestBody", {})}):
-            assert set(link.get("requestBody", {})) <= set(media["schema"]["properties"]), name
+        # openapi-generator reads a `requestBody` only if it is a string, and refuses the document.
+        assert link.keys() == {"operationId", "description", "parameters"}, name
+        assert set(link["parameters"]) <= set(_parameters(contract, target)), name
 
 
 def test_schemathesis_reads_every_operation(contract: Node) -> None:

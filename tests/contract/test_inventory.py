@@ -69,8 +69,7 @@ def _schema(contract: Node, name: str) -> Node:
 
 def _body(contract: Node, path: str) -> Node:
     content = contract["paths"][path]["post"]["requestBody"]["content"]
-    schema: Node = content["application/json"]["schema"]
-    return schema
+    return _schema(contract, content["application/json"]["schema"]["$ref"].rpartition("/")[2])
 
 
 BREAKAGES: dict[str, Callable[[Node], Any]] = {
@@ -79,7 +78,7 @@ BREAKAGES: dict[str, Callable[[Node], Any]] = {
         type="number"
     ),
     "a format lost": lambda c: _schema(c, "User")["properties"]["id"].pop("format"),
-    "a status lost": lambda c: _schema(c, "Job")["properties"]["status"]["enum"].remove("failed"),
+    "a status lost": lambda c: _schema(c, "JobStatus")["enum"].remove("failed"),
     "an answer narrowed": lambda c: _schema(c, "User")["properties"]["username"].update(
         maxLength=5
     ),

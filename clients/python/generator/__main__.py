@@ -21,7 +21,8 @@ def modules() -> dict[str, str]:
     contract = Contract()
     types = Types(contract)
     for name in contract.schemas:
-        if name != "Error":  # its place is taken by exceptions
+        # Exceptions take the place of Error, and arguments that of bodies.
+        if name != "Error" and not name.endswith("Body"):
             types.of({"$ref": f"#/components/schemas/{name}"}, name)
     operations = operations_module(contract, types, is_async=False)
     return {

@@ -11,7 +11,7 @@ import httpx
 
 from livephoto_client.calls import Call, Patience
 from livephoto_client.generated.async_operations import AsyncOperations
-from livephoto_client.generated.models import Data, IOObjectType
+from livephoto_client.generated.models import Data, DataType
 from livephoto_client.generated.operations import Operations
 from livephoto_client.uploads import OpenFile, Source, opened
 
@@ -81,7 +81,7 @@ class Client(Operations):
         self,
         source: Source,
         *,
-        type: IOObjectType = "image",
+        type: DataType = "image",
         name: str | None = None,
         direct: bool = False,
     ) -> Data:
@@ -160,7 +160,7 @@ class AsyncClient(AsyncOperations):
         self,
         source: Source,
         *,
-        type: IOObjectType = "image",
+        type: DataType = "image",
         name: str | None = None,
         direct: bool = False,
     ) -> Data:

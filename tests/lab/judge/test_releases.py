@@ -23,8 +23,7 @@ def contract() -> Node:
 
 
 def _body(contract: Node) -> Node:
-    content = contract["paths"]["/api/v1/jobs"]["post"]["requestBody"]["content"]
-    schema: Node = content["application/json"]["schema"]
+    schema: Node = contract["components"]["schemas"]["JobsCreateBody"]
     return schema
 
 

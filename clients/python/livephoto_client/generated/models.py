@@ -10,23 +10,19 @@ from typing import Any, Literal
 
 from livephoto_client.json_values import JsonObject, amount, moment, present
 
-IOObjectType = Literal["image", "video", "text", "audio"]
+DataType = Literal["image", "video", "text", "audio"]
 ServiceType = Literal["animate", "restore"]
-JobStatus = Literal["waiting_payment", "queued", "processing", "done", "failed"]
-JobMetaReason = Literal["failed", "cancelled", "not_paid"]
-TransactionType = Literal["charge", "purchase", "refund", "promo", "gateway_payment"]
-Provider = Literal["yookassa", "stripe", "telegram", "manual"]
-TransactionStatus = Literal["success", "failed", "pending"]
-PaymentIntentProvider = Literal["yookassa", "stripe", "telegram"]
+PaymentProvider = Literal["yookassa", "stripe", "telegram"]
+SupportTopic = Literal["refund", "help"]
+SupportStatus = Literal["open", "closed"]
 PaymentStatus = Literal[
     "pending", "succeeded", "canceled", "expired", "partly_refunded", "refunded", "disputed"
 ]
-Topic = Literal["refund", "help"]
-SupportRequestStatus = Literal["open", "closed"]
-EventResultType = Literal["image", "video"]
-EventPaymentStatus = Literal[
-    "succeeded", "canceled", "expired", "partly_refunded", "refunded", "disputed"
-]
+JobStatus = Literal["waiting_payment", "queued", "processing", "done", "failed"]
+TransactionType = Literal["charge", "purchase", "refund", "promo", "gateway_payment"]
+TransactionStatus = Literal["success", "failed", "pending"]
+TransactionProvider = Literal["yookassa", "stripe", "telegram", "manual"]
+JobFailure = Literal["failed", "cancelled", "not_paid"]
 EventBonusReason = Literal["channel", "review", "referral", "grant"]
 
 
@@ -87,7 +83,8 @@ class User:
 class IOObject:
     """Вход или выход задания; на входе нужен `dataId` или `url`"""
 
-    type: IOObjectType | None = None
+    type: DataType | None = None
+    """Вид файла"""
     data_id: str | None = None
     """Загруженный файл"""
     url: str | None = None
@@ -158,10 +155,8 @@ class Job:
     order_id: str
     """Короткий номер заказа для человека"""
     service_type: ServiceType
+    """animate — оживить, restore — отреставрировать"""
     status: JobStatus
-    """waiting_payment — не хватает токенов, queued — в очереди, processing — выполняется, done —
-    готово, failed — не выполнено или отменено, токены возвращены
-    """
     price_rub: Decimal
     """Цена в рублях, за все фото заказа"""
     price_tokens: Decimal
@@ -237,8 +232,7 @@ class JobMeta:
     `width`, `height`, `durationSeconds` (видео) и `bytes` результата. Могут быть и другие поля
     """
 
-    reason: JobMetaReason | None = None
-    """Почему не выполнено — не получилось, отменено клиентом, не оплачено вовремя"""
+    reason: JobFailure | None = None
     error: JobError | None = None
     """Почему задание или фото не выполнено"""
     engine: str | None = None
@@ -307,7 +301,7 @@ class Transaction:
     created_at: datetime
     job_id: str | None = None
     """Задание, за которое списаны или возвращены токены"""
-    provider: Provider | None = None
+    provider: TransactionProvider | None = None
     amount_rub: Decimal | None = None
     """Сумма в рублях, если речь о деньгах"""
     currency: str | None = None
@@ -377,7 +371,8 @@ class Data:
     """`Data` of the contract."""
 
     id: str
-    type: IOObjectType
+    type: DataType
+    """Вид файла"""
     s3_url: str
     """Адрес внутри хранилища"""
     public_s3_url: str
@@ -407,7 +402,8 @@ class PaymentIntent:
     """`PaymentIntent` of the contract."""
 
     id: str
-    provider: PaymentIntentProvider
+    provider: PaymentProvider
+    """Кто принимает деньги"""
     amount_rub: Decimal
     currency: str
     """Валюта, в которой платит пользователь (RUB или XTR)"""
@@ -453,12 +449,9 @@ class Payment:
 
     id: str
     user_id: str
-    provider: PaymentIntentProvider
+    provider: PaymentProvider
+    """Кто принимает деньги"""
     status: PaymentStatus
-    """pending — ждёт оплаты, succeeded — оплачен, токены начислены, canceled — отклонён или
-    отменён, expired — не оплачен вовремя, partly_refunded и refunded — деньги возвращены частью
-    или все, disputed — плательщик оспорил его в банке
-    """
     amount_rub: Decimal
     currency: str
     """Валюта, в которой платит пользователь (RUB или XTR)"""
@@ -546,6 +539,7 @@ class Model:
 
     id: str
     service_type: ServiceType
+    """animate — оживить, restore — отреставрировать"""
     title: str
     """Название для покупателя"""
     description: str
@@ -798,9 +792,10 @@ class SupportRequest:
     number: int
     """Короткий номер обращения для человека"""
     user_id: str
-    topic: Topic
+    topic: SupportTopic
+    """refund — вернуть деньги, help — помочь"""
     message: str
-    status: SupportRequestStatus
+    status: SupportStatus
     """open — ждёт оператора, closed — он закончил"""
     created_at: datetime
     payment_id: str | None = None
@@ -979,7 +974,7 @@ class ConfigLifetimes:
 class ConfigPayments:
     """`ConfigPayments` of the contract."""
 
-    providers: list[PaymentIntentProvider]
+    providers: list[PaymentProvider]
     """Через кого можно заплатить сейчас"""
     token_price_rub: Decimal
     """Цена одного токена без тарифа"""
@@ -989,8 +984,8 @@ class ConfigPayments:
     """Наибольший платёж без тарифа"""
     stars: bool
     """Через Telegram платят звёздами"""
-    default_provider: PaymentIntentProvider | None = None
-    """Кого получит платёж, в котором провайдер не назван"""
+    default_provider: PaymentProvider | None = None
+    """Кто принимает деньги"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -1186,13 +1181,13 @@ class EventJob:
     order_id: str
     """Короткий номер заказа для человека"""
     service_type: ServiceType
+    """animate — оживить, restore — отреставрировать"""
     status: JobStatus
     price_tokens: Decimal
     """Цена в токенах, за все фото заказа"""
     photos: int
     """Сколько фото в заказе"""
-    reason: JobMetaReason | None = None
-    """Почему не выполнен"""
+    reason: JobFailure | None = None
     error: JobError | None = None
     """Почему задание или фото не выполнено"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
@@ -1219,7 +1214,8 @@ class EventResult:
     """Готовый файл, или `error`, если это фото не получилось"""
 
     data_id: str | None = None
-    type: EventResultType | None = None
+    type: DataType | None = None
+    """Вид файла"""
     content_type: str | None = None
     bytes: int | None = None
     """Размер файла в байтах"""
@@ -1259,8 +1255,9 @@ class EventPayment:
     """Платёж, каким он стал"""
 
     id: str
-    provider: PaymentIntentProvider
-    status: EventPaymentStatus
+    provider: PaymentProvider
+    """Кто принимает деньги"""
+    status: PaymentStatus
     amount_rub: Decimal
     tokens: Decimal
     """Сколько токенов он покупает"""

@@ -12,9 +12,9 @@ from livephoto_client.generated.models import (
     Config,
     Data,
     DataGetPresignResult,
+    DataType,
     Event,
     IOObject,
-    IOObjectType,
     Job,
     Liveness,
     Lottery,
@@ -22,7 +22,7 @@ from livephoto_client.generated.models import (
     Model,
     Payment,
     PaymentIntent,
-    PaymentIntentProvider,
+    PaymentProvider,
     Readiness,
     Referral,
     ReferralsGetLinkResult,
@@ -31,8 +31,8 @@ from livephoto_client.generated.models import (
     ServiceType,
     SubscriptionsCheckChannelResult,
     SupportRequest,
+    SupportTopic,
     Tariff,
-    Topic,
     Transaction,
     User,
     UsersGetBalanceResult,
@@ -165,7 +165,7 @@ class Operations(Sender):
         self,
         *,
         file: Upload,
-        type: IOObjectType,
+        type: DataType,
     ) -> Data:
         """Загрузка данных (multipart).
 
@@ -183,6 +183,7 @@ class Operations(Sender):
         пользователя. Сами пиксели проверяются при обработке.
 
         - `file`: Содержимое файла
+        - `type`: Вид файла
         """
         call: Call[Data] = Call(
             method="POST",
@@ -196,7 +197,7 @@ class Operations(Sender):
     def data_get_presign(
         self,
         *,
-        type: IOObjectType,
+        type: DataType,
         file_name: str,
         content_type: str,
         idempotency_key: str | None = None,
@@ -210,6 +211,7 @@ class Operations(Sender):
         подтверждение по содержимому. После загрузки файл нужно подтвердить
         (`dataConfirmUpload`).
 
+        - `type`: Вид файла
         - `file_name`: Имя файла у пользователя; в пути хранения не используется
         - `content_type`: Тип содержимого (RFC 6838), без параметров
         """
@@ -390,7 +392,7 @@ class Operations(Sender):
         *,
         user_id: str,
         amount_rub: Decimal | int,
-        provider: PaymentIntentProvider | None = None,
+        provider: PaymentProvider | None = None,
         plan: str | None = None,
         client_ref: str | None = None,
         idempotency_key: str | None = None,
@@ -407,7 +409,7 @@ class Operations(Sender):
         платёж не появится.
 
         - `amount_rub`: Сумма в рублях, не больше двух знаков после запятой
-        - `provider`: Если не указан, — тот, что выбран в настройках сервера
+        - `provider`: Кто принимает деньги
         - `plan`: tariff id/label (optional)
         - `client_ref`: Метка бота; возвращается в платеже, не разбирается и не пишется в журнал
         """
@@ -800,7 +802,7 @@ class Operations(Sender):
         self,
         *,
         user_id: str,
-        topic: Topic,
+        topic: SupportTopic,
         message: str,
         payment_id: str | None = None,
         job_id: str | None = None,
@@ -840,7 +842,7 @@ class Operations(Sender):
 
     def webhook_payments(
         self,
-        provider: PaymentIntentProvider,
+        provider: PaymentProvider,
         *,
         body: Mapping[str, Any],
         stripe_signature: str | None = None,
