@@ -8,7 +8,7 @@ out changes nothing when it comes back. What it sent arrives a second time, with
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,7 +20,6 @@ from sqlalchemy import (
     UpdateBase,
     Uuid,
     any_,
-    case,
     column,
     delete,
     exists,
@@ -44,6 +43,7 @@ LEASE = timedelta(seconds=60)  # longer than all posts of one turn take
 AT_ONCE = 50
 ERROR_LENGTH = 500
 KEPT = timedelta(days=30)
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 SWEPT_AT_ONCE = 10_000
 
 
@@ -121,7 +121,7 @@ def replay(session: Session, event_id: UUID) -> None:
 
 def replay_all(session: Session, *, state: str, since: datetime | None) -> int:
     """Send all events of a state again, those since a moment if given; returns how many."""
-    return _replay_all(session, state, since)
+    return _replay_all(session, state, since or BEGINNING)
 
 
 def sweep(session: Session, *, now: datetime) -> int:
@@ -272,9 +272,8 @@ def _replay(event_id: UUID) -> UpdateBase:
 
 
 @write
-def _replay_all(state: str, since: datetime | None) -> UpdateBase:
-    late = case((since.is_(None), True), else_=Event.created_at >= since)
-    return update(Event).where(Event.state == state, late).values(**_AGAIN)
+def _replay_all(state: str, since: datetime) -> UpdateBase:
+    return update(Event).where(Event.state == state, Event.created_at >= since).values(**_AGAIN)
 
 
 @write
