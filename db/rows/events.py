@@ -23,6 +23,7 @@ class EventRow(NamedTuple):
     created_at: datetime
     state: str
     attempt: int
+    attempts_before: int
     next_at: datetime | None
     last_status: int | None
     last_error: str | None
