@@ -28,11 +28,3 @@ class EventRow(NamedTuple):
     last_status: int | None
     last_error: str | None
     delivered_at: datetime | None
-
-
-class ResultFileRow(NamedTuple):
-    """A stored file that an event names."""
-
-    id: UUID
-    storage_key: str
-    content_type: str
