@@ -20,7 +20,6 @@ from db.rows import (
     LotteryWinnerRow,
     PaymentRow,
     ReferralRow,
-    ResultFileRow,
     ReviewRow,
     SupportRequestRow,
     TariffRow,
@@ -32,6 +31,7 @@ from handlers.components import Amount, Component, Made, Moment
 from providers import registry
 from providers.payments.telegram import STARS
 from services import declines, events, models
+from services.feed import ResultFile
 from services.waiting import Outlook
 
 R = TypeVar("R")
@@ -293,7 +293,7 @@ def drawn(lottery: LotteryRow, winners: Iterable[LotteryWinnerRow]) -> dict[str,
     }
 
 
-def event(row: EventRow, files: Mapping[str, ResultFileRow]) -> dict[str, Any]:
+def event(row: EventRow, files: Mapping[str, ResultFile]) -> dict[str, Any]:
     """An Event with fresh links to those of its results that are still stored."""
     body = events.as_json(row)
     if "results" in body:
@@ -301,7 +301,7 @@ def event(row: EventRow, files: Mapping[str, ResultFileRow]) -> dict[str, Any]:
     return body
 
 
-def _linked(result: dict[str, Any], files: Mapping[str, ResultFileRow]) -> dict[str, Any]:
+def _linked(result: dict[str, Any], files: Mapping[str, ResultFile]) -> dict[str, Any]:
     file = files.get(result.get("dataId", ""))
     return result if file is None else result | {"url": _link(file.storage_key, file.content_type)}
 

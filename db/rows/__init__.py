@@ -7,7 +7,7 @@ their types. Handlers write rows as components of the contract: handlers/schemas
 from db.rows.catalog import GenerationModelRow, TariffRow
 from db.rows.data import DataRow
 from db.rows.engines import EngineRow, GenerationAttemptRow
-from db.rows.events import EventRow, ResultFileRow
+from db.rows.events import EventRow
 from db.rows.growth import (
     LotteryEntryRow,
     LotteryRow,
@@ -36,7 +36,6 @@ __all__ = [
     "PaymentEventRow",
     "PaymentRow",
     "ReferralRow",
-    "ResultFileRow",
     "ReviewRow",
     "SupportRequestRow",
     "TariffRow",
