@@ -9,21 +9,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from jsonschema_rs import Draft202012Validator
-from sqlalchemy import UpdateBase, cast, func, insert, select, type_coerce
+from sqlalchemy import ColumnElement, UpdateBase, case, cast, func, insert, select, type_coerce
 from sqlalchemy.orm import Session
 
 import settings
-from db import Record, write
-from db.models import Event, User
-from db.rows import EventRow
+from db import write
+from db.models import Event, Job, Lottery, User
+from db.rows import DataRow, EventRow, LockedPayment
 from db.types import moment, now, number
+from services.attempts import DueJob
 from services.declines import Refusal
 from spec.operations import inlined
 from spec.schemas import compiled, reasons
@@ -57,7 +57,7 @@ BONUSES = {
     "grant": "Вам подарок.",
 }
 # What is given to a row, besides what its user brings.
-_GIVEN = ("type", "client_ref", "body", "state", "next_at")
+_GIVEN = ("type", "client_ref", "body", "state")
 # What an engine tells of a result and the bot needs to send it.
 _OF_RESULT = ("bytes", "width", "height", "durationSeconds", "faces")
 
@@ -83,17 +83,17 @@ def announce(session: Session, news: News) -> None:
     _announce(session, *_columns(news))
 
 
-def job_queued(job: Any) -> News:
+def job_queued(job: Job) -> News:
     """An order that waited for tokens has them now, and its turn will come."""
     return _of_job("job.queued", job, f"Заказ №{job.number} оплачен и поставлен в очередь.")
 
 
-def job_started(job: Any) -> News:
+def job_started(job: Job | DueJob) -> News:
     """The first attempt at an order has begun."""
     return _of_job("job.started", job, f"Заказ №{job.number}: начинаем работу.")
 
 
-def job_done(job: Any, outcomes: Iterable[tuple[dict[str, Any], Record | None]]) -> News:
+def job_done(job: Job, outcomes: Iterable[tuple[dict[str, Any], DataRow | None]]) -> News:
     """An order has ended with at least one result.
 
     outcomes: for each photo, what services/results.py keeps of it, and the row of its file.
@@ -107,7 +107,7 @@ def job_done(job: Any, outcomes: Iterable[tuple[dict[str, Any], Record | None]])
     return _of_job("job.done", job, text, results=results)
 
 
-def job_failed(job: Any) -> News:
+def job_failed(job: Job) -> News:
     """An order has ended without a result, what it cost is returned. meta: says why."""
     error = job.meta["error"]
     ended = _of_job("job.failed", job, f"Заказ №{job.number}. {error['message']}")
@@ -115,20 +115,20 @@ def job_failed(job: Any) -> News:
     return ended
 
 
-def payment_succeeded(payment: Record) -> News:
+def payment_succeeded(payment: LockedPayment) -> News:
     """Money has arrived, and the tokens for it."""
     text = f"Оплата получена. Начислено токенов: {_words(payment.tokens)}."
     return _of_payment("payment.succeeded", payment, "succeeded", text)
 
 
-def payment_failed(payment: Record, refusal: Refusal, status: str) -> News:
+def payment_failed(payment: LockedPayment, refusal: Refusal, status: str) -> News:
     """Nothing was paid, and nothing is expected to be. status: canceled or expired."""
     told = _of_payment("payment.failed", payment, status, refusal.message)
     told.body["payment"]["error"] = {"code": refusal.code, "message": refusal.message}
     return told
 
 
-def payment_refunded(payment: Record, status: str, rub: Decimal, tokens: Decimal) -> News:
+def payment_refunded(payment: LockedPayment, status: str, rub: Decimal, tokens: Decimal) -> News:
     """Rubles went back, now `rub` of them, for which `tokens` were taken."""
     text = f"Платёж возвращён: {_words(rub)} ₽. Списано токенов: {_words(tokens)}."
     told = _of_payment("payment.refunded", payment, status, text)
@@ -143,14 +143,14 @@ def bonus_granted(reason: str, tokens: Decimal, *, channel: str | None = None) -
     return News("bonus.granted", {"text": text, "bonus": bonus | _known(channel=channel)})
 
 
-def lottery_drawn(lottery: Any, winners: int) -> News:
+def lottery_drawn(lottery: Lottery, winners: int) -> News:
     """A lottery was drawn; `winners` places have one."""
     text = f"Розыгрыш «{lottery.title}» проведён. Победителей: {winners}."
     drawn = _lottery(lottery) | {"winners": winners}
     return News("lottery.drawn", {"text": text, "lottery": drawn})
 
 
-def lottery_won(lottery: Any, place: int, prize: str, tokens: Decimal) -> News:
+def lottery_won(lottery: Lottery, place: int, prize: str, tokens: Decimal) -> News:
     """A place in a lottery fell to a user; its tokens are theirs already."""
     text = f"Вы выиграли в розыгрыше «{lottery.title}»! Ваш приз: {prize}."
     if tokens:
@@ -178,7 +178,7 @@ def as_json(event: EventRow) -> dict[str, Any]:
     }
 
 
-def _of_job(type: str, job: Any, text: str, **parts: Any) -> News:
+def _of_job(type: str, job: Job | DueJob, text: str, **parts: Any) -> News:
     described = {
         "id": str(job.id),
         "orderId": str(job.number),
@@ -190,7 +190,7 @@ def _of_job(type: str, job: Any, text: str, **parts: Any) -> News:
     return News(type, {"text": text, "job": described, **parts}, job.client_ref)
 
 
-def _result(outcome: dict[str, Any], file: Record | None) -> dict[str, Any]:
+def _result(outcome: dict[str, Any], file: DataRow | None) -> dict[str, Any]:
     if file is None:
         return {"error": outcome["error"]}
     told = outcome["meta"] | {"bytes": outcome["sizeBytes"]}
@@ -202,7 +202,7 @@ def _result(outcome: dict[str, Any], file: Record | None) -> dict[str, Any]:
     }
 
 
-def _of_payment(type: str, payment: Record, status: str, text: str) -> News:
+def _of_payment(type: str, payment: LockedPayment, status: str, text: str) -> News:
     described = {
         "id": str(payment.id),
         "provider": payment.provider,
@@ -214,7 +214,7 @@ def _of_payment(type: str, payment: Record, status: str, text: str) -> News:
     return News(type, {"text": text, "payment": described}, payment.client_ref)
 
 
-def _lottery(lottery: Any) -> dict[str, Any]:
+def _lottery(lottery: Lottery) -> dict[str, Any]:
     return {"id": str(lottery.id), "title": lottery.title}
 
 
@@ -228,13 +228,10 @@ def _words(amount: Decimal) -> str:
     return f"{number(amount)}".replace(".", ",")
 
 
-def _columns(
-    news: News,
-) -> tuple[str, str | None, dict[str, Any], str, datetime | None]:
+def _columns(news: News) -> tuple[str, str | None, dict[str, Any], str]:
     """What is written of it besides its user: see _GIVEN."""
-    if settings.load().events_url:
-        return news.type, news.client_ref, news.body, "pending", now()
-    return news.type, news.client_ref, news.body, "kept", None
+    state = "pending" if settings.load().events_url else "kept"
+    return news.type, news.client_ref, news.body, state
 
 
 def _require_described(news: News, *, about_user: bool) -> None:
@@ -267,40 +264,31 @@ def _validator() -> Draft202012Validator:
     return compiled(inlined(CONTRACT, CONTRACT["components"]["schemas"]["Event"]))
 
 
+def _new(*values: Any) -> tuple[ColumnElement[Any], ...]:
+    """An id, the values of _GIVEN, and when to send it: at once, if at all.
+
+    A SELECT, unlike VALUES, does not take its types from the columns.
+    """
+    types = [Event.__table__.c[name].type for name in _GIVEN]
+    given = [cast(type_coerce(each, it), it) for each, it in zip(values, types, strict=True)]
+    next_at = case((given[-1] == "pending", func.now()))
+    return func.gen_random_uuid(), *given, next_at
+
+
 # The user is read by the statement that writes, which saves a round trip.
 @write
 def _write(
-    user_id: UUID,
-    type: str,
-    client_ref: str | None,
-    body: dict[str, Any],
-    state: str,
-    next_at: datetime | None,
+    user_id: UUID, type: str, client_ref: str | None, body: dict[str, Any], state: str
 ) -> UpdateBase:
-    values: tuple[Any, ...] = (type, client_ref, body, state, next_at)
-    # A SELECT, unlike VALUES, does not take its types from the columns.
-    types = [Event.__table__.c[name].type for name in _GIVEN]
-    given = [cast(type_coerce(each, it), it) for each, it in zip(values, types, strict=True)]
-    user = (User.id, User.telegram_id, User.balance_tokens)
     return insert(Event).from_select(
-        ["id", *_GIVEN, "user_id", "telegram_id", "balance_tokens"],
-        select(func.gen_random_uuid(), *given, *user).where(User.id == user_id),
+        ["id", *_GIVEN, "next_at", "user_id", "telegram_id", "balance_tokens"],
+        select(
+            *_new(type, client_ref, body, state), User.id, User.telegram_id, User.balance_tokens
+        ).where(User.id == user_id),
     )
 
 
 @write
-def _announce(
-    type: str,
-    client_ref: str | None,
-    body: dict[str, Any],
-    state: str,
-    next_at: datetime | None,
-) -> UpdateBase:
-    return insert(Event).values(
-        id=func.gen_random_uuid(),
-        type=type,
-        client_ref=client_ref,
-        body=body,
-        state=state,
-        next_at=next_at,
-    )
+def _announce(type: str, client_ref: str | None, body: dict[str, Any], state: str) -> UpdateBase:
+    values = select(*_new(type, client_ref, body, state))
+    return insert(Event).from_select(["id", *_GIVEN, "next_at"], values)

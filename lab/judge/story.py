@@ -41,28 +41,27 @@ from generated_client.api.webhooks import webhook_payments
 from generated_client.models import (
     Data,
     DataGetPresignBody,
-    DataGetPresignBodyType,
     DataGetPresignResponse200,
+    DataType,
     DataUploadMultipartBody,
-    DataUploadMultipartBodyType,
     Error,
     Job,
     JobsCreateBody,
     JobsCreateBodyInputItem,
-    JobsCreateBodyServiceType,
     JobStatus,
     Liveness,
     LotteriesSubmitSocialBody,
     Lottery,
     PaymentIntent,
+    PaymentProvider,
     PaymentsCreateIntentBody,
-    PaymentsCreateIntentBodyProvider,
     Readiness,
     Referral,
     ReferralsGetLinkResponse200,
     ReferralsStatsResponse200,
     ReviewsCheckBody,
     ReviewsCheckResponse200,
+    ServiceType,
     SubscriptionsCheckChannelBody,
     SubscriptionsCheckChannelResponse200,
     Tariff,
@@ -72,7 +71,6 @@ from generated_client.models import (
     UsersRegisterOrLoginBody,
     UsersUpdateConsentBody,
     WebhookPaymentsBody,
-    WebhookPaymentsProvider,
 )
 from generated_client.types import File, Response
 
@@ -120,8 +118,8 @@ class Story:
         user = self.register()
         self.pay(user)
         photo, again = self.upload(), self.upload_by_form()
-        self.finish(user, self.order(user, JobsCreateBodyServiceType.ANIMATE, photo), photo)
-        self.finish(user, self.order(user, JobsCreateBodyServiceType.RESTORE, again), again)
+        self.finish(user, self.order(user, ServiceType.ANIMATE, photo), photo)
+        self.finish(user, self.order(user, ServiceType.RESTORE, again), again)
         self.order_without_tokens(user, photo)
         self.growth(user)
         self.lottery(user)
@@ -158,7 +156,7 @@ class Story:
             user_id=user,
             amount_rub=tariff.cost_rub,
             plan=tariff.name,
-            provider=PaymentsCreateIntentBodyProvider.YOOKASSA,
+            provider=PaymentProvider.YOOKASSA,
         )
         key = uuid4().hex
         intent, twin = (
@@ -182,7 +180,7 @@ class Story:
         notice = WebhookPaymentsBody()
         notice["id"] = "evt_1"
         forged = webhook_payments.sync_detailed(
-            WebhookPaymentsProvider.STRIPE,
+            PaymentProvider.STRIPE,
             client=self.stranger,
             body=notice,
             stripe_signature="t=1,v1=00",
@@ -201,7 +199,7 @@ class Story:
 
         def body(content: bytes) -> DataUploadMultipartBody:
             file = File(payload=io.BytesIO(content), file_name="p.jpg", mime_type="image/jpeg")
-            return DataUploadMultipartBody(file=file, type_=DataUploadMultipartBodyType.IMAGE)
+            return DataUploadMultipartBody(file=file, type_=DataType.IMAGE)
 
         text = data_upload_multipart.sync_detailed(client=self.bot, body=body(b"no photo"))
         self.refused(text, 415, "unsupported_media_type")
@@ -211,7 +209,7 @@ class Story:
     def upload_by_form(self) -> UUID:
         """Upload a photo straight to the storage; it is confirmed only once it is there."""
         body = DataGetPresignBody(
-            type_=DataGetPresignBodyType.IMAGE, file_name="p.jpg", content_type="image/jpeg"
+            type_=DataType.IMAGE, file_name="p.jpg", content_type="image/jpeg"
         )
         asked = data_get_presign.sync_detailed(client=self.bot, body=body)
         form = self.got(asked, 200, DataGetPresignResponse200)
@@ -225,7 +223,7 @@ class Story:
         confirmed = data_confirm_upload.sync_detailed(form.data_id, client=self.bot)
         return self.got(confirmed, 200, Data).id
 
-    def order(self, user: UUID, service: JobsCreateBodyServiceType, photo: UUID) -> Job:
+    def order(self, user: UUID, service: ServiceType, photo: UUID) -> Job:
         """A job of one photo."""
         body = JobsCreateBody(
             user_id=user, service_type=service, input_=[JobsCreateBodyInputItem(data_id=photo)]
@@ -249,15 +247,15 @@ class Story:
 
     def order_without_tokens(self, user: UUID, photo: UUID) -> None:
         """Order until no tokens are left; cancel the order that waits."""
-        job = self.order(user, JobsCreateBodyServiceType.RESTORE, photo)
+        job = self.order(user, ServiceType.RESTORE, photo)
         while job.status is not JobStatus.WAITING_PAYMENT:
             self.finish(user, job, photo)
-            job = self.order(user, JobsCreateBodyServiceType.RESTORE, photo)
+            job = self.order(user, ServiceType.RESTORE, photo)
         cancelled = self.got(jobs_cancel.sync_detailed(job.id, client=self.bot), 200, Job)
         assert (cancelled.status, cancelled.meta["reason"]) == (JobStatus.FAILED, "cancelled")
         missing = JobsCreateBody(
             user_id=user,
-            service_type=JobsCreateBodyServiceType.RESTORE,
+            service_type=ServiceType.RESTORE,
             input_=[JobsCreateBodyInputItem(data_id=uuid4())],
         )
         refusal = jobs_create.sync_detailed(client=self.bot, body=missing)
