@@ -16,7 +16,7 @@ from db.rows import SupportRequestRow, UserRow
 from db.types import number
 from providers import registry
 from providers.payments.telegram import STARS
-from services import declines, models
+from services import declines, media, models
 from services.waiting import Outlook
 
 R = TypeVar("R")
@@ -136,6 +136,7 @@ class Data(Component[Any]):
     s3_url = Made(lambda row: registry.storage().uri(row.storage_key))
     public_s3_url = Made(lambda row: _link(row.storage_key, row.content_type))
     expired_in = Made(lambda row: settings.load().link_ttl_seconds)
+    photo = Made(lambda row: _photo(row))
     created_at = Moment()
 
 
@@ -297,6 +298,14 @@ def _link(storage_key: str, content_type: str) -> str:
         expires_in=settings.load().link_ttl_seconds,
         content_type=content_type,
     )
+
+
+def _photo(row: Any) -> dict[str, Any] | None:
+    """What the header of a photo said."""
+    if row.width is None:
+        return None
+    size = {"width": row.width, "height": row.height}
+    return {**size, "warnings": media.warnings(row.width, row.height)}
 
 
 def _missing_tokens(job: Any) -> int | float | None:

@@ -65,14 +65,29 @@ def get(reader: Reader, data_id: UUID) -> Record:
 
 
 def confirm(
-    session: Session, data_id: UUID, *, content_type: str, size_bytes: int, now: datetime
+    session: Session,
+    data_id: UUID,
+    *,
+    content_type: str,
+    size_bytes: int,
+    pixels: tuple[int, int] | None = None,
+    now: datetime,
 ) -> Record:
-    """Make an uploaded file usable; a repeat changes nothing. ApiError `data_not_found`."""
+    """Make an uploaded file usable; a repeat changes nothing. ApiError `data_not_found`.
+
+    pixels: width and height of a photo, if its header says so.
+    """
+    width, height = pixels or (None, None)
     confirmed = session.execute(
         update(Data)
         .where(Data.id == data_id, Data.status == "pending")
         .values(
-            status="confirmed", content_type=content_type, size_bytes=size_bytes, confirmed_at=now
+            status="confirmed",
+            content_type=content_type,
+            size_bytes=size_bytes,
+            width=width,
+            height=height,
+            confirmed_at=now,
         )
         .returning(*Data.columns())
     ).one_or_none()

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import httpx
 from generated_client import AuthenticatedClient, Client
+from generated_client.api.config import config_get
 from generated_client.api.data import data_confirm_upload, data_get_presign, data_upload_multipart
 from generated_client.api.jobs import jobs_cancel, jobs_create, jobs_get, jobs_list
 from generated_client.api.lotteries import (
@@ -24,11 +25,13 @@ from generated_client.api.lotteries import (
     lotteries_history,
     lotteries_submit_social,
 )
+from generated_client.api.models import models_list
 from generated_client.api.ops import health_live, health_ready
-from generated_client.api.payments import payments_create_intent
+from generated_client.api.payments import payments_check, payments_create_intent, payments_get
 from generated_client.api.referrals import referrals_get_link, referrals_history, referrals_stats
 from generated_client.api.reviews import reviews_check
 from generated_client.api.subscriptions import subscriptions_check_channel
+from generated_client.api.support import support_requests_create
 from generated_client.api.tariffs import tariffs_list
 from generated_client.api.transactions import transactions_list
 from generated_client.api.users import (
@@ -36,43 +39,51 @@ from generated_client.api.users import (
     users_get_by_id,
     users_register_or_login,
     users_update_consent,
+    users_update_email,
 )
 from generated_client.api.webhooks import webhook_payments
 from generated_client.models import (
+    Config,
     Data,
     DataGetPresignBody,
-    DataGetPresignBodyType,
     DataGetPresignResponse200,
+    DataType,
     DataUploadMultipartBody,
-    DataUploadMultipartBodyType,
     Error,
     Job,
+    JobFailure,
     JobsCreateBody,
     JobsCreateBodyInputItem,
-    JobsCreateBodyServiceType,
     JobStatus,
     Liveness,
     LotteriesSubmitSocialBody,
     Lottery,
+    Model,
+    Payment,
     PaymentIntent,
+    PaymentProvider,
     PaymentsCreateIntentBody,
-    PaymentsCreateIntentBodyProvider,
+    PaymentStatus,
     Readiness,
     Referral,
     ReferralsGetLinkResponse200,
     ReferralsStatsResponse200,
     ReviewsCheckBody,
     ReviewsCheckResponse200,
+    ServiceType,
     SubscriptionsCheckChannelBody,
     SubscriptionsCheckChannelResponse200,
+    SupportRequest,
+    SupportRequestsCreateBody,
+    SupportTopic,
     Tariff,
     Transaction,
     User,
     UsersGetBalanceResponse200,
     UsersRegisterOrLoginBody,
     UsersUpdateConsentBody,
+    UsersUpdateEmailBody,
     WebhookPaymentsBody,
-    WebhookPaymentsProvider,
 )
 from generated_client.types import File, Response
 
@@ -120,8 +131,8 @@ class Story:
         user = self.register()
         self.pay(user)
         photo, again = self.upload(), self.upload_by_form()
-        self.finish(user, self.order(user, JobsCreateBodyServiceType.ANIMATE, photo), photo)
-        self.finish(user, self.order(user, JobsCreateBodyServiceType.RESTORE, again), again)
+        self.finish(user, self.order(user, ServiceType.ANIMATE, photo), photo)
+        self.finish(user, self.order(user, ServiceType.RESTORE, again), again)
         self.order_without_tokens(user, photo)
         self.growth(user)
         self.lottery(user)
@@ -141,6 +152,12 @@ class Story:
             User,
         )
         assert agreed.consent_pd and agreed.created_at.tzinfo is not None
+        self.got(config_get.sync_detailed(client=self.bot), 200, Config)
+        assert self.got_list(models_list.sync_detailed(client=self.bot), Model)
+        address = UsersUpdateEmailBody(email="anna@example.ru")
+        agreed = self.got(
+            users_update_email.sync_detailed(user.id, client=self.bot, body=address), 200, User
+        )
         seen = self.got(users_get_by_id.sync_detailed(user.id, client=self.bot), 200, User)
         assert seen == agreed
         nobody = users_get_by_id.sync_detailed(uuid4(), client=self.bot)
@@ -158,7 +175,7 @@ class Story:
             user_id=user,
             amount_rub=tariff.cost_rub,
             plan=tariff.name,
-            provider=PaymentsCreateIntentBodyProvider.YOOKASSA,
+            provider=PaymentProvider.YOOKASSA,
         )
         key = uuid4().hex
         intent, twin = (
@@ -182,14 +199,30 @@ class Story:
         notice = WebhookPaymentsBody()
         notice["id"] = "evt_1"
         forged = webhook_payments.sync_detailed(
-            WebhookPaymentsProvider.STRIPE,
+            PaymentProvider.STRIPE,
             client=self.stranger,
             body=notice,
             stripe_signature="t=1,v1=00",
         )
         self.refused(forged, 401, "signature_invalid")
         httpx.post(intent.payment_url, data={"do": "pay"}).raise_for_status()
+        asked = payments_check.sync_detailed(intent.id, client=self.bot)
+        assert self.got(asked, 200, Payment).id == intent.id
         wait_until(lambda: self.balance(user) == tariff.monthly_tokens)
+        paid = self.got(payments_get.sync_detailed(intent.id, client=self.bot), 200, Payment)
+        assert paid.status is PaymentStatus.SUCCEEDED
+        self.ask_for_help(user, intent.id)
+
+    def ask_for_help(self, user: UUID, payment: UUID) -> None:
+        """The operator hears of it; somebody else's payment is not found."""
+        body = SupportRequestsCreateBody(
+            user_id=user, topic=SupportTopic.REFUND, message="Верните", payment_id=payment
+        )
+        asked = support_requests_create.sync_detailed(client=self.bot, body=body)
+        assert self.got(asked, 201, SupportRequest).payment_id == payment
+        body.payment_id = uuid4()
+        unknown = support_requests_create.sync_detailed(client=self.bot, body=body)
+        self.refused(unknown, 404, "payment_not_found")
 
     def balance(self, user: UUID) -> float:
         """Tokens to spend."""
@@ -201,7 +234,7 @@ class Story:
 
         def body(content: bytes) -> DataUploadMultipartBody:
             file = File(payload=io.BytesIO(content), file_name="p.jpg", mime_type="image/jpeg")
-            return DataUploadMultipartBody(file=file, type_=DataUploadMultipartBodyType.IMAGE)
+            return DataUploadMultipartBody(file=file, type_=DataType.IMAGE)
 
         text = data_upload_multipart.sync_detailed(client=self.bot, body=body(b"no photo"))
         self.refused(text, 415, "unsupported_media_type")
@@ -211,7 +244,7 @@ class Story:
     def upload_by_form(self) -> UUID:
         """Upload a photo straight to the storage; it is confirmed only once it is there."""
         body = DataGetPresignBody(
-            type_=DataGetPresignBodyType.IMAGE, file_name="p.jpg", content_type="image/jpeg"
+            type_=DataType.IMAGE, file_name="p.jpg", content_type="image/jpeg"
         )
         asked = data_get_presign.sync_detailed(client=self.bot, body=body)
         form = self.got(asked, 200, DataGetPresignResponse200)
@@ -225,7 +258,7 @@ class Story:
         confirmed = data_confirm_upload.sync_detailed(form.data_id, client=self.bot)
         return self.got(confirmed, 200, Data).id
 
-    def order(self, user: UUID, service: JobsCreateBodyServiceType, photo: UUID) -> Job:
+    def order(self, user: UUID, service: ServiceType, photo: UUID) -> Job:
         """A job of one photo."""
         body = JobsCreateBody(
             user_id=user, service_type=service, input_=[JobsCreateBodyInputItem(data_id=photo)]
@@ -249,15 +282,16 @@ class Story:
 
     def order_without_tokens(self, user: UUID, photo: UUID) -> None:
         """Order until no tokens are left; cancel the order that waits."""
-        job = self.order(user, JobsCreateBodyServiceType.RESTORE, photo)
+        job = self.order(user, ServiceType.RESTORE, photo)
         while job.status is not JobStatus.WAITING_PAYMENT:
             self.finish(user, job, photo)
-            job = self.order(user, JobsCreateBodyServiceType.RESTORE, photo)
+            job = self.order(user, ServiceType.RESTORE, photo)
         cancelled = self.got(jobs_cancel.sync_detailed(job.id, client=self.bot), 200, Job)
-        assert (cancelled.status, cancelled.meta["reason"]) == (JobStatus.FAILED, "cancelled")
+        assert cancelled.status is JobStatus.FAILED
+        assert cancelled.meta.reason is JobFailure.CANCELLED
         missing = JobsCreateBody(
             user_id=user,
-            service_type=JobsCreateBodyServiceType.RESTORE,
+            service_type=ServiceType.RESTORE,
             input_=[JobsCreateBodyInputItem(data_id=uuid4())],
         )
         refusal = jobs_create.sync_detailed(client=self.bot, body=missing)
