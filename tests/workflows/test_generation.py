@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from sqlalchemy import func, update
 from db import snapshot, transaction
 from db.models import Engine, GenerationAttempt, Job
 from db.types import now
+from errors import ApiError
 from lab.chaos.quick_worker import QuickEngine
 from providers import registry
 from providers.engine.remote import (
@@ -40,6 +42,7 @@ from services.attempts import QUICK_STATES, SLOW_STATES
 from tests import engine_world
 from tests.engine_world import attempts_of, offer, stored_photo
 from tests.factories import balance, make_job, make_user
+from tests.threads import at_once
 from workflows import dispatch, generation, remote_orders
 from workflows.steps import Step
 
@@ -141,6 +144,13 @@ def pass_time(**columns: object) -> None:
 def job_of(job_id):
     with transaction() as session:
         return jobs.get(session, job_id)
+
+
+def all_at_once(*calls: Callable[[], object]) -> None:
+    """Different calls that start together; none may raise."""
+    turns = iter(calls)
+    outcomes = at_once(lambda: next(turns)(), len(calls))
+    assert not [each for each in outcomes if isinstance(each, Exception)]
 
 
 @pytest.mark.parametrize("wrong", [timedelta(days=1), timedelta(days=-1)])
@@ -353,3 +363,80 @@ def test_a_cost_that_can_be_no_bill_is_not_believed(provider, cost):
     (attempt,) = attempts_of(job.id)
     assert (attempt.state, attempt.cost_actual) == ("fetching", None)
     assert attempt.charged == Charged.YES
+
+
+def test_a_customer_s_cancel_and_an_order_never_both_win(provider):
+    chosen = offer(KLING)[KLING]
+    users = [make_user(PRICE) for _ in range(12)]
+    photo = stored_photo().id
+    placed = [make_job(each.id, "animate", data_id=photo, model_id=chosen) for each in users]
+
+    def cancel(job):
+        try:
+            with transaction() as session:
+                jobs.cancel(session, job.id)
+        except ApiError as error:
+            assert error.code == "job_not_cancellable"
+
+    orders = [lambda: dispatch.order_due(Random(1))] * 3
+    all_at_once(*orders, *(lambda job=job: cancel(job) for job in placed))
+    for user, job in zip(users, placed, strict=True):
+        cancelled = job_of(job.id).status == "failed"
+        assert len(attempts_of(job.id)) == (job_of(job.id).status == "processing")
+        assert balance(user.id) == (PRICE if cancelled else 0)
+
+
+def test_an_operator_s_fail_and_a_result_never_both_win(provider):
+    chosen = offer(KLING)[KLING]
+    users = [make_user(PRICE) for _ in range(8)]
+    photo = stored_photo().id
+    placed = [make_job(each.id, "animate", data_id=photo, model_id=chosen) for each in users]
+    provider.created = lambda: Accepted(f"run-{provider.orders}")
+    provider.polled = Succeeded(RemoteFile("there"), None)
+    dispatch.order_due(Random(1))
+    for _ in range(2):
+        pass_time()
+        advance()
+    pass_time()
+    due = claim()
+    assert {each.state for each in due} == {"fetching"} and len(due) == len(placed)
+
+    def fail(job):
+        with suppress(ValueError), transaction() as session:
+            jobs.fail(session, job.id, reason="Так получилось")
+
+    def finish(attempt):
+        with TemporaryDirectory() as folder:
+            generation.advance(attempt, Step(Path(folder), Random(1)))
+
+    all_at_once(
+        *(lambda attempt=attempt: finish(attempt) for attempt in due),
+        *(lambda job=job: fail(job) for job in placed),
+    )
+    for user, job in zip(users, placed, strict=True):
+        ended = job_of(job.id)
+        (attempt,) = attempts_of(job.id)
+        assert (ended.status, attempt.state) in {("done", "done"), ("failed", "canceled")} or (
+            # cancelled only with the next step, which asks the provider what it has cost
+            (ended.status, attempt.state) == ("failed", "cancelling")
+        )
+        assert attempt.charged == "yes"
+        assert balance(user.id) == (0 if ended.status == "done" else PRICE)
+
+
+def test_an_engine_that_reached_its_daily_limit_orders_again_after_midnight_utc(provider):
+    with transaction() as session:
+        engines.change(session, "replicate", daily_cost=Decimal("0.10"))
+    _, job = ordered()
+    dispatch.order_due(Random(1))
+    with transaction() as session:
+        closed_until = session.get_one(Engine, "replicate").open_until
+    assert closed_until is not None
+    assert closed_until.hour == closed_until.minute == 0
+    assert timedelta(0) < closed_until - now() <= timedelta(days=1)
+    with transaction() as session:  # the row alone, so that the breaker stays as it is
+        session.get_one(Engine, "replicate").daily_cost = Decimal(1)
+    before, after = closed_until - timedelta(seconds=1), closed_until + timedelta(seconds=1)
+    assert dispatch.order_due(Random(1), clock=lambda: before) == 0
+    assert dispatch.order_due(Random(1), clock=lambda: after) == 1
+    assert len(attempts_of(job.id)) == 1

@@ -1,7 +1,6 @@
 """A simulated ComfyUI: uploads, a queue for one GPU, a history that a restart forgets.
 
-Mount `api` at /comfyui; its base URL is then http://127.0.0.1:<port>/comfyui. No /ws: nobody here
-listens to progress.
+Mount `api` at /comfyui; its base URL is then http://127.0.0.1:<port>/comfyui.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from uuid import uuid4
 from flask import Response, jsonify, request
 
 from local.sandbox.clock import Clock
-from local.sandbox.engines import files, outputs
+from local.sandbox.engines import comfyui_socket, files, outputs
 from local.sandbox.engines.runs import Media, Run
 from local.sandbox.engines.sandbox import EngineSandbox
 from local.sandbox.faults import Fault
@@ -91,6 +90,11 @@ class ComfyUiSandbox(EngineSandbox):
         def prompt() -> Response:
             return self.serve("create", self._prompt)
 
+        @api.get("/ws", websocket=True)
+        def follow() -> Response:
+            client = request.args.get("clientId")
+            return comfyui_socket.serve(request, lambda: self._phases_of(client))
+
         @api.get("/queue")
         def queue() -> Response:
             return self.serve("queue", self._queue)
@@ -156,6 +160,7 @@ class ComfyUiSandbox(EngineSandbox):
                 id=posted.get("prompt_id"),
                 node=node,
                 listed=listed,
+                client=posted.get("client_id"),
             )
             if free is not None:
                 self.runs.delay(run, free)
@@ -181,6 +186,11 @@ class ComfyUiSandbox(EngineSandbox):
         now = self.clock.now()
         oldest_first = reversed(self.runs.newest_first())
         return [run for run in oldest_first if run.phase(now) in ("queued", "running")]
+
+    def _phases_of(self, client: str | None) -> list[tuple[Run, str]]:
+        now = self.clock.now()
+        theirs = [run for run in self.runs.newest_first() if run.about["client"] == client]
+        return [(run, run.phase(now)) for run in reversed(theirs)]
 
     def _queue(self) -> Response:
         now = self.clock.now()

@@ -50,7 +50,7 @@ def result(run: Run, media: str) -> bytes:
     """The bytes of a good result, made once."""
     if run.made is None:
         shown = {"video": "image", "image": "video"}[media] if run.script.file == "wrong" else media
-        photo = run.photo or b""
+        photo = run.photo or outputs.blank()
         odd = run.script.file == "odd"
         run.made = outputs.video(photo, odd=odd) if shown == "video" else outputs.picture(photo)
     return run.made

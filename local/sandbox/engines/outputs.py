@@ -58,6 +58,13 @@ def check(photo: bytes) -> dict[str, object]:
     return facts
 
 
+def blank() -> bytes:
+    """What a model makes that was given no photo."""
+    out = io.BytesIO()
+    Image.new("RGB", (512, 512), (150, 150, 150)).save(out, "JPEG")
+    return out.getvalue()
+
+
 def picture(photo: bytes) -> bytes:
     """A JPEG with more contrast, twice as large."""
     with Image.open(io.BytesIO(photo)) as image:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+from websockets.sync.client import connect
 
 from local.sandbox import Options
 from local.sandbox.clock import Clock
@@ -33,9 +34,9 @@ class ComfyClient:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def queue(self, graph: dict[str, Any]) -> dict[str, Any]:
+    def queue(self, graph: dict[str, Any], client_id: str = "somebody") -> dict[str, Any]:
         # As bytes, and so without a Content-Type: the server has to guess that this is JSON.
-        body = json.dumps({"prompt": graph, "client_id": str(uuid.uuid4())}).encode()
+        body = json.dumps({"prompt": graph, "client_id": client_id}).encode()
         answer = requests.post(f"{self.url}/prompt", data=body)
         answer.raise_for_status()
         queued: dict[str, Any] = answer.json()
@@ -90,6 +91,51 @@ def test_comfyui_checks_a_graph_before_it_queues_it(comfy: ComfyClient) -> None:
         answer = refused.value.response
         assert answer.status_code == 400 and answer.json()["error"]["type"]
     assert comfy.read("object_info/LoadImage") and comfy.read("object_info/Nothing") == {}
+
+
+TEXT_TO_IMAGE: dict[str, Any] = {
+    "3": {
+        "class_type": "KSampler",
+        "inputs": {
+            "cfg": 8,
+            "denoise": 1,
+            "latent_image": ["5", 0],
+            "model": ["4", 0],
+            "negative": ["7", 0],
+            "positive": ["6", 0],
+            "sampler_name": "euler",
+            "scheduler": "normal",
+            "seed": 5,
+            "steps": 20,
+        },
+    },
+    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "v1-5.ckpt"}},
+    "5": {"class_type": "EmptyLatentImage", "inputs": {"batch_size": 1, "height": 8, "width": 8}},
+    "6": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["4", 1], "text": "a man"}},
+    "7": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["4", 1], "text": "bad hands"}},
+    "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["4", 2]}},
+    "9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "a", "images": ["8", 0]}},
+}
+
+
+def test_comfyui_tells_its_listeners_when_their_graph_has_ended(world: Sandbox) -> None:
+    """Step by step as websockets_api_example.py of its repository, which runs against it, too."""
+    world.control("PUT", "/comfyui/scripts/default", run_seconds=0.3)
+    comfy, client_id = ComfyClient(f"{world.url}/comfyui"), str(uuid.uuid4())
+    address = f"{world.url.replace('http', 'ws')}/comfyui/ws?clientId={client_id}"
+    with connect(address, proxy=None) as listener:
+        comfy.queue(TEXT_TO_IMAGE)
+        prompt_id = comfy.queue(TEXT_TO_IMAGE, client_id)["prompt_id"]
+        kinds = []
+        while True:
+            message = json.loads(listener.recv(timeout=30))
+            kinds.append(message["type"])
+            if message["type"] == "executing" and message["data"]["node"] is None:
+                break
+    assert message["data"]["prompt_id"] == prompt_id, "another client's runs are not its business"
+    assert kinds[0] == "status" and "progress" in kinds
+    (file,) = comfy.read(f"history/{prompt_id}")[prompt_id]["outputs"]["9"]["images"]
+    assert comfy.read("view", **file).startswith(b"\xff\xd8")
 
 
 # Polza, by the examples of its documentation
