@@ -19,10 +19,16 @@ def cli() -> None:
 
 
 @cli.command()
-def run() -> None:
+@click.option(
+    "--sandbox-port",
+    type=int,
+    help="Port of the sandbox with the chat page, 0 for a free one; PORT + 1 if not given.",
+)
+def run(sandbox_port: int | None) -> None:
     """Start database, worker and server, and keep them up until Ctrl-C or SIGTERM."""
     try:
-        stack = Stack()
+        beside = environment.load().port + 1 if sandbox_port is None else sandbox_port
+        stack = Stack(sandbox_port=beside)
         _on_signals(stack.request_stop)
         click.echo("Starting PostgreSQL, worker and server ...")
         with stack:
@@ -48,6 +54,8 @@ def _print_summary(stack: Stack) -> None:
   API        {stack.url}/v1
   Docs       {stack.url}/v1/docs
   X-API-Key  {stack.api_key}
+  Chat       {_chat(stack.simulated)}
+  Bot-API    {_bot_api(stack.simulated)}
   Database   {database}
   Payments   {_payments(stack.simulated)}
   Engines    {_engines(stack.simulated)}
@@ -60,6 +68,18 @@ def _payments(simulated: SimulatedProviders) -> str:
     if not simulated.payment_providers:
         return "real providers"
     return f"{', '.join(simulated.payment_providers)} simulated by a sandbox at {simulated.url}"
+
+
+def _chat(simulated: SimulatedProviders) -> str:
+    return simulated.chat_url or "in the real Telegram"
+
+
+def _bot_api(simulated: SimulatedProviders) -> str:
+    if not simulated.chat_url:
+        return simulated.settings.telegram_api_url
+    # The token is the sandbox's own, which anybody may know.
+    settings = simulated.settings
+    return f"{settings.telegram_api_url} with the token {settings.telegram_bot_token}"
 
 
 def _engines(simulated: SimulatedProviders) -> str:

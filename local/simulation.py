@@ -16,22 +16,40 @@ from local.processes import Program
 from local.sandbox import Options
 from settings import ENGINES, PROVIDERS, Settings, configured, engine_configured
 
-CHANNEL = {"id": -1001000000001, "username": "livephoto_channel", "type": "channel"}
-REVIEWS = {"id": -1001000000002, "username": "livephoto_reviews", "type": "supergroup"}
-LOG_CHAT = {"id": -1001000000003, "username": None, "type": "supergroup"}
+CHANNEL = {
+    "id": -1001000000001,
+    "type": "channel",
+    "title": "Новости",
+    "username": "livephoto_channel",
+}
+REVIEWS = {
+    "id": -1001000000002,
+    "type": "supergroup",
+    "title": "Отзывы",
+    "username": "livephoto_reviews",
+}
+LOG_CHAT = {"id": -1001000000003, "type": "supergroup", "title": "Журнал отзывов"}
+# Those for whom a visitor of the chat page speaks.
+PEOPLE = [
+    {"id": 501, "first_name": "Анна", "username": "anna_sergeevna", "language_code": "ru"},
+    {"id": 502, "first_name": "Борис", "username": "boris_petrov", "language_code": "ru"},
+    {"id": 503, "first_name": "Вера", "language_code": "ru"},
+]
 CONTROL_SECONDS = 5
 
 
 class SimulatedProviders:
     """The sandbox beside a backend: which providers and engines it simulates, and where.
 
-    settings: those of the backend with the simulated ones filled in, whose names are filled_in.
+    port: where it listens, 0 for a free one. settings: those of the backend with the simulated ones
+    filled in, whose names are filled_in.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, port: int = 0) -> None:
         self.payment_providers = [] if settings.production else _missing(settings)
         self.engines = [] if settings.production else _missing_engines(settings)
-        self.port = ports.reserve() if self.payment_providers or self.engines else 0
+        played = self.payment_providers or self.engines
+        self.port = (port or ports.reserve()) if played else 0
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = settings
         for provider in self.payment_providers:
@@ -54,14 +72,17 @@ class SimulatedProviders:
         arguments = ("-m", "local.sandbox", "--port", str(self.port))
         return (Program("sandbox", arguments, stop_seconds=5),)
 
+    @property
+    def chat_url(self) -> str:
+        """The page on which people talk to the bot, empty where Telegram is the real one."""
+        return f"{self.url}/chat" if "telegram" in self.payment_providers else ""
+
     def furnish(self) -> None:
-        """Give the simulated Telegram the chats that the settings name."""
-        if "telegram" not in self.payment_providers:
-            return
-        for chat in (CHANNEL, REVIEWS, LOG_CHAT):
-            requests.put(
-                f"{self.url}/control/telegram/chats/{chat['id']}",
-                json={"type": chat["type"], "username": chat["username"]},
+        """Give the simulated Telegram its people, and the chats that the settings name."""
+        if "telegram" in self.payment_providers:
+            requests.post(
+                f"{self.url}/control/telegram/world",
+                json={"people": PEOPLE, "chats": [CHANNEL, REVIEWS, LOG_CHAT]},
                 timeout=CONTROL_SECONDS,
             ).raise_for_status()
 

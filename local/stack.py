@@ -49,7 +49,8 @@ class Stack:
 
     state_dir: instead of STATE_DIR. changes: fields of Settings that override the environment;
     port 0 chooses a free one. postgres_config: lines of postgresql.conf for the embedded server.
-    programs: what runs beside database and sandbox, in start order.
+    programs: what runs beside database and sandbox, in start order. sandbox_port: 0 chooses a free
+    one.
     start() must be called by a thread that lives as long as the stack: on Linux the parts stop
     when that thread ends, however it ends.
     """
@@ -60,11 +61,13 @@ class Stack:
         *,
         postgres_config: Mapping[str, str] | None = None,
         programs: tuple[Program, ...] = PROGRAMS,
+        sandbox_port: int = 0,
         **changes: Any,
     ) -> None:
         if state_dir is not None:
             changes["state_dir"] = state_dir
-        self.simulated = SimulatedProviders(_complete(replace(environment.load(), **changes)))
+        settings = _complete(replace(environment.load(), **changes))
+        self.simulated = SimulatedProviders(settings, sandbox_port)
         self.settings = self.simulated.settings
         self.postgres: EmbeddedPostgres | None = None
         if not self.settings.database_url:
@@ -95,7 +98,10 @@ class Stack:
     def start(self) -> None:
         """Return when the server is ready; otherwise StackError, with nothing left running."""
         try:
-            _check_port(self.settings)
+            _check_port(self.settings.host, self.settings.port, "PORT={port} make run")
+            if self.simulated.port:
+                hint = 'make run ARGS="--sandbox-port {port}"'
+                _check_port("127.0.0.1", self.simulated.port, hint)
             self.logs.mkdir(parents=True, exist_ok=True)
             if self.postgres is not None:
                 self._start_database(self.postgres)
@@ -239,14 +245,16 @@ def _key(state_dir: Path) -> str:
     ).strip()
 
 
-def _check_port(settings: Settings) -> None:
+def _check_port(host: str, port: int, hint: str) -> None:
+    """StackError when somebody listens there already; hint: how another port is chosen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        socket.create_server((settings.host, settings.port), family=family).close()
+        socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise StackError(
-            f"Cannot listen on {settings.address}: {error.strerror}. Stop what "
-            f"listens there, or choose another port: PORT={settings.port + 1} make run"
+            f"Cannot listen on {address}: {error.strerror}. Stop what "
+            f"listens there, or choose another port: {hint.format(port=port + 1)}"
         ) from error
 
 

@@ -93,7 +93,7 @@ class Growth:
             f"{self.server.url}/v1/webhooks/payments/telegram",
             json=update,
             headers={"X-Telegram-Bot-Api-Secret-Token": SECRET} | headers,
-            timeout=20,
+            timeout=60,
         )
 
     @contextmanager

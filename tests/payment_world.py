@@ -29,7 +29,7 @@ class Sandbox:
 
     def control(self, verb: str, path: str, **body: Any) -> Any:
         """Call a control endpoint."""
-        answer = requests.request(verb, f"{self.url}/control{path}", json=body, timeout=20)
+        answer = requests.request(verb, f"{self.url}/control{path}", json=body, timeout=60)
         answer.raise_for_status()
         return answer.json()
 

@@ -25,14 +25,14 @@ class World:
 
     def control(self, verb: str, path: str, **body: Any) -> dict[str, Any]:
         """Call a control endpoint."""
-        answer = requests.request(verb, f"{self.url}/control/telegram{path}", json=body, timeout=20)
+        answer = requests.request(verb, f"{self.url}/control/telegram{path}", json=body, timeout=60)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
 
     def call_bot(self, method: str, **parameters: Any) -> Any:
         """Call a Bot API method that our client lacks."""
-        answer = requests.post(f"{self.api}/bot{TOKEN}/{method}", json=parameters, timeout=20)
+        answer = requests.post(f"{self.api}/bot{TOKEN}/{method}", json=parameters, timeout=60)
         answer.raise_for_status()
         return answer.json()["result"]
 

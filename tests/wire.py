@@ -23,6 +23,8 @@ __all__ = ["ROOT"]
 KEY = "wire-key-0123456789-0123456789-0123456789"
 SECOND_KEY = "second-key-0123456789-0123456789-012345678"
 START_SECONDS = 60
+# For what is to happen at once: on any machine it does, and what is not ended lasts longer.
+IN_TIME_SECONDS = 20
 STOP_SECONDS = 30
 
 

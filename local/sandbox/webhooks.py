@@ -28,6 +28,7 @@ class Pace:
 
     copies: how often each event is sent at once. delay: before the first attempt. paused: events
     wait. newest_first: the order in which waiting events are sent. retry_scale shrinks the pauses.
+    lose: so many of the next events are recorded and never sent.
     """
 
     copies: int = 1
@@ -35,6 +36,7 @@ class Pace:
     paused: bool = False
     newest_first: bool = False
     retry_scale: float = 1.0
+    lose: int = 0
 
 
 @dataclass
@@ -93,7 +95,10 @@ class Sender:
                 next(self._numbers), kind, body, now + self.pace.delay, now + self._lifetime
             )
             self.history.append(delivery)
-            if self.url is not None:
+            lost = self.pace.lose > 0
+            if lost:
+                self.pace = replace(self.pace, lose=self.pace.lose - 1)
+            if self.url is not None and not lost:
                 self._waiting.append(delivery)
                 self._changed.notify_all()
         return delivery

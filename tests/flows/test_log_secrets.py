@@ -223,10 +223,10 @@ def pay_at_broken_providers(stack: Stack, bot: Bot) -> None:
         for provider in PROVIDERS:
             script, key = {"kind": kind, "times": 9, **more}, f"{MARK}-{kind}-{provider}"
             faults_url = f"{control}/{provider}/faults"
-            requests.post(faults_url, json=script, timeout=9).raise_for_status()
+            requests.post(faults_url, json=script, timeout=60).raise_for_status()
             answer = bot.post("/payments/intents", {**wish, "provider": provider}, key=key)
             refused(answer, "provider_unavailable")
-            requests.delete(faults_url, timeout=9).raise_for_status()
+            requests.delete(faults_url, timeout=60).raise_for_status()
     for provider in PROVIDERS:
         done(bot.post("/payments/intents", {**wish, "provider": provider}), 201)
 

@@ -31,7 +31,7 @@ from tests.wire import wait_until
 
 KILLS, PAID = 7, 3  # at least
 CLIENTS = 6
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
 PHOTO = (Path(__file__).parents[2] / "local/samples/tiny_portrait_150px.jpg").read_bytes()
 JOB_TOKENS, REFUND_MINOR, REFUND_TOKENS = 5, 5000, 5
 

@@ -427,8 +427,9 @@ def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: ProviderW
             reader.result()
     assert len(statuses) == BURST and set(statuses) == {200}
     assert {balance(user_id) for user_id, _ in sold} == {TOKENS}
+    # Behind the events they would wait for the end of the burst.
     p95 = statistics.quantiles(waits, n=20)[-1]
-    assert p95 < 1, f"reads took {p95:.2f} s among {BURST / seconds:.0f} events a second"
+    assert p95 < seconds / 4, f"reads took {p95:.2f} s, and {BURST} events {seconds:.1f} s"
 
 
 def test_connections_cut_in_the_middle_cost_repeats_and_no_tokens(till: ProviderWorld) -> None:

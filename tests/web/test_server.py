@@ -93,7 +93,7 @@ def test_readiness_fails_first_when_the_server_stops(tmp_path: Path) -> None:
     ask = compose("GET", "/api/v1/health/ready", b"", {"Connection": "keep-alive"})
     with (
         wire.serve("tests.stubs:create()", tmp_path) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection,
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection,
     ):
         connection.sendall(ask)
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")

@@ -51,7 +51,7 @@ CHUNKS = b"Transfer-Encoding: chunked\r\n"
 def test_a_request_of_two_meanings_is_refused_and_ends_the_connection(
     server: Server, request_bytes: bytes
 ) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(request_bytes + HIDDEN)
         heard = b""
         with suppress(ConnectionError):

@@ -64,7 +64,7 @@ class StripeSandbox:
         self.api.register_error_handler(Refusal, Refusal.response)
         self.api.before_request(self._authenticate)
         self._serve()
-        self.pages = pages_blueprint(self.account)
+        self.pages = pages_blueprint(self.account, self.sender)
         self.control = control_blueprint(self)
 
     def _serve(self) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, abort, jsonify, request
 
 from local.sandbox.control import body, refuse_invalid_requests, serve_faults_and_events
-from local.sandbox.pay_page import PayPage
+from local.sandbox.pay_page import PayPage, losing_if_wished
 from local.sandbox.stripe.account import Account
 from local.sandbox.stripe.store import public_copy
 from local.sandbox.stripe.wire import Refusal
+from local.sandbox.webhooks import Sender
 
 if TYPE_CHECKING:
     from local.sandbox.stripe import StripeSandbox
@@ -85,19 +86,19 @@ def _returns(control: Blueprint, account: Account) -> None:
         return jsonify(public_copy(account.end_refund(identifier, failed=end == "fail")))
 
 
-def pages_blueprint(account: Account) -> Blueprint:
+def pages_blueprint(account: Account, sender: Sender) -> Blueprint:
     """GET shows a session, POST pays it or has the card declined, after which one may try again."""
     pages = Blueprint("stripe_pages", __name__)
 
     @pages.get("/<identifier>")
-    def show(identifier: str) -> str:
+    def show(identifier: str) -> Response:
         return _page(account, identifier, declined=False)
 
     @pages.post("/<identifier>")
-    def act(identifier: str) -> str:
+    def act(identifier: str) -> Response:
         declined = request.form.get("do") != "pay"
         # Pressed twice, or too late: the page shows the state.
-        with contextlib.suppress(Refusal):
+        with losing_if_wished(sender), contextlib.suppress(Refusal):
             if declined:
                 account.decline(identifier, "generic_decline")
             else:
@@ -107,7 +108,7 @@ def pages_blueprint(account: Account) -> Blueprint:
     return pages
 
 
-def _page(account: Account, identifier: str, *, declined: bool) -> str:
+def _page(account: Account, identifier: str, *, declined: bool) -> Response:
     try:
         session = account.get(identifier, "checkout.session")
     except Refusal:
@@ -125,4 +126,4 @@ def _page(account: Account, identifier: str, *, declined: bool) -> str:
         payable=session["status"] == "open",
         return_url=session["success_url"],
         status_text=texts[session["status"]],
-    ).html()
+    ).response()

@@ -93,6 +93,13 @@ def _payments(control: Blueprint, sandbox: TelegramSandbox) -> None:
             }
         )
 
+    @control.get("/invoices/<slug>")
+    def read_invoice(slug: str) -> Response:
+        """What a person sees before they pay."""
+        if slug not in sandbox.invoices.links:
+            raise Refusal(404, "no such invoice")
+        return jsonify(asdict(sandbox.invoices.links[slug]))
+
     @control.put("/pre-checkout")
     def put_deadline() -> Response:
         sandbox.invoices.pre_checkout_seconds = float(body()["seconds"])

@@ -64,13 +64,8 @@ def media(files: Files, parameters: Parameters, kind: str, name: str | None = No
 
 
 def received(files: Files, kind: str, upload: Upload) -> Media:
-    """The file that a person sends: as a photo, or whole as a document with a thumbnail."""
-    kept = _kept(files, kind, upload, Parameters({}))
-    if kind == "document":
-        with contextlib.suppress(Refusal):  # only pictures have one
-            cover = files.keep_photo(upload.content, THUMBNAIL)[0]
-            kept.fields["document"]["thumbnail"] = cover.as_dict()
-    return kept
+    """The file that a person sends: as a photo, or whole as a document."""
+    return _kept(files, kind, upload, Parameters({}))
 
 
 def _kept(files: Files, kind: str, sent: Upload, parameters: Parameters) -> Media:
@@ -86,6 +81,9 @@ def _kept(files: Files, kind: str, sent: Upload, parameters: Parameters) -> Medi
     cover = parameters.upload("thumbnail") or parameters.attached(parameters.text("thumbnail", ""))
     if cover is not None:
         attributes["thumbnail"] = files.keep_photo(cover.content, THUMBNAIL)[0].as_dict()
+    elif kind == "document":
+        with contextlib.suppress(Refusal):  # only pictures have one
+            attributes["thumbnail"] = files.keep_photo(sent.content, THUMBNAIL)[0].as_dict()
     return _known(
         files.keep(kind, sent.content, name=sent.name, mime_type=_type_of(sent), **attributes)
     )

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, render_template_string, request
+from flask import Blueprint, Response, abort, render_template_string, request
 
+from local.sandbox.pay_page import STYLE, protected
 from local.sandbox.telegram.invoices import Invoice, Invoices, Paid
 
 PAGE = """<!doctype html>
-<html lang="ru"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<html lang="ru">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
 <title>{{ invoice.title }}</title>
-<style>body{font:16px sans-serif;max-width:26em;margin:3em auto;padding:0 1em}
-button,input{font:inherit;padding:.5em 1em;margin:.3em 0}</style>
+<style>{{ style }}</style>
+</head>
+<body>
+<main>
+<header><span>Telegram</span><span>песочница</span></header>
 <h1>{{ invoice.title }}</h1>
 <p>{{ invoice.description }}</p>
-<p><strong>{{ price }}</strong></p>
-{% if outcome %}<p role="status">{{ outcome }}</p>{% endif %}
+<p class="amount">{{ price }}</p>
+{% if outcome %}<p class="status" role="status">{{ outcome }}</p>{% endif %}
 <form method="post">
-<label>Telegram ID плательщика<br>
-<input name="user_id" inputmode="numeric" pattern="[0-9]+" required value="{{ user_id }}">
-</label><br>
-<button>Оплатить</button>
+<label>Telegram ID плательщика
+<input class="text" name="user_id" inputmode="numeric" pattern="[0-9]+" required
+value="{{ user_id }}"></label>
+<button class="go">Оплатить</button>
 </form>
-<p><small>Песочница: деньги не списываются.</small></p>
+<footer>Деньги не списываются.</footer>
+</main>
+</body>
 </html>
 """
 
@@ -37,11 +47,11 @@ def pay_page_blueprint(invoices: Invoices) -> Blueprint:
     pages = Blueprint("pay_page", __name__)
 
     @pages.get("/invoice/<slug>")
-    def show(slug: str) -> str:
+    def show(slug: str) -> Response:
         return _render(_find(invoices, slug), None)
 
     @pages.post("/invoice/<slug>")
-    def pay(slug: str) -> str:
+    def pay(slug: str) -> Response:
         invoice = _find(invoices, slug)
         user_id = request.form.get("user_id", "")
         if not user_id.isdigit():
@@ -55,11 +65,12 @@ def _find(invoices: Invoices, slug: str) -> Invoice:
     return invoices.links.get(slug) or abort(404)
 
 
-def _render(invoice: Invoice, paid: Paid | None) -> str:
+def _render(invoice: Invoice, paid: Paid | None) -> Response:
     stars = invoice.currency == "XTR"
     price = f"{invoice.total} ⭐" if stars else f"{invoice.total / 100:.2f} {invoice.currency}"
     outcome = OUTCOMES[paid.status].format(message=paid.message) if paid else ""
     user_id = request.values.get("user_id", "")
-    return render_template_string(
-        PAGE, invoice=invoice, price=price, outcome=outcome, user_id=user_id
+    page = render_template_string(
+        PAGE, style=STYLE, invoice=invoice, price=price, outcome=outcome, user_id=user_id
     )
+    return protected(page)

@@ -10,6 +10,7 @@ from local.sandbox.control import body
 from local.sandbox.telegram.callbacks import Query
 from local.sandbox.telegram.state import Person
 from local.sandbox.telegram.wire import Upload
+from local.sandbox.telegram.world import furnish
 
 if TYPE_CHECKING:
     from local.sandbox.telegram import TelegramSandbox
@@ -77,6 +78,13 @@ def _persons(control: Blueprint, sandbox: TelegramSandbox) -> None:
         state.journal.add("people", user_id)
         return jsonify(state.people[user_id].as_dict())
 
+    @control.post("/world")
+    def add_to_world() -> Response:
+        """People, chats and members as in a file."""
+        furnish(state, body())
+        state.journal.add("people", 0)
+        return jsonify({})
+
     @control.put("/chats/<int(signed=True):chat_id>/members/<int:user_id>")
     def put_member(chat_id: int, user_id: int) -> Response:
         row = body()
@@ -137,6 +145,7 @@ def _world(sandbox: TelegramSandbox) -> dict[str, Any]:
             {"chat_id": chat, "user_id": user, **row} for (chat, user), row in state.members.items()
         ],
         "commands": sandbox.profile.commands,
+        "description": sandbox.profile.description,
     }
 
 

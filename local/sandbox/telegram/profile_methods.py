@@ -47,6 +47,11 @@ class ProfileMethods:
                 return found
         return []
 
+    @property
+    def description(self) -> str:
+        """What a person sees before the first message."""
+        return self._texts.get(("description", ""), "")
+
     def set_commands(self, parameters: Parameters) -> bool:
         """Replace the commands of a scope and language."""
         listed = parameters.structure("commands") or []

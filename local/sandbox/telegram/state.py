@@ -100,7 +100,7 @@ class State:
         return {
             "id": self.bot_id,
             "is_bot": True,
-            "first_name": "Sandbox bot",
+            "first_name": "Оживи фото",
             "username": self.bot_username,
         }
 

@@ -51,7 +51,7 @@ class YooKassaSandbox:
         self.api.before_request(self._authenticate)
         self._serve_payments()
         self._serve_refunds()
-        self.pages = pages_blueprint(self.shop)
+        self.pages = pages_blueprint(self.shop, self.sender)
         self.control = control_blueprint(self)
 
     def _serve_payments(self) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from local.sandbox.control import body, refuse_invalid_requests, serve_faults_and_events
-from local.sandbox.pay_page import PayPage
+from local.sandbox.pay_page import PayPage, losing_if_wished
+from local.sandbox.webhooks import Sender
 from local.sandbox.yookassa.shop import DECLINES, Shop
 from local.sandbox.yookassa.wire import Refusal
 
@@ -61,18 +62,18 @@ def control_blueprint(sandbox: YooKassaSandbox) -> Blueprint:
     return control
 
 
-def pages_blueprint(shop: Shop) -> Blueprint:
+def pages_blueprint(shop: Shop, sender: Sender) -> Blueprint:
     """GET shows a payment, POST pays or declines it."""
     pages = Blueprint("yookassa_pages", __name__)
 
     @pages.get("/<identifier>")
-    def show(identifier: str) -> str:
+    def show(identifier: str) -> Response:
         return _page(shop, identifier)
 
     @pages.post("/<identifier>")
-    def act(identifier: str) -> str:
+    def act(identifier: str) -> Response:
         # Pressed twice, or too late: the page shows the state.
-        with contextlib.suppress(Refusal):
+        with losing_if_wished(sender), contextlib.suppress(Refusal):
             if request.form.get("do") == "pay":
                 shop.pay(identifier)
             else:
@@ -86,7 +87,7 @@ def _decline(shop: Shop, identifier: str, reason: str) -> dict[str, Any]:
     return shop.cancel(identifier, party="payment_network", reason=reason)
 
 
-def _page(shop: Shop, identifier: str) -> str:
+def _page(shop: Shop, identifier: str) -> Response:
     try:
         payment = shop.read_payment(identifier)
     except Refusal:
@@ -99,4 +100,4 @@ def _page(shop: Shop, identifier: str) -> str:
         payable=payment["status"] == "pending",
         return_url=shop.return_url(identifier),
         status_text=STATUS_TEXTS[payment["status"]],
-    ).html()
+    ).response()

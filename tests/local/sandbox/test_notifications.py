@@ -110,3 +110,12 @@ def test_events_can_be_late_and_come_again(world: Sandbox, shop: Shop) -> None:
 def test_a_wrong_control_request_says_so(world: Sandbox, path: str, body: dict[str, Any]) -> None:
     answer = requests.post(f"{world.url}/control{path}", json=body, timeout=5)
     assert answer.status_code == 400 and "Error" in answer.json()["error"]
+
+
+def test_a_lost_notification_is_never_sent_and_the_next_one_is(world: Sandbox, shop: Shop) -> None:
+    world.control("PUT", "/yookassa/webhook", url=shop.url, lose=1)
+    lost, told = paid(world), paid(world)
+    assert ids(shop, 1) == [told]
+    events = world.control("GET", "/yookassa/events")
+    assert [json.loads(event["body"])["object"]["id"] for event in events] == [lost, told]
+    assert events[0]["statuses"] == []

@@ -149,7 +149,7 @@ def test_json_is_not_read(world: Sandbox) -> None:
         f"{world.stripe}/v1/checkout/sessions",
         json=ORDER,
         headers={"Authorization": f"Bearer {SECRET_KEY}"},
-        timeout=5,
+        timeout=60,
     )
     assert answer.status_code == 400
     assert "application/x-www-form-urlencoded" in answer.json()["error"]["message"]
@@ -248,8 +248,8 @@ def test_a_dispute_takes_the_money_and_may_give_it_back(world: Sandbox, shop: Sh
 
 def test_a_person_pays_on_the_page(world: Sandbox, client: StripeClient) -> None:
     url = str(create(client).url)
-    assert "199\u00a0₽" in requests.get(url, timeout=5).text
-    declined = requests.post(url, data={"do": "decline"}, timeout=5).text
+    assert "199\u00a0₽" in requests.get(url, timeout=60).text
+    declined = requests.post(url, data={"do": "decline"}, timeout=60).text
     assert "Карта отклонена" in declined and "<form" in declined
-    assert "Оплачено" in requests.post(url, data={"do": "pay"}, timeout=5).text
-    assert requests.get(f"{url}x", timeout=5).status_code == 404
+    assert "Оплачено" in requests.post(url, data={"do": "pay"}, timeout=60).text
+    assert requests.get(f"{url}x", timeout=60).status_code == 404

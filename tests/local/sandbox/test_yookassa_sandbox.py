@@ -153,7 +153,7 @@ def test_wrong_keys_are_401_and_strangers_are_404(world: Sandbox) -> None:
     Configuration.configure(SHOP_ID, "test_other", api_url=world.yookassa)
     with pytest.raises(UnauthorizedError):
         Payment.find_one("30c1a5f2-000f-5000-8000-1b7c5d9e2a44")
-    assert requests.get(f"{world.yookassa}/payments/x", timeout=5).status_code == 401
+    assert requests.get(f"{world.yookassa}/payments/x", timeout=60).status_code == 401
 
 
 def test_a_key_gives_its_first_answer_for_a_day(world: Sandbox) -> None:
@@ -234,13 +234,13 @@ def test_scripted_statuses_are_those_the_sdk_knows(world: Sandbox) -> None:
 def test_a_person_pays_on_the_page(world: Sandbox) -> None:
     made = Payment.create(ORDER, uuid4())
     url = made.confirmation.confirmation_url
-    page = requests.get(url, timeout=5).text
+    page = requests.get(url, timeout=60).text
     assert "Пополнение" in page and "199\u00a0₽" in page and "Оплатить" in page
-    after = requests.post(url, data={"do": "pay"}, timeout=5).text
+    after = requests.post(url, data={"do": "pay"}, timeout=60).text
     assert "Оплачено" in after and not re.search("<form", after)
     assert Payment.find_one(made.id).status == "succeeded"
     other = Payment.create(ORDER, uuid4())
-    requests.post(other.confirmation.confirmation_url, data={"do": "decline"}, timeout=5)
+    requests.post(other.confirmation.confirmation_url, data={"do": "decline"}, timeout=60)
     assert Payment.find_one(other.id).cancellation_details.reason == "general_decline"
 
 

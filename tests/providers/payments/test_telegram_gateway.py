@@ -105,7 +105,7 @@ class Webhook:
         world.call_bot("setWebhook", url=url, secret_token=NEW)
 
     def event(self, gateway: TelegramGateway) -> Event | None:
-        raw, headers = self.posted.get(timeout=5)
+        raw, headers = self.posted.get(timeout=60)
         return gateway.parse_event(raw, headers, client_ip="127.0.0.1", now=NOW)
 
 

@@ -45,7 +45,7 @@ def send(
     """Send a form as a bot does: the fields as they are, then the file."""
     changed = form.fields | {name.replace("_", "-"): value for name, value in fields.items()}
     files = {"file": (filename, content, JPEG)}
-    return requests.post(form.url, data=changed, files=files, timeout=20)
+    return requests.post(form.url, data=changed, files=files, timeout=60)
 
 
 def link(storage: Storage, key: str, **changes: Any) -> str:
@@ -55,7 +55,7 @@ def link(storage: Storage, key: str, **changes: Any) -> str:
 
 def get(url: str, **headers: str) -> requests.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return requests.get(url, headers=named, timeout=20)
+    return requests.get(url, headers=named, timeout=60)
 
 
 def test_what_is_put_comes_back(storage: Storage) -> None:
@@ -273,9 +273,9 @@ def test_without_permission_nothing_is_read_or_written(storage: Storage) -> None
     key = stored(storage)
     base = link(storage, key).split("?")[0]
     place = base if key in base else base.rsplit("/", 1)[0] + "/" + key
-    assert requests.get(place, timeout=20).status_code in (403, 404)
-    assert requests.put(place, data=b"mine", timeout=20).status_code in (403, 404, 405)
-    assert requests.delete(place, timeout=20).status_code in (403, 404, 405)
+    assert requests.get(place, timeout=60).status_code in (403, 404)
+    assert requests.put(place, data=b"mine", timeout=60).status_code in (403, 404, 405)
+    assert requests.delete(place, timeout=60).status_code in (403, 404, 405)
     assert read(storage, key) == PHOTO
 
 
