@@ -189,6 +189,17 @@ class Story:
             for _ in range(2)
         )
         assert intent == twin
+        self.pay_wrongly(body, key)
+        httpx.post(intent.payment_url, data={"do": "pay"}).raise_for_status()
+        asked = payments_check.sync_detailed(intent.id, client=self.bot)
+        assert self.got(asked, 200, Payment).id == intent.id
+        wait_until(lambda: self.balance(user) == tariff.monthly_tokens)
+        paid = self.got(payments_get.sync_detailed(intent.id, client=self.bot), 200, Payment)
+        assert paid.status is PaymentStatus.SUCCEEDED
+        self.ask_for_help(user, intent.id)
+
+    def pay_wrongly(self, body: PaymentsCreateIntentBody, key: str) -> None:
+        """Another amount, another request with the same key, a forged notification."""
         body.amount_rub += 1
         wrong = payments_create_intent.sync_detailed(client=self.bot, body=body)
         self.refused(wrong, 409, "amount_mismatch")
@@ -205,13 +216,6 @@ class Story:
             stripe_signature="t=1,v1=00",
         )
         self.refused(forged, 401, "signature_invalid")
-        httpx.post(intent.payment_url, data={"do": "pay"}).raise_for_status()
-        asked = payments_check.sync_detailed(intent.id, client=self.bot)
-        assert self.got(asked, 200, Payment).id == intent.id
-        wait_until(lambda: self.balance(user) == tariff.monthly_tokens)
-        paid = self.got(payments_get.sync_detailed(intent.id, client=self.bot), 200, Payment)
-        assert paid.status is PaymentStatus.SUCCEEDED
-        self.ask_for_help(user, intent.id)
 
     def ask_for_help(self, user: UUID, payment: UUID) -> None:
         """The operator hears of it; somebody else's payment is not found."""
