@@ -123,6 +123,7 @@ def add(
 @click.option("--cost", type=Cost(), help="what a run costs us: 0.35USD, 31.5RUB")
 @click.option("--seconds", "usual_seconds", type=SECONDS, help="it usually takes")
 @click.option("--fallback", type=PLACE, help="its place among those that stand in; 0: never")
+@click.option("--most-mb", type=click.IntRange(1, 100), help="largest result it may make, MiB")
 @click.option("--recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--active/--inactive", default=None, help="an inactive one makes no orders")
 @click.option("--default", "is_default", is_flag=True, help="make the orders of its service")
@@ -162,6 +163,8 @@ def _changes(name: str, given: dict[str, Any]) -> dict[str, Any]:
     changes = {columns.get(key, key): value for key, value in given.items() if value is not None}
     if changes.get("fallback_position") == 0:
         changes["fallback_position"] = None
+    if "most_mb" in changes:
+        changes["max_result_bytes"] = changes.pop("most_mb") * 1024 * 1024
     if "cost" in changes:
         changes["run_cost"], changes["run_currency"] = changes.pop("cost")
     if "recipe" in changes:

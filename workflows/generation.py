@@ -154,6 +154,7 @@ def _cancel(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
         remote_orders.look(engine, attempt, step)
         return
     run = steps.run_of(attempt)
+    unseen = "yes" if attempt.result else "maybe"  # a result was there before
     engine.cancel(run)
     match engine.poll(run):
         case Succeeded(_, cost):
@@ -164,12 +165,12 @@ def _cancel(engine: RemoteEngine, attempt: Attempt, step: Step) -> None:
         case Canceled(charged):
             ending = Ending("canceled", charged)
         case Gone() if attempt.missing + 1 >= engine.pace.gone_polls:
-            ending = Ending("canceled", "maybe", detail="the provider does not know it")
+            ending = Ending("canceled", unseen, detail="the provider does not know it")
         case state if not _out_of_grace(attempt):
             _wait(engine, attempt, state, step)
             return
         case _:
-            ending = Ending("canceled", "maybe", detail="it did not stop")
+            ending = Ending("canceled", unseen, detail="it did not stop")
     _end_cancelled(attempt, ending)
 
 

@@ -96,6 +96,8 @@ def test_a_model_is_added_put_on_offer_made_the_default_and_disabled(
     assert "a/b" in say(cli, "models", "show", "mine")
     assert "mine" not in say(cli, "models", "list", "--on-offer")
     say(cli, "models", "edit", "mine", "--active", "--fallback", "5", "--cost", "0.06USD")
+    say(cli, "models", "edit", "mine", "--most-mb", "8")
+    assert str(8 * 1024 * 1024) in say(cli, "models", "show", "mine")
     assert "0.06 USD" in say(cli, "models", "list", "--on-offer")
     say(cli, "models", "default", "mine")
     output = say(cli, "models", "disable", "mine")

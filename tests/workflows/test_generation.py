@@ -24,9 +24,11 @@ from providers.engine.remote import (
     Absent,
     Accepted,
     Ambiguous,
+    Canceled,
     Charged,
     Downloaded,
     Failed,
+    Gone,
     Money,
     Pace,
     Problem,
@@ -440,3 +442,51 @@ def test_an_engine_that_reached_its_daily_limit_orders_again_after_midnight_utc(
     assert dispatch.order_due(Random(1), clock=lambda: before) == 0
     assert dispatch.order_due(Random(1), clock=lambda: after) == 1
     assert len(attempts_of(job.id)) == 1
+
+
+def in_state(state: str, provider: Provider, job_id) -> None:
+    """Bring the only attempt at a job into this state."""
+    provider.created = lambda: Ambiguous(DOWN) if state == "unknown" else Accepted("run-1")
+    provider.polled = Succeeded(RemoteFile("there"), None) if state == "fetching" else Queued()
+    dispatch.order_due(Random(1))
+    steps = {"preparing": 0, "creating": 0, "unknown": 1, "running": 1, "fetching": 2}[state]
+    for _ in range(steps):
+        pass_time()
+        advance()
+    if state == "creating":  # its worker has died
+        (attempt,) = claim("dead")
+        with transaction() as session:
+            assert attempts.send(session, attempt, photo="photo")
+    assert [each.state for each in attempts_of(job_id)] == [state]
+
+
+@pytest.mark.parametrize("state", ["preparing", "creating", "unknown", "running", "fetching"])
+@pytest.mark.parametrize("then", ["it stops", "it succeeds all the same", "nobody knows it"])
+def test_a_job_that_is_ended_in_any_state_costs_what_its_run_costs(provider, state, then):
+    user, job = ordered()
+    in_state(state, provider, job.id)
+    with transaction() as session:
+        jobs.fail(session, job.id, reason="Так получилось")
+    assert balance(user.id) == PRICE
+    known = state in ("running", "fetching")
+    provider.found = Absent() if then == "nobody knows it" else Accepted("run-1")
+    provider.polled = {
+        "it stops": Canceled(Charged.NO),
+        "it succeeds all the same": Succeeded(RemoteFile("there"), Money(Decimal("0.35"), "USD")),
+        "nobody knows it": Gone(DOWN),
+    }[then]
+    sent = provider.orders
+    for _ in range(8):
+        pass_time()
+        advance()
+    (attempt,) = attempts_of(job.id)
+    assert attempt.state == "canceled" and provider.orders == sent
+    never_sent = state == "preparing" or (then == "nobody knows it" and not known)
+    if never_sent:
+        assert (attempt.charged, provider.cancelled) == ("no", [])
+        return
+    assert "run-1" in provider.cancelled
+    unseen = "yes" if state == "fetching" else "maybe"
+    charged = {"it stops": "no", "it succeeds all the same": "yes", "nobody knows it": unseen}
+    assert attempt.charged == charged[then]
+    assert (job_of(job.id).status, balance(user.id)) == ("failed", PRICE)
