@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1
-# The server, the worker and the operator's commands are one image:
+# The server, the worker, the bot and the operator's commands are one image:
 #   docker run livephoto-backend                                       the server
 #   docker run --no-healthcheck livephoto-backend python -m worker     a worker
+#   docker run --no-healthcheck livephoto-backend python -m bot        the bot
 #   docker run --no-healthcheck livephoto-backend python cli.py migrate
 
 FROM python:3.11-slim-bookworm AS packages
@@ -26,6 +27,8 @@ COPY --from=packages /venv /venv
 # Owned by root: a process of ours cannot change its own code.
 WORKDIR /app
 COPY cli.py errors.py gunicorn.conf.py logs.py quotas.py ./
+COPY bot bot
+COPY clients/python/livephoto_client livephoto_client
 COPY commands commands
 COPY db db
 COPY handlers handlers

@@ -14,15 +14,18 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test test-stability coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine image clean
+.PHONY: help setup run bot demo test test-stability coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.dev ## Make .venv with everything for work on the project (other targets do it too)
 
-run: $(RUNNABLE) ## Start database, server and worker on port 8000 (PORT=...); Ctrl-C stops them
+run: $(RUNNABLE) ## Start database, server, worker and bot on port 8000 (PORT=...); Ctrl-C stops them
 	@exec $(BIN)/python -m local run $(ARGS)
+
+bot: $(RUNNABLE) ## Run the bot alone: with TELEGRAM_BOT_TOKEN in Telegram, else in the sandbox of make run ARGS=--no-bot
+	@exec $(BIN)/python -m local bot $(ARGS)
 
 demo: $(RUNNABLE) ## Play a customer's story over HTTP; leaves a video and a photo in var/demo/
 	@exec $(BIN)/python -m local.demo $(ARGS)

@@ -83,6 +83,11 @@ def number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
+def moment(value: datetime) -> str:
+    """A time in UTC, as in all rows, in RFC 3339."""
+    return value.isoformat().replace("+00:00", "Z")
+
+
 def now() -> datetime:
     """The current time, aware, UTC."""
     return datetime.now(UTC)

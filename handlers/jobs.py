@@ -11,6 +11,7 @@ from handlers import pagination, schemas
 from providers import fetch
 from services import idempotency, jobs, waiting
 from services.idempotency import Answer
+from spec.waits import JobChanges, NotYet
 
 
 def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
@@ -51,9 +52,11 @@ def jobs_list(user_id: str, limit: int, cursor: str | None) -> Any:
     return schemas.dump_all(schemas.Job, page.rows), 200, headers
 
 
-def jobs_get(job_id: str) -> Any:
+def jobs_get(job_id: str, wait: int) -> Any:
     with reading() as reader:
         job = jobs.get(reader, UUID(job_id))
+        if wait and job.status not in jobs.ENDED:
+            raise NotYet(JobChanges(job.id, job.status, job.progress), wait)
         outlook = waiting.outlook(reader, job)
     return schemas.dump(schemas.Job, job) | schemas.expected(outlook), 200
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -12,19 +12,14 @@ from typing import Any, Generic, TypeVar
 from marshmallow import Schema, fields
 
 import settings
-from db.rows import SupportRequestRow, UserRow
-from db.types import number
+from db.rows import EventRow, ResultFileRow, SupportRequestRow, UserRow
+from db.types import moment, number
 from providers import registry
 from providers.payments.telegram import STARS
-from services import declines, media, models
+from services import declines, events, media, models
 from services.waiting import Outlook
 
 R = TypeVar("R")
-
-
-def moment(value: datetime) -> str:
-    """A time in UTC, as in all rows, in RFC 3339."""
-    return value.isoformat().replace("+00:00", "Z")
 
 
 class Amount(fields.Field[Decimal]):
@@ -284,6 +279,19 @@ def drawn(lottery: Any, winners: Iterable[Any]) -> dict[str, Any]:
             for winner in winners
         ],
     }
+
+
+def event(row: EventRow, files: Mapping[str, ResultFileRow]) -> dict[str, Any]:
+    """An Event with fresh links to those of its results that are still stored."""
+    body = events.as_json(row)
+    if "results" in body:
+        body["results"] = [_linked(result, files) for result in body["results"]]
+    return body
+
+
+def _linked(result: dict[str, Any], files: Mapping[str, ResultFileRow]) -> dict[str, Any]:
+    file = files.get(result.get("dataId", ""))
+    return result if file is None else result | {"url": _link(file.storage_key, file.content_type)}
 
 
 def expected(outlook: Outlook) -> dict[str, int]:

@@ -1,8 +1,10 @@
-"""`python -m local run`: database, worker and server on this machine until Ctrl-C."""
+"""`python -m local run`: database, worker, server and bot on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType
 
@@ -10,7 +12,7 @@ import click
 
 import settings as environment
 from local.simulation import SimulatedProviders
-from local.stack import Stack
+from local.stack import BOT, PROGRAMS, Stack
 
 
 @click.group()
@@ -19,18 +21,20 @@ def cli() -> None:
 
 
 @cli.command()
+@click.option("--bot/--no-bot", "with_bot", default=True, help="Whether the bot is started, too.")
 @click.option(
     "--sandbox-port",
     type=int,
     help="Port of the sandbox with the chat page, 0 for a free one; PORT + 1 if not given.",
 )
-def run(sandbox_port: int | None) -> None:
-    """Start database, worker and server, and keep them up until Ctrl-C or SIGTERM."""
+def run(with_bot: bool, sandbox_port: int | None) -> None:
+    """Start database, worker, server and bot, and keep them up until Ctrl-C or SIGTERM."""
     try:
         beside = environment.load().port + 1 if sandbox_port is None else sandbox_port
-        stack = Stack(sandbox_port=beside)
+        programs = (*PROGRAMS, BOT) if with_bot else PROGRAMS
+        stack = Stack(programs=programs, sandbox_port=beside)
         _on_signals(stack.request_stop)
-        click.echo("Starting PostgreSQL, worker and server ...")
+        click.echo("Starting PostgreSQL, worker, server and bot ...")
         with stack:
             _print_summary(stack)
             stack.watch()
@@ -38,6 +42,20 @@ def run(sandbox_port: int | None) -> None:
         click.echo("Stopped.")
     except (RuntimeError, environment.SettingsError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+def bot() -> None:
+    """Run the bot alone, against Telegram with TELEGRAM_BOT_TOKEN, else against `make run`."""
+    if not environment.load().telegram_bot_token:
+        environment.find_sandbox()
+    if not environment.load().telegram_bot_token:
+        raise click.ClickException(
+            "No Telegram. Set TELEGRAM_BOT_TOKEN, or start the simulated one in another terminal: "
+            "make run ARGS=--no-bot"
+        )
+    # The bot takes the place of this process.
+    os.execve(sys.executable, [sys.executable, *BOT.arguments], Stack().environ())  # noqa: S606
 
 
 def _on_signals(request_stop: Callable[[], None]) -> None:

@@ -35,6 +35,7 @@ STOPPED = "stopped before it was ready"
 
 WORKER = Program("worker", ("-m", "worker"), stop_seconds=25)
 SERVER = Program("server", ("-m", "gunicorn"), stop_seconds=35)
+BOT = Program("bot", ("-m", "bot"), stop_seconds=10)
 # In start order; they stop in reverse, so that no orders are accepted any more when the worker
 # stops.
 PROGRAMS = (WORKER, SERVER)
@@ -117,10 +118,16 @@ class Stack:
 
     def launch(self, program: Program) -> Child:
         """Start a program as the newest part, the first one that stop() will stop."""
-        environ = _environ(self.settings)
-        child = Child(program, environ=environ, logs=self.logs)
+        child = Child(program, environ=self.environ(), logs=self.logs)
         self.children.append(child)
         return child
+
+    def environ(self) -> dict[str, str]:
+        """Our environment with all settings, for a program of the stack."""
+        values = {
+            each.name.upper(): _text(getattr(self.settings, each.name)) for each in fields(Settings)
+        }
+        return {**os.environ, **values}  # noqa: TID251 settings are read elsewhere; this is passed on
 
     def stop(self) -> None:
         """Stop server, worker and database, in that order, each in bounded time."""
@@ -149,7 +156,7 @@ class Stack:
         outcome = subprocess.run(  # noqa: S603 our own program
             [sys.executable, "cli.py", *arguments],
             cwd=ROOT,
-            env=_environ(self.settings),
+            env=self.environ(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -177,7 +184,7 @@ class Stack:
         if self.postgres is None:
             return
         self._sandbox_file.unlink(missing_ok=True)
-        environ = _environ(self.settings)
+        environ = self.environ()
         lines = [f"{name.upper()}='{environ[name.upper()]}'\n" for name in self.simulated.filled_in]
         secret_files.remembered(self._sandbox_file, lambda: "".join(lines))
 
@@ -256,12 +263,6 @@ def _check_port(host: str, port: int, hint: str) -> None:
             f"Cannot listen on {address}: {error.strerror}. Stop what "
             f"listens there, or choose another port: {hint.format(port=port + 1)}"
         ) from error
-
-
-def _environ(settings: Settings) -> dict[str, str]:
-    """Our environment with all settings."""
-    values = {each.name.upper(): _text(getattr(settings, each.name)) for each in fields(Settings)}
-    return {**os.environ, **values}  # noqa: TID251 settings are read elsewhere; this is passed on
 
 
 def _text(value: object) -> str:

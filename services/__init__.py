@@ -21,6 +21,7 @@ outcomes, fallbacks      how an attempt ends its job; what comes after a failure
 engines, breakers        what may be ordered from a provider; when nothing may
 results                  what became of each photo of an order, and the order's end
 data, media              files, and what they may hold
+events, feed, outbox     what the bot is told: written, read by it, sent to it
 idempotency              one effect for each Idempotency-Key
 paging                   lists in pages
 """

@@ -14,7 +14,7 @@ from db import Reader
 from db.models import Transaction
 from db.rows import UserRow
 from errors import ApiError
-from services import funding, ledger, users
+from services import events, funding, ledger, users
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,9 @@ def grant_once(
     )
     if had or not tokens:
         return Grant(False, user.balance_tokens)
-    funding.credit(session, user.id, tokens, type="promo", bonus_key=bonus_key, meta=meta)
+    news = events.bonus_granted(meta["reason"], tokens, channel=meta.get("channel"))
+    funding.credit(
+        session, user.id, tokens, type="promo", news=news, bonus_key=bonus_key, meta=meta
+    )
     # The credit may have started jobs that waited for it.
     return Grant(True, users.balance(session, user.id))

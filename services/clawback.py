@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db import Record
 from db.models import Transaction
-from services import funding, ledger, payments, referrals
+from services import events, funding, ledger, payments, referrals
 
 if TYPE_CHECKING:
     from providers.payments import Notice
@@ -25,9 +25,9 @@ def refund(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
     name = f"refund:{notice.refund_reference or notice.event_id}"
     changes = _take_back(session, payment, _returned_minor(payment, notice), name)
     if changes.get("refunded_rub", payment.refunded_rub) < payment.amount_rub:
-        return {**changes, "status": "partly_refunded"}
+        return _told(session, payment, {**changes, "status": "partly_refunded"})
     referrals.take_back(session, payment)
-    return {**changes, "status": "refunded"}
+    return _told(session, payment, {**changes, "status": "refunded"})
 
 
 def refund_failed(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
@@ -63,7 +63,8 @@ def refund_failed(session: Session, payment: Record, notice: Notice) -> dict[str
 def dispute(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
     """The bank took the money back for now, so the tokens go too, until the dispute is won."""
     name = _dispute_name(payment, notice)
-    return {**_take_back(session, payment, payment.asked_minor, name), "status": "disputed"}
+    changes = _take_back(session, payment, payment.asked_minor, name)
+    return _told(session, payment, {**changes, "status": "disputed"})
 
 
 def dispute_won(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
@@ -89,13 +90,23 @@ def dispute_lost(session: Session, payment: Record, notice: Notice) -> dict[str,
     name = _dispute_name(payment, notice)
     changes = _take_back(session, payment, payment.asked_minor, name)
     referrals.take_back(session, payment)
-    return {**changes, "status": "refunded"}
+    return _told(session, payment, {**changes, "status": "refunded"})
 
 
 def takes_more(payment: Record, notice: Notice) -> bool:
     """Whether more rubles have been returned than the books have taken back."""
     returned = _share(payment.amount_rub, payment, _returned_minor(payment, notice))
     return bool(returned > payment.refunded_rub)
+
+
+def _told(session: Session, payment: Record, changes: dict[str, Any]) -> dict[str, Any]:
+    """The same changes; the bot is told of what they take."""
+    rub = changes.get("refunded_rub", payment.refunded_rub) - payment.refunded_rub
+    if rub > 0:
+        tokens = changes["refunded_tokens"] - payment.refunded_tokens
+        news = events.payment_refunded(payment, changes["status"], rub, tokens)
+        events.tell(session, payment.user_id, news)
+    return changes
 
 
 def _stands_again(session: Session, payment: Record) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import Integer, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Lottery, LotteryEntry, LotteryWinner, User
-from services import funding, ledger
+from services import events, funding, ledger
 
 # Round and place of one winner to draw.
 Turn = tuple[int, int]
@@ -58,6 +58,7 @@ def draw_due(session: Session, *, now: datetime) -> Lottery | None:
     winners = select(LotteryEntry.user_id).where(LotteryEntry.id.in_(map(UUID, won.values())))
     ledger.lock_all(session, session.scalars(winners).all())
     places = _places(lottery.prizes)
+    events.announce(session, events.lottery_drawn(lottery, len(won)))
     for turn, entry_id in won.items():
         _award(session, lottery, entry_id, turn, places[turn[1] - 1])
     session.flush()
@@ -247,13 +248,22 @@ def _award(
         .returning(LotteryEntry.user_id)
     ).one()
     session.flush()
-    if tokens:
-        funding.credit(
-            session,
-            user_id,
-            tokens,
-            type="promo",
-            bonus_key=f"lottery:{lottery.id}:{round}:{place}",
-            meta={"reason": "lottery", "lotteryId": str(lottery.id), "place": place},
-        )
+    _pay_out(session, lottery, winner, user_id)
     return winner
+
+
+def _pay_out(session: Session, lottery: Lottery, winner: LotteryWinner, user_id: UUID) -> None:
+    """Tell a winner, and give the tokens of the prize, if it has any."""
+    news = events.lottery_won(lottery, winner.place, winner.prize, winner.tokens)
+    if not winner.tokens:
+        events.tell(session, user_id, news)
+        return
+    funding.credit(
+        session,
+        user_id,
+        winner.tokens,
+        type="promo",
+        news=news,
+        bonus_key=f"lottery:{lottery.id}:{winner.round}:{winner.place}",
+        meta={"reason": "lottery", "lotteryId": str(lottery.id), "place": winner.place},
+    )

@@ -11,18 +11,28 @@ from sqlalchemy.orm import Session
 
 from db import Record, notifications
 from db.models import Job
-from services import ledger
+from services import events, ledger
+from services.events import News
 
 
 def credit(
-    session: Session, user_id: UUID, tokens: Decimal, *, type: str, **columns: Any
+    session: Session,
+    user_id: UUID,
+    tokens: Decimal,
+    *,
+    type: str,
+    news: News | None = None,
+    **columns: Any,
 ) -> Record:
     """Give tokens and, with them, start the user's waiting jobs in the same transaction.
 
+    news: what the bot is told of it, before it is told of those jobs.
     The caller holds the user's row: the statement that waits for the lock would not see an order
     that started waiting in the meantime.
     """
     row = ledger.post(session, user_id, tokens, type=type, **columns)
+    if news is not None:
+        events.tell(session, user_id, news)
     if row.has_waiting:
         start_waiting(session, user_id, balance=row.balance_after)
     return row
@@ -53,6 +63,7 @@ def reserve(session: Session, job: Job) -> None:
     job.run_at = job.updated_at = func.now()
     session.flush()
     ledger.post(session, job.user_id, -job.price_tokens, type="charge", job_id=job.id)
+    events.tell(session, job.user_id, events.job_queued(job))
 
 
 _WAITING = (

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from db import Record
 from db.models import Transaction
 from errors import ApiError
-from services import funding, ledger
+from services import events, funding, ledger
 
 
 def grant(session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str) -> Record:
@@ -42,16 +42,11 @@ def _once(
         )
     ).one_or_none()
     if first is None:
-        move = funding.credit if tokens > 0 else ledger.post
-        return move(
-            session,
-            user_id,
-            tokens,
-            type="promo",
-            provider="manual",
-            bonus_key=bonus_key,
-            meta=meta,
-        )
+        columns = {"provider": "manual", "bonus_key": bonus_key, "meta": meta}
+        if tokens < 0:
+            return ledger.post(session, user_id, tokens, type="promo", **columns)
+        news = events.bonus_granted("grant", tokens)
+        return funding.credit(session, user_id, tokens, type="promo", news=news, **columns)
     if first.tokens_delta != tokens:
         raise ApiError("idempotency_key_reused", details={"firstTokens": str(first.tokens_delta)})
     return first

@@ -8,17 +8,18 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Uuid, and_, bindparam, case, func, insert, or_, select
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, case, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 import settings
 from db import Reader, Record, Statement, notifications
 from db.models import Data, GenerationModel, Job, User
 from errors import ApiError
-from services import data, funding, ledger, models, paging, users
+from services import data, events, funding, ledger, models, paging, users
 
 # The contract's IOObject; anything else a client sends is not stored.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")
+ENDED = ("done", "failed")
 # Shown to the customer by the bot.
 NOT_PAID_TEXT = "Заказ закрыт: оплата так и не поступила."
 CANCELLED_TEXT = "Заказ отменён, токены возвращены на баланс."
@@ -69,6 +70,12 @@ def get(reader: Reader, job_id: UUID) -> Record:
     return job
 
 
+def states(reader: Reader, job_ids: list[UUID]) -> dict[UUID, tuple[str, int]]:
+    """Status and progress of these jobs, for those who wait for a change."""
+    rows = _STATES.all(reader, job_ids=job_ids) if job_ids else []
+    return {row.id: (row.status, row.progress) for row in rows}
+
+
 def of_user(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page:
     """The user's jobs, newest first. ApiError `user_not_found`."""
     return _LIST.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
@@ -102,7 +109,7 @@ def fail(session: Session, job_id: UUID, *, reason: str) -> Job:
     ApiError `job_not_found`; ValueError for a job that has ended.
     """
     job = lock(session, job_id)
-    if job.status in ("done", "failed"):
+    if job.status in ENDED:
         raise ValueError(f"the job is {job.status} already")
     meta = {"reason": "failed", "error": {"code": "operator", "message": reason}}
     end_unfinished(session, job, meta)
@@ -150,15 +157,19 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
     job.meta = {**job.meta, **meta}
     job.updated_at = job.finished_at = func.now()
     session.flush()
-    if reserved:
-        funding.credit(
-            session,
-            job.user_id,
-            reserved,
-            type="refund",
-            job_id=job.id,
-            meta={"reason": meta["reason"]},
-        )
+    news = events.job_failed(job)
+    if not reserved:
+        events.tell(session, job.user_id, news)
+        return
+    funding.credit(
+        session,
+        job.user_id,
+        reserved,
+        type="refund",
+        news=news,
+        job_id=job.id,
+        meta={"reason": meta["reason"]},
+    )
 
 
 def _made_of(terms: Record, photos: int) -> dict[str, Any]:
@@ -303,6 +314,11 @@ _SELECT = Statement(
     .join(User, User.id == Job.user_id)
     .outerjoin(Job.result)
     .where(Job.id == bindparam("job_id"))
+)
+_STATES = Statement(
+    select(Job.id, Job.status, Job.progress).where(
+        Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid)))
+    )
 )
 _LIST = paging.Listing(
     select(*Job.shown(*_NOT_SHOWN), *_RESULT)

@@ -109,7 +109,6 @@ _SELECT_FOUND = Statement(
     _SELECT_ROW.add_columns(
         *Payment.columns(
             "number",
-            "client_ref",
             "tariff_id",
             "payment_url",
             "expires_at",

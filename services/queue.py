@@ -18,7 +18,7 @@ import settings
 from db import Reader, Record, notifications
 from db.models import EMBEDDED, Data, GenerationModel, Job
 from db.types import now as current_time
-from services import data, jobs, ledger, results
+from services import data, events, jobs, ledger, results
 from services.results import Turn
 
 RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30))  # before attempt two, three...
@@ -83,6 +83,8 @@ def claim(session: Session, worker: str) -> Claim | None:
     )
     if job is None:
         return None
+    if job.attempt == 1:
+        events.tell(session, job.user_id, events.job_started(job))
     results.start_over_if_gone(session, job)
     model = session.scalars(
         select(GenerationModel.name).where(GenerationModel.id == job.model_id)

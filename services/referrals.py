@@ -14,7 +14,7 @@ import settings
 from db import Reader, Record, Statement
 from db.models import Payment, Referral, Transaction
 from db.rows import UserRow
-from services import funding, ledger, lotteries, paging, users
+from services import events, funding, ledger, lotteries, paging, users
 
 # A payment that is disputed may still be won; a refunded one stands no more.
 STANDING = ("succeeded", "partly_refunded", "disputed")
@@ -85,6 +85,7 @@ def reward(session: Session, payment: Record) -> None:
             referral.inviter_id,
             tokens - earlier.tokens,
             type="promo",
+            news=events.bonus_granted("referral", tokens - earlier.tokens),
             bonus_key=_key(referral, earlier.rows),
             meta={"reason": "referral", "referralId": str(referral.id)},
         )

@@ -18,7 +18,7 @@ import settings
 from db import Reader, Statement, notifications
 from db.models import EMBEDDED, Engine, GenerationAttempt, GenerationModel, Job
 from db.models.engines import MOST_PAID_ATTEMPTS
-from services import attempts, engines, fallbacks, jobs, ledger, models, results
+from services import attempts, engines, events, fallbacks, jobs, ledger, models, results
 from services.breakers import Breaker
 from services.engines import Room
 from services.fallbacks import Candidate
@@ -57,6 +57,8 @@ def take(session: Session, engine: str, room: Room, *, chance: Random) -> Taken:
             session, job, prompt=prompt, seed=chance.randint(0, LARGEST_SEED), deadline=deadline
         )
         _START.run(session, where_id=job.id)
+        if job.attempt == 0:
+            events.tell(session, job.user_id, events.job_started(job))
         begun += 1
     return Taken(begun, out_of_money=False)
 
@@ -187,6 +189,13 @@ _DUE = Statement(_DUE_QUERY)
 _TAKE = Statement(
     select(
         Job.id,
+        Job.user_id,
+        Job.number,
+        Job.service_type,
+        Job.price_tokens,
+        Job.photos,
+        Job.client_ref,
+        Job.attempt,
         Job.model_id,
         Job.engine,
         Job.description,

@@ -16,8 +16,9 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db import Record
 from db.models import Data, Job
-from services import data, funding, jobs
+from services import data, events, funding, jobs
 
 Outcome = dict[str, Any]
 
@@ -84,7 +85,8 @@ def _complete(session: Session, job: Job, outcomes: list[Outcome], now: datetime
     delivered = [each for each in outcomes if "dataId" in each]
     consumed = job.price_tokens / job.photos * len(delivered)
     rest = job.tokens_reserved - consumed
-    job.output = [_output(session, job, each, now) for each in outcomes]
+    files = [_confirmed(session, each, now) for each in outcomes]
+    job.output = [_output(job, each, file) for each, file in zip(outcomes, files, strict=True)]
     job.results = []
     job.status = "done"
     job.progress = 100
@@ -95,24 +97,32 @@ def _complete(session: Session, job: Job, outcomes: list[Outcome], now: datetime
     job.meta = {**job.meta, **delivered[0]["meta"]}
     job.updated_at = job.finished_at = func.now()
     session.flush()
-    if rest:
-        failed = len(outcomes) - len(delivered)
-        meta = {"reason": "failed", "failedPhotos": failed}
-        funding.credit(session, job.user_id, rest, type="refund", job_id=job.id, meta=meta)
+    news = events.job_done(job, zip(outcomes, files, strict=True))
+    if not rest:
+        events.tell(session, job.user_id, news)
+        return
+    meta = {"reason": "failed", "failedPhotos": len(outcomes) - len(delivered)}
+    funding.credit(session, job.user_id, rest, type="refund", news=news, job_id=job.id, meta=meta)
 
 
-def _output(session: Session, job: Job, outcome: Outcome, now: datetime) -> dict[str, Any]:
-    """A photo in the output of its order: the confirmed file, or why there is none."""
+def _confirmed(session: Session, outcome: Outcome, now: datetime) -> Record | None:
+    """The file of a photo that was delivered, usable from now on."""
     if "error" in outcome:
-        return {"meta": {"error": outcome["error"]}}
+        return None
     row = data.get(session, UUID(outcome["dataId"]))
-    file = data.confirm(
+    return data.confirm(
         session,
         row.id,
         content_type=row.content_type,
         size_bytes=outcome["sizeBytes"],
         now=now,
     )
+
+
+def _output(job: Job, outcome: Outcome, file: Record | None) -> dict[str, Any]:
+    """A photo in the output of its order: the confirmed file, or why there is none."""
+    if file is None:
+        return {"meta": {"error": outcome["error"]}}
     shown = {"type": file.type, "dataId": str(file.id)}
     # The facts about the only photo are the job's own, as they always were.
     return shown | {"meta": outcome["meta"]} if job.photos > 1 else shown

@@ -17,7 +17,17 @@ import settings
 from db import Record, Statement
 from db.models import Payment, Transaction
 from db.types import now
-from services import clawback, funding, inbox, locked_payments, payments, referrals, users
+from services import (
+    clawback,
+    declines,
+    events,
+    funding,
+    inbox,
+    locked_payments,
+    payments,
+    referrals,
+    users,
+)
 from services.inbox import Verdict
 from services.payments import UNPAID
 
@@ -63,7 +73,8 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
     payment = locked_payments.lock(session, payment_id)
     if payment.status == "pending":
         reference = payment.reference or payment.charge_reference
-        changes = _close_gateway_payment(session, payment, status, reference)
+        declined = payment.decline_code
+        changes = _close_gateway_payment(session, payment, status, reference, declined)
         locked_payments.change(session, payment.id, **changes)
 
 
@@ -191,6 +202,7 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
         payment.user_id,
         payment.tokens,
         type="purchase",
+        news=events.payment_succeeded(payment),
         payment_id=payment.id,
         provider=payment.provider,
         amount_rub=payment.amount_rub,
@@ -213,15 +225,20 @@ def _closing(status: str) -> Effect:
     """Nobody has paid, and nobody is expected to any more."""
 
     def apply(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
-        return _close_gateway_payment(session, payment, status, _reference(payment, notice))
+        reference = _reference(payment, notice)
+        declined = notice.decline.value if notice.decline else payment.decline_code
+        return _close_gateway_payment(session, payment, status, reference, declined)
 
     return apply
 
 
 def _close_gateway_payment(
-    session: Session, payment: Record, status: str, reference: str | None
+    session: Session, payment: Record, status: str, reference: str | None, declined: str | None
 ) -> dict[str, Any]:
     _end_gateway_payment(session, payment.id, "failed", reference)
+    if refusal := declines.of(status, declined):
+        news = events.payment_failed(payment, refusal, status)
+        events.tell(session, payment.user_id, news)
     return {"status": status, "next_check_at": None}
 
 

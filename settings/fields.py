@@ -138,6 +138,15 @@ class Settings:
     )
     telegram_api_url: str = _setting("https://api.telegram.org", "Bot API base URL", url=True)
 
+    events_url: str = _setting(
+        "", "address of the bot to which events are posted; empty leaves them to be read", url=True
+    )
+    events_secrets: tuple[str, ...] = _setting(
+        (),
+        "whsec_ secrets of Standard Webhooks, comma-separated; the first two sign",
+        secret=True,
+    )
+
     token_price_rub: Decimal = _setting(
         Decimal("10"), "price of one token without a tariff, rubles", above=0, most=100_000_000
     )

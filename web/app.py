@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import settings as environment
 from db import session
 from errors import ApiError
+from handlers import ops
 from providers import registry
 from providers.storage.disk import STORAGE_PATH, DiskStorage
 from services import media
@@ -44,6 +45,8 @@ from web.routing import ApiPrefix, ContractRouting
 from web.security import ApiKeyCheck
 from web.validation import Validation
 from web.views import Views
+from web.waiting import Waiting
+from workflows import feed
 
 # Operations with these tags call external systems, which may hang: they must not hold up others.
 OUTWARD_TAGS = ("Data", "Payments", "Reviews", "Subscriptions")
@@ -72,11 +75,14 @@ def create_app(
     described = operations_of(CONTRACT)
     responses = ResponseValidators(described, strict=settings.environment == "test")
     lane_of = _lanes(described, settings)
+    looking = Lane("look", 1)
     app = ConnexionMiddleware(
         _nothing,
         import_name=__name__,
         middlewares=_middlewares(settings, _mounts(settings)),
-        lifespan=_lifespan({each for each in lane_of.values() if isinstance(each, Lane)}),
+        lifespan=_lifespan(
+            {looking, *(each for each in lane_of.values() if isinstance(each, Lane))}
+        ),
     )
     problems.register(app, responses)
     app.add_api(
@@ -89,6 +95,7 @@ def create_app(
         readers={JSON: JsonBody, MULTIPART: partial(FormBody, limits=media.UPLOAD_LIMITS)},
         lanes=lane_of,
         responses=responses,
+        waiting=Waiting(feed.come, looking, ops.stopping.is_set),
     )
     return app
 

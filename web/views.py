@@ -15,8 +15,10 @@ from logs import EXCHANGE
 from spec.functions import CLIENT_IP, HEADERS, RAW_BODY, Function, accepted
 from spec.operations import Operation
 from spec.responses import ResponseValidators
+from spec.waits import WAIT, NotYet
 from web.inputs import INPUTS
 from web.lanes import Lane, NoLane
+from web.waiting import Waiting
 
 JSON_TYPE = (b"content-type", b"application/json")
 
@@ -43,10 +45,12 @@ class OperationView:
         function: Function,
         lane: Lane | NoLane,
         responses: ResponseValidators,
+        waiting: Waiting,
     ) -> None:
         self._operation_id = operation.operation_id
         self._function = function
         self._lane = lane
+        self._waiting = waiting
         self._responses = responses
         wanted = accepted(function)
         self._gives_raw_body = RAW_BODY in wanted
@@ -60,11 +64,27 @@ class OperationView:
 
         Exceptions of the function pass through.
         """
-        answer: Answer = await self._lane.run(self._answer, scope)
+        patient = scope[INPUTS].arguments.get(WAIT)
+        answer = await (self._patiently(scope) if patient else self._at_once(scope))
         await send(
             {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         )
         await send({"type": "http.response.body", "body": answer.body})
+
+    async def _at_once(self, scope: Scope) -> Answer:
+        answer: Answer = await self._lane.run(self._answer, scope)
+        return answer
+
+    async def _patiently(self, scope: Scope) -> Answer:
+        """Call again when there is news, or when it has been waited for long enough."""
+        try:
+            async with self._waiting.turn:
+                return await self._at_once(scope)
+        except NotYet as not_yet:
+            await self._waiting.until(not_yet.awaited, not_yet.seconds)
+        scope[INPUTS].arguments[WAIT] = 0
+        async with self._waiting.turn:
+            return await self._at_once(scope)
 
     def _answer(self, scope: Scope) -> Answer:
         inputs = scope[INPUTS]
@@ -104,26 +124,32 @@ class OperationViews(RoutedAPI[OperationView]):
         operations: Mapping[str, Operation],
         lanes: Mapping[str, Lane | NoLane],
         responses: ResponseValidators,
+        waiting: Waiting,
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
         self._operations = operations
         self._lanes = lanes
         self._responses = responses
+        self._waiting = waiting
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> OperationView:
         """The view of one operation, of which connexion has found the function."""
         name = operation.operation_id
         return OperationView(
-            self._operations[name], operation.function, self._lanes[name], self._responses
+            self._operations[name],
+            operation.function,
+            self._lanes[name],
+            self._responses,
+            self._waiting,
         )
 
 
 class Views(RoutedMiddleware[OperationViews]):
     """connexion's way to a layer with one part for each operation, as the last in its list.
 
-    operations, lanes, responses: options of add_api(), by operationId.
+    operations, lanes, responses, waiting: options of add_api(); the first two by operationId.
     """
 
     api_cls = OperationViews

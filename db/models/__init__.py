@@ -7,6 +7,7 @@ keep the ledger append-only and equal to the balances are in db/migrations/versi
 from db.models.catalog import EMBEDDED, SERVICE_TYPES, GenerationModel, Tariff
 from db.models.data import DATA_TYPES, Data
 from db.models.engines import OPEN_STATES, Engine, GenerationAttempt
+from db.models.events import DELIVERY_STATES, Event, EventCursor
 from db.models.growth import (
     REVIEW_STATES,
     Lottery,
@@ -35,6 +36,7 @@ __all__ = [
     "LotteryWinner",
     "Referral",
     "Review",
+    "DELIVERY_STATES",
     "EVENT_STATES",
     "PAID_STATUSES",
     "PAYMENT_STATUSES",
@@ -44,6 +46,8 @@ __all__ = [
     "EMBEDDED",
     "OPEN_STATES",
     "Engine",
+    "Event",
+    "EventCursor",
     "GenerationAttempt",
     "JOB_STATUSES",
     "LIVE_STATUSES",

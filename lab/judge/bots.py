@@ -1,9 +1,7 @@
-"""python-telegram-bot as the bot: the code of docs/telegram.md between sandbox and server."""
+"""python-telegram-bot as the bot: ours, between sandbox and server."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,18 +9,16 @@ import requests
 import telegram
 
 from lab.judge.customers import Customer, wait_until
-from lab.judge.verdicts import ROOT, WORK, insist
-from local.processes import Child, Program
+from lab.judge.verdicts import WORK, insist
+from local.processes import Child
 from local.simulation import REVIEWS
-from local.stack import Stack
-
-STOP_SECONDS = 20
+from local.stack import BOT, Stack
 
 
 def forwarding_bot(stack: Stack) -> str:
     """Pay in Stars and write a review through the bot, the only receiver of Telegram's updates."""
     customer = Customer(stack)
-    with _documented_bot(stack):
+    with _bot(stack):
         wait_until(lambda: not _webhook(stack), "the bot has not taken over from the webhook")
         intent = customer.intent("telegram")
         link = intent["paymentUrl"]
@@ -41,23 +37,8 @@ def forwarding_bot(stack: Stack) -> str:
 
 
 @contextmanager
-def _documented_bot(stack: Stack) -> Iterator[None]:
-    page = (ROOT / "docs/telegram.md").read_text("utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    insist(len(blocks) == 1, f"docs/telegram.md has {len(blocks)} programs, not one")
-    script = WORK / "bot.py"
-    script.write_text(blocks[0], encoding="utf-8")
-    settings = stack.settings
-    environ = {
-        "PATH": os.environ["PATH"],
-        "SERVER_URL": stack.url,
-        "TELEGRAM_WEBHOOK_SECRET": settings.telegram_webhook_secret[0],
-        "TELEGRAM_BOT_TOKEN": settings.telegram_bot_token,
-        "TELEGRAM_API_URL": settings.telegram_api_url,
-        "REVIEW_CHAT": settings.review_chat,
-    }
-    program = Program("bot", (str(script),), STOP_SECONDS)
-    with Child(program, environ=environ, logs=WORK) as bot:
+def _bot(stack: Stack) -> Iterator[None]:
+    with Child(BOT, environ=stack.environ(), logs=WORK) as bot:
         yield
         bot.stop()
         insist(bot.exit_code() == 0, f"the bot ended with code {bot.exit_code()}")

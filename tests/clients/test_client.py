@@ -66,7 +66,7 @@ def test_a_file_is_uploaded_in_one_call_by_either_way(client: Client) -> None:
     assert client.download(direct.public_s3_url) == (SAMPLES / "portrait.heic").read_bytes()
     with pytest.raises(UnsupportedMediaType) as refused:
         client.upload(SAMPLES / "bad_html_named.jpg")
-    assert refused.value.request_id
+    assert refused.value.user_message and refused.value.request_id
 
 
 def test_an_order_is_made_listed_page_by_page_and_cancelled(client: Client, user: User) -> None:
@@ -82,7 +82,7 @@ def test_an_order_is_made_listed_page_by_page_and_cancelled(client: Client, user
     again = client.jobs_get(jobs[0].id)
     assert again.price_rub > 0 and again.input[0].data_id == photo.data_id
     assert client.jobs_cancel(again.id).status == "failed"
-    assert client.jobs_cancel(again.id).raw["meta"]["reason"] == "cancelled"
+    assert client.jobs_cancel(again.id).meta.reason == "cancelled"
 
 
 def test_a_key_of_ones_own_makes_one_order_of_two_calls(client: Client, user: User) -> None:
@@ -98,6 +98,27 @@ def test_a_key_of_ones_own_makes_one_order_of_two_calls(client: Client, user: Us
     )
     assert once == twice
     assert len(client.jobs_list(user_id=user.id)) == 1
+
+
+def test_events_come_as_they_happen_and_once_they_are_handled_not_again(
+    client: Client, user: User
+) -> None:
+    photo = IOObject(type="image", data_id=client.upload(SAMPLES / "portrait.jpg").id)
+    for place in ("1:1", "1:2"):
+        job = client.jobs_create(
+            user_id=user.id, service_type="restore", input=[photo], client_ref=place
+        )
+        client.jobs_cancel(job.id)
+
+    def told(count: int) -> list[str | None]:
+        mine = (e for e in client.events(wait=5) if e.user and e.user.id == user.id)
+        return [event.client_ref for event in itertools.islice(mine, count)]
+
+    assert told(2) == ["1:1", "1:2"]
+    client.events_list(after=client.events_list()[-1].sequence)
+    job = client.jobs_create(user_id=user.id, service_type="animate", input=[photo])
+    client.jobs_cancel(job.id)
+    assert told(1) == [None]
 
 
 def test_a_payment_is_opened_with_an_exact_amount(client: Client, user: User) -> None:

@@ -16,6 +16,7 @@ from tests.contract.compatibility import Node, lost_components, lost_operation, 
 
 # What was added, and under which tag: of its own, or the given one that it belongs to.
 ADDED = {
+    "eventsList": ["Events"],
     "configGet": ["Config"],
     "supportRequestsCreate": ["Support"],
     "usersUpdateEmail": ["Users"],

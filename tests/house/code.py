@@ -11,7 +11,7 @@ from typing import TypeVar
 
 ROOT = Path(__file__).parents[2]
 ROOMS = (
-    *("commands", "db", "handlers", "images", "local", "providers", "services", "settings"),
+    *("bot", "commands", "db", "handlers", "images", "local", "providers", "services", "settings"),
     *("spec", "web", "worker", "workflows"),
 )
 # Code that does not run in production; benches and tests are long lists of cases.

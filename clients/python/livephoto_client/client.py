@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -11,7 +12,7 @@ import httpx
 
 from livephoto_client.calls import Call, Patience
 from livephoto_client.generated.async_operations import AsyncOperations
-from livephoto_client.generated.models import Data, DataType
+from livephoto_client.generated.models import Data, DataType, Event
 from livephoto_client.generated.operations import Operations
 from livephoto_client.uploads import OpenFile, Source, opened
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 TIMEOUT = 30.0  # seconds: subscriptions and reviews ask Telegram, which is slow
 FILE_TIMEOUT = 120.0
+LONGEST_WAIT = 25  # seconds that the backend waits for news
 
 
 def _address(url: str) -> str:
@@ -103,6 +105,19 @@ class Client(Operations):
         """The file behind a link such as `job.result_url`."""
         return self._answer(Call("GET", url, needs_api_key=False), FILE_TIMEOUT).content
 
+    def events(self, *, wait: int = LONGEST_WAIT) -> Iterator[Event]:
+        """Every event as it happens, oldest first, for ever.
+
+        An event counts as handled when the loop has come back for the page after it. It goes on
+        where the last program has stopped, so that nothing has to be remembered; one that was
+        killed gets its last page again.
+        """
+        after: int | None = None
+        while True:
+            for event in self.events_list(after=after, wait=wait):
+                yield event
+                after = event.sequence
+
     def _send(self, call: Call[T], timeout: float | None = None) -> T:
         return call.answer(self._answer(call, timeout or self._timeout))
 
@@ -182,6 +197,19 @@ class AsyncClient(AsyncOperations):
         """The file behind a link such as `job.result_url`."""
         call: Call[None] = Call("GET", url, needs_api_key=False)
         return (await self._answer(call, FILE_TIMEOUT)).content
+
+    async def events(self, *, wait: int = LONGEST_WAIT) -> AsyncIterator[Event]:
+        """Every event as it happens, oldest first, for ever.
+
+        An event counts as handled when the loop has come back for the page after it. It goes on
+        where the last program has stopped, so that nothing has to be remembered; one that was
+        killed gets its last page again.
+        """
+        after: int | None = None
+        while True:
+            for event in await self.events_list(after=after, wait=wait):
+                yield event
+                after = event.sequence
 
     async def _send(self, call: Call[T], timeout: float | None = None) -> T:
         return call.answer(await self._answer(call, timeout or self._timeout))

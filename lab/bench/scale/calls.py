@@ -423,8 +423,8 @@ def _count_bonuses(c: Context) -> None:
 READS = {
     "usersGetById": Call(lambda c: users.users_get_by_id(c.user())),
     "usersGetBalance": Call(lambda c: users.users_get_balance(c.user())),
-    "jobsGet": Call(lambda c: jobs.jobs_get(c.done_jobs[c.turn() % len(c.done_jobs)])),
-    "jobsGet, queued": Call(lambda c: jobs.jobs_get(c.made["jobs"][-1]), (_create,)),
+    "jobsGet": Call(lambda c: jobs.jobs_get(c.done_jobs[c.turn() % len(c.done_jobs)], 0)),
+    "jobsGet, queued": Call(lambda c: jobs.jobs_get(c.made["jobs"][-1], 0), (_create,)),
     "jobsList": Call(lambda c: jobs.jobs_list(c.user(), PAGE, None)),
     "jobsList of a regular": Call(lambda c: jobs.jobs_list(c.regular, PAGE, None)),
     "jobsList, by cursor": Call(lambda c: jobs.jobs_list(c.regular, PAGE, c.middle["jobs"])),

@@ -13,6 +13,7 @@ from livephoto_client.generated.models import (
     Data,
     DataGetPresignResult,
     DataType,
+    Event,
     IOObject,
     Job,
     Liveness,
@@ -337,6 +338,8 @@ class AsyncOperations(AsyncSender):
     async def jobs_get(
         self,
         job_id: str,
+        *,
+        wait: int | None = None,
     ) -> Job:
         """Получить задание.
 
@@ -350,11 +353,17 @@ class AsyncOperations(AsyncSender):
         если не получилось ни одно, заказ неудачный. `resultUrl` — первое готовое; ссылку на
         любое даёт `dataConfirmUpload` по его `dataId`.
 
+        С `wait` ответ приходит, как только изменится статус или процент, но не позже чем через
+        столько секунд; у законченного задания — сразу. Так показывают заказ, который сейчас на
+        экране; об остальных рассказывает `eventsList`.
+
         - `job_id`: Идентификатор задания
+        - `wait`: Сколько секунд ждать новостей, если их ещё нет; 0 — не ждать
         """
         call: Call[Job] = Call(
             method="GET",
             path=f"/jobs/{part(job_id)}",
+            query=present({"wait": wait}),
             read=Job.from_json,
         )
         return await self._send(call)
@@ -865,6 +874,41 @@ class AsyncOperations(AsyncSender):
             ),
             content=dict(body),
             needs_api_key=False,
+        )
+        return await self._send(call)
+
+    async def events_list(
+        self,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+        wait: int | None = None,
+    ) -> list[Event]:
+        """События для бота, с ожиданием.
+
+        Всё, что случилось с заказами, платежами, бонусами и розыгрышами всех пользователей, от
+        старых к новым. Бот обрабатывает событие, затем передаёт его `sequence` в `after` — это
+        подтверждение и место, откуда читать дальше. Без `after` чтение продолжается с
+        последнего подтверждённого места, поэтому боту не обязательно что-то хранить.
+
+        Каждое событие приходит хотя бы раз, события одного пользователя — по порядку. Повтор
+        узнают по `id`. Если новых событий нет, ответ с `wait` приходит, как только появится
+        первое, но не позже чем через столько секунд; тогда он — пустой массив, и запрос просто
+        повторяют. Один такой запрос заменяет опрос всех заказов.
+
+        События хранятся не меньше 7 дней. Ссылки в `results` подписаны при чтении и действуют
+        ограниченное время; чтобы получить новые, прочтите событие ещё раз. Номера `sequence`
+        растут, но могут идти с пропусками. Типы и поля, которых бот не знает, он пропускает.
+
+        - `after`: `sequence` последнего обработанного события, 0 — с самого начала. Если такого места ещё не было (например, после восстановления базы), ответ — 400 `bad_request`: начните без `after`
+        - `limit`: Сколько событий вернуть за раз
+        - `wait`: Сколько секунд ждать новостей, если их ещё нет; 0 — не ждать
+        """
+        call: Call[list[Event]] = Call(
+            method="GET",
+            path="/events",
+            query=present({"after": after, "limit": limit, "wait": wait}),
+            read=lambda raw: [Event.from_json(each) for each in raw],
         )
         return await self._send(call)
 

@@ -23,6 +23,11 @@ TransactionType = Literal["charge", "purchase", "refund", "promo", "gateway_paym
 TransactionStatus = Literal["success", "failed", "pending"]
 TransactionProvider = Literal["yookassa", "stripe", "telegram", "manual"]
 JobFailure = Literal["failed", "cancelled", "not_paid"]
+EventResultType = Literal["image", "video"]
+EventPaymentStatus = Literal[
+    "succeeded", "canceled", "expired", "partly_refunded", "refunded", "disputed"
+]
+EventBonusReason = Literal["channel", "review", "referral", "grant"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -1128,6 +1133,263 @@ class ReadinessChecks:
         return cls(
             ok=raw["ok"],
             detail=raw.get("detail"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Событие. Что есть, кроме `id`, `sequence`, `type`, `createdAt` и `text`, зависит от типа:
+
+    | `type` | Что случилось | Поля |
+    |---|---|---|
+    | `job.queued` | Заказ, ждавший оплаты, оплачен и встал в очередь | user, job |
+    | `job.started` | Над заказом начали работать | user, job |
+    | `job.done` | Заказ готов, хотя бы одно фото получилось | user, job, results |
+    | `job.failed` | Заказ не выполнен или отменён, токены возвращены | user, job |
+    | `payment.succeeded` | Деньги пришли, токены начислены | user, payment |
+    | `payment.failed` | Платёж не прошёл или не оплачен вовремя | user, payment |
+    | `payment.refunded` | Деньги вернулись покупателю, токены списаны | user, payment |
+    | `bonus.granted` | Начислен бонус | user, bonus |
+    | `lottery.drawn` | Розыгрыш проведён | lottery |
+    | `lottery.won` | Пользователь выиграл | user, lottery |
+
+    Могут появиться новые типы и поля; смысл нынешних не изменится.
+    """
+
+    id: str
+    """Один и тот же у всех доставок этого события"""
+    sequence: int
+    """Место в общем порядке событий, для `after`"""
+    type: str
+    """Тип события, по таблице выше"""
+    created_at: datetime
+    """Когда это случилось"""
+    text: str
+    """Готовая фраза для пользователя"""
+    user: EventUser | None = None
+    """Чьё это событие"""
+    client_ref: str | None = None
+    """Пометка, с которой бот создал заказ или платёж"""
+    job: EventJob | None = None
+    """Заказ, каким он стал"""
+    results: list[EventResult] | None = None
+    """Что получилось, по записи на каждое фото заказа и в том же порядке"""
+    payment: EventPayment | None = None
+    """Платёж, каким он стал"""
+    bonus: EventBonus | None = None
+    """За что и сколько начислено"""
+    lottery: EventLottery | None = None
+    """Розыгрыш; место и приз — у победителя"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Event:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            sequence=raw["sequence"],
+            type=raw["type"],
+            created_at=moment(raw["createdAt"]),
+            text=raw["text"],
+            user=EventUser.from_json(raw["user"]) if "user" in raw else None,
+            client_ref=raw.get("clientRef"),
+            job=EventJob.from_json(raw["job"]) if "job" in raw else None,
+            results=[EventResult.from_json(each) for each in raw["results"]]
+            if "results" in raw
+            else None,
+            payment=EventPayment.from_json(raw["payment"]) if "payment" in raw else None,
+            bonus=EventBonus.from_json(raw["bonus"]) if "bonus" in raw else None,
+            lottery=EventLottery.from_json(raw["lottery"]) if "lottery" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventUser:
+    """Чьё это событие"""
+
+    id: str
+    telegram_id: str
+    """Кому писать"""
+    balance_tokens: Decimal
+    """Сколько токенов стало доступно после этого события"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> EventUser:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            telegram_id=raw["telegramId"],
+            balance_tokens=amount(raw["balanceTokens"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventJob:
+    """Заказ, каким он стал"""
+
+    id: str
+    order_id: str
+    """Короткий номер заказа для человека"""
+    service_type: ServiceType
+    status: JobStatus
+    price_tokens: Decimal
+    """Цена в токенах, за все фото заказа"""
+    photos: int
+    """Сколько фото в заказе"""
+    reason: JobFailure | None = None
+    """Почему не выполнен"""
+    error: JobError | None = None
+    """Почему задание или фото не выполнено"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> EventJob:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            order_id=raw["orderId"],
+            service_type=raw["serviceType"],
+            status=raw["status"],
+            price_tokens=amount(raw["priceTokens"]),
+            photos=raw["photos"],
+            reason=raw.get("reason"),
+            error=JobError.from_json(raw["error"]) if "error" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventResult:
+    """Готовый файл, или `error`, если это фото не получилось"""
+
+    data_id: str | None = None
+    type: EventResultType | None = None
+    content_type: str | None = None
+    bytes: int | None = None
+    """Размер файла в байтах"""
+    width: int | None = None
+    height: int | None = None
+    duration_seconds: float | None = None
+    """Длительность видео"""
+    faces: int | None = None
+    """Сколько лиц нашлось; 0 — оживлена только камера"""
+    url: str | None = None
+    """Подписанная ссылка; её нет, если файл уже удалён"""
+    error: JobError | None = None
+    """Почему задание или фото не выполнено"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> EventResult:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            data_id=raw.get("dataId"),
+            type=raw.get("type"),
+            content_type=raw.get("contentType"),
+            bytes=raw.get("bytes"),
+            width=raw.get("width"),
+            height=raw.get("height"),
+            duration_seconds=float(raw["durationSeconds"]) if "durationSeconds" in raw else None,
+            faces=raw.get("faces"),
+            url=raw.get("url"),
+            error=JobError.from_json(raw["error"]) if "error" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventPayment:
+    """Платёж, каким он стал"""
+
+    id: str
+    provider: PaymentProvider
+    status: EventPaymentStatus
+    amount_rub: Decimal
+    tokens: Decimal
+    """Сколько токенов он покупает"""
+    plan: str | None = None
+    """Имя тарифа"""
+    error: PaymentError | None = None
+    """Почему платёж не прошёл"""
+    refunded_rub: Decimal | None = None
+    """Сколько рублей вернулось этим возвратом"""
+    refunded_tokens: Decimal | None = None
+    """Сколько токенов за него списано"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> EventPayment:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            provider=raw["provider"],
+            status=raw["status"],
+            amount_rub=amount(raw["amountRub"]),
+            tokens=amount(raw["tokens"]),
+            plan=raw.get("plan"),
+            error=PaymentError.from_json(raw["error"]) if "error" in raw else None,
+            refunded_rub=amount(raw["refundedRub"]) if "refundedRub" in raw else None,
+            refunded_tokens=amount(raw["refundedTokens"]) if "refundedTokens" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventBonus:
+    """За что и сколько начислено"""
+
+    reason: EventBonusReason
+    tokens: Decimal
+    channel: str | None = None
+    """Канал, за подписку на который бонус"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> EventBonus:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            reason=raw["reason"],
+            tokens=amount(raw["tokens"]),
+            channel=raw.get("channel"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventLottery:
+    """Розыгрыш; место и приз — у победителя"""
+
+    id: str
+    title: str
+    winners: int | None = None
+    """Сколько мест разыграно"""
+    place: int | None = None
+    prize: str | None = None
+    tokens: Decimal | None = None
+    """Сколько токенов начислено с этим призом"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> EventLottery:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            id=raw["id"],
+            title=raw["title"],
+            winners=raw.get("winners"),
+            place=raw.get("place"),
+            prize=raw.get("prize"),
+            tokens=amount(raw["tokens"]) if "tokens" in raw else None,
             raw=raw,
         )
 

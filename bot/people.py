@@ -1,0 +1,55 @@
+"""The person who writes or presses, and the message they see."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from telegram import InlineKeyboardMarkup as Keyboard
+from telegram import Message, Update
+from telegram.error import BadRequest
+
+from bot import texts
+from livephoto_client import AsyncClient, User
+
+
+class Stale(Exception):
+    """What was asked for cannot be done; the text says why, in the person's words."""
+
+
+async def visitor(backend: AsyncClient, update: Update, ref_code: str | None = None) -> User:
+    """The backend's user of whoever an update is from, created at the first one."""
+    person = update.effective_user
+    assert person  # noqa: S101 - handlers are for what people do
+    return await backend.users_register_or_login(
+        telegram_id=str(person.id), username=person.username, ref_code=(ref_code or "")[:64] or None
+    )
+
+
+async def chosen(update: Update, toast: str | None = None) -> tuple[list[str], Message]:
+    """What a pressed button carries, and its message. It is answered, which stops its clock."""
+    query = update.callback_query
+    assert query and query.data  # noqa: S101 - all our buttons have data
+    message = query.message
+    if not isinstance(message, Message):  # so old that Telegram shows it to people only
+        raise Stale(texts.STALE)
+    with suppress(BadRequest):  # it was pressed while the bot was away, and its clock has stopped
+        await query.answer(toast)
+    return query.data.split(":")[1:], message
+
+
+async def say(update: Update, text: str, buttons: Keyboard | None = None) -> None:
+    """A new message in the chat of an update."""
+    assert update.effective_chat  # noqa: S101 - handlers are for what happens in chats
+    rows = buttons and buttons.inline_keyboard
+    await update.effective_chat.send_message(text, reply_markup=buttons if rows else None)
+
+
+async def alter(message: Message, text: str, buttons: Keyboard | None) -> bool:
+    """Edit a message; False if it said so already."""
+    try:
+        await message.edit_text(text, reply_markup=buttons)
+    except BadRequest as refusal:
+        if "not modified" not in str(refusal).lower():
+            raise
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""Events as the bot reads them: all users', oldest first, each with its place in that order.
+
+`number` cannot be that place: two transactions that write at the same time commit in either order,
+so a reader that has seen 6 would never see the 5 that is committed later. So a place is given to an
+event only when it is seen to be committed, by whoever looks first (ADR 18).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    UpdateBase,
+    any_,
+    case,
+    column,
+    exists,
+    func,
+    select,
+    table,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from db import Query, Reader, statement, value, write
+from db.models import Data, Event, EventCursor
+from db.rows import EventRow, ResultFileRow
+
+PUBLISH_LOCK = 7_246_018  # any number; of PostgreSQL's advisory locks
+AT_ONCE = 1000  # events published in one transaction
+
+
+def publish(session: Session) -> int:
+    """Give committed events their place in the feed, in the order of writing; returns how many.
+
+    One transaction at a time: the second of two would not see what the first has published. It
+    does not wait for the first, but leaves the work to it.
+    """
+    return _publish(session) if _is_mine(session) else 0
+
+
+def newest(reader: Reader) -> int:
+    """The place of the newest event there is, 0 when there is none."""
+    return _newest(reader) or 0
+
+
+def last_place(reader: Reader) -> int:
+    """The highest place ever given; its event may be gone, or not be committed yet."""
+    return _last_place(reader) or 0
+
+
+def after(reader: Reader, sequence: int, *, limit: int) -> list[EventRow]:
+    """Published events behind this place, oldest first."""
+    return _after.all(reader, sequence, limit)
+
+
+def is_behind(reader: Reader) -> bool:
+    """Whether events wait for their place."""
+    return bool(_is_behind(reader))
+
+
+def confirmed(reader: Reader) -> int:
+    """How far the bot has read, by what it gave as `after`."""
+    return _confirmed(reader) or 0
+
+
+def confirm(session: Session, sequence: int) -> None:
+    """Remember that the bot has handled everything up to this place; never goes back."""
+    _confirm(session, sequence)
+
+
+def files(reader: Reader, events: list[EventRow]) -> dict[str, ResultFileRow]:
+    """The stored files that events name, by dataId; without those that have been deleted."""
+    named = [
+        UUID(result["dataId"])
+        for event in events
+        for result in event.body.get("results", ())
+        if "dataId" in result
+    ]
+    return {str(row.id): row for row in _files.all(reader, named)} if named else {}
+
+
+_UNPUBLISHED = exists().where(Event.sequence.is_(None))
+
+
+@value
+def _is_behind() -> Select[bool]:
+    return select(_UNPUBLISHED)
+
+
+@value
+def _is_mine() -> Select[bool]:
+    # The lock is only asked for when there is something to do.
+    return select(case((_UNPUBLISHED, func.pg_try_advisory_xact_lock(PUBLISH_LOCK))))
+
+
+@write
+def _publish() -> UpdateBase:
+    waiting = (
+        select(Event.id)
+        .where(Event.sequence.is_(None))
+        .order_by(Event.number)
+        .limit(AT_ONCE)
+        .subquery()
+    )
+    # As a CTE it is run once, row by row in its order; joined as a subquery, it might be run again.
+    places = select(waiting.c.id, func.nextval("events_sequence").label("place")).cte("places")
+    return update(Event).where(Event.id == places.c.id).values(sequence=places.c.place)
+
+
+@value
+def _newest() -> Select[int | None]:
+    return select(func.max(Event.sequence))
+
+
+@value
+def _last_place() -> Select[int]:
+    return select(column("last_value", BigInteger)).select_from(table("events_sequence"))
+
+
+@statement(EventRow)
+def _after(sequence: int, rows: int) -> Query:
+    return (
+        select(*Event.columns(EventRow))
+        .where(Event.sequence > sequence)
+        .order_by(Event.sequence)
+        .limit(rows)
+    )
+
+
+@value
+def _confirmed() -> Select[int]:
+    return select(EventCursor.sequence)
+
+
+@write
+def _confirm(sequence: int) -> UpdateBase:
+    new = insert(EventCursor).values(sequence=sequence)
+    return new.on_conflict_do_update(
+        index_elements=["single"],
+        set_={"sequence": new.excluded.sequence, "updated_at": func.now()},
+        where=EventCursor.sequence < new.excluded.sequence,
+    )
+
+
+@statement(ResultFileRow)
+def _files(data_ids: list[UUID]) -> Query:
+    named: Any = data_ids  # a placeholder here
+    return select(*Data.columns(ResultFileRow)).where(
+        Data.id == any_(named), Data.status == "confirmed"
+    )

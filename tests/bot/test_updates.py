@@ -1,0 +1,200 @@
+"""Updates between Telegram and the backend: none is lost, whoever is away or killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from telegram import Bot, Update
+
+from bot import forwarding, updates
+from bot.forwarding import Forwarding
+from bot.journal import Journal
+from bot.updates import Updates
+from livephoto_client import AsyncClient
+from local.sandbox.telegram import TOKEN
+from providers.telegram import TelegramBot, parse_update
+from tests.telegram_world import GROUP, PAYER, World, telegram_world
+
+SECRET = "secret-of-the-bot-0123456789"
+SECONDS = 60
+REFUSAL = b'{"code": "scripted", "message": "as scripted"}'
+
+
+class Backend:
+    """Takes the place of the backend: scripted statuses, then 200; answers pre-checkouts."""
+
+    def __init__(self, bot: TelegramBot) -> None:
+        self.got: list[dict[str, Any]] = []
+        self.secrets: set[str] = set()
+        self.statuses: list[int] = []
+        self._bot = bot
+        backend = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                assert self.path == "/api/v1/webhooks/payments/telegram"
+                backend.secrets.add(self.headers["X-Telegram-Bot-Api-Secret-Token"])
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(backend.take(json.loads(raw)))
+                self.send_header("Content-Length", str(len(REFUSAL)))
+                self.end_headers()
+                self.wfile.write(REFUSAL)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/api"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def take(self, body: dict[str, Any]) -> int:
+        self.got.append(body)
+        status = self.statuses.pop(0) if self.statuses else 200
+        if status == 200 and "pre_checkout_query" in body:
+            self._bot.answer_pre_checkout_query(body["pre_checkout_query"]["id"], ok=True)
+        return status
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with telegram_world() as opened:
+        yield opened
+
+
+@pytest.fixture
+def backend(world: World) -> Iterator[Backend]:
+    backend = Backend(TelegramBot(world.api, TOKEN))
+    yield backend
+    backend.server.shutdown()
+    backend.server.server_close()
+
+
+async def wait_for(fact: Callable[[], object]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not fact():
+            await asyncio.sleep(0.02)
+
+
+async def in_thread(control: Callable[..., Any], *arguments: Any, **body: Any) -> Any:
+    return await asyncio.to_thread(control, *arguments, **body)
+
+
+def run(world: World, story: Callable[[Bot], Awaitable[None]]) -> None:
+    """A story with a bot of python-telegram-bot."""
+
+    async def main() -> None:
+        async with Bot(TOKEN, base_url=f"{world.api}/bot") as bot:
+            await story(bot)
+
+    asyncio.run(main())
+
+
+def texts(seen: list[Update]) -> list[str]:
+    return [str(update.message.text) for update in seen if update.message]
+
+
+def test_what_a_bot_had_not_handled_comes_again_and_what_it_had_does_not(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updates, "STOP_SECONDS", 0.1)
+
+    async def story(bot: Bot) -> None:
+        handled: list[Update] = []
+
+        async def slow(update: Update, repeated: bool) -> None:
+            if texts([update]) == ["медленно"]:
+                await asyncio.Event().wait()
+            handled.append(update)
+
+        first = asyncio.create_task(Updates(bot, Journal(tmp_path / "journal"), slow).run())
+        for text in ("медленно", "быстро", "потом"):
+            written = {"chat_id": PAYER, "user_id": PAYER, "text": text}
+            await in_thread(world.control, "POST", "/messages", **written)
+        await wait_for(lambda: len(handled) == 2)
+        first.cancel()
+        await asyncio.wait([first])
+
+        again: list[tuple[str, bool]] = []
+
+        async def quick(update: Update, repeated: bool) -> None:
+            again.append((texts([update])[0], repeated))
+
+        second = asyncio.create_task(Updates(bot, Journal(tmp_path / "journal"), quick).run())
+        await wait_for(lambda: again)
+        pending = lambda: world.control("GET", "/updates")["pending"]  # noqa: E731
+        while await in_thread(pending):
+            await asyncio.sleep(0.05)
+        second.cancel()
+        await asyncio.wait([second])
+        assert sorted(texts(handled)) == ["быстро", "потом"]
+        assert again == [("медленно", True)]
+
+    world.control("PUT", f"/chats/{PAYER}", type="private")
+    run(world, story)
+
+
+def test_payments_and_reviews_are_forwarded_until_they_are_taken_and_nothing_else(
+    world: World, backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarding, "PAUSES", (0.05,))
+    world.control("PUT", "/chats/-1004", type="supergroup", username="elsewhere")
+    link = TelegramBot(world.api, TOKEN).create_invoice_link(
+        "20", "Токены", payload="8f0c", currency="XTR", amount=150
+    )
+
+    async def story(bot: Bot) -> None:
+        async with AsyncClient(backend.url, "key", attempts=1) as client:
+            forward = Forwarding(client, SECRET)
+            forward.review_chat = "@Live_Photo_Talk"
+
+            async def handle(update: Update, repeated: bool) -> None:
+                if forward.concerns(update):
+                    await forward.forward(update)
+
+            loop = Updates(bot, Journal(tmp_path / "journal"), handle)
+            task = asyncio.create_task(loop.run())
+            # The backend is down for a moment: the question comes again within its ten seconds.
+            backend.statuses = [503]
+            paid = await in_thread(world.control, "POST", "/pay", link=link, user_id=PAYER)
+            assert paid["status"] == "paid"
+            await wait_for(lambda: len(backend.got) == 3)
+            backend.statuses = [500, 503, 401]
+            for chat, text in ((-1004, "Не для нас"), (GROUP, "Класс"), (GROUP, "Ещё")):
+                written = {"chat_id": chat, "user_id": PAYER, "text": text}
+                await in_thread(world.control, "POST", "/messages", **written)
+            await wait_for(lambda: len(backend.got) == 7)
+            task.cancel()
+            await asyncio.wait([task])
+
+    run(world, story)
+    kinds = [type(parse_update(body)).__name__ for body in backend.got]
+    assert kinds == ["PreCheckout", "PreCheckout", "SuccessfulPayment", *["GroupMessage"] * 4]
+    assert backend.secrets == {SECRET}
+
+
+def test_an_update_that_is_refused_again_and_again_gives_way(
+    world: World, backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarding, "PAUSES", (0.01,))
+    backend.statuses = [500] * 50
+
+    async def story(bot: Bot) -> None:
+        async with AsyncClient(backend.url, "key", attempts=1) as client:
+            forward = Forwarding(client, SECRET)
+            written = {"message_id": 1, "date": 1, "chat": {"id": 5, "type": "private"}}
+            payment = {"currency": "XTR", "total_amount": 1, "invoice_payload": "p"}
+            charges = {"telegram_payment_charge_id": "a", "provider_payment_charge_id": "b"}
+            body = {"update_id": 1, "message": written | {"successful_payment": payment | charges}}
+            update = Update.de_json(body, bot)
+            assert forward.concerns(update)
+            await forward.forward(update)
+
+    run(world, story)
+    assert len(backend.got) == forwarding.REFUSALS
