@@ -1237,13 +1237,13 @@ class EventJob:
     order_id: str
     """Короткий номер заказа для человека"""
     service_type: ServiceType
+    """animate — оживить, restore — отреставрировать"""
     status: JobStatus
     price_tokens: Decimal
     """Цена в токенах, за все фото заказа"""
     photos: int
     """Сколько фото в заказе"""
     reason: JobFailure | None = None
-    """Почему не выполнен"""
     error: JobError | None = None
     """Почему задание или фото не выполнено"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
@@ -1311,6 +1311,7 @@ class EventPayment:
 
     id: str
     provider: PaymentProvider
+    """Кто принимает деньги"""
     status: EventPaymentStatus
     amount_rub: Decimal
     tokens: Decimal
