@@ -16,7 +16,7 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000  # an engine on a busy machine takes a minute
 WIDE, NARROW = ViewportSize(width=1280, height=800), ViewportSize(width=360, height=740)
 
 

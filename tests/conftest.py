@@ -35,6 +35,7 @@ TESTS = Path(__file__).parent
 LONGEST = (
     "lab/chaos/test_chaos.py",
     "local/test_stack.py",
+    "local/test_chat_page.py",
     "flows/test_log_secrets.py",
     "local/test_demo.py",
     "providers/engine/test_animate.py",

@@ -79,6 +79,6 @@ def _ratio(results: Results, operation: str, server: str, peer: str, figure: str
     ratios = [
         getattr(own, figure) / getattr(other, figure)
         for own, other in pairs
-        if getattr(own, figure)
+        if getattr(own, figure) and getattr(other, figure)
     ]
     return f"{median(ratios):.2f}" if ratios and server != peer else ""

@@ -12,11 +12,14 @@ from typing import Any
 import imageio_ffmpeg
 import pytest
 import requests
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from local.sandbox import Options
+from tests.bot_world import World as Everything
+from tests.bot_world import bot_world
 from tests.browser import CHROMIUM, MISSING, NARROW, Window, chromium, window
 from tests.chat_bot import living
+from tests.chat_page import drop, last, log, plays, start
 from tests.telegram_world import World, telegram_world
 
 pytestmark = [
@@ -78,41 +81,6 @@ def opened(browser: Browser, world: World, anna: int) -> Iterator[Window]:
 @pytest.fixture
 def page(opened: Window) -> Page:
     return opened.page
-
-
-def log(page: Page, number: int = 0) -> Locator:
-    return page.get_by_role("log").nth(number)
-
-
-def start(page: Page) -> None:
-    """Write to the bot for the first time."""
-    page.get_by_role("button", name="Начать", exact=True).click()
-    expect(log(page).get_by_text("Привет от никого")).to_be_visible()
-
-
-def last(page: Page, name: str) -> Locator:
-    """The newest button or link of the bot with this label."""
-    found = log(page)
-    return found.get_by_role("button", name=name).or_(found.get_by_role("link", name=name)).last
-
-
-def drop(page: Page, path: Path, kind: str) -> None:
-    """Let a file fall from the desktop on one half of the chat."""
-    script = """([column, bytes, name, type, kind]) => {
-        const data = new DataTransfer();
-        data.items.add(new File([Uint8Array.from(bytes)], name, {type}));
-        const event = (what) => new DragEvent(what, {dataTransfer: data, bubbles: true});
-        column.dispatchEvent(event("dragenter"));
-        column.querySelector(`.drop [data-kind=${kind}]`).dispatchEvent(event("drop"));
-    }"""
-    column = page.locator(".column").first.element_handle()
-    page.evaluate(script, [column, list(path.read_bytes()), path.name, "image/jpeg", kind])
-
-
-def plays(video: Locator) -> bool:
-    """Once it moves on; a video that cannot be played never does."""
-    script = "v => new Promise(done => { v.ontimeupdate = () => v.currentTime && done(!v.paused) })"
-    return bool(video.evaluate(script))
 
 
 def test_from_photo_to_playing_video(page: Page) -> None:
@@ -232,6 +200,65 @@ def test_a_narrow_window_shows_everything_without_scrolling_sideways(
         overflow = "document.documentElement.scrollWidth > innerWidth"
         assert page.evaluate(overflow) is False
         assert found.complaints == []
+
+
+@pytest.fixture(scope="module")
+def everything() -> Iterator[Everything]:
+    """The real bot, server and worker, as `make run` starts them."""
+    with bot_world("chat") as started:
+        yield started
+
+
+@pytest.fixture
+def real(browser: Browser, everything: Everything) -> Iterator[Page]:
+    """The chat page of somebody who has agreed to everything."""
+    person = everything.person(first_name="Анна")
+    person.start()
+    with window(browser, f"{everything.stack.simulated.chat_url}#{person.id}") as found:
+        yield found.page
+        assert found.complaints == []
+
+
+def test_with_the_real_bot_a_photo_is_paid_for_and_plays(real: Page) -> None:
+    drop(real, SAMPLES / "tiny_portrait_150px.jpg", "photo")
+    last(real, "✨ Оживление · 10 токенов").click()
+    expect(log(real)).to_contain_text("Не хватает: 10 токенов")
+    choose_card(real)
+    shop = real.frame_locator("iframe")
+    shop.get_by_role("button", name="Оплатить").click()
+    expect(shop.get_by_role("status")).to_have_text("Оплачено")
+    shop.get_by_role("link", name="Вернуться в магазин").click()
+    expect(log(real)).to_contain_text("Оплата получена")
+    video = log(real).locator("video")
+    expect(video).to_be_visible()
+    assert plays(video)
+    assert video.evaluate("v => v.loop && v.muted && v.videoWidth > 0")
+    expect(log(real)).to_contain_text("готов ✅")
+
+
+def test_with_the_real_bot_a_decline_is_told_and_a_lost_notification_found(real: Page) -> None:
+    real.get_by_label("Сообщение", exact=True).fill("/buy")
+    real.get_by_role("button", name="Отправить", exact=True).click()
+    choose_card(real)
+    shop = real.frame_locator("iframe")
+    shop.get_by_role("button", name="Отклонить").click()
+    shop.get_by_role("link", name="Вернуться в магазин").click()
+    expect(log(real)).to_contain_text("Банк отклонил платёж")
+    real.get_by_label("Сообщение", exact=True).fill("/buy")
+    real.get_by_role("button", name="Отправить", exact=True).click()
+    choose_card(real)
+    shop.get_by_label("Потерять уведомление магазину").check()
+    shop.get_by_role("button", name="Оплатить").click()
+    shop.get_by_role("link", name="Вернуться в магазин").click()
+    last(real, "Я оплатил").click()
+    expect(log(real)).to_contain_text("Оплата получена")
+
+
+def choose_card(page: Page) -> None:
+    """The smallest tariff, by card; the page of the shop is open then."""
+    last(page, "199 ₽").click()
+    last(page, "Карта или СБП").click()
+    last(page, "Оплатить 199").click()
 
 
 def test_the_page_lets_nothing_run_but_its_own_scripts(world: World) -> None:

@@ -23,10 +23,6 @@ TransactionType = Literal["charge", "purchase", "refund", "promo", "gateway_paym
 TransactionStatus = Literal["success", "failed", "pending"]
 TransactionProvider = Literal["yookassa", "stripe", "telegram", "manual"]
 JobFailure = Literal["failed", "cancelled", "not_paid"]
-EventResultType = Literal["image", "video"]
-EventPaymentStatus = Literal[
-    "succeeded", "canceled", "expired", "partly_refunded", "refunded", "disputed"
-]
 EventBonusReason = Literal["channel", "review", "referral", "grant"]
 
 
@@ -1270,7 +1266,8 @@ class EventResult:
     """Готовый файл, или `error`, если это фото не получилось"""
 
     data_id: str | None = None
-    type: EventResultType | None = None
+    type: DataType | None = None
+    """Вид файла"""
     content_type: str | None = None
     bytes: int | None = None
     """Размер файла в байтах"""
@@ -1312,7 +1309,7 @@ class EventPayment:
     id: str
     provider: PaymentProvider
     """Кто принимает деньги"""
-    status: EventPaymentStatus
+    status: PaymentStatus
     amount_rub: Decimal
     tokens: Decimal
     """Сколько токенов он покупает"""
