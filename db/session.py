@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from typing import Any, NoReturn
 
 import orjson
 from psycopg2 import errorcodes
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, delete, event, text, update
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
 import settings
+from db.models import User
 from errors import ApiError, database_in_use
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,29 @@ def in_psycopg2(url: str) -> str:
     """A PostgreSQL URL for the driver we have: SQLAlchemy 2.1 takes a bare one for psycopg 3."""
     scheme, rest = url.split("://", 1)
     return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+class _NoConnectionError(Exception):
+    """Where no connection is wanted."""
+
+
+def _prepare_updates() -> None:
+    """Let SQLAlchemy make its classes for UPDATE and DELETE of models, while there is one thread.
+
+    It makes them at the first such statement, and shows them to other threads half-made: one that
+    came at the wrong moment had every later statement of this process compiled anew.
+    """
+
+    def refuse() -> NoReturn:
+        raise _NoConnectionError
+
+    nowhere = create_engine("postgresql+psycopg2://", creator=refuse)
+    for statement in (update(User).values(username=None), delete(User)):
+        with Session(nowhere) as session, suppress(_NoConnectionError):
+            session.execute(statement)
+
+
+_prepare_updates()
 
 
 def connect(url: str, *, pool_size: int, pooler: bool = False) -> Engine:

@@ -29,6 +29,12 @@ NODES: dict[str, set[str]] = {
     "EmptyLatentImage": {"width", "height", "batch_size"},
     "KSampler": {"model", "seed", "steps", "positive", "negative", "latent_image"},
     "VAEDecode": {"samples", "vae"},
+    "UNETLoader": {"unet_name", "weight_dtype"},
+    "CLIPLoader": {"clip_name", "type"},
+    "VAELoader": {"vae_name"},
+    "ModelSamplingSD3": {"model", "shift"},
+    "Wan22ImageToVideoLatent": {"vae", "width", "height", "length", "batch_size"},
+    "CreateVideo": {"images", "fps"},
 }
 # Nodes that leave files, what these are, and under which name the history lists them.
 OUTPUTS: dict[str, tuple[Media, str]] = {

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
 
 from local.sandbox import Options
+from local.sandbox.telegram.state import State
+from local.sandbox.telegram.world import WorldError, furnish, read
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "local.sandbox", "--port", "0"]
+WORLD = {
+    "people": [{"id": 501, "first_name": "Анна"}],
+    "chats": [{"id": -1001, "type": "channel", "username": "livephoto_channel"}],
+    "members": [{"chat_id": -1001, "user_id": 501, "status": "member"}],
+}
 
 
 def test_it_does_not_start_in_production() -> None:
@@ -31,10 +41,12 @@ def test_it_does_not_start_in_production() -> None:
     assert "never starts in production" in ended.stderr
 
 
-def test_it_serves_all_three_with_the_keys_of_the_settings() -> None:
+def test_it_serves_all_three_with_the_keys_of_the_settings_and_a_world(tmp_path: Path) -> None:
+    file = tmp_path / "world.json"
+    file.write_text(json.dumps(WORLD), "utf-8")
     environ = os.environ | {"ENVIRONMENT": "test", "STRIPE_SECRET_KEY": "sk_test_mine"}
     with subprocess.Popen(
-        COMMAND, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
+        [*COMMAND, "--world", file], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
@@ -47,6 +59,27 @@ def test_it_serves_all_three_with_the_keys_of_the_settings() -> None:
                 requests.get(f"{url}/telegram/bot{keys.telegram_bot_token}/getMe", timeout=5),
                 requests.get(f"{url}/control/health", timeout=5),
             ]
+            world = requests.get(f"{url}/control/telegram/world", timeout=5).json()
         finally:
             process.terminate()
     assert [answer.status_code for answer in answers] == [200, 404, 200, 200]
+    assert [each["first_name"] for each in world["people"]] == ["Анна"]
+    assert world["chats"][0]["username"] == "livephoto_channel"
+    assert world["members"] == [{"chat_id": -1001, "user_id": 501, "status": "member"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[]", "a JSON object is needed"),
+        ("{", "world.json"),
+        ('{"persons": []}', "unknown: persons"),
+        ('{"people": [{"first_name": "Анна"}]}', "KeyError: 'id'"),
+        ('{"people": [{"id": 1, "age": 5}]}', "unexpected keyword argument 'age'"),
+    ],
+)
+def test_a_file_that_describes_no_world_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    file = tmp_path / "world.json"
+    file.write_text(text, "utf-8")
+    with pytest.raises(WorldError, match=re.escape(why)):
+        furnish(State(1, "bot"), read(file))

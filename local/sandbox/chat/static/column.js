@@ -29,6 +29,7 @@ export class Column {
     this.person = person;
     this.chat = chat;
     this.#composer.start = "";
+    this.#find(".toast").hidden = true;
     this.draw();
   }
 

@@ -39,12 +39,13 @@ export async function payInvoice(bill, person, shown) {
     try {
       const paid = await act("POST", "/pay", { ...bill, user_id: person, decline: declined });
       result.textContent = RESULTS[paid.status] ?? `Бот отказал: ${paid.error_message}`;
+      pay.hidden = decline.hidden = paid.status === "paid";
     } catch (error) {
       result.textContent = error.message;
     }
     pay.disabled = decline.disabled = false;
   };
-  pay.disabled = decline.disabled = false;
+  pay.disabled = decline.disabled = pay.hidden = decline.hidden = false;
   pay.onclick = () => settle(false);
   decline.onclick = () => settle(true);
   return opened(dialog);
