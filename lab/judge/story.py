@@ -1,17 +1,14 @@
 """The demo's story, played by the generated client: every operation, typed answers and errors.
 
-Runs in the client's own environment: `python story.py ORIGIN API_KEY PHOTO`. Prints how many
-operations, answers and refusals it got; ends with a traceback at the first failure.
+Runs in the client's own environment: `python story.py ORIGIN API_KEY PHOTO`; ends with a traceback
+at the first failure.
 """
 
 from __future__ import annotations
 
 import io
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 from uuid import UUID, uuid4
 
 import httpx
@@ -49,7 +46,6 @@ from generated_client.models import (
     DataGetPresignResponse200,
     DataType,
     DataUploadMultipartBody,
-    Error,
     Job,
     JobFailure,
     JobsCreateBody,
@@ -85,43 +81,22 @@ from generated_client.models import (
     UsersUpdateEmailBody,
     WebhookPaymentsBody,
 )
-from generated_client.types import File, Response
-
-PATIENCE_SECONDS = 120
-POLL_SECONDS = 0.3
-
-T = TypeVar("T")
+from generated_client.types import File
+from typed_story import Typed, wait_until
 
 
-class Story:
+class Story(Typed):
     """One customer; stops at anything the client cannot parse."""
 
     def __init__(self, origin: str, key: str, photo: Path) -> None:
+        super().__init__()
         self.bot, self.impostor = (
             AuthenticatedClient(base_url=origin, token=k, prefix="", auth_header_name="X-API-Key")
             for k in (key, "of-somebody-else")
         )
         self.stranger = Client(base_url=origin)
         self.photo = photo.read_bytes()
-        self.answers = self.refusals = 0
         self.telegram_id = str(uuid4().int % 10**9 + 10**9)
-
-    def got(self, answer: Response[T | Error], status: int, kind: type[T]) -> T:
-        """The parsed body, of the class that the contract names. AssertionError."""
-        found = answer.parsed
-        assert answer.status_code == status, (answer.status_code, answer.content)
-        assert isinstance(found, kind), found
-        self.answers += 1
-        return found
-
-    def refused(self, answer: Response[T | Error], status: int, code: str) -> Error:
-        """The parsed refusal. AssertionError."""
-        found = answer.parsed
-        assert isinstance(found, Error), found
-        assert (answer.status_code, found.code) == (status, code), answer.content
-        assert found.message
-        self.refusals += 1
-        return found
 
     def play(self) -> None:
         """Play the story from the first visit to the last look at the books."""
@@ -340,28 +315,11 @@ class Story:
         moves = self.got_list(answer, Transaction)
         assert sum(move.tokens_delta for move in moves) == self.balance(user)
 
-    def got_list(self, answer: Response[list[T] | Error], kind: type[T]) -> list[T]:
-        """The parsed list, each item of the class the contract names. AssertionError."""
-        found = answer.parsed
-        assert isinstance(found, list), (answer.status_code, answer.content)
-        assert all(isinstance(item, kind) for item in found), found
-        self.answers += 1
-        return found
-
-
-def wait_until(fact: Callable[[], bool]) -> None:
-    """Wait for a fact. AssertionError when it does not become true in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not fact():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(POLL_SECONDS)
-
 
 def main() -> None:
     """Play the story once."""
     origin, key, photo = sys.argv[1:]
-    story = Story(origin, key, Path(photo))
-    story.play()
+    (story := Story(origin, key, Path(photo))).play()
     called = [name for name in sys.modules if name.startswith("generated_client.api.")]
     operations = sum(name.count(".") == 3 for name in called)
     print(f"{operations} operations, {story.answers} answers, {story.refusals} refusals")
