@@ -82,8 +82,7 @@ class Delivery:
 
     async def show(self, job: Job) -> None:
         """Show in the order's message how far it is, from now until it has ended."""
-        short = job.status == "waiting_payment"
-        await self._show(job, await self._backend.tariffs_list() if short else ())
+        await self._show(job, await self._tariffs(job))
         moving = job.status in ("queued", "processing")
         if moving and job.id not in self._watched and len(self._watched) < WATCHED_AT_ONCE:
             self._watched[job.id] = asyncio.create_task(self._watch(job))
@@ -194,6 +193,13 @@ class Delivery:
         except BadRequest as refusal:
             return UNCHANGED if "not modified" in str(refusal).lower() else GONE
         return CHANGED
+
+    async def _tariffs(self, job: Job) -> Sequence[Tariff]:
+        """Those that are enough for an order that waits for tokens."""
+        if job.status != "waiting_payment":
+            return ()
+        offered = await self._backend.tariffs_list()
+        return [t for t in offered if t.monthly_tokens >= (job.missing_tokens or 0)] or offered
 
     async def _watch(self, job: Job) -> None:
         """Edit the order's message whenever it has come further; its end is told by its event."""

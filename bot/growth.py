@@ -7,8 +7,8 @@ from telegram import Update
 from telegram.ext import ContextTypes
 
 from bot import screens, texts
-from bot.people import chosen, say, visitor
-from livephoto_client import AsyncClient, EntryNotFound, NoCurrentLottery
+from bot.people import Stale, chosen, say, visitor
+from livephoto_client import AsyncClient, BadRequest, EntryNotFound, NoCurrentLottery, User
 
 Context = ContextTypes.DEFAULT_TYPE
 
@@ -46,7 +46,10 @@ class Growth:
         """Look for the person's review, or at the message they link to."""
         user = await visitor(self._backend, update)
         link = context.args[0] if context.args else None
-        found = await self._backend.reviews_check(user_id=user.id, message_link=link)
+        try:
+            found = await self._backend.reviews_check(user_id=user.id, message_link=link)
+        except BadRequest as refusal:
+            raise Stale(texts.NOT_A_LINK) from refusal
         if not found.found:
             reviews = (await self._backend.config_get()).reviews
             await say(update, texts.no_review(reviews.chat if reviews else None, link))
@@ -64,7 +67,7 @@ class Growth:
         """The running lottery, and the person's part in it; links given with the command count."""
         user = await visitor(self._backend, update)
         if links := list(dict.fromkeys(context.args or ()))[:LINKS]:
-            await self._backend.lotteries_submit_social(user_id=user.id, social_links=links)
+            await self._submit(user, links)
         try:
             lottery = await self._backend.lotteries_current()
             entry = await self._backend.lotteries_entry_me(user_id=user.id)
@@ -74,6 +77,12 @@ class Growth:
             await say(update, texts.lottery(lottery, None))
         else:
             await say(update, texts.lottery(lottery, entry))
+
+    async def _submit(self, user: User, links: list[str]) -> None:
+        try:
+            await self._backend.lotteries_submit_social(user_id=user.id, social_links=links)
+        except BadRequest as refusal:
+            raise Stale(texts.NOT_A_LINK) from refusal
 
     async def delete_me(self, update: Update, context: Context) -> None:
         """Withdraw the consent, and ask the operator to delete what is kept."""

@@ -26,6 +26,7 @@ Context = ContextTypes.DEFAULT_TYPE
 
 ALBUM_SECONDS = 1.0  # photos of an album come one by one; nothing says which is the last
 LARGEST_FILE = 20_000_000  # of what Telegram gives to bots, bytes
+LONGEST_WISH = 300  # characters
 FILES_AT_ONCE = 6  # each is in memory while it goes through
 
 
@@ -96,6 +97,7 @@ class Orders:
                 user_id=user.id,
                 service_type=models[0].service_type,
                 model_id=model_id,
+                description=_wish(message) if models[0].takes_wish else None,
                 input=[IOObject(type="image", data_id=each) for each in photos],
                 client_ref=place,
                 idempotency_key=f"order:{place}",
@@ -163,6 +165,12 @@ class Orders:
 
 def _agreement() -> Keyboard:
     return Keyboard([[screens.button(texts.AGREE, screens.AGREE)]])
+
+
+def _wish(message: Message) -> str | None:
+    """What was written under the photo that a menu answers to."""
+    asked = message.reply_to_message
+    return (asked.caption or "")[:LONGEST_WISH] or None if asked else None
 
 
 def _photos(message: Message) -> list[str]:

@@ -95,6 +95,7 @@ DELETION_WANTED = "Прошу удалить мои персональные д�
 NOT_SUBSCRIBED = "Подписки пока не видно. Подпишитесь и нажмите ещё раз."
 BONUS_WAS_GIVEN = "Подписка есть, спасибо! Бонус за этот канал у вас уже был."
 REVIEW_WAS_REWARDED = "Отзыв есть, спасибо! Награда за него уже была."
+NOT_A_LINK = "Это не ссылка. Нужна такая: https://..., скопированная из самого сообщения."
 NO_LOTTERY = "Сейчас розыгрыша нет. Загляните позже."
 
 SERVICES = {"animate": "✨", "restore": "🖌"}
@@ -226,7 +227,7 @@ def tariff(each: Tariff) -> str:
 
 def how_to_pay(each: Tariff) -> str:
     """Above the providers."""
-    return f"{each.title}: {tariff(each)}. Как заплатить?"
+    return f"{tariff(each)}. Как заплатить?"
 
 
 def provider(name: str, each: Tariff) -> str:
@@ -272,7 +273,7 @@ def history(moves: Sequence[Transaction]) -> str:
     """The last moves of tokens."""
     lines = [
         f"{move.created_at:%d.%m.%Y}  {'+' if move.tokens_delta > 0 else ''}"
-        f"{_number(move.tokens_delta)}  {MOVES.get(move.meta.reason or move.type, move.type)}"
+        f"{_number(move.tokens_delta)}  {_reason(move)}"
         for move in moves
         if move.tokens_delta
     ]
@@ -323,6 +324,10 @@ def lottery(running: Lottery, entry: LotteryEntry | None) -> str:
     )
     ends = f"{running.end_date:%d.%m.%Y}"
     return f"{running.title}\n{running.description}\nДо {ends}.\n\n{part}"
+
+
+def _reason(move: Transaction) -> str:
+    return MOVES.get(move.meta.reason or "") or MOVES.get(move.type, move.type)
 
 
 def _number(value: Decimal | int, places: int = 2) -> str:

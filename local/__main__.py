@@ -73,6 +73,7 @@ def _print_summary(stack: Stack) -> None:
   Docs       {stack.url}/v1/docs
   X-API-Key  {stack.api_key}
   Chat       {_chat(stack.simulated)}
+  Bot        {_bot(stack)}
   Bot-API    {_bot_api(stack.simulated)}
   Database   {database}
   Payments   {_payments(stack.simulated)}
@@ -90,6 +91,11 @@ def _payments(simulated: SimulatedProviders) -> str:
 
 def _chat(simulated: SimulatedProviders) -> str:
     return simulated.chat_url or "in the real Telegram"
+
+
+def _bot(stack: Stack) -> str:
+    running = any(child.program == BOT for child in stack.children)
+    return f"@{stack.settings.telegram_bot_username}" if running else "none: make bot starts one"
 
 
 def _bot_api(simulated: SimulatedProviders) -> str:

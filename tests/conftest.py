@@ -34,6 +34,7 @@ TESTS = Path(__file__).parent
 # Files of ten seconds and more, and what waits rather than works beside what works.
 LONGEST = (
     "lab/chaos/test_chaos.py",
+    "bot/test_bot.py",
     "local/test_demo.py",
     "docs/test_typed_commands.py",
     "providers/engine/test_animate.py",

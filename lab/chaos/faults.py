@@ -22,6 +22,7 @@ import psutil
 
 from lab.chaos.sandbox_control import ENGINES, PROVIDERS, SandboxControl
 from lab.chaos.system import Part, System
+from local.stack import StackError
 
 FULL_SECONDS = 300.0
 # Larger than the log of any part, smaller than the large photos.
@@ -155,7 +156,12 @@ def take_credit_from_an_engine(target: Target) -> Iterator[float]:
     yield 6
     target.control.reset_engines()
     yield 2
-    target.system.stack.cli("engines", "resume", engine)
+    while True:  # an operator whose database is away tries again
+        try:
+            target.system.stack.cli("engines", "resume", engine)
+            return
+        except StackError:
+            yield 1
 
 
 def refuse_new_files(target: Target) -> Iterator[float]:

@@ -22,7 +22,7 @@ QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 
 def redocly() -> str:
     """Redocly's recommended rules; warnings count as findings."""
-    command = (NODE / "redocly", "lint", "../spec/openapi.yaml", "--config", "redocly.yaml")
+    command = (NODE / "redocly", "lint", "../../spec/openapi.yaml", "--config", "redocly.yaml")
     output = run_tool(*command, "--format", "json", folder=HERE, changes=QUIET)
     totals = _report(output)["totals"]
     insist(totals["errors"] == totals["warnings"] == 0, output)
@@ -63,7 +63,7 @@ def last_release() -> str:
 
 
 def _spectral(ruleset: str) -> str:
-    command = (NODE / "spectral", "lint", "../spec/openapi.yaml", "--ruleset", ruleset)
+    command = (NODE / "spectral", "lint", "../../spec/openapi.yaml", "--ruleset", ruleset)
     output = run_tool(*command, "--fail-severity", "hint", "--format", "text", folder=HERE)
     insist("No results" in output, output)
     exceptions = (HERE / ruleset).read_text("utf-8").count(': "off"')

