@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
+import typed_story
 from generated_client import AuthenticatedClient, Client
 from generated_client.api.config import config_get
 from generated_client.api.data import data_confirm_upload, data_get_presign, data_upload_multipart
@@ -82,10 +83,9 @@ from generated_client.models import (
     WebhookPaymentsBody,
 )
 from generated_client.types import File
-from typed_story import Typed, wait_until
 
 
-class Story(Typed):
+class Story(typed_story.Typed):
     """One customer; stops at anything the client cannot parse."""
 
     def __init__(self, origin: str, key: str, photo: Path) -> None:
@@ -168,7 +168,7 @@ class Story(Typed):
         httpx.post(intent.payment_url, data={"do": "pay"}).raise_for_status()
         asked = payments_check.sync_detailed(intent.id, client=self.bot)
         assert self.got(asked, 200, Payment).id == intent.id
-        wait_until(lambda: self.balance(user) == tariff.monthly_tokens)
+        typed_story.wait_until(lambda: self.balance(user) == tariff.monthly_tokens)
         paid = self.got(payments_get.sync_detailed(intent.id, client=self.bot), 200, Payment)
         assert paid.status is PaymentStatus.SUCCEEDED
         self.ask_for_help(user, intent.id)
@@ -251,7 +251,7 @@ class Story(Typed):
         def look() -> Job:
             return self.got(jobs_get.sync_detailed(job.id, client=self.bot), 200, Job)
 
-        wait_until(lambda: look().status in (JobStatus.DONE, JobStatus.FAILED))
+        typed_story.wait_until(lambda: look().status in (JobStatus.DONE, JobStatus.FAILED))
         done = look()
         assert done.status is JobStatus.DONE and isinstance(done.result_url, str), done
         assert isinstance(done.output[0].data_id, UUID)
