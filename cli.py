@@ -14,6 +14,7 @@ from commands import (
     jobs,
     lotteries,
     models,
+    outbox,
     payments,
     reviews,
     support,
@@ -89,6 +90,7 @@ for command in (
     lotteries.lottery,
     reviews.reviews_group,
     channels.channels,
+    outbox.outbox_group,
     support.support_group,
 ):
     cli.add_command(command)

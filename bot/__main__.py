@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from contextlib import AbstractAsyncContextManager, nullcontext
+from weakref import WeakValueDictionary
 
 from telegram import BotCommand, LinkPreviewOptions, Update
 from telegram.error import TelegramError
@@ -24,6 +26,8 @@ from livephoto_client import AsyncClient
 
 log = logging.getLogger("bot")
 
+Turns = WeakValueDictionary[int, asyncio.Lock]
+
 
 async def main(given: Environment) -> None:
     """Everything until SIGTERM or Ctrl-C."""
@@ -33,12 +37,15 @@ async def main(given: Environment) -> None:
         forwarding = Forwarding(backend, given.webhook_secret)
         add_handlers(app, Orders(backend, delivery), Money(backend), Growth(backend))
 
+        turns: Turns = WeakValueDictionary()
+
         async def handle(update: Update, repeated: bool) -> None:
             if forwarding.concerns(update):
                 await forwarding.forward(update)
             if repeated and update.effective_message and update.effective_user:
                 await _apologise(update)
-            await app.process_update(update)
+            async with _turn(turns, update):
+                await app.process_update(update)
 
         updates = Updates(app.bot, Journal(given.folder / "bot.updates"), handle)
         await _introduce(app)
@@ -63,6 +70,14 @@ def _application(given: Environment) -> App:
     builder = builder.defaults(plain)
     builder = builder.base_url(f"{given.telegram_url}/bot").media_write_timeout(120)
     return builder.base_file_url(f"{given.telegram_url}/file/bot").build()
+
+
+def _turn(turns: Turns, update: Update) -> AbstractAsyncContextManager[object]:
+    """What one person does is handled in its order; only photos of an album wait for each other."""
+    message, chat = update.message, update.effective_chat
+    if chat is None or (message and message.media_group_id):
+        return nullcontext()
+    return turns.setdefault(chat.id, asyncio.Lock())
 
 
 async def _introduce(app: App) -> None:

@@ -12,11 +12,12 @@ from typing import Any, Generic, TypeVar
 from marshmallow import Schema, fields
 
 import settings
-from db.rows import EventRow, ResultFileRow, SupportRequestRow, UserRow
+from db.rows import EventRow, SupportRequestRow, UserRow
 from db.types import moment, number
 from providers import registry
 from providers.payments.telegram import STARS
 from services import declines, events, media, models
+from services.feed import ResultFile
 from services.waiting import Outlook
 
 R = TypeVar("R")
@@ -281,7 +282,7 @@ def drawn(lottery: Any, winners: Iterable[Any]) -> dict[str, Any]:
     }
 
 
-def event(row: EventRow, files: Mapping[str, ResultFileRow]) -> dict[str, Any]:
+def event(row: EventRow, files: Mapping[str, ResultFile]) -> dict[str, Any]:
     """An Event with fresh links to those of its results that are still stored."""
     body = events.as_json(row)
     if "results" in body:
@@ -289,7 +290,7 @@ def event(row: EventRow, files: Mapping[str, ResultFileRow]) -> dict[str, Any]:
     return body
 
 
-def _linked(result: dict[str, Any], files: Mapping[str, ResultFileRow]) -> dict[str, Any]:
+def _linked(result: dict[str, Any], files: Mapping[str, ResultFile]) -> dict[str, Any]:
     file = files.get(result.get("dataId", ""))
     return result if file is None else result | {"url": _link(file.storage_key, file.content_type)}
 

@@ -21,6 +21,14 @@ _INSIDE = (
 )
 
 
+# Besides the link-local ones: Azure's host, Oracle's and Amazon's services over IPv6.
+_METADATA = {
+    ip_address("168.63.129.16"),
+    ip_address("192.0.0.192"),
+    ip_address("fd00:ec2::254"),
+}
+
+
 def is_public(address: Address) -> bool:
     """Whether this is a host on the public internet, as opposed to us and our neighbours.
 
@@ -35,6 +43,13 @@ def is_public(address: Address) -> bool:
         return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
     tunnelled = address.sixtofour is not None or address.teredo is not None
     return address in _GLOBAL_UNICAST and address.is_global and not tunnelled
+
+
+def is_metadata(address: Address) -> bool:
+    """Whether a cloud tells secrets of this machine there, or answers itself: never a bot."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return is_metadata(address.ipv4_mapped)
+    return address.is_link_local or address in _METADATA
 
 
 def is_inside_by_name(host: str) -> bool:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from jsonschema_rs import Draft202012Validator
-from sqlalchemy import UpdateBase, cast, func, insert, select, type_coerce
+from sqlalchemy import ColumnElement, UpdateBase, case, cast, func, insert, select, type_coerce
 from sqlalchemy.orm import Session
 
 import settings
@@ -57,7 +56,7 @@ BONUSES = {
     "grant": "Вам подарок.",
 }
 # What is given to a row, besides what its user brings.
-_GIVEN = ("type", "client_ref", "body", "state", "next_at")
+_GIVEN = ("type", "client_ref", "body", "state")
 # What an engine tells of a result and the bot needs to send it.
 _OF_RESULT = ("bytes", "width", "height", "durationSeconds", "faces")
 
@@ -228,13 +227,10 @@ def _words(amount: Decimal) -> str:
     return f"{number(amount)}".replace(".", ",")
 
 
-def _columns(
-    news: News,
-) -> tuple[str, str | None, dict[str, Any], str, datetime | None]:
+def _columns(news: News) -> tuple[str, str | None, dict[str, Any], str]:
     """What is written of it besides its user: see _GIVEN."""
-    if settings.load().events_url:
-        return news.type, news.client_ref, news.body, "pending", now()
-    return news.type, news.client_ref, news.body, "kept", None
+    state = "pending" if settings.load().events_url else "kept"
+    return news.type, news.client_ref, news.body, state
 
 
 def _require_described(news: News, *, about_user: bool) -> None:
@@ -267,40 +263,31 @@ def _validator() -> Draft202012Validator:
     return compiled(inlined(CONTRACT, CONTRACT["components"]["schemas"]["Event"]))
 
 
+def _new(*values: Any) -> tuple[ColumnElement[Any], ...]:
+    """An id, the values of _GIVEN, and when to send it: at once, if at all.
+
+    A SELECT, unlike VALUES, does not take its types from the columns.
+    """
+    types = [Event.__table__.c[name].type for name in _GIVEN]
+    given = [cast(type_coerce(each, it), it) for each, it in zip(values, types, strict=True)]
+    next_at = case((given[-1] == "pending", func.now()))
+    return func.gen_random_uuid(), *given, next_at
+
+
 # The user is read by the statement that writes, which saves a round trip.
 @write
 def _write(
-    user_id: UUID,
-    type: str,
-    client_ref: str | None,
-    body: dict[str, Any],
-    state: str,
-    next_at: datetime | None,
+    user_id: UUID, type: str, client_ref: str | None, body: dict[str, Any], state: str
 ) -> UpdateBase:
-    values: tuple[Any, ...] = (type, client_ref, body, state, next_at)
-    # A SELECT, unlike VALUES, does not take its types from the columns.
-    types = [Event.__table__.c[name].type for name in _GIVEN]
-    given = [cast(type_coerce(each, it), it) for each, it in zip(values, types, strict=True)]
-    user = (User.id, User.telegram_id, User.balance_tokens)
     return insert(Event).from_select(
-        ["id", *_GIVEN, "user_id", "telegram_id", "balance_tokens"],
-        select(func.gen_random_uuid(), *given, *user).where(User.id == user_id),
+        ["id", *_GIVEN, "next_at", "user_id", "telegram_id", "balance_tokens"],
+        select(
+            *_new(type, client_ref, body, state), User.id, User.telegram_id, User.balance_tokens
+        ).where(User.id == user_id),
     )
 
 
 @write
-def _announce(
-    type: str,
-    client_ref: str | None,
-    body: dict[str, Any],
-    state: str,
-    next_at: datetime | None,
-) -> UpdateBase:
-    return insert(Event).values(
-        id=func.gen_random_uuid(),
-        type=type,
-        client_ref=client_ref,
-        body=body,
-        state=state,
-        next_at=next_at,
-    )
+def _announce(type: str, client_ref: str | None, body: dict[str, Any], state: str) -> UpdateBase:
+    values = select(*_new(type, client_ref, body, state))
+    return insert(Event).from_select(["id", *_GIVEN, "next_at"], values)

@@ -2,12 +2,12 @@
 
 `number` cannot be that place: two transactions that write at the same time commit in either order,
 so a reader that has seen 6 would never see the 5 that is committed later. So a place is given to an
-event only when it is seen to be committed, by whoever looks first (ADR 18).
+event only when it is seen to be committed, by whoever looks first (ADR 21).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -28,10 +28,18 @@ from sqlalchemy.orm import Session
 
 from db import Query, Reader, statement, value, write
 from db.models import Data, Event, EventCursor
-from db.rows import EventRow, ResultFileRow
+from db.rows import EventRow
 
 PUBLISH_LOCK = 7_246_018  # any number; of PostgreSQL's advisory locks
 AT_ONCE = 1000  # events published in one transaction
+
+
+class ResultFile(NamedTuple):
+    """A stored file that an event names."""
+
+    id: UUID
+    storage_key: str
+    content_type: str
 
 
 def publish(session: Session) -> int:
@@ -73,7 +81,7 @@ def confirm(session: Session, sequence: int) -> None:
     _confirm(session, sequence)
 
 
-def files(reader: Reader, events: list[EventRow]) -> dict[str, ResultFileRow]:
+def files(reader: Reader, events: list[EventRow]) -> dict[str, ResultFile]:
     """The stored files that events name, by dataId; without those that have been deleted."""
     named = [
         UUID(result["dataId"])
@@ -147,9 +155,9 @@ def _confirm(sequence: int) -> UpdateBase:
     )
 
 
-@statement(ResultFileRow)
+@statement(ResultFile)
 def _files(data_ids: list[UUID]) -> Query:
     named: Any = data_ids  # a placeholder here
-    return select(*Data.columns(ResultFileRow)).where(
+    return select(*Data.columns(ResultFile)).where(
         Data.id == any_(named), Data.status == "confirmed"
     )

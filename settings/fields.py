@@ -139,11 +139,13 @@ class Settings:
     telegram_api_url: str = _setting("https://api.telegram.org", "Bot API base URL", url=True)
 
     events_url: str = _setting(
-        "", "address of the bot to which events are posted; empty leaves them to be read", url=True
+        "",
+        "address of the bot to which events are posted; empty leaves them to be read",
+        url=True,
     )
     events_secrets: tuple[str, ...] = _setting(
         (),
-        "whsec_ secrets of Standard Webhooks, comma-separated; the first two sign",
+        "secrets of posted events, whsec_ and base64, comma-separated; the first two sign",
         secret=True,
     )
 

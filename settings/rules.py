@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import fields
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 from settings.fields import PROVIDERS, Settings
 
@@ -26,6 +29,7 @@ def contradictions(settings: Settings) -> list[str]:
     problems += _wrong_proxies(settings)
     if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
         problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
+    problems += _wrong_events(settings)
     return [*_faults_of_single_values(settings), *problems]
 
 
@@ -71,6 +75,10 @@ def missing_for_production(settings: Settings) -> list[str]:
             "TELEGRAM_API_URL: must be https://",
         ),
         *_unencrypted_engines(settings),
+        (
+            not settings.events_url.startswith("http://") or _is_private(settings.events_url),
+            "EVENTS_URL: events would travel unencrypted; use https://",
+        ),
     ]
     return [advice for satisfied, advice in needs if not satisfied]
 
@@ -108,6 +116,42 @@ def _unencrypted_engines(settings: Settings) -> list[tuple[bool, str]]:
         )
         for engine in ("replicate", "fal", "polza")
     ]
+
+
+def _wrong_events(settings: Settings) -> Iterator[str]:
+    """A secret of Standard Webhooks 1.0 is 24 to 64 random bytes."""
+    if settings.events_url and not settings.events_secrets:
+        yield "EVENTS_SECRETS: needed with EVENTS_URL; make one: whsec_$(openssl rand -base64 32)"
+    for place, secret in enumerate(settings.events_secrets, start=1):
+        try:
+            length = len(b64decode(secret.removeprefix("whsec_"), validate=True))
+        except ValueError:
+            length = 0
+        if not (secret.startswith("whsec_") and 24 <= length <= 64):
+            yield f"EVENTS_SECRETS: number {place} is not whsec_ and the base64 of 24 to 64 bytes"
+    try:
+        parts = urlsplit(settings.events_url)
+    except ValueError:  # which its own limits report
+        return
+    if "@" in parts.netloc:
+        yield "EVENTS_URL: must have no user and no password; its requests are signed"
+    address = _address(parts.hostname)
+    if address is not None and address.is_link_local:
+        yield "EVENTS_URL: is no address of a bot"
+
+
+def _is_private(url: str) -> bool:
+    """Whether a URL surely stays inside: an address of a private network, or a name of its own."""
+    host = urlsplit(url).hostname or ""
+    address = _address(host)
+    return "." not in host if address is None else address.is_private
+
+
+def _address(host: str | None) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host or "")
+    except ValueError:
+        return None
 
 
 def _wrong_proxies(settings: Settings) -> list[str]:

@@ -17,7 +17,7 @@ from db import transaction
 from db.types import now
 from errors import ApiError
 from providers import registry
-from services import data, draws, idempotency, jobs, queue
+from services import data, draws, idempotency, jobs, outbox, queue
 from workflows import dispatch, reconciler
 
 log = logging.getLogger("worker")
@@ -100,6 +100,15 @@ def _draw_lotteries() -> int:
         return int(draws.draw_due(session, now=now()) is not None)
 
 
+def _forget_events() -> int:
+    forgotten, batch = 0, outbox.SWEPT_AT_ONCE
+    while batch == outbox.SWEPT_AT_ONCE:
+        with transaction() as session:
+            batch = outbox.sweep(session, now=now())
+        forgotten += batch
+    return forgotten
+
+
 def _remove_left_work() -> int:
     # A killed worker cannot remove its folder, and a customer's photo is in it.
     removed = 0
@@ -121,6 +130,7 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("close unpaid jobs", 60, _expire_waiting_jobs),
     ("draw lotteries", 10, _draw_lotteries),
     ("delete expired idempotency keys", 600, _forget_idempotency_keys),
+    ("delete old events", 600, _forget_events),
     ("remove leftover work folders", 600, _remove_left_work),
     ("remove interrupted writes", 600, lambda: registry.storage().sweep(CUT_OFF_SECONDS)),
 ]

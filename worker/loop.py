@@ -23,6 +23,8 @@ from services.results import Turn
 from worker.duties import DUTIES, WORK_PREFIX, Duty
 from worker.lease import Lease
 from worker.remote import RemoteWork
+from worker.sender import EventSender
+from workflows import outbox
 
 log = logging.getLogger("worker")
 
@@ -49,11 +51,13 @@ class Worker:
         self._stop_at: float | None = None
         self._duties = [Duty(*duty) for duty in DUTIES]
         self._remote = RemoteWork(self.name)
+        self._events = EventSender(outbox.endpoint())
 
     def run(self) -> None:
         """Work until stop(); waits out failures of the database or the storage."""
         log.info("worker started", extra={"worker": self.name})
         self._remote.start()
+        self._events.start()
         with notifications.Listener() as listener:
             while not self._stopping.is_set():
                 try:
@@ -64,6 +68,7 @@ class Worker:
                     log.warning("database or storage unavailable: %s", error)
                     self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
         self._remote.join()
+        self._events.join()
         log.info("worker stopped", extra={"worker": self.name})
 
     def run_once(self) -> bool:
@@ -92,6 +97,7 @@ class Worker:
         self._stop_at = time.monotonic() + GRACE_SECONDS
         self._stopping.set()
         self._remote.stop()
+        self._events.stop()
 
     def _out_of_grace(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at

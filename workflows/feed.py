@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from db import reading, transaction
-from db.rows import EventRow, ResultFileRow
+from db.rows import EventRow
 from errors import ApiError
 from services import feed, jobs
+from services.feed import ResultFile
 from spec.waits import Awaited, EventsAfter, JobChanges
 
 
@@ -17,7 +18,7 @@ class Page:
     """Events, and the files that they name, by dataId. after: the place behind which they are."""
 
     events: list[EventRow]
-    files: dict[str, ResultFileRow]
+    files: dict[str, ResultFile]
     after: int
 
 

@@ -23,7 +23,8 @@ class Event(Table):
     order in which the bot gets them, given when the row is seen to be committed
     (services/feed.py). telegram_id, balance_tokens: of its user when it was written. body: the
     rest of what is sent. The columns from `state` on are about its delivery to EVENTS_URL:
-    `attempt` is the fencing token, and nobody looks at a pending one before `next_at`.
+    `attempt` is the fencing token, attempts_before those before the last replay, and nobody looks
+    at a pending one before `next_at`.
     """
 
     __tablename__ = "events"
@@ -40,6 +41,7 @@ class Event(Table):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     state: Mapped[str]
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    attempts_before: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     next_at: Mapped[datetime | None]
     last_status: Mapped[int | None] = mapped_column(SmallInteger)
     last_error: Mapped[str | None]

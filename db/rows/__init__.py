@@ -4,8 +4,8 @@ A field is a column of the model with the same name in db/models; the comment sa
 from elsewhere. Handlers write these rows as the contract's components (handlers/schemas.py).
 """
 
-from db.rows.events import EventRow, ResultFileRow
+from db.rows.events import EventRow
 from db.rows.support import SupportRequestRow
 from db.rows.users import UserRow
 
-__all__ = ["EventRow", "ResultFileRow", "SupportRequestRow", "UserRow"]
+__all__ = ["EventRow", "SupportRequestRow", "UserRow"]

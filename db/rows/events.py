@@ -23,15 +23,8 @@ class EventRow(NamedTuple):
     created_at: datetime
     state: str
     attempt: int
+    attempts_before: int
     next_at: datetime | None
     last_status: int | None
     last_error: str | None
     delivered_at: datetime | None
-
-
-class ResultFileRow(NamedTuple):
-    """A stored file that an event names."""
-
-    id: UUID
-    storage_key: str
-    content_type: str

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Data, IdempotencyKey, Job, Payment, PaymentEvent, Transaction, User
+from db.models import Data, Event, IdempotencyKey, Job, Payment, PaymentEvent, Transaction, User
 from lab.chaos.books import Books
 from providers.storage.disk import DiskStorage
 from services import ledger
@@ -41,6 +41,7 @@ def rows(session: Session, books: Books) -> Iterator[Check]:
     yield _people(session, books)
     yield from _payments(session, books)
     yield from _jobs(session, books)
+    yield _told(session)
     yield _keys(session, books)
     events = list(session.scalars(select(PaymentEvent)))
     open_ones = [
@@ -159,6 +160,20 @@ def _jobs(session: Session, books: Books) -> Iterator[Check]:
         if any(each["dataId"] not in stored for each in job.output if "dataId" in each)
     ]
     yield Check("a done job has its result", len(done), empty)
+
+
+def _told(session: Session) -> Check:
+    """The bot hears of the end of each order once, and of nothing that did not happen."""
+    ends: dict[str, list[str]] = defaultdict(list)
+    for event in session.scalars(select(Event).where(Event.type.in_(("job.done", "job.failed")))):
+        ends[event.body["job"]["id"]].append(event.type)
+    wrong = []
+    for job in session.scalars(select(Job)):
+        expected = [f"job.{job.status}"] if job.status in FINAL else []
+        if (told := ends.pop(str(job.id), [])) != expected:
+            wrong.append(f"{job.id}: {job.status}, and the bot was told {told}")
+    wrong += [f"{job_id}: told {told}, and there is no such job" for job_id, told in ends.items()]
+    return Check("the end of every order is told once", len(wrong) + _count(session, Job), wrong)
 
 
 _CONFIRMED = select(Data.id).where(Data.status == "confirmed")

@@ -16,6 +16,7 @@ from settings import SettingsError, read
 
 ROOT = Path(__file__).parents[2]
 
+EVENTS = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SAFE = {
     "ENVIRONMENT": "production",
     "SERVER_API_KEY": "k" * 32,
@@ -91,11 +92,28 @@ def test_a_safe_production_lacks_nothing():
         ),
         ({"FAL_KEY": "a:b", "FAL_API_URL": "http://127.0.0.1:1"}, "FAL_API_URL"),
         ({"POLZA_API_KEY": "pza", "POLZA_API_URL": "http://127.0.0.1:1"}, "POLZA_API_URL"),
+        ({"EVENTS_URL": "http://bot.example/events", "EVENTS_SECRETS": EVENTS}, "EVENTS_URL"),
+        ({"EVENTS_URL": "http://93.184.216.34/events", "EVENTS_SECRETS": EVENTS}, "EVENTS_URL"),
     ],
 )
 def test_production_refuses_what_is_unsafe(changes, named):
     missing = settings.missing_for_production(read(SAFE | changes))
     assert any(named in advice for advice in missing)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://bot.example/events", "http://bot:8080/events", "http://10.0.0.5:8080/events"]
+)
+def test_events_may_go_unencrypted_only_within_a_private_network(url):
+    assert (
+        settings.missing_for_production(read(SAFE | {"EVENTS_URL": url, "EVENTS_SECRETS": EVENTS}))
+        == []
+    )
+
+
+def test_events_need_a_secret():
+    with pytest.raises(SettingsError, match="EVENTS_SECRETS: needed with EVENTS_URL"):
+        read({"EVENTS_URL": "http://bot:8080/events"})
 
 
 def test_an_engine_without_a_key_needs_no_address_and_comfyui_may_be_in_the_cellar():
@@ -170,6 +188,11 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("COMFYUI_HEADER", "X-Key: "),
         ("COMFYUI_HEADER", "X Key: secret"),
         ("COMFYUI_HEADER", "X-Key: ключ"),
+        ("EVENTS_SECRETS", "secret"),
+        ("EVENTS_SECRETS", "whsec_short"),
+        ("EVENTS_SECRETS", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("EVENTS_URL", "http://bot:secret@bot.local/events"),
+        ("EVENTS_URL", "http://169.254.169.254/events"),
     ],
 )
 def test_a_value_nothing_could_run_on_is_named(name, value):

@@ -27,6 +27,7 @@ def upgrade() -> None:
         ),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempt", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("attempts_before", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("next_at", sa.DateTime(timezone=True)),
         sa.Column("last_status", sa.SmallInteger()),
         sa.Column("last_error", sa.Text()),

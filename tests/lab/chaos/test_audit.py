@@ -15,18 +15,18 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 import logs
 from db import session as database_session
-from db.models import Data, IdempotencyKey, Job, Payment, PaymentEvent, User
+from db.models import Data, Event, IdempotencyKey, Job, Payment, PaymentEvent, User
 from db.types import now
 from lab.chaos import audit, system
 from lab.chaos.audit import Check
 from lab.chaos.books import Books, Intent, Person
 from providers.storage.disk import DiskStorage
-from services import data, jobs, ledger, payments, registration
+from services import data, events, jobs, ledger, payments, registration
 
 CONTENT = b"a photo"
 RUB, TOKENS = Decimal(200), Decimal(20)
@@ -58,6 +58,11 @@ class Story:
         self.job.tokens_reserved, self.job.tokens_consumed = Decimal(0), Decimal(5)
         self.job.finished_at = now()
         session.flush()
+        self.told()
+
+    def told(self) -> None:
+        """The bot hears that the job is done."""
+        events.tell(self.session, self.user.id, events.job_done(self.job, []))
 
     def stored(self, content: bytes) -> Data:
         """A confirmed file, with its bytes in the folder."""
@@ -185,6 +190,21 @@ def test_a_lease_that_outlived_its_job_is_found(story: Story) -> None:
 def test_a_done_job_whose_result_is_gone_is_found(story: Story) -> None:
     story.session.get(Data, story.job.result_data_id).status = "deleted"
     assert str(story.job.id) in story.lost("a done job has its result")
+
+
+def test_an_end_that_the_bot_was_told_twice_or_never_is_found(story: Story) -> None:
+    rule = "the end of every order is told once"
+    story.told()
+    assert str(story.job.id) in story.lost(rule)
+    story.session.execute(delete(Event))
+    assert str(story.job.id) in story.lost(rule)
+
+
+def test_an_end_of_a_job_that_is_nowhere_is_found(story: Story) -> None:
+    told = events.job_done(story.job, [])
+    told.body["job"]["id"] = nowhere = str(uuid4())
+    events.tell(story.session, story.user.id, told)
+    assert nowhere in story.lost("the end of every order is told once")
 
 
 def test_two_answers_to_one_key_are_found(story: Story) -> None:

@@ -1393,6 +1393,46 @@ class EventLottery:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EventMessage:
+    """Событие, как его отправляют боту"""
+
+    type: str
+    """То же, что `data.type`"""
+    timestamp: datetime
+    """Когда это случилось"""
+    data: Event
+    """Событие. Что есть, кроме `id`, `sequence`, `type`, `createdAt` и `text`, зависит от типа:
+
+    | `type` | Что случилось | Поля |
+    |---|---|---|
+    | `job.queued` | Заказ, ждавший оплаты, оплачен и встал в очередь | user, job |
+    | `job.started` | Над заказом начали работать | user, job |
+    | `job.done` | Заказ готов, хотя бы одно фото получилось | user, job, results |
+    | `job.failed` | Заказ не выполнен или отменён, токены возвращены | user, job |
+    | `payment.succeeded` | Деньги пришли, токены начислены | user, payment |
+    | `payment.failed` | Платёж не прошёл или не оплачен вовремя | user, payment |
+    | `payment.refunded` | Деньги вернулись покупателю, токены списаны | user, payment |
+    | `bonus.granted` | Начислен бонус | user, bonus |
+    | `lottery.drawn` | Розыгрыш проведён | lottery |
+    | `lottery.won` | Пользователь выиграл | user, lottery |
+
+    Могут появиться новые типы и поля; смысл нынешних не изменится.
+    """
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> EventMessage:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            type=raw["type"],
+            timestamp=moment(raw["timestamp"]),
+            data=Event.from_json(raw["data"]),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UsersGetBalanceResult:
     """`UsersGetBalanceResult` of the contract."""
 
