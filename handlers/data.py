@@ -16,10 +16,10 @@ from providers import registry
 from providers.storage import ObjectMissing
 from services import data, idempotency, media
 from services.idempotency import Answer
-from spec.functions import FilePart
+from spec.functions import FilePart, Reply
 
 
-def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
+def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Reply:
     media.check_size(body["type"], file.size)
     seen = media.identified(body["type"], file.file, size=file.size)
     file.file.seek(0)
@@ -39,7 +39,7 @@ def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
     return schemas.dump(schemas.Data, stored), 201
 
 
-def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Any:
+def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Reply:
     content_type = media.declared(body["type"], body["contentType"])
     lifetime = settings.load().presign_ttl_seconds
     key = data.new_key(body["type"], content_type)
@@ -62,7 +62,7 @@ def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Any:
     return answer.body, answer.status, answer.headers
 
 
-def data_confirm_upload(data_id: str) -> Any:
+def data_confirm_upload(data_id: str) -> Reply:
     with reading() as reader:
         row = data.get(reader, UUID(data_id))
     if row.status == "pending":
