@@ -13,12 +13,12 @@ import click
 
 import settings
 from commands.shapes import row_limit, table
-from db import Record, snapshot, transaction
-from db.models import GenerationAttempt
+from db import snapshot, transaction
+from db.rows import EngineRow, GenerationAttemptRow
 from db.types import now
 from providers import registry
 from services import attempts, breakers, engines, models
-from services.breakers import Breaker
+from services.engines import Usage
 from workflows import engine_trial
 
 ENGINE = click.Choice(settings.ENGINES)
@@ -42,8 +42,8 @@ def list_engines() -> None:
     )
 
 
-def _line(row: Record, use: Record, moment: datetime) -> tuple[object, ...]:
-    breaker = Breaker(row.open_until, row.open_code, row.open_detail, row.trips, row.recent)
+def _line(row: EngineRow, use: Usage, moment: datetime) -> tuple[object, ...]:
+    breaker = breakers.of(row)
     closed = breaker.is_open(moment)
     state = "no" if closed else "one, as a trial" if breaker.is_on_trial(moment) else "yes"
     until = f"until {row.open_until:%Y-%m-%d %H:%M} UTC" if row.open_until else ""
@@ -86,7 +86,7 @@ def list_orders(engine: str, doubtful: bool, limit: int) -> None:
         orders_table(attempts.recent(session, engine, doubtful=doubtful, limit=limit))
 
 
-def orders_table(orders: Iterable[GenerationAttempt]) -> None:
+def orders_table(orders: Iterable[GenerationAttemptRow]) -> None:
     """Print orders at providers, one a line."""
     table(
         ("job", "photo", "engine", "there", "state", "charged", "cost", "created", "why"),
@@ -107,7 +107,7 @@ def orders_table(orders: Iterable[GenerationAttempt]) -> None:
     )
 
 
-def _cost(order: GenerationAttempt) -> Decimal:
+def _cost(order: GenerationAttemptRow) -> Decimal:
     return order.cost_estimate if order.cost_actual is None else order.cost_actual
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 import click
 
 from commands.engines import orders_table
 from commands.shapes import row_limit, table
-from db import Record, snapshot, transaction
-from db.models import Job
+from db import snapshot, transaction
+from db.rows import JobRow
 from services import attempts, jobs, queue
 
 
@@ -60,7 +61,7 @@ def fail(job_id: UUID, reason: str) -> None:
     click.echo(f"job {job.id} is {job.status}")
 
 
-def jobs_table(rows: Iterable[Job | Record]) -> None:
+def jobs_table(rows: Iterable[JobRow[Any]]) -> None:
     """Print jobs, one a line."""
     table(
         ("job", "order", "service", "status", "attempts", "created", "why"),
@@ -71,5 +72,5 @@ def jobs_table(rows: Iterable[Job | Record]) -> None:
     )
 
 
-def _why(job: Job | Record) -> str:
+def _why(job: JobRow[Any]) -> str:
     return str(job.meta.get("error", job.meta.get("lastError", {})).get("code", ""))

@@ -12,7 +12,7 @@ import click
 
 from commands.shapes import Moment, Words, row_limit, table
 from db import snapshot, transaction
-from db.models import Lottery
+from db.rows import LotteryRow
 from db.types import MAX_AMOUNT, now
 from services import draws, lotteries
 from services.lotteries import Prize
@@ -114,7 +114,7 @@ def list_lotteries(limit: int) -> None:
     )
 
 
-def _state(row: Lottery, moment: datetime) -> str:
+def _state(row: LotteryRow, moment: datetime) -> str:
     if row.canceled_at or row.drawn_at:
         return "drawn" if row.drawn_at else "closed"
     if row.start_date > moment:
@@ -158,8 +158,8 @@ def winners(lottery_id: UUID) -> None:
     table(
         ("place", "round", "prize", "tokens", "telegramId", "username", "user", "reason"),
         (
-            (w.place, w.round, w.prize, w.tokens, u.telegram_id, u.username, u.id, w.reason)
-            for w, u in rows
+            (w.place, w.round, w.prize, w.tokens, w.telegram_id, w.username, w.user_id, w.reason)
+            for w in rows
         ),
     )
 

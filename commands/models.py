@@ -61,10 +61,9 @@ def show(name: str) -> None:
     """Everything about NAME, with its recipe."""
     with snapshot() as session:
         model = models.find(session, name)
-        for column in model.__table__.columns:
-            value = getattr(model, column.name)
-            shown = json.dumps(value, ensure_ascii=False) if column.name == "recipe" else value
-            click.echo(f"{column.name:18} {shown}")
+    for name, value in model._asdict().items():
+        shown = json.dumps(value, ensure_ascii=False) if name == "recipe" else value
+        click.echo(f"{name:18} {shown}")
 
 
 @models_group.command()

@@ -10,7 +10,8 @@ import click
 
 from commands.shapes import Amount, Words, row_limit, table
 from db import snapshot, transaction
-from db.models import EVENT_STATES, PAYMENT_STATUSES, PaymentEvent
+from db.models import EVENT_STATES, PAYMENT_STATUSES
+from db.rows import PaymentEventRow
 from providers.payments import Notice
 from services import inbox, payments, settlement
 from services.inbox import Verdict
@@ -54,8 +55,8 @@ def show_payment(payment_id: UUID) -> None:
     with snapshot() as session:
         payment = payments.find(session, payment_id)
         events = inbox.of_payment(session, payment_id)
-    for column in payment.__table__.columns:
-        click.echo(f"{column.name:20} {getattr(payment, column.name)}")
+    for name, value in payment._asdict().items():
+        click.echo(f"{name:20} {value}")
     _events_table(events)
 
 
@@ -131,7 +132,7 @@ def _tell(verdict: Verdict) -> None:
     click.echo(f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}")
 
 
-def _events_table(rows: list[PaymentEvent]) -> None:
+def _events_table(rows: list[PaymentEventRow]) -> None:
     table(
         ("event", "provider", "kind", "state", "reason", "payment", "received"),
         ((e.id, e.provider, e.kind, e.state, e.reason, e.payment_id, e.received_at) for e in rows),

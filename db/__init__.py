@@ -1,18 +1,15 @@
 """Tables, connections and migrations. Those who use them need only these names."""
 
-from db.old_statements import Reader, Record, Statement
 from db.session import reading, snapshot, transaction
-from db.statements import Query, statement, value, write
+from db.statements import Query, Reader, scalar, statement, write
 
 __all__ = [
     "Query",
     "Reader",
-    "Record",
-    "Statement",
     "reading",
+    "scalar",
     "snapshot",
     "statement",
     "transaction",
-    "value",
     "write",
 ]

@@ -34,6 +34,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
     Boolean,
     Connection,
     CursorResult,
@@ -45,6 +46,7 @@ from sqlalchemy import (
     bindparam,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import visitors
 from sqlalchemy.types import TypeEngine
 
 from db.types import UtcDateTime
@@ -72,11 +74,18 @@ _TYPES: dict[Any, TypeEngine[Any]] = {
 
 
 class _Prepared(Generic[P]):
-    """A clause and, by the names of its parameters, the keys of its bindparam()s."""
+    """A clause and, by the names of its parameters, the keys of its bindparam()s.
 
-    def __init__(self, clause: Query, keys: Mapping[str, str]) -> None:
-        self._clause = clause
-        self._keys = keys
+    One that no function describes is called with the keys themselves.
+    """
+
+    def __init__(self, clause: Query, keys: Mapping[str, str] | None = None) -> None:
+        self.clause = clause
+        self.keys = keys or {
+            each.key: each.key
+            for each in visitors.iterate(clause)
+            if isinstance(each, BindParameter) and each.required
+        }
 
     def _execute(
         self, db: Reader, args: tuple[object, ...], values: Mapping[str, object]
@@ -85,24 +94,24 @@ class _Prepared(Generic[P]):
 
         TypeError unless the values are those of exactly its parameters.
         """
-        keys = self._keys
+        keys = self.keys
         given = dict(zip(keys, args, strict=False), **values) if args else values
         if given.keys() != keys.keys():
-            raise TypeError(f"needs {list(keys)}, got {list(given)}: {self._clause}")
+            raise TypeError(f"needs {list(keys)}, got {list(given)}: {self.clause}")
         if not isinstance(db, Connection):
             db.flush()
             db = db.connection()
-        return db.execute(self._clause, {keys[name]: given[name] for name in given})
+        return db.execute(self.clause, {keys[name]: given[name] for name in given})
 
 
 class Statement(_Prepared[P], Generic[P, R]):
     """A SELECT, or a write with RETURNING, whose rows are of type R; made by statement()."""
 
-    def __init__(self, row: type[R], clause: Query, keys: Mapping[str, str]) -> None:
+    def __init__(self, row: type[R], clause: Query, keys: Mapping[str, str] | None = None) -> None:
         super().__init__(clause, keys)
         names = tuple(clause.exported_columns.keys())
         if names != row._fields:
-            raise TypeError(f"{row.__name__} has {row._fields}, its statement returns {names}")
+            raise TypeError(f"{row} has {row._fields}, its statement returns {names}")
         self._made = row._make
 
     def one(self, db: Reader, /, *args: P.args, **values: P.kwargs) -> R:
@@ -122,13 +131,17 @@ class Statement(_Prepared[P], Generic[P, R]):
         return list(map(self._made, self._execute(db, args, values)))
 
 
-class Value(_Prepared[P], Generic[P, T]):
-    """A SELECT of one value; made by value()."""
+class Scalar(_Prepared[P], Generic[P, T]):
+    """A SELECT of one column; made by scalar()."""
 
     def __call__(self, db: Reader, /, *args: P.args, **values: P.kwargs) -> T | None:
         """The value; None when there is no row."""
         found: T | None = self._execute(db, args, values).scalar_one_or_none()
         return found
+
+    def all(self, db: Reader, /, *args: P.args, **values: P.kwargs) -> list[T]:
+        """The value of every row."""
+        return list(self._execute(db, args, values).scalars())
 
 
 class Write(_Prepared[P]):
@@ -147,9 +160,9 @@ def statement(row: type[R]) -> Callable[[Callable[P, Query]], Statement[P, R]]:
     return lambda function: Statement(row, *_built(function))
 
 
-def value(function: Callable[P, Select[T]]) -> Value[P, T]:
-    """For a function whose query selects one value."""
-    return Value(*_built(function))
+def scalar(function: Callable[P, Select[T]]) -> Scalar[P, T]:
+    """For a function whose query selects one column."""
+    return Scalar(*_built(function))
 
 
 def write(function: Callable[P, UpdateBase]) -> Write[P]:

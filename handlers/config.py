@@ -10,9 +10,10 @@ from db.types import number
 from providers import registry
 from services import bonuses, media
 from settings import Settings
+from spec.functions import Reply
 
 
-def config_get() -> Any:
+def config_get() -> Reply:
     current = settings.load()
     body = {
         "bonuses": _bonuses(current),

@@ -11,29 +11,35 @@ from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from handlers import schemas
+from images import Header
 from providers import registry
 from providers.storage import ObjectMissing
 from services import data, idempotency, media
 from services.idempotency import Answer
-from spec.functions import FilePart
+from spec.functions import FilePart, Reply
 
 
-def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Any:
+def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Reply:
     media.check_size(body["type"], file.size)
-    content_type = media.identified(body["type"], file.file, size=file.size)
+    seen = media.identified(body["type"], file.file, size=file.size)
     file.file.seek(0)
     # The row comes first: a crash after the bytes are stored leaves no bytes without an owner.
     with transaction() as session:
-        reserved = data.reserve(session, body["type"], content_type=content_type, now=now())
-    registry.storage().put(reserved.storage_key, file.file, content_type=content_type)
+        reserved = data.reserve(session, body["type"], content_type=seen.content_type, now=now())
+    registry.storage().put(reserved.storage_key, file.file, content_type=seen.content_type)
     with transaction() as session:
         stored = data.confirm(
-            session, reserved.id, content_type=content_type, size_bytes=file.size, now=now()
+            session,
+            reserved.id,
+            content_type=seen.content_type,
+            size_bytes=file.size,
+            pixels=seen.size,
+            now=now(),
         )
     return schemas.dump(schemas.Data, stored), 201
 
 
-def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Any:
+def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Reply:
     content_type = media.declared(body["type"], body["contentType"])
     lifetime = settings.load().presign_ttl_seconds
     key = data.new_key(body["type"], content_type)
@@ -56,20 +62,25 @@ def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Any:
     return answer.body, answer.status, answer.headers
 
 
-def data_confirm_upload(data_id: str) -> Any:
+def data_confirm_upload(data_id: str) -> Reply:
     with reading() as reader:
         row = data.get(reader, UUID(data_id))
     if row.status == "pending":
-        size, content_type = _inspect(row.type, row.storage_key)
+        size, seen = _inspect(row.type, row.storage_key)
         with transaction() as session:
             row = data.confirm(
-                session, row.id, content_type=content_type, size_bytes=size, now=now()
+                session,
+                row.id,
+                content_type=seen.content_type,
+                size_bytes=size,
+                pixels=seen.size,
+                now=now(),
             )
     return schemas.dump(schemas.Data, row), 200
 
 
-def _inspect(data_type: str, key: str) -> tuple[int, str]:
-    """Size and content type of what was uploaded, both read from the file itself."""
+def _inspect(data_type: str, key: str) -> tuple[int, Header]:
+    """How many bytes were uploaded, and what they are, both read from the file itself."""
     stored = registry.storage().head(key)
     if stored is None:
         raise ApiError("upload_missing")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from handlers import schemas
+from spec.functions import Reply
 from spec.waits import EventsAfter, NotYet
 from workflows import feed
 
 
-def events_list(after: int | None, limit: int, wait: int) -> Any:
+def events_list(after: int | None, limit: int, wait: int) -> Reply:
     page = feed.read(after, limit=limit)
     if not page.events and wait:
         raise NotYet(EventsAfter(page.after), wait)

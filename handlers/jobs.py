@@ -11,10 +11,11 @@ from handlers import pagination, schemas
 from providers import fetch
 from services import idempotency, jobs, waiting
 from services.idempotency import Answer
+from spec.functions import Reply
 from spec.waits import JobChanges, NotYet
 
 
-def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
+def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Reply:
     _refuse_urls_that_are_not_public(body["input"])
     with transaction() as session:
 
@@ -45,14 +46,14 @@ def _refuse_urls_that_are_not_public(items: list[dict[str, Any]]) -> None:
         raise ApiError("bad_request", details=refused)
 
 
-def jobs_list(user_id: str, limit: int, cursor: str | None) -> Any:
+def jobs_list(user_id: str, limit: int, cursor: str | None) -> Reply:
     with reading() as reader:
         page = jobs.of_user(reader, UUID(user_id), limit=limit, cursor=cursor)
     headers = pagination.link("jobs", page.next_cursor, userId=user_id, limit=limit)
     return schemas.dump_all(schemas.Job, page.rows), 200, headers
 
 
-def jobs_get(job_id: str, wait: int) -> Any:
+def jobs_get(job_id: str, wait: int) -> Reply:
     with reading() as reader:
         job = jobs.get(reader, UUID(job_id))
         if wait and job.status not in jobs.ENDED:
@@ -61,7 +62,7 @@ def jobs_get(job_id: str, wait: int) -> Any:
     return schemas.dump(schemas.Job, job) | schemas.expected(outlook), 200
 
 
-def jobs_cancel(job_id: str) -> Any:
+def jobs_cancel(job_id: str) -> Reply:
     with transaction() as session:
         job = jobs.cancel(session, UUID(job_id))
     return schemas.dump(schemas.Job, job), 200

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from db import reading
 from handlers import schemas
 from services import models
+from spec.functions import Reply
 
 
-def models_list(service_type: str | None) -> Any:
+def models_list(service_type: str | None) -> Reply:
     with reading() as reader:
         rows = models.offered(reader)
     wanted = [row for row in rows if service_type in (None, row.service_type)]

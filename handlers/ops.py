@@ -13,6 +13,7 @@ from db import reading, schema
 from errors import ApiError
 from providers import registry
 from services import queue
+from spec.functions import Reply
 from spec.responses import mismatches
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,11 @@ REQUIRED = ("database", "migrations", "storage", "server")
 stopping = threading.Event()
 
 
-def health_live() -> Any:
+def health_live() -> Reply:
     return {"status": "ok"}, 200
 
 
-def health_ready() -> Any:
+def health_ready() -> Reply:
     checks = dict(_looked_at(int(time.monotonic() // REMEMBERED_SECONDS)))
     checks["server"] = {"ok": not stopping.is_set()}
     wrong = sum(mismatches.values())

@@ -14,12 +14,13 @@ from handlers import schemas
 from providers import registry
 from services import idempotency, payments
 from services.idempotency import Answer
+from spec.functions import Reply
 from workflows import checkout, reconciler
 
 OPERATION = "paymentsCreateIntent"
 
 
-def payments_create_intent(body: dict[str, Any], idempotency_key: str | None) -> Any:
+def payments_create_intent(body: dict[str, Any], idempotency_key: str | None) -> Reply:
     provider = body.get("provider") or settings.load().default_provider
     registry.gateway(provider)  # refuses one that is not connected
     with transaction() as session:
@@ -44,13 +45,13 @@ def payments_create_intent(body: dict[str, Any], idempotency_key: str | None) ->
     return answer.body, answer.status, answer.headers
 
 
-def payments_get(payment_id: str) -> Any:
+def payments_get(payment_id: str) -> Reply:
     with reading() as reader:
         payment = payments.get(reader, UUID(payment_id))
     return schemas.dump(schemas.Payment, payment), 200
 
 
-def payments_check(payment_id: str) -> Any:
+def payments_check(payment_id: str) -> Reply:
     reconciler.check_for_customer(UUID(payment_id))
     return payments_get(payment_id)
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from db import reading
 from db.types import number
 from handlers import pagination, schemas
 from services import referrals, users
+from spec.functions import Reply
 
 
-def referrals_get_link(user_id: str) -> Any:
+def referrals_get_link(user_id: str) -> Reply:
     with reading() as reader:
         user = users.get(reader, UUID(user_id))
     return {"refLink": referrals.link(user)}, 200
 
 
-def referrals_stats(user_id: str) -> Any:
+def referrals_stats(user_id: str) -> Reply:
     with reading() as reader:
         stats = referrals.stats(reader, UUID(user_id))
     return {
@@ -27,7 +27,7 @@ def referrals_stats(user_id: str) -> Any:
     }, 200
 
 
-def referrals_history(user_id: str, limit: int, cursor: str | None) -> Any:
+def referrals_history(user_id: str, limit: int, cursor: str | None) -> Reply:
     with reading() as reader:
         page = referrals.history(reader, UUID(user_id), limit=limit, cursor=cursor)
     headers = pagination.link("referrals/history", page.next_cursor, userId=user_id, limit=limit)

@@ -10,10 +10,11 @@ from db.types import number
 from errors import ApiError
 from providers.telegram import MessageRef, parse_message_link
 from services import reviews
+from spec.functions import Reply
 from workflows import review_proof
 
 
-def reviews_check(body: dict[str, Any]) -> Any:
+def reviews_check(body: dict[str, Any]) -> Reply:
     user_id = UUID(body["userId"])
     link = body.get("messageLink")
     place = review_proof.locate_and_prove(user_id, _reference(link)) if link else None

@@ -2,89 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
-from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
 import settings
-from db.rows import EventRow, SupportRequestRow, UserRow
+from db.rows import (
+    DataRow,
+    EventRow,
+    GenerationModelRow,
+    JobRow,
+    LotteryEntryRow,
+    LotteryRow,
+    LotteryWinnerRow,
+    PaymentRow,
+    ReferralRow,
+    ReviewRow,
+    SupportRequestRow,
+    TariffRow,
+    TransactionRow,
+    UserRow,
+)
 from db.types import moment, number
+from handlers.components import Amount, Component, Made, Moment
 from providers import registry
 from providers.payments.telegram import STARS
-from services import declines, events, models
+from services import declines, events, media, models
 from services.feed import ResultFile
 from services.waiting import Outlook
 
 R = TypeVar("R")
 
 
-class Amount(fields.Field[Decimal]):
-    """An amount of tokens or rubles."""
+def _link(storage_key: str, content_type: str) -> str:
+    return registry.storage().url(
+        storage_key,
+        expires_in=settings.load().link_ttl_seconds,
+        content_type=content_type,
+    )
 
 
-class Moment(fields.Field[datetime]):
-    """An aware time in RFC 3339, UTC."""
+def _order_id(job: JobRow[Any]) -> str:
+    return str(job.number)
 
 
-class Made(fields.Field[Any]):
-    """What no column holds: a function makes it of the row."""
-
-    def __init__(self, make: Callable[[Any], object]) -> None:
-        super().__init__()
-        self.make = make
+def _stored_at(file: DataRow) -> str:
+    return registry.storage().uri(file.storage_key)
 
 
-class Component(Schema, Generic[R]):
-    """A component of the contract, made of rows of type R.
-
-    A field is the row's field of the same name, in camelCase. marshmallow declares it; what its
-    dump() does for each row is done once here, and takes a fifth of its time: rows hold values of
-    the fields' own types, which it would check again.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._steps = [
-            (each.data_key or name, *_step(name, each)) for name, each in self.fields.items()
-        ]
-
-    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        head, *tail = field_name.split("_")
-        field_obj.data_key = head + "".join(map(str.title, tail))
-
-    def body(self, row: R) -> dict[str, Any]:
-        """The row, ready for JSON; what is None is left out."""
-        body = {}
-        for name, read, convert in self._steps:
-            value = read(row)
-            if value is not None:
-                body[name] = value if convert is None else convert(value)
-        return body
+def _file_link(file: DataRow) -> str:
+    return _link(file.storage_key, file.content_type)
 
 
-_CONVERSIONS: dict[type[fields.Field[Any]], Callable[[Any], Any] | None] = {
-    Amount: number,
-    Moment: moment,
-    fields.Boolean: bool,
-    fields.Integer: int,
-    fields.Raw: None,
-    fields.String: str,
-    fields.UUID: str,
-}
+def _link_seconds(file: DataRow) -> int:
+    return settings.load().link_ttl_seconds
 
 
-def _step(
-    name: str, described: fields.Field[Any]
-) -> tuple[Callable[[Any], Any], Callable[[Any], Any] | None]:
-    """How a field is read from a row, and how its value is converted."""
-    if isinstance(described, Made):
-        return described.make, None
-    return attrgetter(described.attribute or name), _CONVERSIONS[type(described)]
+def _is_rewarded(review: ReviewRow) -> bool:
+    return review.state == "rewarded"
+
+
+def _stars_for(tariff: TariffRow) -> int | None:
+    return registry.stars(tariff.cost_rub)
+
+
+def _takes_wish(model: GenerationModelRow) -> bool:
+    return models.takes_wish(model.prompt)
+
+
+def _result_url(job: JobRow[Any]) -> str | None:
+    if job.status != "done" or job.result_key is None or job.result_status == "deleted":
+        return None
+    return _link(job.result_key, job.result_content_type or "")
+
+
+def _photo(file: DataRow) -> dict[str, Any] | None:
+    """What the header of a photo said."""
+    if file.width is None or file.height is None:
+        return None
+    size = {"width": file.width, "height": file.height}
+    return {**size, "warnings": media.warnings(file.width, file.height)}
+
+
+def _missing_tokens(job: JobRow[Any]) -> int | float | None:
+    """What a waiting order still lacks; an order that has ended may have come without a balance."""
+    if job.status != "waiting_payment" or job.spendable_tokens is None:
+        return None
+    return number(max(job.price_tokens - job.spendable_tokens, Decimal(0)))
+
+
+def _asked_stars(payment: PaymentRow) -> int | None:
+    return payment.asked_minor if payment.asked_currency == STARS else None
+
+
+def _open_page(payment: PaymentRow) -> str | None:
+    return payment.payment_url if payment.status == "pending" else None
+
+
+def _payment_error(payment: PaymentRow) -> dict[str, str] | None:
+    refusal = declines.of(payment.status, payment.decline_code)
+    return None if refusal is None else {"code": refusal.code, "message": refusal.message}
 
 
 class User(Component[UserRow]):
@@ -104,21 +124,21 @@ class User(Component[UserRow]):
     updated_at = Moment()
 
 
-class Job(Component[Any]):
+class Job(Component[JobRow[Any]]):
     id = fields.UUID()
     user_id = fields.UUID()
     model_id = fields.UUID()
-    order_id = Made(lambda job: str(job.number))
+    order_id = Made(_order_id)
     service_type = fields.String()
     status = fields.String()
     price_rub = Amount()
     price_tokens = Amount()
-    missing_tokens = Made(lambda job: _missing_tokens(job))
+    missing_tokens = Made(_missing_tokens)
     tokens_reserved = Amount()
     tokens_consumed = Amount()
     input = fields.Raw()
     output = fields.Raw()
-    result_url = Made(lambda job: _result_url(job))
+    result_url = Made(_result_url)
     progress = fields.Integer()
     meta = fields.Raw()
     client_ref = fields.String()
@@ -126,16 +146,17 @@ class Job(Component[Any]):
     updated_at = Moment()
 
 
-class Data(Component[Any]):
+class Data(Component[DataRow]):
     id = fields.UUID()
     type = fields.String()
-    s3_url = Made(lambda row: registry.storage().uri(row.storage_key))
-    public_s3_url = Made(lambda row: _link(row.storage_key, row.content_type))
-    expired_in = Made(lambda row: settings.load().link_ttl_seconds)
+    s3_url = Made(_stored_at)
+    public_s3_url = Made(_file_link)
+    expired_in = Made(_link_seconds)
+    photo = Made(_photo)
     created_at = Moment()
 
 
-class Transaction(Component[Any]):
+class Transaction(Component[TransactionRow[Any]]):
     id = fields.UUID()
     user_id = fields.UUID()
     job_id = fields.UUID()
@@ -151,7 +172,7 @@ class Transaction(Component[Any]):
     created_at = Moment()
 
 
-class Model(Component[Any]):
+class Model(Component[GenerationModelRow]):
     id = fields.UUID()
     service_type = fields.String()
     title = fields.String()
@@ -160,21 +181,21 @@ class Model(Component[Any]):
     price_rub = Amount()
     usual_seconds = fields.Integer()
     is_default = fields.Boolean()
-    takes_wish = Made(lambda model: models.takes_wish(model.prompt))
+    takes_wish = Made(_takes_wish)
 
 
-class Tariff(Component[Any]):
+class Tariff(Component[TariffRow]):
     id = fields.UUID()
     name = fields.String()
     title = fields.String()
     monthly_tokens = fields.Integer()
     cost_rub = Amount()
     currency = fields.String()
-    stars = Made(lambda tariff: registry.stars(tariff.cost_rub))
+    stars = Made(_stars_for)
     created_at = Moment()
 
 
-class PaymentIntent(Component[Any]):
+class PaymentIntent(Component[PaymentRow]):
     id = fields.UUID()
     provider = fields.String()
     amount_rub = Amount()
@@ -183,34 +204,34 @@ class PaymentIntent(Component[Any]):
     reference = fields.String()
     status = fields.String()
     tokens = Amount()
-    stars = Made(lambda payment: _asked_stars(payment))
+    stars = Made(_asked_stars)
     client_ref = fields.String()
     expires_at = Moment()
 
 
-class Payment(Component[Any]):
+class Payment(Component[PaymentRow]):
     id = fields.UUID()
     user_id = fields.UUID()
     provider = fields.String()
     status = fields.String()
     amount_rub = Amount()
     currency = fields.String(attribute="asked_currency")
-    stars = Made(lambda payment: _asked_stars(payment))
+    stars = Made(_asked_stars)
     tokens = Amount()
     refunded_rub = Amount()
     refunded_tokens = Amount()
     plan = fields.String()
-    payment_url = Made(lambda payment: _open_page(payment))
+    payment_url = Made(_open_page)
     reference = fields.String()
     client_ref = fields.String()
-    error = Made(lambda payment: _payment_error(payment))
+    error = Made(_payment_error)
     created_at = Moment()
     expires_at = Moment()
     checked_at = Moment(attribute="asked_at")
     paid_at = Moment()
 
 
-class Referral(Component[Any]):
+class Referral(Component[ReferralRow[Any]]):
     id = fields.UUID()
     inviter_id = fields.UUID()
     invitee_id = fields.UUID()
@@ -219,11 +240,11 @@ class Referral(Component[Any]):
     created_at = Moment()
 
 
-class Review(Component[Any]):
+class Review(Component[ReviewRow]):
     id = fields.UUID()
     user_id = fields.UUID()
     message_id = fields.String()
-    reward_given = Made(lambda review: review.state == "rewarded")
+    reward_given = Made(_is_rewarded)
     created_at = Moment()
 
 
@@ -240,7 +261,7 @@ class SupportRequest(Component[SupportRequestRow]):
     created_at = Moment()
 
 
-class Lottery(Component[Any]):
+class Lottery(Component[LotteryRow]):
     id = fields.UUID()
     title = fields.String()
     description = fields.String()
@@ -251,7 +272,7 @@ class Lottery(Component[Any]):
     seed_hash = fields.String()
 
 
-class LotteryEntry(Component[Any]):
+class LotteryEntry(Component[LotteryEntryRow]):
     id = fields.UUID()
     lottery_id = fields.UUID()
     user_id = fields.UUID()
@@ -261,7 +282,7 @@ class LotteryEntry(Component[Any]):
     created_at = Moment()
 
 
-def drawn(lottery: Any, winners: Iterable[Any]) -> dict[str, Any]:
+def drawn(lottery: LotteryRow, winners: Iterable[LotteryWinnerRow]) -> dict[str, Any]:
     """What the draw adds to a Lottery: the revealed seed and the winners, without their names."""
     if lottery.drawn_at is None:
         return {}
@@ -298,41 +319,6 @@ def expected(outlook: Outlook) -> dict[str, int]:
     """What is known of a job's place in the queue and its end."""
     known = {"queuePosition": outlook.position, "etaSeconds": outlook.eta_seconds}
     return {name: value for name, value in known.items() if value is not None}
-
-
-def _link(storage_key: str, content_type: str) -> str:
-    return registry.storage().url(
-        storage_key,
-        expires_in=settings.load().link_ttl_seconds,
-        content_type=content_type,
-    )
-
-
-def _missing_tokens(job: Any) -> int | float | None:
-    """What a waiting order still lacks; an order that has ended may have come without a balance."""
-    if job.status != "waiting_payment":
-        return None
-    return number(max(job.price_tokens - job.spendable_tokens, Decimal(0)))
-
-
-def _asked_stars(payment: Any) -> int | None:
-    return payment.asked_minor if payment.asked_currency == STARS else None
-
-
-def _open_page(payment: Any) -> str | None:
-    url: str | None = payment.payment_url
-    return url if payment.status == "pending" else None
-
-
-def _payment_error(payment: Any) -> dict[str, str] | None:
-    refusal = declines.of(payment.status, payment.decline_code)
-    return None if refusal is None else {"code": refusal.code, "message": refusal.message}
-
-
-def _result_url(job: Any) -> str | None:
-    if job.status != "done" or job.result_status == "deleted":
-        return None
-    return _link(job.result_key, job.result_content_type)
 
 
 @cache

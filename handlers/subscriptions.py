@@ -12,13 +12,14 @@ from errors import ApiError
 from providers import registry
 from providers.telegram import Membership
 from services import bonuses, users
+from spec.functions import Reply
 
 # User ids are positive and have at most 52 significant bits. One spelling only: "007" would be
 # another user here, but the same person at Telegram.
 USER_ID = re.compile(r"[1-9][0-9]{0,15}")
 
 
-def subscriptions_check_channel(body: dict[str, Any]) -> Any:
+def subscriptions_check_channel(body: dict[str, Any]) -> Reply:
     user_id = UUID(body["userId"])
     with reading() as reader:
         channel = bonuses.eligible_channel(

@@ -10,9 +10,10 @@ from db.types import now
 from handlers import schemas
 from services import idempotency, support
 from services.idempotency import Answer
+from spec.functions import Reply
 
 
-def support_requests_create(body: dict[str, Any], idempotency_key: str | None) -> Any:
+def support_requests_create(body: dict[str, Any], idempotency_key: str | None) -> Reply:
     with transaction() as session:
 
         def create() -> Answer:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from spec.functions import Reply
 from workflows import payment_events
 
 
 def webhook_payments(
     provider: str, raw_body: bytes, headers: Mapping[str, str], client_ip: str | None
-) -> Any:
+) -> Reply:
     payment_events.receive(provider, raw_body, headers, client_ip=client_ip)
     return {}, 200

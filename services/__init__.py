@@ -12,6 +12,7 @@ grants, bonuses          tokens given by an operator; one-time rewards
 referrals, reviews       what earns rewards
 lotteries, draws         entries while a lottery runs; the verifiable draw
 jobs, queue              a customer's orders; the same rows as workers see them
+terms                    what an order depends on
 models                   what can be ordered, for what, by which engine
 remote_models            engines of providers that a new server knows, with
                          animation_models and restoration_models

@@ -5,10 +5,9 @@ The rules are in services/attempts.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -29,12 +28,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from db import Statement
 from db.models import GenerationAttempt, GenerationModel, Job
+from db.statements import Scalar, Statement, Write
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """An attempt in the hands of a worker, as it was when it was claimed.
 
     claimed_at: that moment by the database's clock, which all moments of attempts are by: the
@@ -82,6 +80,25 @@ class Attempt:
         return self.job_status == "processing" and self.place == self.input_index
 
 
+class Count(NamedTuple):
+    """How many attempts at an input were begun, and how many of them are paid."""
+
+    begun: int
+    paid: int
+
+
+class Ended(NamedTuple):
+    """An attempt that has ended: see db.models.GenerationAttempt."""
+
+    model_id: UUID
+    engine: str
+    trouble: str | None
+    charged: str
+    cost_estimate: Decimal
+    cost_actual: Decimal | None
+    currency: str
+
+
 _TABLE: Any = GenerationAttempt.__table__
 _COLUMN = _TABLE.c
 _OTHER = aliased(GenerationAttempt)
@@ -105,8 +122,8 @@ def _in(name: str) -> Any:
     return func.now() + bindparam(f"new_{name}", type_=Interval)
 
 
-def _update(*where: Any, **values: Any) -> Statement:
-    return Statement(update(_TABLE).where(*where).values(updated_at=func.now(), **values))
+def _update(*where: Any, **values: Any) -> Write[...]:
+    return Write(update(_TABLE).where(*where).values(updated_at=func.now(), **values))
 
 
 def _one_of(*states: str) -> Any:
@@ -117,7 +134,7 @@ def _listed(name: str) -> Any:
     return _COLUMN.state == any_(bindparam(name, type_=ARRAY(Text)))
 
 
-BEGIN = Statement(
+BEGIN: Write[...] = Write(
     insert(_TABLE).values(
         **{
             name: bindparam(name)
@@ -131,10 +148,11 @@ BEGIN = Statement(
         deadline_at=func.now() + bindparam("deadline", type_=Interval),
     )
 )
-COUNT = Statement(
+COUNT: Statement[..., Count] = Statement(
+    Count,
     select(func.count().label("begun"), func.count(_COLUMN.paid_number).label("paid")).where(
         *_OF_INPUT
-    )
+    ),
 )
 _DUE = (
     select(_COLUMN.id)
@@ -155,7 +173,8 @@ _FROM_OTHERS = {
     "usual_seconds": GenerationModel.usual_seconds,
     "max_result_bytes": GenerationModel.max_result_bytes,
 }
-CLAIM = Statement(
+CLAIM: Statement[..., Attempt] = Statement(
+    Attempt,
     update(_TABLE)
     .where(
         # As an array it is run once; joined, it might be run again and lock more than it may.
@@ -166,14 +185,12 @@ CLAIM = Statement(
     .values(due_at=_in("lease"), worker=bindparam("new_worker"), claims=_COLUMN.claims + 1)
     .returning(
         *(
-            _FROM_OTHERS[each.name].label(each.name)
-            if each.name in _FROM_OTHERS
-            else _COLUMN[each.name]
-            for each in fields(Attempt)
+            _FROM_OTHERS[name].label(name) if name in _FROM_OTHERS else _COLUMN[name]
+            for name in Attempt._fields
         )
-    )
+    ),
 )
-HOLD = Statement(
+HOLD: Write[...] = Write(
     update(_TABLE)
     .where(
         _COLUMN.id == any_(bindparam("where_ids", type_=ARRAY(Uuid))),
@@ -262,7 +279,7 @@ ABANDON = _update(
     worker=None,
     due_at=func.now(),
 )
-PROGRESS = Statement(
+PROGRESS: Write[...] = Write(
     update(Job)
     .where(
         Job.id == bindparam("where_id"),
@@ -271,27 +288,20 @@ PROGRESS = Statement(
     )
     .values(progress=bindparam("new_progress", type_=Integer), updated_at=func.now())
 )
-TRIED = Statement(
-    select(
-        _COLUMN.model_id,
-        _COLUMN.engine,
-        _COLUMN.trouble,
-        _COLUMN.charged,
-        _COLUMN.cost_estimate,
-        _COLUMN.cost_actual,
-        _COLUMN.currency,
-    )
+TRIED: Statement[..., Ended] = Statement(
+    Ended,
+    select(*GenerationAttempt.columns(Ended))
     .where(*_OF_INPUT, _COLUMN.ended_at.is_not(None))
-    .order_by(_COLUMN.number)
+    .order_by(_COLUMN.number),
 )
-IDS = Statement(
+IDS: Scalar[..., str] = Scalar(
     select(_COLUMN.external_id).where(
         _COLUMN.engine == bindparam("engine"),
         _COLUMN.created_at > bindparam("since", type_=_COLUMN.created_at.type),
         _COLUMN.external_id.is_not(None),
     )
 )
-TWIN = Statement(
+TWIN: Scalar[..., UUID] = Scalar(
     select(_COLUMN.id)
     .where(
         _COLUMN.engine == bindparam("engine"),
@@ -307,7 +317,7 @@ TWIN = Statement(
     )
     .limit(1)
 )
-DEAD = Statement(
+DEAD: Scalar[..., bool] = Scalar(
     select((_COLUMN.ended_at.is_not(None) & _COLUMN.external_id.is_(None)).label("dead")).where(
         _COLUMN.id == bindparam("attempt_id")
     )

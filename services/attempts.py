@@ -13,14 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import Reader, Record
+from db import Query, Reader, statement
 from db.models import GenerationAttempt
+from db.rows import GenerationAttemptRow
 from services import attempt_rows
 from services.attempt_rows import Attempt
 from services.fallbacks import Tried
@@ -48,16 +49,39 @@ class Ending:
     detail: str = ""
 
 
-def plan(session: Session, job: Record, *, prompt: str, seed: int, deadline: timedelta) -> UUID:
+class DueJob(NamedTuple):
+    """A job that an engine may take: of the job, and of its model how it is run.
+
+    place: of the photo at hand, from 0.
+    """
+
+    id: UUID
+    user_id: UUID
+    number: int
+    service_type: str
+    price_tokens: Decimal
+    photos: int
+    client_ref: str | None
+    attempt: int
+    model_id: UUID
+    engine: str
+    description: str | None
+    place: int
+    recipe: dict[str, Any] | None
+    prompt: str
+    run_cost: Decimal
+    run_currency: str
+
+
+def plan(session: Session, job: DueJob, *, prompt: str, seed: int, deadline: timedelta) -> UUID:
     """Write the attempt that comes before an order at a provider, for the photo at hand.
 
-    job: a locked one; its id, place, model_id, engine, recipe, run_cost and run_currency. deadline:
-    the time it has. IntegrityError when that photo has an open attempt already, or all the paid
-    ones allowed.
+    job: a locked one. deadline: the time it has. IntegrityError when that photo has an open attempt
+    already, or all the paid ones allowed.
     """
     attempt_id = uuid4()
     earlier = attempt_rows.COUNT.one(session, job_id=job.id, input_index=job.place)
-    attempt_rows.BEGIN.run(
+    attempt_rows.BEGIN(
         session,
         id=attempt_id,
         job_id=job.id,
@@ -83,20 +107,19 @@ def claim_due(
 
     If the worker dies, they are due again after that.
     """
-    rows = attempt_rows.CLAIM.all(
+    return attempt_rows.CLAIM.all(
         session, where_states=list(states), where_limit=limit, new_worker=worker, new_lease=lease
     )
-    return [Attempt(*row) for row in rows]
 
 
 def hold(session: Session, worker: str, ids: list[UUID], *, lease: timedelta) -> None:
     """Extend the lease on attempts that this worker is at."""
-    attempt_rows.HOLD.run(session, where_ids=ids, where_worker=worker, new_lease=lease)
+    attempt_rows.HOLD(session, where_ids=ids, where_worker=worker, new_lease=lease)
 
 
 def release(session: Session, attempt: Attempt, *, after: timedelta) -> bool:
     """Give an attempt back unchanged, to be looked at again `after` this time."""
-    return bool(attempt_rows.RELEASE.run(session, **_mine(attempt), new_due_in=after))
+    return bool(attempt_rows.RELEASE(session, **_mine(attempt), new_due_in=after))
 
 
 def send(session: Session, attempt: Attempt, *, photo: str) -> bool:
@@ -104,13 +127,13 @@ def send(session: Session, attempt: Attempt, *, photo: str) -> bool:
 
     Only the worker that holds the attempt gets True, and only once.
     """
-    return bool(attempt_rows.SEND.run(session, **_mine(attempt), new_photo=photo))
+    return bool(attempt_rows.SEND(session, **_mine(attempt), new_photo=photo))
 
 
 def accept(session: Session, attempt_id: UUID, *, external_id: str, after: timedelta) -> bool:
     """Store the provider's id of the order, whoever holds the attempt now."""
     return bool(
-        attempt_rows.ACCEPT.run(
+        attempt_rows.ACCEPT(
             session, where_id=attempt_id, new_external_id=external_id, new_due_in=after
         )
     )
@@ -120,13 +143,13 @@ def doubt(session: Session, attempt_id: UUID, *, after: timedelta, detail: str) 
     """Note that nobody knows whether the order was accepted; it is looked for `after` this time."""
     detail = detail[:DETAIL_LENGTH]
     return bool(
-        attempt_rows.DOUBT.run(session, where_id=attempt_id, new_due_in=after, new_detail=detail)
+        attempt_rows.DOUBT(session, where_id=attempt_id, new_due_in=after, new_detail=detail)
     )
 
 
 def look_again(session: Session, attempt: Attempt, *, after: timedelta) -> bool:
     """Note that the order was looked for in vain, and when to look for it again."""
-    return bool(attempt_rows.LOOKED.run(session, **_mine(attempt), new_due_in=after))
+    return bool(attempt_rows.LOOKED(session, **_mine(attempt), new_due_in=after))
 
 
 def observe(
@@ -134,20 +157,18 @@ def observe(
 ) -> bool:
     """Store what a poll showed: percent, how often in a row the run was not known, when next."""
     progress = max(progress, attempt.progress)
-    observed = attempt_rows.OBSERVE.run(
+    observed = attempt_rows.OBSERVE(
         session, **_mine(attempt), new_due_in=after, new_progress=progress, new_missing=missing
     )
     if observed and progress > attempt.progress:
         overall = (100 * attempt.input_index + progress) // attempt.photos
-        attempt_rows.PROGRESS.run(session, where_id=attempt.job_id, new_progress=overall)
+        attempt_rows.PROGRESS(session, where_id=attempt.job_id, new_progress=overall)
     return bool(observed)
 
 
 def receive(session: Session, attempt: Attempt, *, result: str, cost: Decimal | None) -> bool:
     """Note that the provider has a result, which must be fetched; it is on our bill."""
-    return bool(
-        attempt_rows.RECEIVE.run(session, **_mine(attempt), new_result=result, new_cost=cost)
-    )
+    return bool(attempt_rows.RECEIVE(session, **_mine(attempt), new_result=result, new_cost=cost))
 
 
 def end(session: Session, attempt: Attempt, ending: Ending, *, states: tuple[str, ...]) -> bool:
@@ -156,7 +177,7 @@ def end(session: Session, attempt: Attempt, ending: Ending, *, states: tuple[str
     The caller has locked its job.
     """
     return bool(
-        attempt_rows.END.run(
+        attempt_rows.END(
             session,
             **_mine(attempt),
             where_states=list(states),
@@ -172,7 +193,7 @@ def end(session: Session, attempt: Attempt, ending: Ending, *, states: tuple[str
 
 def abandon(session: Session, attempt: Attempt) -> bool:
     """The job has ended without this attempt, which is to be cancelled at the provider."""
-    return bool(attempt_rows.ABANDON.run(session, **_mine(attempt)))
+    return bool(attempt_rows.ABANDON(session, **_mine(attempt)))
 
 
 def tried(reader: Reader, job_id: UUID, input_index: int) -> list[Tried]:
@@ -196,7 +217,7 @@ def other_ids(reader: Reader, attempt: Attempt) -> frozenset[str]:
     rows = attempt_rows.IDS.all(
         reader, engine=attempt.engine, since=attempt.created_at - timedelta(hours=1)
     )
-    return frozenset(row.external_id for row in rows)
+    return frozenset(rows)
 
 
 def has_lost_twin(reader: Reader, attempt: Attempt) -> bool:
@@ -205,7 +226,7 @@ def has_lost_twin(reader: Reader, attempt: Attempt) -> bool:
     """
     if attempt.sent_at is None:
         return False
-    found = attempt_rows.TWIN.scalar(
+    found = attempt_rows.TWIN(
         reader,
         attempt_id=attempt.id,
         engine=attempt.engine,
@@ -219,28 +240,48 @@ def has_lost_twin(reader: Reader, attempt: Attempt) -> bool:
 
 def is_dead(reader: Reader, attempt_id: UUID) -> bool:
     """Whether an attempt has ended without an id of the provider's."""
-    dead: bool = attempt_rows.DEAD.scalar(reader, attempt_id=attempt_id)
-    return dead
+    return bool(attempt_rows.DEAD(reader, attempt_id=attempt_id))
 
 
-def of_job(session: Session, job_id: UUID) -> list[GenerationAttempt]:
+def of_job(reader: Reader, job_id: UUID) -> list[GenerationAttemptRow]:
     """Every attempt at a job, oldest first; for the operator."""
-    query = select(GenerationAttempt).where(GenerationAttempt.job_id == job_id)
-    return list(session.scalars(query.order_by(GenerationAttempt.created_at)))
+    return _of_job.all(reader, job_id)
 
 
-def recent(session: Session, engine: str, *, doubtful: bool, limit: int) -> list[GenerationAttempt]:
+def recent(
+    reader: Reader, engine: str, *, doubtful: bool, limit: int
+) -> list[GenerationAttemptRow]:
     """The newest orders at an engine, for the operator.
 
     doubtful: only those that have ended so that nobody knows whether they are charged.
     """
-    query = select(GenerationAttempt).where(GenerationAttempt.engine == engine)
-    if doubtful:
-        ended = GenerationAttempt.ended_at.is_not(None)
-        query = query.where(GenerationAttempt.charged == "maybe", ended)
-    return list(session.scalars(query.order_by(GenerationAttempt.created_at.desc()).limit(limit)))
+    newest = _doubtful if doubtful else _recent
+    return newest.all(reader, engine, limit)
 
 
 def _mine(attempt: Attempt) -> dict[str, Any]:
     """Names the attempt and the worker's hold on it, for statements that nobody else may run."""
     return {"where_id": attempt.id, "where_claims": attempt.claims, "where_worker": attempt.worker}
+
+
+_SHOWN = select(*GenerationAttempt.columns(GenerationAttemptRow))
+_NEWEST = _SHOWN.order_by(GenerationAttempt.created_at.desc())
+
+
+@statement(GenerationAttemptRow)
+def _of_job(job_id: UUID) -> Query:
+    return _SHOWN.where(GenerationAttempt.job_id == job_id).order_by(GenerationAttempt.created_at)
+
+
+@statement(GenerationAttemptRow)
+def _recent(engine: str, limit: int) -> Query:
+    return _NEWEST.where(GenerationAttempt.engine == engine).limit(limit)
+
+
+@statement(GenerationAttemptRow)
+def _doubtful(engine: str, limit: int) -> Query:
+    return _NEWEST.where(
+        GenerationAttempt.engine == engine,
+        GenerationAttempt.charged == "maybe",
+        GenerationAttempt.ended_at.is_not(None),
+    ).limit(limit)

@@ -10,14 +10,15 @@ is asked for as before. What is wrong with one photo or one model never counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Select, UpdateBase, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db import Statement
+from db import Query, scalar, statement, write
 from db.models import Engine
+from db.rows import EngineRow
 
 ACCOUNT_CODES = frozenset({"credit", "auth", "lock"})
 PROBE_PAUSE = timedelta(minutes=5)
@@ -29,8 +30,7 @@ BURST, BUSY, DAILY_COST, TRIAL = "failures", "busy", "daily_cost", "trial"
 DETAIL_LENGTH = 300
 
 
-@dataclass(frozen=True)
-class Breaker:
+class Breaker(NamedTuple):
     """The state of one; the methods tell the next one."""
 
     open_until: datetime | None = None
@@ -61,7 +61,7 @@ class Breaker:
         """An order failed because the provider was in trouble."""
         recent = (self.recent + "f")[-WINDOW:]
         if self.is_open(now) or not (self.trips or recent.count("f") >= TOO_MANY):
-            return replace(self, recent=recent)
+            return self._replace(recent=recent)
         pause = min(FIRST_PAUSE * 2**self.trips, LONGEST_PAUSE)
         return self._opened(now + pause, BURST, detail)
 
@@ -72,28 +72,35 @@ class Breaker:
     def after_probe(self, now: datetime, code: str | None, detail: str) -> Breaker:
         """health() said this; code None is that all is well."""
         if code is None:
-            return replace(self, open_until=now, open_code=TRIAL)
-        return replace(self, open_until=now + PROBE_PAUSE, open_detail=detail)
+            return self._replace(open_until=now, open_code=TRIAL)
+        return self._replace(open_until=now + PROBE_PAUSE, open_detail=detail)
 
     def paused(self, until: datetime, code: str) -> Breaker:
         """Nothing goes out until then, without a trial afterwards."""
         if self.open_until is not None and self.open_until >= until:
             return self
-        return replace(self, open_until=until, open_code=code, open_detail="")
+        return self._replace(open_until=until, open_code=code, open_detail="")
 
     def _opened(self, until: datetime, code: str, detail: str) -> Breaker:
         trips = min(self.trips + 1, MOST_TRIPS)
         return Breaker(until, code, detail[:DETAIL_LENGTH], trips)
 
 
+def of(engine: EngineRow) -> Breaker:
+    """The breaker of an engine, as it was read with it."""
+    return Breaker(
+        engine.open_until, engine.open_code, engine.open_detail, engine.trips, engine.recent
+    )
+
+
 def read(session: Session, engine: str) -> Breaker:
     """The breaker of an engine, its row locked until the transaction ends."""
-    return Breaker(*_LOCK.one(session, name=engine))
+    return _lock.one(session, engine)
 
 
 def succeeded(session: Session, engine: str) -> None:
     """Note that an order was accepted; writes only when that changes something."""
-    if _IN_TROUBLE.scalar(session, name=engine):
+    if _in_trouble(session, engine):
         _store(session, engine, read(session, engine).after_success())
 
 
@@ -134,36 +141,38 @@ def close(session: Session, engine: str) -> None:
 
 
 def _store(session: Session, engine: str, breaker: Breaker) -> None:
-    _STORE.run(
-        session,
-        where_name=engine,
-        new_open_until=breaker.open_until,
-        new_open_code=breaker.open_code,
-        new_open_detail=breaker.open_detail,
-        new_trips=breaker.trips,
-        new_recent=breaker.recent,
-    )
+    _update(session, engine, *breaker)
 
 
-_LOCK = Statement(
-    select(Engine.open_until, Engine.open_code, Engine.open_detail, Engine.trips, Engine.recent)
-    .where(Engine.name == bindparam("name"))
-    .with_for_update()
-)
-_IN_TROUBLE = Statement(
-    select((Engine.trips > 0) | Engine.open_code.is_not(None) | Engine.recent.contains("f")).where(
-        Engine.name == bindparam("name")
+@statement(Breaker)
+def _lock(name: str) -> Query:
+    return select(*Engine.columns(Breaker)).where(Engine.name == name).with_for_update()
+
+
+@scalar
+def _in_trouble(name: str) -> Select[bool]:
+    troubled = or_(Engine.trips > 0, Engine.open_code.is_not(None), Engine.recent.contains("f"))
+    return select(troubled).where(Engine.name == name)
+
+
+@write
+def _update(
+    name: str,
+    open_until: datetime | None,
+    open_code: str | None,
+    open_detail: str,
+    trips: int,
+    recent: str,
+) -> UpdateBase:
+    return (
+        update(Engine)
+        .where(Engine.name == name)
+        .values(
+            open_until=open_until,
+            open_code=open_code,
+            open_detail=open_detail,
+            trips=trips,
+            recent=recent,
+            updated_at=func.now(),
+        )
     )
-)
-_STORE = Statement(
-    update(Engine)
-    .where(Engine.name == bindparam("where_name"))
-    .values(
-        open_until=bindparam("new_open_until", type_=Engine.open_until.type),
-        open_code=bindparam("new_open_code", type_=Engine.open_code.type),
-        open_detail=bindparam("new_open_detail", type_=Engine.open_detail.type),
-        trips=bindparam("new_trips", type_=Engine.trips.type),
-        recent=bindparam("new_recent", type_=Engine.recent.type),
-        updated_at=func.now(),
-    )
-)

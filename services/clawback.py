@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from db import Record
 from db.models import Transaction
+from db.rows import LockedPayment
 from services import events, funding, ledger, payments, referrals
+from services.ledger import About
 
 if TYPE_CHECKING:
     from providers.payments import Notice
@@ -20,7 +21,7 @@ NOTHING = Decimal(0)
 REFUND_FAILED = "refund failed: the bank could not return the money, the tokens are given back"
 
 
-def refund(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+def refund(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
     """Take back the share of the tokens that corresponds to all rubles returned so far."""
     name = f"refund:{notice.refund_reference or notice.event_id}"
     changes = _take_back(session, payment, _returned_minor(payment, notice), name)
@@ -30,7 +31,7 @@ def refund(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
     return _told(session, payment, {**changes, "status": "refunded"})
 
 
-def refund_failed(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+def refund_failed(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
     """Rubles reported as returned stayed with us: the customer gets their tokens back.
 
     The notice gives the total really returned, without what a dispute took. The payment's
@@ -60,14 +61,14 @@ def refund_failed(session: Session, payment: Record, notice: Notice) -> dict[str
     }
 
 
-def dispute(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+def dispute(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
     """The bank took the money back for now, so the tokens go too, until the dispute is won."""
     name = _dispute_name(payment, notice)
     changes = _take_back(session, payment, payment.asked_minor, name)
     return _told(session, payment, {**changes, "status": "disputed"})
 
 
-def dispute_won(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+def dispute_won(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
     """The money came back, so the tokens that the dispute took do too, even after it was lost."""
     disputes = _rows(session, payment, "dispute:%")
     if not disputes or _named(session, payment, f"won:{disputes[-1].reference}"):
@@ -85,7 +86,7 @@ def dispute_won(session: Session, payment: Record, notice: Notice) -> dict[str, 
     }
 
 
-def dispute_lost(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+def dispute_lost(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
     """The money is gone for good: take the tokens, unless the dispute itself has taken them."""
     name = _dispute_name(payment, notice)
     changes = _take_back(session, payment, payment.asked_minor, name)
@@ -93,13 +94,13 @@ def dispute_lost(session: Session, payment: Record, notice: Notice) -> dict[str,
     return _told(session, payment, {**changes, "status": "refunded"})
 
 
-def takes_more(payment: Record, notice: Notice) -> bool:
+def takes_more(payment: LockedPayment, notice: Notice) -> bool:
     """Whether more rubles have been returned than the books have taken back."""
     returned = _share(payment.amount_rub, payment, _returned_minor(payment, notice))
-    return bool(returned > payment.refunded_rub)
+    return returned > payment.refunded_rub
 
 
-def _told(session: Session, payment: Record, changes: dict[str, Any]) -> dict[str, Any]:
+def _told(session: Session, payment: LockedPayment, changes: dict[str, Any]) -> dict[str, Any]:
     """The same changes; the bot is told of what they take."""
     rub = changes.get("refunded_rub", payment.refunded_rub) - payment.refunded_rub
     if rub > 0:
@@ -109,24 +110,24 @@ def _told(session: Session, payment: Record, changes: dict[str, Any]) -> dict[st
     return changes
 
 
-def _stands_again(session: Session, payment: Record) -> None:
+def _stands_again(session: Session, payment: LockedPayment) -> None:
     """Money came back: the invitee has paid after all, so the inviter's reward is due again."""
     if payment.owes_referral_reward:
         referrals.reward(session, payment)
 
 
-def _dispute_name(payment: Record, notice: Notice) -> str:
+def _dispute_name(payment: LockedPayment, notice: Notice) -> str:
     return f"dispute:{notice.refund_reference or payment.id}"
 
 
-def _returned_minor(payment: Record, notice: Notice) -> int:
+def _returned_minor(payment: LockedPayment, notice: Notice) -> int:
     """How much of `asked_minor` has been returned so far; all of it if the notice does not say."""
     reported = notice.refunded_minor
-    asked: int = payment.asked_minor
+    asked = payment.asked_minor
     return asked if reported is None else min(reported, asked)
 
 
-def _share(amount: Decimal, payment: Record, minor: int) -> Decimal:
+def _share(amount: Decimal, payment: LockedPayment, minor: int) -> Decimal:
     """The share of `amount` that corresponds to `minor` of what was asked for, in hundredths.
 
     Multiplied first: a quotient such as 7/499 is rounded, and that can cost a kopeck.
@@ -134,7 +135,7 @@ def _share(amount: Decimal, payment: Record, minor: int) -> Decimal:
     return ledger.rounded(amount * minor / payment.asked_minor)
 
 
-def _take_back(session: Session, payment: Record, minor: int, name: str) -> dict[str, Any]:
+def _take_back(session: Session, payment: LockedPayment, minor: int, name: str) -> dict[str, Any]:
     """Bring the rubles and tokens taken back up to `minor` of the payment; its new totals.
 
     The balance never goes below zero: what is missing is the shortfall, kept for the operator.
@@ -146,11 +147,11 @@ def _take_back(session: Session, payment: Record, minor: int, name: str) -> dict
     due = max(_share(payment.tokens, payment, minor) - before, NOTHING)
     balance = ledger.lock(session, payment.user_id).balance_tokens
     taken = min(due, balance)
-    columns = _refund_columns(session, payment, -rub, name, due - taken)
+    about = _about(session, payment, -rub, name, due - taken)
     if taken:
-        ledger.post(session, payment.user_id, -taken, **columns)
+        ledger.post(session, payment.user_id, -taken, type="refund", **about)
     else:
-        ledger.record(session, payment.user_id, **columns)
+        ledger.record(session, payment.user_id, type="refund", **about)
     return {
         "refunded_rub": payment.refunded_rub + rub,
         "refunded_tokens": payment.refunded_tokens + taken,
@@ -160,28 +161,27 @@ def _take_back(session: Session, payment: Record, minor: int, name: str) -> dict
 
 def _give_back(
     session: Session,
-    payment: Record,
+    payment: LockedPayment,
     rub: Decimal,
     tokens: Decimal,
     name: str,
     *,
     shortfall: Decimal = NOTHING,
 ) -> None:
-    columns = _refund_columns(session, payment, rub, name, shortfall)
+    about = _about(session, payment, rub, name, shortfall)
     if tokens:
-        funding.credit(session, payment.user_id, tokens, **columns)
+        funding.credit(session, payment.user_id, tokens, type="refund", **about)
     else:
-        ledger.record(session, payment.user_id, **columns)
+        ledger.record(session, payment.user_id, type="refund", **about)
 
 
-def _refund_columns(
-    session: Session, payment: Record, amount_rub: Decimal, name: str, shortfall: Decimal
-) -> dict[str, Any]:
+def _about(
+    session: Session, payment: LockedPayment, amount_rub: Decimal, name: str, shortfall: Decimal
+) -> About:
     # A refund or dispute may move money more than once: its total was reported together with that
     # of another refund, it failed, or a dispute that had ended was reopened.
     times = _named(session, payment, name)
     return {
-        "type": "refund",
         "payment_id": payment.id,
         "provider": payment.provider,
         "amount_rub": amount_rub,
@@ -192,7 +192,7 @@ def _refund_columns(
     }
 
 
-def _rows(session: Session, payment: Record, *patterns: str) -> Sequence[Transaction]:
+def _rows(session: Session, payment: LockedPayment, *patterns: str) -> Sequence[Transaction]:
     """Refund rows of this payment whose reference is LIKE one of the patterns, oldest first."""
     query = select(Transaction).where(
         Transaction.payment_id == payment.id,
@@ -202,7 +202,7 @@ def _rows(session: Session, payment: Record, *patterns: str) -> Sequence[Transac
     return session.scalars(query.order_by(Transaction.number)).all()
 
 
-def _named(session: Session, payment: Record, name: str) -> int:
+def _named(session: Session, payment: LockedPayment, name: str) -> int:
     """How many refund rows of this payment have this name."""
     references = [row.reference for row in _rows(session, payment, "%")]
     return sum(name in (each, str(each).rpartition("#")[0]) for each in references)

@@ -9,21 +9,25 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    ScalarSelect,
     Text,
+    UpdateBase,
     Uuid,
     any_,
-    bindparam,
     cast,
     exists,
     func,
+    insert,
     select,
+    type_coerce,
     update,
 )
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record, Statement
+from db import Query, Reader, statement, write
 from db.models import LIVE_STATUSES, Data, Job
+from db.rows import DataRow
 from errors import ApiError
 
 PENDING_TTL_HOURS = 24  # an upload that nobody confirmed
@@ -42,40 +46,37 @@ def reserve(
     content_type: str,
     now: datetime,
     storage_key: str | None = None,
-) -> Data:
+) -> DataRow:
     """A row for a file that is about to be stored; swept if nobody confirms it."""
-    row = Data(
-        id=uuid4(),
-        type=data_type,
-        status="pending",
-        storage_key=storage_key or new_key(data_type, content_type),
-        content_type=content_type,
-        created_at=now,
-    )
-    session.add(row)
+    key = storage_key or new_key(data_type, content_type)
+    row = DataRow(uuid4(), data_type, "pending", key, content_type, None, None, None, now)
+    _reserve(session, row.id, data_type, key, content_type, now)
     return row
 
 
-def get(reader: Reader, data_id: UUID) -> Record:
+def get(reader: Reader, data_id: UUID) -> DataRow:
     """ApiError `data_not_found`, also for a deleted file."""
-    row = _ONE.one_or_none(reader, data_id=data_id)
+    row = _one.one_or_none(reader, data_id)
     if row is None or row.status == "deleted":
         raise ApiError("data_not_found", details={"dataId": str(data_id)})
     return row
 
 
 def confirm(
-    session: Session, data_id: UUID, *, content_type: str, size_bytes: int, now: datetime
-) -> Record:
-    """Make an uploaded file usable; a repeat changes nothing. ApiError `data_not_found`."""
-    confirmed = session.execute(
-        update(Data)
-        .where(Data.id == data_id, Data.status == "pending")
-        .values(
-            status="confirmed", content_type=content_type, size_bytes=size_bytes, confirmed_at=now
-        )
-        .returning(*Data.columns())
-    ).one_or_none()
+    session: Session,
+    data_id: UUID,
+    *,
+    content_type: str,
+    size_bytes: int,
+    pixels: tuple[int, int] | None = None,
+    now: datetime,
+) -> DataRow:
+    """Make an uploaded file usable; a repeat changes nothing. ApiError `data_not_found`.
+
+    pixels: width and height of a photo, if its header says so.
+    """
+    width, height = pixels or (None, None)
+    confirmed = _confirm.one_or_none(session, data_id, content_type, size_bytes, width, height, now)
     return confirmed or get(session, data_id)
 
 
@@ -85,7 +86,7 @@ def ids_of(items: list[dict[str, Any]]) -> list[UUID]:
 
 
 def require_usable(items: list[dict[str, Any]], found: dict[str, list[str]] | None) -> None:
-    """Check that every item can be a job's input; `found` is what FOUND returns for ids_of().
+    """Check that every item can be a job's input; `found` is what found() selects for ids_of().
 
     What is behind a `url` is seen only by the worker. ApiError `data_not_found`,
     `data_not_confirmed`, `data_not_usable` (not an image, or not sent as one).
@@ -101,6 +102,23 @@ def require_usable(items: list[dict[str, Any]], found: dict[str, list[str]] | No
             raise ApiError("data_not_confirmed", details=details)
         if kind != "image":
             raise ApiError("data_not_usable", details=details)
+
+
+def found(data_ids: list[UUID]) -> ScalarSelect[dict[str, list[str]] | None]:
+    """Status and type of files by id, for the statement of an order: from then until the end of
+    its transaction nobody can delete them.
+    """
+    kept = (
+        select(Data.id, Data.status, Data.type)
+        .where(Data.id == any_(type_coerce(data_ids, ARRAY(Uuid))))
+        .with_for_update(read=True, key_share=True)
+        .subquery("kept")
+    )
+    return select(
+        func.jsonb_object_agg(
+            cast(kept.c.id, Text), func.jsonb_build_array(kept.c.status, kept.c.type)
+        )
+    ).scalar_subquery()
 
 
 def expire(session: Session, *, now: datetime, limit: int = AT_ONCE) -> None:
@@ -151,17 +169,44 @@ def _needed() -> ColumnElement[bool]:
     return exists().where(Job.status.in_(LIVE_STATUSES), Job.input.op("@>")(photo)).correlate(Data)
 
 
-_ONE = Statement(select(*Data.columns()).where(Data.id == bindparam("data_id")))
-_KEPT = (
-    select(Data.id, Data.status, Data.type)
-    .where(Data.id == any_(bindparam("data_ids", type_=ARRAY(Uuid))))
-    .with_for_update(read=True, key_share=True)
-    .subquery("kept")
-)
-# Status and type of `data_ids` by id, for the statement of an order: from then until the end of
-# its transaction nobody can delete them.
-FOUND = select(
-    func.jsonb_object_agg(
-        cast(_KEPT.c.id, Text), func.jsonb_build_array(_KEPT.c.status, _KEPT.c.type)
+@statement(DataRow)
+def _one(data_id: UUID) -> Query:
+    return select(*Data.columns(DataRow)).where(Data.id == data_id)
+
+
+@write
+def _reserve(
+    id: UUID, type: str, storage_key: str, content_type: str, created_at: datetime
+) -> UpdateBase:
+    return insert(Data).values(
+        id=id,
+        type=type,
+        status="pending",
+        storage_key=storage_key,
+        content_type=content_type,
+        created_at=created_at,
     )
-).scalar_subquery()
+
+
+@statement(DataRow)
+def _confirm(
+    data_id: UUID,
+    content_type: str,
+    size_bytes: int,
+    width: int | None,
+    height: int | None,
+    now: datetime,
+) -> Query:
+    return (
+        update(Data)
+        .where(Data.id == data_id, Data.status == "pending")
+        .values(
+            status="confirmed",
+            content_type=content_type,
+            size_bytes=size_bytes,
+            width=width,
+            height=height,
+            confirmed_at=now,
+        )
+        .returning(*Data.columns(DataRow))
+    )

@@ -19,14 +19,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Integer, cast, func, select, update
 from sqlalchemy.orm import Session
 
+from db import Query, Reader, statement
 from db.models import Lottery, LotteryEntry, LotteryWinner, User
-from services import events, funding, ledger
+from db.rows import LotteryRow, LotteryWinnerRow
+from services import events, funding, ledger, lotteries
 
 # Round and place of one winner to draw.
 Turn = tuple[int, int]
@@ -40,7 +42,21 @@ class Ticket:
     tickets: int
 
 
-def draw_due(session: Session, *, now: datetime) -> Lottery | None:
+class Winner(NamedTuple):
+    """What an entry has won, and whose it is."""
+
+    place: int
+    round: int
+    entry_id: UUID
+    prize: str
+    tokens: Decimal
+    reason: str | None
+    user_id: UUID
+    telegram_id: str
+    username: str | None
+
+
+def draw_due(session: Session, *, now: datetime) -> LotteryRow | None:
     """Draw one ended lottery not drawn yet; the same call in another worker finds none."""
     lottery = session.scalar(
         select(Lottery)
@@ -62,10 +78,10 @@ def draw_due(session: Session, *, now: datetime) -> Lottery | None:
     for turn, entry_id in won.items():
         _award(session, lottery, entry_id, turn, places[turn[1] - 1])
     session.flush()
-    return lottery
+    return lotteries.get(session, lottery.id)
 
 
-def redraw(session: Session, lottery_id: UUID, place: int, *, reason: str) -> LotteryWinner:
+def redraw(session: Session, lottery_id: UUID, place: int, *, reason: str) -> LotteryWinnerRow:
     """Draw one place again and record the reason; previous winners do not take part.
 
     ValueError when there is nothing to draw again, or the draw so far fails verification. The
@@ -75,7 +91,7 @@ def redraw(session: Session, lottery_id: UUID, place: int, *, reason: str) -> Lo
     past = _turns(session, lottery_id)
     if lottery is None or place not in {place for _, place in past}:
         raise ValueError("this place has not been drawn")
-    if faults := verified(session, lottery):
+    if faults := verified(session, lotteries.get(session, lottery_id)):
         raise ValueError(faults[0])
     turn = (max(round for round, _ in past) + 1, place)
     won = _chosen(lottery, listed(session, lottery_id), [*past, turn])
@@ -134,21 +150,14 @@ def chosen(
     return won
 
 
-def winners(session: Session, lottery: Lottery) -> list[tuple[LotteryWinner, User]]:
+def winners(reader: Reader, lottery: LotteryRow) -> list[Winner]:
     """Who won what, by place, redrawn ones after the first; ValueError before the draw."""
     if lottery.drawn_at is None:
         raise ValueError("this lottery has not been drawn")
-    rows = session.execute(
-        select(LotteryWinner, User)
-        .join(LotteryEntry, LotteryEntry.id == LotteryWinner.entry_id)
-        .join(User, User.id == LotteryEntry.user_id)
-        .where(LotteryWinner.lottery_id == lottery.id)
-        .order_by(LotteryWinner.place, LotteryWinner.round)
-    )
-    return [(winner, user) for winner, user in rows]
+    return _winners.all(reader, lottery.id)
 
 
-def verified(session: Session, lottery: Lottery) -> list[str]:
+def verified(session: Session, lottery: LotteryRow) -> list[str]:
     """What fails verification in a drawn lottery: seed, list, winners; empty when all is right."""
     if lottery.drawn_at is None:
         return ["this lottery has not been drawn"]
@@ -160,12 +169,12 @@ def verified(session: Session, lottery: Lottery) -> list[str]:
         faults.append("the entries are not those that were drawn from")
     again = [turn for turn in _turns(session, lottery.id) if turn[0] > 1]
     expected = _chosen(lottery, entries, [*_first_round(lottery), *again])
-    if {turn: str(entry) for turn, entry in _winners(session, lottery.id).items()} != expected:
+    if {turn: str(entry) for turn, entry in _won(session, lottery.id).items()} != expected:
         faults.append("the winners are not those of the rule")
     return faults
 
 
-def proof(session: Session, lottery: Lottery) -> dict[str, Any]:
+def proof(session: Session, lottery: LotteryRow) -> dict[str, Any]:
     """Everything the rule needs, for docs/verify_lottery.py. ValueError before the draw."""
     if lottery.drawn_at is None:
         raise ValueError("this lottery has not been drawn: its seed is still secret")
@@ -196,25 +205,23 @@ def _places(prizes: list[dict[str, Any]]) -> list[tuple[str, Decimal]]:
     ]
 
 
-def _first_round(lottery: Lottery) -> list[Turn]:
+def _first_round(lottery: Lottery | LotteryRow) -> list[Turn]:
     return [(1, place) for place in range(1, len(_places(lottery.prizes)) + 1)]
 
 
-def _winners(session: Session, lottery_id: UUID) -> dict[Turn, UUID]:
+def _won(session: Session, lottery_id: UUID) -> dict[Turn, UUID]:
     """Who has won so far, in the order of the draw."""
-    rows = session.scalars(
-        select(LotteryWinner)
-        .where(LotteryWinner.lottery_id == lottery_id)
-        .order_by(LotteryWinner.round, LotteryWinner.place)
-    )
+    rows = sorted(_winners.all(session, lottery_id), key=lambda row: (row.round, row.place))
     return {(row.round, row.place): row.entry_id for row in rows}
 
 
 def _turns(session: Session, lottery_id: UUID) -> list[Turn]:
-    return list(_winners(session, lottery_id))
+    return list(_won(session, lottery_id))
 
 
-def _chosen(lottery: Lottery, entries: Iterable[Ticket], turns: Iterable[Turn]) -> dict[Turn, str]:
+def _chosen(
+    lottery: Lottery | LotteryRow, entries: Iterable[Ticket], turns: Iterable[Turn]
+) -> dict[Turn, str]:
     hashed = lottery.entries_hash or ""
     return chosen(entries, lottery.seed, str(lottery.id), hashed, turns=turns)
 
@@ -227,20 +234,12 @@ def _award(
     prize: tuple[str, Decimal],
     *,
     reason: str | None = None,
-) -> LotteryWinner:
+) -> LotteryWinnerRow:
     """The caller holds the winner's row, as funding.credit requires."""
     round, place = turn
     title, tokens = prize
-    winner = LotteryWinner(
-        lottery_id=lottery.id,
-        round=round,
-        place=place,
-        entry_id=UUID(entry_id),
-        prize=title,
-        tokens=tokens,
-        reason=reason,
-    )
-    session.add(winner)
+    winner = LotteryWinnerRow(lottery.id, round, place, UUID(entry_id), title, tokens, reason)
+    session.add(LotteryWinner(**winner._asdict()))
     user_id = session.scalars(
         update(LotteryEntry)
         .where(LotteryEntry.id == winner.entry_id)
@@ -252,7 +251,7 @@ def _award(
     return winner
 
 
-def _pay_out(session: Session, lottery: Lottery, winner: LotteryWinner, user_id: UUID) -> None:
+def _pay_out(session: Session, lottery: Lottery, winner: LotteryWinnerRow, user_id: UUID) -> None:
     """Tell a winner, and give the tokens of the prize, if it has any."""
     news = events.lottery_won(lottery, winner.place, winner.prize, winner.tokens)
     if not winner.tokens:
@@ -266,4 +265,25 @@ def _pay_out(session: Session, lottery: Lottery, winner: LotteryWinner, user_id:
         news=news,
         bonus_key=f"lottery:{lottery.id}:{winner.round}:{winner.place}",
         meta={"reason": "lottery", "lotteryId": str(lottery.id), "place": winner.place},
+    )
+
+
+@statement(Winner)
+def _winners(lottery_id: UUID) -> Query:
+    return (
+        select(
+            LotteryWinner.place,
+            LotteryWinner.round,
+            LotteryWinner.entry_id,
+            LotteryWinner.prize,
+            LotteryWinner.tokens,
+            LotteryWinner.reason,
+            User.id.label("user_id"),
+            User.telegram_id,
+            User.username,
+        )
+        .join(LotteryEntry, LotteryEntry.id == LotteryWinner.entry_id)
+        .join(User, User.id == LotteryEntry.user_id)
+        .where(LotteryWinner.lottery_id == lottery_id)
+        .order_by(LotteryWinner.place, LotteryWinner.round)
     )

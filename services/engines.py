@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record, Statement
+from db import Query, Reader, scalar, statement
 from db.models import Engine, GenerationAttempt
+from db.rows import EngineRow
 from services import breakers
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -30,17 +31,25 @@ class Room:
     money: Decimal | None
 
 
+class Usage(NamedTuple):
+    """being_sent: of those in flight. cost_today: of what is or may be charged, in its currency."""
+
+    in_flight: int
+    being_sent: int
+    last_minute: int
+    cost_today: Decimal
+
+
 def lock(session: Session, name: str) -> bool:
     """Be the only one to order from this engine until the transaction ends; False when another
     worker is at it.
     """
-    locked: bool = _TRY_LOCK.scalar(session, key=f"engine {name}")
-    return locked
+    return bool(_try_lock(session, f"engine {name}"))
 
 
 def room(session: Session, name: str, *, now: datetime) -> Room:
     """What may be ordered now; the caller holds the lock of lock()."""
-    engine = _ONE.one(session, name=name)
+    engine = _one.one(session, name)
     use = usage(session, name, now=now)
     orders = min(engine.max_in_flight - use.in_flight, engine.creates_per_minute - use.last_minute)
     if breakers.read(session, name).is_on_trial(now):
@@ -49,12 +58,10 @@ def room(session: Session, name: str, *, now: datetime) -> Room:
     return Room(max(orders, 0), money)
 
 
-def usage(reader: Reader, name: str, *, now: datetime) -> Record:
-    """in_flight, being_sent (of those), last_minute, and cost_today of what is or may be charged,
-    in the engine's currency.
-    """
+def usage(reader: Reader, name: str, *, now: datetime) -> Usage:
+    """What is ordered from an engine at this moment, and was today (UTC)."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return _USAGE.one(reader, name=name, minute_ago=now - MINUTE, today=today)
+    return _usage.one(reader, name, now - MINUTE, today)
 
 
 def cost_limits() -> dict[str, Decimal]:
@@ -65,13 +72,12 @@ def cost_limits() -> dict[str, Decimal]:
 
 def currency(reader: Reader, name: str) -> str | None:
     """What an engine is paid in; None for an engine of no provider."""
-    found: str | None = _CURRENCY.scalar(reader, name=name)
-    return found
+    return _currency(reader, name)
 
 
-def all_engines(reader: Reader) -> list[Record]:
+def all_engines(reader: Reader) -> list[EngineRow]:
     """Every engine with its limits and its breaker."""
-    return _ALL.all(reader)
+    return _all.all(reader)
 
 
 def change(session: Session, name: str, **columns: Any) -> None:
@@ -88,38 +94,38 @@ def change(session: Session, name: str, **columns: Any) -> None:
         engine.open_until = engine.open_code = None
 
 
-_TRY_LOCK = Statement(
-    select(func.pg_try_advisory_xact_lock(func.hashtextextended(bindparam("key"), 0)))
-)
-_CURRENCY = Statement(select(Engine.currency).where(Engine.name == bindparam("name")))
-_ONE = Statement(select(*Engine.columns()).where(Engine.name == bindparam("name")))
-_ALL = Statement(select(*Engine.columns()).order_by(Engine.name))
-_OF_ENGINE = GenerationAttempt.engine == bindparam("name")
-_OPEN = GenerationAttempt.ended_at.is_(None)
-_SPENT = func.coalesce(GenerationAttempt.cost_actual, GenerationAttempt.cost_estimate)
-_USAGE = Statement(
-    select(
-        select(func.count()).where(_OF_ENGINE, _OPEN).scalar_subquery().label("in_flight"),
-        select(func.count())
-        .where(_OF_ENGINE, _OPEN, GenerationAttempt.state.in_(("preparing", "creating")))
-        .scalar_subquery()
-        .label("being_sent"),
-        select(func.count())
-        .where(
-            _OF_ENGINE,
-            GenerationAttempt.created_at
-            > bindparam("minute_ago", type_=GenerationAttempt.created_at.type),
-        )
-        .scalar_subquery()
-        .label("last_minute"),
-        select(func.coalesce(func.sum(_SPENT), 0))
-        .where(
-            _OF_ENGINE,
-            GenerationAttempt.created_at
-            >= bindparam("today", type_=GenerationAttempt.created_at.type),
-            (GenerationAttempt.charged != "no") | _OPEN,
-        )
-        .scalar_subquery()
-        .label("cost_today"),
+@scalar
+def _try_lock(key: str) -> Select[bool]:
+    return select(func.pg_try_advisory_xact_lock(func.hashtextextended(key, 0)))
+
+
+@scalar
+def _currency(name: str) -> Select[str]:
+    return select(Engine.currency).where(Engine.name == name)
+
+
+@statement(EngineRow)
+def _one(name: str) -> Query:
+    return select(*Engine.columns(EngineRow)).where(Engine.name == name)
+
+
+@statement(EngineRow)
+def _all() -> Query:
+    return select(*Engine.columns(EngineRow)).order_by(Engine.name)
+
+
+@statement(Usage)
+def _usage(name: str, minute_ago: datetime, today: datetime) -> Query:
+    here = GenerationAttempt.engine == name
+    open_here = and_(here, GenerationAttempt.ended_at.is_(None))
+    since = GenerationAttempt.created_at
+    being_sent = GenerationAttempt.state.in_(("preparing", "creating"))
+    spent = func.coalesce(GenerationAttempt.cost_actual, GenerationAttempt.cost_estimate)
+    counted = or_(GenerationAttempt.charged != "no", GenerationAttempt.ended_at.is_(None))
+    count, cost = select(func.count()), select(func.coalesce(func.sum(spent), 0))
+    return select(
+        count.where(open_here).scalar_subquery().label("in_flight"),
+        count.where(open_here, being_sent).scalar_subquery().label("being_sent"),
+        count.where(here, since > minute_ago).scalar_subquery().label("last_minute"),
+        cost.where(here, since >= today, counted).scalar_subquery().label("cost_today"),
     )
-)

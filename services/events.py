@@ -19,10 +19,11 @@ from sqlalchemy import ColumnElement, UpdateBase, case, cast, func, insert, sele
 from sqlalchemy.orm import Session
 
 import settings
-from db import Record, write
-from db.models import Event, User
-from db.rows import EventRow
+from db import write
+from db.models import Event, Job, Lottery, User
+from db.rows import DataRow, EventRow, LockedPayment
 from db.types import moment, now, number
+from services.attempts import DueJob
 from services.declines import Refusal
 from spec.operations import inlined
 from spec.schemas import compiled, reasons
@@ -82,17 +83,17 @@ def announce(session: Session, news: News) -> None:
     _announce(session, *_columns(news))
 
 
-def job_queued(job: Any) -> News:
+def job_queued(job: Job) -> News:
     """An order that waited for tokens has them now, and its turn will come."""
     return _of_job("job.queued", job, f"Заказ №{job.number} оплачен и поставлен в очередь.")
 
 
-def job_started(job: Any) -> News:
+def job_started(job: Job | DueJob) -> News:
     """The first attempt at an order has begun."""
     return _of_job("job.started", job, f"Заказ №{job.number}: начинаем работу.")
 
 
-def job_done(job: Any, outcomes: Iterable[tuple[dict[str, Any], Record | None]]) -> News:
+def job_done(job: Job, outcomes: Iterable[tuple[dict[str, Any], DataRow | None]]) -> News:
     """An order has ended with at least one result.
 
     outcomes: for each photo, what services/results.py keeps of it, and the row of its file.
@@ -106,7 +107,7 @@ def job_done(job: Any, outcomes: Iterable[tuple[dict[str, Any], Record | None]])
     return _of_job("job.done", job, text, results=results)
 
 
-def job_failed(job: Any) -> News:
+def job_failed(job: Job) -> News:
     """An order has ended without a result, what it cost is returned. meta: says why."""
     error = job.meta["error"]
     ended = _of_job("job.failed", job, f"Заказ №{job.number}. {error['message']}")
@@ -114,20 +115,20 @@ def job_failed(job: Any) -> News:
     return ended
 
 
-def payment_succeeded(payment: Record) -> News:
+def payment_succeeded(payment: LockedPayment) -> News:
     """Money has arrived, and the tokens for it."""
     text = f"Оплата получена. Начислено токенов: {_words(payment.tokens)}."
     return _of_payment("payment.succeeded", payment, "succeeded", text)
 
 
-def payment_failed(payment: Record, refusal: Refusal, status: str) -> News:
+def payment_failed(payment: LockedPayment, refusal: Refusal, status: str) -> News:
     """Nothing was paid, and nothing is expected to be. status: canceled or expired."""
     told = _of_payment("payment.failed", payment, status, refusal.message)
     told.body["payment"]["error"] = {"code": refusal.code, "message": refusal.message}
     return told
 
 
-def payment_refunded(payment: Record, status: str, rub: Decimal, tokens: Decimal) -> News:
+def payment_refunded(payment: LockedPayment, status: str, rub: Decimal, tokens: Decimal) -> News:
     """Rubles went back, now `rub` of them, for which `tokens` were taken."""
     text = f"Платёж возвращён: {_words(rub)} ₽. Списано токенов: {_words(tokens)}."
     told = _of_payment("payment.refunded", payment, status, text)
@@ -142,14 +143,14 @@ def bonus_granted(reason: str, tokens: Decimal, *, channel: str | None = None) -
     return News("bonus.granted", {"text": text, "bonus": bonus | _known(channel=channel)})
 
 
-def lottery_drawn(lottery: Any, winners: int) -> News:
+def lottery_drawn(lottery: Lottery, winners: int) -> News:
     """A lottery was drawn; `winners` places have one."""
     text = f"Розыгрыш «{lottery.title}» проведён. Победителей: {winners}."
     drawn = _lottery(lottery) | {"winners": winners}
     return News("lottery.drawn", {"text": text, "lottery": drawn})
 
 
-def lottery_won(lottery: Any, place: int, prize: str, tokens: Decimal) -> News:
+def lottery_won(lottery: Lottery, place: int, prize: str, tokens: Decimal) -> News:
     """A place in a lottery fell to a user; its tokens are theirs already."""
     text = f"Вы выиграли в розыгрыше «{lottery.title}»! Ваш приз: {prize}."
     if tokens:
@@ -177,7 +178,7 @@ def as_json(event: EventRow) -> dict[str, Any]:
     }
 
 
-def _of_job(type: str, job: Any, text: str, **parts: Any) -> News:
+def _of_job(type: str, job: Job | DueJob, text: str, **parts: Any) -> News:
     described = {
         "id": str(job.id),
         "orderId": str(job.number),
@@ -189,7 +190,7 @@ def _of_job(type: str, job: Any, text: str, **parts: Any) -> News:
     return News(type, {"text": text, "job": described, **parts}, job.client_ref)
 
 
-def _result(outcome: dict[str, Any], file: Record | None) -> dict[str, Any]:
+def _result(outcome: dict[str, Any], file: DataRow | None) -> dict[str, Any]:
     if file is None:
         return {"error": outcome["error"]}
     told = outcome["meta"] | {"bytes": outcome["sizeBytes"]}
@@ -201,7 +202,7 @@ def _result(outcome: dict[str, Any], file: Record | None) -> dict[str, Any]:
     }
 
 
-def _of_payment(type: str, payment: Record, status: str, text: str) -> News:
+def _of_payment(type: str, payment: LockedPayment, status: str, text: str) -> News:
     described = {
         "id": str(payment.id),
         "provider": payment.provider,
@@ -213,7 +214,7 @@ def _of_payment(type: str, payment: Record, status: str, text: str) -> News:
     return News(type, {"text": text, "payment": described}, payment.client_ref)
 
 
-def _lottery(lottery: Any) -> dict[str, Any]:
+def _lottery(lottery: Lottery) -> dict[str, Any]:
     return {"id": str(lottery.id), "title": lottery.title}
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, statement, value, write
+from db import Query, Reader, scalar, statement, write
 from db.models import Data, Event, EventCursor
 from db.rows import EventRow
 
@@ -95,12 +95,12 @@ def files(reader: Reader, events: list[EventRow]) -> dict[str, ResultFile]:
 _UNPUBLISHED = exists().where(Event.sequence.is_(None))
 
 
-@value
+@scalar
 def _is_behind() -> Select[bool]:
     return select(_UNPUBLISHED)
 
 
-@value
+@scalar
 def _is_mine() -> Select[bool]:
     # The lock is only asked for when there is something to do.
     return select(case((_UNPUBLISHED, func.pg_try_advisory_xact_lock(PUBLISH_LOCK))))
@@ -120,12 +120,12 @@ def _publish() -> UpdateBase:
     return update(Event).where(Event.id == places.c.id).values(sequence=places.c.place)
 
 
-@value
+@scalar
 def _newest() -> Select[int | None]:
     return select(func.max(Event.sequence))
 
 
-@value
+@scalar
 def _last_place() -> Select[int]:
     return select(column("last_value", BigInteger)).select_from(table("events_sequence"))
 
@@ -140,7 +140,7 @@ def _after(sequence: int, rows: int) -> Query:
     )
 
 
-@value
+@scalar
 def _confirmed() -> Select[int]:
     return select(EventCursor.sequence)
 

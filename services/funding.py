@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Unpack
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from db import Record, notifications
+from db import notifications
 from db.models import Job
 from services import events, ledger
 from services.events import News
+from services.ledger import About, Move
 
 
 def credit(
@@ -22,15 +23,15 @@ def credit(
     *,
     type: str,
     news: News | None = None,
-    **columns: Any,
-) -> Record:
+    **about: Unpack[About],
+) -> Move:
     """Give tokens and, with them, start the user's waiting jobs in the same transaction.
 
     news: what the bot is told of it, before it is told of those jobs.
     The caller holds the user's row: the statement that waits for the lock would not see an order
     that started waiting in the meantime.
     """
-    row = ledger.post(session, user_id, tokens, type=type, **columns)
+    row = ledger.post(session, user_id, tokens, type=type, **about)
     if news is not None:
         events.tell(session, user_id, news)
     if row.has_waiting:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import false, select
 from sqlalchemy.orm import Session
 
-from db import Record
+from db import Query, statement
 from db.models import Transaction
 from errors import ApiError
 from services import events, funding, ledger
+from services.ledger import About, Move
 
 
-def grant(session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str) -> Record:
+def grant(session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str) -> Move:
     """Give tokens once per user and key; a repeat returns the first grant.
 
     ApiError `user_not_found`, `idempotency_key_reused` (same key, other amount).
@@ -22,7 +23,7 @@ def grant(session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason:
     return _once(session, user_id, tokens, f"grant:{key}", {"reason": "grant", "note": reason})
 
 
-def withdraw(session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str) -> Record:
+def withdraw(session: Session, user_id: UUID, tokens: Decimal, *, key: str, reason: str) -> Move:
     """Take tokens once per user and key; ledger.NotEnoughTokens when the balance is smaller.
 
     ApiError `user_not_found`, `idempotency_key_reused` (same key, other amount).
@@ -34,19 +35,24 @@ def withdraw(session: Session, user_id: UUID, tokens: Decimal, *, key: str, reas
 
 def _once(
     session: Session, user_id: UUID, tokens: Decimal, bonus_key: str, meta: dict[str, str]
-) -> Record:
+) -> Move:
     ledger.lock(session, user_id)
-    first = session.execute(
-        select(*Transaction.columns()).where(
-            Transaction.user_id == user_id, Transaction.bonus_key == bonus_key
-        )
-    ).one_or_none()
+    first = _first.one_or_none(session, user_id, bonus_key)
     if first is None:
-        columns = {"provider": "manual", "bonus_key": bonus_key, "meta": meta}
+        about: About = {"provider": "manual", "bonus_key": bonus_key, "meta": meta}
         if tokens < 0:
-            return ledger.post(session, user_id, tokens, type="promo", **columns)
+            return ledger.post(session, user_id, tokens, type="promo", **about)
         news = events.bonus_granted("grant", tokens)
-        return funding.credit(session, user_id, tokens, type="promo", news=news, **columns)
+        return funding.credit(session, user_id, tokens, type="promo", news=news, **about)
     if first.tokens_delta != tokens:
         raise ApiError("idempotency_key_reused", details={"firstTokens": str(first.tokens_delta)})
     return first
+
+
+@statement(Move)
+def _first(user_id: UUID, bonus_key: str) -> Query:
+    return select(
+        Transaction.tokens_delta,
+        Transaction.balance_after,
+        false().label("has_waiting"),
+    ).where(Transaction.user_id == user_id, Transaction.bonus_key == bonus_key)

@@ -12,14 +12,15 @@ from uuid import UUID
 
 import orjson
 from psycopg2 import errorcodes
-from sqlalchemy import Interval, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Update, UpdateBase, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import settings
-from db import Record, Statement
+from db import Query, statement, write
 from db.models import IdempotencyKey
+from db.rows import IdempotencyKeyRow
 from errors import ApiError
 
 # Refusals by the rules are answers too: a retry must get the same one. A malformed request (400),
@@ -93,15 +94,14 @@ def open_or_resume(
                 new_id = open()
         except ApiError as refusal:
             return _store(session, operation, key, _storable_refusal(refusal))
-        _STORE_PAYMENT.run(session, where_operation=operation, where_key=key, new_payment_id=new_id)
+        _store_payment(session, operation, key, new_id)
         return new_id
     stored = _stored(session, operation, key, _fingerprint(request))
     if stored.body is not None and stored.status is not None:
         return Answer(stored.body, stored.status, replayed=True)
     if stored.payment_id is None:
         raise ApiError("idempotency_in_progress", retry_after=1)
-    payment_id: UUID = stored.payment_id
-    return payment_id
+    return stored.payment_id
 
 
 def complete(session: Session, operation: str, key: str | None, answer: Answer) -> Answer:
@@ -112,31 +112,31 @@ def complete(session: Session, operation: str, key: str | None, answer: Answer) 
 def sweep(session: Session, now: datetime) -> int:
     """Delete up to SWEPT_AT_ONCE keys older than IDEMPOTENCY_TTL_HOURS; returns how many."""
     old = (
-        select(_KEYS.c.operation, _KEYS.c.key)
-        .where(_KEYS.c.created_at < now - _ttl())
-        .order_by(_KEYS.c.created_at)
+        select(IdempotencyKey.operation, IdempotencyKey.key)
+        .where(IdempotencyKey.created_at < now - _ttl())
+        .order_by(IdempotencyKey.created_at)
         .limit(SWEPT_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
-    forgotten = delete(_KEYS).where(tuple_(_KEYS.c.operation, _KEYS.c.key).in_(old))
+    forgotten = delete(IdempotencyKey).where(
+        tuple_(IdempotencyKey.operation, IdempotencyKey.key).in_(old)
+    )
     return session.connection().execute(forgotten).rowcount
 
 
 def _claim(session: Session, operation: str, key: str, fingerprint: str) -> bool:
     """Whether the key is new; an expired one counts as new."""
     try:
-        new = _CLAIM_KEY.one_or_none(
-            session, operation=operation, key=key, fingerprint=fingerprint, ttl=_ttl()
-        )
+        new = _claim_key(session, operation, key, fingerprint, _ttl())
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) == errorcodes.LOCK_NOT_AVAILABLE:
             raise ApiError("idempotency_in_progress", retry_after=1) from error
         raise
-    return new is not None
+    return new > 0
 
 
-def _stored(session: Session, operation: str, key: str, fingerprint: str) -> Record:
-    stored = _SELECT_KEY.one(session, operation=operation, key=key)
+def _stored(session: Session, operation: str, key: str, fingerprint: str) -> IdempotencyKeyRow:
+    stored = _select_key.one(session, operation, key)
     if stored.fingerprint != fingerprint:
         raise ApiError("idempotency_key_reused")
     return stored
@@ -150,13 +150,7 @@ def _storable_refusal(refusal: ApiError) -> Answer:
 
 
 def _store(session: Session, operation: str, key: str, answer: Answer) -> Answer:
-    _STORE_ANSWER.run(
-        session,
-        where_operation=operation,
-        where_key=key,
-        new_status=answer.status,
-        new_body=answer.body,
-    )
+    _store_answer(session, operation, key, answer.status, answer.body)
     return answer
 
 
@@ -184,37 +178,45 @@ def _ttl() -> timedelta:
     return timedelta(hours=settings.load().idempotency_ttl_hours)
 
 
-# Built once; a table, not the class: the ORM treats writes with parameters as bulk writes.
-_KEYS: Any = IdempotencyKey.__table__
-_CLAIM_KEY = Statement(
-    insert(_KEYS)
-    .values(
-        operation=bindparam("operation"), key=bindparam("key"), fingerprint=bindparam("fingerprint")
+@write
+def _claim_key(operation: str, key: str, fingerprint: str, ttl: timedelta) -> UpdateBase:
+    return (
+        insert(IdempotencyKey)
+        .values(operation=operation, key=key, fingerprint=fingerprint)
+        .on_conflict_do_update(
+            index_elements=["operation", "key"],
+            set_={
+                "fingerprint": fingerprint,
+                "status": None,
+                "body": None,
+                "payment_id": None,
+                "created_at": func.now(),
+            },
+            where=IdempotencyKey.created_at < func.now() - ttl,
+        )
     )
-    .on_conflict_do_update(
-        index_elements=["operation", "key"],
-        set_={
-            "fingerprint": bindparam("fingerprint"),
-            "status": None,
-            "body": None,
-            "payment_id": None,
-            "created_at": func.now(),
-        },
-        where=_KEYS.c.created_at < func.now() - bindparam("ttl", type_=Interval),
+
+
+@statement(IdempotencyKeyRow)
+def _select_key(operation: str, key: str) -> Query:
+    return select(*IdempotencyKey.columns(IdempotencyKeyRow)).where(
+        IdempotencyKey.operation == operation, IdempotencyKey.key == key
     )
-    .returning(_KEYS.c.key)
-)
-_SELECT_KEY = Statement(
-    select(*IdempotencyKey.columns()).where(
-        _KEYS.c.operation == bindparam("operation"), _KEYS.c.key == bindparam("key")
+
+
+def _update_unanswered(operation: str, key: str) -> Update:
+    return update(IdempotencyKey).where(
+        IdempotencyKey.operation == operation,
+        IdempotencyKey.key == key,
+        IdempotencyKey.status.is_(None),
     )
-)
-_UPDATE_UNANSWERED = update(_KEYS).where(
-    _KEYS.c.operation == bindparam("where_operation"),
-    _KEYS.c.key == bindparam("where_key"),
-    _KEYS.c.status.is_(None),
-)
-_STORE_ANSWER = Statement(
-    _UPDATE_UNANSWERED.values(status=bindparam("new_status"), body=bindparam("new_body"))
-)
-_STORE_PAYMENT = Statement(_UPDATE_UNANSWERED.values(payment_id=bindparam("new_payment_id")))
+
+
+@write
+def _store_answer(operation: str, key: str, status: int, body: dict[str, Any]) -> UpdateBase:
+    return _update_unanswered(operation, key).values(status=status, body=body)
+
+
+@write
+def _store_payment(operation: str, key: str, payment_id: UUID) -> UpdateBase:
+    return _update_unanswered(operation, key).values(payment_id=payment_id)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import UpdateBase, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db import Statement
+from db import Query, Reader, statement, write
 from db.models import PaymentEvent
+from db.rows import PaymentEventRow
 
 if TYPE_CHECKING:
     from providers.payments import Notice
@@ -36,7 +37,7 @@ class Verdict:
 
 def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
     """Store an event with its verdict, or change the verdict on one already stored."""
-    _UPSERT.run(
+    _upsert(
         session,
         provider=notice.provider,
         event_key=notice.event_id,
@@ -49,59 +50,82 @@ def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
     )
 
 
-def recent(session: Session, *, state: str | None, limit: int) -> list[PaymentEvent]:
+def recent(reader: Reader, *, state: str | None, limit: int) -> list[PaymentEventRow]:
     """The newest events of all providers, of one state if given."""
-    query = select(PaymentEvent).order_by(PaymentEvent.number.desc()).limit(limit)
-    return list(session.scalars(query.where(PaymentEvent.state == state) if state else query))
+    return _recent.all(reader, state, limit)
 
 
-def flagged(session: Session, *, limit: int) -> list[PaymentEvent]:
+def flagged(reader: Reader, *, limit: int) -> list[PaymentEventRow]:
     """The newest events that were applied and that the operator should look at."""
-    query = select(PaymentEvent).where(
-        PaymentEvent.state == "applied", PaymentEvent.reason.is_not(None)
-    )
-    return list(session.scalars(query.order_by(PaymentEvent.number.desc()).limit(limit)))
+    return _flagged.all(reader, limit)
 
 
-def of_payment(session: Session, payment_id: UUID) -> list[PaymentEvent]:
+def of_payment(reader: Reader, payment_id: UUID) -> list[PaymentEventRow]:
     """Events about a payment, in the order of arrival."""
-    query = select(PaymentEvent).where(PaymentEvent.payment_id == payment_id)
-    return list(session.scalars(query.order_by(PaymentEvent.number)))
+    return _of_payment.all(reader, payment_id)
 
 
-def find(session: Session, event_id: UUID) -> PaymentEvent:
+def find(reader: Reader, event_id: UUID) -> PaymentEventRow:
     """ValueError when there is no such event."""
-    event = session.get(PaymentEvent, event_id)
+    event = _select.one_or_none(reader, event_id)
     if event is None:
         raise ValueError("there is no such event")
     return event
 
 
-_EVENTS: Any = PaymentEvent.__table__
-_INSERT = (
-    insert(_EVENTS)
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "provider",
-                "event_key",
-                "kind",
-                "reference",
-                "notice",
-                "state",
-                "reason",
-                "payment_id",
-            )
-        }
+_EVENTS = select(*PaymentEvent.columns(PaymentEventRow))
+_NEWEST = _EVENTS.order_by(PaymentEvent.number.desc())
+
+
+@statement(PaymentEventRow)
+def _select(event_id: UUID) -> Query:
+    return _EVENTS.where(PaymentEvent.id == event_id)
+
+
+@statement(PaymentEventRow)
+def _recent(state: str | None, limit: int) -> Query:
+    return _NEWEST.where(PaymentEvent.state == func.coalesce(state, PaymentEvent.state)).limit(
+        limit
     )
-    .values(id=func.gen_random_uuid(), applied_at=func.now())
-)
-_UPSERT = Statement(
-    _INSERT.on_conflict_do_update(
+
+
+@statement(PaymentEventRow)
+def _flagged(limit: int) -> Query:
+    return _NEWEST.where(PaymentEvent.state == "applied", PaymentEvent.reason.is_not(None)).limit(
+        limit
+    )
+
+
+@statement(PaymentEventRow)
+def _of_payment(payment_id: UUID) -> Query:
+    return _EVENTS.where(PaymentEvent.payment_id == payment_id).order_by(PaymentEvent.number)
+
+
+@write
+def _upsert(
+    provider: str,
+    event_key: str,
+    kind: str,
+    reference: str | None,
+    notice: dict[str, Any],
+    state: str,
+    reason: str | None,
+    payment_id: UUID | None,
+) -> UpdateBase:
+    new = insert(PaymentEvent).values(
+        id=func.gen_random_uuid(),
+        provider=provider,
+        event_key=event_key,
+        kind=kind,
+        reference=reference,
+        notice=notice,
+        state=state,
+        reason=reason,
+        payment_id=payment_id,
+        applied_at=func.now(),
+    )
+    changed = ("state", "reason", "payment_id", "applied_at")
+    return new.on_conflict_do_update(
         index_elements=["provider", "event_key"],
-        set_={
-            name: _INSERT.excluded[name] for name in ("state", "reason", "payment_id", "applied_at")
-        },
+        set_={name: new.excluded[name] for name in changed},
     )
-)

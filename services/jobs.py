@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, case, func, insert, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record, Statement, notifications
-from db.models import Data, GenerationModel, Job, User
+from db import Query, Reader, notifications, statement
+from db.models import Data, Job, User
+from db.rows import JobRow
+from db.statements import Write
 from errors import ApiError
-from services import data, events, funding, ledger, models, paging, users
+from services import data, events, funding, ledger, models, paging
+from services.models import Terms
+from services.terms import locked_terms
 
 # The contract's IOObject; anything else a client sends is not stored.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")
@@ -24,6 +40,14 @@ ENDED = ("done", "failed")
 NOT_PAID_TEXT = "Заказ закрыт: оплата так и не поступила."
 CANCELLED_TEXT = "Заказ отменён, токены возвращены на баланс."
 CANCELLED_UNPAID_TEXT = "Заказ отменён, токены за него не списывались."
+
+
+class State(NamedTuple):
+    """How far a job has come."""
+
+    id: UUID
+    status: str
+    progress: int
 
 
 def create(
@@ -36,7 +60,7 @@ def create(
     model_id: UUID | None = None,
     client_ref: str | None = None,
     meta: dict[str, Any] | None = None,
-) -> SimpleNamespace:
+) -> JobRow[UUID]:
     """Order a service: `queued` with its price reserved, or `waiting_payment` with nothing taken.
 
     Each input is a photo with a result and a price of its own; the job's price is that of all.
@@ -45,26 +69,28 @@ def create(
     `user_not_found`, `consent_required`, those of models.require_offered and of
     data.require_usable.
     """
-    terms = _terms(session, user_id, service_type, data.ids_of(input), model_id)
+    terms = locked_terms(session, user_id, service_type, data.ids_of(input), model_id)
+    chosen_id = models.require_offered(terms, service_type, chosen=model_id is not None)
     data.require_usable(input, terms.files)
-    job = SimpleNamespace(
-        **_made_of(terms, len(input)),
-        user_id=user_id,
+    job = _new(
+        terms,
+        user_id,
+        chosen_id,
         service_type=service_type,
-        description=description,
+        input=input,
         client_ref=client_ref,
-        input=[_kept(item) for item in input],
         meta=meta or {},
     )
-    _INSERT.run(session, **{name: getattr(job, name) for name in _INSERTED})
+    shown = {name: getattr(job, name) for name in _SHOWN}
+    _INSERT(session, description=description, **shown)
     if job.tokens_reserved:
-        ledger.post(session, user_id, -job.price_tokens, type="charge", job_id=job.id)
+        ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
     return job
 
 
-def get(reader: Reader, job_id: UUID) -> Record:
+def get(reader: Reader, job_id: UUID) -> JobRow[UUID]:
     """The job, the place of its result and its user's balance. ApiError `job_not_found`."""
-    job = _SELECT.one_or_none(reader, job_id=job_id)
+    job = _select.one_or_none(reader, job_id)
     if job is None:
         raise ApiError("job_not_found")
     return job
@@ -72,38 +98,39 @@ def get(reader: Reader, job_id: UUID) -> Record:
 
 def states(reader: Reader, job_ids: list[UUID]) -> dict[UUID, tuple[str, int]]:
     """Status and progress of these jobs, for those who wait for a change."""
-    rows = _STATES.all(reader, job_ids=job_ids) if job_ids else []
+    rows = _states.all(reader, job_ids) if job_ids else []
     return {row.id: (row.status, row.progress) for row in rows}
 
 
-def of_user(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page:
+def of_user(
+    reader: Reader, user_id: UUID, *, limit: int, cursor: str | None
+) -> paging.Page[JobRow[str]]:
     """The user's jobs, newest first. ApiError `user_not_found`."""
     return _LIST.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
 
 
-def cancel(session: Session, job_id: UUID) -> Job:
+def cancel(session: Session, job_id: UUID) -> JobRow[UUID]:
     """Take a job that no worker has started out of the queue and return its tokens, once.
 
     A repeat changes nothing. ApiError `job_not_found`, `job_not_cancellable`.
     """
     job = lock(session, job_id)
     if job.status == "failed" and job.meta.get("reason") == "cancelled":
-        return job
+        return _row(job)
     if job.status not in ("waiting_payment", "queued"):
         raise ApiError("job_not_cancellable", details={"status": job.status})
     message = CANCELLED_TEXT if job.tokens_reserved else CANCELLED_UNPAID_TEXT
     error = {"code": "cancelled", "message": message}
     end_unfinished(session, job, {"reason": "cancelled", "error": error})
-    return job
+    return _row(job)
 
 
-def recent(session: Session, *, status: str | None, limit: int) -> list[Job]:
+def recent(reader: Reader, *, status: str | None, limit: int) -> list[JobRow[UUID]]:
     """The newest jobs of all users, of one status if given."""
-    query = select(Job).order_by(Job.number.desc()).limit(limit)
-    return list(session.scalars(query.where(Job.status == status) if status else query))
+    return _recent.all(reader, status, limit)
 
 
-def fail(session: Session, job_id: UUID, *, reason: str) -> Job:
+def fail(session: Session, job_id: UUID, *, reason: str) -> JobRow[UUID]:
     """End a live job as failed and return its tokens; its worker's result is then fenced off.
 
     ApiError `job_not_found`; ValueError for a job that has ended.
@@ -113,7 +140,7 @@ def fail(session: Session, job_id: UUID, *, reason: str) -> Job:
         raise ValueError(f"the job is {job.status} already")
     meta = {"reason": "failed", "error": {"code": "operator", "message": reason}}
     end_unfinished(session, job, meta)
-    return job
+    return _row(job)
 
 
 def expire_waiting(session: Session, *, now: datetime) -> bool:
@@ -172,27 +199,48 @@ def end_unfinished(session: Session, job: Job, meta: dict[str, Any]) -> None:
     )
 
 
-def _made_of(terms: Record, photos: int) -> dict[str, Any]:
+def _row(job: Job) -> JobRow[UUID]:
+    """A job that has no result."""
+    return JobRow(**{name: getattr(job, name) for name in JobRow._fields if hasattr(Job, name)})
+
+
+def _new(
+    terms: Terms,
+    user_id: UUID,
+    model_id: UUID,
+    *,
+    service_type: str,
+    input: list[dict[str, Any]],
+    client_ref: str | None,
+    meta: dict[str, Any],
+) -> JobRow[UUID]:
     """What the terms say of a new job: reserved if the balance covers it."""
-    price_tokens = terms.price_tokens * photos
+    price_tokens = terms.price_tokens * len(input)
     queued = terms.balance_tokens >= price_tokens
-    return {
-        "id": uuid4(),
-        "number": terms.number,
-        "model_id": terms.model_id,
-        "engine": terms.engine,
-        "status": "queued" if queued else "waiting_payment",
-        "spendable_tokens": terms.balance_tokens,
-        "price_tokens": price_tokens,
-        "price_rub": terms.price_rub * photos,
-        "tokens_reserved": price_tokens if queued else Decimal(0),
-        "tokens_consumed": Decimal(0),
-        "photos": photos,
-        "output": [],
-        "progress": 0,
-        "created_at": terms.ordered_at,
-        "updated_at": terms.ordered_at,
-    }
+    return JobRow(
+        id=uuid4(),
+        number=terms.number,
+        user_id=user_id,
+        model_id=model_id,
+        engine=terms.engine,
+        service_type=service_type,
+        status="queued" if queued else "waiting_payment",
+        client_ref=client_ref,
+        price_tokens=price_tokens,
+        price_rub=terms.price_rub * len(input),
+        tokens_reserved=price_tokens if queued else Decimal(0),
+        tokens_consumed=Decimal(0),
+        photos=len(input),
+        input=[_kept(item) for item in input],
+        output=[],
+        progress=0,
+        meta=meta,
+        attempt=0,
+        run_at=terms.ordered_at,
+        created_at=terms.ordered_at,
+        updated_at=terms.ordered_at,
+        spendable_tokens=terms.balance_tokens,
+    )
 
 
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
@@ -203,127 +251,58 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _terms(
-    session: Session,
-    user_id: UUID,
-    service_type: str,
-    data_ids: list[UUID],
-    model_id: UUID | None,
-) -> Record:
-    """What the user can spend, what the service costs and which of the files exist.
-
-    The user is locked, as by ledger.lock, and the files are locked against deletion.
-    """
-    terms = _SELECT_TERMS.one_or_none(
-        session,
-        user_id=user_id,
-        service_type=service_type,
-        data_ids=data_ids,
-        chosen_id=model_id,
-    )
-    if terms is None:
-        raise ApiError("user_not_found")
-    users.require_consent(terms.consent_pd)
-    models.require_offered(terms, service_type, chosen=model_id is not None)
-    return terms
-
-
-_SELECT_TERMS = Statement(
-    select(
-        User.balance_tokens,
-        User.consent_pd,
-        GenerationModel.id.label("model_id"),
-        GenerationModel.engine,
-        GenerationModel.active.label("model_active"),
-        GenerationModel.service_type.label("model_service_type"),
-        GenerationModel.price_tokens,
-        GenerationModel.price_rub,
-        data.FOUND.label("files"),
-        func.nextval("jobs_number_seq").label("number"),
-        func.now().label("ordered_at"),
-    )
-    .outerjoin_from(
-        User,
-        GenerationModel,
-        or_(
-            GenerationModel.id == bindparam("chosen_id", type_=Uuid),
-            and_(
-                bindparam("chosen_id", type_=Uuid).is_(None),
-                GenerationModel.service_type == bindparam("service_type"),
-                GenerationModel.is_default,
-            ),
-        ),
-    )
-    .where(User.id == bindparam("user_id"))
-    .with_for_update(key_share=True, of=User)
-)
 _TABLE: Any = Job.__table__
-_NOT_SHOWN = (
-    "description",
-    "engine",
-    "photos",
-    "results",
-    "result_data_id",
-    "releases",
-    "run_at",
-    "lease_until",
-    "worker",
-    "finished_at",
+_SHOWN = (
+    *("id", "number", "user_id", "model_id", "engine", "service_type", "status", "client_ref"),
+    *("price_tokens", "price_rub", "tokens_reserved", "photos", "input", "meta"),
+    *("created_at", "updated_at"),
 )
-_INSERTED = (
-    "id",
-    "number",
-    "user_id",
-    "model_id",
-    "engine",
-    "service_type",
-    "status",
-    "description",
-    "client_ref",
-    "price_tokens",
-    "price_rub",
-    "tokens_reserved",
-    "tokens_consumed",
-    "photos",
-    "input",
-    "output",
-    "progress",
-    "meta",
-    "created_at",
-    "updated_at",
-)
+_INSERTED = (*_SHOWN, "description")
 # A worker is woken when this transaction commits.
-_INSERT = Statement(
+_INSERT: Write[...] = Write(
     insert(_TABLE)
     .values({name: bindparam(name) for name in _INSERTED})
-    .returning(
-        case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))).label(
-            "woken"
+    .returning(case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))))
+)
+
+
+def _rows(columns: Iterable[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
+    """These columns of jobs, and the other fields of JobRow."""
+    return (
+        select(
+            *columns,
+            Data.status.label("result_status"),
+            Data.storage_key.label("result_key"),
+            Data.content_type.label("result_content_type"),
+            User.balance_tokens.label("spendable_tokens"),
         )
+        .join_from(Job, User, User.id == Job.user_id)
+        .outerjoin(Job.result)
     )
-)
-_RESULT = (
-    Data.status.label("result_status"),
-    Data.storage_key.label("result_key"),
-    Data.content_type.label("result_content_type"),
-    # What its user has, to say what is missing for it.
-    User.balance_tokens.label("spendable_tokens"),
-)
-_SELECT = Statement(
-    select(*Job.columns(), *_RESULT)
-    .join(User, User.id == Job.user_id)
-    .outerjoin(Job.result)
-    .where(Job.id == bindparam("job_id"))
-)
-_STATES = Statement(
-    select(Job.id, Job.status, Job.progress).where(
-        Job.id == any_(bindparam("job_ids", type_=ARRAY(Uuid)))
-    )
-)
+
+
+@statement(JobRow[UUID])
+def _select(job_id: UUID) -> Query:
+    return _rows(Job.columns(JobRow)).where(Job.id == job_id)
+
+
+@statement(State)
+def _states(job_ids: list[UUID]) -> Query:
+    return select(*Job.columns(State)).where(Job.id == any_(type_coerce(job_ids, ARRAY(Uuid))))
+
+
 _LIST = paging.Listing(
-    select(*Job.shown(*_NOT_SHOWN), *_RESULT)
-    .join(User, User.id == Job.user_id)
-    .outerjoin(Job.result)
-    .where(Job.user_id == bindparam("owner_id")),
+    JobRow[str],
+    _rows(Job.shown(JobRow)).where(Job.user_id == paging.OWNER),
     Job.number,
 )
+
+
+@statement(JobRow[UUID])
+def _recent(status: str | None, limit: int) -> Query:
+    return (
+        _rows(Job.columns(JobRow))
+        .where(Job.status == func.coalesce(status, Job.status))
+        .order_by(Job.number.desc())
+        .limit(limit)
+    )

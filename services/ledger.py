@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import ROUND_DOWN, Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
 from sqlalchemy import (
@@ -22,9 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, Record, Statement, statement
+from db import Query, Reader, statement
 from db.models import Transaction, User
-from db.rows import UserRow
+from db.rows import TransactionRow, UserRow
+from db.statements import Statement
 from db.types import CENT
 from errors import ApiError
 from services import paging
@@ -32,6 +33,28 @@ from services import paging
 
 class NotEnoughTokens(Exception):
     """The move would take the balance below zero; nothing was written."""
+
+
+class Move(NamedTuple):
+    """What post() did. has_waiting: whether jobs of this user wait for tokens."""
+
+    tokens_delta: Decimal
+    balance_after: Decimal
+    has_waiting: bool
+
+
+class About(TypedDict, total=False):
+    """What a ledger row may say besides its type and tokens: columns of db.models.Transaction."""
+
+    job_id: UUID | None
+    payment_id: UUID | None
+    provider: str | None
+    amount_rub: Decimal | None
+    currency: str | None
+    plan: str | None
+    reference: str | None
+    bonus_key: str | None
+    meta: dict[str, Any]
 
 
 def lock(session: Session, user_id: UUID) -> UserRow:
@@ -65,30 +88,31 @@ def post(
     tokens: Decimal,
     *,
     type: str,
-    **columns: Any,
-) -> Record:
+    **about: Unpack[About],
+) -> Move:
     """Move `tokens` (negative: take) and write the ledger row that says why, in one statement.
 
-    Returns `tokens_delta`, `balance_after` and `has_waiting`: whether jobs of this user wait for
-    tokens. NotEnoughTokens when the balance does not cover it. A second row for the same
+    NotEnoughTokens when the balance does not cover it. A second row for the same
     job and type, or for the same user and bonus_key, is refused by the database (IntegrityError).
     """
-    row_values = {"type": type, "tokens_delta": tokens, **columns}
+    row_values = {"type": type, "tokens_delta": tokens, **about}
     row = _move(tuple(row_values)).one_or_none(session, **_given(user_id, row_values))
     if row is None:
         raise NotEnoughTokens
     return row
 
 
-def record(session: Session, user_id: UUID, *, type: str, **columns: Any) -> Transaction:
+def record(
+    session: Session, user_id: UUID, *, type: str, status: str = "success", **about: Unpack[About]
+) -> None:
     """Write a row that moves no tokens, such as a gateway_payment."""
-    row = Transaction(user_id=user_id, type=type, **columns)
-    session.add(row)
+    session.add(Transaction(user_id=user_id, type=type, status=status, **about))
     session.flush()
-    return row
 
 
-def history(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page:
+def history(
+    reader: Reader, user_id: UUID, *, limit: int, cursor: str | None
+) -> paging.Page[TransactionRow[str]]:
     """The user's transactions, newest first. ApiError `user_not_found`."""
     return _HISTORY.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
 
@@ -98,18 +122,16 @@ def rounded(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, rounding=ROUND_DOWN)
 
 
-# Built once: building a statement and its cache key costs more than sending it.
-_HISTORY = paging.Listing(
-    select(*Transaction.shown()).where(Transaction.user_id == bindparam("owner_id")),
-    Transaction.number,
-)
-
-
 @statement(UserRow)
 def _locked(user_id: UUID) -> Query:
     return select(*User.columns(UserRow)).where(User.id == user_id).with_for_update(key_share=True)
 
 
+_HISTORY = paging.Listing(
+    TransactionRow[str],
+    select(*Transaction.shown(TransactionRow)).where(Transaction.user_id == paging.OWNER),
+    Transaction.number,
+)
 # SQLAlchemy does not correlate a subquery in RETURNING.
 _HAS_WAITING: ColumnElement[bool] = literal_column(
     "EXISTS (SELECT FROM jobs WHERE jobs.user_id = transactions.user_id"
@@ -127,7 +149,7 @@ def _given(user_id: UUID, row_values: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _move(columns: tuple[str, ...]) -> Statement:
+def _move(columns: tuple[str, ...]) -> Statement[..., Move]:
     """The statement that moves `new_tokens_delta` of `where_user_id` and writes a row of `new_*`.
 
     It moves nothing that would go below zero, and then returns no row.
@@ -159,7 +181,9 @@ def _move(columns: tuple[str, ...]) -> Statement:
             *given,
         ),
     )
-    return Statement(written.returning(table.c.tokens_delta, table.c.balance_after, _HAS_WAITING))
+    return Statement(
+        Move, written.returning(table.c.tokens_delta, table.c.balance_after, _HAS_WAITING)
+    )
 
 
 # Each query lists rows that break one rule; an empty result is the proof. They read whole tables

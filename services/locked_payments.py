@@ -6,37 +6,32 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, null, select, update
 from sqlalchemy.orm import Session
 
-from db import Reader, Record, Statement
+from db import Query, Reader, scalar, statement
 from db.models import Payment, PaymentEvent, Referral, User
+from db.rows import LockedPayment
+from db.statements import Write
 
 
-def lock(session: Session, payment_id: UUID) -> Record:
+def lock(session: Session, payment_id: UUID) -> LockedPayment:
     """The payment, locked after its user."""
-    _LOCK.run(session, payment_id=payment_id)
-    return _SELECT.one(session, payment_id=payment_id)
+    _lock(session, payment_id)
+    return _select.one(session, payment_id)
 
 
 def change(session: Session, payment_id: UUID, **columns: Any) -> None:
     """Store new values of columns of a payment that the caller has locked."""
     values = {f"new_{name}": value for name, value in columns.items()}
-    _change(tuple(columns)).run(session, payment_id=payment_id, **values)
+    _change(tuple(columns))(session, payment_id=payment_id, **values)
 
 
 def is_ours(
     reader: Reader, provider: str, *, payment_id: UUID | None, reference: str | None
 ) -> bool:
     """Whether there is such a payment; a stranger's webhook must not make us call a provider."""
-    known = _SELECT_ID.scalar(
-        reader,
-        provider=provider,
-        charge_reference=None,
-        reference=reference,
-        payment_id=payment_id,
-    )
-    return known is not None
+    return _select_id(reader, provider, payment_id, reference, None) is not None
 
 
 def find_and_lock(
@@ -47,39 +42,42 @@ def find_and_lock(
     reference: str | None,
     charge_reference: str | None,
     event_key: str,
-) -> Record | None:
+) -> LockedPayment | None:
     """The payment a provider refers to, locked after its user; None when there is none.
 
-    Looked up by the provider's own ids first, since a customer cannot set those. Besides the
-    columns that an event is about, it has `owes_referral_reward` and what is known of the event
-    with `event_key`: `known_state`, `known_reason`.
+    Looked up by the provider's own ids first, since a customer cannot set those.
     """
-    names = {
-        "provider": provider,
-        "charge_reference": charge_reference,
-        "reference": reference,
-        "payment_id": payment_id,
-    }
+    names = (provider, payment_id, reference, charge_reference)
     # The first statement waits for the locks. The second sees what others did before they
     # released them; the first, which began earlier, would not.
-    _LOCK_FOUND.run(session, **names)
-    return _SELECT_FOUND.one_or_none(session, event_key=event_key, **names)
+    _lock_found(session, *names)
+    return _select_found.one_or_none(session, *names, event_key)
 
 
-# Three look-ups by unique keys; PostgreSQL does the next one only if the previous found nothing.
-_PAYMENT_ID = func.coalesce(
-    *(
-        select(Payment.id)
-        .where(Payment.provider == bindparam("provider"), column == bindparam(name))
-        .scalar_subquery()
-        for name, column in (
-            ("charge_reference", Payment.charge_reference),
-            ("reference", Payment.reference),
-            ("payment_id", Payment.id),
+def _id_of(
+    provider: str, payment_id: UUID | None, reference: str | None, charge_reference: str | None
+) -> ColumnElement[UUID]:
+    """Three look-ups by unique keys, each made only if the one before it has found nothing."""
+    keys = (
+        Payment.charge_reference == charge_reference,
+        Payment.reference == reference,
+        Payment.id == payment_id,
+    )
+    return func.coalesce(
+        *(
+            select(Payment.id).where(Payment.provider == provider, key).scalar_subquery()
+            for key in keys
         )
     )
-)
-_SELECT_ID = Statement(select(_PAYMENT_ID))
+
+
+@scalar
+def _select_id(
+    provider: str, payment_id: UUID | None, reference: str | None, charge_reference: str | None
+) -> Select[UUID]:
+    return select(_id_of(provider, payment_id, reference, charge_reference))
+
+
 # A payment's user never changes, so the user is found and locked together with it; rows are locked
 # in the order in which the tables are named, and as by ledger.lock.
 _LOCK_USER_AND_PAYMENT = (
@@ -87,8 +85,9 @@ _LOCK_USER_AND_PAYMENT = (
     .join_from(User, Payment, User.id == Payment.user_id)
     .with_for_update(key_share=True, of=[User, Payment])
 )
-_SELECT_ROW = (
+_SELECT_LOCKED = (
     select(
+        *Payment.columns(LockedPayment),
         # False for most users, which saves the referral query.
         exists()
         .where(
@@ -100,41 +99,52 @@ _SELECT_ROW = (
     .select_from(Payment)
     .with_for_update(key_share=True, of=Payment)
 )
-_LOCK = Statement(_LOCK_USER_AND_PAYMENT.where(Payment.id == bindparam("payment_id")))
-_SELECT = Statement(
-    _SELECT_ROW.add_columns(*Payment.columns()).where(Payment.id == bindparam("payment_id"))
-)
-_LOCK_FOUND = Statement(_LOCK_USER_AND_PAYMENT.where(Payment.id == _PAYMENT_ID))
-_SELECT_FOUND = Statement(
-    _SELECT_ROW.add_columns(
-        *Payment.columns(
-            "number",
-            "tariff_id",
-            "payment_url",
-            "expires_at",
-            "next_check_at",
-            "checks",
-            "last_error",
-            "created_at",
-            "updated_at",
-        ),
-        PaymentEvent.state.label("known_state"),
-        PaymentEvent.reason.label("known_reason"),
+
+
+@scalar
+def _lock(payment_id: UUID) -> Select[UUID]:
+    return _LOCK_USER_AND_PAYMENT.where(Payment.id == payment_id)
+
+
+@statement(LockedPayment)
+def _select(payment_id: UUID) -> Query:
+    return _SELECT_LOCKED.add_columns(
+        null().label("known_state"), null().label("known_reason")
+    ).where(Payment.id == payment_id)
+
+
+@scalar
+def _lock_found(
+    provider: str, payment_id: UUID | None, reference: str | None, charge_reference: str | None
+) -> Select[UUID]:
+    found = _id_of(provider, payment_id, reference, charge_reference)
+    return _LOCK_USER_AND_PAYMENT.where(Payment.id == found)
+
+
+@statement(LockedPayment)
+def _select_found(
+    provider: str,
+    payment_id: UUID | None,
+    reference: str | None,
+    charge_reference: str | None,
+    event_key: str,
+) -> Query:
+    same_event = and_(PaymentEvent.provider == provider, PaymentEvent.event_key == event_key)
+    found = _id_of(provider, payment_id, reference, charge_reference)
+    return (
+        _SELECT_LOCKED.add_columns(
+            PaymentEvent.state.label("known_state"), PaymentEvent.reason.label("known_reason")
+        )
+        .outerjoin(PaymentEvent, same_event)
+        .where(Payment.id == found)
     )
-    .outerjoin(
-        PaymentEvent,
-        (PaymentEvent.provider == bindparam("provider"))
-        & (PaymentEvent.event_key == bindparam("event_key")),
-    )
-    .where(Payment.id == _PAYMENT_ID)
-)
 
 
 @cache
-def _change(columns: tuple[str, ...]) -> Statement:
+def _change(columns: tuple[str, ...]) -> Write[...]:
     """The statement that stores `new_*` in these columns."""
     table: Any = Payment.__table__
-    return Statement(
+    return Write(
         update(table)
         .where(table.c.id == bindparam("payment_id"))
         .values({name: bindparam(f"new_{name}", type_=table.c[name].type) for name in columns})

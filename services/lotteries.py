@@ -17,19 +17,21 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Uuid,
+    and_,
     any_,
-    bindparam,
     func,
     select,
+    type_coerce,
     update,
 )
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db import Reader, Record, Statement
+from db import Query, Reader, scalar, statement
 from db.models import Lottery, LotteryEntry, LotteryWinner
-from db.types import UtcDateTime, number
+from db.rows import LotteryEntryRow, LotteryRow, LotteryWinnerRow
+from db.types import number
 from errors import ApiError
 from services import paging, users
 
@@ -51,9 +53,9 @@ class Prize:
         return {"title": self.title, "count": self.count, "tokens": number(self.tokens)}
 
 
-def recent(session: Session, *, limit: int) -> list[Lottery]:
+def recent(reader: Reader, *, limit: int) -> list[LotteryRow]:
     """The newest lotteries, including those closed without a draw."""
-    return list(session.scalars(select(Lottery).order_by(Lottery.number.desc()).limit(limit)))
+    return _recent.all(reader, limit)
 
 
 def create(
@@ -65,7 +67,7 @@ def create(
     end_date: datetime,
     prizes: list[Prize],
     new_seed: Callable[[], str] = lambda: secrets.token_hex(32),
-) -> Lottery:
+) -> LotteryRow:
     """A lottery whose seed is generated now and published only as its SHA-256.
 
     ValueError when another lottery runs in the same period, as at most one is current; when the
@@ -86,26 +88,24 @@ def create(
     _check_period(lottery)
     session.add(lottery)
     _flush(session)
-    return lottery
+    return get(session, lottery.id)
 
 
-def cancel(session: Session, lottery_id: UUID) -> Lottery:
+def cancel(session: Session, lottery_id: UUID) -> None:
     """End a lottery without a draw. ValueError when it has been drawn or closed."""
-    lottery = _locked(session, lottery_id)
-    lottery.canceled_at = func.now()
+    _locked(session, lottery_id).canceled_at = func.now()
     session.flush()
-    return lottery
 
 
-def get(session: Session, lottery_id: UUID) -> Lottery:
+def get(reader: Reader, lottery_id: UUID) -> LotteryRow:
     """ValueError when there is no such lottery."""
-    lottery = session.get(Lottery, lottery_id)
+    lottery = _select.one_or_none(reader, lottery_id)
     if lottery is None:
         raise ValueError("there is no such lottery")
     return lottery
 
 
-def change(session: Session, lottery_id: UUID, **columns: Any) -> Lottery:
+def change(session: Session, lottery_id: UUID, **columns: Any) -> LotteryRow:
     """Change the texts or the end of an undrawn lottery. ValueError, as for a new one.
 
     Prizes cannot change: people took part for them.
@@ -115,38 +115,38 @@ def change(session: Session, lottery_id: UUID, **columns: Any) -> Lottery:
         setattr(lottery, column, value)
     _check_period(lottery)
     _flush(session)
-    return lottery
+    return get(session, lottery_id)
 
 
-def current(reader: Reader, *, now: datetime) -> Record:
+def current(reader: Reader, *, now: datetime) -> LotteryRow:
     """The lottery running at `now`. ApiError `no_current_lottery`."""
-    lottery = _CURRENT.one_or_none(reader, at=now)
+    lottery = _current.one_or_none(reader, now)
     if lottery is None:
         raise ApiError("no_current_lottery")
     return lottery
 
 
-def history(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page:
+def history(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page[LotteryRow]:
     """All lotteries that were not cancelled, newest first."""
     return _HISTORY.page(reader, limit=limit, cursor=cursor)
 
 
-def winners_of(reader: Reader, lottery_ids: list[UUID]) -> dict[UUID, list[Record]]:
+def winners_of(reader: Reader, lottery_ids: list[UUID]) -> dict[UUID, list[LotteryWinnerRow]]:
     """Winners by lottery, ordered by place; a redrawn place shows its last round."""
-    found: dict[UUID, list[Record]] = {}
-    for row in _WINNERS.all(reader, lottery_ids=lottery_ids):
+    found: dict[UUID, list[LotteryWinnerRow]] = {}
+    for row in _winners.all(reader, lottery_ids):
         found.setdefault(row.lottery_id, []).append(row)
     return found
 
 
-def entry_of(reader: Reader, user_id: UUID, *, now: datetime) -> Record:
+def entry_of(reader: Reader, user_id: UUID, *, now: datetime) -> LotteryEntryRow:
     """The user's entry in the current lottery.
 
     ApiError `user_not_found`, `no_current_lottery`, `entry_not_found`.
     """
     users.require(reader, user_id)
     lottery = current(reader, now=now)
-    entry = _ENTRY.one_or_none(reader, lottery_id=lottery.id, user_id=user_id)
+    entry = _select_entry.one_or_none(reader, lottery.id, user_id)
     if entry is None:
         raise ApiError("entry_not_found")
     return entry
@@ -154,13 +154,14 @@ def entry_of(reader: Reader, user_id: UUID, *, now: datetime) -> Record:
 
 def submit_social(
     session: Session, user_id: UUID, links: list[str], *, now: datetime
-) -> LotteryEntry:
+) -> LotteryEntryRow:
     """Add links to the user's entry, which the first call creates; known links count once.
 
     ApiError `user_not_found`, `no_current_lottery`, `bad_request` beyond MAX_LINKS in total.
     """
     users.get(session, user_id)
-    entry = _entry(session, current(session, now=now).id, user_id)
+    lottery = current(session, now=now)
+    entry = _entry(session, lottery.id, user_id)
     if entry is None:
         raise ApiError("no_current_lottery")
     merged = list(dict.fromkeys([*entry.social_links, *links]))
@@ -168,7 +169,7 @@ def submit_social(
         raise ApiError("bad_request", details={"socialLinks": f"at most {MAX_LINKS} in all"})
     entry.social_links = merged
     session.flush()
-    return entry
+    return _select_entry.one(session, lottery.id, user_id)
 
 
 def count_referral(session: Session, inviter_id: UUID) -> None:
@@ -176,8 +177,8 @@ def count_referral(session: Session, inviter_id: UUID) -> None:
 
     Someone who registers at the very moment of the draw is not counted, but is still registered.
     """
-    lottery = session.execute(_current_at(func.clock_timestamp())).one_or_none()
-    entry = lottery and _entry(session, lottery.id, inviter_id)
+    lottery_id = _current_id(session)
+    entry = None if lottery_id is None else _entry(session, lottery_id, inviter_id)
     if entry is not None:
         session.execute(
             update(LotteryEntry)
@@ -233,25 +234,51 @@ def _entry(session: Session, lottery_id: UUID, user_id: UUID) -> LotteryEntry | 
     ).one()
 
 
-def _current_at(moment: ColumnElement[datetime]) -> Select[*tuple[Any, ...]]:
-    return select(*Lottery.columns()).where(
+def _is_current(moment: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    return and_(
         Lottery.start_date <= moment, Lottery.end_date > moment, Lottery.canceled_at.is_(None)
     )
 
 
-_CURRENT = Statement(_current_at(bindparam("at", type_=UtcDateTime)))
+@statement(LotteryRow)
+def _select(lottery_id: UUID) -> Query:
+    return select(*Lottery.columns(LotteryRow)).where(Lottery.id == lottery_id)
+
+
+@statement(LotteryRow)
+def _recent(limit: int) -> Query:
+    return select(*Lottery.columns(LotteryRow)).order_by(Lottery.number.desc()).limit(limit)
+
+
+@statement(LotteryRow)
+def _current(at: datetime) -> Query:
+    return select(*Lottery.columns(LotteryRow)).where(_is_current(at))
+
+
+@scalar
+def _current_id() -> Select[UUID]:
+    return select(Lottery.id).where(_is_current(func.clock_timestamp()))
+
+
 _HISTORY = paging.Listing(
-    select(*Lottery.columns()).where(Lottery.canceled_at.is_(None)), Lottery.number
+    LotteryRow,
+    select(*Lottery.columns(LotteryRow)).where(Lottery.canceled_at.is_(None)),
+    Lottery.number,
 )
-_WINNERS = Statement(
-    select(*LotteryWinner.columns())
-    .where(LotteryWinner.lottery_id == any_(bindparam("lottery_ids", type_=ARRAY(Uuid))))
-    .ext(distinct_on(LotteryWinner.lottery_id, LotteryWinner.place))
-    .order_by(LotteryWinner.lottery_id, LotteryWinner.place, LotteryWinner.round.desc())
-)
-_ENTRY = Statement(
-    select(*LotteryEntry.columns()).where(
-        LotteryEntry.lottery_id == bindparam("lottery_id"),
-        LotteryEntry.user_id == bindparam("user_id"),
+
+
+@statement(LotteryWinnerRow)
+def _winners(lottery_ids: list[UUID]) -> Query:
+    return (
+        select(*LotteryWinner.columns(LotteryWinnerRow))
+        .where(LotteryWinner.lottery_id == any_(type_coerce(lottery_ids, ARRAY(Uuid))))
+        .ext(distinct_on(LotteryWinner.lottery_id, LotteryWinner.place))
+        .order_by(LotteryWinner.lottery_id, LotteryWinner.place, LotteryWinner.round.desc())
     )
-)
+
+
+@statement(LotteryEntryRow)
+def _select_entry(lottery_id: UUID, user_id: UUID) -> Query:
+    return select(*LotteryEntry.columns(LotteryEntryRow)).where(
+        LotteryEntry.lottery_id == lottery_id, LotteryEntry.user_id == user_id
+    )

@@ -9,23 +9,46 @@ A model of the embedded engine has no recipe. The recipe of any other one is JSO
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record, Statement
+from db import Query, Reader, statement
 from db.models import EMBEDDED, GenerationModel
+from db.rows import GenerationModelRow
 from errors import ApiError
 from services import engines
 
 WISH = "{wish}"
 
 
-def offered(reader: Reader) -> list[Record]:
+class Terms(NamedTuple):
+    """What decides an order and its price: of the user, of the model, of the files.
+
+    files: status and type by id. Without a model_id there is no such model, and nothing of it.
+    """
+
+    balance_tokens: Decimal
+    consent_pd: bool
+    model_id: UUID | None
+    engine: str
+    model_active: bool
+    model_service_type: str
+    price_tokens: Decimal
+    price_rub: Decimal
+    files: dict[str, list[str]] | None
+    number: int
+    ordered_at: datetime
+
+
+def offered(reader: Reader) -> list[GenerationModelRow]:
     """Models that can be ordered now: by service, the default first, then by price."""
-    rows = _ACTIVE.all(reader)
+    rows = _active.all(reader)
     return [row for row in rows if is_connected(row.engine)]
 
 
@@ -34,9 +57,8 @@ def is_connected(engine: str) -> bool:
     return engine == EMBEDDED or settings.engine_configured(settings.load(), engine)
 
 
-def require_offered(terms: Record, service_type: str, *, chosen: bool) -> None:
-    """Check the model of an order: `terms` has its model_id, or None where there is none,
-    model_active, model_service_type and engine.
+def require_offered(terms: Terms, service_type: str, *, chosen: bool) -> UUID:
+    """The id of the model of an order, if it may be ordered.
 
     ApiError `model_not_found`, `model_not_offered`; without a choice `service_unavailable_now`.
     """
@@ -49,7 +71,7 @@ def require_offered(terms: Record, service_type: str, *, chosen: bool) -> None:
     elif not is_connected(terms.engine):
         why = "has an engine that is not connected"
     else:
-        return
+        return terms.model_id
     if not chosen:
         raise ApiError("service_unavailable_now")
     raise ApiError("model_not_offered", details={"modelId": why})
@@ -65,17 +87,14 @@ def prompt(template: str, wish: str | None) -> str:
     return " ".join(template.replace(WISH, wish or "").split())
 
 
-def all_models(session: Session) -> list[GenerationModel]:
+def all_models(reader: Reader) -> list[GenerationModelRow]:
     """Every model, by service; the one that makes its orders first."""
-    query = select(GenerationModel).order_by(
-        GenerationModel.service_type, GenerationModel.is_default.desc(), GenerationModel.name
-    )
-    return list(session.scalars(query))
+    return _all.all(reader)
 
 
-def find(session: Session, name: str) -> GenerationModel:
+def find(reader: Reader, name: str) -> GenerationModelRow:
     """The model with this name. ValueError when there is none."""
-    found = session.scalar(select(GenerationModel).where(GenerationModel.name == name))
+    found = _by_name.one_or_none(reader, name)
     if found is None:
         raise ValueError("there is no such model")
     return found
@@ -90,7 +109,7 @@ def add(session: Session, **columns: Any) -> None:
     session.add(model)
 
 
-def change(session: Session, name: str, **columns: Any) -> GenerationModel:
+def change(session: Session, name: str, **columns: Any) -> GenerationModelRow:
     """Change a model; orders keep the price they were made at, and attempts their recipe.
 
     A new default takes the place of its service's old one; a model that is not active cannot be
@@ -117,15 +136,15 @@ def change(session: Session, name: str, **columns: Any) -> GenerationModel:
     for column, value in columns.items():
         setattr(model, column, value)
     _require_possible(session, model)
-    return model
+    return find(session, name)
 
 
-def stand_ins(reader: Reader, service_type: str) -> list[Record]:
+def stand_ins(reader: Reader, service_type: str) -> list[GenerationModelRow]:
     """Active models that may take over from another one of their service, in their order.
 
-    Each with id, name, engine, recipe, run_cost and run_currency; only of connected engines.
+    Only of connected engines.
     """
-    rows = _STAND_INS.all(reader, service_type=service_type)
+    rows = _stand_ins.all(reader, service_type)
     return [row for row in rows if is_connected(row.engine)]
 
 
@@ -141,29 +160,40 @@ def _require_possible(session: Session, model: GenerationModel) -> None:
         raise ValueError(f"a run costs more than JOB_COST_LIMIT_{currency}, which is {limit}")
 
 
-_ACTIVE = Statement(
-    select(*GenerationModel.columns())
-    .where(GenerationModel.active)
-    .order_by(
-        GenerationModel.service_type,
-        GenerationModel.is_default.desc(),
-        GenerationModel.price_tokens,
-        GenerationModel.name,
+@statement(GenerationModelRow)
+def _active() -> Query:
+    return (
+        select(*GenerationModel.columns(GenerationModelRow))
+        .where(GenerationModel.active)
+        .order_by(
+            GenerationModel.service_type,
+            GenerationModel.is_default.desc(),
+            GenerationModel.price_tokens,
+            GenerationModel.name,
+        )
     )
-)
-_STAND_INS = Statement(
-    select(
-        GenerationModel.id,
-        GenerationModel.name,
-        GenerationModel.engine,
-        GenerationModel.recipe,
-        GenerationModel.run_cost,
-        GenerationModel.run_currency,
+
+
+@statement(GenerationModelRow)
+def _all() -> Query:
+    return select(*GenerationModel.columns(GenerationModelRow)).order_by(
+        GenerationModel.service_type, GenerationModel.is_default.desc(), GenerationModel.name
     )
-    .where(
-        GenerationModel.active,
-        GenerationModel.service_type == bindparam("service_type"),
-        GenerationModel.fallback_position.is_not(None),
+
+
+@statement(GenerationModelRow)
+def _by_name(name: str) -> Query:
+    return select(*GenerationModel.columns(GenerationModelRow)).where(GenerationModel.name == name)
+
+
+@statement(GenerationModelRow)
+def _stand_ins(service_type: str) -> Query:
+    return (
+        select(*GenerationModel.columns(GenerationModelRow))
+        .where(
+            GenerationModel.active,
+            GenerationModel.service_type == service_type,
+            GenerationModel.fallback_position.is_not(None),
+        )
+        .order_by(GenerationModel.fallback_position, GenerationModel.name)
     )
-    .order_by(GenerationModel.fallback_position, GenerationModel.name)
-)

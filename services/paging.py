@@ -4,54 +4,66 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Select, bindparam
+from sqlalchemy import BigInteger, BindParameter, Integer, Select, Uuid, bindparam
 from sqlalchemy.orm import InstrumentedAttribute
 
-from db import Reader, Record, Statement
+from db import Reader
+from db.statements import Statement
 from errors import ApiError
 from services import users
 
+R = TypeVar("R", bound=NamedTuple)
+
+OWNER: BindParameter[UUID] = bindparam("owner_id", type_=Uuid)
+
 
 @dataclass(frozen=True)
-class Page:
+class Page(Generic[R]):
     """Rows of one page and the cursor of the next, None on the last."""
 
-    rows: list[Record]
+    rows: list[R]
     next_cursor: str | None
 
 
-class Listing:
+class Listing(Generic[R]):
     """One list: its statements are built once, as building one costs more than running it.
 
-    query: columns of the rows, `number` among them: a column that only grows. Its parameters are
-    named at each call; `owner_id` is the user whose list it is.
+    query: the fields of `row`, `number` among them: a column that only grows. It may have the
+    parameter OWNER, the user whose list it is.
     """
 
-    def __init__(self, query: Select[Any], number: InstrumentedAttribute[int]) -> None:
+    def __init__(
+        self, row: type[R], query: Select[Any], number: InstrumentedAttribute[int]
+    ) -> None:
         # NULLS LAST matches the (owner, number) indexes but not the unique index on number, with
         # which the planner might scan everybody's rows for the newest of one owner.
         newest = number.desc().nulls_last()
         ordered = query.order_by(newest).limit(bindparam("rows", type_=Integer))
+        later = ordered.where(number < bindparam("before", type_=BigInteger))
         self._number = number.key
-        self._first_page = Statement(ordered)
-        self._next_page = Statement(ordered.where(number < bindparam("before", type_=BigInteger)))
+        self._first_page: Statement[..., R] = Statement(row, ordered)
+        self._next_page: Statement[..., R] = Statement(row, later)
 
-    def page(self, reader: Reader, *, limit: int, cursor: str | None, **parameters: Any) -> Page:
+    def page(
+        self, reader: Reader, *, limit: int, cursor: str | None, owner_id: UUID | None = None
+    ) -> Page[R]:
         """One page. ApiError `bad_request` for a cursor that no page gave out.
 
         An empty first page of `owner_id` is checked against the users: ApiError `user_not_found`.
         """
-        parameters["rows"] = limit + 1
+        of_owner = {} if owner_id is None else {"owner_id": owner_id}
         if cursor is None:
-            rows = self._first_page.all(reader, **parameters)
+            rows = self._first_page.all(reader, rows=limit + 1, **of_owner)
         else:
-            rows = self._next_page.all(reader, before=decoded(cursor), **parameters)
-        if not rows and "owner_id" in parameters:
-            users.require(reader, parameters["owner_id"])
+            before = decoded(cursor)
+            rows = self._next_page.all(reader, rows=limit + 1, before=before, **of_owner)
+        if not rows and owner_id is not None:
+            users.require(reader, owner_id)
         more = len(rows) > limit
-        shown = list(rows[:limit])
+        shown = rows[:limit]
         return Page(shown, encoded(getattr(shown[-1], self._number)) if more else None)
 
 

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db import Reader, Record, Statement
+from db import Query, Reader, statement
 from db.models import Payment, Tariff, Transaction
+from db.rows import LockedPayment, PaymentRow
 from errors import ApiError
 from services import ledger, locked_payments, tariffs, users
 
@@ -37,7 +38,7 @@ def open(
     plan: str | None,
     client_ref: str | None = None,
     now: datetime,
-) -> Payment:
+) -> PaymentRow:
     """A pending payment with its pending gateway_payment; the provider has not been asked yet.
 
     client_ref: the bot's own words, kept and returned, never logged. ApiError `user_not_found`,
@@ -64,32 +65,31 @@ def open(
     session.add(payment)
     session.flush()
     record_gateway_payment(session, payment, status="pending")
-    return payment
+    return get(session, payment.id)
 
 
-def get(reader: Reader, payment_id: UUID) -> Record:
-    """The payment, with the `title` its customer reads. ApiError `payment_not_found`."""
-    payment = _SELECT_WITH_TITLE.one_or_none(reader, payment_id=payment_id)
+def get(reader: Reader, payment_id: UUID) -> PaymentRow:
+    """The payment. ApiError `payment_not_found`."""
+    payment = _select.one_or_none(reader, payment_id)
     if payment is None:
         raise ApiError("payment_not_found")
     return payment
 
 
-def recent(session: Session, *, status: str | None, limit: int) -> list[Payment]:
+def recent(reader: Reader, *, status: str | None, limit: int) -> list[PaymentRow]:
     """The newest payments of all users, of one status if given."""
-    query = select(Payment).order_by(Payment.number.desc()).limit(limit)
-    return list(session.scalars(query.where(Payment.status == status) if status else query))
+    return _recent.all(reader, status, limit)
 
 
-def find(session: Session, payment_id: UUID) -> Payment:
+def find(reader: Reader, payment_id: UUID) -> PaymentRow:
     """Everything known about a payment, for the operator. ValueError when there is none."""
-    payment = session.get(Payment, payment_id)
+    payment = _select.one_or_none(reader, payment_id)
     if payment is None:
         raise ValueError("there is no such payment")
     return payment
 
 
-def title(payment: Record) -> str:
+def title(payment: PaymentRow) -> str:
     """What the customer reads on the payment page."""
     return payment.title or f"{payment.tokens.normalize():f} токенов"
 
@@ -103,9 +103,10 @@ def attach(
     asked_minor: int,
     asked_currency: str,
     expires_at: datetime | None,
-) -> Record:
+) -> PaymentRow:
     """Store the provider's answer, once; a duplicate request gets the first answer."""
-    payment = locked_payments.lock(session, payment_id)
+    locked_payments.lock(session, payment_id)
+    payment = get(session, payment_id)
     if payment.payment_url is not None:
         return payment
     known = payment.reference or reference
@@ -128,7 +129,7 @@ def attach(
         expires_at=expires_at or payment.expires_at,
         last_error=None,
     )
-    return locked_payments.lock(session, payment.id)
+    return get(session, payment.id)
 
 
 def why_not_payable(
@@ -144,7 +145,7 @@ def why_not_payable(
     A Telegram link can be passed on and paid by anybody, any number of times: only its own user
     may pay it, exactly what it asks, while it is pending.
     """
-    payment = _SELECT_WITH_TITLE.one_or_none(reader, payment_id=payment_id)
+    payment = None if payment_id is None else _select.one_or_none(reader, payment_id)
     if payment is None:
         return "Счёт не найден. Запросите новый в боте."
     if payment.status != "pending":
@@ -212,7 +213,7 @@ def note_trouble(session: Session, payment_id: UUID, error: str) -> None:
 
 def record_gateway_payment(
     session: Session,
-    payment: Payment | Record,
+    payment: Payment | LockedPayment,
     *,
     status: str,
     reference: str | None = None,
@@ -233,8 +234,21 @@ def record_gateway_payment(
     )
 
 
-_SELECT_WITH_TITLE = Statement(
-    select(*Payment.columns(), Tariff.title)
-    .outerjoin_from(Payment, Tariff, Tariff.id == Payment.tariff_id)
-    .where(Payment.id == bindparam("payment_id"))
-)
+@statement(PaymentRow)
+def _select(payment_id: UUID) -> Query:
+    return (
+        select(*Payment.columns(PaymentRow), Tariff.title)
+        .outerjoin_from(Payment, Tariff, Tariff.id == Payment.tariff_id)
+        .where(Payment.id == payment_id)
+    )
+
+
+@statement(PaymentRow)
+def _recent(status: str | None, limit: int) -> Query:
+    return (
+        select(*Payment.columns(PaymentRow), Tariff.title)
+        .outerjoin_from(Payment, Tariff, Tariff.id == Payment.tariff_id)
+        .where(Payment.status == func.coalesce(status, Payment.status))
+        .order_by(Payment.number.desc())
+        .limit(limit)
+    )

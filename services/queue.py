@@ -15,8 +15,9 @@ from sqlalchemy import ColumnElement, Integer, Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 import settings
-from db import Reader, Record, notifications
+from db import Reader, notifications
 from db.models import EMBEDDED, Data, GenerationModel, Job
+from db.rows import JobRow
 from db.types import now as current_time
 from services import data, events, jobs, ledger, results
 from services.results import Turn
@@ -168,7 +169,7 @@ def release(session: Session, claim: Claim) -> bool:
     return True
 
 
-def retry(session: Session, job_id: UUID) -> Record:
+def retry(session: Session, job_id: UUID) -> JobRow[UUID]:
     """Order a failed job again at today's price, or take a processing one from its worker.
 
     For the operator. ApiError `job_not_found` and those of jobs.create; ValueError for a job that

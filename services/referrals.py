@@ -5,19 +5,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, func, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Record, Statement
+from db import Query, Reader, scalar, statement
 from db.models import Payment, Referral, Transaction
-from db.rows import UserRow
+from db.rows import LockedPayment, ReferralRow, UserRow
 from services import events, funding, ledger, lotteries, paging, users
 
 # A payment that is disputed may still be won; a refunded one stands no more.
 STANDING = ("succeeded", "partly_refunded", "disputed")
+
+
+class Unrewarded(NamedTuple):
+    """An invitation whose reward is due when the invitee pays."""
+
+    id: UUID
+    inviter_id: UUID
+    invitee_id: UUID
+
+
+class Standing(NamedTuple):
+    """A payment that stands, and the tokens it bought."""
+
+    id: UUID
+    tokens: Decimal
+
+
+class Moved(NamedTuple):
+    """How often a reward was moved, and what the inviter holds of it."""
+
+    rows: int
+    tokens: Decimal
+
+
+class Counts(NamedTuple):
+    """Invitees, and those of them who have paid."""
+
+    invited: int
+    paid: int
 
 
 @dataclass(frozen=True)
@@ -44,17 +74,19 @@ def link(user: UserRow) -> str:
 def stats(reader: Reader, user_id: UUID) -> Stats:
     """The results of the user's invitations. ApiError `user_not_found`."""
     users.require(reader, user_id)
-    invited, paid = _COUNTS.one(reader, user_id=user_id)
-    earned = _EARNED.scalar(reader, user_id=user_id)
-    return Stats(invited, paid, max(Decimal(earned or 0), Decimal(0)))
+    counts = _counts.one(reader, user_id)
+    earned = _earned(reader, user_id)
+    return Stats(counts.invited, counts.paid, max(earned or Decimal(0), Decimal(0)))
 
 
-def history(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None) -> paging.Page:
+def history(
+    reader: Reader, user_id: UUID, *, limit: int, cursor: str | None
+) -> paging.Page[ReferralRow[str]]:
     """The user's invitations, newest first. ApiError `user_not_found`."""
     return _HISTORY.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
 
 
-def reward(session: Session, payment: Record) -> None:
+def reward(session: Session, payment: LockedPayment) -> None:
     """Reward the inviter because a payment of the invitee stands, in that payment's transaction.
 
     The first one earns the reward. When all were refunded and the reward was taken back, the next
@@ -62,12 +94,12 @@ def reward(session: Session, payment: Record) -> None:
     The payment has locked the invitee's row; the inviter's is locked after it. Two people cannot
     have invited each other, so these locks cannot deadlock.
     """
-    referral = _UNREWARDED.one_or_none(session, invitee_id=payment.user_id)
+    referral = _unrewarded.one_or_none(session, payment.user_id)
     if referral is None:
         return
     ledger.lock(session, referral.inviter_id)
-    earlier = _moved(session, referral)
-    tokens = max(_reward_tokens(payment), earlier.tokens)
+    earlier = _moved(session, referral.inviter_id, referral.invitee_id)
+    tokens = max(_reward_tokens(payment.tokens), earlier.tokens)
     session.execute(
         update(Referral)
         .where(Referral.id == referral.id)
@@ -86,12 +118,12 @@ def reward(session: Session, payment: Record) -> None:
             tokens - earlier.tokens,
             type="promo",
             news=events.bonus_granted("referral", tokens - earlier.tokens),
-            bonus_key=_key(referral, earlier.rows),
+            bonus_key=_key(referral.invitee_id, earlier.rows),
             meta={"reason": "referral", "referralId": str(referral.id)},
         )
 
 
-def take_back(session: Session, payment: Record) -> None:
+def take_back(session: Session, payment: LockedPayment) -> None:
     """Undo the reward when its payment is refunded in full within REFERRAL_RETURN_DAYS.
 
     If another payment of the invitee stands, the reward rests on that one from now on. The
@@ -109,13 +141,13 @@ def take_back(session: Session, payment: Record) -> None:
     )
     if referral is None:
         return
-    standing = _OTHER_STANDING.one_or_none(session, user_id=payment.user_id, payment_id=payment.id)
+    standing = _other_standing.one_or_none(session, payment.user_id, payment.id)
     if standing is None:
         left = Decimal(0)
         referral.returned_at = func.now()
         referral.reward_given = False
     else:
-        left = _carried_over(referral.reward_tokens, standing)
+        left = _carried_over(referral.reward_tokens, standing.tokens)
         referral.payment_id = standing.id
     balance = ledger.lock(session, referral.inviter_id).balance_tokens
     due = referral.reward_tokens - left
@@ -123,12 +155,13 @@ def take_back(session: Session, payment: Record) -> None:
     referral.reward_tokens -= taken
     session.flush()
     if taken:
+        moved = _moved(session, referral.inviter_id, referral.invitee_id)
         ledger.post(
             session,
             referral.inviter_id,
             -taken,
             type="promo",
-            bonus_key=_key(referral, _moved(session, referral).rows),
+            bonus_key=_key(referral.invitee_id, moved.rows),
             meta={
                 "reason": "referral_returned",
                 "referralId": str(referral.id),
@@ -137,77 +170,90 @@ def take_back(session: Session, payment: Record) -> None:
         )
 
 
-def _reward_tokens(payment: Record) -> Decimal:
+def _reward_tokens(bought: Decimal) -> Decimal:
+    """What an inviter gets for a payment that bought so many tokens."""
     current = settings.load()
-    share = payment.tokens * current.referral_bonus_percent / 100
+    share = bought * current.referral_bonus_percent / 100
     return ledger.rounded(current.referral_bonus_tokens + share)
 
 
-def _carried_over(tokens: Decimal, payment: Record) -> Decimal:
-    """What a reward of `tokens` becomes when it comes to rest on another payment.
+def _carried_over(tokens: Decimal, bought: Decimal) -> Decimal:
+    """What a reward of `tokens` becomes when it comes to rest on another payment, of `bought`.
 
     A percentage follows the payment: else one that is paid only to be refunded would count.
     """
     follows = settings.load().referral_bonus_percent > 0
-    return min(tokens, _reward_tokens(payment)) if follows else tokens
+    return min(tokens, _reward_tokens(bought)) if follows else tokens
 
 
-def _key(referral: Referral | Record, rows: int) -> str:
+def _key(invitee_id: UUID, rows: int) -> str:
     """The bonus_key of the next movement after `rows`; it is new while the inviter is locked."""
-    first = f"referral:{referral.invitee_id}"
+    first = f"referral:{invitee_id}"
     return f"{first}:{rows + 1}" if rows else first
 
 
-def _moved(session: Session, referral: Referral | Record) -> Record:
-    """How often the reward was moved (`rows`), and what the inviter holds of it (`tokens`)."""
-    return _MOVED.one(
-        session, inviter_id=referral.inviter_id, key=f"referral:{referral.invitee_id}"
+def _moved(session: Session, inviter_id: UUID, invitee_id: UUID) -> Moved:
+    return _select_moved.one(session, inviter_id, f"referral:{invitee_id}")
+
+
+@statement(Unrewarded)
+def _unrewarded(invitee_id: UUID) -> Query:
+    """The invitee has never paid, or nothing that was paid stands any more."""
+    return (
+        select(Referral.id, Referral.inviter_id, Referral.invitee_id)
+        .where(
+            Referral.invitee_id == invitee_id,
+            ~Referral.invitee_paid | Referral.returned_at.is_not(None),
+        )
+        .with_for_update()
     )
 
 
-# The invitee has never paid, or nothing that was paid stands any more.
-_UNREWARDED = Statement(
-    select(Referral.id, Referral.inviter_id, Referral.invitee_id, Referral.returned_at)
-    .where(
-        Referral.invitee_id == bindparam("invitee_id"),
-        ~Referral.invitee_paid | Referral.returned_at.is_not(None),
+@statement(Standing)
+def _other_standing(user_id: UUID, payment_id: UUID) -> Query:
+    return (
+        select(Payment.id, Payment.tokens)
+        .where(
+            Payment.user_id == user_id,
+            Payment.id != payment_id,
+            Payment.status.in_(STANDING),
+        )
+        .order_by(Payment.number)
+        .limit(1)
     )
-    .with_for_update()
-)
-_OTHER_STANDING = Statement(
-    select(Payment.id, Payment.tokens)
-    .where(
-        Payment.user_id == bindparam("user_id"),
-        Payment.id != bindparam("payment_id"),
-        Payment.status.in_(STANDING),
-    )
-    .order_by(Payment.number)
-    .limit(1)
-)
-_MOVED = Statement(
-    select(
+
+
+@statement(Moved)
+def _select_moved(inviter_id: UUID, key: str) -> Query:
+    return select(
         func.count().label("rows"),
         func.coalesce(func.sum(Transaction.tokens_delta), 0).label("tokens"),
     ).where(
-        Transaction.user_id == bindparam("inviter_id"),
+        Transaction.user_id == inviter_id,
         Transaction.type == "promo",
-        (Transaction.bonus_key == bindparam("key"))
-        | Transaction.bonus_key.startswith(bindparam("key", type_=Text) + ":"),
+        or_(Transaction.bonus_key == key, Transaction.bonus_key.startswith(key + ":")),
     )
-)
-_COUNTS = Statement(
-    select(func.count(), func.count().filter(Referral.invitee_paid)).where(
-        Referral.inviter_id == bindparam("user_id")
-    )
-)
-_EARNED = Statement(
-    select(func.sum(Transaction.tokens_delta)).where(
-        Transaction.user_id == bindparam("user_id"),
+
+
+@statement(Counts)
+def _counts(inviter_id: UUID) -> Query:
+    return select(
+        func.count().label("invited"),
+        func.count().filter(Referral.invitee_paid).label("paid"),
+    ).where(Referral.inviter_id == inviter_id)
+
+
+@scalar
+def _earned(user_id: UUID) -> Select[Decimal | None]:
+    return select(func.sum(Transaction.tokens_delta)).where(
+        Transaction.user_id == user_id,
         Transaction.type == "promo",
         Transaction.bonus_key.like("referral:%"),
     )
-)
+
+
 _HISTORY = paging.Listing(
-    select(*Referral.shown()).where(Referral.inviter_id == bindparam("owner_id")),
+    ReferralRow[str],
+    select(*Referral.shown(ReferralRow)).where(Referral.inviter_id == paging.OWNER),
     Referral.number,
 )

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
-from db import Query, Reader, statement, value
+from db import Query, Reader, scalar, statement
 from db.models import User
 from db.rows import UserRow
 from services import funding, referrals, users
@@ -105,7 +105,7 @@ def _welcome(session: Session, user_id: UUID) -> Decimal:
     return bonus
 
 
-@value
+@scalar
 def _by_ref_code(ref_code: str) -> Select[UUID]:
     return select(User.id).where(User.ref_code == ref_code)
 

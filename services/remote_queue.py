@@ -9,23 +9,42 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, exists, func, select, update
+from sqlalchemy import Select, UpdateBase, exists, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Statement, notifications
+from db import Query, Reader, notifications, scalar, statement, write
 from db.models import EMBEDDED, Engine, GenerationAttempt, GenerationModel, Job
 from db.models.engines import MOST_PAID_ATTEMPTS
-from services import attempts, engines, events, fallbacks, jobs, ledger, models, results
-from services.breakers import Breaker
+from services import (
+    attempts,
+    breakers,
+    engines,
+    events,
+    fallbacks,
+    jobs,
+    ledger,
+    models,
+    results,
+)
+from services.attempts import DueJob
 from services.engines import Room
 from services.fallbacks import Candidate
 from services.results import Turn
 
 AT_ONCE = 20  # jobs ordered, or moved, in one transaction
 LARGEST_SEED = 2**31 - 1
+
+
+class Waiting(NamedTuple):
+    """A job that waits for an engine which takes none. place: of the photo at hand, from 0."""
+
+    id: UUID
+    service_type: str
+    place: int
 
 
 @dataclass(frozen=True)
@@ -38,7 +57,7 @@ class Taken:
 
 def engines_with_work(reader: Reader) -> list[str]:
     """Engines for which jobs are due."""
-    return [row.name for row in _WITH_WORK.all(reader)]
+    return _with_work.all(reader)
 
 
 def take(session: Session, engine: str, room: Room, *, chance: Random) -> Taken:
@@ -48,7 +67,7 @@ def take(session: Session, engine: str, room: Room, *, chance: Random) -> Taken:
     """
     money, begun = room.money, 0
     deadline = timedelta(seconds=settings.load().remote_timeout_seconds)
-    for job in _TAKE.all(session, engine=engine, rows=min(room.orders, AT_ONCE)):
+    for job in _take.all(session, engine, min(room.orders, AT_ONCE)):
         if money is not None and job.run_cost > money:
             return Taken(begun, out_of_money=True)
         money = None if money is None else money - job.run_cost
@@ -56,7 +75,7 @@ def take(session: Session, engine: str, room: Room, *, chance: Random) -> Taken:
         attempts.plan(
             session, job, prompt=prompt, seed=chance.randint(0, LARGEST_SEED), deadline=deadline
         )
-        _START.run(session, where_id=job.id)
+        _start(session, job.id)
         if job.attempt == 0:
             events.tell(session, job.user_id, events.job_started(job))
         begun += 1
@@ -69,7 +88,7 @@ def move_on(session: Session, engine: str, *, closed: Collection[str]) -> int:
     closed: engines that take no orders now.
     """
     moved = 0
-    for row in _DUE.all(session, engine=engine, rows=AT_ONCE):
+    for row in _due.all(session, engine, AT_ONCE):
         other = fallbacks.elsewhere(
             attempts.tried(session, row.id, row.place),
             candidates(session, row.service_type),
@@ -119,11 +138,7 @@ def candidates(reader: Reader, service_type: str) -> list[Candidate]:
 
 def closed_engines(reader: Reader, now: datetime) -> set[str]:
     """Engines whose breaker is open."""
-    return {
-        row.name
-        for row in _BREAKERS.all(reader)
-        if Breaker(row.open_until, row.open_code, trips=row.trips).is_open(now)
-    }
+    return {each.name for each in engines.all_engines(reader) if breakers.of(each).is_open(now)}
 
 
 def put_back(session: Session, job: Job, after: timedelta, other: Candidate | None = None) -> None:
@@ -165,12 +180,14 @@ def _error(code: str, message: str) -> dict[str, str]:
 
 
 _IS_DUE = (Job.status == "queued", Job.run_at <= func.now())
-_WITH_WORK = Statement(
-    select(Engine.name).where(
-        exists().where(Job.engine == Engine.name, Job.engine != EMBEDDED, *_IS_DUE)
-    )
-)
-_OF_ENGINE = (Job.engine == bindparam("engine"), Job.engine != EMBEDDED, *_IS_DUE)
+
+
+@scalar
+def _with_work() -> Select[str]:
+    waiting = exists().where(Job.engine == Engine.name, Job.engine != EMBEDDED, *_IS_DUE)
+    return select(Engine.name).where(waiting)
+
+
 # One that has used up its paid attempts, which nothing should bring here, must not block others.
 _PLACE = func.jsonb_array_length(Job.results)
 _ALL_PAID = exists().where(
@@ -178,42 +195,44 @@ _ALL_PAID = exists().where(
     GenerationAttempt.input_index == _PLACE,
     GenerationAttempt.paid_number == MOST_PAID_ATTEMPTS,
 )
-_DUE_QUERY = (
-    select(Job.id, Job.service_type, _PLACE.label("place"))
-    .where(*_OF_ENGINE)
-    .order_by(Job.run_at, Job.number)
-    .limit(bindparam("rows", type_=Integer))
-    .with_for_update(skip_locked=True, of=Job)
-)
-_DUE = Statement(_DUE_QUERY)
-_TAKE = Statement(
-    select(
-        Job.id,
-        Job.user_id,
-        Job.number,
-        Job.service_type,
-        Job.price_tokens,
-        Job.photos,
-        Job.client_ref,
-        Job.attempt,
-        Job.model_id,
-        Job.engine,
-        Job.description,
-        _PLACE.label("place"),
-        GenerationModel.recipe,
-        GenerationModel.prompt,
-        GenerationModel.run_cost,
-        GenerationModel.run_currency,
+
+
+def _oldest(query: Select[*tuple[Any, ...]], engine: str, rows: int) -> Select[*tuple[Any, ...]]:
+    """Due jobs of an engine, locked; those that another worker is at are left to it."""
+    return (
+        query.where(Job.engine == engine, Job.engine != EMBEDDED, *_IS_DUE)
+        .order_by(Job.run_at, Job.number)
+        .limit(rows)
+        .with_for_update(skip_locked=True, of=Job)
     )
-    .join(GenerationModel, GenerationModel.id == Job.model_id)
-    .where(*_OF_ENGINE, ~_ALL_PAID)
-    .order_by(Job.run_at, Job.number)
-    .limit(bindparam("rows", type_=Integer))
-    .with_for_update(skip_locked=True, of=Job)
-)
-_START = Statement(
-    update(Job)
-    .where(Job.id == bindparam("where_id"))
-    .values(status="processing", attempt=Job.attempt + 1, updated_at=func.now())
-)
-_BREAKERS = Statement(select(Engine.name, Engine.open_until, Engine.open_code, Engine.trips))
+
+
+@statement(Waiting)
+def _due(engine: str, rows: int) -> Query:
+    return _oldest(select(*Job.columns(Waiting), _PLACE.label("place")), engine, rows)
+
+
+@statement(DueJob)
+def _take(engine: str, rows: int) -> Query:
+    query = (
+        select(
+            *Job.columns(DueJob),
+            _PLACE.label("place"),
+            GenerationModel.recipe,
+            GenerationModel.prompt,
+            GenerationModel.run_cost,
+            GenerationModel.run_currency,
+        )
+        .join(GenerationModel, GenerationModel.id == Job.model_id)
+        .where(~_ALL_PAID)
+    )
+    return _oldest(query, engine, rows)
+
+
+@write
+def _start(job_id: UUID) -> UpdateBase:
+    return (
+        update(Job)
+        .where(Job.id == job_id)
+        .values(status="processing", attempt=Job.attempt + 1, updated_at=func.now())
+    )

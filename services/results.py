@@ -16,8 +16,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db import Record
 from db.models import Data, Job
+from db.rows import DataRow
 from services import data, events, funding, jobs
 
 Outcome = dict[str, Any]
@@ -105,7 +105,7 @@ def _complete(session: Session, job: Job, outcomes: list[Outcome], now: datetime
     funding.credit(session, job.user_id, rest, type="refund", news=news, job_id=job.id, meta=meta)
 
 
-def _confirmed(session: Session, outcome: Outcome, now: datetime) -> Record | None:
+def _confirmed(session: Session, outcome: Outcome, now: datetime) -> DataRow | None:
     """The file of a photo that was delivered, usable from now on."""
     if "error" in outcome:
         return None
@@ -119,7 +119,7 @@ def _confirmed(session: Session, outcome: Outcome, now: datetime) -> Record | No
     )
 
 
-def _output(job: Job, outcome: Outcome, file: Record | None) -> dict[str, Any]:
+def _output(job: Job, outcome: Outcome, file: DataRow | None) -> dict[str, Any]:
     """A photo in the output of its order: the confirmed file, or why there is none."""
     if file is None:
         return {"meta": {"error": outcome["error"]}}

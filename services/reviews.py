@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader
+from db import Query, Reader, statement
 from db.models import Review
-from db.rows import UserRow
+from db.rows import ReviewRow, UserRow
 from errors import ApiError
 from services import bonuses, ledger, users
 
@@ -122,10 +122,9 @@ def check_message(session: Session, user_id: UUID, chat_id: int, message_id: int
     return _reward(session, user, review)
 
 
-def recent(session: Session, *, state: str | None, limit: int) -> list[Review]:
+def recent(reader: Reader, *, state: str | None, limit: int) -> list[ReviewRow]:
     """For the operator: the newest messages seen."""
-    query = select(Review).order_by(Review.number.desc()).limit(limit)
-    return list(session.scalars(query.where(Review.state == state) if state else query))
+    return _recent.all(reader, state, limit)
 
 
 def approve(session: Session, review_id: UUID, user_id: UUID) -> Finding:
@@ -201,3 +200,13 @@ def _reward(session: Session, user: UserRow, review: Review) -> Finding:
         meta={"reason": "review", "reviewId": str(review.id)},
     )
     return Finding(True, grant.granted, grant.balance_tokens)
+
+
+@statement(ReviewRow)
+def _recent(state: str | None, limit: int) -> Query:
+    return (
+        select(*Review.columns(ReviewRow))
+        .where(Review.state == func.coalesce(state, Review.state))
+        .order_by(Review.number.desc())
+        .limit(limit)
+    )

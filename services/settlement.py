@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import UpdateBase, update
 from sqlalchemy.orm import Session
 
 import settings
-from db import Record, Statement
+from db import write
 from db.models import Payment, Transaction
+from db.rows import LockedPayment
 from db.types import now
 from services import (
     clawback,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 REFUNDABLE = ("succeeded", "partly_refunded")
 # What an outcome does: moves tokens, and returns the new values of the payment's columns.
-Effect = Callable[[Session, Record, "Notice"], dict[str, Any]]
+Effect = Callable[[Session, LockedPayment, "Notice"], dict[str, Any]]
 
 
 def settle(session: Session, notice: Notice) -> Verdict:
@@ -53,7 +54,7 @@ def settle(session: Session, notice: Notice) -> Verdict:
         charge_reference=notice.charge_reference,
         event_key=notice.event_id,
     )
-    if payment is not None and _is_settled(payment, notice):
+    if payment is not None and payment.known_state and _is_settled(payment, notice):
         return Verdict(payment.known_state, payment.known_reason, payment.id)
     verdict = _verdict(payment, notice)
     if payment is not None and verdict.state != "parked" and _is_another_charge(payment, notice):
@@ -78,7 +79,7 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
         locked_payments.change(session, payment.id, **changes)
 
 
-def _is_settled(payment: Record, notice: Notice) -> bool:
+def _is_settled(payment: LockedPayment, notice: Notice) -> bool:
     """Whether the event was applied or ignored before.
 
     A refund total may be reached again after a refund counted in it has failed.
@@ -88,7 +89,7 @@ def _is_settled(payment: Record, notice: Notice) -> bool:
     return payment.known_state in ("applied", "ignored")
 
 
-def _verdict(payment: Record | None, notice: Notice) -> Verdict:
+def _verdict(payment: LockedPayment | None, notice: Notice) -> Verdict:
     if payment is None:
         return Verdict("parked", "unknown_reference")
     if fault := _fault(payment, notice):
@@ -101,7 +102,7 @@ def _verdict(payment: Record | None, notice: Notice) -> Verdict:
     return Verdict("ignored", unchanged, payment.id)
 
 
-def _apply(session: Session, payment: Record, notice: Notice) -> None:
+def _apply(session: Session, payment: LockedPayment, notice: Notice) -> None:
     learned = _new_references(payment, notice)
     if payment.status == "pending" and notice.decline:
         learned["decline_code"] = notice.decline.value
@@ -112,7 +113,7 @@ def _apply(session: Session, payment: Record, notice: Notice) -> None:
         locked_payments.change(session, payment.id, **learned)
 
 
-def _fault(payment: Record, notice: Notice) -> str | None:
+def _fault(payment: LockedPayment, notice: Notice) -> str | None:
     """Why an event must not be applied although its reference is known."""
     if settings.load().production and notice.livemode is False:
         return "test_mode"
@@ -128,7 +129,7 @@ def _fault(payment: Record, notice: Notice) -> str | None:
     return None
 
 
-def _remark(payment: Record, notice: Notice) -> str | None:
+def _remark(payment: LockedPayment, notice: Notice) -> str | None:
     """What the operator should know of an event that is applied all the same.
 
     A Telegram link can be passed on. Its tokens are for whom it was made for, since only that
@@ -139,7 +140,7 @@ def _remark(payment: Record, notice: Notice) -> str | None:
     return "another_payer" if paid and stranger else None
 
 
-def _is_another_charge(payment: Record, notice: Notice) -> bool:
+def _is_another_charge(payment: LockedPayment, notice: Notice) -> bool:
     """A Telegram link can be paid again by the same person; each charge is money received."""
     return (
         notice.provider == "telegram"
@@ -149,7 +150,7 @@ def _is_another_charge(payment: Record, notice: Notice) -> bool:
     )
 
 
-def _open_repeat_payment(session: Session, first_id: UUID) -> Record:
+def _open_repeat_payment(session: Session, first_id: UUID) -> LockedPayment:
     """A payment of its own for a second charge of the same link: credited like the first."""
     first = payments.get(session, first_id)
     payment = Payment(
@@ -172,7 +173,7 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> Record:
     return locked_payments.lock(session, payment.id)
 
 
-def _new_references(payment: Record, notice: Notice) -> dict[str, Any]:
+def _new_references(payment: LockedPayment, notice: Notice) -> dict[str, Any]:
     """Ids of the payment at the provider that this event is the first to report.
 
     A webhook may arrive before the answer to our create call, which then finds these set.
@@ -183,14 +184,14 @@ def _new_references(payment: Record, notice: Notice) -> dict[str, Any]:
     return {name: value for name, value in reported.items() if value and not getattr(payment, name)}
 
 
-def _reference(payment: Record, notice: Notice) -> str | None:
+def _reference(payment: LockedPayment, notice: Notice) -> str | None:
     """The payment's reference in the customer's history: its page, otherwise its charge."""
     learned = _new_references(payment, notice)
     page: str | None = payment.reference or learned.get("reference")
     return page or payment.charge_reference or learned.get("charge_reference")
 
 
-def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+def _credit(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
     """Money has arrived: credit tokens, start waiting jobs, reward the inviter."""
     reference = _reference(payment, notice)
     if payment.status == "pending":
@@ -224,7 +225,7 @@ def _credit(session: Session, payment: Record, notice: Notice) -> dict[str, Any]
 def _closing(status: str) -> Effect:
     """Nobody has paid, and nobody is expected to any more."""
 
-    def apply(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+    def apply(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
         reference = _reference(payment, notice)
         declined = notice.decline.value if notice.decline else payment.decline_code
         return _close_gateway_payment(session, payment, status, reference, declined)
@@ -233,7 +234,11 @@ def _closing(status: str) -> Effect:
 
 
 def _close_gateway_payment(
-    session: Session, payment: Record, status: str, reference: str | None, declined: str | None
+    session: Session,
+    payment: LockedPayment,
+    status: str,
+    reference: str | None,
+    declined: str | None,
 ) -> dict[str, Any]:
     _end_gateway_payment(session, payment.id, "failed", reference)
     if refusal := declines.of(status, declined):
@@ -246,15 +251,13 @@ def _end_gateway_payment(
     session: Session, payment_id: UUID, status: str, reference: str | None
 ) -> None:
     """End the ruble row of a pending payment."""
-    _END_GATEWAY_PAYMENT.run(
-        session, where_payment_id=payment_id, new_status=status, new_reference=reference
-    )
+    _update_gateway_payment(session, payment_id, status, reference)
 
 
 def _credit_then(apply: Effect) -> Effect:
     """For a fact that was reported before the success it presupposes."""
 
-    def apply_both(session: Session, payment: Record, notice: Notice) -> dict[str, Any]:
+    def apply_both(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
         credited = _credit(session, payment, notice)
         locked_payments.change(session, payment.id, **credited)
         return apply(session, locked_payments.lock(session, payment.id), notice)
@@ -262,17 +265,18 @@ def _credit_then(apply: Effect) -> Effect:
     return apply_both
 
 
-_TRANSACTIONS: Any = Transaction.__table__
-# Built once. Tables, not classes: the ORM would treat these, with parameters, as bulk writes.
-_END_GATEWAY_PAYMENT = Statement(
-    update(_TRANSACTIONS)
-    .where(
-        _TRANSACTIONS.c.payment_id == bindparam("where_payment_id"),
-        _TRANSACTIONS.c.type == "gateway_payment",
-        _TRANSACTIONS.c.status == "pending",
+@write
+def _update_gateway_payment(payment_id: UUID, status: str, reference: str | None) -> UpdateBase:
+    return (
+        update(Transaction)
+        .where(
+            Transaction.payment_id == payment_id,
+            Transaction.type == "gateway_payment",
+            Transaction.status == "pending",
+        )
+        .values(status=status, reference=reference)
     )
-    .values(status=bindparam("new_status"), reference=bindparam("new_reference"))
-)
+
 
 # What an outcome does in each status. A pair that is not here changes nothing: repeats, and
 # reports older than what is known.

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, statement, value
+from db import Query, Reader, scalar, statement
 from db.models import Job, Payment, SupportRequest, User
 from db.rows import SupportRequestRow
 from errors import ApiError
@@ -83,22 +83,22 @@ def close(session: Session, number: int, *, answer: str, now: datetime) -> bool:
     return closed is not None
 
 
-@value
+@scalar
 def _owns_payment(user_id: UUID, payment_id: UUID) -> Select[bool]:
     return select(exists().where(and_(Payment.id == payment_id, Payment.user_id == user_id)))
 
 
-@value
+@scalar
 def _owns_job(user_id: UUID, job_id: UUID) -> Select[bool]:
     return select(exists().where(and_(Job.id == job_id, Job.user_id == user_id)))
 
 
-@value
+@scalar
 def _exists(number: int) -> Select[bool]:
     return select(exists().where(SupportRequest.number == number))
 
 
-@value
+@scalar
 def _first_of_too_many(user_id: UUID, since: datetime, before_it: int) -> Select[datetime]:
     """When the request was made that is followed by so many others, if there is one."""
     return (

@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader, Statement
+from db import Query, Reader, statement
 from db.models import Tariff
+from db.rows import TariffRow
 from db.types import MAX_AMOUNT, number
 from errors import ApiError
 from services import ledger, paging
@@ -23,16 +24,16 @@ class Offer:
     """What an amount of rubles buys; `tariff` is None for a free amount."""
 
     tokens: Decimal
-    tariff: Tariff | None
+    tariff: TariffRow | None
 
 
-def active(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page:
+def active(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page[TariffRow]:
     """Tariffs on offer in the operator's order (position, then age).
 
     The cursor is an offset: the operator may move a tariff to any place between two pages.
     """
     offset = paging.decoded(cursor) if cursor else 0
-    rows = _ACTIVE.all(reader, rows=limit + 1, offset=offset)
+    rows = _active.all(reader, rows=limit + 1, offset=offset)
     more = len(rows) > limit
     return paging.Page(rows[:limit], paging.encoded(offset + limit) if more else None)
 
@@ -44,7 +45,7 @@ def offer(session: Session, amount_rub: Decimal, plan: str | None) -> Offer:
     """
     current = settings.load()
     if plan is not None:
-        tariff = _active(session, plan)
+        tariff = _planned(session, plan)
         if amount_rub != tariff.cost_rub:
             raise ApiError("amount_mismatch", details={"costRub": number(tariff.cost_rub)})
         return Offer(Decimal(tariff.monthly_tokens), tariff)
@@ -62,10 +63,9 @@ def offer(session: Session, amount_rub: Decimal, plan: str | None) -> Offer:
     return Offer(tokens, None)
 
 
-def all_tariffs(session: Session) -> list[Tariff]:
+def all_tariffs(reader: Reader) -> list[TariffRow]:
     """Every tariff that ever existed, those on offer first."""
-    query = select(Tariff).order_by(Tariff.active.desc(), Tariff.position, Tariff.number)
-    return list(session.scalars(query))
+    return _all.all(reader)
 
 
 def add(session: Session, **columns: Any) -> None:
@@ -87,24 +87,37 @@ def change(session: Session, name: str, **columns: Any) -> None:
         setattr(tariff, column, value)
 
 
-def _active(session: Session, plan: str) -> Tariff:
+def _planned(reader: Reader, plan: str) -> TariffRow:
     """The active tariff with this id or name."""
     try:
-        by_id = [Tariff.id == UUID(plan)]
+        plan_id = UUID(plan)
     except ValueError:
-        by_id = []
-    tariff = session.scalar(
-        select(Tariff).where(Tariff.active, or_(Tariff.name == plan, *by_id)).limit(1)
-    )
+        plan_id = None
+    tariff = _find.one_or_none(reader, plan, plan_id)
     if tariff is None:
         raise ApiError("tariff_not_found")
     return tariff
 
 
-_ACTIVE = Statement(
-    select(*Tariff.columns())
-    .where(Tariff.active)
-    .order_by(Tariff.position, Tariff.number)
-    .offset(bindparam("offset", type_=Integer))
-    .limit(bindparam("rows", type_=Integer))
-)
+@statement(TariffRow)
+def _find(name: str, tariff_id: UUID | None) -> Query:
+    named = or_(Tariff.name == name, Tariff.id == tariff_id)
+    return select(*Tariff.columns(TariffRow)).where(Tariff.active, named).limit(1)
+
+
+@statement(TariffRow)
+def _active(rows: int, offset: int) -> Query:
+    return (
+        select(*Tariff.columns(TariffRow))
+        .where(Tariff.active)
+        .order_by(Tariff.position, Tariff.number)
+        .offset(offset)
+        .limit(rows)
+    )
+
+
+@statement(TariffRow)
+def _all() -> Query:
+    return select(*Tariff.columns(TariffRow)).order_by(
+        Tariff.active.desc(), Tariff.position, Tariff.number
+    )

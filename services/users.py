@@ -10,7 +10,7 @@ from sqlalchemy import Select, UpdateBase, exists, func, select, update
 from sqlalchemy.orm import Session
 
 import settings
-from db import Query, Reader, statement, value, write
+from db import Query, Reader, scalar, statement, write
 from db.models import User
 from db.rows import UserRow
 from errors import ApiError
@@ -99,12 +99,12 @@ def _by_id(user_id: UUID) -> Query:
     return select(*User.columns(UserRow)).where(User.id == user_id)
 
 
-@value
+@scalar
 def _exists(user_id: UUID) -> Select[bool]:
     return select(exists().where(User.id == user_id))
 
 
-@value
+@scalar
 def _balance(user_id: UUID) -> Select[Decimal]:
     return select(User.balance_tokens).where(User.id == user_id)
 

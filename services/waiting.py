@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Numeric, Select, cast, func, select, tuple_
@@ -14,9 +14,7 @@ from sqlalchemy.sql.selectable import ScalarSelect
 
 from db import Query, Reader, statement
 from db.models import EMBEDDED, Engine, GenerationModel, Job
-
-if TYPE_CHECKING:
-    from db import Record
+from db.rows import JobRow
 
 # Counting further would cost more than the number is worth: from here on the place is "at least",
 # and nothing is said about the time.
@@ -50,7 +48,7 @@ class Queue(NamedTuple):
     now: datetime
 
 
-def outlook(reader: Reader, job: Record) -> Outlook:
+def outlook(reader: Reader, job: JobRow[UUID]) -> Outlook:
     """When a queued or processing order will be done, by the usual seconds of its model and of
     those before it; nothing for any other one.
     """

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from connexion.exceptions import ResolverError
 from connexion.operations import AbstractOperation
@@ -15,6 +15,9 @@ from connexion.resolver import Resolution, Resolver
 
 from spec.operations import JSON, Operation, snake_case
 
+# What a function returns: data ready for JSON, or nothing, the status and perhaps headers.
+Data: TypeAlias = dict[str, Any] | list[dict[str, Any]] | None
+Reply: TypeAlias = tuple[Data, int] | tuple[Data, int, dict[str, str]]
 Function = Callable[..., Any]
 
 # Arguments a function may take besides the contract's own parameters.

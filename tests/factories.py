@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from db import transaction
 from db.models import Data
-from db.rows import UserRow
+from db.rows import JobRow, UserRow
 from db.types import now
 from services import data, grants, jobs, registration, users
 
@@ -31,10 +31,9 @@ def make_user(tokens: Decimal | int = 0, **overrides: Any) -> UserRow:
 def make_image(**overrides: Any) -> Data:
     """A confirmed picture; its bytes are not in storage."""
     with transaction() as session:
-        row = data.reserve(session, "image", content_type="image/jpeg", now=now())
-        session.flush()
-        data.confirm(session, row.id, content_type="image/jpeg", size_bytes=1000, now=now())
-        session.refresh(row)
+        data_id = data.reserve(session, "image", content_type="image/jpeg", now=now()).id
+        data.confirm(session, data_id, content_type="image/jpeg", size_bytes=1000, now=now())
+        row = session.get_one(Data, data_id)
         for name, value in overrides.items():
             setattr(row, name, value)
     return row
@@ -42,7 +41,7 @@ def make_image(**overrides: Any) -> Data:
 
 def make_job(
     user_id: UUID, service_type: str = "restore", *, photos: int = 1, **overrides: Any
-) -> Any:
+) -> JobRow[UUID]:
     """An order for one picture, or for several, the same each time if `data_id` is given."""
     picture = overrides.pop("data_id", None)
     ids = [picture or make_image().id for _ in range(photos)]

@@ -20,7 +20,8 @@ import requests
 from werkzeug.serving import make_server
 
 import settings
-from db import Record, reading, snapshot
+from db import reading, snapshot
+from db.rows import PaymentRow
 from local import sandbox
 from local.processes import Child
 from services import inbox, ledger, payments
@@ -196,7 +197,7 @@ class ProviderWorld:
         listed: list[dict[str, Any]] = requests.get(url, params=query, auth=login).json()["items"]
         return listed
 
-    def payment(self, intent: dict[str, Any]) -> Record:
+    def payment(self, intent: dict[str, Any]) -> PaymentRow:
         """Our row of a payment."""
         with reading() as reader:
             return payments.get(reader, UUID(intent["id"]))
@@ -207,7 +208,7 @@ class ProviderWorld:
             rows = inbox.of_payment(session, UUID(intent["id"]))
         return [(row.kind, row.state) for row in rows]
 
-    def wait_for(self, intent: dict[str, Any], status: str) -> Record:
+    def wait_for(self, intent: dict[str, Any], status: str) -> PaymentRow:
         """Wait until a payment has this status."""
         wait_until(lambda: self.payment(intent).status == status)
         return self.payment(intent)

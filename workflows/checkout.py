@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import settings
 from db import reading, transaction
+from db.rows import PaymentRow
 from db.types import now
 from providers import registry
 from providers.payments import CheckoutRequest, PaymentRef, ProviderError, ProviderRejected
 from services import payments, settlement
 
-if TYPE_CHECKING:
-    from db import Record
 
-
-def ensure(payment_id: UUID) -> Record:
+def ensure(payment_id: UUID) -> PaymentRow:
     """The payment with its page, requested from the provider unless already known.
 
     A payment that expired before it had a page is returned without one. ProviderRejected closes
@@ -50,7 +47,7 @@ def ensure(payment_id: UUID) -> Record:
         )
 
 
-def _needs_no_page(payment: Record) -> bool:
+def _needs_no_page(payment: PaymentRow) -> bool:
     """Providers forget our key when a payment expires: asking again would create a second page.
 
     And a second charge of a link was paid on the first one's page.
@@ -59,7 +56,7 @@ def _needs_no_page(payment: Record) -> bool:
     return over or payment.repeats_id is not None
 
 
-def reference_of(payment: Record) -> PaymentRef:
+def reference_of(payment: PaymentRow) -> PaymentRef:
     """The ids by which the provider finds a payment that has a page."""
     return PaymentRef(
         payment_id=payment.id,
@@ -73,7 +70,7 @@ def reference_of(payment: Record) -> PaymentRef:
     )
 
 
-def _checkout_request(payment: Record, title: str) -> CheckoutRequest:
+def _checkout_request(payment: PaymentRow, title: str) -> CheckoutRequest:
     current = settings.load()
     bot = current.telegram_bot_username
     return CheckoutRequest(

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from db import Record, reading, transaction
+from db import reading, transaction
+from db.rows import PaymentRow
 from db.types import now
 from errors import ApiError
 from providers import registry
@@ -146,13 +147,12 @@ def _note(error: ApiError, payment_id: UUID) -> None:
         payments.note_trouble(session, payment_id, str(error))
 
 
-def _minor(payment: Record, rub: Decimal) -> int:
+def _minor(payment: PaymentRow, rub: Decimal) -> int:
     """The share of what the provider collected that corresponds to these rubles."""
-    minor: Decimal = payment.asked_minor * rub / payment.amount_rub
-    return round(minor)
+    return round(payment.asked_minor * rub / payment.amount_rub)
 
 
-def _expire_if_overdue(payment: Record, why: str, until: datetime) -> Verdict:
+def _expire_if_overdue(payment: PaymentRow, why: str, until: datetime) -> Verdict:
     """The payment keeps waiting; from `until` on it is expired."""
     if payment.status != "pending" or until > now():
         return Verdict("ignored", why, payment.id)

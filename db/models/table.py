@@ -48,21 +48,18 @@ class Table(DeclarativeBase):
     }
 
     @classmethod
-    def columns(cls, *left_out: str | type[NamedTuple]) -> tuple[ColumnElement[Any], ...]:
-        """The columns that a row has a field for, in the order of its fields."""
-        table = cls.__mapper__.local_table
-        if left_out and not isinstance(left_out[0], str):
-            fields = left_out[0]._fields
-            return tuple(table.columns[name] for name in fields if name in table.columns)
-        return tuple(column for column in table.columns if column.key not in left_out)
+    def columns(cls, row: type[NamedTuple]) -> tuple[ColumnElement[Any], ...]:
+        """The columns that `row` has a field for, in the order of its fields."""
+        columns = cls.__mapper__.local_table.columns
+        return tuple(columns[name] for name in row._fields if name in columns)
 
     @classmethod
-    def shown(cls, *left_out: str | type[NamedTuple]) -> tuple[ColumnElement[Any], ...]:
-        """Columns of lists that are only displayed: ids stay the text that the database sends.
+    def shown(cls, row: type[NamedTuple]) -> tuple[ColumnElement[Any], ...]:
+        """The same for lists that are only displayed: ids stay the text that the database sends.
 
         Turning them into UUIDs, only to print them again, takes a fifth of a list's time.
         """
         return tuple(
             cast(column, Text).label(column.key) if isinstance(column.type, Uuid) else column
-            for column in cls.columns(*left_out)
+            for column in cls.columns(row)
         )

@@ -42,7 +42,8 @@ STAGES = {
     ("photo.py", "read"): "open",
     ("faces.py", "find_faces"): "faces",
     ("faces.py", "person_mask"): "person",
-    ("damage.py", "repair"): "marks",
+    ("looks.py", "look"): "looks",
+    ("filling.py", "fill"): "filling",
     ("enlarge.py", "double"): "enlarge",
     ("enlarge.py", "sharpen"): "sharpen",
     ("restore.py", "_examine"): "examine",
@@ -65,6 +66,7 @@ class Job:
     cpu: float
     wall: float
     peak_mib: float
+    mended_percent: float
     shares: dict[str, float]
 
 
@@ -95,6 +97,7 @@ def _measure(service: str, sample: str, rounds: int) -> Job:
         cpu,
         wall,
         peak,
+        meta["mendedPercent"],
         _shares(service, ROOT / "local/samples" / sample, cpu),
     )
 
@@ -184,10 +187,20 @@ def _markdown(jobs: list[Job]) -> str:
             [
                 *(job.service, job.sample, job.size),
                 *(f"{job.cpu:.1f}", f"{job.wall:.1f}", f"{job.peak_mib:.0f}"),
+                f"{job.mended_percent:.1f}",
                 ", ".join(f"{stage} {share:.0%}" for stage, share in largest),
             ]
         )
-    head = ["Service", "Photo", "Result", "CPU s", "wall s", "peak MiB", "where the CPU goes"]
+    head = [
+        "Service",
+        "Photo",
+        "Result",
+        "CPU s",
+        "wall s",
+        "peak MiB",
+        "mended %",
+        "where the CPU goes",
+    ]
     return (
         f"{about('make bench-engine')}: each job as a worker runs it, in a child process; CPU and"
         " memory of the child and its encoder together, the lowest of the runs. Wall seconds"

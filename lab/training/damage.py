@@ -1,245 +1,213 @@
-"""Draws the damage of old prints: scratches, creases, cracks, lost emulsion, dust, fibres.
+"""The kinds of damage that prints have, drawn as a scanner sees them.
 
-Every function takes the random generator, so a seed gives the same damage again.
+Cracks branch, change their width, show paper and throw a shadow to one side; lost emulsion has a
+ragged border; a fold bends the light; dust is round. Every kind is `draw(sheet, rng, scale)`:
+`scale` widens and lengthens it, as the same print may be scanned small or large.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-Grey = NDArray[np.float32]
-"""A picture in grey levels 0..255."""
-
-Layer = NDArray[np.uint8]
-"""Coverage of one mark, 0..255 with soft edges."""
-
-_SUBPIXEL_BITS = 3
-_VISIBLE_LEVELS = 5.0
-_OPAQUE = 0.6
-
-
-@dataclass
-class Sheet:
-    """A picture being damaged and the mask of what has been damaged so far (0 or 1)."""
-
-    grey: Grey
-    mask: Grey
-
-    def lay(self, layer: Layer, tone: float, opacity: float, softness: float) -> None:
-        """Blend a mark of one tone over the picture and note what of it can be seen.
-
-        A white scratch on white paper is not damage: a pixel counts only when it changed by more
-        than a few grey levels, or lies under a nearly opaque mark.
-        """
-        cover = layer.astype(np.float32) / 255
-        if softness > 0.3:
-            cover = cv2.GaussianBlur(cover, (0, 0), softness)
-        alpha = cover * opacity
-        after = self.grey * (1 - alpha) + tone * alpha
-        seen = (np.abs(after - self.grey) > _VISIBLE_LEVELS) | (alpha > _OPAQUE)
-        self.grey = after.astype(np.float32)
-        self.mask = np.maximum(self.mask, ((cover > 0.35) & seen).astype(np.float32))
-
-
-def damage_crop(grey: Grey, rng: Generator) -> tuple[Grey, Grey]:
-    """Return a damaged copy of a training crop and its mask."""
-    sheet = Sheet(grey.astype(np.float32), np.zeros(grey.shape, np.float32))
-    for _ in range(int(rng.integers(0, 6))):
-        draw_scratch(sheet, rng)
-    for chance, draw in _RARE:
-        if rng.random() < chance:
-            draw(sheet, rng)
-    _dust(sheet, rng, int(rng.choice([0, 3, 12, 30], p=[0.35, 0.3, 0.25, 0.1])))
-    return sheet.grey, sheet.mask
-
-
-def damage_print(grey: Grey, rng: Generator) -> tuple[Grey, Grey]:
-    """Return a whole damaged photo and its mask: the amounts of a badly kept family print."""
-    sheet = Sheet(grey.astype(np.float32), np.zeros(grey.shape, np.float32))
-    height, width = grey.shape
-    for _ in range(int(rng.integers(6, 14))):
-        draw_scratch(sheet, rng, length=float(rng.uniform(0.15, 0.8) * height))
-    for _ in range(int(rng.integers(1, 4))):
-        _crease(sheet, rng)
-    for _ in range(int(rng.integers(1, 4))):
-        _fibre(sheet, rng)
-    _lost_emulsion(sheet, rng)
-    _dust(sheet, rng, round(height * width / 4000))
-    return sheet.grey, sheet.mask
-
-
-def draw_scratch(sheet: Sheet, rng: Generator, length: float | None = None) -> None:
-    """Draw one scratch, mostly a bright one; `length` in pixels, random if not given."""
-    height, width = sheet.grey.shape
-    upright = rng.random() < 0.6
-    angle = rng.normal(np.pi / 2, 0.3) if upright else rng.uniform(0, np.pi)
-    start = rng.uniform(-10, np.array([width, height]) + 10)
-    path = _path(
-        rng,
-        start=start,
-        angle=float(angle),
-        length=length or float(rng.uniform(25, 260)),
-        steps=int(rng.integers(4, 40)),
-        curl=float(rng.uniform(0, 0.08)),
-        jitter=float(rng.uniform(0, 1.3)),
-    )
-    layer = _stroke(sheet, path, int(rng.choice([1, 1, 1, 2, 2, 3, 4])))
-    if rng.random() < 0.3:
-        layer = _break_up(layer, rng)
-    sheet.lay(layer, _tone(rng, 0.72), float(rng.uniform(0.45, 1)), float(rng.uniform(0, 0.9)))
-
-
-def age_print(grey: Grey, rng: Generator) -> Grey:
-    """Fade, stain and blur a sound photo before it is damaged."""
-    soft = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), float(rng.uniform(0.6, 1.2)))
-    mean = float(soft.mean())
-    faded = (soft - mean) * float(rng.uniform(0.6, 0.9)) + mean + float(rng.uniform(-5, 25))
-    stain = rng.normal(0, rng.uniform(2, 9), (6, 6)).astype(np.float32)
-    size = (grey.shape[1], grey.shape[0])
-    return np.asarray(faded + cv2.resize(stain, size, interpolation=cv2.INTER_CUBIC), np.float32)
-
-
-def grain_and_jpeg(grey: Grey, rng: Generator, strongest: float = 13.0) -> Grey:
-    """Add film grain and the traces of a JPEG scan, each most of the time."""
-    if rng.random() < 0.7:
-        noise = rng.normal(0, rng.uniform(2, strongest), grey.shape).astype(np.float32)
-        grey = grey + cv2.GaussianBlur(noise, (0, 0), float(rng.uniform(0.3, 0.9)))
-    whole = np.clip(grey, 0, 255)
-    if rng.random() < 0.7:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(45, 96))]
-        _, coded = cv2.imencode(".jpg", whole.astype(np.uint8), quality)
-        whole = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.float32)
-    return np.asarray(whole, np.float32)
-
-
-def _crack(sheet: Sheet, rng: Generator) -> None:
-    height, width = sheet.grey.shape
-    start = rng.uniform(0, np.array([width, height]))
-    angle = float(rng.uniform(0, 2 * np.pi))
-    layer = np.zeros(sheet.grey.shape, np.uint8)
-    for branch in range(int(rng.integers(1, 4))):
-        path = _path(
-            rng,
-            start=start,
-            angle=angle + float(rng.normal(0, 0.6)) * branch,
-            length=float(rng.uniform(60, 240)),
-            steps=30,
-            curl=0.12,
-            jitter=float(rng.uniform(0.4, 1.6)),
-        )
-        layer |= _stroke(sheet, path, int(rng.choice([2, 3, 4, 5, 7, 9])))
-    sheet.lay(layer, _tone(rng, 0.8), float(rng.uniform(0.7, 1)), float(rng.uniform(0, 1)))
-
-
-def _crease(sheet: Sheet, rng: Generator) -> None:
-    """A fold runs across the whole print; its shadow beside it is not a mark to repair."""
-    height, width = sheet.grey.shape
-    across = rng.random() < 0.5
-    start = np.array([rng.uniform(0, width), -4.0] if across else [-4.0, rng.uniform(0, height)])
-    path = _path(
-        rng,
-        start=start,
-        angle=float(rng.normal(np.pi / 2 if across else 0, 0.1)),
-        length=1.15 * (height if across else width),
-        steps=max(8, (height if across else width) // 7),
-        curl=0.02,
-        jitter=float(rng.uniform(0.2, 1.4)),
-    )
-    shadow = _stroke(sheet, path + 3 * 2**_SUBPIXEL_BITS, 5).astype(np.float32) / 255
-    shade = cv2.GaussianBlur(shadow, (0, 0), 4.0) * rng.uniform(-30, 20)
-    sheet.grey = (sheet.grey + shade).astype(np.float32)
-    layer = _stroke(sheet, path, int(rng.choice([1, 2, 3, 4, 6])))
-    if rng.random() < 0.5:
-        layer = _break_up(layer, rng)
-    sheet.lay(layer, _tone(rng, 0.85), float(rng.uniform(0.6, 1)), float(rng.uniform(0, 0.8)))
-
-
-def _lost_emulsion(sheet: Sheet, rng: Generator) -> None:
-    """A flake: the paper shows through in a patch with a ragged edge."""
-    height, width = sheet.grey.shape
-    reach = float(rng.uniform(5, 16))
-    turns = np.linspace(0, 2 * np.pi, 18, endpoint=False)
-    radii = reach * np.clip(rng.normal(1, 0.3, turns.size), 0.3, 2)
-    centre = rng.uniform(0, np.array([width, height]))
-    outline = centre + np.stack([np.cos(turns), np.sin(turns)], 1) * radii[:, None]
-    layer = np.zeros(sheet.grey.shape, np.uint8)
-    points = (outline * 2**_SUBPIXEL_BITS).astype(np.int32)
-    cv2.fillPoly(layer, [points], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
-    sheet.lay(layer, _tone(rng, 0.85), float(rng.uniform(0.8, 1)), float(rng.uniform(0, 0.8)))
-
-
-def _fibre(sheet: Sheet, rng: Generator) -> None:
-    height, width = sheet.grey.shape
-    path = _path(
-        rng,
-        start=rng.uniform(10, np.array([width, height]) - 10),
-        angle=float(rng.uniform(0, 2 * np.pi)),
-        length=float(rng.uniform(40, 120)),
-        steps=40,
-        curl=0.22,
-        jitter=0.1,
-    )
-    sheet.lay(_stroke(sheet, path, 1), _tone(rng, 0.5), float(rng.uniform(0.5, 1)), 0.4)
-
-
-def _dust(sheet: Sheet, rng: Generator, most: int) -> None:
-    height, width = sheet.grey.shape
-    for bright in (1.0, 0.0):
-        layer = np.zeros(sheet.grey.shape, np.uint8)
-        for _ in range(int(rng.integers(0, most + 1))):
-            radius = float(rng.uniform(0.7, 4.2)) * 2**_SUBPIXEL_BITS
-            centre = rng.uniform(0, np.array([width, height])) * 2**_SUBPIXEL_BITS
-            axes = (int(radius), int(radius * rng.uniform(0.5, 1)))
-            spot = (int(centre[0]), int(centre[1]))
-            turn = float(rng.uniform(0, 180))
-            cv2.ellipse(layer, spot, axes, turn, 0, 360, 255, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
-        if layer.any():
-            opacity, softness = float(rng.uniform(0.5, 1)), float(rng.uniform(0, 0.8))
-            sheet.lay(layer, _tone(rng, bright), opacity, softness)
-
-
-_RARE: tuple[tuple[float, Callable[[Sheet, Generator], None]], ...] = (
-    (0.22, _crack),
-    (0.18, _crease),
-    (0.15, _fibre),
-    (0.10, _lost_emulsion),
+from lab.training.shapes import (
+    Layer,
+    Plane,
+    between,
+    cell_walls,
+    distance_to,
+    fine,
+    gaps,
+    grow_tree,
+    noise,
+    size_between,
+    somewhere,
+    trace,
+    wander,
 )
+from lab.training.sheet import Sheet, ragged
 
 
-def _tone(rng: Generator, chance_bright: float) -> float:
-    bright = rng.random() < chance_bright
-    return float(rng.uniform(190, 255) if bright else rng.uniform(0, 55))
+def damage(sheet: Sheet, rng: Generator) -> None:
+    """Damage a print with one to five marks of any kinds."""
+    scale = size_between(rng, 0.6, 1.6)
+    count = int(rng.choice([1, 2, 3, 4, 5], p=[0.25, 0.3, 0.25, 0.12, 0.08]))
+    chances = [chance for _, chance in KINDS.values()]
+    for name in rng.choice(list(KINDS), count, p=chances):
+        draw, _ = KINDS[name]
+        draw(sheet, rng, scale)
 
 
-def _break_up(layer: Layer, rng: Generator) -> Layer:
-    """Break a line up, like a scratch that touches only the high spots of the paper."""
-    coarse = rng.random((layer.shape[0] // 6 + 2, layer.shape[1] // 6 + 2)).astype(np.float32)
-    size = (layer.shape[1], layer.shape[0])
-    keep = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR) > rng.uniform(0.2, 0.5)
-    return np.asarray(layer * keep, np.uint8)
+def cracks(sheet: Sheet, rng: Generator, scale: float) -> None:
+    """Cracks with branches, from anywhere or from an edge, with flaked borders or without."""
+    shape, longest = sheet.shape, max(sheet.shape)
+    skeleton = np.zeros(shape, np.uint8)
+    for _ in range(int(rng.integers(1, 4))):
+        start = somewhere(rng, shape)
+        if rng.random() < 0.5:
+            start[int(rng.integers(2))] = float(rng.choice([0, longest - 1]))
+        length = between(rng, 0.25, 1.3) * longest
+        curl, jitter = between(rng, 0.01, 0.1), between(rng, 0.05, 0.5)
+        kinks, angle = between(rng, 0, 0.15), between(rng, 0, 2 * np.pi)
+        path = wander(rng, start, angle, length, curl=curl, jitter=jitter, kinks=kinks)
+        depth = int(rng.integers(0, 3))
+        grow_tree(
+            rng, skeleton, path, length=length, depth=depth, curl=curl, jitter=jitter, kinks=kinks
+        )
+    width = size_between(rng, 1.0, 6.5) * scale
+    cover = ragged(rng, skeleton, max(0.9, width), between(rng, 0.2, 0.7))
+    if rng.random() < 0.45:
+        cover = cover * gaps(rng, shape, between(rng, 6, 30), most=1.6)
+    sheet.lay(
+        cover,
+        rng,
+        relief=between(rng, 5, 70) if rng.random() < 0.6 else 0,
+        reach=max(0.6, 0.35 * width),
+        opacity=between(rng, 0.55, 1),
+    )
+    if rng.random() < 0.4:
+        _flake_along(sheet, rng, skeleton, width)
 
 
-def _path(
-    rng: Generator,
-    start: NDArray[np.float64],
-    *,
-    angle: float,
-    length: float,
-    steps: int,
-    curl: float,
-    jitter: float,
-) -> NDArray[np.int32]:
-    angles = angle + np.concatenate([[0.0], np.cumsum(rng.normal(0, curl, steps - 1))])
-    moves = np.stack([np.cos(angles), np.sin(angles)], 1) * length / steps
-    points = start + np.cumsum(moves + rng.normal(0, jitter, moves.shape), axis=0)
-    return np.asarray(np.concatenate([start[None], points]) * 2**_SUBPIXEL_BITS, np.int32)
+def craquelure(sheet: Sheet, rng: Generator, scale: float) -> None:
+    """A net of cracks in the dried layer; often hardly more than its shadows."""
+    walls = cell_walls(rng, sheet.shape, between(rng, 12, 70) * scale)
+    width = max(0.9, size_between(rng, 0.8, 3.2) * scale)
+    faint = rng.random() < 0.4
+    sheet.lay(
+        ragged(rng, walls, width, between(rng, 0.2, 0.7)),
+        rng,
+        relief=between(rng, 10, 60) if faint or rng.random() < 0.6 else 0,
+        reach=max(0.6, 0.4 * width),
+        opacity=between(rng, 0.1, 0.4) if faint else between(rng, 0.5, 1),
+    )
 
 
-def _stroke(sheet: Sheet, path: NDArray[np.int32], width: int) -> Layer:
-    layer = np.zeros(sheet.grey.shape, np.uint8)
-    cv2.polylines(layer, [path], False, 255, width, cv2.LINE_AA, _SUBPIXEL_BITS)
-    return layer
+def flakes(sheet: Sheet, rng: Generator, scale: float) -> None:
+    """Patches where the picture has come off, slim or round, often at the edge of the print."""
+    shape = sheet.shape
+    cover = np.zeros(shape, np.float32)
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    for _ in range(int(rng.integers(1, 5))):
+        centre, radius = somewhere(rng, shape), size_between(rng, 2, 13) * scale
+        if rng.random() < 0.4:
+            centre[0] = float(rng.choice([0, shape[1]]))
+        turn, slim = between(rng, 0, np.pi), between(rng, 0.4, 1)
+        along = (x - centre[0]) * np.cos(turn) + (y - centre[1]) * np.sin(turn)
+        across = (y - centre[1]) * np.cos(turn) - (x - centre[0]) * np.sin(turn)
+        border = 1 + 0.45 * noise(rng, shape, max(2.0, 0.6 * radius))
+        border += 0.3 * noise(rng, shape, max(1.6, 0.2 * radius))
+        patch = radius * border - np.hypot(along, across / slim) + 0.5
+        cover = np.maximum(cover, np.clip(patch, 0, 1)).astype(np.float32)
+    relief = between(rng, 0, 60) if rng.random() < 0.7 else 0
+    sheet.lay(cover, rng, relief=relief, opacity=between(rng, 0.8, 1))
+
+
+def fold(sheet: Sheet, rng: Generator, scale: float) -> None:
+    """A fold across the print: each side catches the light in its own way, the line is broken.
+
+    The changed light is not damage that could be painted over; the line is.
+    """
+    shape = sheet.shape
+    level = rng.random() < 0.75
+    angle = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.12) if level else between(rng, 0, np.pi)
+    centre = rng.uniform(0.1, 0.9, 2) * (shape[1], shape[0])
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    away = (y - centre[1]) * np.cos(angle) - (x - centre[0]) * np.sin(angle)
+    away = away + noise(rng, shape, between(rng, 15, 60)) * between(rng, 0.2, 1.5) * scale
+    light = np.where(away > 0, between(rng, -30, 30), between(rng, -15, 15))
+    light = light * np.exp(-np.abs(away) / (between(rng, 4, 60) * scale))
+    sheet.picture = (sheet.picture + light[..., None]).astype(np.float32)
+    width = max(0.9, size_between(rng, 0.8, 5) * scale)
+    half = width / 2 * (1 + 0.6 * noise(rng, shape, between(rng, 5, 20)))
+    half = half + 0.4 * min(1.0, width / 3) * noise(rng, shape, 2)
+    cover = np.clip(half - np.abs(away) + 0.35, 0, 1).astype(np.float32)
+    if rng.random() < 0.6:
+        cover = cover * gaps(rng, shape, between(rng, 4, 25), most=1.3)
+    sheet.lay(
+        cover,
+        rng,
+        relief=between(rng, 5, 60) if rng.random() < 0.6 else 0,
+        reach=max(0.6, 0.4 * width),
+        opacity=between(rng, 0.55, 1),
+    )
+
+
+def scratches(sheet: Sheet, rng: Generator, scale: float) -> None:
+    """A few thin scratches, often side by side, some of them faint."""
+    shape, longest = sheet.shape, max(sheet.shape)
+    parallel, base = rng.random() < 0.5, between(rng, 0, np.pi)
+    for _ in range(int(rng.integers(1, 6))):
+        angle = base + rng.normal(0, 0.1) if parallel else between(rng, 0, 2 * np.pi)
+        skeleton = np.zeros(shape, np.uint8)
+        path = wander(
+            rng,
+            somewhere(rng, shape),
+            angle,
+            between(rng, 0.08, 1.2) * longest,
+            curl=between(rng, 0, 0.05),
+            jitter=between(rng, 0, 0.08),
+            step=between(rng, 3, 12),
+        )
+        trace(skeleton, path)
+        cover = ragged(rng, skeleton, max(0.8, size_between(rng, 0.7, 2.6) * scale), 0.25)
+        if rng.random() < 0.4:
+            cover = cover * gaps(rng, shape, between(rng, 4, 25), most=1.4)
+        relief = between(rng, 5, 40) if rng.random() < 0.25 else 0
+        sheet.lay(cover, rng, relief=relief, reach=0.6, opacity=between(rng, 0.3, 1))
+
+
+def dust(sheet: Sheet, rng: Generator, scale: float) -> None:
+    """Specks, round spots, now and then a few hairs."""
+    specks = noise(rng, sheet.shape, between(rng, 1.8, 4.5) * max(0.7, scale))
+    cover = np.clip(3 * (specks - between(rng, 2.5, 3.6)), 0, 1)
+    sheet.lay(cover, rng, opacity=between(rng, 0.5, 1))
+    if rng.random() < 0.4:
+        sheet.lay(_spots(rng, sheet.shape, scale), rng, opacity=between(rng, 0.6, 1))
+    if rng.random() < 0.4:
+        skeleton = np.zeros(sheet.shape, np.uint8)
+        for _ in range(int(rng.integers(1, 4))):
+            start, length = somewhere(rng, sheet.shape), between(rng, 15, 80) * scale
+            turn = between(rng, 0, 2 * np.pi)
+            trace(skeleton, wander(rng, start, turn, length, curl=0.25, jitter=0.05, step=3))
+        hairs = ragged(rng, skeleton, max(0.8, 1.1 * scale), 0.1)
+        sheet.lay(hairs, rng, opacity=between(rng, 0.4, 0.95))
+
+
+def rubbed(sheet: Sheet, rng: Generator, scale: float) -> None:
+    """A region where the surface is worn to a speckle."""
+    region = noise(rng, sheet.shape, between(rng, 20, 80) * scale) - between(rng, 0.6, 1.6)
+    specks = noise(rng, sheet.shape, between(rng, 1.6, 3.5)) + 1.5 * region
+    cover = np.clip(2 * (specks - between(rng, 0.8, 2)), 0, 1) * np.clip(3 * region, 0, 1)
+    sheet.lay(cover, rng, opacity=between(rng, 0.5, 1))
+
+
+KINDS: dict[str, tuple[Callable[[Sheet, Generator, float], None], float]] = {
+    "cracks": (cracks, 0.26),
+    "craquelure": (craquelure, 0.10),
+    "flakes": (flakes, 0.10),
+    "fold": (fold, 0.14),
+    "scratches": (scratches, 0.20),
+    "dust": (dust, 0.15),
+    "rubbed": (rubbed, 0.05),
+}
+"""Each kind by name, and how often it is drawn."""
+
+
+def _spots(rng: Generator, shape: tuple[int, int], scale: float) -> Plane:
+    """Dust in the enlarger: flat round spots anywhere; buttons are shaded and in a row."""
+    layer = np.zeros(shape, np.uint8)
+    for _ in range(int(rng.integers(1, 16))):
+        radius = between(rng, 0.7, 4.5) * scale
+        radii = (int(8 * radius) + 2, int(8 * radius * between(rng, 0.6, 1)) + 2)
+        spot, turn = tuple(fine(somewhere(rng, shape)).tolist()), between(rng, 0, 180)
+        cv2.ellipse(layer, spot, radii, turn, 0, 360, 255, -1, cv2.LINE_AA, 3)
+    return layer.astype(np.float32) / 255
+
+
+def _flake_along(sheet: Sheet, rng: Generator, skeleton: Layer, width: float) -> None:
+    away = distance_to(skeleton) / (between(rng, 1.5, 5) * max(1.0, width))
+    bumps = noise(rng, sheet.shape, between(rng, 3, 9) * max(0.6, width / 2))
+    cover = np.clip(3 * (bumps - away - between(rng, 0.4, 1.4)), 0, 1)
+    sheet.lay(cover, rng, relief=between(rng, 0, 40))

@@ -1,4 +1,4 @@
-"""The damage-mask net: a U-Net small enough to look at a photo in a tenth of a second."""
+"""The damage-mask net: a small U-Net that sees each pixel with 200 pixels around it."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 _KERNELS = {
     # name: (kernel, channels in, channels out, stride, dilation)
-    "stem": (3, 1, 12, 1, 1),
+    "stem": (3, 3, 12, 1, 1),
     "down1": (3, 12, 24, 2, 1),
     "mix1": (3, 24, 24, 1, 1),
     "down2": (3, 24, 40, 2, 1),
@@ -20,6 +20,11 @@ _KERNELS = {
     "down3": (3, 40, 56, 2, 1),
     "mix3": (3, 56, 56, 1, 1),
     "wide3": (3, 56, 56, 1, 2),
+    "down4": (3, 56, 96, 2, 1),
+    "near4": (3, 96, 96, 1, 1),
+    "wide4": (3, 96, 96, 1, 2),
+    "widest4": (3, 96, 96, 1, 4),
+    "back3": (1, 96, 56, 1, 1),
     "up2": (3, 96, 40, 1, 1),
     "up1": (3, 64, 24, 1, 1),
     "up0": (3, 36, 12, 1, 1),
@@ -27,8 +32,11 @@ _KERNELS = {
 }
 
 
+_LUMA = np.array([0.114, 0.587, 0.299], np.float32)  # of B, G, R
+
+
 class DamageNet(nn.Module):
-    """Luma in, (level - 128) / 64, sides divisible by 8; the logit of damage out, a pixel each."""
+    """BGR in, (level - 128) / 64, sides divisible by 16; the logit of damage out, a pixel each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,13 +44,36 @@ class DamageNet(nn.Module):
             pad = dilation * (kernel // 2)
             layer = nn.Conv2d(fan_in, fan_out, kernel, stride, pad, dilation)
             nn.init.kaiming_normal_(layer.weight)
-            self.add_module(name, layer)
+            if name in ("near4", "wide4", "widest4"):
+                layer.weight.data *= 0.5  # three residues are added up
+            if name == "back3":
+                nn.init.zeros_(layer.weight)  # a net without the fourth halving stays as it was
             # Damage is rare: starting from "no" saves the first thousand steps.
-            nn.init.constant_(self.get_parameter(f"{name}.bias"), -3.0 if name == "mask" else 0.0)
+            nn.init.constant_(layer.bias, -3.0 if name == "mask" else 0.0)
+            self.add_module(name, layer)
 
-    def forward(self, luma: Tensor) -> Tensor:
+    def start_from(self, path: Path) -> None:
+        """Take the kernels of a file that `save_onnx` wrote, also of an earlier, smaller net.
+
+        The stem of a net for grey pictures is spread over the colours; what the file lacks stays.
+        """
+        stored = {
+            held.name: numpy_helper.to_array(held) for held in onnx.load(path).graph.initializer
+        }
+        for name in _KERNELS:
+            if f"{name}_kernel" not in stored:
+                continue
+            kernel = stored[f"{name}_kernel"].astype(np.float32)
+            if name == "stem" and kernel.shape[1] == 1:
+                kernel = kernel * _LUMA[:, None, None]
+            with torch.no_grad():
+                self.get_parameter(f"{name}.weight").copy_(torch.from_numpy(kernel))
+                bias = torch.from_numpy(stored[f"{name}_bias"].copy())
+                self.get_parameter(f"{name}.bias").copy_(bias)
+
+    def forward(self, colours: Tensor) -> Tensor:
         """Return logits of the size of the input."""
-        full = self._relu("stem", luma)
+        full = self._relu("stem", colours)
         half = self._relu("down1", full)
         half = half + self._relu("mix1", half)
         quarter = self._relu("down2", half)
@@ -50,6 +81,10 @@ class DamageNet(nn.Module):
         eighth = self._relu("down3", quarter)
         eighth = eighth + self._relu("mix3", eighth)
         eighth = eighth + self._relu("wide3", eighth)
+        sixteenth = self._relu("down4", eighth)
+        for name in ("near4", "wide4", "widest4"):
+            sixteenth = sixteenth + self._relu(name, sixteenth)
+        eighth = eighth + _twice(self.get_submodule("back3")(sixteenth))
         quarter = self._relu("up2", torch.cat([_twice(eighth), quarter], 1))
         half = self._relu("up1", torch.cat([_twice(quarter), half], 1))
         full = self._relu("up0", torch.cat([_twice(half), full], 1))
@@ -71,11 +106,16 @@ def save_onnx(net: DamageNet, path: Path) -> None:
     arithmetic in the file that OpenCV does not take. OpenCV widens the kernels when it loads them.
     """
     graph = _Graph(net)
-    full = graph.relu("stem", "luma")
+    full = graph.relu("stem", "colours")
     half = graph.residual("mix1", graph.relu("down1", full))
     quarter = graph.residual("mix2", graph.relu("down2", half))
     eighth = graph.residual("mix3", graph.relu("down3", quarter))
     eighth = graph.residual("wide3", eighth)
+    sixteenth = graph.relu("down4", eighth)
+    for name in ("near4", "wide4", "widest4"):
+        sixteenth = graph.residual(name, sixteenth)
+    seen_wide = graph.twice("back3_grown", graph.convolve("back3", sixteenth))
+    eighth = graph.node("Add", [eighth, seen_wide], "eighth")
     quarter = graph.relu("up2", graph.join("join2", eighth, quarter))
     half = graph.relu("up1", graph.join("join1", quarter, half))
     full = graph.relu("up0", graph.join("join0", half, full))
@@ -116,24 +156,25 @@ class _Graph:
     def residual(self, name: str, source: str) -> str:
         return self.node("Add", [source, self.relu(name, source)], f"{name}_added")
 
-    def join(self, name: str, coarse: str, fine: str) -> str:
-        grown = self.node(
+    def twice(self, name: str, source: str) -> str:
+        return self.node(
             "Resize",
-            [coarse, "", "twice"],
-            f"{name}_grown",
+            [source, "", "twice"],
+            name,
             mode="nearest",
             nearest_mode="floor",
             coordinate_transformation_mode="asymmetric",
         )
-        return self.node("Concat", [grown, fine], name, axis=1)
+
+    def join(self, name: str, coarse: str, fine: str) -> str:
+        return self.node("Concat", [self.twice(f"{name}_grown", coarse), fine], name, axis=1)
 
     def model(self) -> onnx.ModelProto:
-        shape = [1, 1, 256, 256]
         graph = helper.make_graph(
             self._nodes,
             "damage_mask",
-            [helper.make_tensor_value_info("luma", TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info("damage", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("colours", TensorProto.FLOAT, [1, 3, 256, 256])],
+            [helper.make_tensor_value_info("damage", TensorProto.FLOAT, [1, 1, 256, 256])],
             self._constants,
         )
         opset = [helper.make_opsetid("", 13)]

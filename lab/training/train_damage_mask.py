@@ -1,166 +1,205 @@
 """Trains the damage-mask net of the embedded engine and writes it as ONNX.
 
-    python -m training.train_damage_mask --pictures /tmp/pictures --out damage_mask.onnx
+    python -m lab.training.train_damage_mask --pictures /tmp/pictures --run /tmp/run \\
+        --start providers/engine/models/damage_mask.onnx --out /tmp/damage_mask.onnx
 
-The first run fetches the pictures. One thread; about forty minutes give the shipped quality.
+The first run fetches the pictures. Stopped and started again with the same --run it goes on where
+it was; then --steps may be another number, and the step size follows the new schedule.
 """
 
 import argparse
 import copy
 import logging
 import math
+import multiprocessing
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from numpy.random import Generator
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from lab.training import pictures
-from lab.training.damage import damage_crop, grain_and_jpeg
+from lab.training.crops import Crop, CropStore
+from lab.training.curve import draw_curve
 from lab.training.network import DamageNet, save_onnx
-from lab.training.scenes import draw_scene
 
-CROP = 128
-BATCH = 8
-SHARE_CLEAN = 0.34
-"""Undamaged crops teach the net to leave a sound photo alone: that is most of what it sees."""
-SHARE_DRAWN = 0.3
-"""Drawn scenes among the crops; the rest are photos."""
-SCENES_IN_STORE = 250
-LEARNING_RATE = 2.5e-3
-AVERAGED_STEPS = 200
-"""The shipped weights are a running average over about this many steps."""
+CROP = 192
+"""Pixels: a whole collar, and what lies around it, must fit."""
+BATCH = 5
+FRESH = 3
+"""New crops for each batch; the others come from the last POOL. A crop is seen 1.7 times."""
+POOL = 800
+LEARNING_RATE = 1.5e-3
+WARM_STEPS = 150
+AVERAGED_STEPS = 400
+"""The written weights are a running average over about this many steps."""
+SAVE_SECONDS = 90
+LOGGED = 50
+"""Steps of which each figure of the learning curve is the mean."""
 
 log = logging.getLogger("training")
 
-Crop = tuple[NDArray[np.float32], NDArray[np.float32]]
+Batch = tuple[Tensor, Tensor, Tensor]
 
 
-class CropStore:
-    """Endless random crops with their damage masks, from the photos and from drawn scenes."""
+@dataclass
+class Run:
+    """All that is needed to go on after a stop. losses: the mean of every LOGGED steps."""
 
-    def __init__(self, photos: list[tuple[int, NDArray[np.uint8]]], rng: Generator) -> None:
-        self._rng = rng
-        self._photos = [photo for _, photo in photos]
-        weights = np.array([weight for weight, _ in photos], float)
-        self._chances = weights / weights.sum()
-        self._scenes = [draw_scene(rng) for _ in range(SCENES_IN_STORE)]
-
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """Return inputs of the net and masks, each BATCH x 1 x CROP x CROP."""
-        crops = [self._crop() for _ in range(BATCH)]
-        # One scene per batch is redrawn: the store never goes stale, and a step hardly costs more.
-        self._scenes[int(self._rng.integers(SCENES_IN_STORE))] = draw_scene(self._rng)
-        luma = np.stack([grey for grey, _ in crops])[:, None]
-        mask = np.stack([mask for _, mask in crops])[:, None]
-        return torch.from_numpy((luma - 128) / 64), torch.from_numpy(mask)
-
-    def _crop(self) -> Crop:
-        rng = self._rng
-        grey = _vary(self._cut(), rng)
-        mask = np.zeros_like(grey)
-        if rng.random() >= SHARE_CLEAN:
-            grey, mask = damage_crop(grey, rng)
-        return grain_and_jpeg(grey, rng), mask
-
-    def _cut(self) -> NDArray[np.float32]:
-        rng = self._rng
-        if rng.random() < SHARE_DRAWN:
-            picture = self._scenes[int(rng.integers(SCENES_IN_STORE))]
-        else:
-            picture = self._photos[int(rng.choice(len(self._photos), p=self._chances))]
-        scale = np.exp(rng.uniform(np.log(0.3), np.log(1.4)))
-        side = min(round(CROP / scale), *picture.shape)
-        top = int(rng.integers(picture.shape[0] - side + 1))
-        left = int(rng.integers(picture.shape[1] - side + 1))
-        cut = picture[top : top + side, left : left + side]
-        way = cv2.INTER_AREA if side > CROP else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(cut, (CROP, CROP), interpolation=way), np.float32)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long to train: `seconds` of wall time, of which the step size is a cosine."""
-
+    net: DamageNet
+    average: DamageNet
+    optimizer: torch.optim.Optimizer
+    step: int
+    losses: list[float]
     seconds: float
 
-    def rate(self, spent: float) -> float:
-        """The learning rate after `spent` seconds, down to 2 % of the first."""
-        warm = min(1.0, 0.05 + spent / (0.01 * self.seconds))
-        share = min(1.0, spent / self.seconds)
-        return LEARNING_RATE * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+    def save(self, path: Path) -> None:
+        """Write to a new file first: a stop in the middle must not cost the run."""
+        fresh = path.with_suffix(".part")
+        state = {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "losses": self.losses,
+            "seconds": self.seconds,
+        }
+        torch.save(state, fresh)
+        fresh.replace(path)
 
 
-def train(store: CropStore, schedule: Schedule) -> DamageNet:
-    """Return the averaged net after the scheduled time."""
+def open_run(path: Path, start: Path | None, device: str) -> Run:
+    """Go on with the run of that file, or begin one, from the kernels of `start` if given."""
     net = DamageNet()
-    average = copy.deepcopy(net)
-    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=1e-4)
-    started, losses = time.monotonic(), []
-    while (spent := time.monotonic() - started) < schedule.seconds:
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.rate(spent)
-        luma, mask = store.batch()
-        # Half precision and channels last: twice as many steps an hour on a common CPU.
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = net(luma.contiguous(memory_format=torch.channels_last))
-        loss = mask_loss(logits.float(), mask)
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        _update_average(average, net)
-        losses.append(loss.item())
-        if len(losses) % 200 == 0:
-            log.info("%5.0f s, step %d, loss %.4f", spent, len(losses), np.mean(losses[-200:]))
-    return average
+    if start is not None:
+        net.start_from(start)
+    net = net.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=1e-4, betas=(0.9, 0.98))
+    run = Run(net, copy.deepcopy(net), optimizer, 0, [], 0.0)
+    if path.exists():
+        state: dict[str, Any] = torch.load(path, map_location=device)
+        net.load_state_dict(state["net"])
+        run.average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        run.step, run.losses, run.seconds = state["step"], state["losses"], state["seconds"]
+    return run
 
 
-def mask_loss(logits: Tensor, mask: Tensor) -> Tensor:
-    """Cross entropy plus half a Dice loss: thin scratches must count beside large blank areas."""
-    weight = 1 + 0.3 * mask
-    entropy = functional.binary_cross_entropy_with_logits(logits, mask, weight)
-    chance = torch.sigmoid(logits)
-    overlap = (chance * mask).sum()
-    dice = 1 - (2 * overlap + 20) / (chance.sum() + mask.sum() + 20)
-    return entropy + 0.5 * dice
+def learning_rate(step: int, steps: int) -> float:
+    """Warm up, then a cosine down to 2 % of the highest."""
+    warm = min(1.0, 0.05 + step / WARM_STEPS)
+    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+    return LEARNING_RATE * warm * (0.02 + 0.98 * fall)
 
 
-@torch.no_grad()
-def _update_average(average: DamageNet, net: DamageNet) -> None:
-    for slow, fast in zip(average.parameters(), net.parameters(), strict=True):
-        slow.lerp_(fast, 1 / AVERAGED_STEPS)
+def train(run: Run, crops: Iterator[Crop], steps: int, keep: Path, seed: int, device: str) -> None:
+    """Train up to `steps`, saving to `keep` now and then."""
+    batches = _batches(crops, np.random.default_rng([seed, run.step]))
+    begun = saved = time.monotonic()
+    before, recent = run.seconds, []
+    while run.step < steps:
+        for group in run.optimizer.param_groups:
+            group["lr"] = learning_rate(run.step, steps)
+        recent.append(_step(run, next(batches), device))
+        run.step += 1
+        run.seconds = before + time.monotonic() - begun
+        if run.step % LOGGED == 0:
+            run.losses.append(float(np.mean(recent)))
+            recent.clear()
+            spent = f"{run.seconds:.0f} s ({time.process_time():.0f} of this process)"
+            log.info("step %d, %s, loss %.4f", run.step, spent, run.losses[-1])
+        if time.monotonic() - saved > SAVE_SECONDS:
+            run.save(keep)
+            saved = time.monotonic()
+    run.save(keep)
 
 
-def _vary(grey: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
-    """Mirror, turn, blur, fade and roughen a crop, as scans of prints differ."""
-    if rng.random() < 0.5:
-        grey = grey[:, ::-1].copy()
-    if rng.random() < 0.3:
-        grey = np.rot90(grey, int(rng.integers(1, 4))).copy()
-    if rng.random() < 0.6:
-        grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), float(rng.uniform(0.4, 1.5))))
-    mean = float(grey.mean())
-    level = float(np.clip(mean + rng.normal(0, 25), 25, 230))
-    grey = (grey - mean) * np.float32(rng.uniform(0.4, 1.05)) + np.float32(level)
-    if rng.random() < 0.4:
-        grey = grey + rng.normal(0, rng.uniform(1, 9), grey.shape).astype(np.float32)
-    return np.asarray(grey, np.float32)
+def mask_loss(logits: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+    """Cross entropy plus half a Dice loss: thin cracks must count beside large blank areas."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, mask, reduction="none")
+    entropy = (entropy * weight * (1 + 0.3 * mask)).mean()
+    chance = torch.sigmoid(logits) * weight
+    overlap, both = (chance * mask).sum(), chance.sum() + (mask * weight).sum()
+    return entropy + 0.5 * (1 - (2 * overlap + 40) / (both + 40))
+
+
+def _step(run: Run, batch: Batch, device: str) -> float:
+    colours, mask, weight = (part.to(device) for part in batch)
+    # Half precision and channels last: twice as many steps an hour on a common CPU.
+    with torch.autocast(device.partition(":")[0], dtype=torch.bfloat16):
+        logits = run.net(colours.contiguous(memory_format=torch.channels_last))
+    loss = mask_loss(logits.float(), mask, weight)
+    run.optimizer.zero_grad()
+    torch.autograd.backward(loss)
+    torch.nn.utils.clip_grad_norm_(run.net.parameters(), 1.0)
+    run.optimizer.step()
+    with torch.no_grad():
+        share = 1 / min(AVERAGED_STEPS, 1.5 + run.step / 4)
+        parameters = zip(run.average.parameters(), run.net.parameters(), strict=True)
+        for slow, fast in parameters:
+            slow.lerp_(fast, share)
+    return loss.item()
+
+
+def _batches(crops: Iterator[Crop], rng: np.random.Generator) -> Iterator[Batch]:
+    pool: list[Crop] = []
+    while True:
+        for _ in range(FRESH if len(pool) >= 8 * BATCH else 8 * BATCH):
+            if len(pool) < POOL:
+                pool.append(next(crops))
+            else:
+                pool[int(rng.integers(POOL))] = next(crops)
+        chosen = [pool[int(number)] for number in rng.integers(0, len(pool), BATCH)]
+        colours = (np.stack([crop.picture for crop in chosen]).transpose(0, 3, 1, 2) - 128.0) / 64
+        mask = np.stack([crop.damaged for crop in chosen])[:, None]
+        weight = ~np.stack([crop.undecided for crop in chosen])[:, None]
+        # A crop that comes back is lit and mirrored anew.
+        colours = colours * rng.normal(1, 0.08) + rng.normal(0, 0.08)
+        flips = [axis for axis in (2, 3) if rng.random() < 0.5]
+        parts = (np.flip(part, flips).astype(np.float32) for part in (colours, mask, weight))
+        first, second, third = (torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
+        yield first, second, third
+
+
+def _drawn_here(folder: Path, seed: list[int]) -> Iterator[Crop]:
+    store = CropStore(pictures.read(folder), np.random.default_rng(seed))
+    while True:
+        yield store.draw(CROP)
+
+
+def _drawn_beside(folder: Path, seed: list[int], workers: int) -> Iterator[Crop]:
+    """Crops from processes that draw ahead; which comes first is chance: no two runs are equal."""
+    spawn = multiprocessing.get_context("spawn")
+    queue: Any = spawn.Queue(maxsize=64)
+    for number in range(workers):
+        spawn.Process(target=_draw, args=(queue, folder, [*seed, number]), daemon=True).start()
+    while True:
+        yield queue.get()
+
+
+def _draw(queue: Any, folder: Path, seed: list[int]) -> None:
+    cv2.setNumThreads(1)
+    for crop in _drawn_here(folder, seed):
+        queue.put(crop)
 
 
 def main() -> None:
     """Read the command line, train, write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=Path, required=True, help="folder, filled if empty")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the state to go on from")
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
-    parser.add_argument("--minutes", type=float, default=38.0)
+    parser.add_argument("--start", type=Path, help="an ONNX file whose kernels to start from")
+    parser.add_argument("--steps", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw the crops")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
@@ -168,10 +207,18 @@ def main() -> None:
     torch.manual_seed(options.seed)
     if not any(options.pictures.glob("*.png")):
         pictures.collect(options.pictures)
-    photos = pictures.read(options.pictures)
-    log.info("%d photos", len(photos))
-    store = CropStore(photos, np.random.default_rng(options.seed))
-    save_onnx(train(store, Schedule(options.minutes * 60)), options.out)
+    options.run.mkdir(parents=True, exist_ok=True)
+    keep = options.run / "state.pt"
+    run = open_run(keep, options.start, options.device)
+    seed = [options.seed, run.step]
+    crops = (
+        _drawn_beside(options.pictures, seed, options.workers)
+        if options.workers
+        else _drawn_here(options.pictures, seed)
+    )
+    train(run, crops, options.steps, keep, options.seed, options.device)
+    save_onnx(run.average.cpu(), options.out)
+    draw_curve(run.losses, LOGGED, options.run / "curve.svg")
 
 
 if __name__ == "__main__":

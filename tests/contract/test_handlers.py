@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 import pytest
+from marshmallow import fields
 from sqlalchemy import CheckConstraint
 
 from db import models
-from handlers import schemas
+from db.rows.ids import Id
+from handlers import components, schemas
 from spec.operations import resolve
 
 # (table, column): the contract's place of the same enum.
@@ -25,7 +31,19 @@ ENUMS = {
     "SUPPORT_TOPICS": "components/schemas/SupportRequest/properties/topic",
     "PAYMENT_STATUSES": "components/schemas/Payment/properties/status",
 }
-COMPONENTS = {each.__name__: each() for each in schemas.Component.__subclasses__()}
+COMPONENTS = {
+    name: each()
+    for name, each in vars(schemas).items()
+    if isinstance(each, type) and components.Component in each.__bases__
+}
+KINDS: dict[type, set[Any]] = {
+    components.Amount: {Decimal},
+    components.Moment: {datetime},
+    fields.Boolean: {bool},
+    fields.Integer: {int},
+    fields.String: {str, int},
+    fields.UUID: {UUID, Id},
+}
 # Added by schemas.drawn once the draw has been made, and by schemas.expected to a job that is read.
 ADDED = {
     "Job": {"queuePosition", "etaSeconds"},
@@ -60,6 +78,18 @@ def test_an_answer_has_the_fields_of_its_component(
     promised = at(contract, f"components/schemas/{component}/properties")
     dumped = {field.data_key for field in COMPONENTS[component].fields.values()}
     assert dumped | ADDED.get(component, set()) == set(promised)
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_field_is_the_one_of_its_row_with_that_name(component: str) -> None:
+    schema: Any = type(COMPONENTS[component])
+    (row,) = get_args(schema.__orig_bases__[0])
+    held = get_type_hints(get_origin(row) or row)
+    for name, field in COMPONENTS[component].fields.items():
+        if type(field) not in (components.Made, fields.Raw):
+            hint = held[field.attribute or name]
+            kinds = {*(get_args(hint) or (hint,))} - {NoneType}
+            assert kinds <= KINDS[type(field)], name
 
 
 def test_components_that_operations_answer_with_can_be_dumped(contract: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Select, UpdateBase, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from db import reading, transaction, value, write
+from db import reading, scalar, transaction, write
 from db.models import User
 from db.session import SESSION, connect, engine, set_limits
 from errors import ApiError
@@ -21,7 +21,7 @@ WHOSE = text("SELECT pg_backend_pid()")
 IDLE = text("SELECT state = 'idle' FROM pg_stat_activity WHERE pid = :process")
 
 
-@value
+@scalar
 def _name(user_id: UUID) -> Select[str | None]:
     return select(User.username).where(User.id == user_id)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -20,13 +22,18 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
+from sqlalchemy.dialects.postgresql.psycopg2 import dialect
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import NullType
 
-from db import Query, reading, statement, transaction, value, write
+import services
+from db import Query, reading, scalar, statement, transaction, write
 from db.models import Job, Transaction, User
 from db.rows import UserRow
 from db.session import engine
+from db.statements import Scalar, Statement, Write
 from db.types import UtcDateTime
+from services.paging import Listing
 from tests.factories import make_user
 
 
@@ -74,7 +81,7 @@ def _user(user_id: UUID) -> Query:
     return select(*User.columns(UserRow)).where(User.id == user_id)
 
 
-@value
+@scalar
 def _name(user_id: UUID) -> Select[str | None]:
     return select(User.username).where(User.id == user_id)
 
@@ -139,7 +146,7 @@ def test_a_query_of_other_columns_than_the_fields_of_its_row_stops_the_start() -
     def without_a_name() -> Query:
         return select(User.id)
 
-    with pytest.raises(TypeError, match="UserRow has"):
+    with pytest.raises(TypeError, match="its statement returns"):
         statement(UserRow)(without_a_name)
 
 
@@ -189,3 +196,27 @@ def test_a_tracer_sees_each_statement_begin_and_end(database: str) -> None:
         event.remove(engine(), "after_cursor_execute", ends)
     statements = ["SELECT", "UPDATE"]
     assert heard == [(what, each) for each in statements for what in ("begins", "ends")]
+
+
+def prepared() -> dict[str, Any]:
+    """Every statement of the services, by its place."""
+    found: dict[str, Any] = {}
+    for module in pkgutil.iter_modules(services.__path__, "services."):
+        for name, each in vars(importlib.import_module(module.name)).items():
+            pages = vars(each).items() if isinstance(each, Listing) else [("", each)]
+            found |= {
+                f"{module.name}.{name}{page}": value
+                for page, value in pages
+                if isinstance(value, Statement | Scalar | Write)
+            }
+    return found
+
+
+def test_every_value_is_used_and_sent_as_the_type_of_a_column() -> None:
+    """One of no type would be sent as it is: a Decimal, for an amount that is stored in cents."""
+    for place, each in prepared().items():
+        sent = each.clause.compile(dialect=dialect()).binds
+        assert {*each.keys.values()} <= sent.keys(), place
+        assert [key for key in each.keys.values() if isinstance(sent[key].type, NullType)] == [], (
+            place
+        )

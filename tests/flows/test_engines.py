@@ -6,12 +6,14 @@ import signal
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from sqlalchemy import update
 
 from db import snapshot, transaction
 from db.models import Engine, GenerationAttempt
+from db.rows import JobRow
 from db.types import now
 from services import engines, jobs, ledger
 from tests import engine_world
@@ -60,12 +62,12 @@ def ordered(model: str = KLING, *others: str):
     return user, make_job(user.id, "animate", data_id=stored_photo().id, model_id=chosen)
 
 
-def job_of(job_id):
+def job_of(job_id: UUID) -> JobRow[UUID]:
     with transaction() as session:
         return jobs.get(session, job_id)
 
 
-def ended(job_id, seconds=30):
+def ended(job_id: UUID, seconds: float = 30) -> JobRow[UUID]:
     """The job when it has ended."""
     wait_until(lambda: job_of(job_id).status in ("done", "failed"), seconds)
     return job_of(job_id)

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 
 from db import snapshot, transaction
 from db.models import Lottery, Transaction
+from db.rows import LotteryRow
 from db.types import now
 from services import grants, ledger, lotteries
 from services.lotteries import Prize
@@ -151,7 +152,7 @@ def test_nobody_is_invited_by_themselves_or_later_or_in_a_circle(till: Growth) -
 
 
 @pytest.fixture
-def soon(growth: Growth) -> Lottery:
+def soon(growth: Growth) -> LotteryRow:
     """A lottery that starts in an hour."""
     with transaction() as session:
         return lotteries.create(
@@ -164,13 +165,13 @@ def soon(growth: Growth) -> Lottery:
         )
 
 
-def move(lottery: Lottery, **moments: datetime) -> None:
+def move(lottery: LotteryRow, **moments: datetime) -> None:
     """Let time pass: the lottery has its start or end at another moment."""
     with transaction() as session:
         session.execute(update(Lottery).where(Lottery.id == lottery.id).values(**moments))
 
 
-def test_a_lottery_is_drawn_in_time_once_and_provably(growth: Growth, soon: Lottery) -> None:
+def test_a_lottery_is_drawn_in_time_once_and_provably(growth: Growth, soon: LotteryRow) -> None:
     bot, people = growth.bot, [growth.visitor() for _ in range(4)]
     refuse_all(growth, people[0])
     growth.visitor(refCode=people[0]["refCode"])  # too early to count
@@ -225,14 +226,14 @@ def submit(growth: Growth, user: dict[str, Any]) -> Any:
     return done(growth.bot.post(SUBMIT, {"userId": user["id"], "socialLinks": [link]}), 200)
 
 
-def listed(growth: Growth, lottery: Lottery) -> dict[str, Any]:
+def listed(growth: Growth, lottery: LotteryRow) -> dict[str, Any]:
     """The lottery as shown to everybody."""
     rows = done(growth.bot.get("/lotteries/history"), 200)
     found: dict[str, Any] = next(row for row in rows if row["id"] == str(lottery.id))
     return found
 
 
-def recomputed(growth: Growth, lottery: Lottery) -> list[str]:
+def recomputed(growth: Growth, lottery: LotteryRow) -> list[str]:
     """Winners computed independently from the published proof."""
     code, proof, complaint = growth.cli("lottery", "entries", str(lottery.id))
     assert (code, complaint) == (0, "") and json.loads(proof)["places"] == 3

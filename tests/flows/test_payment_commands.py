@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 
 from db import snapshot, transaction
 from db.models import Payment, PaymentEvent
+from db.rows import PaymentEventRow
 from db.types import now
 from services import inbox
 from tests.command_line import CommandLine, cells, command_line, complain, say
@@ -39,7 +40,7 @@ def cli(till: ProviderWorld, terminal: CommandLine) -> CommandLine:
     return terminal
 
 
-def event_of(intent: dict[str, Any]) -> PaymentEvent:
+def event_of(intent: dict[str, Any]) -> PaymentEventRow:
     """The first event of a payment."""
     with transaction() as session:
         return inbox.of_payment(session, UUID(intent["id"]))[0]

@@ -17,6 +17,7 @@ from sqlalchemy import update
 
 from db import transaction
 from db.models import Payment
+from db.rows import PaymentRow
 from db.types import now
 from services import ledger, locked_payments, payments, settlement
 from tests.live import done, refused, unchanged
@@ -50,7 +51,7 @@ def failing(till: ProviderWorld, provider: str, kind: str, **script: Any) -> Ite
         till.sandbox.clear_faults(provider)
 
 
-def only_payment(user: dict[str, Any]) -> Payment:
+def only_payment(user: dict[str, Any]) -> PaymentRow:
     """Our row of the one payment that the user has."""
     with transaction() as session:
         newest = payments.recent(session, status=None, limit=50)

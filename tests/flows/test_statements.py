@@ -69,7 +69,7 @@ def world(database: str) -> World:
     jobs.jobs_cancel(cancelled)
     payment, event_id = pending(user.id), uuid4().hex
     report(pending(user.id), event_id)
-    form = data.data_get_presign(TEXT, None)[0]
+    form: Any = data.data_get_presign(TEXT, None)[0]
     registry.storage().put(form["fields"]["key"], io.BytesIO(b"Hi"), content_type="text/plain")
     wish, key = order(user.id, photo.id), uuid4().hex
     jobs.jobs_create(wish, key)

@@ -102,7 +102,7 @@ def test_a_result_is_stored_and_can_be_read_back(tmp_path):
         wait_until(lambda: not live_jobs())
     with transaction() as session:
         done = jobs.get(session, job.id)
-    with registry.storage().open(done.result_key) as file:
+    with registry.storage().open(str(done.result_key)) as file:
         assert file.read() == b"abcdone"
     assert done.meta["engine"] == "quick"
 

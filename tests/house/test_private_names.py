@@ -15,7 +15,7 @@ OURS = {source.name.partition("/")[0].removesuffix(".py") for source in SOURCES}
 
 # Documented in spite of their underscore: by os, by logging's HOWTO under "Optimization", and by
 # collections for named tuples, so that they are no names of fields.
-DOCUMENTED = {"_exit", "_srcfile", "_fields", "_make", "_replace"}
+DOCUMENTED = {"_exit", "_srcfile", "_asdict", "_fields", "_make", "_replace"}
 # Not documented although they have none; looked for where the library is imported.
 UNDOCUMENTED = {
     "asyncio": {"sslproto", "transports"},

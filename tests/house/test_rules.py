@@ -91,6 +91,22 @@ def undocumented_rules(source: Source) -> Iterator[ast.AST]:
                 yield node
 
 
+def rows_of_no_type(source: Source) -> Iterator[ast.AST]:
+    """Public functions whose rows mypy cannot see; JSON, dict[str, Any], is no row."""
+    if source.room in ("handlers", "services", "workflows"):
+        for node in _public(source):
+            if isinstance(node, ast.FunctionDef) and _says_nothing(node.returns):
+                yield node
+
+
+def _says_nothing(annotation: ast.AST | None) -> bool:
+    if isinstance(annotation, ast.Subscript) and dotted(annotation.value) == "dict":
+        return False
+    if annotation is None or dotted(annotation) in ("Any", "Row", "SimpleNamespace", "object"):
+        return True
+    return any(map(_says_nothing, ast.iter_child_nodes(annotation)))
+
+
 RULES: dict[Callable[[Source], Iterator[ast.AST]], tuple[str, str]] = {
     money_moved_past_the_ledger: ("services/planted.py", "user.balance_tokens += 5"),
     commits_elsewhere: ("services/planted.py", "session.commit()"),
@@ -98,6 +114,7 @@ RULES: dict[Callable[[Source], Iterator[ast.AST]], tuple[str, str]] = {
     own_clocks: ("services/planted.py", "datetime.now(UTC)"),
     long_functions: ("services/planted.py", "def long():\n" + "    step()\n" * 40),
     long_handlers: ("handlers/planted.py", "def operation():\n" + "    step()\n" * 26),
+    rows_of_no_type: ("services/planted.py", "def get(reader) -> list[Any]: ..."),
     undocumented_rules: ("services/planted.py", "def undocumented(): ..."),
 }
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from db import transaction
+from db.rows import JobRow
 from errors import ApiError
 from services import jobs, ledger
 from tests.factories import balance, make_image, make_job, make_user
@@ -20,7 +21,7 @@ def cancel(job_id):
         return jobs.cancel(session, job_id)
 
 
-def current(job_id):
+def current(job_id: UUID) -> JobRow[UUID]:
     with transaction() as session:
         return jobs.get(session, job_id)
 

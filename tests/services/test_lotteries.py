@@ -139,7 +139,7 @@ def test_the_draw_happens_once_pays_tokens_and_can_be_verified(lottery):
     for winner in won:
         assert balance(entries[str(winner.entry_id)].id) == winner.tokens
     with transaction() as session:
-        fresh = session.get_one(Lottery, lottery.id)
+        fresh = lotteries.get(session, lottery.id)
         assert hashlib.sha256(fresh.seed.encode()).hexdigest() == lottery.seed_hash
         assert draws.verified(session, fresh) == []
 
@@ -165,7 +165,7 @@ def test_verification_finds_a_changed_seed_entry_or_winner(lottery, tampering):
     with engine().begin() as connection:
         connection.execute(text(tampering), {"id": lottery.id})
     with transaction() as session:
-        assert draws.verified(session, session.get_one(Lottery, lottery.id))
+        assert draws.verified(session, lotteries.get(session, lottery.id))
     with pytest.raises(ValueError, match=r"are not those|is not the one"), transaction() as session:
         draws.redraw(session, lottery.id, 2, reason="не на чем")
 
@@ -189,7 +189,7 @@ def test_places_are_drawn_again_in_order_whichever_they_are(lottery):
         rounds = [draws.redraw(session, lottery.id, place, reason="?").round for place in (3, 1, 3)]
     assert rounds == [2, 3, 4]
     with transaction() as session:
-        drawn = session.get_one(Lottery, lottery.id)
+        drawn = lotteries.get(session, lottery.id)
         assert draws.verified(session, drawn) == []
         again = [(each["round"], each["place"]) for each in draws.proof(session, drawn)["redraws"]]
     assert again == [(2, 3), (3, 1), (4, 3)]
@@ -224,7 +224,7 @@ def test_a_redraw_needs_a_reason_and_leaves_out_everyone_who_won(lottery):
     with pytest.raises(ValueError, match="nobody left"), transaction() as session:
         draws.redraw(session, lottery.id, 2, reason="и этот")
     with transaction() as session:
-        assert draws.verified(session, session.get_one(Lottery, lottery.id)) == []
+        assert draws.verified(session, lotteries.get(session, lottery.id)) == []
         assert session.query(LotteryWinner).filter_by(lottery_id=lottery.id).count() == 4
 
 

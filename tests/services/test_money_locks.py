@@ -19,7 +19,8 @@ from psycopg2 import errorcodes
 from sqlalchemy import update
 
 from db import snapshot, transaction
-from db.models import Job, Lottery, Payment
+from db.models import Job, Lottery
+from db.rows import PaymentRow
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome
@@ -44,7 +45,7 @@ def deadlocked(act: Callable[[], object]) -> bool:
     return False
 
 
-def opened(user_id: UUID) -> Payment:
+def opened(user_id: UUID) -> PaymentRow:
     """A payment of 200 rubles."""
     with transaction() as session:
         return payments.open(
@@ -52,7 +53,9 @@ def opened(user_id: UUID) -> Payment:
         )
 
 
-def news(payment: Payment, outcome: Outcome, event_id: str, *, refunded_minor: int = 0) -> Notice:
+def news(
+    payment: PaymentRow, outcome: Outcome, event_id: str, *, refunded_minor: int = 0
+) -> Notice:
     """Stripe's notice about a payment."""
     return Notice(
         provider="stripe",
@@ -112,17 +115,17 @@ class Crowd:
             duties._expire_waiting_jobs,
         ]
 
-    def settle(self, payment: Payment) -> None:
+    def settle(self, payment: PaymentRow) -> None:
         event_id = f"{payment.id}:{self._chance.randrange(20)}"  # mostly repeats
         refunded = self._chance.randrange(payment.asked_minor)
         settle(news(payment, self._chance.choice(OUTCOMES), event_id, refunded_minor=refunded))
 
-    def refuse(self, payment: Payment) -> None:
+    def refuse(self, payment: PaymentRow) -> None:
         with transaction() as session:
             settlement.close(session, payment.id, "canceled")
             payments.note_trouble(session, payment.id, "refused")
 
-    def attach(self, payment: Payment) -> None:
+    def attach(self, payment: PaymentRow) -> None:
         with transaction() as session:
             payments.attach(
                 session,

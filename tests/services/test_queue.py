@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, update
@@ -10,7 +11,7 @@ import settings
 from db import snapshot, transaction
 from db.models import Job
 from db.types import now
-from services import data, jobs, ledger, queue
+from services import data, ledger, queue
 from services.results import Turn
 from tests.factories import balance, make_job, make_user
 from tests.locks import wait_for_a_waiter
@@ -51,9 +52,9 @@ def fail(held, *, retryable=False):
         return queue.fail(session, held, code="broken", message="Сломалось.", retryable=retryable)
 
 
-def current(job_id):
+def current(job_id: UUID) -> Job:
     with transaction() as session:
-        return jobs.get(session, job_id)
+        return session.get_one(Job, job_id)
 
 
 def test_the_oldest_due_job_is_taken_first_and_only_once():

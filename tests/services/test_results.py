@@ -13,8 +13,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 import settings
-from db import Record, snapshot, transaction
+from db import snapshot, transaction
 from db.models import Data, Job, Transaction
+from db.rows import JobRow
 from db.types import now
 from errors import ApiError
 from services import data, grants, jobs, ledger, queue
@@ -37,7 +38,7 @@ def _whole_books(database: str) -> Iterator[None]:
         assert {rule: rows for rule, rows in ledger.violations(session).items() if rows} == {}
 
 
-def ordered(photos: int = 3, tokens: int | None = None) -> Record:
+def ordered(photos: int = 3, tokens: int | None = None) -> JobRow[UUID]:
     user = make_user(PRICE * photos if tokens is None else tokens)
     return make_job(user.id, photos=photos)
 
@@ -68,7 +69,7 @@ def due_now(job_id: UUID) -> None:
         session.execute(update(Job).where(Job.id == job_id).values(run_at=func.now()))
 
 
-def refunds(job: Record) -> list[tuple[Any, dict[str, Any]]]:
+def refunds(job: JobRow[UUID]) -> list[tuple[Any, dict[str, Any]]]:
     with snapshot() as session:
         rows = session.execute(
             select(Transaction.tokens_delta, Transaction.meta).where(
@@ -85,7 +86,7 @@ def file_status(data_id: str) -> str | None:
 
 def test_every_photo_is_priced() -> None:
     job = ordered(3)
-    assert (job.price_tokens, job.price_rub) == (3 * PRICE, 3 * RUB)
+    assert (job.tokens_reserved, job.price_rub) == (3 * PRICE, 3 * RUB)
     assert (job.status, job.tokens_reserved) == ("queued", 3 * PRICE)
     assert balance(job.user_id) == 0
 
@@ -291,7 +292,7 @@ def test_the_operator_orders_all_photos_of_a_failed_order_again() -> None:
     break_off(held.next_photo())
     with transaction() as session:
         again = queue.retry(session, job.id)
-    assert (again.photos, again.price_tokens, again.status) == (2, 2 * PRICE, "queued")
+    assert (len(again.input), again.tokens_reserved, again.status) == (2, 2 * PRICE, "queued")
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def _order(c: Context, user: str) -> dict[str, Any]:
 
 
 def _create(c: Context) -> None:
-    body = jobs.jobs_create(_order(c, c.user()), uuid4().hex)[0]
+    body: Any = jobs.jobs_create(_order(c, c.user()), uuid4().hex)[0]
     c.keep("jobs", body["id"])
 
 

@@ -35,9 +35,9 @@ def animate(
     photograph = photo.read(source, long_side=LONG_SIDE)
     progress(5)
     # Unrepaired scratches would bend with the face.
-    mended, mask = damage.repair(photograph, find_faces(photograph, at_most=MAX_FACES))
+    mending = damage.repair(photograph, find_faces(photograph, at_most=MAX_FACES))
     progress(8)
-    picture = _video_sized(mended, progress=lambda share: progress(8 + int(6 * share)))
+    picture = _video_sized(mending.picture, progress=lambda share: progress(8 + int(6 * share)))
     faces = find_faces(picture, at_most=MAX_FACES)
     progress(15)
     _film(picture, faces, target, ffmpeg=ffmpeg, progress=progress)
@@ -48,7 +48,8 @@ def animate(
         "height": height,
         "frames": FRAMES,
         "durationSeconds": FRAMES / FRAMES_PER_SECOND,
-        "mendedPercent": damage.percent(mask),
+        "mendedPercent": mending.percent,
+        "damageLeft": mending.damage_left,
     }
 
 

@@ -9,8 +9,9 @@ from providers.engine.embedded.fields import Pixels
 
 _VISIBLE = 2.8  # grey levels: less is left alone
 _STRONGEST = 9.0  # beyond it faces turn to wax
-_KEPT = 0.15  # share of the original put back, so that skin keeps its texture
-_SPECK = 2.2  # times sigma: such a difference from the neighbours is no grain but a speck
+_KEPT = 0.35  # share of the original put back, so that skin keeps its texture
+_LARGE = 640  # pixels of the longer side
+_FAINT = 1.8  # grey levels: the little that remains to be done would cost more than it gives
 
 
 def sigma(image: Pixels) -> float:
@@ -31,19 +32,19 @@ def reduce(image: Pixels, strength: float, *, mono: bool) -> Pixels:
     """The picture with grain of `strength` (see sigma) reduced; the same below a visible amount."""
     if strength <= _VISIBLE:
         return image
+    # Of a small picture every second pixel is an eyelash or a stitch; its grain is the enlarger's.
+    strength *= min(1.0, max(image.shape[:2]) / _LARGE)
+    if strength <= _FAINT:
+        return image
     smooth = _non_local_means(image, strength, mono=mono)
-    blended = cv2.addWeighted(smooth, 1.0 - _KEPT, image, _KEPT, 0)
-    # Specks beside repaired marks survive non-local means: nothing else looks like them.
-    outstanding = cv2.absdiff(image, cv2.medianBlur(image, 3)).max(axis=-1) > _SPECK * strength
-    specks = cv2.dilate(outstanding.astype(np.uint8), np.ones((2, 2), np.uint8)) > 0
-    blended[specks] = cv2.medianBlur(smooth, 5)[specks]
-    return np.asarray(blended)
+    return np.asarray(cv2.addWeighted(smooth, 1.0 - _KEPT, image, _KEPT, 0))
 
 
 def _non_local_means(image: Pixels, strength: float, *, mono: bool) -> Pixels:
-    luma = min(_STRONGEST, 0.95 * strength)
+    luma = min(_STRONGEST, 0.8 * strength)
     if mono:
-        grey = cv2.fastNlMeansDenoising(image[:, :, 0], None, luma, 5, 17)
-        return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
+        lab = cv2.cvtColor(image, cv2.COLOR_BGR2LAB)
+        lab[..., 0] = cv2.fastNlMeansDenoising(lab[..., 0].copy(), None, luma, 5, 17)
+        return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR))
     chroma = min(12.0, 1.5 * strength)
     return np.asarray(cv2.fastNlMeansDenoisingColored(image, None, luma, chroma, 5, 17))

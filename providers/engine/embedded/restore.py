@@ -23,7 +23,10 @@ _KEPT_SIDE = 1920
 _MAX_FACES = 6
 _JPEG_QUALITY = 92
 _WORN_PERCENT = 1.0  # of the picture repaired: less is an accident to an otherwise good photo
-_NOISE_LEVELS = (2.2, 4.5)  # grain sigma from which the enlarger removes noise, and more of it
+_LEFT_PERCENT = 1.0  # of the picture left damaged: from here on a grey or toned print stays as pale
+_HELD_BACK = 0.2  # share of that in colour photos
+# Grain sigma from which the enlarger removes noise, and more of it; 3 would be waxy.
+_NOISE_LEVELS = (2.2, 4.5)
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,6 @@ class _Condition:
         """Whether light, colours and grain may be changed at all."""
         return self.damaged or self.fading > 0.0
 
-    @property
-    def noise_level(self) -> int:
-        """How much noise the enlarger removes: 0, 1 or 2; 3 would be waxy."""
-        return sum(self.grain >= level for level in _NOISE_LEVELS) if self.old else 0
-
 
 def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> dict[str, Any]:
     """Write a JPEG of `source` to `target`; returns facts about it. Raises EngineError."""
@@ -54,14 +52,18 @@ def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> d
     picture = _shrunk(photograph) if doubled else photograph
     people = find_faces(picture, at_most=_MAX_FACES)
     progress(10)
-    picture, mask = damage.repair(picture, people)
+    mending = damage.repair(picture, people)
     progress(25)
-    condition = _examine(picture, damaged=damage.percent(mask) >= _WORN_PERCENT)
+    picture = mending.picture
+    condition = _examine(mending)
+    noise_level = 0
     if condition.old:
         picture = _renew(picture, condition)
+        # What is left of the grain; what is gone need not be removed twice, faces would be wax.
+        noise_level = sum(grain.sigma(picture) >= level for level in _NOISE_LEVELS)
     progress(35)
     if doubled:
-        picture = _enlarge(picture, condition.noise_level, progress=progress)
+        picture = _enlarge(picture, noise_level, progress=progress)
     _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     target.write_bytes(jpeg.tobytes())
     progress(95)
@@ -71,7 +73,8 @@ def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> d
         "height": picture.shape[0],
         "sourceWidth": photograph.shape[1],
         "sourceHeight": photograph.shape[0],
-        "mendedPercent": damage.percent(mask),
+        "mendedPercent": mending.percent,
+        "damageLeft": mending.damage_left,
         "fading": round(condition.fading, 2),
         "grain": round(condition.grain, 1),
         "mono": condition.mono,
@@ -88,18 +91,21 @@ def _shrunk(picture: Pixels) -> Pixels:
     )
 
 
-def _examine(picture: Pixels, *, damaged: bool) -> _Condition:
+def _examine(mending: damage.Mending) -> _Condition:
+    picture = mending.picture
+    mono = tone.is_mono(picture, marked=mending.mask)
+    # More contrast would show the damage that is left more than the photo; a faded colour photo has
+    # its colours to win all the same.
+    held_back = min(1.0, mending.left_percent / _LEFT_PERCENT) * (1.0 if mono else _HELD_BACK)
     return _Condition(
-        damaged=damaged,
-        mono=tone.is_mono(picture),
-        fading=tone.fading(picture),
+        damaged=mending.percent >= _WORN_PERCENT,
+        mono=mono,
+        fading=tone.fading(picture) * (1.0 - held_back),
         grain=grain.sigma(picture),
     )
 
 
 def _renew(picture: Pixels, condition: _Condition) -> Pixels:
-    if condition.mono:
-        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     calmed = grain.reduce(picture, condition.grain, mono=condition.mono)
     return tone.recover(calmed, condition.fading, mono=condition.mono)
 

@@ -67,18 +67,17 @@ class Story:
     def stored(self, content: bytes) -> Data:
         """A confirmed file, with its bytes in the folder."""
         row = data.reserve(self.session, "image", content_type="image/jpeg", now=now())
-        self.session.flush()
         self.store.put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
         size = len(content)
         data.confirm(self.session, row.id, content_type="image/jpeg", size_bytes=size, now=now())
-        self.session.refresh(row)
-        return row
+        return self.session.get_one(Data, row.id)
 
     def promised(self) -> Payment:
         """A payment with a page that the customer was given."""
-        payment = payments.open(
+        opened = payments.open(
             self.session, self.user.id, amount_rub=RUB, provider="stripe", plan=None, now=now()
         )
+        payment = self.session.get_one(Payment, opened.id)
         payment.reference = f"cs_{payment.id}"
         intent = Intent(str(self.user.id), "stripe", TOKENS, payment.reference)
         self.books.intents[str(payment.id)] = intent

@@ -7,35 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lab.training.damage import KINDS
+from lab.training.sheet import Sheet
 from providers.engine.embedded import grain, photo, tone
 from providers.engine.embedded.faces import find_faces
-
-
-def drawn_damage(shape, seed: int):
-    """Opacity (0..1) and tone of scratches, a crease and dust over a picture of this shape."""
-    rng = np.random.default_rng(seed)
-    height, width = shape[:2]
-    marks, tones = np.zeros((2, height, width), np.float32)
-
-    def lay(mark, tone: float) -> None:
-        tones[mark > 0] = tone
-        np.maximum(marks, mark.astype(np.float32) / 255 * 0.9, out=marks)
-
-    for number in range(9):
-        mark = np.zeros((height, width), np.uint8)
-        x, y = rng.uniform(0, width), rng.uniform(0, height * 0.5)
-        angle = rng.normal(np.pi / 2, 0.25)
-        steps = np.linspace(0, rng.uniform(0.3, 0.8) * height, 40)
-        path = np.c_[x + np.cos(angle) * steps, y + np.sin(angle) * steps]
-        path += rng.normal(0, 0.5, path.shape)
-        cv2.polylines(mark, [path.astype(np.int32)], False, 255, 1 + number % 2, cv2.LINE_AA)
-        lay(mark, 20 if number % 4 == 3 else 240)
-    for number in range(60):
-        mark = np.zeros((height, width), np.uint8)
-        centre = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
-        cv2.circle(mark, centre, int(rng.integers(1, 4)), 255, -1, cv2.LINE_AA)
-        lay(mark, 30 if number % 3 == 2 else 240)
-    return marks, tones
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +19,19 @@ def original(samples):
 
 
 @pytest.fixture(scope="module")
-def marks(original):
-    return drawn_damage(original.shape, seed=8)
+def cracked(original):
+    """The photo as a cracked print, and where it is damaged."""
+    sheet = Sheet.of(original.astype(np.float32))
+    for seed, kind in enumerate(("cracks", "cracks", "fold", "cracks", "cracks", "dust", "cracks")):
+        draw, _ = KINDS[kind]
+        draw(sheet, np.random.default_rng(seed), 1.0)
+    return np.clip(sheet.picture, 0, 255).astype(np.uint8), sheet.damaged
 
 
 @pytest.fixture(scope="module")
-def scratched(original, marks, tmp_path_factory):
-    opacity, tones = marks[0][..., None], marks[1][..., None]
-    damaged = (original * (1 - opacity) + tones * opacity).astype(np.uint8)
-    path = tmp_path_factory.mktemp("photos") / "scratched.jpg"
-    Image.fromarray(damaged[:, :, ::-1]).save(path, quality=92)
+def cracked_file(cracked, tmp_path_factory):
+    path = tmp_path_factory.mktemp("photos") / "cracked.jpg"
+    Image.fromarray(cracked[0][:, :, ::-1]).save(path, quality=92)
     return path
 
 
@@ -81,18 +59,19 @@ def error(picture, truth, where) -> float:
     return float(np.abs(picture[where].astype(int) - truth[where]).mean())
 
 
-def test_scratches_and_dust_are_found_and_gone(make, scratched, original, marks):
-    product = make("restore", scratched)
-    assert product.meta["mendedPercent"] > 1
+def test_cracks_folds_and_dust_are_found_and_gone(make, cracked_file, cracked, original):
+    product = make("restore", cracked_file)
+    assert product.meta["mendedPercent"] > 4
     restored = at_size(product.picture, original)
-    before = photo.read(scratched, long_side=1280)
-    damaged = marks[0] > 0.3
-    assert error(restored, original, damaged) < 0.4 * error(before, original, damaged)
+    before = photo.read(cracked_file, long_side=1280)
+    damaged = cracked[1]
+    # What was under a wide crack nobody knows; what fills it fits, and is not the same.
+    assert error(restored, original, damaged) < 0.75 * error(before, original, damaged)
 
 
-def test_what_was_not_scratched_stays_as_it_was(make, scratched, original, marks):
-    restored = at_size(make("restore", scratched).picture, original)
-    sound = cv2.dilate((marks[0] > 0).astype(np.uint8), np.ones((9, 9))) == 0
+def test_what_was_not_cracked_stays_as_it_was(make, cracked_file, cracked, original):
+    restored = at_size(make("restore", cracked_file).picture, original)
+    sound = cv2.dilate(cracked[1].astype(np.uint8), np.ones((9, 9))) == 0
     changes = np.abs(restored[sound].astype(int) - original[sound])
     assert np.median(changes) <= 2
     assert changes.mean() < 8
@@ -132,13 +111,15 @@ def test_enlarging_shows_more_than_resizing_does(sound, original):
     assert sharpness[0] > 1.3 * sharpness[1]
 
 
-def test_a_faded_print_gets_its_contrast_and_neutral_grey_back(sepia, samples):
+def test_a_faded_print_gets_its_contrast_back_and_keeps_its_tone(sepia, samples):
     before = photo.read(samples / "damaged_sepia_portrait.jpg", long_side=1280)
     low, high = np.percentile(before, (1, 99)), np.percentile(sepia.picture, (1, 99))
     assert np.ptp(high) > 1.2 * np.ptp(low)
     assert sepia.meta["mono"] is True
-    blue, _, red = sepia.picture.reshape(-1, 3).mean(axis=0)
-    assert 0 < red - blue < 6, "barely warm"
+    (was_blue, _, was_red), (blue, _, red) = (
+        np.median(picture.reshape(-1, 3), axis=0) for picture in (before, sepia.picture)
+    )
+    assert abs((red - blue) - (was_red - was_blue)) < 15, "sepia it was and is"
     assert grain.sigma(sepia.picture) < 0.7 * grain.sigma(before)
     assert tone.fading(before) > 0.9 and tone.fading(sepia.picture) < 0.1
 
@@ -204,3 +185,4 @@ def test_the_result_tells_how_it_was_made(sepia):
     assert (meta["sourceWidth"], meta["sourceHeight"]) == (576, 640)
     assert (meta["width"], meta["height"]) == (1152, 1280)
     assert meta["mendedPercent"] > 2
+    assert meta["damageLeft"] in (True, False)

@@ -1,0 +1,142 @@
+"""Which of the suspicious pixels are marks to be painted over: decided mark by mark.
+
+Thresholds belong to the file `damage_mask.onnx`; lab/training/README.md tells how they were chosen.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from providers.engine.embedded import faces
+from providers.engine.embedded.faces import Face
+from providers.engine.embedded.fields import Pixels, Plane
+from providers.engine.embedded.looks import Looks
+
+_PROOF = 0.7
+_STRONG, _WEAK = 0.6, 0.35  # hysteresis: a mark has a strong core and may fade out
+_STRONG_SHARE = 0.25
+_CONFIRMED = 0.18  # enlarged, a pixel of a wide mark still looks that suspicious
+_PEAK = 0.4  # somewhere a mark is this suspicious at its own size and enlarged,
+_LONG, _LONG_PEAK = 0.06, 0.3  # or it is long (of the diagonal), and less will do
+_SPECK, _SPECK_PEAK = 0.014, 0.8  # a speck is too small to look like anything when enlarged
+_WIDE = 0.018  # of the diagonal: wider patches are paper only if the enlarged picture agrees
+_ON_FEATURES = 0.3  # share of a mark in eyes, brows and lips from which it is one of these
+_SURE_ON_FEATURES = 0.8  # there a crossing mark is cut to what is this sure
+_GROWTH = 0.0022  # of the diagonal
+_LINE_LENGTH = 0.10  # of the diagonal: a single scratch in a sound photo,
+_LINE_SURE = 0.92  # its mean at its own size,
+_LINE_CONFIRMED = 0.75  # and at the two others
+_LINE_WIDTH = 0.012  # of the diagonal
+
+
+def proof(own: Plane, smaller: Plane) -> float:
+    """Share of the picture, 0..1, that is surely damaged at its own size and made smaller.
+
+    Wide patches prove nothing: a collar is one too.
+    """
+    near = cv2.dilate(smaller, np.ones((5, 5), np.uint8))
+    sure = (own > _PROOF) & (near > _PROOF)
+    return float(np.mean(sure & ~_wide(np.maximum(own, smaller), float(np.hypot(*own.shape)))))
+
+
+def of_damaged(looks: Looks, features: Pixels) -> Pixels:
+    """255 on the marks of a photo that is known to be damaged. features: see `features_of`."""
+    diagonal = float(np.hypot(*looks.own.shape))
+    either = np.maximum(looks.own, looks.smaller)
+    near = cv2.dilate(looks.larger, np.ones((3, 3), np.uint8))
+    thin = (either > _WEAK) & ~_wide(either, diagonal)
+    weak = thin | ((looks.own > _WEAK) & (near > _CONFIRMED))
+    weak &= (features == 0) | (looks.own > _SURE_ON_FEATURES)
+    parts = _Parts(weak)
+    kept = parts.count(either > _STRONG) >= np.maximum(2.0, _STRONG_SHARE * parts.area)
+    agreed = (parts.peak(looks.larger) > _PEAK) & (parts.peak(looks.own) > _PEAK)
+    long = (parts.length > _LONG * diagonal) & (parts.peak(looks.own) > _LONG_PEAK)
+    speck = (parts.length < _SPECK * diagonal) & (parts.peak(looks.own) > _SPECK_PEAK)
+    kept &= agreed | long | speck
+    kept &= parts.count(features > 0) <= _ON_FEATURES * parts.area
+    return grown(parts.where(kept))
+
+
+def single_scratches(own: Plane, features: Pixels) -> Pixels:
+    """True on what may be a single scratch in a sound photo: long, thin, sure all along."""
+    diagonal = float(np.hypot(*own.shape))
+    parts = _Parts(own > 0.5)
+    kept = parts.length >= _LINE_LENGTH * diagonal
+    kept &= parts.area < _LINE_WIDTH * diagonal * parts.length
+    kept &= parts.mean(own) > _LINE_SURE
+    kept &= parts.count(features > 0) == 0
+    return parts.where(kept)
+
+
+def of_sound(looks: Looks, features: Pixels) -> Pixels:
+    """255 on the single scratches of an otherwise sound photo that are sure at every size."""
+    parts = _Parts(single_scratches(looks.own, features))
+    near = np.ones((5, 5), np.uint8)
+    kept = parts.mean(cv2.dilate(looks.larger, near)) > _LINE_CONFIRMED
+    kept &= parts.mean(cv2.dilate(looks.smaller, near)) > _LINE_CONFIRMED
+    return grown(parts.where(kept))
+
+
+def features_of(people: list[Face], shape: tuple[int, ...], scale: float) -> Pixels:
+    """1 on eyes, brows and lips, which make a face its own. scale: of `shape` to the photo."""
+    mask = np.zeros(shape[:2], np.uint8)
+    for face in people:
+        for outline in (
+            faces.RIGHT_EYE_UPPER + faces.RIGHT_EYE_LOWER,
+            faces.LEFT_EYE_UPPER + faces.LEFT_EYE_LOWER,
+            faces.RIGHT_BROW_OUTLINE,
+            faces.LEFT_BROW_OUTLINE,
+            faces.LIPS,
+        ):
+            hull = cv2.convexHull((face.points[outline, :2] * scale).astype(np.int32))
+            cv2.fillConvexPoly(mask, hull, 1)
+    return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=2))
+
+
+def grown(marks: Pixels) -> Pixels:
+    """255 on the marks and their blurred rims, whose colour would otherwise be spread."""
+    size = 2 * max(1, round(_GROWTH * float(np.hypot(*marks.shape)) + 0.3)) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return np.asarray(cv2.dilate(np.where(marks, 255, 0).astype(np.uint8), disc))
+
+
+class _Parts:
+    """The connected parts of a mask, numbered; number 0 is what lies outside."""
+
+    def __init__(self, marked: Pixels) -> None:
+        self.number, self._labels, stats, _ = cv2.connectedComponentsWithStats(
+            marked.astype(np.uint8), connectivity=8
+        )
+        self.area = stats[:, cv2.CC_STAT_AREA].astype(float)
+        self.length = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+
+    def count(self, where: Pixels) -> Plane:
+        """Pixels of each part at which `where` is true."""
+        return np.bincount(self._labels[where], minlength=self.number)
+
+    def mean(self, values: Plane) -> Plane:
+        """Mean of `values` over each part."""
+        total = np.bincount(self._labels.ravel(), values.ravel(), self.number)
+        return np.asarray(total / np.maximum(self.area, 1.0))  # a part fills all: nothing outside
+
+    def peak(self, values: Plane) -> Plane:
+        """Highest of `values` in each part."""
+        highest = np.zeros(self.number, np.float32)
+        inside = self._labels > 0
+        np.maximum.at(highest, self._labels[inside], values[inside])
+        return highest
+
+    def where(self, kept: Pixels) -> Pixels:
+        """True on the parts that are kept."""
+        return np.asarray((kept & (np.arange(self.number) > 0))[self._labels])
+
+
+def _wide(either: Plane, diagonal: float) -> Pixels:
+    size = max(5, round(_WIDE * diagonal)) | 1
+    disc, rim = (
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (each, each))
+        for each in (size, size // 2 * 2 + 3)
+    )
+    core = cv2.morphologyEx((either > _WEAK).astype(np.uint8), cv2.MORPH_OPEN, disc)
+    return np.asarray(cv2.dilate(core, rim) > 0)

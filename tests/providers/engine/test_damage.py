@@ -1,0 +1,136 @@
+"""What is called a mark, and how it is painted over. Faces and sound things must survive it."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from providers.engine.embedded import damage, filling, marks, tone
+from providers.engine.embedded.looks import Looks
+
+
+def grain(height: int, width: int, level: float = 120, sigma: float = 6):
+    noise = np.random.default_rng(1).normal(0, sigma, (height, width, 1))
+    return np.clip(level + noise, 0, 255).repeat(3, axis=2).astype(np.uint8)
+
+
+def seen(own, larger=None, smaller=None) -> Looks:
+    return Looks(own, own if larger is None else larger, own if smaller is None else smaller)
+
+
+def plane(*strokes: tuple[tuple[int, int], tuple[int, int], int]):
+    drawn = np.zeros((300, 400), np.uint8)
+    for start, end, width in strokes:
+        cv2.line(drawn, start, end, 255, width)
+    return np.where(drawn > 0, 0.95, 0.02).astype(np.float32)
+
+
+NOTHING = np.zeros((300, 400), np.uint8)
+CRACK = plane(((20, 40), (320, 90), 3))
+
+
+def test_a_long_crack_is_a_mark() -> None:
+    found = marks.of_damaged(seen(CRACK), NOTHING)
+    assert found[CRACK > 0.5].all()
+    assert np.count_nonzero(found) < 3 * np.count_nonzero(CRACK > 0.5)
+
+
+def test_a_wide_patch_is_a_mark_only_if_the_enlarged_picture_agrees() -> None:
+    collar = plane(((200, 150), (204, 170), 40))
+    assert not marks.of_damaged(seen(collar, larger=0 * collar), NOTHING).any()
+    assert marks.of_damaged(seen(collar), NOTHING).any()
+
+
+def test_what_lies_in_an_eye_is_no_mark_and_a_crack_across_it_stays_one() -> None:
+    eye = NOTHING.copy()
+    cv2.ellipse(eye, (170, 65), (22, 12), 0, 0, 360, 1, -1)
+    catch_light = plane(((168, 64), (173, 66), 5))
+    assert not marks.of_damaged(seen(catch_light), eye).any()
+    crossing = marks.of_damaged(seen(CRACK), eye)
+    assert crossing[CRACK > 0.5].mean() > 0.9
+    hesitant = np.where((CRACK > 0.5) & (eye > 0), 0.7, CRACK).astype(np.float32)
+    spared = marks.of_damaged(seen(hesitant), eye)
+    assert not spared[cv2.erode(eye, np.ones((9, 9), np.uint8)) > 0].any()
+    assert spared[30:60, 20:120].any()
+
+
+def test_a_single_scratch_must_be_sure_at_every_size() -> None:
+    assert marks.of_sound(seen(CRACK), NOTHING).any()
+    assert not marks.of_sound(seen(CRACK, smaller=0.4 * CRACK), NOTHING).any()
+    assert not marks.of_sound(seen(0.8 * CRACK), NOTHING).any()
+
+
+@pytest.mark.parametrize("width", [3, 21])
+def test_a_filled_mark_has_the_tone_and_the_grain_of_its_surroundings(width: int) -> None:
+    photo = grain(200, 260)
+    mask = np.zeros((200, 260), np.uint8)
+    cv2.line(mask, (30, 30), (220, 150), 255, width)
+    torn = photo.copy()
+    torn[mask > 0] = (210, 235, 245)
+    filled = filling.fill(torn, mask)
+    inside = cv2.erode(mask, np.ones((2, 2), np.uint8)) > 0
+    assert abs(float(filled[inside].mean()) - 120) < 6
+    assert filled[inside].std() > 0.35 * photo.std(), "no plastic"
+    assert np.array_equal(filled[mask == 0], torn[mask == 0])
+    assert np.array_equal(filled, filling.fill(torn, mask)), "the same every time"
+
+
+def test_filling_much_of_a_large_photo_takes_seconds() -> None:
+    photo = grain(1400, 2000)
+    mask = np.zeros((1400, 2000), np.uint8)
+    for number in range(12):
+        cv2.line(mask, (150 * number, 0), (150 * number + 90, 1400), 255, 24)
+    started = time.process_time()
+    filled = filling.fill(photo, mask)
+    assert time.process_time() - started < 40
+    assert filled.shape == photo.shape
+
+
+def test_black_without_grain_is_filled_with_black() -> None:
+    black = np.zeros((80, 80, 3), np.uint8)
+    mask = np.zeros((80, 80), np.uint8)
+    mask[30:60, 30:60] = 255
+    assert not filling.fill(black, mask).any()
+
+
+def test_a_picture_that_is_all_texture_is_not_painted_over(monkeypatch) -> None:
+    def suspicious(image, factor=1.0):
+        return np.full(image.shape[:2], 0.9, np.float32)
+
+    monkeypatch.setattr("providers.engine.embedded.looks.look", suspicious)
+    mending = damage.repair(grain(120, 160), [])
+    assert mending.percent == 0
+    assert not mending.damage_left
+
+
+def toned(grey):
+    share = grey[..., None].astype(np.float32) / 255
+    dark, light = np.array((25, 40, 55)), np.array((180, 220, 235))
+    return (dark + (light - dark) * share).astype(np.uint8)
+
+
+def test_a_toned_print_keeps_its_tone_when_its_contrast_comes_back() -> None:
+    y, x = np.mgrid[:200, :300]
+    faded = toned((110 + 60 * np.sin(x / 30) * np.cos(y / 25)).astype(np.uint8))
+    assert tone.is_mono(faded, marked=np.zeros((200, 300)))
+    torn = faded.copy()
+    torn[90:110] = (235, 235, 255)
+    assert tone.is_mono(torn, marked=torn[..., 2] == 255)
+    assert tone.fading(faded) > 0.5
+    clear = tone.recover(faded, 1.0, mono=True)
+    before, after = (
+        cv2.cvtColor(picture, cv2.COLOR_BGR2LAB).reshape(-1, 3).astype(float)
+        for picture in (faded, clear)
+    )
+    assert after[:, 0].std() > 1.3 * before[:, 0].std()
+    assert np.abs(after[:, 1:].mean(axis=0) - before[:, 1:].mean(axis=0)).max() < 3
+
+
+def test_a_white_animal_before_snow_is_neither_faded_nor_grey() -> None:
+    snow = grain(200, 300, level=225, sigma=8)
+    assert tone.fading(snow) == 0
+    snow[60:100, 120:160] = (215, 205, 255)
+    assert not tone.is_mono(snow, marked=np.zeros((200, 300)))
