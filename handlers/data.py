@@ -11,6 +11,7 @@ from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from handlers import schemas
+from images import Header
 from providers import registry
 from providers.storage import ObjectMissing
 from services import data, idempotency, media
@@ -20,15 +21,20 @@ from spec.functions import FilePart, Reply
 
 def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Reply:
     media.check_size(body["type"], file.size)
-    content_type = media.identified(body["type"], file.file, size=file.size)
+    seen = media.identified(body["type"], file.file, size=file.size)
     file.file.seek(0)
     # The row comes first: a crash after the bytes are stored leaves no bytes without an owner.
     with transaction() as session:
-        reserved = data.reserve(session, body["type"], content_type=content_type, now=now())
-    registry.storage().put(reserved.storage_key, file.file, content_type=content_type)
+        reserved = data.reserve(session, body["type"], content_type=seen.content_type, now=now())
+    registry.storage().put(reserved.storage_key, file.file, content_type=seen.content_type)
     with transaction() as session:
         stored = data.confirm(
-            session, reserved.id, content_type=content_type, size_bytes=file.size, now=now()
+            session,
+            reserved.id,
+            content_type=seen.content_type,
+            size_bytes=file.size,
+            pixels=seen.size,
+            now=now(),
         )
     return schemas.dump(schemas.Data, stored), 201
 
@@ -60,16 +66,21 @@ def data_confirm_upload(data_id: str) -> Reply:
     with reading() as reader:
         row = data.get(reader, UUID(data_id))
     if row.status == "pending":
-        size, content_type = _inspect(row.type, row.storage_key)
+        size, seen = _inspect(row.type, row.storage_key)
         with transaction() as session:
             row = data.confirm(
-                session, row.id, content_type=content_type, size_bytes=size, now=now()
+                session,
+                row.id,
+                content_type=seen.content_type,
+                size_bytes=size,
+                pixels=seen.size,
+                now=now(),
             )
     return schemas.dump(schemas.Data, row), 200
 
 
-def _inspect(data_type: str, key: str) -> tuple[int, str]:
-    """Size and content type of what was uploaded, both read from the file itself."""
+def _inspect(data_type: str, key: str) -> tuple[int, Header]:
+    """How many bytes were uploaded, and what they are, both read from the file itself."""
     stored = registry.storage().head(key)
     if stored is None:
         raise ApiError("upload_missing")

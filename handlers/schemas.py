@@ -30,7 +30,7 @@ from db.types import moment, number
 from handlers.components import Amount, Component, Made, Moment
 from providers import registry
 from providers.payments.telegram import STARS
-from services import declines, events, models
+from services import declines, events, media, models
 from services.feed import ResultFile
 from services.waiting import Outlook
 
@@ -77,6 +77,14 @@ def _result_url(job: JobRow[Any]) -> str | None:
     if job.status != "done" or job.result_key is None or job.result_status == "deleted":
         return None
     return _link(job.result_key, job.result_content_type or "")
+
+
+def _photo(file: DataRow) -> dict[str, Any] | None:
+    """What the header of a photo said."""
+    if file.width is None or file.height is None:
+        return None
+    size = {"width": file.width, "height": file.height}
+    return {**size, "warnings": media.warnings(file.width, file.height)}
 
 
 def _missing_tokens(job: JobRow[Any]) -> int | float | None:
@@ -144,6 +152,7 @@ class Data(Component[DataRow]):
     s3_url = Made(_stored_at)
     public_s3_url = Made(_file_link)
     expired_in = Made(_link_seconds)
+    photo = Made(_photo)
     created_at = Moment()
 
 

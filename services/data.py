@@ -49,7 +49,7 @@ def reserve(
 ) -> DataRow:
     """A row for a file that is about to be stored; swept if nobody confirms it."""
     key = storage_key or new_key(data_type, content_type)
-    row = DataRow(uuid4(), data_type, "pending", key, content_type, None, now)
+    row = DataRow(uuid4(), data_type, "pending", key, content_type, None, None, None, now)
     _reserve(session, row.id, data_type, key, content_type, now)
     return row
 
@@ -63,10 +63,20 @@ def get(reader: Reader, data_id: UUID) -> DataRow:
 
 
 def confirm(
-    session: Session, data_id: UUID, *, content_type: str, size_bytes: int, now: datetime
+    session: Session,
+    data_id: UUID,
+    *,
+    content_type: str,
+    size_bytes: int,
+    pixels: tuple[int, int] | None = None,
+    now: datetime,
 ) -> DataRow:
-    """Make an uploaded file usable; a repeat changes nothing. ApiError `data_not_found`."""
-    confirmed = _confirm.one_or_none(session, data_id, content_type, size_bytes, now)
+    """Make an uploaded file usable; a repeat changes nothing. ApiError `data_not_found`.
+
+    pixels: width and height of a photo, if its header says so.
+    """
+    width, height = pixels or (None, None)
+    confirmed = _confirm.one_or_none(session, data_id, content_type, size_bytes, width, height, now)
     return confirmed or get(session, data_id)
 
 
@@ -179,12 +189,24 @@ def _reserve(
 
 
 @statement(DataRow)
-def _confirm(data_id: UUID, content_type: str, size_bytes: int, now: datetime) -> Query:
+def _confirm(
+    data_id: UUID,
+    content_type: str,
+    size_bytes: int,
+    width: int | None,
+    height: int | None,
+    now: datetime,
+) -> Query:
     return (
         update(Data)
         .where(Data.id == data_id, Data.status == "pending")
         .values(
-            status="confirmed", content_type=content_type, size_bytes=size_bytes, confirmed_at=now
+            status="confirmed",
+            content_type=content_type,
+            size_bytes=size_bytes,
+            width=width,
+            height=height,
+            confirmed_at=now,
         )
         .returning(*Data.columns(DataRow))
     )

@@ -40,4 +40,8 @@ def of(status: str, decline_code: str | None) -> Refusal | None:
         code = decline_code or "not_paid"
     else:
         code = decline_code if status == "pending" else None
-    return None if code is None else Refusal(code, SENTENCES[code])
+    if code is None:
+        return None
+    # A later version may have stored a reason that this one does not know.
+    known = code if code in SENTENCES else "refused_by_bank"
+    return Refusal(known, SENTENCES[known])

@@ -44,6 +44,12 @@ SYNONYMS = {
 # Of a program that does not know: confirm finds the type in the content.
 UNDECLARED = "application/octet-stream"
 SNIFF_BYTES = 8192
+# Below it a face is a few dozen pixels wide: it can be animated, but nobody will recognise it.
+GOOD_SIDE = 300
+SMALL_TEXT = (
+    "Фотография маленькая, результат может получиться нечётким. "
+    "Если есть снимок крупнее, лучше пришлите его файлом."
+)
 HEAD_BYTES = images.HEAD_BYTES  # of a file, all that identified() needs
 
 
@@ -59,19 +65,26 @@ def declared(data_type: str, content_type: str) -> str:
     return plain
 
 
-def identified(data_type: str, file: BinaryIO, *, size: int) -> str:
-    """The content type of a seekable file of `size` bytes, by the content.
+def identified(data_type: str, file: BinaryIO, *, size: int) -> images.Header:
+    """What a seekable file of `size` bytes is, by the content.
 
     `file` may hold only the first HEAD_BYTES. ApiError `unsupported_media_type` when it is not one
     accepted for `data_type`, or a picture that surely cannot be processed; `payload_too_large` for
     one with too many pixels.
     """
     if data_type != "image":
-        return _sniffed(data_type, file.read(SNIFF_BYTES))
+        return images.Header(_sniffed(data_type, file.read(SNIFF_BYTES)), size=None)
     try:
-        return images.inspect(file, size=size).content_type
+        return images.inspect(file, size=size)
     except images.ImageRefused as refused:
         raise _unusable(refused) from refused
+
+
+def warnings(width: int, height: int) -> list[dict[str, str]]:
+    """What the customer should know of a photo of this size before paying; empty if nothing."""
+    if min(width, height) < GOOD_SIDE:
+        return [{"code": "small", "message": SMALL_TEXT}]
+    return []
 
 
 def _sniffed(data_type: str, head: bytes) -> str:

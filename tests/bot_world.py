@@ -12,6 +12,7 @@ from typing import Any
 import requests
 
 from livephoto_client import Client
+from local.client import is_ready
 from local.postgres import throwaway
 from local.processes import Child, ChildError, Program
 from local.stack import BOT, SERVER, Stack
@@ -60,7 +61,8 @@ class World:
         (server,) = (each for each in self.stack.children if each.program == SERVER)
         server.kill()
         meanwhile()
-        self.stack.launch(SERVER)
+        launched = self.stack.launch(SERVER)
+        launched.wait_until(lambda: is_ready(self.stack.url), SECONDS)
 
     def person(self, **about: Any) -> Person:
         """Somebody new who has written nothing yet."""

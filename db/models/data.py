@@ -19,7 +19,10 @@ DATA_TYPES = ("image", "video", "text", "audio")
 
 
 class Data(Table):
-    """A stored file: reserved by presign (`pending`), usable once `confirmed`."""
+    """A stored file: reserved by presign (`pending`), usable once `confirmed`.
+
+    `width` and `height`, pixels, are what the header of an uploaded photo says, before any turning.
+    """
 
     __tablename__ = "data"
 
@@ -29,6 +32,8 @@ class Data(Table):
     storage_key: Mapped[str] = mapped_column(unique=True)
     content_type: Mapped[str]
     size_bytes: Mapped[int | None]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]

@@ -16,4 +16,6 @@ class DataRow(NamedTuple):
     storage_key: str
     content_type: str
     size_bytes: int | None
+    width: int | None
+    height: int | None
     created_at: datetime

@@ -16,7 +16,7 @@ from itertools import chain
 import click
 
 from lab.bench.page import put, table
-from lab.judge import attacks, bots, clients, documents, payments
+from lab.judge import attacks, bots, clients, documents, generators, payments
 from lab.judge.verdicts import WORK, FoundError
 from local.postgres import throwaway
 from local.stack import Stack
@@ -30,9 +30,13 @@ DOCUMENT_JUDGES: Mapping[str, Callable[[], str]] = {
     "given-contract": documents.given_contract,
     "last-release": documents.last_release,
     "generated-client": clients.generated_client,
+    "openapi-generator": generators.openapi_generator,
+    "openapi-typescript": generators.openapi_typescript,
 }
 SERVER_JUDGES: Mapping[str, Callable[[Stack], str]] = {
     "client-story": clients.story,
+    "openapi-generator-story": generators.openapi_generator_story,
+    "openapi-typescript-story": generators.openapi_typescript_story,
     "stripe": payments.stripe_sdk,
     "yookassa": payments.yookassa_sdk,
     "telegram-bot": bots.forwarding_bot,

@@ -21,7 +21,7 @@ def generated_client() -> str:
     settings = ("--output-path", CLIENT, "--config", HERE / "client.yaml")
     run_tool(*generator, *settings, "--fail-on-warning")
     checker = (TOOLS / "mypy", "--strict", "--cache-dir", WORK / "mypy_cache")
-    path = {"MYPYPATH": str(CLIENT)}
+    path = {"MYPYPATH": f"{CLIENT}:{HERE}"}
     output = run_tool(*checker, "--package", "generated_client", changes=path)
     run_tool(*checker, HERE / "story.py", changes=path)
     return f"no warning; mypy --strict: {output.strip().removeprefix('Success: ')}"

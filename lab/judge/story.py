@@ -1,21 +1,20 @@
 """The demo's story, played by the generated client: every operation, typed answers and errors.
 
-Runs in the client's own environment: `python story.py ORIGIN API_KEY PHOTO`. Prints how many
-operations, answers and refusals it got; ends with a traceback at the first failure.
+Runs in the client's own environment: `python story.py ORIGIN API_KEY PHOTO`; ends with a traceback
+at the first failure.
 """
 
 from __future__ import annotations
 
 import io
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 from uuid import UUID, uuid4
 
 import httpx
+import typed_story
 from generated_client import AuthenticatedClient, Client
+from generated_client.api.config import config_get
 from generated_client.api.data import data_confirm_upload, data_get_presign, data_upload_multipart
 from generated_client.api.jobs import jobs_cancel, jobs_create, jobs_get, jobs_list
 from generated_client.api.lotteries import (
@@ -24,11 +23,13 @@ from generated_client.api.lotteries import (
     lotteries_history,
     lotteries_submit_social,
 )
+from generated_client.api.models import models_list
 from generated_client.api.ops import health_live, health_ready
-from generated_client.api.payments import payments_create_intent
+from generated_client.api.payments import payments_check, payments_create_intent, payments_get
 from generated_client.api.referrals import referrals_get_link, referrals_history, referrals_stats
 from generated_client.api.reviews import reviews_check
 from generated_client.api.subscriptions import subscriptions_check_channel
+from generated_client.api.support import support_requests_create
 from generated_client.api.tariffs import tariffs_list
 from generated_client.api.transactions import transactions_list
 from generated_client.api.users import (
@@ -36,25 +37,30 @@ from generated_client.api.users import (
     users_get_by_id,
     users_register_or_login,
     users_update_consent,
+    users_update_email,
 )
 from generated_client.api.webhooks import webhook_payments
 from generated_client.models import (
+    Config,
     Data,
     DataGetPresignBody,
     DataGetPresignResponse200,
     DataType,
     DataUploadMultipartBody,
-    Error,
     Job,
+    JobFailure,
     JobsCreateBody,
     JobsCreateBodyInputItem,
     JobStatus,
     Liveness,
     LotteriesSubmitSocialBody,
     Lottery,
+    Model,
+    Payment,
     PaymentIntent,
     PaymentProvider,
     PaymentsCreateIntentBody,
+    PaymentStatus,
     Readiness,
     Referral,
     ReferralsGetLinkResponse200,
@@ -64,51 +70,33 @@ from generated_client.models import (
     ServiceType,
     SubscriptionsCheckChannelBody,
     SubscriptionsCheckChannelResponse200,
+    SupportRequest,
+    SupportRequestsCreateBody,
+    SupportTopic,
     Tariff,
     Transaction,
     User,
     UsersGetBalanceResponse200,
     UsersRegisterOrLoginBody,
     UsersUpdateConsentBody,
+    UsersUpdateEmailBody,
     WebhookPaymentsBody,
 )
-from generated_client.types import File, Response
-
-PATIENCE_SECONDS = 120
-POLL_SECONDS = 0.3
-
-T = TypeVar("T")
+from generated_client.types import File
 
 
-class Story:
+class Story(typed_story.Typed):
     """One customer; stops at anything the client cannot parse."""
 
     def __init__(self, origin: str, key: str, photo: Path) -> None:
+        super().__init__()
         self.bot, self.impostor = (
             AuthenticatedClient(base_url=origin, token=k, prefix="", auth_header_name="X-API-Key")
             for k in (key, "of-somebody-else")
         )
         self.stranger = Client(base_url=origin)
         self.photo = photo.read_bytes()
-        self.answers = self.refusals = 0
         self.telegram_id = str(uuid4().int % 10**9 + 10**9)
-
-    def got(self, answer: Response[T | Error], status: int, kind: type[T]) -> T:
-        """The parsed body, of the class that the contract names. AssertionError."""
-        found = answer.parsed
-        assert answer.status_code == status, (answer.status_code, answer.content)
-        assert isinstance(found, kind), found
-        self.answers += 1
-        return found
-
-    def refused(self, answer: Response[T | Error], status: int, code: str) -> Error:
-        """The parsed refusal. AssertionError."""
-        found = answer.parsed
-        assert isinstance(found, Error), found
-        assert (answer.status_code, found.code) == (status, code), answer.content
-        assert found.message
-        self.refusals += 1
-        return found
 
     def play(self) -> None:
         """Play the story from the first visit to the last look at the books."""
@@ -139,6 +127,12 @@ class Story:
             User,
         )
         assert agreed.consent_pd and agreed.created_at.tzinfo is not None
+        self.got(config_get.sync_detailed(client=self.bot), 200, Config)
+        assert self.got_list(models_list.sync_detailed(client=self.bot), Model)
+        address = UsersUpdateEmailBody(email="anna@example.ru")
+        agreed = self.got(
+            users_update_email.sync_detailed(user.id, client=self.bot, body=address), 200, User
+        )
         seen = self.got(users_get_by_id.sync_detailed(user.id, client=self.bot), 200, User)
         assert seen == agreed
         nobody = users_get_by_id.sync_detailed(uuid4(), client=self.bot)
@@ -170,6 +164,17 @@ class Story:
             for _ in range(2)
         )
         assert intent == twin
+        self.pay_wrongly(body, key)
+        httpx.post(intent.payment_url, data={"do": "pay"}).raise_for_status()
+        asked = payments_check.sync_detailed(intent.id, client=self.bot)
+        assert self.got(asked, 200, Payment).id == intent.id
+        typed_story.wait_until(lambda: self.balance(user) == tariff.monthly_tokens)
+        paid = self.got(payments_get.sync_detailed(intent.id, client=self.bot), 200, Payment)
+        assert paid.status is PaymentStatus.SUCCEEDED
+        self.ask_for_help(user, intent.id)
+
+    def pay_wrongly(self, body: PaymentsCreateIntentBody, key: str) -> None:
+        """Another amount, another request with the same key, a forged notification."""
         body.amount_rub += 1
         wrong = payments_create_intent.sync_detailed(client=self.bot, body=body)
         self.refused(wrong, 409, "amount_mismatch")
@@ -186,8 +191,17 @@ class Story:
             stripe_signature="t=1,v1=00",
         )
         self.refused(forged, 401, "signature_invalid")
-        httpx.post(intent.payment_url, data={"do": "pay"}).raise_for_status()
-        wait_until(lambda: self.balance(user) == tariff.monthly_tokens)
+
+    def ask_for_help(self, user: UUID, payment: UUID) -> None:
+        """The operator hears of it; somebody else's payment is not found."""
+        body = SupportRequestsCreateBody(
+            user_id=user, topic=SupportTopic.REFUND, message="Верните", payment_id=payment
+        )
+        asked = support_requests_create.sync_detailed(client=self.bot, body=body)
+        assert self.got(asked, 201, SupportRequest).payment_id == payment
+        body.payment_id = uuid4()
+        unknown = support_requests_create.sync_detailed(client=self.bot, body=body)
+        self.refused(unknown, 404, "payment_not_found")
 
     def balance(self, user: UUID) -> float:
         """Tokens to spend."""
@@ -237,7 +251,7 @@ class Story:
         def look() -> Job:
             return self.got(jobs_get.sync_detailed(job.id, client=self.bot), 200, Job)
 
-        wait_until(lambda: look().status in (JobStatus.DONE, JobStatus.FAILED))
+        typed_story.wait_until(lambda: look().status in (JobStatus.DONE, JobStatus.FAILED))
         done = look()
         assert done.status is JobStatus.DONE and isinstance(done.result_url, str), done
         assert isinstance(done.output[0].data_id, UUID)
@@ -252,7 +266,8 @@ class Story:
             self.finish(user, job, photo)
             job = self.order(user, ServiceType.RESTORE, photo)
         cancelled = self.got(jobs_cancel.sync_detailed(job.id, client=self.bot), 200, Job)
-        assert (cancelled.status, cancelled.meta["reason"]) == (JobStatus.FAILED, "cancelled")
+        assert cancelled.status is JobStatus.FAILED
+        assert cancelled.meta.reason is JobFailure.CANCELLED
         missing = JobsCreateBody(
             user_id=user,
             service_type=ServiceType.RESTORE,
@@ -300,28 +315,11 @@ class Story:
         moves = self.got_list(answer, Transaction)
         assert sum(move.tokens_delta for move in moves) == self.balance(user)
 
-    def got_list(self, answer: Response[list[T] | Error], kind: type[T]) -> list[T]:
-        """The parsed list, each item of the class the contract names. AssertionError."""
-        found = answer.parsed
-        assert isinstance(found, list), (answer.status_code, answer.content)
-        assert all(isinstance(item, kind) for item in found), found
-        self.answers += 1
-        return found
-
-
-def wait_until(fact: Callable[[], bool]) -> None:
-    """Wait for a fact. AssertionError when it does not become true in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not fact():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(POLL_SECONDS)
-
 
 def main() -> None:
     """Play the story once."""
     origin, key, photo = sys.argv[1:]
-    story = Story(origin, key, Path(photo))
-    story.play()
+    (story := Story(origin, key, Path(photo))).play()
     called = [name for name in sys.modules if name.startswith("generated_client.api.")]
     operations = sum(name.count(".") == 3 for name in called)
     print(f"{operations} operations, {story.answers} answers, {story.refusals} refusals")

@@ -227,6 +227,7 @@ REFUSED: list[tuple[str, Node]] = [
         )
     ),
     ("supportRequestsCreate", {"userId": USER, "topic": "help", "message": ""}),
+    ("supportRequestsCreate", {"userId": USER, "topic": "help", "message": " \n\u00a0"}),
     ("supportRequestsCreate", {"userId": USER, "topic": "help", "message": "ё" * 2001}),
     ("supportRequestsCreate", {"userId": USER, "topic": "love", "message": "?"}),
     ("usersRegisterOrLogin", {"telegramId": ""}),

@@ -5,15 +5,18 @@ a sentence for the customer.
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
 
 from tests.factories import make_image, make_user
 from tests.live import Bot, done, order, refused, unchanged
 from tests.provider_world import ProviderWorld
 
+SAMPLES = Path(__file__).parents[2] / "local/samples"
 RESTORE = 5  # its price in tokens
 ODD = ("384726159:1024", "🙂" * 200, "a\u0301 \u202e\ufeff\t\n", "' \" \\ %s {} $1 --", "ＡＢＣ")
 
@@ -92,3 +95,20 @@ def test_a_refusal_has_the_sentence_that_fits_it_best(bot: Bot) -> None:
     text = bot.upload(b"no photo at all").json()
     assert text["userMessage"] == text["details"]["message"]
     assert text["userMessage"].startswith("Этот файл не похож на фотографию.")
+
+
+def test_an_upload_says_how_large_the_photo_is_and_warns_of_a_small_one(bot: Bot) -> None:
+    large = done(bot.upload((SAMPLES / "portrait.jpg").read_bytes()), 201)
+    assert large["photo"] == {"width": 512, "height": 512, "warnings": []}
+    confirmed = done(bot.post(f"/data/{large['id']}/confirm"), 200)
+    assert confirmed["photo"] == large["photo"]
+    tiny = (SAMPLES / "tiny_portrait_150px.jpg").read_bytes()
+    declared = {"type": "image", "fileName": "a.jpg", "contentType": "image/jpeg"}
+    form = done(bot.post("/data/presign", declared), 200)
+    sent = requests.post(form["uploadUrl"], data=form["fields"], files={"file": tiny}, timeout=20)
+    assert sent.ok, sent.text
+    small = done(bot.post(f"/data/{form['dataId']}/confirm"), 200)["photo"]
+    assert (small["width"], small["height"]) == (150, 183)
+    assert [each["code"] for each in small["warnings"]] == ["small"]
+    assert "нечётким" in small["warnings"][0]["message"]
+    assert "photo" not in done(bot.upload(b"Hello", type="text"), 201)

@@ -21,6 +21,7 @@ def test_every_reason_has_a_sentence_of_its_own() -> None:
         ("pending", None, None),
         ("pending", "card_expired", "card_expired"),
         ("canceled", "suspicious", "suspicious"),
+        ("canceled", "of_a_later_version", "refused_by_bank"),
         ("canceled", None, "not_paid"),
         ("expired", None, "expired"),
         ("expired", "card_expired", "expired"),

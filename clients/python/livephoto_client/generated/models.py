@@ -380,6 +380,10 @@ class Data:
     expired_in: int
     """Сколько секунд действует publicS3Url"""
     created_at: datetime
+    photo: Photo | None = None
+    """Что видно по заголовку фотографии, до заказа; нет, если размер в нём не нашёлся. Есть ли на
+    ней лица, говорит `meta.faces` готового задания
+    """
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -393,6 +397,54 @@ class Data:
             public_s3_url=raw["publicS3Url"],
             expired_in=raw["expiredIn"],
             created_at=moment(raw["createdAt"]),
+            photo=Photo.from_json(raw["photo"]) if "photo" in raw else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Photo:
+    """Что видно по заголовку фотографии, до заказа; нет, если размер в нём не нашёлся. Есть ли на
+    ней лица, говорит `meta.faces` готового задания
+    """
+
+    width: int
+    """Ширина в файле, пиксели; поворот из EXIF не учтён"""
+    height: int
+    """Высота в файле, пиксели; поворот из EXIF не учтён"""
+    warnings: list[PhotoWarning]
+    """О чём предупредить клиента до оплаты; чаще всего пусто"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> Photo:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            width=raw["width"],
+            height=raw["height"],
+            warnings=[PhotoWarning.from_json(each) for each in raw["warnings"]],
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhotoWarning:
+    """`PhotoWarning` of the contract."""
+
+    code: str
+    """small — меньше 300 пикселей по короткой стороне; список может вырасти"""
+    message: str
+    """Фраза по-русски, которую можно показать клиенту как есть"""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """As it was received, with fields that this version of the client does not know."""
+
+    @classmethod
+    def from_json(cls, raw: JsonObject) -> PhotoWarning:
+        """Read one; KeyError or TypeError if it is not one."""
+        return cls(
+            code=raw["code"],
+            message=raw["message"],
             raw=raw,
         )
 
