@@ -17,7 +17,8 @@ models                   what can be ordered, for what, by which engine
 remote_models            engines of providers that a new server knows, with
                          animation_models and restoration_models
 remote_queue, attempts   jobs of engines at providers: ordered; each order, step by step
-attempt_rows             the statements of attempts
+attempt_rows             what a worker gets of an attempt; statements that read and claim
+attempt_moves            statements that write attempts
 outcomes, fallbacks      how an attempt ends its job; what comes after a failure
 engines, breakers        what may be ordered from a provider; when nothing may
 results                  what became of each photo of an order, and the order's end
