@@ -51,7 +51,7 @@ def _one_of(*states: str) -> ColumnElement[bool]:
 
 
 @write
-def begin(  # noqa: PLR0913 (the columns of a row)
+def plan(  # noqa: PLR0913 (the columns of a row)
     id: UUID,
     job_id: UUID,
     input_index: int,

@@ -81,7 +81,7 @@ def plan(session: Session, job: DueJob, *, prompt: str, seed: int, deadline: tim
     """
     attempt_id = uuid4()
     earlier = attempt_rows.count.one(session, job.id, job.place)
-    attempt_moves.begin(
+    attempt_moves.plan(
         session,
         id=attempt_id,
         job_id=job.id,
