@@ -1,0 +1,101 @@
+"""What a sender asks of the database, beside a million events that were delivered long ago."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+from sqlalchemy import text
+
+from db import reading, session, transaction
+from lab.bench import world
+from lab.bench.page import table
+from services import feed, outbox
+
+BATCH = 100_000
+PENDING = 10_000
+ROUNDS = 100
+PAGE = 100
+# Round by round through the users, as events of many come. Without the triggers of foreign keys,
+# which would take half of the time.
+FILL = """
+SET LOCAL statement_timeout = 0;
+SET LOCAL session_replication_role = replica;
+INSERT INTO events (id, sequence, type, user_id, telegram_id, balance_tokens, body, state, next_at,
+                    delivered_at)
+SELECT gen_random_uuid(), nextval('events_sequence'), 'bonus.granted', u.id, u.telegram_id, 0,
+       '{"text": "Вам подарок.", "bonus": {"reason": "grant", "tokens": 1}}', :state,
+       CASE WHEN :state = 'pending' THEN now() END, CASE WHEN :state = 'delivered' THEN now() END
+FROM generate_series(1, :rows / :users) round, (SELECT id, telegram_id FROM users LIMIT :users) u
+ORDER BY round
+"""
+
+
+def measure(delivered: int) -> str:
+    """Claim batch after batch and mark it as delivered; read and look for news between."""
+    for _ in range(delivered // BATCH):
+        _fill("delivered", BATCH)
+    _fill("pending", PENDING)
+    with session.engine().begin() as connection:
+        connection.execute(text("ANALYZE events"))
+    times: dict[str, list[float]] = {}
+
+    def timed(name: str, work: Callable[[], object]) -> None:
+        begun = time.perf_counter()
+        work()
+        times.setdefault(name, []).append((time.perf_counter() - begun) * 1000)
+
+    for _ in range(ROUNDS):
+        timed(f"claim up to {outbox.AT_ONCE}", _claim)
+        timed("look for news, none", _look)
+        timed(f"page of {PAGE} for the bot", _page)
+        _deliver()
+    rows = [
+        [name, f"{median(each):.2f}", f"{sorted(each)[-len(each) // 20]:.2f}"]
+        for name, each in times.items()
+    ]
+    head = ["Transaction, commit included", "median ms", "95 % within ms"]
+    return (
+        f"Beside {delivered:,} delivered events, {PENDING:,} pending ones of {world.USERS} users;"
+        f" {ROUNDS} times.\n\n{table(head, rows)}"
+    )
+
+
+def _fill(state: str, rows: int) -> None:
+    with session.engine().begin() as connection:
+        for statement in FILL.split(";\n"):
+            connection.execute(
+                text(statement),
+                {"state": state, "rows": rows, "users": world.USERS}
+                if ":rows" in statement
+                else {},
+            )
+
+
+def _claim() -> None:
+    with transaction() as db:
+        outbox.claim(db)
+
+
+def _deliver() -> None:
+    """The claimed ones are delivered, so that the next ones of their users become due."""
+    with session.engine().begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE events SET state = 'delivered', next_at = NULL, delivered_at = now()"
+                " WHERE state = 'pending' AND attempt = 1"
+            )
+        )
+
+
+def _look() -> None:
+    with transaction() as db:
+        feed.publish(db)
+    with reading() as db:
+        feed.newest(db)
+
+
+def _page() -> None:
+    with reading() as db:
+        feed.after(db, BATCH, limit=PAGE)
