@@ -24,7 +24,7 @@ FLOW_SECONDS = 8
 
 
 @click.command()
-@click.option("--orders", default=8, help="Orders whose end is learned of in three ways.")
+@click.option("--orders", default=5, help="Orders whose end is learned of in three ways.")
 @click.option("--waiting", default=5000, help="Requests that wait at the same time.")
 @click.option("--rate", default=500, help="Events a second to be written and posted.")
 @click.option("--delivered", default=1_000_000, help="Delivered events beside the sender's.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from statistics import median
 
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from sqlalchemy import text
 from db import reading, session, transaction
 from lab.bench import world
 from lab.bench.page import table
+from lab.bench.scale.meter import cpu_ms, use_engine
 from services import feed, outbox
 
 BATCH = 100_000
@@ -32,33 +34,54 @@ ORDER BY round
 """
 
 
+@dataclass
+class Transaction:
+    """The same transaction many times. whole: ms with commit and rows read; database: its CPU."""
+
+    name: str
+    work: Callable[[], object]
+    whole: list[float] = field(default_factory=list)
+    database: list[float] = field(default_factory=list)
+
+    def run(self, process: int) -> None:
+        """Once more; process: the id of the database's for this connection."""
+        cpu, begun = cpu_ms(process), time.perf_counter()
+        self.work()
+        self.whole.append((time.perf_counter() - begun) * 1000)
+        self.database.append(cpu_ms(process) - cpu)
+
+    def row(self) -> list[str]:
+        """Its row of the table."""
+        slow = sorted(self.whole)[-len(self.whole) // 20]
+        return [
+            self.name,
+            *(f"{ms:.2f}" for ms in (median(self.database), median(self.whole), slow)),
+        ]
+
+
 def measure(delivered: int) -> str:
     """Claim batch after batch and mark it as delivered; read and look for news between."""
-    for _ in range(delivered // BATCH):
-        _fill("delivered", BATCH)
-    _fill("pending", PENDING)
-    with session.engine().begin() as connection:
-        connection.execute(text("ANALYZE events"))
-    times: dict[str, list[float]] = {}
-
-    def timed(name: str, work: Callable[[], object]) -> None:
-        begun = time.perf_counter()
-        work()
-        times.setdefault(name, []).append((time.perf_counter() - begun) * 1000)
-
-    for _ in range(ROUNDS):
-        timed(f"claim up to {outbox.AT_ONCE}", _claim)
-        timed("look for news, none", _look)
-        timed(f"page of {PAGE} for the bot", _page)
-        _deliver()
-    rows = [
-        [name, f"{median(each):.2f}", f"{sorted(each)[-len(each) // 20]:.2f}"]
-        for name, each in times.items()
-    ]
-    head = ["Transaction, commit included", "median ms", "95 % within ms"]
+    with use_engine(session.connect(session.database_url(), pool_size=1)):
+        for _ in range(delivered // BATCH):
+            _fill("delivered", BATCH)
+        _fill("pending", PENDING)
+        with session.engine().begin() as connection:
+            connection.execute(text("ANALYZE events"))
+            process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        measured = (
+            Transaction(f"claim {outbox.AT_ONCE}", _claim),
+            Transaction("look for news, none", _look),
+            Transaction(f"page of {PAGE} for the bot", _page),
+        )
+        for _ in range(ROUNDS):
+            for each in measured:
+                each.run(process)
+            _deliver()
+        session.engine().dispose()
+    head = ["Transaction", "database CPU ms", "whole call ms", "95 % within ms"]
     return (
         f"Beside {delivered:,} delivered events, {PENDING:,} pending ones of {world.USERS} users;"
-        f" {ROUNDS} times.\n\n{table(head, rows)}"
+        f" medians of {ROUNDS}.\n\n{table(head, [each.row() for each in measured])}"
     )
 
 
