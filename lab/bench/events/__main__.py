@@ -30,7 +30,8 @@ FLOW_SECONDS = 8
 @click.option("--delivered", default=1_000_000, help="Delivered events beside the sender's.")
 @click.option("--write/--no-write", "to_docs", default=False, help="Put the figures into docs/.")
 def main(orders: int, waiting: int, rate: int, delivered: int, to_docs: bool) -> None:
-    """Measure how the bot learns what happened; takes a minute and a half at most."""
+    """Measure how the bot learns what happened; takes about a minute and a half."""
+    load = os.getloadavg()[0]
     with (
         throwaway.state_folder("events") as folder,
         EmbeddedPostgres(folder / "postgres", extra_config=throwaway.NOT_DURABLE) as started,
@@ -49,9 +50,9 @@ def main(orders: int, waiting: int, rate: int, delivered: int, to_docs: bool) ->
             ]
         parts.append(claims.measure(delivered))
         session.engine().dispose()
-    begun = f"{about('make bench-events')}: server, worker and bot on one machine of"
-    text = f"{begun} {os.cpu_count()} cores, no durable writes."
-    text = "\n\n".join([text, *parts])
+    machine = f"one machine of {os.cpu_count()} cores, which had a load of {load:.0f} before"
+    begun = f"{about('make bench-events')}: server, worker and bot on {machine}; no durable writes."
+    text = "\n\n".join([begun, *parts])
     click.echo(text)
     if to_docs:
         put("events", text)
