@@ -64,11 +64,7 @@ async def _wait_all(server: Server, paths: list[str]) -> str:
     await _until_quiet(server)
     arrived, taken_in = time.perf_counter() - begun, server.cpu_seconds() - cpu
     memory = _resident(server) - memory
-    before, cpu, others = time.perf_counter(), server.cpu_seconds(), []
-    for _ in range(OTHERS):
-        others.append(await _other(server.port))
-        await asyncio.sleep(OTHERS_PAUSE)
-    beside = (server.cpu_seconds() - cpu) / (time.perf_counter() - before)
+    others, share = await _others(server)
     early = sum(answers.values())
     told, cpu = time.perf_counter(), server.cpu_seconds()
     await asyncio.to_thread(_write, NEWS)
@@ -86,7 +82,7 @@ async def _wait_all(server: Server, paths: list[str]) -> str:
         [
             f"{OTHERS} other requests meanwhile, one after the other",
             f"median {median(others):.0f} ms, slowest {max(others):.0f} ms; the server used"
-            f" {beside:.0%} of a core for them and the waiting",
+            f" {share:.0%} of a core for them and the waiting",
         ],
         [
             "one commit is news for all, the last has it after",
@@ -121,6 +117,15 @@ def kind_of(answer: bytes) -> str:
         return "no answer"
     quiet = body == b"[]" or b'"progress":0' in body
     return head.split(b" ", 2)[1].decode() + (" without news" if quiet else "")
+
+
+async def _others(server: Server) -> tuple[list[float], float]:
+    """Milliseconds of ordinary requests, and the server's CPU meanwhile in cores."""
+    begun, cpu, times = time.perf_counter(), server.cpu_seconds(), []
+    for _ in range(OTHERS):
+        times.append(await _other(server.port))
+        await asyncio.sleep(OTHERS_PAUSE)
+    return times, (server.cpu_seconds() - cpu) / (time.perf_counter() - begun)
 
 
 async def _other(port: int) -> float:
