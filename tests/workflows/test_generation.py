@@ -38,7 +38,7 @@ from providers.engine.remote import (
     Trouble,
     Uploaded,
 )
-from services import attempts, engines, jobs, ledger
+from services import attempts, data, engines, jobs, ledger
 from services import models as rules_of_models
 from services.attempts import QUICK_STATES, SLOW_STATES
 from tests import engine_world
@@ -346,6 +346,26 @@ def test_an_album_is_made_photo_by_photo_each_by_the_model_that_was_ordered(prov
     assert (first["meta"]["model"], third["meta"]["model"]) == (FAL, KLING)
     assert second["meta"]["error"]["code"] == "content_rejected" and "dataId" not in second
     assert balance(user.id) == PRICE and "orderedModelId" not in ended.meta
+
+
+def test_an_album_that_waited_so_long_that_a_result_was_swept_ends_and_returns_its_price(provider):
+    chosen = offer(KLING)[KLING]
+    user = make_user(PRICE * 2)
+    job = make_job(user.id, "animate", photos=2, data_id=stored_photo().id, model_id=chosen)
+    provider.created = lambda: Accepted(f"run-{provider.orders}")
+    provider.polled = Succeeded(RemoteFile("there"), None)
+    for place in range(2):
+        dispatch.order_due(Random(1))
+        for _ in range(3):
+            pass_time()
+            advance()
+        if place == 0:
+            with transaction() as session:
+                data.expire(session, now=now() + timedelta(hours=data.PENDING_TTL_HOURS + 1))
+    ended = job_of(job.id)
+    assert (ended.status, ended.tokens_consumed, balance(user.id)) == ("done", PRICE, PRICE)
+    first, second = ended.output
+    assert first["meta"]["error"]["code"] == "result_gone" and "dataId" in second
 
 
 def test_what_is_left_of_an_album_that_no_engine_takes_is_given_back(provider):
