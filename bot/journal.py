@@ -23,7 +23,7 @@ class Journal:
             kept = json.loads(path.read_text("utf-8"))
             self._begun, self._done = set(kept["begun"]), set(kept["done"])
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever was begun by a bot that was killed may have been done, or half done.
+        # What a killed bot had begun may have been done, or half done.
         self.interrupted = frozenset(self._begun)
 
     def is_done(self, number: int) -> bool:

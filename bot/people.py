@@ -44,12 +44,10 @@ async def say(update: Update, text: str, buttons: Keyboard | None = None) -> Non
     await update.effective_chat.send_message(text, reply_markup=buttons if rows else None)
 
 
-async def alter(message: Message, text: str, buttons: Keyboard | None) -> bool:
-    """Edit a message; False if it said so already."""
+async def alter(message: Message, text: str, buttons: Keyboard | None) -> None:
+    """Edit a message, unless it says so already."""
     try:
         await message.edit_text(text, reply_markup=buttons)
     except BadRequest as refusal:
         if "not modified" not in str(refusal).lower():
             raise
-        return False
-    return True

@@ -22,33 +22,13 @@ def support_group() -> None:
 def list_requests(status: str, limit: int) -> None:
     """Requests, those that have waited longest first."""
     with snapshot() as session:
-        rows = support.recent(session, status=status, limit=limit)
+        rows = support.of_status(session, status, limit=limit)
     table(
         (
-            "request",
-            "topic",
-            "telegram",
-            "username",
-            "user",
-            "payment",
-            "job",
-            "created",
-            "message",
+            *("request", "topic", "telegram", "username", "user"),
+            *("payment", "job", "created", "message"),
         ),
-        (
-            (
-                request.number,
-                request.topic,
-                person.telegram_id,
-                person.username,
-                person.id,
-                request.payment_id,
-                request.job_id,
-                request.created_at,
-                _one_line(request.message),
-            )
-            for request, person in rows
-        ),
+        (row._replace(message=_one_line(row.message)) for row in rows),
     )
 
 

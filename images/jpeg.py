@@ -13,8 +13,6 @@ END_OF_IMAGE = 0xD9
 START_OF_SCAN = 0xDA
 # Start of frame: all of C0 to CF but Huffman tables, a reserved one and arithmetic tables.
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Of a picture that is refined from scan to scan.
-PROGRESSIVE_FRAMES = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 
 _WITHOUT_CONTENT = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 # Any number of FF may precede a marker; FF 00 is none.

@@ -34,11 +34,11 @@ def run(with_bot: bool, sandbox_port: int | None) -> None:
         programs = (*PROGRAMS, BOT) if with_bot else PROGRAMS
         stack = Stack(programs=programs, sandbox_port=beside)
         _on_signals(stack.request_stop)
-        click.echo("Starting PostgreSQL, worker, server and bot ...")
+        click.echo(f"Starting PostgreSQL, worker, server{' and bot' if with_bot else ''} ...")
         with stack:
             _print_summary(stack)
             stack.watch()
-            click.echo("Stopping server, worker and PostgreSQL ...")
+            click.echo("Stopping everything ...")
         click.echo("Stopped.")
     except (RuntimeError, environment.SettingsError) as error:
         raise click.ClickException(str(error)) from error

@@ -78,7 +78,7 @@ class SimulatedProviders:
         return f"{self.url}/chat" if "telegram" in self.payment_providers else ""
 
     def furnish(self) -> None:
-        """Give the simulated Telegram its people, and the chats that the settings name."""
+        """Give the simulated Telegram its people, a channel, and the chats of the reviews."""
         if "telegram" in self.payment_providers:
             requests.post(
                 f"{self.url}/control/telegram/world",

@@ -12,10 +12,9 @@ import hmac
 import http.client
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -27,6 +26,7 @@ import certifi
 from providers import outside
 from providers.addresses import Address, is_metadata, resolve
 from providers.sessions import USER_AGENT
+from providers.sockets import cut_at, first_answering
 
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0
@@ -90,7 +90,7 @@ class Endpoint:
             **signed(event_id, body, self._keys, now=now),
         }
         try:
-            with closing(self._connect(deadline)) as sock, _cut_at(deadline, sock):
+            with closing(self._connect(deadline)) as sock, cut_at(deadline, sock):
                 delivery = self._ask(sock, headers, body)
             # A head that was cut looks like a whole one.
             late = time.monotonic() >= deadline
@@ -109,7 +109,7 @@ class Endpoint:
         addresses = self._resolve(self._host, CONNECT_SECONDS)
         if any(is_metadata(address) for address in addresses):
             raise _ForbiddenError
-        sock = _first_answering(addresses, self._port, deadline)
+        sock = first_answering(addresses, self._port, seconds=CONNECT_SECONDS, deadline=deadline)
         try:
             sock.settimeout(TOTAL_SECONDS)
             if self._secure:
@@ -149,37 +149,6 @@ def signed(event_id: str, body: bytes, keys: Sequence[bytes], *, now: datetime) 
 def _key(secret: str) -> bytes:
     """The bytes of a secret, whose form the settings have checked."""
     return base64.b64decode(secret.removeprefix("whsec_"))
-
-
-def _first_answering(addresses: list[Address], port: int, deadline: float) -> socket.socket:
-    trouble: OSError = ConnectionError("no address")
-    for address in addresses:
-        left = max(deadline - time.monotonic(), 0.1)
-        try:
-            return socket.create_connection((str(address), port), min(CONNECT_SECONDS, left))
-        except OSError as error:
-            trouble = error
-    raise trouble
-
-
-@contextmanager
-def _cut_at(deadline: float, sock: socket.socket) -> Iterator[None]:
-    """Ends a conversation at the deadline: a timeout per read would allow one byte at a time."""
-    timer = threading.Timer(max(deadline - time.monotonic(), 0), _cut, [sock])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _cut(sock: socket.socket) -> None:
-    try:
-        # On the plain socket: the TLS one would first wait for the other side.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    except OSError:
-        return  # it has ended by itself
 
 
 def _seconds(value: str, response: http.client.HTTPResponse) -> float | None:

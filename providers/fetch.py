@@ -10,7 +10,6 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -28,6 +27,7 @@ from images import REFUSALS
 from providers import outside
 from providers.addresses import Address, is_inside_by_name, is_public, resolve
 from providers.sessions import USER_AGENT
+from providers.sockets import cut_at, first_answering, seconds_left
 
 MAX_REDIRECTS = 3
 CONNECT_SECONDS = 5.0
@@ -128,7 +128,7 @@ def fetch(
         with (
             _translated(place),
             closing(_open_connection(place, guard, deadline)) as sock,
-            _cut_at(deadline, sock),
+            cut_at(deadline, sock),
             closing(_send_request(place, sock, guard)) as response,
         ):
             location = response.getheader("Location")
@@ -214,51 +214,19 @@ def _translated(place: _Place) -> Iterator[None]:
 
 def _open_connection(place: _Place, guard: Guard, deadline: float) -> socket.socket:
     """A connection to an address that was checked; with TLS the name is verified too."""
-    addresses = guard.resolve(place.host, _seconds_left(deadline))
+    addresses = guard.resolve(place.host, seconds_left(deadline))
     # One private address among public ones is an attempt, not a mistake.
     if not guard.is_home(place) and not all(guard.allows(address) for address in addresses):
         raise FetchRefused("url_not_allowed")
-    sock = _first_answering(addresses, place.port, deadline)
+    sock = first_answering(addresses, place.port, seconds=CONNECT_SECONDS, deadline=deadline)
     try:
-        sock.settimeout(_seconds_left(deadline))
+        sock.settimeout(seconds_left(deadline))
         if place.secure:
             sock = guard.trust.wrap_socket(sock, server_hostname=place.host)
     except BaseException:
         sock.close()
         raise
     return sock
-
-
-def _first_answering(addresses: list[Address], port: int, deadline: float) -> socket.socket:
-    trouble: OSError = ConnectionError("no address")
-    for address in addresses:
-        try:
-            return socket.create_connection(
-                (str(address), port), timeout=min(CONNECT_SECONDS, _seconds_left(deadline))
-            )
-        except OSError as error:
-            trouble = error
-    raise trouble
-
-
-@contextmanager
-def _cut_at(deadline: float, sock: socket.socket) -> Iterator[None]:
-    """Ends a conversation at the deadline: a timeout per read would allow one byte at a time."""
-    # On the plain socket: the TLS one would first wait for the other side.
-    timer = threading.Timer(_seconds_left(deadline), _cut, [sock])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _cut(sock: socket.socket) -> None:
-    try:
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    except OSError:
-        return  # it has ended by itself
 
 
 def _send_request(place: _Place, sock: socket.socket, guard: Guard) -> http.client.HTTPResponse:
@@ -297,14 +265,7 @@ def _copy_body(
         if size > max_bytes:
             raise FetchRefused("url_too_large")
         target.write(chunk)
-    _seconds_left(deadline)  # a connection that was cut looks like an end
+    seconds_left(deadline)  # a connection that was cut looks like an end
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)
     return size
-
-
-def _seconds_left(deadline: float) -> float:
-    seconds = deadline - time.monotonic()
-    if seconds <= 0:
-        raise TimeoutError("out of time")
-    return seconds

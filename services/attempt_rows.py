@@ -1,35 +1,31 @@
-"""Rows of generation_attempts: what a worker gets of one, and the statements that move it.
+"""Rows of generation_attempts: what a worker gets of one, and the statements that read them.
 
-The rules are in services/attempts.py.
+The rules are in services/attempts.py, the statements that write in services/attempt_moves.py.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    Integer,
-    Interval,
+    ColumnElement,
+    Select,
     Text,
     Uuid,
+    and_,
     any_,
-    bindparam,
-    case,
-    exists,
     func,
-    insert,
-    or_,
     select,
+    type_coerce,
     update,
 )
-from sqlalchemy.orm import aliased
 
+from db import Query, scalar, statement
 from db.models import GenerationAttempt, GenerationModel, Job
-from db.statements import Scalar, Statement, Write
 
 
 class Attempt(NamedTuple):
@@ -101,67 +97,6 @@ class Ended(NamedTuple):
 
 _TABLE: Any = GenerationAttempt.__table__
 _COLUMN = _TABLE.c
-_OTHER = aliased(GenerationAttempt)
-_ID = _COLUMN.id == bindparam("where_id")
-_HELD = (
-    _ID,
-    _COLUMN.claims == bindparam("where_claims"),
-    _COLUMN.worker == bindparam("where_worker"),
-)
-_OF_INPUT = (
-    _COLUMN.job_id == bindparam("job_id"),
-    _COLUMN.input_index == bindparam("input_index"),
-)
-
-
-def _new(name: str, column: str | None = None) -> Any:
-    return bindparam(f"new_{name}", type_=_COLUMN[column or name].type)
-
-
-def _in(name: str) -> Any:
-    return func.now() + bindparam(f"new_{name}", type_=Interval)
-
-
-def _update(*where: Any, **values: Any) -> Write[...]:
-    return Write(update(_TABLE).where(*where).values(updated_at=func.now(), **values))
-
-
-def _one_of(*states: str) -> Any:
-    return or_(*(_COLUMN.state == state for state in states))
-
-
-def _listed(name: str) -> Any:
-    return _COLUMN.state == any_(bindparam(name, type_=ARRAY(Text)))
-
-
-BEGIN: Write[...] = Write(
-    insert(_TABLE).values(
-        **{
-            name: bindparam(name)
-            for name in (
-                *("id", "job_id", "input_index", "number", "paid_number", "model_id", "engine"),
-                *("recipe", "prompt", "seed", "cost_estimate", "currency"),
-            )
-        },
-        state="preparing",
-        due_at=func.now(),
-        deadline_at=func.now() + bindparam("deadline", type_=Interval),
-    )
-)
-COUNT: Statement[..., Count] = Statement(
-    Count,
-    select(func.count().label("begun"), func.count(_COLUMN.paid_number).label("paid")).where(
-        *_OF_INPUT
-    ),
-)
-_DUE = (
-    select(_COLUMN.id)
-    .where(_COLUMN.ended_at.is_(None), _COLUMN.due_at <= func.now(), _listed("where_states"))
-    .order_by(_COLUMN.due_at)
-    .limit(bindparam("where_limit", type_=Integer))
-    .with_for_update(skip_locked=True)
-    .scalar_subquery()
-)
 _FROM_OTHERS = {
     "claimed_at": func.now(),
     "job_status": Job.status,
@@ -173,152 +108,100 @@ _FROM_OTHERS = {
     "usual_seconds": GenerationModel.usual_seconds,
     "max_result_bytes": GenerationModel.max_result_bytes,
 }
-CLAIM: Statement[..., Attempt] = Statement(
-    Attempt,
-    update(_TABLE)
-    .where(
-        # As an array it is run once; joined, it might be run again and lock more than it may.
-        _COLUMN.id == any_(func.array(_DUE, type_=ARRAY(Uuid))),
-        Job.id == _COLUMN.job_id,
-        GenerationModel.id == _COLUMN.model_id,
-    )
-    .values(due_at=_in("lease"), worker=bindparam("new_worker"), claims=_COLUMN.claims + 1)
-    .returning(
-        *(
-            _FROM_OTHERS[name].label(name) if name in _FROM_OTHERS else _COLUMN[name]
-            for name in Attempt._fields
+
+
+def _of_input(job_id: UUID, input_index: int) -> ColumnElement[bool]:
+    return and_(_COLUMN.job_id == job_id, _COLUMN.input_index == input_index)
+
+
+@statement(Count)
+def count(job_id: UUID, input_index: int) -> Query:
+    """The attempts at an input, ended or not."""
+    begun, paid = func.count().label("begun"), func.count(_COLUMN.paid_number).label("paid")
+    return select(begun, paid).where(_of_input(job_id, input_index))
+
+
+@statement(Attempt)
+def claim(states: list[str], limit: int, worker: str, lease: timedelta) -> Query:
+    """Attempts that are due, the longest overdue first, given to this worker for `lease`."""
+    due = (
+        select(_COLUMN.id)
+        .where(
+            _COLUMN.ended_at.is_(None),
+            _COLUMN.due_at <= func.now(),
+            _COLUMN.state == any_(type_coerce(states, ARRAY(Text))),
         )
-    ),
-)
-HOLD: Write[...] = Write(
-    update(_TABLE)
-    .where(
-        _COLUMN.id == any_(bindparam("where_ids", type_=ARRAY(Uuid))),
-        _COLUMN.ended_at.is_(None),
-        _COLUMN.worker == bindparam("where_worker"),
+        .order_by(_COLUMN.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
     )
-    .values(due_at=_in("lease"))
-)
-# Whoever gives an attempt back, to be looked at later, holds it no more: see HOLD.
-RELEASE = _update(*_HELD, _COLUMN.ended_at.is_(None), worker=None, due_at=_in("due_in"))
-SEND = _update(
-    *_HELD,
-    _COLUMN.state == "preparing",
-    _COLUMN.deadline_at > func.now(),
-    state="creating",
-    photo=_new("photo"),
-    sent_at=func.now(),
-    charged="maybe",
-)
-ACCEPT = _update(
-    _ID,
-    _one_of("creating", "unknown", "cancelling"),
-    _COLUMN.external_id.is_(None),
-    # An order found in a list may be another attempt's, which was found first.
-    ~exists().where(
-        _OTHER.engine == _COLUMN.engine,
-        _OTHER.external_id == bindparam("new_external_id", type_=Text),
-    ),
-    state=case((_COLUMN.state == "cancelling", "cancelling"), else_="running"),
-    external_id=_new("external_id"),
-    worker=None,
-    due_at=_in("due_in"),
-)
-DOUBT = _update(
-    _ID,
-    _COLUMN.state == "creating",
-    state="unknown",
-    worker=None,
-    due_at=_in("due_in"),
-    error_detail=_new("detail", "error_detail"),
-)
-LOOKED = _update(
-    *_HELD,
-    _COLUMN.external_id.is_(None),
-    looks=_COLUMN.looks + 1,
-    worker=None,
-    due_at=_in("due_in"),
-)
-OBSERVE = _update(
-    *_HELD,
-    _one_of("running", "fetching", "cancelling"),
-    worker=None,
-    due_at=_in("due_in"),
-    progress=_new("progress"),
-    missing=_new("missing"),
-)
-RECEIVE = _update(
-    *_HELD,
-    _COLUMN.state == "running",
-    state="fetching",
-    result=_new("result"),
-    cost_actual=_new("cost", "cost_actual"),
-    charged="yes",
-    missing=0,
-    worker=None,
-    due_at=func.now(),
-)
-END = _update(
-    *_HELD,
-    _listed("where_states"),
-    state=_new("state"),
-    charged=_new("charged"),
-    cost_actual=func.coalesce(_new("cost", "cost_actual"), _COLUMN.cost_actual),
-    paid_number=case((_new("charged") == "no", None), else_=_COLUMN.paid_number),
-    trouble=_new("trouble"),
-    error_code=_new("code", "error_code"),
-    error_detail=_new("detail", "error_detail"),
-    due_at=None,
-    ended_at=func.now(),
-)
-ABANDON = _update(
-    *_HELD,
-    _COLUMN.ended_at.is_(None),
-    _COLUMN.state != "cancelling",
-    state="cancelling",
-    worker=None,
-    due_at=func.now(),
-)
-PROGRESS: Write[...] = Write(
-    update(Job)
-    .where(
-        Job.id == bindparam("where_id"),
-        Job.status == "processing",
-        Job.progress < bindparam("new_progress", type_=Integer),
+    return (
+        update(_TABLE)
+        .where(
+            # As an array it is run once; joined, it might be run again and lock more than it may.
+            _COLUMN.id == any_(func.array(due, type_=ARRAY(Uuid))),
+            Job.id == _COLUMN.job_id,
+            GenerationModel.id == _COLUMN.model_id,
+        )
+        .values(due_at=func.now() + lease, worker=worker, claims=_COLUMN.claims + 1)
+        .returning(
+            *(
+                _FROM_OTHERS[name].label(name) if name in _FROM_OTHERS else _COLUMN[name]
+                for name in Attempt._fields
+            )
+        )
     )
-    .values(progress=bindparam("new_progress", type_=Integer), updated_at=func.now())
-)
-TRIED: Statement[..., Ended] = Statement(
-    Ended,
-    select(*GenerationAttempt.columns(Ended))
-    .where(*_OF_INPUT, _COLUMN.ended_at.is_not(None))
-    .order_by(_COLUMN.number),
-)
-IDS: Scalar[..., str] = Scalar(
-    select(_COLUMN.external_id).where(
-        _COLUMN.engine == bindparam("engine"),
-        _COLUMN.created_at > bindparam("since", type_=_COLUMN.created_at.type),
+
+
+@statement(Ended)
+def ended(job_id: UUID, input_index: int) -> Query:
+    """The ended attempts at an input, in their order."""
+    return (
+        select(*GenerationAttempt.columns(Ended))
+        .where(_of_input(job_id, input_index), _COLUMN.ended_at.is_not(None))
+        .order_by(_COLUMN.number)
+    )
+
+
+@scalar
+def external_ids(engine: str, since: datetime) -> Select[str]:
+    """Those of an engine's attempts since this moment."""
+    return select(_COLUMN.external_id).where(
+        _COLUMN.engine == engine,
+        _COLUMN.created_at > since,
         _COLUMN.external_id.is_not(None),
     )
-)
-TWIN: Scalar[..., UUID] = Scalar(
-    select(_COLUMN.id)
-    .where(
-        _COLUMN.engine == bindparam("engine"),
-        _COLUMN.model_id == bindparam("model_id"),
-        _COLUMN.created_at > bindparam("since", type_=_COLUMN.created_at.type),
-        _COLUMN.sent_at.between(
-            bindparam("sent_after", type_=_COLUMN.sent_at.type),
-            bindparam("sent_before", type_=_COLUMN.sent_at.type),
-        ),
-        _COLUMN.id != bindparam("attempt_id"),
-        _COLUMN.external_id.is_(None),
-        _COLUMN.charged != "no",
+
+
+@scalar
+def lost_twin(
+    attempt_id: UUID,
+    engine: str,
+    model_id: UUID,
+    since: datetime,
+    sent_after: datetime,
+    sent_before: datetime,
+) -> Select[UUID]:
+    """Another order for the model in the same minutes that has no id and may be charged."""
+    return (
+        select(_COLUMN.id)
+        .where(
+            _COLUMN.engine == engine,
+            _COLUMN.model_id == model_id,
+            _COLUMN.created_at > since,
+            _COLUMN.sent_at.between(sent_after, sent_before),
+            _COLUMN.id != attempt_id,
+            _COLUMN.external_id.is_(None),
+            _COLUMN.charged != "no",
+        )
+        .limit(1)
     )
-    .limit(1)
-)
-DEAD: Scalar[..., bool] = Scalar(
-    select((_COLUMN.ended_at.is_not(None) & _COLUMN.external_id.is_(None)).label("dead")).where(
-        _COLUMN.id == bindparam("attempt_id")
+
+
+@scalar
+def is_dead(attempt_id: UUID) -> Select[bool]:
+    """Whether it has ended without an id of the provider's."""
+    return select(_COLUMN.ended_at.is_not(None) & _COLUMN.external_id.is_(None)).where(
+        _COLUMN.id == attempt_id
     )
-)

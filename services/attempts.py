@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from db import Query, Reader, statement
 from db.models import GenerationAttempt
 from db.rows import GenerationAttemptRow
-from services import attempt_rows
+from services import attempt_moves, attempt_rows
 from services.attempt_rows import Attempt
 from services.fallbacks import Tried
 
@@ -80,8 +80,8 @@ def plan(session: Session, job: DueJob, *, prompt: str, seed: int, deadline: tim
     already, or all the paid ones allowed.
     """
     attempt_id = uuid4()
-    earlier = attempt_rows.COUNT.one(session, job_id=job.id, input_index=job.place)
-    attempt_rows.BEGIN(
+    earlier = attempt_rows.count.one(session, job.id, job.place)
+    attempt_moves.plan(
         session,
         id=attempt_id,
         job_id=job.id,
@@ -107,19 +107,17 @@ def claim_due(
 
     If the worker dies, they are due again after that.
     """
-    return attempt_rows.CLAIM.all(
-        session, where_states=list(states), where_limit=limit, new_worker=worker, new_lease=lease
-    )
+    return attempt_rows.claim.all(session, list(states), limit, worker, lease)
 
 
 def hold(session: Session, worker: str, ids: list[UUID], *, lease: timedelta) -> None:
     """Extend the lease on attempts that this worker is at."""
-    attempt_rows.HOLD(session, where_ids=ids, where_worker=worker, new_lease=lease)
+    attempt_moves.hold(session, ids, worker, lease)
 
 
 def release(session: Session, attempt: Attempt, *, after: timedelta) -> bool:
     """Give an attempt back unchanged, to be looked at again `after` this time."""
-    return bool(attempt_rows.RELEASE(session, **_mine(attempt), new_due_in=after))
+    return bool(attempt_moves.release(session, *_mine(attempt), after=after))
 
 
 def send(session: Session, attempt: Attempt, *, photo: str) -> bool:
@@ -127,29 +125,22 @@ def send(session: Session, attempt: Attempt, *, photo: str) -> bool:
 
     Only the worker that holds the attempt gets True, and only once.
     """
-    return bool(attempt_rows.SEND(session, **_mine(attempt), new_photo=photo))
+    return bool(attempt_moves.send(session, *_mine(attempt), photo=photo))
 
 
 def accept(session: Session, attempt_id: UUID, *, external_id: str, after: timedelta) -> bool:
     """Store the provider's id of the order, whoever holds the attempt now."""
-    return bool(
-        attempt_rows.ACCEPT(
-            session, where_id=attempt_id, new_external_id=external_id, new_due_in=after
-        )
-    )
+    return bool(attempt_moves.accept(session, attempt_id, external_id, after))
 
 
 def doubt(session: Session, attempt_id: UUID, *, after: timedelta, detail: str) -> bool:
     """Note that nobody knows whether the order was accepted; it is looked for `after` this time."""
-    detail = detail[:DETAIL_LENGTH]
-    return bool(
-        attempt_rows.DOUBT(session, where_id=attempt_id, new_due_in=after, new_detail=detail)
-    )
+    return bool(attempt_moves.doubt(session, attempt_id, after, detail[:DETAIL_LENGTH]))
 
 
 def look_again(session: Session, attempt: Attempt, *, after: timedelta) -> bool:
     """Note that the order was looked for in vain, and when to look for it again."""
-    return bool(attempt_rows.LOOKED(session, **_mine(attempt), new_due_in=after))
+    return bool(attempt_moves.look_again(session, *_mine(attempt), after=after))
 
 
 def observe(
@@ -157,18 +148,18 @@ def observe(
 ) -> bool:
     """Store what a poll showed: percent, how often in a row the run was not known, when next."""
     progress = max(progress, attempt.progress)
-    observed = attempt_rows.OBSERVE(
-        session, **_mine(attempt), new_due_in=after, new_progress=progress, new_missing=missing
+    observed = attempt_moves.observe(
+        session, *_mine(attempt), after=after, progress=progress, missing=missing
     )
     if observed and progress > attempt.progress:
         overall = (100 * attempt.input_index + progress) // attempt.photos
-        attempt_rows.PROGRESS(session, where_id=attempt.job_id, new_progress=overall)
+        attempt_moves.advance_job(session, attempt.job_id, overall)
     return bool(observed)
 
 
 def receive(session: Session, attempt: Attempt, *, result: str, cost: Decimal | None) -> bool:
     """Note that the provider has a result, which must be fetched; it is on our bill."""
-    return bool(attempt_rows.RECEIVE(session, **_mine(attempt), new_result=result, new_cost=cost))
+    return bool(attempt_moves.receive(session, *_mine(attempt), result=result, cost=cost))
 
 
 def end(session: Session, attempt: Attempt, ending: Ending, *, states: tuple[str, ...]) -> bool:
@@ -177,28 +168,28 @@ def end(session: Session, attempt: Attempt, ending: Ending, *, states: tuple[str
     The caller has locked its job.
     """
     return bool(
-        attempt_rows.END(
+        attempt_moves.end(
             session,
-            **_mine(attempt),
-            where_states=list(states),
-            new_state=ending.state,
-            new_charged=ending.charged,
-            new_cost=ending.cost,
-            new_trouble=ending.trouble,
-            new_code=ending.code,
-            new_detail=ending.detail[:DETAIL_LENGTH],
+            *_mine(attempt),
+            states=list(states),
+            state=ending.state,
+            charged=ending.charged,
+            cost=ending.cost,
+            trouble=ending.trouble,
+            code=ending.code,
+            detail=ending.detail[:DETAIL_LENGTH],
         )
     )
 
 
 def abandon(session: Session, attempt: Attempt) -> bool:
     """The job has ended without this attempt, which is to be cancelled at the provider."""
-    return bool(attempt_rows.ABANDON(session, **_mine(attempt)))
+    return bool(attempt_moves.abandon(session, *_mine(attempt)))
 
 
 def tried(reader: Reader, job_id: UUID, input_index: int) -> list[Tried]:
     """The ended attempts at an input, in their order."""
-    rows = attempt_rows.TRIED.all(reader, job_id=job_id, input_index=input_index)
+    rows = attempt_rows.ended.all(reader, job_id, input_index)
     return [
         Tried(
             row.model_id,
@@ -214,8 +205,8 @@ def tried(reader: Reader, job_id: UUID, input_index: int) -> list[Tried]:
 
 def other_ids(reader: Reader, attempt: Attempt) -> frozenset[str]:
     """External ids of the engine's attempts of these hours, which a lost order cannot have."""
-    rows = attempt_rows.IDS.all(
-        reader, engine=attempt.engine, since=attempt.created_at - timedelta(hours=1)
+    rows = attempt_rows.external_ids.all(
+        reader, attempt.engine, attempt.created_at - timedelta(hours=1)
     )
     return frozenset(rows)
 
@@ -226,7 +217,7 @@ def has_lost_twin(reader: Reader, attempt: Attempt) -> bool:
     """
     if attempt.sent_at is None:
         return False
-    found = attempt_rows.TWIN(
+    found = attempt_rows.lost_twin(
         reader,
         attempt_id=attempt.id,
         engine=attempt.engine,
@@ -240,7 +231,7 @@ def has_lost_twin(reader: Reader, attempt: Attempt) -> bool:
 
 def is_dead(reader: Reader, attempt_id: UUID) -> bool:
     """Whether an attempt has ended without an id of the provider's."""
-    return bool(attempt_rows.DEAD(reader, attempt_id=attempt_id))
+    return bool(attempt_rows.is_dead(reader, attempt_id))
 
 
 def of_job(reader: Reader, job_id: UUID) -> list[GenerationAttemptRow]:
@@ -259,9 +250,9 @@ def recent(
     return newest.all(reader, engine, limit)
 
 
-def _mine(attempt: Attempt) -> dict[str, Any]:
-    """Names the attempt and the worker's hold on it, for statements that nobody else may run."""
-    return {"where_id": attempt.id, "where_claims": attempt.claims, "where_worker": attempt.worker}
+def _mine(attempt: Attempt) -> tuple[UUID, int, str]:
+    """The attempt and the worker's hold on it, for statements that nobody else may run."""
+    return attempt.id, attempt.claims, attempt.worker
 
 
 _SHOWN = select(*GenerationAttempt.columns(GenerationAttemptRow))

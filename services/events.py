@@ -129,7 +129,7 @@ def payment_failed(payment: LockedPayment, refusal: Refusal, status: str) -> New
 
 
 def payment_refunded(payment: LockedPayment, status: str, rub: Decimal, tokens: Decimal) -> News:
-    """Rubles went back, now `rub` of them, for which `tokens` were taken."""
+    """Rubles went back, this time `rub` of them, for which `tokens` were taken."""
     text = f"Платёж возвращён: {_words(rub)} ₽. Списано токенов: {_words(tokens)}."
     told = _of_payment("payment.refunded", payment, status, text)
     told.body["payment"] |= {"refundedRub": number(rub), "refundedTokens": number(tokens)}

@@ -2,7 +2,7 @@
 
 `number` cannot be that place: two transactions that write at the same time commit in either order,
 so a reader that has seen 6 would never see the 5 that is committed later. So a place is given to an
-event only when it is seen to be committed, by whoever looks first (ADR 21).
+event only when it is seen to be committed, by whoever looks first (ADR 18).
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ from db import Query, Reader, statement, write
 from db.models import Event
 from db.rows import EventRow
 
-# Before the second try, the third...: 45 hours in all, so that a weekend's outage is survived.
+# Before the second try, the third...: 45 hours in all.
 DELAYS = tuple(
     timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 7200, 21_600, 43_200, 86_400)
 )

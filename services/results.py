@@ -147,5 +147,5 @@ def _output(job: Job, outcome: Outcome, file: DataRow | None) -> dict[str, Any]:
     if file is None:
         return {"meta": {"error": outcome["error"]}}
     shown = {"type": file.type, "dataId": str(file.id)}
-    # The facts about the only photo are the job's own, as they always were.
+    # The facts about the only photo are the job's own.
     return shown | {"meta": outcome["meta"]} if job.photos > 1 else shown

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, func, insert, select, update
+from sqlalchemy import Select, UpdateBase, and_, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, scalar, statement
+from db import Query, Reader, scalar, statement, write
 from db.models import Job, Payment, SupportRequest, User
 from db.rows import SupportRequestRow
 from errors import ApiError
@@ -17,6 +18,20 @@ from services import ledger
 # More than anybody needs who has one trouble; a person answers each.
 MOST_IN_A_DAY = 5
 DAY = timedelta(days=1)
+
+
+class AskedRow(NamedTuple):
+    """A request, and of the person who made it what the operator finds them by."""
+
+    number: int
+    topic: str
+    telegram_id: str
+    username: str | None
+    user_id: UUID
+    payment_id: UUID | None
+    job_id: UUID | None
+    created_at: datetime
+    message: str
 
 
 def create(
@@ -55,16 +70,9 @@ def create(
     )
 
 
-def recent(reader: Reader, *, status: str | None, limit: int) -> list[tuple[SupportRequest, User]]:
-    """Requests with the people who made them: those of one status, the oldest first, as they are
-    to be answered; without a status the newest of all.
-    """
-    query = select(SupportRequest, User).join(User, User.id == SupportRequest.user_id).limit(limit)
-    if status:
-        query = query.where(SupportRequest.status == status).order_by(SupportRequest.number)
-    else:
-        query = query.order_by(SupportRequest.number.desc())
-    return [(row[0], row[1]) for row in reader.execute(query)]
+def of_status(reader: Reader, status: str, *, limit: int) -> list[AskedRow]:
+    """Requests of this status with the people who made them, the oldest first."""
+    return _of_status.all(reader, status, limit)
 
 
 def close(session: Session, number: int, *, answer: str, now: datetime) -> bool:
@@ -72,15 +80,10 @@ def close(session: Session, number: int, *, answer: str, now: datetime) -> bool:
 
     ValueError when there is no such request.
     """
-    closed = session.execute(
-        update(SupportRequest)
-        .where(SupportRequest.number == number, SupportRequest.status == "open")
-        .values(status="closed", answer=answer, closed_at=now)
-        .returning(SupportRequest.id)
-    ).one_or_none()
-    if closed is None and not _exists(session, number):
+    closed = _close(session, number, answer, now) > 0
+    if not closed and not _exists(session, number):
         raise ValueError("there is no such request")
-    return closed is not None
+    return closed
 
 
 @scalar
@@ -110,6 +113,27 @@ def _first_of_too_many(user_id: UUID, since: datetime, before_it: int) -> Select
     )
 
 
+@statement(AskedRow)
+def _of_status(status: str, limit: int) -> Query:
+    return (
+        select(
+            SupportRequest.number,
+            SupportRequest.topic,
+            User.telegram_id,
+            User.username,
+            SupportRequest.user_id,
+            SupportRequest.payment_id,
+            SupportRequest.job_id,
+            SupportRequest.created_at,
+            SupportRequest.message,
+        )
+        .join(User, User.id == SupportRequest.user_id)
+        .where(SupportRequest.status == status)
+        .order_by(SupportRequest.number)
+        .limit(limit)
+    )
+
+
 @statement(SupportRequestRow)
 def _insert(
     user_id: UUID,
@@ -131,4 +155,13 @@ def _insert(
             client_ref=client_ref,
         )
         .returning(*SupportRequest.columns(SupportRequestRow))
+    )
+
+
+@write
+def _close(number: int, answer: str, now: datetime) -> UpdateBase:
+    return (
+        update(SupportRequest)
+        .where(SupportRequest.number == number, SupportRequest.status == "open")
+        .values(status="closed", answer=answer, closed_at=now)
     )

@@ -20,7 +20,7 @@ from werkzeug.datastructures import FileStorage
 
 import settings
 from errors import ApiError
-from lab.bench.peers.openapi30 import as_openapi_30
+from spec import CONTRACT
 from spec.functions import HEADERS, RAW_BODY, FilePart, Function, accepted
 from spec.operations import snake_case
 from tests import stubs
@@ -51,10 +51,33 @@ def _refusal(request: ConnexionRequest, error: ApiError) -> ConnexionResponse:
 
 
 def _contract() -> dict[str, Any]:
-    contract = as_openapi_30()
+    contract = _as_openapi_30()
     for scheme in contract["components"]["securitySchemes"].values():
         scheme["x-apikeyInfoFunc"] = f"{__name__}.verify"
     return contract
+
+
+def _as_openapi_30() -> dict[str, Any]:
+    """A copy that connexion 3.3.0 accepts, without what only 3.1 has.
+
+    That is the licence's identifier, the webhooks, and an exclusiveMinimum that is a number:
+    connexion's validators would ignore it.
+    """
+    contract: dict[str, Any] = _copy(CONTRACT)
+    del contract["info"]["license"], contract["webhooks"]
+    return contract | {"openapi": "3.0.3"}
+
+
+def _copy(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_copy(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _copy(value)
+        for key, value in node.items()
+        if not (key == "exclusiveMinimum" and isinstance(value, int | float))
+    }
 
 
 def _adapt(function: Function) -> Function:

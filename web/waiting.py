@@ -2,7 +2,7 @@
 
 While any wait, one look every LOOK_SECONDS asks the database for all of them together. A look finds
 what NOTIFY would have told, a quarter of a second later on average; but NOTIFY in a transaction
-makes all commits queue up for one lock, and does not pass a pooler (ADR 21).
+makes all commits queue up for one lock, and does not pass a pooler (ADR 18).
 """
 
 from __future__ import annotations

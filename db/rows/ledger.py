@@ -1,4 +1,4 @@
-"""Money."""
+"""Movements of tokens, and requests that are answered once for their key."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ def forwarding_bot(stack: Stack) -> str:
         paid = customer.control("POST", "/telegram/pay", link=link, user_id=customer.telegram_id)
         insist(paid["status"] == "paid", f"Telegram says {paid}")
         wait_until(lambda: customer.balance() == intent["tokens"], "paid, but no tokens came")
-        review = {"chat_id": REVIEWS["id"], "user_id": customer.telegram_id, "text": "Ожило!"}
+        words = "Бабушка на фото ожила, спасибо!"  # REVIEW_MIN_LENGTH: one word earns nothing
+        review = {"chat_id": REVIEWS["id"], "user_id": customer.telegram_id, "text": words}
         customer.control("POST", "/telegram/messages", **review)
         author = {"userId": customer.id}
         wait_until(

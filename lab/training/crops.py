@@ -17,7 +17,7 @@ from lab.training.shapes import size_between
 from lab.training.sheet import Sheet
 
 SHARE_DAMAGED = 0.6
-"""The other crops teach the net to leave sound prints alone: they are most of what it sees."""
+"""The other crops teach the net to leave sound prints alone, which are most of what it will see."""
 SHARE_DRAWN = 0.15
 """Drawn scenes among the crops; the rest are photos."""
 SCENES_IN_STORE = 40

@@ -97,6 +97,15 @@ def test_every_operation_is_described_and_shown_by_example(contract: Node) -> No
             assert list(_examples(contract, media)), operation_id
 
 
+def test_generators_keep_apart_what_the_server_serves_and_what_it_sends(contract: Node) -> None:
+    # They write a module per tag: webhooks with the tag of an operation replace it.
+    sent = [set(post["tags"]) for each in contract["webhooks"].values() for post in each.values()]
+    served = [set(each["tags"]) for each in _operations(contract).values()]
+    known = {tag["name"] for tag in contract["tags"]}
+    assert not set().union(*sent) & set().union(*served)
+    assert set().union(*sent, *served) == known
+
+
 def test_every_operation_documents_its_refusals(contract: Node) -> None:
     for operation_id, operation in _operations(contract).items():
         responses = operation["responses"]

@@ -1,4 +1,4 @@
-"""The generated half of clients/python is what the contract says today."""
+"""The generated half of clients/python is what the contract says."""
 
 from __future__ import annotations
 

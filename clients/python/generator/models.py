@@ -30,7 +30,7 @@ def models_module(types: Types) -> str:
         f"{name} = Literal[{', '.join(map(repr, values))}]"
         for name, values in types.literals.items()
     ]
-    parts += [text for name in types.models for text in (*_model(types, name),)]
+    parts += [text for name in types.models for text in _model(types, name)]
     parts += [_reader(types, name, schema) for name, schema in types.unions.items()]
     return "\n".join(parts) + "\n"
 

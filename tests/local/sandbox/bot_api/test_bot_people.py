@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,23 +12,10 @@ import telegram
 from telegram.error import Conflict, Forbidden, RetryAfter
 
 from local.sandbox.telegram import TOKEN
-from tests.bot_calls import ANNA, forget_updates, picture, refused, run, say, seen
-from tests.telegram_world import CHANNEL, GROUP, World, telegram_world
+from tests.bot_calls import ANNA, picture, refused, run, say, seen
+from tests.telegram_world import CHANNEL, GROUP, World
 
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """One world for all: each test has people or messages of its own to look at."""
-    with telegram_world() as opened:
-        say(opened, "/start")
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _nothing_pending(world: World) -> None:
-    forget_updates(world)
 
 
 def test_a_bot_may_not_write_first_nor_to_who_has_blocked_it(world: World) -> None:

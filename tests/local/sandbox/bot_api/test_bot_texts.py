@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import telegram
 from telegram.constants import ParseMode
 
-from tests.bot_calls import ANNA, MARKUP, button, forget_updates, refused, run, say, seen
-from tests.telegram_world import World, telegram_world
+from tests.bot_calls import ANNA, MARKUP, button, refused, run, say, seen
+from tests.telegram_world import World
 
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """One world for all: each test has people or messages of its own to look at."""
-    with telegram_world() as opened:
-        say(opened, "/start")
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _nothing_pending(world: World) -> None:
-    forget_updates(world)
 
 
 def test_a_command_and_what_else_is_apparent_in_a_text_comes_as_entities(world: World) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,23 +10,10 @@ import requests
 import telegram
 from PIL import Image
 
-from tests.bot_calls import ANNA, BORIS, forget_updates, picture, refused, run, say, seen, send_file
-from tests.telegram_world import World, telegram_world
+from tests.bot_calls import ANNA, BORIS, picture, refused, run, say, seen, send_file
+from tests.telegram_world import World
 
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """One world for all: each test has people or messages of its own to look at."""
-    with telegram_world() as opened:
-        say(opened, "/start")
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _nothing_pending(world: World) -> None:
-    forget_updates(world)
 
 
 def test_a_photo_comes_in_sizes_without_its_exif(world: World) -> None:
