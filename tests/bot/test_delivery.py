@@ -23,9 +23,10 @@ from tests.telegram_world import PAYER, World, telegram_world
 
 SECONDS = 60
 USER = {"id": "0b9f6c1e-4a7d-4f52-8f0b-6d1c2e3a4b5c", "telegramId": str(PAYER)}
-EVENT = {
+SEQUENCE = 7
+EVENT: dict[str, Any] = {
     "id": "4f1c2a9e-30a5-4b3d-a0f0-5f1f6a0d9c11",
-    "sequence": 7,
+    "sequence": SEQUENCE,
     "type": "bonus.granted",
     "createdAt": "2100-01-01T00:00:00Z",
     "user": {**USER, "balanceTokens": 5},
@@ -64,7 +65,7 @@ class Backend:
         if len(self.asked) == 2:  # so that it does not hear what is confirmed
             return 503, {"code": "service_unavailable", "message": "away"}
         self.confirmed = max(self.confirmed, int(after or 0))
-        return 200, [EVENT] if self.confirmed < EVENT["sequence"] else []
+        return 200, [EVENT] if self.confirmed < SEQUENCE else []
 
 
 @pytest.fixture
