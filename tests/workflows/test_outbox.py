@@ -305,7 +305,7 @@ def test_old_events_go_and_those_that_wait_or_are_dead_stay(bot: Receiver) -> No
 
 
 def test_a_turn_in_which_every_post_takes_all_its_time_ends_within_its_lease() -> None:
-    """Else another sender takes what this one is still posting, and the bot gets all of it twice."""
+    """Else another sender takes what this one still posts, and the bot gets all of it twice."""
     rounds = math.ceil(outbox.AT_ONCE / sender.THREADS)
     assert timedelta(seconds=rounds * TOTAL_SECONDS) < outbox.LEASE
 
