@@ -14,7 +14,7 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run bot demo test test-stability coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine image clean
+.PHONY: help setup run bot demo test test-stability coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine bench-events image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,9 @@ bench-files: .venv/.dev ## Measure memory and speed of uploads and downloads of 
 
 bench-engine: .venv/.dev ## Measure seconds and memory of the embedded engine over the samples
 	$(BIN)/python -m lab.bench.engine --write $(ARGS)
+
+bench-events: .venv/.dev ## Measure how the bot is told: requests, thousands that wait, events a second (90 seconds)
+	$(BIN)/python -m lab.bench.events --write $(ARGS)
 
 image: ## Build the Docker image livephoto-backend
 	docker build --tag livephoto-backend .

@@ -1,7 +1,9 @@
 """How gunicorn runs the server: `gunicorn` alone in this folder is enough."""
 
+import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -56,6 +58,10 @@ class Log(glogging.Logger):
 
 logger_class = Log
 
+# Open files of a process. A waiting request is one for up to 25 s, and what systemd and shells give
+# is 1024: when so many wait, the process would answer nobody else, not even a health check.
+MOST_FILES = 65_536
+
 # Seconds between failing readiness and closing the listener, so that a load balancer stops first.
 LEAVE_SECONDS = 2 if current.production else 0
 
@@ -65,6 +71,7 @@ def on_starting(server):
 
     Processes that listen each for themselves would share it with those of another server.
     """
+    allow_files()
     if not server.cfg.reuse_port:
         return  # gunicorn sees for itself
     for address in server.cfg.bind:
@@ -75,6 +82,19 @@ def on_starting(server):
         except OSError as error:
             server.log.error("cannot listen on %s: %s", address, error.strerror)
             sys.exit(1)
+
+
+def allow_files():
+    """Raise the soft limit of open files, which is for programs that use select(), to the hard one.
+
+    The processes that are forked inherit it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    with contextlib.suppress(OSError, ValueError):  # macOS may allow less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def pre_fork(server, worker):

@@ -71,6 +71,8 @@ class Delivery:
                 after = None
                 await asyncio.sleep(TROUBLE_PAUSE)
                 continue
+            if after is not None:
+                self._journal.confirm(after + 1)  # only now will those up to it not come again
             people: dict[str, list[Event]] = defaultdict(list)
             for event in events:
                 if event.user:
@@ -78,7 +80,6 @@ class Delivery:
             await asyncio.gather(*(self._in_order(each) for each in people.values()))
             if events:
                 after = events[-1].sequence
-                self._journal.confirm(after + 1)
 
     async def show(self, job: Job) -> None:
         """Show in the order's message how far it is, from now until it has ended."""

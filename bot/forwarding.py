@@ -12,12 +12,13 @@ from itertools import chain, repeat
 
 from telegram import Update
 
-from livephoto_client import AsyncClient, LivePhotoError, Refusal, Unreachable
+from livephoto_client import AsyncClient, LivePhotoError, Refusal, UnexpectedAnswer
 
 log = logging.getLogger("bot")
 
 PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds, then a minute for ever
 REFUSALS = 10  # of one update: then it is a fault, and others wait behind it
+AWAY = (429, 502, 503, 504)  # no fault, however long it takes: what was paid must not be lost
 LEARN_SECONDS = 600
 QUESTION_SECONDS = 9  # Telegram waits ten for the answer to a pre-checkout
 
@@ -73,12 +74,19 @@ class Forwarding:
                 )
                 return
             except LivePhotoError as trouble:
-                refusals += not isinstance(trouble, Unreachable)
+                refusals += not _is_away(trouble)
                 if _is_useless(trouble) or refusals >= REFUSALS:
                     log.error("Update %s is not forwarded: %s", update.update_id, trouble)
                     return
                 log.warning("Update %s is not forwarded yet: %s", update.update_id, trouble)
             await asyncio.sleep(pause)
+
+
+def _is_away(trouble: LivePhotoError) -> bool:
+    """Whether the backend, its database or the proxy before it is only away or busy for a while."""
+    if isinstance(trouble, (Refusal, UnexpectedAnswer)):
+        return trouble.status in AWAY
+    return True
 
 
 def _is_useless(trouble: LivePhotoError) -> bool:

@@ -47,13 +47,15 @@ class Money:
         (letter, tariff_id), message = await chosen(update)
         user, tariff = await visitor(self._backend, update), await self._tariff(tariff_id)
         place = f"{message.chat.id}:{message.message_id}"
+        since = int(time.time() / SAME_PAYMENT_SECONDS)
         intent = await self._backend.payments_create_intent(
             user_id=user.id,
             amount_rub=tariff.cost_rub,
             provider=screens.PROVIDERS[letter],  # type: ignore[arg-type]
             plan=tariff.name,
             client_ref=place,
-            idempotency_key=f"pay:{place}:{letter}:{int(time.time() / SAME_PAYMENT_SECONDS)}",
+            # The refusal of somebody who had not agreed yet is kept with the key.
+            idempotency_key=f"pay:{place}:{letter}:{user.consent_pd:d}:{since}",
         )
         buttons = [
             [Button(texts.pay_now(intent), url=intent.payment_url)],

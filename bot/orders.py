@@ -88,6 +88,9 @@ class Orders:
         """Order what was chosen. The message is the order's from now on, and makes one order."""
         (model_id,), message = await chosen(update)
         user, photos = await visitor(self._backend, update), _photos(message)
+        if not user.consent_pd:  # it was withdrawn; a refusal would stay with this message's key
+            await say(update, texts.CONSENT_FIRST, _agreement())
+            return
         models = [each for each in await self._models() if each.id == model_id]
         if not models:
             raise Stale(texts.MODEL_GONE)

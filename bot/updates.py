@@ -63,7 +63,6 @@ class Updates:
             running = self._running.values()
             await asyncio.wait(running, timeout=BUSY_PAUSE, return_when=asyncio.FIRST_COMPLETED)
         oldest = min(self._running, default=self._next)
-        self._journal.confirm(oldest)
         try:
             updates = await self._bot.get_updates(
                 offset=oldest,
@@ -78,6 +77,7 @@ class Updates:
             log.warning("No updates: %s", trouble)
             await asyncio.sleep(TROUBLE_PAUSE)
             return
+        self._journal.confirm(oldest)  # only now will those before it not come again
         for update in updates:
             self._start(update)
 

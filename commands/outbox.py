@@ -9,10 +9,9 @@ from uuid import UUID
 
 import click
 
-from commands.shapes import row_limit, table
+from commands.shapes import Moment, row_limit, table
 from db import snapshot, transaction
 from db.models import DELIVERY_STATES
-from db.types import now
 from services import events, feed, outbox
 from workflows import feed as feeds
 from workflows import outbox as sending
@@ -70,9 +69,9 @@ def show(event_id: UUID) -> None:
 @click.argument("event_id", type=click.UUID, required=False)
 @click.option("--dead", is_flag=True, help="All that are dead.")
 @click.option("--delivered", is_flag=True, help="All that were delivered; needs --since.")
-@click.option("--since", type=click.DateTime(), help="Only those written since, UTC.")
+@click.option("--since", type=Moment(), help="Only those written since.")
 def replay(event_id: UUID | None, dead: bool, delivered: bool, since: datetime | None) -> None:
-    """Send EVENT_ID again, or all that are dead; with their old ids, in their old order."""
+    """Send EVENT_ID again, or all that are dead or were delivered; ids and order stay."""
     if (event_id is not None) + dead + delivered != 1 or (delivered and since is None):
         raise click.UsageError("give EVENT_ID, --dead, or --delivered with --since")
     with transaction() as session:
@@ -81,8 +80,7 @@ def replay(event_id: UUID | None, dead: bool, delivered: bool, since: datetime |
             count = 1
         else:
             state = "dead" if dead else "delivered"
-            moment = since and since.replace(tzinfo=now().tzinfo)
-            count = outbox.replay_all(session, state=state, since=moment)
+            count = outbox.replay_all(session, state=state, since=since)
     click.echo(f"{count} will be sent again")
 
 

@@ -26,7 +26,7 @@ import certifi
 from providers import outside
 from providers.addresses import Address, is_metadata, resolve
 from providers.sessions import USER_AGENT
-from providers.sockets import cut_at, first_answering
+from providers.sockets import cut_at, first_answering, seconds_left
 
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0
@@ -111,7 +111,7 @@ class Endpoint:
             raise _ForbiddenError
         sock = first_answering(addresses, self._port, seconds=CONNECT_SECONDS, deadline=deadline)
         try:
-            sock.settimeout(TOTAL_SECONDS)
+            sock.settimeout(seconds_left(deadline))
             if self._secure:
                 sock = _trust().wrap_socket(sock, server_hostname=self._host)
         except BaseException:

@@ -40,7 +40,7 @@ DELAYS = tuple(
 )
 JITTER = 0.2
 LEASE = timedelta(seconds=60)  # longer than all posts of one turn take
-AT_ONCE = 50
+AT_ONCE = 40
 ERROR_LENGTH = 500
 KEPT = timedelta(days=30)
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)

@@ -45,7 +45,7 @@ def finish(
         return False
     job.model_id = attempt.model_id
     if job.photos > 1:  # each photo in the output says which model made it
-        remote_queue.return_to_ordered(job)
+        remote_queue.return_to_ordered(session, job)
     turn = results.deliver(session, job, result_id, size_bytes=size_bytes, meta=meta, now=now)
     if turn is Turn.NEXT:
         remote_queue.put_back(session, job, fallbacks.AT_ONCE)

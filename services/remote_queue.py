@@ -158,12 +158,18 @@ def put_back(session: Session, job: Job, after: timedelta, other: Candidate | No
     notifications.announce(session)
 
 
-def return_to_ordered(job: Job) -> None:
-    """Let the model that was ordered make the next photo, not the one that stood in."""
+def return_to_ordered(session: Session, job: Job) -> None:
+    """Let the model that was ordered make the next photo, by its engine, not the one that stood in.
+
+    Every photo of an album begins with it, however the one before has ended.
+    """
     meta = dict(job.meta)
     ordered = meta.pop("orderedModelId", None)
     if ordered is not None:
         job.model_id, job.meta = UUID(ordered), meta
+        job.engine = session.scalars(
+            select(GenerationModel.engine).where(GenerationModel.id == job.model_id)
+        ).one()
 
 
 def give_up(session: Session, job: Job, code: str, message: str, *, now: datetime) -> None:
@@ -171,6 +177,8 @@ def give_up(session: Session, job: Job, code: str, message: str, *, now: datetim
 
     The caller holds user and job locks.
     """
+    if job.photos > 1:
+        return_to_ordered(session, job)
     if results.give_up(session, job, _error(code, message), now=now) is Turn.NEXT:
         put_back(session, job, fallbacks.AT_ONCE)
 

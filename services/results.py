@@ -22,6 +22,12 @@ from services import data, events, funding, jobs
 
 Outcome = dict[str, Any]
 
+# Shown to the customer by the bot.
+SWEPT = {
+    "code": "result_gone",
+    "message": "Заказ делался слишком долго, и это фото не сохранилось. Токены за него возвращены.",
+}
+
 
 class Turn(Enum):
     """What follows a photo that a worker had."""
@@ -73,11 +79,28 @@ def _record(session: Session, job: Job, outcome: Outcome, now: datetime) -> Turn
         job.releases = job.attempt - 1  # the next photo has all the tries
         job.updated_at = func.now()
         return Turn.NEXT
+    if job.photos > 1:
+        outcomes = _without_swept(session, outcomes)
     if not any("dataId" in each for each in outcomes):
         jobs.end_unfinished(session, job, {"reason": "failed", "error": outcomes[0]["error"]})
         return Turn.FAILED
     _complete(session, job, outcomes, now)
     return Turn.DONE
+
+
+def _without_swept(session: Session, outcomes: list[Outcome]) -> list[Outcome]:
+    """The same, but for files that were swept while the order waited for its other photos.
+
+    What is not there any more is not paid for.
+    """
+    kept = [UUID(each["dataId"]) for each in outcomes if "dataId" in each]
+    # Locked: from here on until they are confirmed nobody can sweep them.
+    query = select(Data.id).where(Data.id.in_(kept), Data.status == "pending").with_for_update()
+    there = set(map(str, session.scalars(query)))
+    return [
+        each if each.get("dataId") in {None, *there} else {"error": dict(SWEPT)}
+        for each in outcomes
+    ]
 
 
 def _complete(session: Session, job: Job, outcomes: list[Outcome], now: datetime) -> None:

@@ -174,7 +174,9 @@ def _text(message: Message) -> str:
 def bot_world(folder_name: str = "bot") -> Iterator[World]:
     """Database, sandbox, server, a worker with the real engine, and the bot."""
     with throwaway.state_folder(folder_name) as folder:
-        given = Settings(environment="test", state_dir=folder, port=0, web_concurrency=1)
+        given = Settings(
+            environment="test", state_dir=folder, port=0, web_concurrency=1, require_consent=True
+        )
         with Stack(programs=(WORKER, SERVER), **vars(given)) as stack:
             world = World(stack)
             yield world

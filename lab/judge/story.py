@@ -11,24 +11,17 @@ import sys
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import growth_story
 import httpx
 import typed_story
 from generated_client import AuthenticatedClient, Client
 from generated_client.api.config import config_get
 from generated_client.api.data import data_confirm_upload, data_get_presign, data_upload_multipart
+from generated_client.api.events import events_list
 from generated_client.api.jobs import jobs_cancel, jobs_create, jobs_get, jobs_list
-from generated_client.api.lotteries import (
-    lotteries_current,
-    lotteries_entry_me,
-    lotteries_history,
-    lotteries_submit_social,
-)
 from generated_client.api.models import models_list
 from generated_client.api.ops import health_live, health_ready
 from generated_client.api.payments import payments_check, payments_create_intent, payments_get
-from generated_client.api.referrals import referrals_get_link, referrals_history, referrals_stats
-from generated_client.api.reviews import reviews_check
-from generated_client.api.subscriptions import subscriptions_check_channel
 from generated_client.api.support import support_requests_create
 from generated_client.api.tariffs import tariffs_list
 from generated_client.api.transactions import transactions_list
@@ -47,14 +40,14 @@ from generated_client.models import (
     DataGetPresignResponse200,
     DataType,
     DataUploadMultipartBody,
+    Event,
+    EventJob,
     Job,
     JobFailure,
     JobsCreateBody,
     JobsCreateBodyInputItem,
     JobStatus,
     Liveness,
-    LotteriesSubmitSocialBody,
-    Lottery,
     Model,
     Payment,
     PaymentIntent,
@@ -62,14 +55,7 @@ from generated_client.models import (
     PaymentsCreateIntentBody,
     PaymentStatus,
     Readiness,
-    Referral,
-    ReferralsGetLinkResponse200,
-    ReferralsStatsResponse200,
-    ReviewsCheckBody,
-    ReviewsCheckResponse200,
     ServiceType,
-    SubscriptionsCheckChannelBody,
-    SubscriptionsCheckChannelResponse200,
     SupportRequest,
     SupportRequestsCreateBody,
     SupportTopic,
@@ -85,7 +71,7 @@ from generated_client.models import (
 from generated_client.types import File
 
 
-class Story(typed_story.Typed):
+class Story(growth_story.Growth):
     """One customer; stops at anything the client cannot parse."""
 
     def __init__(self, origin: str, key: str, photo: Path) -> None:
@@ -276,44 +262,21 @@ class Story(typed_story.Typed):
         refusal = jobs_create.sync_detailed(client=self.bot, body=missing)
         self.refused(refusal, 404, "data_not_found")
 
-    def growth(self, user: UUID) -> None:
-        """Invitations, a channel, a review."""
-        bot = self.bot
-        link = referrals_get_link.sync_detailed(client=bot, user_id=user)
-        assert self.got(link, 200, ReferralsGetLinkResponse200).ref_link.startswith("https://")
-        stats = referrals_stats.sync_detailed(client=bot, user_id=user)
-        assert self.got(stats, 200, ReferralsStatsResponse200).total_invited == 0
-        assert not self.got_list(
-            referrals_history.sync_detailed(client=bot, user_id=user), Referral
-        )
-        channel = SubscriptionsCheckChannelBody(
-            user_id=user, telegram_id=self.telegram_id, channel_username="livephoto_channel"
-        )
-        checked = subscriptions_check_channel.sync_detailed(client=bot, body=channel)
-        assert not self.got(checked, 200, SubscriptionsCheckChannelResponse200).is_member
-        channel.channel_username = "elsewhere"
-        elsewhere = subscriptions_check_channel.sync_detailed(client=bot, body=channel)
-        self.refused(elsewhere, 409, "channel_not_eligible")
-        review = reviews_check.sync_detailed(client=bot, body=ReviewsCheckBody(user_id=user))
-        assert not self.got(review, 200, ReviewsCheckResponse200).found
-
-    def lottery(self, user: UUID) -> None:
-        """No lottery is running."""
-        links = LotteriesSubmitSocialBody(user_id=user, social_links=["https://vk.com/wall-1_42"])
-        sent = lotteries_submit_social.sync_detailed(client=self.bot, body=links)
-        self.refused(sent, 404, "no_current_lottery")
-        mine = lotteries_entry_me.sync_detailed(client=self.bot, user_id=user)
-        self.refused(mine, 404, "no_current_lottery")
-        self.refused(lotteries_current.sync_detailed(client=self.bot), 404, "no_current_lottery")
-        assert not self.got_list(lotteries_history.sync_detailed(client=self.bot), Lottery)
-
     def books(self, user: UUID) -> None:
-        """Every job is listed, and the transactions add up to the balance."""
+        """Every job is listed and told of, and the transactions add up to the balance."""
         jobs = self.got_list(jobs_list.sync_detailed(client=self.bot, user_id=user), Job)
         assert {job.status for job in jobs} == {JobStatus.DONE, JobStatus.FAILED}
         answer = transactions_list.sync_detailed(client=self.bot, user_id=user)
         moves = self.got_list(answer, Transaction)
         assert sum(move.tokens_delta for move in moves) == self.balance(user)
+        done = {job.id for job in jobs if job.status is JobStatus.DONE}
+        typed_story.wait_until(lambda: done == self.told("job.done"))
+
+    def told(self, kind: str) -> set[UUID]:
+        """The orders of which the bot is told, with their results."""
+        news = self.got_list(events_list.sync_detailed(client=self.bot, after=0), Event)
+        told = [event for event in news if event.type_ == kind and event.results]
+        return {event.job.id for event in told if isinstance(event.job, EventJob)}
 
 
 def main() -> None:

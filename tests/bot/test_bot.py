@@ -53,6 +53,20 @@ def test_a_decline_is_told_with_a_way_out(world: World) -> None:
     boris.sees("Оплата не прошла ❌")
 
 
+def test_whoever_agrees_after_a_refusal_pays_with_the_same_button(world: World) -> None:
+    person = world.person()
+    person.say("/start")
+    person.sees("согласие")
+    person.say("/buy")
+    person.press("199")
+    person.press("Карта или СБП")
+    person.sees("Сначала нужно ваше согласие")
+    person.press("Согласен")
+    person.sees("Пришлите фотографию")
+    person.press("Карта или СБП")
+    assert person.link("Оплатить")
+
+
 def test_stars_are_paid_in_the_chat(world: World) -> None:
     vera = world.person()
     vera.start()

@@ -179,11 +179,23 @@ def test_payments_and_reviews_are_forwarded_until_they_are_taken_and_nothing_els
     assert backend.secrets == {SECRET}
 
 
-def test_an_update_that_is_refused_again_and_again_gives_way(
-    world: World, backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("statuses", "posts"),
+    [
+        ([500] * 50, forwarding.REFUSALS),
+        # Its database may be away for an hour, and the money must still arrive.
+        ([503, 429, 502, 504] * 10, 41),
+    ],
+)
+def test_an_update_that_is_refused_again_and_again_gives_way_not_one_that_has_to_wait(
+    world: World,
+    backend: Backend,
+    monkeypatch: pytest.MonkeyPatch,
+    statuses: list[int],
+    posts: int,
 ) -> None:
     monkeypatch.setattr(forwarding, "PAUSES", (0.01,))
-    backend.statuses = [500] * 50
+    backend.statuses = list(statuses)
 
     async def story(bot: Bot) -> None:
         async with AsyncClient(backend.url, "key", attempts=1) as client:
@@ -197,4 +209,51 @@ def test_an_update_that_is_refused_again_and_again_gives_way(
             await forward.forward(update)
 
     run(world, story)
-    assert len(backend.got) == forwarding.REFUSALS
+    assert len(backend.got) == posts
+
+
+def test_what_was_handled_while_telegram_was_away_is_not_handled_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Telegram has not heard that the first is handled when the bot that did it has gone."""
+    monkeypatch.setattr(updates, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(updates, "TROUBLE_PAUSE", 0.01)
+    monkeypatch.setattr(updates, "BUSY_PAUSE", 0.01)
+
+    async def story(bot: Bot) -> None:
+        handled: list[str] = []
+        goes_on = asyncio.Event()
+
+        async def handle(update: Update, repeated: bool) -> None:
+            (text,) = texts([update])
+            if text == "первое" and not handled:
+                await in_thread(world.control, "POST", "/faults", **away)
+            else:
+                await goes_on.wait()
+            handled.append(text)
+
+        away = {"call": "getUpdates", "kind": "status", "status": 500, "times": 1_000_000}
+        for text in ("первое", "второе"):
+            written = {"chat_id": PAYER, "user_id": PAYER, "text": text}
+            await in_thread(world.control, "POST", "/messages", **written)
+        first = asyncio.create_task(Updates(bot, Journal(tmp_path / "journal"), handle).run())
+        await wait_for(lambda: handled)
+        await asyncio.sleep(0.3)  # it asks in vain meanwhile
+        goes_on.set()
+        await wait_for(lambda: len(handled) == 2)
+        first.cancel()
+        await asyncio.wait([first])
+        await in_thread(world.control, "DELETE", "/faults")
+
+        async with Bot(TOKEN, base_url=f"{world.api}/bot") as another:
+            again = Updates(another, Journal(tmp_path / "journal"), handle)
+            second = asyncio.create_task(again.run())
+            pending = lambda: world.control("GET", "/updates")["pending"]  # noqa: E731
+            while await in_thread(pending):
+                await asyncio.sleep(0.05)
+            second.cancel()
+            await asyncio.wait([second])
+        assert handled == ["первое", "второе"]
+
+    world.control("PUT", f"/chats/{PAYER}", type="private")
+    run(world, story)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +15,7 @@ import psutil
 import pytest
 
 from local import ports
+from local.processes import ROOT
 from settings import QUICK_THREADS
 from tests import wire
 from tests.stubs import SLOW_USER
@@ -22,6 +25,15 @@ from web.lanes import QUEUE_PER_THREAD
 SLOW = f"/api/v1/users/{SLOW_USER}"
 LIVE = compose("GET", "/api/v1/health/live", b"", {"Connection": "keep-alive"})
 PLACES = QUICK_THREADS * (1 + QUEUE_PER_THREAD)
+STARTS_WITH_FEW_FILES = """
+import resource, runpy
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+conf = runpy.run_path("gunicorn.conf.py")
+conf["allow_files"]()
+most = conf["MOST_FILES"] if hard == resource.RLIM_INFINITY else min(hard, conf["MOST_FILES"])
+assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, hard)
+"""
 
 
 @pytest.fixture
@@ -180,3 +192,8 @@ def test_a_server_that_cannot_serve_does_not_start(
     with wire.start(application, tmp_path, ports.reserve(), None, **environ) as process:
         assert process.wait(wire.START_SECONDS) != 0
         assert expected in process.said()
+
+
+def test_it_takes_as_many_open_files_as_it_may_have() -> None:
+    command = [sys.executable, "-c", STARTS_WITH_FEW_FILES]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0

@@ -12,10 +12,10 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 
 from db import snapshot, transaction
-from db.models import Engine, GenerationAttempt, Job
+from db.models import Engine, GenerationAttempt, GenerationModel, Job
 from db.types import now
 from errors import ApiError
 from lab.chaos.quick_worker import QuickEngine
@@ -38,7 +38,7 @@ from providers.engine.remote import (
     Trouble,
     Uploaded,
 )
-from services import attempts, engines, jobs, ledger
+from services import attempts, data, engines, jobs, ledger
 from services import models as rules_of_models
 from services.attempts import QUICK_STATES, SLOW_STATES
 from tests import engine_world
@@ -301,6 +301,19 @@ def test_another_daily_limit_opens_the_engine_that_the_old_one_had_closed(provid
     assert len(attempts_of(job.id)) == 1
 
 
+def _with_foreign_models(job_id):
+    """Attempts that were sent to an engine with the recipe of another engine's model."""
+    with transaction() as session:
+        return session.scalars(
+            select(GenerationAttempt.id)
+            .join(GenerationModel, GenerationModel.id == GenerationAttempt.model_id)
+            .where(
+                GenerationAttempt.job_id == job_id,
+                GenerationAttempt.engine != GenerationModel.engine,
+            )
+        ).all()
+
+
 def test_an_album_is_made_photo_by_photo_each_by_the_model_that_was_ordered(provider):
     """Of three photos the first needs a stand-in, the second is refused, the third is made."""
     chosen = offer(KLING, FAL)[KLING]
@@ -319,19 +332,40 @@ def test_an_album_is_made_photo_by_photo_each_by_the_model_that_was_ordered(prov
         with transaction() as session:
             session.execute(update(Job).where(Job.status == "queued").values(run_at=func.now()))
     ended = job_of(job.id)
-    places = [(each.input_index, each.engine, each.state) for each in attempts_of(job.id)]
-    assert sorted(places) == [
-        (0, "fal", "done"),
+    tries = sorted(attempts_of(job.id), key=lambda each: (each.input_index, each.number))
+    assert [(each.input_index, each.engine, each.state) for each in tries] == [
         (0, "replicate", "failed"),
-        (1, "fal", "refused"),
+        (0, "fal", "done"),
         (1, "replicate", "refused"),
+        (1, "fal", "refused"),
         (2, "replicate", "done"),
     ]
+    assert _with_foreign_models(job.id) == []
     assert (ended.status, ended.model_id, ended.tokens_consumed) == ("done", chosen, PRICE * 2)
     first, second, third = ended.output
     assert (first["meta"]["model"], third["meta"]["model"]) == (FAL, KLING)
     assert second["meta"]["error"]["code"] == "content_rejected" and "dataId" not in second
     assert balance(user.id) == PRICE and "orderedModelId" not in ended.meta
+
+
+def test_an_album_that_waited_so_long_that_a_result_was_swept_ends_and_returns_its_price(provider):
+    chosen = offer(KLING)[KLING]
+    user = make_user(PRICE * 2)
+    job = make_job(user.id, "animate", photos=2, data_id=stored_photo().id, model_id=chosen)
+    provider.created = lambda: Accepted(f"run-{provider.orders}")
+    provider.polled = Succeeded(RemoteFile("there"), None)
+    for place in range(2):
+        dispatch.order_due(Random(1))
+        for _ in range(3):
+            pass_time()
+            advance()
+        if place == 0:
+            with transaction() as session:
+                data.expire(session, now=now() + timedelta(hours=data.PENDING_TTL_HOURS + 1))
+    ended = job_of(job.id)
+    assert (ended.status, ended.tokens_consumed, balance(user.id)) == ("done", PRICE, PRICE)
+    first, second = ended.output
+    assert first["meta"]["error"]["code"] == "result_gone" and "dataId" in second
 
 
 def test_what_is_left_of_an_album_that_no_engine_takes_is_given_back(provider):

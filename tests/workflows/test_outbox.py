@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -23,7 +24,7 @@ import settings
 from db import reading, transaction
 from db.rows import EventRow
 from db.types import now
-from providers.event_endpoint import Delivery
+from providers.event_endpoint import TOTAL_SECONDS, Delivery
 from services import events, outbox
 from tests import event_receiver
 from tests.event_receiver import SECRET, Receiver, receiving
@@ -301,6 +302,12 @@ def test_old_events_go_and_those_that_wait_or_are_dead_stay(bot: Receiver) -> No
             "dead": 1,
             "pending": 1,
         }
+
+
+def test_a_turn_in_which_every_post_takes_all_its_time_ends_within_its_lease() -> None:
+    """Else another sender takes what this one still posts, and the bot gets all of it twice."""
+    rounds = math.ceil(outbox.AT_ONCE / sender.THREADS)
+    assert timedelta(seconds=rounds * TOTAL_SECONDS) < outbox.LEASE
 
 
 def test_a_ping_is_a_signed_event_of_no_consequence(bot: Receiver) -> None:

@@ -66,13 +66,13 @@ class Probe:
         with use_engine(self.engine):
             for _ in range(times):
                 call.prepare(context)
-            pages, cpu = self._pages(), _cpu_ms(self.process)
+            pages, cpu = self._pages(), cpu_ms(self.process)
             own, wall = time.process_time(), time.perf_counter()
             for _ in range(times):
                 call.work(context)
             costs.wall.append((time.perf_counter() - wall) * 1000 / times)
             costs.our_cpu.append((time.process_time() - own) * 1000 / times)
-            costs.database_cpu.append((_cpu_ms(self.process) - cpu) / times)
+            costs.database_cpu.append((cpu_ms(self.process) - cpu) / times)
             costs.pages.append((self._pages() - pages) / times)
 
     def close(self) -> None:
@@ -119,6 +119,6 @@ def compare(
     return found
 
 
-def _cpu_ms(process: int) -> float:
+def cpu_ms(process: int) -> float:
     """CPU time of a process so far; finer than the clock ticks of /proc/<pid>/stat."""
     return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e6

@@ -8,7 +8,7 @@ import pytest
 
 from lab.bench.page import PAGE, put
 
-SECTIONS = ("judge", "stability", "chaos", "bench", "files", "engine", "scale")
+SECTIONS = ("judge", "stability", "chaos", "bench", "files", "engine", "events", "scale")
 
 
 @pytest.fixture
