@@ -18,7 +18,9 @@ log = logging.getLogger("bot")
 
 PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds, then a minute for ever
 REFUSALS = 10  # of one update: then it is a fault, and others wait behind it
-AWAY = (429, 502, 503, 504)  # no fault, however long it takes: what was paid must not be lost
+# No fault of an update, however long it takes: what was paid must not be lost. 401 and 403 mean a
+# key or secret that is being changed, which the operator mends.
+AWAY = (401, 403, 429, 502, 503, 504)
 LEARN_SECONDS = 600
 QUESTION_SECONDS = 9  # Telegram waits ten for the answer to a pre-checkout
 
@@ -83,7 +85,7 @@ class Forwarding:
 
 
 def _is_away(trouble: LivePhotoError) -> bool:
-    """Whether the backend, its database or the proxy before it is only away or busy for a while."""
+    """Whether the backend is away or busy for a while, or does not know the bot's key."""
     if isinstance(trouble, (Refusal, UnexpectedAnswer)):
         return trouble.status in AWAY
     return True
@@ -91,4 +93,4 @@ def _is_away(trouble: LivePhotoError) -> bool:
 
 def _is_useless(trouble: LivePhotoError) -> bool:
     """Whether the same request will be refused again."""
-    return isinstance(trouble, Refusal) and trouble.status < 500 and trouble.status != 429
+    return isinstance(trouble, Refusal) and trouble.status < 500 and trouble.status not in AWAY

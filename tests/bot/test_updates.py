@@ -169,7 +169,7 @@ def test_payments_and_reviews_are_forwarded_until_they_are_taken_and_nothing_els
             paid = await in_thread(world.control, "POST", "/pay", link=link, user_id=PAYER)
             assert paid["status"] == "paid"
             await wait_for(lambda: len(backend.got) == 3)
-            backend.statuses = [500, 503, 401]
+            backend.statuses = [500, 503, 400]
             for chat, text in ((-1004, "Не для нас"), (GROUP, "Класс"), (GROUP, "Ещё")):
                 written = {"chat_id": chat, "user_id": PAYER, "text": text}
                 await in_thread(world.control, "POST", "/messages", **written)
@@ -187,8 +187,8 @@ def test_payments_and_reviews_are_forwarded_until_they_are_taken_and_nothing_els
     ("statuses", "posts"),
     [
         ([500] * 50, forwarding.REFUSALS),
-        # Its database may be away for an hour, and the money must still arrive.
-        ([503, 429, 502, 504] * 10, 41),
+        # Its database may be away for an hour, its key be changed: the money must still arrive.
+        ([503, 429, 502, 504, 401, 403] * 10, 61),
     ],
 )
 def test_an_update_that_is_refused_again_and_again_gives_way_not_one_that_has_to_wait(
