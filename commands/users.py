@@ -8,8 +8,10 @@ import click
 
 from commands.jobs import jobs_table
 from commands.shapes import Amount, Words, table
-from db import snapshot, transaction
+from db import snapshot
 from services import grants, jobs, ledger, users
+from services.audit import Entry
+from workflows.actions import recorded
 
 
 @click.group()
@@ -44,9 +46,11 @@ def show(user: str) -> None:
 @click.option("--reason", type=Words(), required=True, help="kept in the ledger")
 def grant(user: str, tokens: Decimal, key: str, reason: str) -> None:
     """Give USER (id or telegramId) TOKENS; the user's waiting jobs then start."""
-    with transaction() as session:
+    entry = Entry("user.grant", reason=reason, key=key)
+    with recorded(entry) as session:
         owner = users.find(session, user)
         row = grants.grant(session, owner.id, tokens, key=key, reason=reason)
+        entry.tell(f"user:{owner.id}", tokens=row.tokens_delta, balance=row.balance_after)
     click.echo(f"{row.tokens_delta} tokens given, balance was {row.balance_after} then")
 
 
@@ -57,7 +61,9 @@ def grant(user: str, tokens: Decimal, key: str, reason: str) -> None:
 @click.option("--reason", type=Words(), required=True, help="kept in the ledger")
 def withdraw(user: str, tokens: Decimal, key: str, reason: str) -> None:
     """Take TOKENS from USER (id or telegramId)."""
-    with transaction() as session:
+    entry = Entry("user.withdraw", reason=reason, key=key)
+    with recorded(entry) as session:
         owner = users.find(session, user)
         row = grants.withdraw(session, owner.id, tokens, key=key, reason=reason)
+        entry.tell(f"user:{owner.id}", tokens=row.tokens_delta, balance=row.balance_after)
     click.echo(f"{-row.tokens_delta} tokens taken, balance was {row.balance_after} then")

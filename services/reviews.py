@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -127,6 +127,16 @@ def recent(reader: Reader, *, state: str | None, limit: int) -> list[ReviewRow]:
     return _recent.all(reader, state, limit)
 
 
+def find(reader: Reader, review_id: UUID) -> ReviewRow | None:
+    """One message; None when it was never seen."""
+    return _find.one_or_none(reader, review_id)
+
+
+def next_to_judge(reader: Reader) -> ReviewRow | None:
+    """The held message that has waited longest; None when none waits for the operator."""
+    return _oldest_held.one_or_none(reader)
+
+
 def approve(session: Session, review_id: UUID, user_id: UUID) -> Finding:
     """Count a message for a user on the operator's word: unproved, short, or a copy.
 
@@ -210,3 +220,15 @@ def _recent(state: str | None, limit: int) -> Query:
         .order_by(Review.number.desc())
         .limit(limit)
     )
+
+
+@statement(ReviewRow)
+def _find(review_id: UUID) -> Query:
+    return select(*Review.columns(ReviewRow)).where(Review.id == review_id)
+
+
+@statement(ReviewRow)
+def _oldest_held() -> Query:
+    # The state is in the text of the query, as the partial index has it.
+    held = select(*Review.columns(ReviewRow)).where(text("state = 'held'"))
+    return held.order_by(Review.number).limit(1)

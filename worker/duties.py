@@ -17,7 +17,17 @@ from db import transaction
 from db.types import now
 from errors import ApiError
 from providers import registry
-from services import data, draws, idempotency, jobs, outbox, queue
+from services import (
+    data,
+    draws,
+    form_keys,
+    idempotency,
+    jobs,
+    login_waits,
+    operator_sessions,
+    outbox,
+    queue,
+)
 from workflows import dispatch, reconciler
 
 log = logging.getLogger("worker")
@@ -109,6 +119,14 @@ def _forget_events() -> int:
     return forgotten
 
 
+def _forget_logins() -> int:
+    moment = now()
+    with transaction() as session:
+        ended = operator_sessions.sweep(session, now=moment)
+        forms = form_keys.sweep(session, now=moment)
+        return ended + forms + login_waits.sweep(session, now=moment)
+
+
 def _remove_left_work() -> int:
     # A killed worker cannot remove its folder, and a customer's photo is in it.
     removed = 0
@@ -131,6 +149,7 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("draw lotteries", 10, _draw_lotteries),
     ("delete expired idempotency keys", 600, _forget_idempotency_keys),
     ("delete old events", 600, _forget_events),
+    ("forget old logins and forms of the console", 600, _forget_logins),
     ("remove leftover work folders", 600, _remove_left_work),
     ("remove interrupted writes", 600, lambda: registry.storage().sweep(CUT_OFF_SECONDS)),
 ]

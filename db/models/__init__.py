@@ -24,6 +24,15 @@ from db.models.ledger import (
     IdempotencyKey,
     Transaction,
 )
+from db.models.operators import (
+    AUDIT_OUTCOMES,
+    OPERATOR_ROLES,
+    AuditEntry,
+    FormKey,
+    LoginFailure,
+    Operator,
+    OperatorSession,
+)
 from db.models.payments import EVENT_STATES, PAID_STATUSES, PAYMENT_STATUSES, Payment, PaymentEvent
 from db.models.support import SUPPORT_STATUSES, SUPPORT_TOPICS, SupportRequest
 from db.models.table import PROVIDERS, Table
@@ -37,6 +46,13 @@ __all__ = [
     "Referral",
     "Review",
     "DELIVERY_STATES",
+    "AUDIT_OUTCOMES",
+    "OPERATOR_ROLES",
+    "AuditEntry",
+    "FormKey",
+    "LoginFailure",
+    "Operator",
+    "OperatorSession",
     "EVENT_STATES",
     "PAID_STATUSES",
     "PAYMENT_STATUSES",
