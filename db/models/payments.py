@@ -30,6 +30,8 @@ PAYMENT_STATUSES = (
     "disputed",
 )
 PAID_STATUSES = ("succeeded", "partly_refunded", "refunded", "disputed")
+# A person should look: the provider did not answer, or a refund did not reach its customer.
+TROUBLED = "last_error IS NOT NULL AND status NOT IN ('canceled', 'expired')"
 EVENT_STATES = ("applied", "ignored", "parked")
 
 

@@ -35,6 +35,8 @@ from providers.payments import Notice, Outcome
 from services import (
     attempts,
     bonuses,
+    day_figures,
+    days,
     draws,
     engines,
     grants,
@@ -42,6 +44,7 @@ from services import (
     inbox,
     ledger,
     locked_payments,
+    overview,
     paging,
     payments,
     queue,
@@ -420,6 +423,17 @@ def _count_bonuses(c: Context) -> None:
         bonuses.given(session, ["@grandma"])
 
 
+def _overview() -> None:
+    with reading() as reader:
+        overview.read(reader, now=now())
+
+
+def _keep_figures() -> None:
+    """Of a day on which people ordered: the generated world has been quiet since four days."""
+    with transaction() as session:
+        day_figures.compute(session, days.of(now()) - 6 * days.ONE, now=now())
+
+
 READS = {
     "usersGetById": Call(lambda c: users.users_get_by_id(c.user())),
     "usersGetBalance": Call(lambda c: users.users_get_balance(c.user())),
@@ -509,6 +523,7 @@ OPERATORS = {
     "events list, ignored": _operator(inbox.recent, state="ignored", limit=20),
     "reviews list, rejected": _operator(reviews.recent, state="rejected", limit=20),
     "lotteries list": _operator(lottery_service.recent, limit=20),
+    "overview": Call(lambda c: _overview()),
     "users show": Call(
         lambda c: _operator(ledger.history, user_id=UUID(c.regular), limit=10, cursor=None).work(c)
     ),
@@ -520,4 +535,5 @@ GROW = {
         for status in ("waiting_payment", "queued", "processing")
     },
     "channels list": Call(_count_bonuses),
+    "keep the figures of a day": Call(lambda c: _keep_figures()),
 }
