@@ -66,6 +66,11 @@ def recent(reader: Reader, *, limit: int) -> list[LotteryRow]:
     return _recent.all(reader, limit)
 
 
+def listed(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page[LotteryRow]:
+    """All lotteries, newest first, including those closed without a draw."""
+    return _ALL.page(reader, limit=limit, cursor=cursor)
+
+
 def create(
     session: Session,
     *,
@@ -273,6 +278,9 @@ _HISTORY = paging.Listing(
     select(*Lottery.columns(LotteryRow)).where(Lottery.canceled_at.is_(None)),
     Lottery.number,
 )
+
+
+_ALL = paging.Listing(LotteryRow, select(*Lottery.columns(LotteryRow)), Lottery.number)
 
 
 @statement(LotteryWinnerRow)
