@@ -16,7 +16,7 @@ from db.models.growth import (
     Referral,
     Review,
 )
-from db.models.jobs import JOB_STATUSES, LIVE_STATUSES, Job
+from db.models.jobs import ERROR_CODE, JOB_STATUSES, LIVE_STATUSES, Job
 from db.models.ledger import (
     TRANSACTION_PROVIDERS,
     TRANSACTION_STATUSES,
@@ -24,7 +24,14 @@ from db.models.ledger import (
     IdempotencyKey,
     Transaction,
 )
-from db.models.payments import EVENT_STATES, PAID_STATUSES, PAYMENT_STATUSES, Payment, PaymentEvent
+from db.models.payments import (
+    EVENT_STATES,
+    PAID_STATUSES,
+    PAYMENT_STATUSES,
+    TROUBLED,
+    Payment,
+    PaymentEvent,
+)
 from db.models.support import SUPPORT_STATUSES, SUPPORT_TOPICS, SupportRequest
 from db.models.table import PROVIDERS, Table
 from db.models.users import User
@@ -40,10 +47,12 @@ __all__ = [
     "EVENT_STATES",
     "PAID_STATUSES",
     "PAYMENT_STATUSES",
+    "TROUBLED",
     "Payment",
     "PaymentEvent",
     "DATA_TYPES",
     "EMBEDDED",
+    "ERROR_CODE",
     "OPEN_STATES",
     "Engine",
     "Event",
