@@ -147,6 +147,14 @@ def listed(
     return _LISTED.page(reader, limit=limit, cursor=cursor, **filters)
 
 
+def find(reader: Reader, job_id: UUID) -> ListedJob:
+    """One line of that list. ApiError `job_not_found`."""
+    job = _listed.one_or_none(reader, job_id)
+    if job is None:
+        raise ApiError("job_not_found")
+    return job
+
+
 def fail(session: Session, job_id: UUID, *, reason: str) -> JobRow[UUID]:
     """End a live job as failed and return its tokens; its worker's result is then fenced off.
 
@@ -314,9 +322,10 @@ _LIST = paging.Listing(
     Job.number,
 )
 _ERROR_CODE: ColumnElement[str] = literal_column(f"jobs.{ERROR_CODE[1:-1]}", Text)
+_LINES: Select[*tuple[Any, ...]] = select(*Job.columns(ListedJob), _ERROR_CODE.label("error_code"))
 _LISTED = paging.Filtered(
     ListedJob,
-    select(*Job.columns(ListedJob), _ERROR_CODE.label("error_code")),
+    _LINES,
     {Job.created_at: paging.moment, Job.number: paging.number},
     status=Job.status == bindparam("status", type_=Text),
     service_type=Job.service_type == bindparam("service_type", type_=Text),
@@ -327,3 +336,8 @@ _LISTED = paging.Filtered(
     worker=Job.worker == bindparam("worker", type_=Text),
     **paging.period(Job.created_at),
 )
+
+
+@statement(ListedJob)
+def _listed(job_id: UUID) -> Query:
+    return _LINES.where(Job.id == job_id)

@@ -33,6 +33,7 @@ from db import Query, Reader, statement
 from db.models import ERROR_CODE, Job, Referral, SupportRequest, Transaction
 from db.types import Amount
 from errors import ApiError
+from services.paging import NO_CURSOR, Page
 
 KINDS = ("job", "transaction", "referral", "support")
 END = 2**63 - 1  # more than any number
@@ -60,14 +61,7 @@ class Entry(NamedTuple):
     payment_id: UUID | None
 
 
-class Timeline(NamedTuple):
-    """Entries of one page and the cursor of the next, None on the last."""
-
-    entries: list[Entry]
-    next_cursor: str | None
-
-
-def of_user(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None = None) -> Timeline:
+def of_user(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None = None) -> Page[Entry]:
     """What happened to a user. ApiError `bad_request` for a cursor that no page gave out."""
     before = dict.fromkeys(KINDS, END) if cursor is None else _decoded(cursor)
     found: dict[str, list[Entry]] = {kind: [] for kind in KINDS}
@@ -80,12 +74,12 @@ def of_user(reader: Reader, user_id: UUID, *, limit: int, cursor: str | None = N
     for entry in shown:
         before[entry.kind] = entry.number
     more = ".".join(map(str, before.values()))
-    return Timeline(shown, more if len(merged) > limit else None)
+    return Page(shown, more if len(merged) > limit else None)
 
 
 def _decoded(cursor: str) -> dict[str, int]:
     if _CURSOR.fullmatch(cursor) is None:
-        raise ApiError("bad_request", details={"cursor": "is not a cursor of this list"})
+        raise ApiError("bad_request", details={"cursor": NO_CURSOR})
     return {
         kind: min(int(number), END) for kind, number in zip(KINDS, cursor.split("."), strict=True)
     }

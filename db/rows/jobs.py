@@ -59,4 +59,5 @@ class ListedJob(NamedTuple):
     worker: str | None
     created_at: datetime
     finished_at: datetime | None
+    request_id: str | None
     error_code: str | None

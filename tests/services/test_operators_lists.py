@@ -133,7 +133,7 @@ def test_a_timeline_has_all_that_happened_once_in_the_order_of_time():
     with reading() as reader:
         while True:
             page = timeline.of_user(reader, inviter.id, limit=2, cursor=cursor)
-            entries += page.entries
+            entries += page.rows
             cursor = page.next_cursor
             if cursor is None:
                 break
