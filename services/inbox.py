@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Text, UpdateBase, and_, bindparam, func, select, update
+from sqlalchemy import (
+    DateTime,
+    Select,
+    Text,
+    UpdateBase,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, statement, write
+from db import Query, Reader, scalar, statement, write
 from db.models import PaymentEvent
 from db.rows import PaymentEventRow
 from services import paging
@@ -51,6 +64,11 @@ def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
         reason=verdict.reason,
         payment_id=verdict.payment_id,
     )
+
+
+def has_later_decline(reader: Reader, payment_id: UUID, moment: datetime) -> bool:
+    """Whether a decline after this moment is known; one that was read back is from when it was."""
+    return bool(_has_later_decline(reader, payment_id, moment))
 
 
 def listed(
@@ -97,6 +115,16 @@ _LISTED = paging.Filtered(
     state=PaymentEvent.state == bindparam("state", type_=Text),
     flagged=and_(PaymentEvent.state == "applied", PaymentEvent.reason.is_not(None)),
 )
+
+
+@scalar
+def _has_later_decline(payment_id: UUID, moment: datetime) -> Select[bool]:
+    said = cast(PaymentEvent.notice["occurred_at"].astext, DateTime(timezone=True))
+    # Providers tell whole seconds.
+    occurred_at = func.coalesce(said, func.date_trunc("second", PaymentEvent.received_at))
+    declined = PaymentEvent.notice["decline"].astext.is_not(None)
+    of_payment = exists().where(PaymentEvent.payment_id == payment_id)
+    return select(of_payment.where(declined, occurred_at > moment))
 
 
 @statement(PaymentEventRow)

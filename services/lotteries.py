@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from psycopg2 import errorcodes
@@ -38,6 +38,14 @@ from services import paging, users
 MAX_LINKS = 20
 # A draw of this many among 200 000 entries takes seconds, well within its transaction's limits.
 MAX_PLACES = 1000
+
+
+class LotteryColumns(TypedDict, total=False):
+    """What may change in a lottery that has not been drawn."""
+
+    title: str
+    description: str
+    end_date: datetime
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ def get(reader: Reader, lottery_id: UUID) -> LotteryRow:
     return lottery
 
 
-def change(session: Session, lottery_id: UUID, **columns: Any) -> LotteryRow:
+def change(session: Session, lottery_id: UUID, **columns: Unpack[LotteryColumns]) -> LotteryRow:
     """Change the texts or the end of an undrawn lottery. ValueError, as for a new one.
 
     Prizes cannot change: people took part for them.

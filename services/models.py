@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
 from sqlalchemy import select
@@ -45,6 +45,26 @@ class Terms(NamedTuple):
     files: dict[str, list[str]] | None
     number: int
     ordered_at: datetime
+
+
+class ModelColumns(TypedDict, total=False):
+    """What the operator decides about a model; see db.models.GenerationModel."""
+
+    service_type: str
+    engine: str
+    title: str
+    description: str
+    usual_seconds: int
+    recipe: dict[str, Any] | None
+    prompt: str
+    run_cost: Decimal
+    run_currency: str
+    max_result_bytes: int
+    fallback_position: int | None
+    price_tokens: Decimal
+    price_rub: Decimal
+    active: bool
+    is_default: bool
 
 
 def offered(reader: Reader) -> list[GenerationModelRow]:
@@ -101,16 +121,16 @@ def find(reader: Reader, name: str) -> GenerationModelRow:
     return found
 
 
-def add(session: Session, **columns: Any) -> None:
+def add(session: Session, name: str, **columns: Unpack[ModelColumns]) -> None:
     """Add a model. ValueError when the name is taken, or the cost is in a wrong currency."""
-    if session.scalar(select(GenerationModel.id).where(GenerationModel.name == columns["name"])):
+    if session.scalar(select(GenerationModel.id).where(GenerationModel.name == name)):
         raise ValueError("there is a model of this name")
-    model = GenerationModel(**columns)
+    model = GenerationModel(name=name, **columns)
     _require_possible(session, model)
     session.add(model)
 
 
-def change(session: Session, name: str, **columns: Any) -> GenerationModelRow:
+def change(session: Session, name: str, **columns: Unpack[ModelColumns]) -> GenerationModelRow:
     """Change a model; orders keep the price they were made at, and attempts their recipe.
 
     A new default takes the place of its service's old one; a model that is not active cannot be

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -17,6 +17,16 @@ from db.rows import TariffRow
 from db.types import MAX_AMOUNT, number
 from errors import ApiError
 from services import ledger, paging
+
+
+class TariffColumns(TypedDict, total=False):
+    """What the operator decides about a tariff: texts, whole tokens, rubles, its place."""
+
+    title: str
+    monthly_tokens: int
+    cost_rub: Decimal
+    position: int
+    active: bool
 
 
 @dataclass(frozen=True)
@@ -68,14 +78,14 @@ def all_tariffs(reader: Reader) -> list[TariffRow]:
     return _all.all(reader)
 
 
-def add(session: Session, **columns: Any) -> None:
+def add(session: Session, name: str, **columns: Unpack[TariffColumns]) -> None:
     """Offer a new tariff. ValueError when the name is taken."""
-    if session.scalar(select(Tariff.id).where(Tariff.name == columns["name"])):
+    if session.scalar(select(Tariff.id).where(Tariff.name == name)):
         raise ValueError("there is a tariff of this name")
-    session.add(Tariff(**columns))
+    session.add(Tariff(name=name, **columns))
 
 
-def change(session: Session, name: str, **columns: Any) -> None:
+def change(session: Session, name: str, **columns: Unpack[TariffColumns]) -> None:
     """Change a tariff; payments keep the terms they were opened with.
 
     ValueError when there is no such tariff.
