@@ -19,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     any_,
+    bindparam,
     func,
     select,
     type_coerce,
@@ -69,6 +70,13 @@ def recent(reader: Reader, *, limit: int) -> list[LotteryRow]:
 def listed(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page[LotteryRow]:
     """All lotteries, newest first, including those closed without a draw."""
     return _ALL.page(reader, limit=limit, cursor=cursor)
+
+
+def entries(
+    reader: Reader, lottery_id: UUID, *, limit: int, cursor: str | None
+) -> paging.Page[LotteryEntryRow]:
+    """Who takes part, in no order that says anything."""
+    return _ENTRIES.page(reader, limit=limit, cursor=cursor, lottery=lottery_id)
 
 
 def create(
@@ -280,6 +288,12 @@ _HISTORY = paging.Listing(
 )
 
 
+_ENTRIES = paging.Filtered(
+    LotteryEntryRow,
+    select(*LotteryEntry.columns(LotteryEntryRow)),
+    {LotteryEntry.user_id: UUID},
+    lottery=LotteryEntry.lottery_id == bindparam("lottery", type_=Uuid),
+)
 _ALL = paging.Listing(LotteryRow, select(*Lottery.columns(LotteryRow)), Lottery.number)
 
 

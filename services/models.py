@@ -35,6 +35,7 @@ class Terms(NamedTuple):
 
     balance_tokens: Decimal
     consent_pd: bool
+    banned_at: datetime | None
     model_id: UUID | None
     engine: str
     model_active: bool

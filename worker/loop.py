@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import logs
 from db import notifications, transaction
 from db.types import now
 from errors import ApiError
@@ -82,17 +83,18 @@ class Worker:
             return False
         started = time.monotonic()
         outcome = self._process(claim)
-        log.info(
-            "job %s",
-            outcome,
-            extra={
-                "job_id": str(claim.job_id),
-                "attempt": claim.attempt,
-                "service_type": claim.service_type,
-                "photos": claim.photos,
-                "ms": round((time.monotonic() - started) * 1000),
-            },
-        )
+        with logs.about(claim.request_id):
+            log.info(
+                "job %s",
+                outcome,
+                extra={
+                    "job_id": str(claim.job_id),
+                    "attempt": claim.attempt,
+                    "service_type": claim.service_type,
+                    "photos": claim.photos,
+                    "ms": round((time.monotonic() - started) * 1000),
+                },
+            )
         return True
 
     def stop(self) -> None:
@@ -120,15 +122,16 @@ class Worker:
 
     def _make(self, claim: Claim, lease: Lease) -> Step:
         """One photo must never end the worker: the next worker would take it and end too."""
-        try:
-            return self._attempt(claim, lease)
-        except ApiError:  # the database is down, which run() waits out
-            raise
-        except Exception:
-            job_id = str(claim.job_id)
-            log.exception("unexpected error while processing a job", extra={"job_id": job_id})
-            crash = EngineError("engine_crashed")
-            return _fail(claim, crash.code, crash.message, retryable=crash.retryable)
+        with logs.about(claim.request_id):
+            try:
+                return self._attempt(claim, lease)
+            except ApiError:  # the database is down, which run() waits out
+                raise
+            except Exception:
+                job_id = str(claim.job_id)
+                log.exception("unexpected error while processing a job", extra={"job_id": job_id})
+                crash = EngineError("engine_crashed")
+                return _fail(claim, crash.code, crash.message, retryable=crash.retryable)
 
     def _attempt(self, claim: Claim, lease: Lease) -> Step:
         with TemporaryDirectory(prefix=WORK_PREFIX) as folder:

@@ -26,7 +26,7 @@ from db.models.growth import (
     Referral,
     Review,
 )
-from db.models.jobs import JOB_STATUSES, LIVE_STATUSES, Job
+from db.models.jobs import ERROR_CODE, JOB_STATUSES, LIVE_STATUSES, Job
 from db.models.ledger import (
     TRANSACTION_PROVIDERS,
     TRANSACTION_STATUSES,
@@ -70,6 +70,7 @@ __all__ = [
     "PaymentEvent",
     "DATA_TYPES",
     "EMBEDDED",
+    "ERROR_CODE",
     "OPEN_STATES",
     "Engine",
     "Event",

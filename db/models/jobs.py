@@ -24,6 +24,7 @@ from db.models.table import Table, in_time, newest, one_of
 
 LIVE_STATUSES = ("waiting_payment", "queued", "processing")
 JOB_STATUSES = (*LIVE_STATUSES, "done", "failed")
+ERROR_CODE = "(meta #>> '{error,code}')"  # why a job failed
 # How many photos of an order were delivered; a photo that failed has no dataId in the output.
 DELIVERED = "jsonb_array_length(jsonb_path_query_array(output, '$[*].dataId'))"
 
@@ -37,8 +38,8 @@ class Job(Table):
     worker names the attempt it was given. `releases` counts attempts that used up no try of the
     photo at hand: given back unfinished, or made for the photos before it. `engine` is whose queue
     it is in: a job of the embedded engine is leased by a worker, one of a remote engine is in
-    `processing` without a lease while it has an open row in generation_attempts. `started_at` is
-    when work on it first began.
+    `processing` without a lease while it has an open row in generation_attempts. `request_id` is
+    in the log line of the request that ordered it, `started_at` when work on it first began.
     """
 
     __tablename__ = "jobs"
@@ -74,6 +75,7 @@ class Job(Table):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    request_id: Mapped[str | None]
 
     result: Mapped[Data | None] = relationship(lazy="raise")
 
@@ -116,6 +118,31 @@ class Job(Table):
             "number",
             postgresql_where=text("status = 'waiting_payment'"),
         ),
+        # The operator's lists.
+        Index("ix_jobs_newest", "created_at", "number"),
+        Index(
+            "ix_jobs_live",
+            "status",
+            "created_at",
+            "number",
+            postgresql_where=text(one_of("status", LIVE_STATUSES)),
+        ),
+        Index("ix_jobs_failed", "created_at", "number", postgresql_where=text("status = 'failed'")),
+        Index(
+            "ix_jobs_failed_code",
+            text(ERROR_CODE),
+            "created_at",
+            "number",
+            postgresql_where=text("status = 'failed'"),
+        ),
+        Index(
+            "ix_jobs_worker",
+            "worker",
+            "created_at",
+            "number",
+            postgresql_where=text("worker IS NOT NULL"),
+        ),
+        Index("ix_jobs_request", "request_id", postgresql_using="hash"),
         Index("ix_jobs_unpaid", "created_at", postgresql_where=text("status = 'waiting_payment'")),
         Index(
             "ix_jobs_live_input",
