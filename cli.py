@@ -13,7 +13,9 @@ import settings
 from commands import (
     channels,
     engines,
+    figures,
     jobs,
+    ledger,
     lotteries,
     models,
     operators,
@@ -25,11 +27,12 @@ from commands import (
     users,
 )
 from commands.shapes import table
-from db import schema, snapshot
+from db import schema
 from db.session import direct_url, set_limits
 from errors import ApiError
-from services import audit, catalog, ledger
+from services import audit, catalog
 from services.audit import Entry
+from services.ledger import NotEnoughTokens
 from workflows.actions import recorded
 
 
@@ -68,21 +71,6 @@ def seed() -> None:
     click.echo(f"{added} rows added")
 
 
-@cli.group("ledger")
-def ledger_group() -> None:
-    """The books."""
-
-
-@ledger_group.command("check")
-def ledger_check() -> None:
-    """Verify the books of all users; exit code 1 and the faulty rows when a rule is broken."""
-    with snapshot() as session:
-        found = ledger.violations(session)
-    for rule, rows in found.items():
-        click.echo(f"{'FAIL' if rows else 'ok  '} {rule}{': ' + ', '.join(rows) if rows else ''}")
-    sys.exit(any(found.values()))
-
-
 @cli.command("settings")
 def show_settings() -> None:
     """Effective settings, with secrets masked, and what production still needs."""
@@ -108,6 +96,8 @@ for command in (
     reviews.reviews_group,
     channels.channels,
     outbox.outbox_group,
+    figures.figures_group,
+    ledger.ledger_group,
     support.support_group,
     operators.operators_group,
 ):
@@ -120,7 +110,7 @@ def main() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         cli.main(standalone_mode=False)
-    except ledger.NotEnoughTokens:
+    except NotEnoughTokens:
         click.echo("error: the balance is smaller than that", err=True)
         sys.exit(1)
     except (ApiError, settings.SettingsError, ValueError, RuntimeError) as error:

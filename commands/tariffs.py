@@ -11,6 +11,7 @@ from db import snapshot
 from db.types import MAX_AMOUNT
 from services import tariffs
 from services.audit import Entry
+from services.tariffs import TariffColumns
 from workflows.actions import recorded
 
 # As long as the `plan` of a payment may be.
@@ -47,7 +48,7 @@ def add(name: str, title: str, tokens: int, rub: Decimal, position: int) -> None
     values = {"title": title, "monthly_tokens": tokens, "cost_rub": rub, "position": position}
     with recorded(Entry("tariff.add", f"tariff:{name}", after=values)) as session:
         tariffs.add(
-            session, name=name, title=title, monthly_tokens=tokens, cost_rub=rub, position=position
+            session, name, title=title, monthly_tokens=tokens, cost_rub=rub, position=position
         )
     click.echo(f"{name} is on offer")
 
@@ -62,8 +63,15 @@ def edit(
     name: str, title: str | None, tokens: int | None, rub: Decimal | None, position: int | None
 ) -> None:
     """Change NAME; payments opened before keep their terms."""
-    wanted = {"title": title, "monthly_tokens": tokens, "cost_rub": rub, "position": position}
-    changes = {column: value for column, value in wanted.items() if value is not None}
+    changes: TariffColumns = {}
+    if title is not None:
+        changes["title"] = title
+    if tokens is not None:
+        changes["monthly_tokens"] = tokens
+    if rub is not None:
+        changes["cost_rub"] = rub
+    if position is not None:
+        changes["position"] = position
     if not changes:
         raise click.UsageError("say what to change: --title, --tokens, --rub or --position")
     with recorded(Entry("tariff.edit", f"tariff:{name}", after=changes)) as session:

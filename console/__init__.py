@@ -44,5 +44,5 @@ To add a page of a noun, say lotteries:
    prices, operators. The Russian name of the action goes into `texts.NAMES`.
 
 It is a process of its own (`python -m console`), and off until there is an operator. How a request
-is let in: `access.py`. Why so: docs/adr/0026-console.md.
+is let in: `access.py`. Why so: docs/adr/0027-console.md.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,15 +42,15 @@ class Entry:
     target: str | None = None
     reason: str | None = None
     key: str | None = None
-    before: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
+    before: Mapping[str, object] | None = None
+    after: Mapping[str, object] | None = None
     note: str | None = None
 
-    def tell(self, target: str, **after: Any) -> None:
+    def tell(self, target: str, **after: object) -> None:
         """Say what was made or changed, once it is known."""
         self.target, self.after = target, after
 
-    def compare(self, row: object, changes: dict[str, Any]) -> None:
+    def compare(self, row: object, changes: Mapping[str, object]) -> None:
         """Keep the values that a row had before these changes, and the new ones."""
         self.before = {name: getattr(row, name) for name in changes}
         self.after = dict(changes)
@@ -114,7 +115,7 @@ def of_target(reader: Reader, target: str, *, limit: int) -> list[AuditEntryRow]
     return _of_target.all(reader, target, limit)
 
 
-def _plain(values: dict[str, Any] | None) -> dict[str, Any] | None:
+def _plain(values: Mapping[str, object] | None) -> dict[str, Any] | None:
     """As JSON can hold them: an amount is text, as no amount may be rounded."""
     if values is None:
         return None

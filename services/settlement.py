@@ -7,7 +7,7 @@ webhook, from asking the provider, or from an operator's replay makes no differe
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import UpdateBase, update
@@ -30,6 +30,7 @@ from services import (
     users,
 )
 from services.inbox import Verdict
+from services.locked_payments import PaymentColumns
 from services.payments import UNPAID
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 REFUNDABLE = ("succeeded", "partly_refunded")
 # What an outcome does: moves tokens, and returns the new values of the payment's columns.
-Effect = Callable[[Session, LockedPayment, "Notice"], dict[str, Any]]
+Effect = Callable[[Session, LockedPayment, "Notice"], PaymentColumns]
 
 
 def settle(session: Session, notice: Notice) -> Verdict:
@@ -104,13 +105,19 @@ def _verdict(payment: LockedPayment | None, notice: Notice) -> Verdict:
 
 def _apply(session: Session, payment: LockedPayment, notice: Notice) -> None:
     learned = _new_references(payment, notice)
-    if payment.status == "pending" and notice.decline:
+    if payment.status == "pending" and notice.decline and _is_news(session, payment, notice):
         learned["decline_code"] = notice.decline.value
     apply = TRANSITIONS.get((payment.status, notice.outcome))
     if apply is not None:
         learned |= apply(session, payment, notice)
     if learned:
         locked_payments.change(session, payment.id, **learned)
+
+
+def _is_news(session: Session, payment: LockedPayment, notice: Notice) -> bool:
+    """Whether a decline is the last one that is known; what is read back is the provider's last."""
+    moment = notice.occurred_at
+    return moment is None or not inbox.has_later_decline(session, payment.id, moment)
 
 
 def _fault(payment: LockedPayment, notice: Notice) -> str | None:
@@ -173,15 +180,17 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> LockedPayment:
     return locked_payments.lock(session, payment.id)
 
 
-def _new_references(payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def _new_references(payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """Ids of the payment at the provider that this event is the first to report.
 
     A webhook may arrive before the answer to our create call, which then finds these set.
     """
-    reported = {"charge_reference": notice.charge_reference}
-    if payment.repeats_id is None:
-        reported["reference"] = notice.reference
-    return {name: value for name, value in reported.items() if value and not getattr(payment, name)}
+    learned: PaymentColumns = {}
+    if notice.charge_reference and not payment.charge_reference:
+        learned["charge_reference"] = notice.charge_reference
+    if payment.repeats_id is None and notice.reference and not payment.reference:
+        learned["reference"] = notice.reference
+    return learned
 
 
 def _reference(payment: LockedPayment, notice: Notice) -> str | None:
@@ -191,7 +200,7 @@ def _reference(payment: LockedPayment, notice: Notice) -> str | None:
     return page or payment.charge_reference or learned.get("charge_reference")
 
 
-def _credit(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def _credit(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """Money has arrived: credit tokens, start waiting jobs, reward the inviter."""
     reference = _reference(payment, notice)
     if payment.status == "pending":
@@ -218,6 +227,7 @@ def _credit(session: Session, payment: LockedPayment, notice: Notice) -> dict[st
         "status": "succeeded",
         "paid_at": notice.occurred_at or now(),
         "next_check_at": None,
+        "last_error": None,
         "payer_telegram_id": notice.payer_id or payment.payer_telegram_id,
     }
 
@@ -225,7 +235,7 @@ def _credit(session: Session, payment: LockedPayment, notice: Notice) -> dict[st
 def _closing(status: str) -> Effect:
     """Nobody has paid, and nobody is expected to any more."""
 
-    def apply(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+    def apply(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
         reference = _reference(payment, notice)
         declined = notice.decline.value if notice.decline else payment.decline_code
         return _close_gateway_payment(session, payment, status, reference, declined)
@@ -239,7 +249,7 @@ def _close_gateway_payment(
     status: str,
     reference: str | None,
     declined: str | None,
-) -> dict[str, Any]:
+) -> PaymentColumns:
     _end_gateway_payment(session, payment.id, "failed", reference)
     if refusal := declines.of(status, declined):
         news = events.payment_failed(payment, refusal, status)
@@ -257,7 +267,7 @@ def _end_gateway_payment(
 def _credit_then(apply: Effect) -> Effect:
     """For a fact that was reported before the success it presupposes."""
 
-    def apply_both(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+    def apply_both(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
         credited = _credit(session, payment, notice)
         locked_payments.change(session, payment.id, **credited)
         return apply(session, locked_payments.lock(session, payment.id), notice)

@@ -11,14 +11,13 @@ from flask.typing import ResponseReturnValue
 from console import texts
 from console.access import allowed
 from console.actions import act
-from console.addresses import PAGE_ROWS, chosen, listing
+from console.addresses import PAGE_ROWS, chosen, cursor, listing
 from console.forms import Form
 from console.permissions import Permission
 from db import browsing
 from db.models import REVIEW_STATES
 from services import audit, reviews, users
 from services.audit import Entry
-from services.paging import Page
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -32,7 +31,7 @@ def listed() -> ResponseReturnValue:
     """Messages of the review chat, newest first."""
     state = chosen("state", REVIEW_STATES)
     with browsing() as session:
-        page = Page(reviews.recent(session, state=state, limit=PAGE_ROWS), None)
+        page = reviews.listed(session, state=state, limit=PAGE_ROWS, cursor=cursor())
     return render_template("reviews/list.html", listing=listing(page), states=REVIEW_STATES)
 
 
