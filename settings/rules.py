@@ -77,14 +77,7 @@ def missing_for_production(settings: Settings) -> list[str]:
             "TELEGRAM_API_URL: must be https://",
         ),
         *_unencrypted_engines(settings),
-        (
-            not settings.events_url.startswith("http://") or _is_private(settings.events_url),
-            "EVENTS_URL: events would travel unencrypted; use https://",
-        ),
-        (
-            not settings.console_url.startswith("http://"),
-            "CONSOLE_URL: passwords would travel unencrypted; use https://",
-        ),
+        *_unencrypted_people(settings),
     ]
     return [advice for satisfied, advice in needs if not satisfied]
 
@@ -110,6 +103,20 @@ def engine_configured(settings: Settings, engine: str) -> bool:
             "comfyui": settings.comfyui_url,
         }[engine]
     )
+
+
+def _unencrypted_people(settings: Settings) -> list[tuple[bool, str]]:
+    """What is told of people, and who may see it."""
+    return [
+        (
+            not settings.events_url.startswith("http://") or _is_private(settings.events_url),
+            "EVENTS_URL: events would travel unencrypted; use https://",
+        ),
+        (
+            not settings.console_url.startswith("http://"),
+            "CONSOLE_URL: passwords would travel unencrypted; use https://",
+        ),
+    ]
 
 
 def _unencrypted_engines(settings: Settings) -> list[tuple[bool, str]]:
