@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import UpdateBase, func, select
+from sqlalchemy import DateTime, Select, UpdateBase, cast, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, statement, write
+from db import Query, Reader, scalar, statement, write
 from db.models import PaymentEvent
 from db.rows import PaymentEventRow
 
@@ -50,6 +51,11 @@ def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
     )
 
 
+def has_later_decline(reader: Reader, payment_id: UUID, moment: datetime) -> bool:
+    """Whether a decline after this moment is known; one that was read back is from when it was."""
+    return bool(_has_later_decline(reader, payment_id, moment))
+
+
 def recent(reader: Reader, *, state: str | None, limit: int) -> list[PaymentEventRow]:
     """The newest events of all providers, of one state if given."""
     return _recent.all(reader, state, limit)
@@ -75,6 +81,16 @@ def find(reader: Reader, event_id: UUID) -> PaymentEventRow:
 
 _EVENTS = select(*PaymentEvent.columns(PaymentEventRow))
 _NEWEST = _EVENTS.order_by(PaymentEvent.number.desc())
+
+
+@scalar
+def _has_later_decline(payment_id: UUID, moment: datetime) -> Select[bool]:
+    said = cast(PaymentEvent.notice["occurred_at"].astext, DateTime(timezone=True))
+    # Providers tell whole seconds.
+    occurred_at = func.coalesce(said, func.date_trunc("second", PaymentEvent.received_at))
+    declined = PaymentEvent.notice["decline"].astext.is_not(None)
+    of_payment = exists().where(PaymentEvent.payment_id == payment_id)
+    return select(of_payment.where(declined, occurred_at > moment))
 
 
 @statement(PaymentEventRow)

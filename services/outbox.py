@@ -131,6 +131,13 @@ def sweep(session: Session, *, now: datetime) -> int:
     return _sweep(session, now - KEPT)
 
 
+def sweep_unposted(session: Session, *, now: datetime) -> int:
+    """The same for events that wait although nobody posts: they are from before EVENTS_URL was
+    taken away.
+    """
+    return _sweep_pending(session, now - KEPT)
+
+
 _PENDING = Event.state == "pending"
 
 
@@ -276,13 +283,16 @@ def _replay_all(state: str, since: datetime) -> UpdateBase:
     return update(Event).where(Event.state == state, Event.created_at >= since).values(**_AGAIN)
 
 
+_OLD = select(Event.id).limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
+
+
 @write
 def _sweep(before: datetime) -> UpdateBase:
-    old = (
-        select(Event.id)
-        .where(Event.state.in_(("kept", "delivered")), Event.created_at < before)
-        .order_by(Event.created_at)
-        .limit(SWEPT_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    )
-    return delete(Event).where(Event.id.in_(old))
+    old = _OLD.where(Event.state.in_(("kept", "delivered")), Event.created_at < before)
+    return delete(Event).where(Event.id.in_(old.order_by(Event.created_at)))
+
+
+@write
+def _sweep_pending(before: datetime) -> UpdateBase:
+    old = _OLD.where(_PENDING, Event.next_at < before)  # by when they were due, which has an index
+    return delete(Event).where(Event.id.in_(old.order_by(Event.next_at)))

@@ -105,13 +105,19 @@ def _verdict(payment: LockedPayment | None, notice: Notice) -> Verdict:
 
 def _apply(session: Session, payment: LockedPayment, notice: Notice) -> None:
     learned = _new_references(payment, notice)
-    if payment.status == "pending" and notice.decline:
+    if payment.status == "pending" and notice.decline and _is_news(session, payment, notice):
         learned["decline_code"] = notice.decline.value
     apply = TRANSITIONS.get((payment.status, notice.outcome))
     if apply is not None:
         learned |= apply(session, payment, notice)
     if learned:
         locked_payments.change(session, payment.id, **learned)
+
+
+def _is_news(session: Session, payment: LockedPayment, notice: Notice) -> bool:
+    """Whether a decline is the last one that is known; what is read back is the provider's last."""
+    moment = notice.occurred_at
+    return moment is None or not inbox.has_later_decline(session, payment.id, moment)
 
 
 def _fault(payment: LockedPayment, notice: Notice) -> str | None:

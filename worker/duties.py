@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import settings
 from db import transaction
 from db.types import now
 from errors import ApiError
@@ -101,11 +102,14 @@ def _draw_lotteries() -> int:
 
 
 def _forget_events() -> int:
-    forgotten, batch = 0, outbox.SWEPT_AT_ONCE
-    while batch == outbox.SWEPT_AT_ONCE:
-        with transaction() as session:
-            batch = outbox.sweep(session, now=now())
-        forgotten += batch
+    sweeps = [outbox.sweep] if settings.load().events_url else [outbox.sweep, outbox.sweep_unposted]
+    forgotten = 0
+    for sweep in sweeps:
+        batch = outbox.SWEPT_AT_ONCE
+        while batch == outbox.SWEPT_AT_ONCE:
+            with transaction() as session:
+                batch = sweep(session, now=now())
+            forgotten += batch
     return forgotten
 
 

@@ -66,6 +66,7 @@ def plans() -> Iterator[list[dict[str, Any]]]:
     [
         lambda session: outbox.claim(session),
         lambda session: outbox.sweep(session, now=now()),
+        lambda session: outbox.sweep_unposted(session, now=now()),
         lambda session: outbox.find(session, outbox.recent(session, state=None, limit=1)[0].id),
         lambda session: outbox.recent(session, state="dead", limit=20),
         lambda session: outbox.recent(session, state="pending", limit=20),
