@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from db.models import Transaction
-from db.rows import LockedPayment
+from db.rows import LockedPayment, PaymentRow
 from services import events, funding, ledger, payments, referrals
 from services.ledger import About
 from services.locked_payments import PaymentColumns
@@ -95,6 +95,13 @@ def dispute_lost(session: Session, payment: LockedPayment, notice: Notice) -> Pa
     return _told(session, payment, {**changes, "status": "refunded"})
 
 
+def due(payment: PaymentRow, rub: Decimal) -> Decimal:
+    """The tokens that a refund of `rub` asks back, were it the next report about this payment."""
+    minor = round(payment.asked_minor * (payment.refunded_rub + rub) / payment.amount_rub)
+    before = payment.refunded_tokens + payment.shortfall_tokens
+    return max(_share(payment.tokens, payment, minor) - before, NOTHING)
+
+
 def takes_more(payment: LockedPayment, notice: Notice) -> bool:
     """Whether more rubles have been returned than the books have taken back."""
     returned = _share(payment.amount_rub, payment, _returned_minor(payment, notice))
@@ -128,7 +135,7 @@ def _returned_minor(payment: LockedPayment, notice: Notice) -> int:
     return asked if reported is None else min(reported, asked)
 
 
-def _share(amount: Decimal, payment: LockedPayment, minor: int) -> Decimal:
+def _share(amount: Decimal, payment: LockedPayment | PaymentRow, minor: int) -> Decimal:
     """The share of `amount` that corresponds to `minor` of what was asked for, in hundredths.
 
     Multiplied first: a quotient such as 7/499 is rounded, and that can cost a kopeck.

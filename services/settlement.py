@@ -227,6 +227,7 @@ def _credit(session: Session, payment: LockedPayment, notice: Notice) -> Payment
         "status": "succeeded",
         "paid_at": notice.occurred_at or now(),
         "next_check_at": None,
+        "last_error": None,
         "payer_telegram_id": notice.payer_id or payment.payer_telegram_id,
     }
 
