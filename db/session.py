@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from typing import Any, NoReturn
@@ -42,6 +42,8 @@ POOL_TIMEOUT_SECONDS = 2
 PAGE_TIMEOUT = "2500ms"
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
+# Where a session keeps what is done after its COMMIT.
+_AFTER_COMMIT = "after_commit"
 # In STATE_DIR; written and deleted by whoever runs a database there.
 URL_FILE = "database.url"
 
@@ -162,6 +164,13 @@ def transaction() -> AbstractContextManager[Session]:
     return _transaction(engine())
 
 
+def after_commit(session: Session, effect: Callable[[], None]) -> None:
+    """Call `effect` when the transaction of this session is committed; once, however often it was
+    asked for. It must neither wait nor fail.
+    """
+    session.info.setdefault(_AFTER_COMMIT, {})[effect] = None
+
+
 @contextmanager
 def reading() -> Iterator[Connection]:
     """A connection for one or few SELECTs of columns, without BEGIN and COMMIT around them.
@@ -243,6 +252,8 @@ def _transaction(engine: Engine) -> Iterator[Session]:
             _require_unbroken(session.connection())
     except (TimeoutError, DBAPIError) as error:
         _raise_translated(error)
+    for effect in session.info.get(_AFTER_COMMIT, ()):
+        effect()
 
 
 @contextmanager
