@@ -40,6 +40,14 @@ def test_from_a_photo_through_payment_to_a_playing_clip(world: World) -> None:
     assert "+20" in anna.sees("Движения токенов")["text"]
 
 
+def test_what_is_seen_on_a_photo_is_told_before_it_is_paid_for(world: World) -> None:
+    vera = world.person()
+    vera.start()
+    vera.send("no_face_cup.jpg", kind="document")
+    menu = vera.sees("Что сделать с этим фото?")["text"]
+    assert menu.startswith("⚠️ Лиц на фотографии не видно")
+
+
 def test_a_decline_is_told_with_a_way_out(world: World) -> None:
     boris = world.person()
     boris.start()
