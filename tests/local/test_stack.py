@@ -59,9 +59,11 @@ def run(state: Path, port: int | None = None) -> Iterator[subprocess.Popen[str]]
 def printed(process: subprocess.Popen[str]) -> dict[str, str]:
     """The names and values it prints when everything is up."""
     facts: dict[str, str] = {}
+    said: list[str] = []
     while "Logs" not in facts:
         line = process.stdout.readline()
-        assert line, f"it ended, having said {facts}"
+        said.append(line)
+        assert line, f"it ended, having said {said}"
         if match := re.fullmatch(r"  (\S+) +(\S.*)\n", line):
             facts[match[1]] = match[2]
     return facts
