@@ -33,6 +33,7 @@ COPY commands commands
 COPY db db
 COPY handlers handlers
 COPY images images
+COPY metrics metrics
 COPY providers providers
 COPY services services
 COPY settings settings

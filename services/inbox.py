@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from sqlalchemy import UpdateBase, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, statement, write
+import metrics
+from db import Query, Reader, after_commit, statement, write
 from db.models import PaymentEvent
 from db.rows import PaymentEventRow
 
@@ -48,6 +50,8 @@ def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
         reason=verdict.reason,
         payment_id=verdict.payment_id,
     )
+    if metrics.has_started():
+        after_commit(session, partial(metrics.payment_events.add, notice.provider, verdict.state))
 
 
 def recent(reader: Reader, *, state: str | None, limit: int) -> list[PaymentEventRow]:

@@ -31,7 +31,7 @@ class Claim:
     """A job held by a worker: what to do, and the token that proves the right to write.
 
     place: of the photo at hand, from 0; `photos` were ordered. keys: storage keys of the input
-    files by their dataId.
+    files by their dataId. waited_seconds: since it was due.
     """
 
     job_id: UUID
@@ -42,6 +42,7 @@ class Claim:
     place: int
     input: list[dict[str, Any]]
     keys: dict[str, str]
+    waited_seconds: float
 
     @property
     def photo(self) -> dict[str, Any]:
@@ -99,6 +100,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         len(job.results),
         job.input,
         _keys(session, job),
+        (job.updated_at - job.run_at).total_seconds(),
     )
 
 

@@ -30,6 +30,8 @@ def contradictions(settings: Settings) -> list[str]:
     if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
         problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
     problems += _wrong_events(settings)
+    if settings.metrics_address.rpartition(":")[2] == str(settings.port):
+        problems.append("METRICS_ADDRESS: must have another port than PORT")
     return [*_faults_of_single_values(settings), *problems]
 
 
@@ -78,6 +80,10 @@ def missing_for_production(settings: Settings) -> list[str]:
         (
             not settings.events_url.startswith("http://") or _is_private(settings.events_url),
             "EVENTS_URL: events would travel unencrypted; use https://",
+        ),
+        (
+            settings.metrics_token or _is_of_this_machine(settings.metrics_address),
+            "METRICS_TOKEN: figures are secrets of the business; set it, or listen on 127.0.0.1",
         ),
     ]
     return [advice for satisfied, advice in needs if not satisfied]
@@ -145,6 +151,12 @@ def _is_private(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     address = _address(host)
     return "." not in host if address is None else address.is_private
+
+
+def _is_of_this_machine(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    known = _address(host)
+    return host in ("", "localhost") or (known is not None and known.is_loopback)
 
 
 def _address(host: str | None) -> IPv4Address | IPv6Address | None:

@@ -37,6 +37,7 @@ from services import (
     bonuses,
     draws,
     engines,
+    gauges,
     grants,
     idempotency,
     inbox,
@@ -415,6 +416,11 @@ def _operator(query: Callable[..., Any], **values: Any) -> Call:
     return Call(work)
 
 
+def _gauges(c: Context) -> None:
+    with reading() as reader:
+        gauges.read(reader)
+
+
 def _count_bonuses(c: Context) -> None:
     with snapshot() as session:
         bonuses.given(session, ["@grandma"])
@@ -520,4 +526,5 @@ GROW = {
         for status in ("waiting_payment", "queued", "processing")
     },
     "channels list": Call(_count_bonuses),
+    "figures for Prometheus": Call(_gauges),
 }
