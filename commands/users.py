@@ -9,7 +9,8 @@ import click
 from commands.jobs import jobs_table
 from commands.shapes import Amount, Words, table
 from db import snapshot, transaction
-from services import grants, jobs, ledger, users
+from db.types import now
+from services import grants, jobs, ledger, people, users
 
 
 @click.group()
@@ -27,6 +28,8 @@ def show(user: str) -> None:
         orders = jobs.of_user(session, person.id, limit=10, cursor=None).rows
     click.echo(f"{person.id}  telegram {person.telegram_id}  @{person.username or '-'}")
     click.echo(f"balance {person.balance_tokens} tokens, consent {person.consent_pd}")
+    if person.banned_at is not None:
+        click.echo(f"banned {person.banned_at}: {person.ban_reason}")
     table(
         ("when", "type", "status", "tokens", "rub", "balance"),
         (
@@ -35,6 +38,25 @@ def show(user: str) -> None:
         ),
     )
     jobs_table(orders)
+
+
+@user.command()
+@click.argument("user")
+@click.option("--reason", type=Words(), required=True, help="for you, never shown to the user")
+def ban(user: str, reason: str) -> None:
+    """Let USER (id or telegramId) order and pay no more; what was ordered is delivered."""
+    with transaction() as session:
+        person = people.ban(session, users.find(session, user).id, reason=reason, now=now())
+    click.echo(f"banned {person.banned_at}: {person.ban_reason}")
+
+
+@user.command()
+@click.argument("user")
+def unban(user: str) -> None:
+    """Let USER (id or telegramId) order and pay again."""
+    with transaction() as session:
+        people.unban(session, users.find(session, user).id)
+    click.echo("not banned")
 
 
 @click.command()

@@ -41,6 +41,8 @@ CONNECTION: dict[str, Any] = {
 POOL_TIMEOUT_SECONDS = 2
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
+# Where a session keeps what is done after its COMMIT.
+_AFTER_COMMIT = "after_commit"
 # In STATE_DIR; written and deleted by whoever runs a database there.
 URL_FILE = "database.url"
 
@@ -161,6 +163,13 @@ def transaction() -> AbstractContextManager[Session]:
     return _transaction(engine())
 
 
+def after_commit(session: Session, effect: Callable[[], None]) -> None:
+    """Call `effect` when the transaction of this session is committed; once, however often it was
+    asked for. It must neither wait nor fail.
+    """
+    session.info.setdefault(_AFTER_COMMIT, {})[effect] = None
+
+
 @contextmanager
 def reading() -> Iterator[Connection]:
     """A connection for one or few SELECTs of columns, without BEGIN and COMMIT around them.
@@ -196,11 +205,6 @@ def snapshot() -> Iterator[Session]:
         yield session
 
 
-def after_commit(session: Session, effect: Callable[[], object]) -> None:
-    """Call this once the transaction has been committed; never if it is rolled back."""
-    event.listen(session, "after_commit", lambda _: effect(), once=True)
-
-
 def set_limits(url: str) -> None:
     """Give the role of this URL, in this database, the limits that a pooler does not pass on.
 
@@ -223,6 +227,8 @@ def _transaction(engine: Engine) -> Iterator[Session]:
             _require_unbroken(session.connection())
     except (TimeoutError, DBAPIError) as error:
         _raise_translated(error)
+    for effect in session.info.get(_AFTER_COMMIT, ()):
+        effect()
 
 
 @contextmanager

@@ -105,7 +105,7 @@ class Stack:
                 hint = 'make run ARGS="--sandbox-port {port}"'
                 _check_port("127.0.0.1", self.simulated.port, hint)
             if self.settings.metrics_address:
-                self._share_figures()
+                self._share_metrics()
             self.logs.mkdir(parents=True, exist_ok=True)
             if self.postgres is not None:
                 self._start_database(self.postgres)
@@ -171,7 +171,7 @@ class Stack:
             raise StackError(f"cli.py {' '.join(arguments)} failed:\n{outcome.stdout.strip()}")
         return outcome.stdout
 
-    def _share_figures(self) -> None:
+    def _share_metrics(self) -> None:
         """The server shows those of the worker, too, which could not listen at the same address."""
         host, _, port = self.settings.metrics_address.rpartition(":")
         _check_port(host.strip("[]"), int(port), "METRICS_ADDRESS=127.0.0.1:{port} make run")

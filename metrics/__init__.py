@@ -1,12 +1,12 @@
-"""Figures for Prometheus: declared here, counted where it happens, shown by metrics.scrape.
+"""Metrics for Prometheus: declared here, counted where it happens, shown by metrics.scrape.
 
-Any room may import it; it imports none. Until start() is called, figures do nothing and
+Any room may import it; it imports none. Until start() is called, metrics do nothing and
 prometheus_client is not imported. Labels have few values: never an id, a name or a path.
 """
 
-from metrics.figures import FIGURES, Counter, Level, Reading, Sample, Seconds, has_started, start
+from metrics.kinds import METRICS, Counter, Level, Reading, Sample, Seconds, has_started, start
 
-__all__ = ["FIGURES", "Reading", "Sample", "has_started", "start"]
+__all__ = ["METRICS", "Reading", "Sample", "has_started", "start"]
 
 _CALL = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _WORK = (1, 2, 5, 10, 20, 30, 60, 120)
@@ -74,7 +74,7 @@ duty_last_success = Level(
 )
 
 # From the database; every server reports the same.
-database_up = Reading("database_up", "Whether the figures of the database could be read")
+database_up = Reading("database_up", "Whether the metrics of the database could be read")
 queue_jobs = Reading("queue_jobs", "Live orders", "queue", "state")
 queue_oldest_wait = Reading(
     "queue_oldest_wait_seconds", "Wait of the job that is due for longest", "queue"
@@ -85,4 +85,9 @@ payments_overdue = Reading("payments_overdue", "Payments pending an hour after t
 outbox_pending = Reading("outbox_pending", "Events to be posted to the bot")
 outbox_oldest = Reading("outbox_oldest_seconds", "Age of the oldest event to be posted")
 outbox_dead = Reading("outbox_dead", "Events that the bot did not take")
+token_liability = Reading("token_liability", "Tokens that people may still spend")
+check_violations = Reading(
+    "check_violations", "Rules that the last proof of the books found broken", "subject"
+)
+check_moment = Reading("check_timestamp_seconds", "When they were last proved", "subject")
 engine_closed = Reading("engine_closed", "Engines that take no orders now", "engine", "code")

@@ -1,4 +1,4 @@
-"""How Prometheus gets the figures: from processes that share a folder, or from a single one."""
+"""How Prometheus gets the metrics: from processes that share a folder, or from a single one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import metrics
 from metrics import Sample
-from metrics.figures import counted
+from metrics.kinds import counted
 
 PATH = "/metrics"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -59,7 +59,7 @@ def count_error_lines() -> None:
 
 
 def exposition(samples: Iterable[Sample] = ()) -> bytes:
-    """All figures in the text format of Prometheus: what was counted, and these readings."""
+    """All metrics in the text format of Prometheus: what was counted, and these readings."""
     from prometheus_client import CollectorRegistry, generate_latest
 
     read = CollectorRegistry()
@@ -124,12 +124,12 @@ class _Readings:
         from prometheus_client.core import GaugeMetricFamily
 
         families: dict[str, GaugeMetricFamily] = {}
-        for figure, value, values in self._samples:
-            if figure.name not in families:
-                families[figure.name] = GaugeMetricFamily(
-                    figure.name, figure.about, labels=figure.labels
+        for metric, value, values in self._samples:
+            if metric.name not in families:
+                families[metric.name] = GaugeMetricFamily(
+                    metric.name, metric.about, labels=metric.labels
                 )
-            families[figure.name].add_metric(values, value)
+            families[metric.name].add_metric(values, value)
         yield from families.values()
 
 

@@ -31,7 +31,8 @@ class Claim:
     """A job held by a worker: what to do, and the token that proves the right to write.
 
     place: of the photo at hand, from 0; `photos` were ordered. keys: storage keys of the input
-    files by their dataId. waited_seconds: since it was due.
+    files by their dataId. request_id: of the request that ordered it, for the log. waited_seconds:
+    since it was due.
     """
 
     job_id: UUID
@@ -42,6 +43,7 @@ class Claim:
     place: int
     input: list[dict[str, Any]]
     keys: dict[str, str]
+    request_id: str | None
     waited_seconds: float
 
     @property
@@ -76,6 +78,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         .values(
             status="processing",
             attempt=Job.attempt + 1,
+            started_at=func.coalesce(Job.started_at, func.now()),
             lease_until=func.now() + _lease(),
             worker=worker,
             progress=100 * func.jsonb_array_length(Job.results, type_=Integer) // Job.photos,
@@ -100,6 +103,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         len(job.results),
         job.input,
         _keys(session, job),
+        job.request_id,
         (job.updated_at - job.run_at).total_seconds(),
     )
 

@@ -68,7 +68,7 @@ class Settings:
 
     metrics_address: str = _setting(
         "",
-        "host:port where the server and each worker show Prometheus their figures at /metrics; "
+        "host:port where the server and each worker show Prometheus their metrics at /metrics; "
         "empty counts nothing",
         address=True,
     )
@@ -77,7 +77,7 @@ class Settings:
     )
     metrics_folder: str = _setting(
         "",
-        "folder of figures of programs that are scraped together, which only the server answers "
+        "folder of metrics of programs that are scraped together, which only the server answers "
         "for; `make run` sets it",
     )
 
@@ -250,6 +250,17 @@ class Settings:
     )
     job_cost_limit_rub: Decimal = _setting(
         Decimal("100"), "rubles one order may cost at providers", most=100_000
+    )
+    rub_per_usd: Decimal = _setting(
+        Decimal("90"),
+        "rubles a dollar of an engine's bill counts as in the figures",
+        above=0,
+        most=10_000,
+    )
+    engine_second_rub: Decimal = _setting(
+        Decimal("0"),
+        "rubles a second of the built-in engine counts as in the figures",
+        most=10_000,
     )
     engine_timeout_seconds: int = _setting(
         120, "wall time limit of one generation", least=1, most=DAY

@@ -83,7 +83,7 @@ def missing_for_production(settings: Settings) -> list[str]:
         ),
         (
             settings.metrics_token or _is_of_this_machine(settings.metrics_address),
-            "METRICS_TOKEN: figures are secrets of the business; set it, or listen on 127.0.0.1",
+            "METRICS_TOKEN: metrics are secrets of the business; set it, or listen on 127.0.0.1",
         ),
     ]
     return [advice for satisfied, advice in needs if not satisfied]

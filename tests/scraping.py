@@ -18,7 +18,7 @@ class Scraped:
         }
 
     def value(self, name: str, **labels: str) -> float | None:
-        """Of the figure with this name, without its prefix, and these labels; None if it is not
+        """Of the metric with this name, without its prefix, and these labels; None if it is not
         there.
         """
         return self._values.get((f"livephoto_{name}", frozenset(labels.items())))

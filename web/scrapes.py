@@ -1,4 +1,4 @@
-"""The second listener, METRICS_ADDRESS, for Prometheus: figures at /metrics and nothing else."""
+"""The second listener, METRICS_ADDRESS, for Prometheus: metrics at /metrics and nothing else."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Scrapes:
                 samples = await self._lane.run(_read, None)
             except Exception as error:  # whatever it is, the rest is shown
                 if not isinstance(error, ApiError):
-                    log.exception("figures of the database could not be read")
+                    log.exception("metrics of the database could not be read")
                 samples = [(metrics.database_up, 0.0, ())]
             self._remembered = time.monotonic(), samples
         return samples
@@ -93,7 +93,7 @@ def _read(_: None) -> list[Sample]:
 
 
 def _sample(gauge: gauges.Gauge) -> Sample:
-    figure = metrics.FIGURES[gauge.name]
-    if not isinstance(figure, metrics.Reading) or len(gauge.labels) != len(figure.labels):
+    metric = metrics.METRICS[gauge.name]
+    if not isinstance(metric, metrics.Reading) or len(gauge.labels) != len(metric.labels):
         raise TypeError(f"{gauge.name} is no reading with {len(gauge.labels)} labels")
-    return figure, gauge.value, tuple(gauge.labels)
+    return metric, gauge.value, tuple(gauge.labels)

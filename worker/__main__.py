@@ -22,7 +22,7 @@ def main() -> None:
         sys.exit(str(error))
     logs.configure(current.log_level)
     if current.metrics_address:
-        _show_figures(current)
+        _show_metrics(current)
     worker = Worker()
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     worker.run()
 
 
-def _show_figures(current: settings.Settings) -> None:
+def _show_metrics(current: settings.Settings) -> None:
     """By a listener of its own, unless the server shows what is in their common folder."""
     metrics.start(Path(current.metrics_folder) if current.metrics_folder else None)
     scrape.count_error_lines()

@@ -21,7 +21,8 @@ from db.models.table import Table
 class User(Table):
     """A Telegram user. `balance_tokens` is what can be spent now; only the ledger changes it.
 
-    `consent_version` is that of the text they agreed to, `email` where receipts go.
+    `consent_version` is that of the text they agreed to, `email` where receipts go. Who is
+    banned orders and pays nothing more; `ban_reason` is the operator's, never shown.
     """
 
     __tablename__ = "users"
@@ -40,11 +41,23 @@ class User(Table):
     consent_pd: Mapped[bool] = mapped_column(server_default="false")
     consent_pd_at: Mapped[datetime | None]
     consent_version: Mapped[str | None]
+    banned_at: Mapped[datetime | None]
+    ban_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
         CheckConstraint("balance_tokens >= 0", "balance_not_negative"),
         CheckConstraint("referrer_id <> id", "not_own_referrer"),
+        CheckConstraint("(banned_at IS NULL) = (ban_reason IS NULL)", "ban_says_why"),
         Index(None, "referrer_id", postgresql_where=text("referrer_id IS NOT NULL")),
+        Index("ix_users_newest", "created_at", "id"),
+        Index(
+            "ix_users_banned", "created_at", "id", postgresql_where=text("banned_at IS NOT NULL")
+        ),
+        Index(
+            "ix_users_username",
+            func.lower(text("username")).label("prefix"),
+            postgresql_ops={"prefix": "text_pattern_ops"},
+        ),
     )

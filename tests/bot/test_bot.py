@@ -108,6 +108,21 @@ def test_an_order_is_cancelled_once_however_often_the_button_is_pressed(world: W
     assert "пока нет" in boris.sees("Движения токенов")["text"]
 
 
+def test_a_refused_choice_leaves_the_menu_to_another(world: World) -> None:
+    """The refusal is kept with the key of the menu, which is no order for that."""
+    vera = world.person()
+    vera.start()
+    vera.send("tiny_portrait_150px.jpg")
+    menu = vera.sees("Что сделать с этим фото?")["message_id"]
+    newest = "WHERE id = (SELECT id FROM data ORDER BY created_at DESC LIMIT 1)"
+    world.execute(f"UPDATE data SET status = 'pending' {newest}")
+    vera.press("🖌 Реставрация · ", message_id=menu)
+    vera.sees("ещё раз")
+    world.execute(f"UPDATE data SET status = 'confirmed' {newest}")
+    vera.press("✨ Оживление · ", message_id=menu)
+    vera.sees("Не хватает: ")
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "answer"),
     [
@@ -251,23 +266,3 @@ def test_limits_of_telegram_delay_but_lose_nothing(world: World) -> None:
     anna.press("🖌 Реставрация · ")
     anna.gets("document")
     anna.sees("готов ✅")
-
-
-def test_killed_at_any_moment_it_delivers_every_order_and_no_double_in_silence(
-    world: World,
-) -> None:
-    people = [world.person() for _ in range(3)]
-    for person in people:
-        person.start()
-        world.supply(person)
-        person.send("tiny_portrait_150px.jpg")
-    world.restart_bot()
-    for person in people:
-        person.press("🖌 Реставрация · ")
-    world.restart_bot()
-    for person in people:
-        person.gets("document")
-        world.restart_bot()
-    for person in people:
-        person.sees("готов ✅")
-        assert len(person.gets("document")) <= 1 + len(person.having("Я перезапускался"))

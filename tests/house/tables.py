@@ -12,7 +12,7 @@ import click
 
 import cli
 from errors import CODES
-from metrics import FIGURES
+from metrics import METRICS
 from settings import Settings, described
 from spec import CONTRACT
 from spec.operations import operations_of
@@ -65,13 +65,13 @@ def operations_table() -> str:
     return _table(("Call", "operationId", "What it does"), rows)
 
 
-def figures_table() -> str:
+def metrics_table() -> str:
     """Everything that Prometheus is shown."""
     rows = (
-        (_code(name), ", ".join(map(_code, figure.labels)), figure.about)
-        for name, figure in FIGURES.items()
+        (_code(name), ", ".join(map(_code, metric.labels)), metric.about)
+        for name, metric in METRICS.items()
     )
-    return _table(("Figure", "Labels", "What it is"), rows)
+    return _table(("Metric", "Labels", "What it is"), rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -79,7 +79,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "codes": codes_table,
     "make": make_table,
     "cli": cli_table,
-    "figures": figures_table,
+    "metrics": metrics_table,
     "operations": operations_table,
 }
 

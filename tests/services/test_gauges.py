@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ from db.models import Job, Payment
 from db.types import now
 from metrics import scrape
 from providers.payments import Notice, Outcome
-from services import breakers, data, gauges, payments, queue, settlement
+from services import breakers, checks, data, gauges, payments, queue, settlement
 from tests.factories import make_job, make_user
 from tests.scraping import Scraped
 
@@ -137,3 +138,14 @@ def test_an_order_is_counted_with_the_time_it_took() -> None:
     with transaction() as session:
         queue.finish(session, claim, row.id, size_bytes=10, meta={}, now=now())
     assert counted("job_total_seconds_count", **labels) == before + 1
+
+
+def test_the_last_proof_of_the_books_is_told_with_its_moment() -> None:
+    with transaction() as session:
+        for broken in ({"a": ["1"]}, {"a": ["1"], "b": ["2"], "c": []}):
+            checks.record(session, checks.LEDGER, checks.Proof(10, broken), seconds=1.0)
+    found = read()
+    assert found["livephoto_check_violations", "ledger"] == 2
+    assert abs(found["livephoto_check_timestamp_seconds", "ledger"] - time.time()) < 600
+    assert ("livephoto_check_violations", "figures") not in found  # none was ever made
+    assert ("livephoto_token_liability",) in found

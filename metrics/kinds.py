@@ -1,4 +1,4 @@
-"""What a figure is: a counter, a histogram of seconds, a level, or a reading of the database."""
+"""What a metric is: a counter, a histogram of seconds, a level, or a reading of the database."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-FIGURES: dict[str, Figure] = {}
+METRICS: dict[str, Metric] = {}
 _registries: list[Any] = []  # the one that is made by start()
 
 
-class Figure:
+class Metric:
     """Something that is measured: its name without the prefix, what it says, and its labels."""
 
     kind = "gauge"
@@ -22,7 +22,7 @@ class Figure:
         self._made: Any = None
         # By their labels' values: to look one up in the library takes as long as to count.
         self._children: dict[tuple[str, ...], Any] = {}
-        FIGURES[self.name] = self
+        METRICS[self.name] = self
 
     def make(self, library: Any, registry: Any) -> None:
         """Make it with the library, to be counted from now on."""
@@ -39,7 +39,7 @@ class Figure:
         return child
 
 
-class Counter(Figure):
+class Counter(Metric):
     """What only grows; its name ends in _total."""
 
     kind = "counter"
@@ -53,7 +53,7 @@ class Counter(Figure):
         return library.Counter(self.name, self.about, self.labels, registry=registry)
 
 
-class Seconds(Figure):
+class Seconds(Metric):
     """How long something takes; bounds: those of its buckets, seconds."""
 
     kind = "histogram"
@@ -73,7 +73,7 @@ class Seconds(Figure):
         )
 
 
-class Level(Figure):
+class Level(Metric):
     """What goes up and down in a process. mode: how the processes of one server are put together,
     in the words of prometheus_client.
     """
@@ -93,7 +93,7 @@ class Level(Figure):
         )
 
 
-class Reading(Figure):
+class Reading(Metric):
     """What everybody who asks the database sees alike; read at the scrape, see exposition()."""
 
     def make(self, library: Any, registry: Any) -> None:
@@ -107,7 +107,7 @@ Sample = tuple[Reading, float, tuple[str, ...]]
 def start(folder: Path | None) -> None:
     """Count from now on; a second call changes nothing.
 
-    folder: where processes that are scraped together put their figures; None if there is only this
+    folder: where processes that are scraped together put their metrics; None if there is only this
     one. prometheus_client decides between the two when it is imported.
     """
     if _registries:
@@ -117,13 +117,13 @@ def start(folder: Path | None) -> None:
     import prometheus_client
 
     registry = prometheus_client.CollectorRegistry()
-    for figure in FIGURES.values():
-        figure.make(prometheus_client, registry)
+    for metric in METRICS.values():
+        metric.make(prometheus_client, registry)
     _registries.append(registry)
 
 
 def has_started() -> bool:
-    """Whether figures are counted, so that it is worth to work something out for one."""
+    """Whether metrics are counted, so that it is worth to work something out for one."""
     return bool(_registries)
 
 
