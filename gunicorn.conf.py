@@ -9,7 +9,6 @@ import socket
 import sys
 import threading
 import time
-from pathlib import Path
 
 from gunicorn import glogging
 
@@ -26,9 +25,7 @@ if current.metrics_address:
     bind += [current.metrics_address]
     # Before the application is made; at SIGHUP this file is read again, and the folder stays.
     if not metrics.has_started():
-        metrics.start(
-            Path(current.metrics_folder) if current.metrics_folder else scrape.new_folder()
-        )
+        metrics.start(scrape.common_folder(current.metrics_folder))
 workers = current.web_concurrency
 # Made once, before the processes are forked: none of them imports or compiles anything again, a new
 # one serves at once, and they share its memory. Nothing is connected or running by then.

@@ -39,6 +39,8 @@ CONNECTION: dict[str, Any] = {
     "application_name": "livephoto",
 }
 POOL_TIMEOUT_SECONDS = 2
+# A person waits for a page of the console, and can ask for less.
+PAGE_TIMEOUT = "2500ms"
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
 # Where a session keeps what is done after its COMMIT.
@@ -205,6 +207,30 @@ def snapshot() -> Iterator[Session]:
         yield session
 
 
+class TooMuchError(Exception):
+    """A page asked for more than the database finds in PAGE_TIMEOUT."""
+
+
+@contextmanager
+def browsing() -> Iterator[Session]:
+    """One moment of the tables for a page of the console, read-only.
+
+    TooMuchError when a statement takes longer than PAGE_TIMEOUT, ApiError `service_unavailable`
+    when the database is away.
+    """
+    try:
+        with _transaction(engine()) as session:
+            # Two statements, one way to the server and back.
+            read_only = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            session.execute(text(f"{read_only}; SET LOCAL statement_timeout = '{PAGE_TIMEOUT}'"))
+            yield session
+    except ApiError as refusal:
+        cause = refusal.__cause__
+        if isinstance(cause, DBAPIError) and _code(cause) == errorcodes.QUERY_CANCELED:
+            raise TooMuchError from refusal
+        raise
+
+
 def set_limits(url: str) -> None:
     """Give the role of this URL, in this database, the limits that a pooler does not pass on.
 
@@ -277,7 +303,13 @@ def _kind(error: TimeoutError | DBAPIError) -> str:
 
 
 def _is_transient(error: DBAPIError) -> bool:
-    code = getattr(error.orig, "pgcode", None)
+    code = _code(error)
     if code is None:  # no server answered: refused, reset or timed out
         return type(error).__name__ in ("OperationalError", "InterfaceError")
     return code in TRANSIENT
+
+
+def _code(error: DBAPIError) -> str | None:
+    """PostgreSQL's code of an error; None when no server said one."""
+    code: str | None = getattr(error.orig, "pgcode", None)
+    return code

@@ -25,6 +25,15 @@ MEMORY = Path("/dev/shm")  # noqa: S108 a folder of our own is made there, which
 STEM = f"livephoto-metrics-{socket.gethostname()}-"
 
 
+def common_folder(chosen: str) -> Path:
+    """The folder that was chosen, made if it is missing, or a new one."""
+    if not chosen:
+        return new_folder()
+    folder = Path(chosen)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 def new_folder() -> Path:
     """A folder in memory, for processes that are scraped together; those left by processes that
     were killed are removed.
@@ -65,6 +74,20 @@ def exposition(samples: Iterable[Sample] = ()) -> bytes:
     read = CollectorRegistry()
     read.register(_Readings(list(samples)))
     return generate_latest(counted()) + generate_latest(read)
+
+
+def show(address: str, token: str, folder: str) -> None:
+    """Count in a program that is one process, if there is an address, and answer GET /metrics there,
+    unless the server does that for all who write into this folder.
+
+    OSError when the address is taken or the folder cannot be written.
+    """
+    if not address:
+        return
+    metrics.start(common_folder(folder) if folder else None)
+    count_error_lines()
+    if not folder:
+        listen(address, token)
 
 
 def may_scrape(authorization: str, token: str) -> bool:

@@ -30,8 +30,7 @@ def contradictions(settings: Settings) -> list[str]:
     if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
         problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
     problems += _wrong_events(settings)
-    if settings.metrics_address.rpartition(":")[2] == str(settings.port):
-        problems.append("METRICS_ADDRESS: must have another port than PORT")
+    problems += _wrong_listeners(settings)
     return [*_faults_of_single_values(settings), *problems]
 
 
@@ -78,13 +77,10 @@ def missing_for_production(settings: Settings) -> list[str]:
         ),
         *_unencrypted_engines(settings),
         (
-            not settings.events_url.startswith("http://") or _is_private(settings.events_url),
-            "EVENTS_URL: events would travel unencrypted; use https://",
-        ),
-        (
             settings.metrics_token or _is_of_this_machine(settings.metrics_address),
             "METRICS_TOKEN: metrics are secrets of the business; set it, or listen on 127.0.0.1",
         ),
+        *_unencrypted_people(settings),
     ]
     return [advice for satisfied, advice in needs if not satisfied]
 
@@ -110,6 +106,20 @@ def engine_configured(settings: Settings, engine: str) -> bool:
             "comfyui": settings.comfyui_url,
         }[engine]
     )
+
+
+def _unencrypted_people(settings: Settings) -> list[tuple[bool, str]]:
+    """What is told of people, and who may see it."""
+    return [
+        (
+            not settings.events_url.startswith("http://") or _is_private(settings.events_url),
+            "EVENTS_URL: events would travel unencrypted; use https://",
+        ),
+        (
+            not settings.console_url.startswith("http://"),
+            "CONSOLE_URL: passwords would travel unencrypted; use https://",
+        ),
+    ]
 
 
 def _unencrypted_engines(settings: Settings) -> list[tuple[bool, str]]:
@@ -157,6 +167,20 @@ def _is_of_this_machine(address: str) -> bool:
     host = address.rpartition(":")[0].strip("[]")
     known = _address(host)
     return host in ("", "localhost") or (known is not None and known.is_loopback)
+
+
+def _wrong_listeners(settings: Settings) -> Iterator[str]:
+    if settings.metrics_address.rpartition(":")[2] == str(settings.port):
+        yield "METRICS_ADDRESS: must have another port than PORT"
+    if _has_path(settings.console_url):
+        yield "CONSOLE_URL: must end after the host: the console has one of its own"
+
+
+def _has_path(url: str) -> bool:
+    try:
+        return urlsplit(url).path not in ("", "/")
+    except ValueError:  # which its own limits report
+        return False
 
 
 def _address(host: str | None) -> IPv4Address | IPv6Address | None:
