@@ -77,8 +77,8 @@ def exposition(samples: Iterable[Sample] = ()) -> bytes:
 
 
 def show(address: str, token: str, folder: str) -> None:
-    """Count in a program that is one process, if there is an address, and answer GET /metrics there,
-    unless the server does that for all who write into this folder.
+    """Count in a program that is one process, if there is an address, and answer GET /metrics
+    there, unless the server does that for all who write into this folder.
 
     OSError when the address is taken or the folder cannot be written.
     """
