@@ -30,6 +30,7 @@ from services import (
     login_waits,
     operator_sessions,
     outbox,
+    pace,
     queue,
 )
 from workflows import dispatch, reconciler
@@ -115,6 +116,11 @@ def _expire_waiting_jobs() -> int:
     return BATCH
 
 
+def _measure_pace() -> int:
+    with transaction() as session:
+        return pace.measure(session, now=now())
+
+
 def _draw_lotteries() -> int:
     with transaction() as session:
         return int(draws.draw_due(session, now=now()) is not None)
@@ -178,6 +184,7 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("close unpaid jobs", 60, _expire_waiting_jobs),
     ("draw lotteries", 10, _draw_lotteries),
     ("delete expired idempotency keys", 600, _forget_idempotency_keys),
+    ("measure how long models take", 60, _measure_pace),
     ("delete old events", 600, _forget_events),
     ("forget old logins and forms of the console", 600, _forget_logins),
     ("keep the figures of days", 60, _keep_figures),
