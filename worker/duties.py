@@ -116,19 +116,17 @@ def _forget_events() -> int:
 
 
 def _keep_figures() -> int:
-    """Today's and yesterday's figures, then some of days that were never finished; only these are
-    counted.
-    """
+    """Today's figures, then some of days that were never finished; only these are counted."""
     with reading() as reader:
         due = day_figures.due(reader, now=now(), older=OLDER_DAYS)
-    end, older, recent = time.monotonic() + FIGURES_SECONDS, 0, days.of(now()) - days.ONE
+    end, older, today = time.monotonic() + FIGURES_SECONDS, 0, days.of(now())
     for day in due:
-        if day < recent and time.monotonic() > end:
+        if day < today and time.monotonic() > end:
             break
         with transaction() as session:
             if not day_figures.compute(session, day, now=now()):
                 break  # another worker is at it
-        older += day < recent
+        older += day < today
     return older
 
 
