@@ -110,7 +110,7 @@ def _measure(url: str, home: Path, *, users: int, seconds: float) -> Findings:
 
 
 def _compute_history(probe: meter.Probe) -> float:
-    """Seconds that the figures take which the overview reads, as the worker's duty computes them."""
+    """Seconds for the figures that the overview reads, as the worker's duty computes them."""
     started = time.monotonic()
     with meter.use_engine(probe.engine):
         with reading() as reader:
