@@ -18,7 +18,19 @@ from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from providers import registry
-from services import data, day_figures, days, draws, idempotency, jobs, outbox, queue
+from services import (
+    data,
+    day_figures,
+    days,
+    draws,
+    form_keys,
+    idempotency,
+    jobs,
+    login_waits,
+    operator_sessions,
+    outbox,
+    queue,
+)
 from workflows import dispatch, reconciler
 
 log = logging.getLogger("worker")
@@ -115,6 +127,14 @@ def _forget_events() -> int:
     return forgotten
 
 
+def _forget_logins() -> int:
+    moment = now()
+    with transaction() as session:
+        ended = operator_sessions.sweep(session, now=moment)
+        forms = form_keys.sweep(session, now=moment)
+        return ended + forms + login_waits.sweep(session, now=moment)
+
+
 def _keep_figures() -> int:
     """Today's figures, then some of days that were never finished; only these are counted."""
     with reading() as reader:
@@ -152,6 +172,7 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("draw lotteries", 10, _draw_lotteries),
     ("delete expired idempotency keys", 600, _forget_idempotency_keys),
     ("delete old events", 600, _forget_events),
+    ("forget old logins and forms of the console", 600, _forget_logins),
     ("keep the figures of days", 60, _keep_figures),
     ("remove leftover work folders", 600, _remove_left_work),
     ("remove interrupted writes", 600, lambda: registry.storage().sweep(CUT_OFF_SECONDS)),
