@@ -9,11 +9,31 @@ from jinja2 import StrictUndefined
 
 import settings
 from console import access, assets, envelope, refusals, templating
-from console.pages import home, login, reviews
+from console.pages import (
+    engines,
+    home,
+    ledger,
+    login,
+    lotteries,
+    models,
+    outbox,
+    reviews,
+    tariffs,
+)
 
 # Names by which this machine reaches it without a proxy.
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-PAGES = (login.pages, home.pages, reviews.pages)
+PAGES = (
+    login.pages,
+    home.pages,
+    reviews.pages,
+    lotteries.pages,
+    tariffs.pages,
+    models.pages,
+    engines.pages,
+    outbox.pages,
+    ledger.pages,
+)
 
 
 def create_app() -> Flask:

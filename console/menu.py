@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from console import business_texts as words
 from console import texts
 from console.permissions import Permission, may
 
@@ -28,8 +29,19 @@ SECTIONS = (
     Section(
         texts.SECTION_WORK,
         (
-            Item("home", "home.shown", None, texts.PAGE_HOME),
+            Item("home", "home.shown", Permission.FIGURES_READ, texts.PAGE_HOME),
             Item("reviews", "reviews.listed", Permission.REVIEWS_JUDGE, texts.PAGE_REVIEWS),
+        ),
+    ),
+    Section(
+        words.SECTION,
+        (
+            Item("lotteries", "lotteries.listed", Permission.LISTS_READ, words.LOTTERIES),
+            Item("tariffs", "tariffs.listed", Permission.LISTS_READ, words.TARIFFS),
+            Item("models", "models.listed", Permission.LISTS_READ, words.MODELS),
+            Item("engines", "engines.listed", Permission.LISTS_READ, words.ENGINES),
+            Item("outbox", "outbox.listed", Permission.LISTS_READ, words.OUTBOX),
+            Item("ledger", "ledger.listed", Permission.FIGURES_READ, words.LEDGER),
         ),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, g, request
 
-from console import access, addresses, assets, cookies, display, forms, menu, texts
+from console import access, addresses, assets, business_texts, cookies, display, forms, menu, texts
 from console.permissions import Permission, may
 from db import browsing
 
@@ -21,6 +21,7 @@ def prepare(app: Flask) -> None:
     )
     app.jinja_env.globals.update(
         asset=assets.address,
+        business=business_texts,
         code_is_fresh=access.is_fresh,
         form_token=cookies.form_token,
         link=addresses.link,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from math import ceil
 
+from console import business_texts
 from errors import ApiError
 from services import ledger
 from workflows.logins import LoginRefused
@@ -28,6 +29,8 @@ NEEDED = "Заполните это поле."
 NOT_THE_SAME = "Пароли не совпадают."
 NOT_A_CHOICE = "Такого варианта нет."
 NOT_A_DAY = "Это не дата."
+NOT_A_TIME = "Это не дата и время."
+WRONG_COST = "Число от 0, не более шести знаков после запятой."
 WRONG_LOGIN = "Имя, пароль или код не подходит."
 
 REVIEW_REWARDED = "Отзыв засчитан, бонус начислен."
@@ -45,6 +48,7 @@ STATUSES = {
 }
 
 NAMES = {
+    **business_texts.NAMES,
     "role": {
         "viewer": "наблюдатель",
         "support": "поддержка",
@@ -59,6 +63,7 @@ NAMES = {
     },
     "outcome": {"begun": "начато", "done": "сделано", "failed": "не удалось"},
     "action": {
+        **business_texts.ACTIONS,
         "catalog.seed": "каталог: заполнить",
         "engine.limit": "движок: пределы",
         "engine.resume": "движок: включить снова",
@@ -98,6 +103,7 @@ NAMES = {
 }
 # Colours of Tabler's badges.
 COLOURS = {
+    **business_texts.COLOURS,
     "seen": "yellow",
     "held": "orange",
     "rewarded": "green",
@@ -109,6 +115,7 @@ COLOURS = {
 
 # What the rules say in English, as commands print it.
 _REFUSALS = {
+    **business_texts.REFUSALS,
     "there is no such review, or it has been rejected": "Такого отзыва нет, или он уже отклонён.",
     "there is no such review, or it has been rewarded": "Такого отзыва нет, или он уже засчитан.",
     "this form belongs to another operator": "Это форма другого оператора. Откройте её заново.",
@@ -157,6 +164,11 @@ def too_long(longest: int) -> str:
 def wrong_amount(most: Decimal) -> str:
     """Of an amount."""
     return f"Больше 0, не больше {most}, не более двух знаков после запятой."
+
+
+def wrong_whole(least: int, most: int) -> str:
+    """Of a whole number."""
+    return f"Целое число от {least} до {most}."
 
 
 def is_ours(text: str) -> bool:
