@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, text, u
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
+import metrics
 import settings
 from db.models import User
 from errors import ApiError, database_in_use
@@ -289,7 +290,16 @@ def _raise_translated(error: TimeoutError | DBAPIError) -> NoReturn:
     """ApiError `service_unavailable` for temporary failures; others are bugs."""
     if isinstance(error, DBAPIError) and not (error.connection_invalidated or _is_transient(error)):
         raise error
+    metrics.db_errors.add(_kind(error))
     raise ApiError("service_unavailable", retry_after=1) from error
+
+
+def _kind(error: TimeoutError | DBAPIError) -> str:
+    """For the operator: `57014` would not tell that a statement took too long."""
+    if not isinstance(error, DBAPIError):
+        return "no_free_connection"
+    code = getattr(error.orig, "pgcode", None)
+    return "no_connection" if code is None else str(errorcodes.lookup(code)).lower()
 
 
 def _is_transient(error: DBAPIError) -> bool:

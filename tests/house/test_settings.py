@@ -93,6 +93,7 @@ def test_a_safe_production_lacks_nothing():
         ({"FAL_KEY": "a:b", "FAL_API_URL": "http://127.0.0.1:1"}, "FAL_API_URL"),
         ({"POLZA_API_KEY": "pza", "POLZA_API_URL": "http://127.0.0.1:1"}, "POLZA_API_URL"),
         ({"EVENTS_URL": "http://bot.example/events", "EVENTS_SECRETS": EVENTS}, "EVENTS_URL"),
+        ({"METRICS_ADDRESS": "0.0.0.0:9108"}, "METRICS_TOKEN"),
         ({"EVENTS_URL": "http://93.184.216.34/events", "EVENTS_SECRETS": EVENTS}, "EVENTS_URL"),
         ({"CONSOLE_URL": "http://console.example"}, "CONSOLE_URL"),
     ],
@@ -185,6 +186,9 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("SERVER_URL", "https://kreatum.ru/api?x=1"),
         ("S3_ENDPOINT_URL", "minio:9000"),
         ("COMFYUI_URL", "10.0.0.5:8188"),
+        ("METRICS_ADDRESS", "9108"),
+        ("METRICS_ADDRESS", "127.0.0.1"),
+        ("METRICS_ADDRESS", "0.0.0.0:8000"),  # of the server itself
         ("COMFYUI_HEADER", "secret"),
         ("COMFYUI_HEADER", "X-Key: "),
         ("COMFYUI_HEADER", "X Key: secret"),
