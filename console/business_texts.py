@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
-
-from console.display import MOSCOW, NO_BREAK
-
 SECTION = "Дело"
 LOTTERIES, TARIFFS, MODELS = "Розыгрыши", "Тарифы", "Модели"
 ENGINES, OUTBOX, LEDGER = "Движки", "Исходящие события", "Сверка книги"
@@ -113,29 +109,19 @@ def since(signal: str) -> str:
     return _SINCE.get(signal, "с")
 
 
-def on(day: date) -> str:
-    """A day."""
-    return day.strftime("%d.%m.%Y")
+def seconds(count: str) -> str:
+    """So many seconds; the spaces do not break."""
+    return f"{count}\u00a0с"
 
 
-def local(moment: datetime) -> str:
-    """A moment as fields of forms have it, by Moscow."""
-    return moment.astimezone(MOSCOW).strftime("%Y-%m-%dT%H:%M")
+def minutes(count: float, seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{count:.0f}\u00a0мин {seconds:.0f}\u00a0с"
 
 
-def percent(part: int, whole: int) -> str:
-    """A share."""
-    return f"{100 * part / whole:.0f}{NO_BREAK}%"
-
-
-def span(time: timedelta) -> str:
-    """How long something took."""
-    seconds = time.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f}{NO_BREAK}с".replace(".", ",")
-    if seconds < 3600:
-        return f"{seconds // 60:.0f}{NO_BREAK}мин {seconds % 60:.0f}{NO_BREAK}с"
-    return f"{seconds // 3600:.0f}{NO_BREAK}ч {seconds % 3600 // 60:.0f}{NO_BREAK}мин"
+def hours(count: float, minutes: float) -> str:
+    """Hours and minutes."""
+    return f"{count:.0f}\u00a0ч {minutes:.0f}\u00a0мин"
 
 
 def lottery_redrawn(place: int, round: int) -> str:

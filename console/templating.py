@@ -12,10 +12,14 @@ from db import browsing
 def prepare(app: Flask) -> None:
     """Give the templates their filters and functions."""
     app.jinja_env.filters.update(
+        local=display.local,
         moscow=display.moscow,
         named=texts.named,
+        on=display.on,
+        plain=display.plain,
         rub=display.rub,
         shown=display.shown,
+        span=display.span,
         tokens=display.tokens,
         utc=display.utc,
     )
@@ -28,6 +32,7 @@ def prepare(app: Flask) -> None:
         may=_may,
         menu=_menu,
         new_form_key=forms.new_key,
+        percent=display.percent,
         permissions=Permission,
         result=_result,
         texts=texts,

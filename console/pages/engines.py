@@ -77,7 +77,7 @@ def limit(name: str) -> ResponseReturnValue:
 def resume(name: str) -> ResponseReturnValue:
     """Orders at once: what opened its breaker is mended."""
     form = Form()
-    entry = Entry("engine.resume", f"engine:{name}", form.words("reason"))
+    entry = Entry("engine.resume", f"engine:{name}", form.words("resume_reason"))
 
     def effect(session: Session) -> str:
         entry.before = {"open_code": engines.find(session, name).open_code}

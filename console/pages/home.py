@@ -8,9 +8,9 @@ from typing import Any
 from flask import Blueprint, current_app, g, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from console import access, business_texts, texts
+from console import access, texts
 from console.access import allowed
-from console.display import tokens
+from console.display import on, tokens
 from console.permissions import Permission, may
 from db import browsing
 from db.types import now
@@ -50,7 +50,7 @@ def _payments_of(row: Revenue) -> str | None:
 
 
 def _orders_failed_with(code: str) -> str | None:
-    return _list("orders", status="failed", code=code)
+    return _list("jobs", status="failed", error=code)
 
 
 def _list(noun: str, **filters: str) -> str | None:
@@ -61,7 +61,8 @@ def _list(noun: str, **filters: str) -> str | None:
     needed = access.rule_of(view).permission
     if needed is not None and not may(g.operator.role, needed):
         return None
-    return url_for(endpoint, **filters)
+    values: dict[str, Any] = dict(filters)
+    return url_for(endpoint, **values)
 
 
 def _charts(found: Overview) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def _charts(found: Overview) -> dict[str, Any]:
         "revenue_head": [texts.named(name, "provider") for name in found.daily_rub],
         "revenue_rows": [
             [
-                business_texts.on(day),
+                on(day),
                 *(tokens(rub[place]) for rub in found.daily_rub.values()),
             ]
             for place, day in reversed(list(enumerate(found.days)))
@@ -91,7 +92,7 @@ def _charts(found: Overview) -> dict[str, Any]:
             ],
         },
         "people_rows": [
-            [business_texts.on(c.registered_on), c.registered, c.photo, c.order, c.payment]
+            [on(c.registered_on), c.registered, c.photo, c.order, c.payment]
             for c in reversed(found.cohorts)
         ],
     }

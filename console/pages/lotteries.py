@@ -105,7 +105,7 @@ def edit(lottery_id: UUID) -> ResponseReturnValue:
     }
     if changes["end_date"] <= now() and "end" not in form.errors:
         form.errors["end"] = business_texts.IN_THE_PAST
-    entry = Entry("lottery.edit", f"lottery:{lottery_id}", form.words("reason"))
+    entry = Entry("lottery.edit", f"lottery:{lottery_id}", form.words("edit_reason"))
 
     def effect(session: Session) -> str:
         entry.compare(lotteries.get(session, lottery_id), dict(changes))
@@ -120,7 +120,7 @@ def edit(lottery_id: UUID) -> ResponseReturnValue:
 def close(lottery_id: UUID) -> ResponseReturnValue:
     """The end without a draw."""
     form = Form()
-    entry = Entry("lottery.close", f"lottery:{lottery_id}", form.words("reason"))
+    entry = Entry("lottery.close", f"lottery:{lottery_id}", form.words("close_reason"))
 
     def effect(session: Session) -> str:
         lotteries.cancel(session, lottery_id)
@@ -134,7 +134,7 @@ def close(lottery_id: UUID) -> ResponseReturnValue:
 def draw(lottery_id: UUID) -> ResponseReturnValue:
     """The draw of one that has ended; a worker does it by itself within seconds."""
     form = Form()
-    entry = Entry("lottery.draw", f"lottery:{lottery_id}", form.words("reason"))
+    entry = Entry("lottery.draw", f"lottery:{lottery_id}", form.words("draw_reason"))
 
     def effect(session: Session) -> str:
         drawn = draws.draw_due(session, now=now())
@@ -150,7 +150,10 @@ def draw(lottery_id: UUID) -> ResponseReturnValue:
 def redraw(lottery_id: UUID) -> ResponseReturnValue:
     """One place again; its first winner keeps the tokens."""
     form = Form()
-    place, reason = form.whole("place", least=1, most=lotteries.MAX_PLACES), form.words("reason")
+    place, reason = (
+        form.whole("place", least=1, most=lotteries.MAX_PLACES),
+        form.words("redraw_reason"),
+    )
     entry = Entry("lottery.redraw", f"lottery:{lottery_id}", reason)
 
     def effect(session: Session) -> str:

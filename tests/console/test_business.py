@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from console import business_texts as words
-from console import exports, texts
+from console import display, exports, texts
 from db import reading, transaction
 from db.models import Event, Lottery
 from db.session import engine
@@ -63,8 +63,8 @@ def test_a_lottery_is_made_drawn_proved_and_one_place_drawn_again(admin):
     form = {
         "title": "Новогодний",
         "description": "Призы за ссылки",
-        "start": words.local(start),
-        "end": words.local(end),
+        "start": display.local(start),
+        "end": display.local(end),
         "prize_1": "50 токенов",
         "count_1": "1",
         "tokens_1": "50",
@@ -84,17 +84,17 @@ def test_a_lottery_is_made_drawn_proved_and_one_place_drawn_again(admin):
             lotteries.submit_social(session, person.id, ["https://vk.com/1"], now=now())
     assert str(people[0].id) in admin.get(f"{page}/entries").text
     with unchanged():
-        early = admin.post(f"{page}/draw", seen=page, reason="рано")
+        early = admin.post(f"{page}/draw", seen=page, draw_reason="рано")
     assert early.status_code == 422 and "сначала должен пройти другой" in early.text
     with transaction() as session:
         session.execute(update(Lottery).values(end_date=now() - timedelta(seconds=1)))
-    drawn = admin.follow(admin.post(f"{page}/draw", seen=page, reason="пора"))
+    drawn = admin.follow(admin.post(f"{page}/draw", seen=page, draw_reason="пора"))
     assert words.LOTTERY_DRAWN in drawn.text and 'id="verified"' in drawn.text
     assert sorted(balance(person.id) for person in people) == [0, 0, 50]
     with unchanged():
-        wrong = admin.post(f"{page}/redraw", seen=page, place="7", reason="нет такого")
+        wrong = admin.post(f"{page}/redraw", seen=page, place="7", redraw_reason="нет такого")
     assert wrong.status_code == 422 and "Это место не разыгрывалось" in wrong.text
-    again = admin.follow(admin.post(f"{page}/redraw", seen=page, place="1", reason="бот"))
+    again = admin.follow(admin.post(f"{page}/redraw", seen=page, place="1", redraw_reason="бот"))
     assert "бот" in again.text and 'id="verified"' in again.text
     assert sorted(balance(person.id) for person in people) == [0, 50, 50]
     (entry,) = entries("lottery.redraw")
@@ -116,6 +116,7 @@ def test_a_tariff_is_changed_as_it_was_seen_and_its_history_stays(admin):
         stale = _edit(admin, page, seen, **fields, rub="1")
     assert stale.status_code == 422 and "Это уже изменил кто-то другой" in stale.text
     (entry,) = entries("tariff.edit")
+    assert entry.after and entry.before
     assert entry.after["cost_rub"] == "249.90" and entry.before["cost_rub"] != "249.90"
     off = _edit(
         admin, page, _value(admin.get(page).text, "seen"), **fields | {"active": "no"}, rub="5"
@@ -180,7 +181,7 @@ def test_an_engine_gets_limits_and_is_let_go_on(admin):
     limits = {"in_flight": "3", "per_minute": "7", "per_day": "1,5", "reason": "проба"}
     done = admin.follow(admin.post(f"{page}/limits", seen=page, **limits))
     assert words.ENGINE_CHANGED in done.text
-    assert admin.post(f"{page}/resume", seen=page, reason="пополнен").status_code == 303
+    assert admin.post(f"{page}/resume", seen=page, resume_reason="пополнен").status_code == 303
     with reading() as reader:
         engine_now = engines.find(reader, "fal")
     assert (engine_now.max_in_flight, engine_now.daily_cost, engine_now.open_code) == (
