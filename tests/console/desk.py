@@ -23,9 +23,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page, Request, Response, expect
+from playwright.sync_api import Browser, Page, Request, Response, ViewportSize, expect
 from werkzeug.serving import make_server
 
 from console.app import create_app
@@ -38,6 +38,11 @@ AXE = Path(__file__).parent / "vendor/axe.min.js"
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 # In the second theme only the colours are others.
 COLOURS = ("color-contrast",)
+Theme = Literal["light", "dark"]
+_VIEWS: tuple[tuple[Theme, ViewportSize, tuple[str, ...]], ...] = (
+    ("light", WIDE, RULES),
+    ("dark", NARROW, COLOURS),
+)
 # Chromium's words for an answer of 4xx and 5xx.
 _REFUSED = "Failed to load resource: the server responded with a status of"
 _WIDER = """() => {
@@ -98,7 +103,7 @@ class Desk:
         """The page as it is now, in both themes and sizes; its pictures have this name."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         found = []
-        for theme, size, rules in (("light", WIDE, RULES), ("dark", NARROW, COLOURS)):
+        for theme, size, rules in _VIEWS:
             self.page.set_viewport_size(size)
             self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             expect(self.page.locator("html")).to_have_attribute("data-bs-theme", theme)
