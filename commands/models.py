@@ -11,19 +11,19 @@ import click
 
 import settings
 from commands.shapes import Amount, Cost, Words, table
-from db import snapshot, transaction
+from db import snapshot
 from db.models import SERVICE_TYPES
-from providers.engine.remote import recipes
 from services import models
+from services.audit import Entry
 from services.models import ModelColumns
-from workflows import steps
+from workflows import model_offers
+from workflows.actions import recorded
 
 NAME, TITLE, ABOUT, PROMPT = Words(64), Words(100), Words(300), Words(2000)
 SECONDS = click.IntRange(1, 3600)
 PLACE = click.IntRange(0, 1000)
 
-# An order of ten photos must be an amount, too.
-PRICE = Amount(most=Decimal(900_000))
+PRICE = Amount(most=model_offers.MOST_PRICE)
 
 
 @click.group("models")
@@ -97,7 +97,8 @@ def add(  # noqa: PLR0913 (the columns of a row)
     RECIPE: {"model": ..., "template": {...}}, see docs/engines.md.
     """
     written = _recipe(recipe, service, cost)
-    with transaction() as session:
+    entry = Entry("model.add", f"model:{name}", after={"engine": engine, "tokens": tokens})
+    with recorded(entry) as session:
         models.add(
             session,
             name,
@@ -182,7 +183,9 @@ def _changes(name: str, given: dict[str, Any]) -> ModelColumns:
 def _change(name: str, changes: ModelColumns) -> None:
     if changes.get("active"):
         _require_recipe(name, changes)
-    with transaction() as session:
+    entry = Entry("model.edit", f"model:{name}")
+    with recorded(entry) as session:
+        entry.compare(models.find(session, name), changes)
         service = models.change(session, name, **changes).service_type
         sold = any(m.is_default and m.service_type == service for m in models.all_models(session))
     click.echo(f"{name} is changed")
@@ -194,24 +197,17 @@ def _require_recipe(name: str, changes: ModelColumns) -> None:
     """A model goes on offer only with a recipe that a run can be made of."""
     with snapshot() as session:
         model = models.find(session, name)
-    written = changes.get("recipe", model.recipe)
-    if written is None:  # the embedded engine needs none
-        return
     try:
-        _check(written, model.service_type, (model.run_cost, model.run_currency))
+        model_offers.require_recipe(model, changes)
     except ValueError as error:
-        raise click.UsageError(f"{name} cannot be offered: {error}; see `edit --recipe`") from error
-
-
-def _check(written: dict[str, Any], service: str, cost: tuple[Decimal, str]) -> None:
-    recipes.check(steps.recipe(written, service_type=service, run_cost=cost[0], currency=cost[1]))
+        raise click.UsageError(f"{error}; see `edit --recipe`") from error
 
 
 def _recipe(file: Path, service: str, cost: tuple[Decimal, str]) -> dict[str, Any]:
     """The recipe in a file. UsageError when no run could be made of it."""
     try:
         written: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        _check(written, service, cost)
+        model_offers.check_recipe(written, service, cost)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise click.UsageError(f"{file} is no recipe: {error!r}") from error
     return written

@@ -8,9 +8,11 @@ import click
 
 from commands.jobs import jobs_table
 from commands.shapes import Amount, Words, table
-from db import snapshot, transaction
+from db import snapshot
 from db.types import now
 from services import grants, jobs, ledger, people, users
+from services.audit import Entry
+from workflows.actions import recorded
 
 
 @click.group()
@@ -45,8 +47,10 @@ def show(user: str) -> None:
 @click.option("--reason", type=Words(), required=True, help="for you, never shown to the user")
 def ban(user: str, reason: str) -> None:
     """Let USER (id or telegramId) order and pay no more; what was ordered is delivered."""
-    with transaction() as session:
+    entry = Entry("user.ban", reason=reason)
+    with recorded(entry) as session:
         person = people.ban(session, users.find(session, user).id, reason=reason, now=now())
+        entry.target = f"user:{person.id}"
     click.echo(f"banned {person.banned_at}: {person.ban_reason}")
 
 
@@ -54,8 +58,11 @@ def ban(user: str, reason: str) -> None:
 @click.argument("user")
 def unban(user: str) -> None:
     """Let USER (id or telegramId) order and pay again."""
-    with transaction() as session:
-        people.unban(session, users.find(session, user).id)
+    entry = Entry("user.unban")
+    with recorded(entry) as session:
+        person = users.find(session, user)
+        people.unban(session, person.id)
+        entry.target = f"user:{person.id}"
     click.echo("not banned")
 
 
@@ -66,9 +73,11 @@ def unban(user: str) -> None:
 @click.option("--reason", type=Words(), required=True, help="kept in the ledger")
 def grant(user: str, tokens: Decimal, key: str, reason: str) -> None:
     """Give USER (id or telegramId) TOKENS; the user's waiting jobs then start."""
-    with transaction() as session:
+    entry = Entry("user.grant", reason=reason, key=key)
+    with recorded(entry) as session:
         owner = users.find(session, user)
         row = grants.grant(session, owner.id, tokens, key=key, reason=reason)
+        entry.tell(f"user:{owner.id}", tokens=row.tokens_delta, balance=row.balance_after)
     click.echo(f"{row.tokens_delta} tokens given, balance was {row.balance_after} then")
 
 
@@ -79,7 +88,9 @@ def grant(user: str, tokens: Decimal, key: str, reason: str) -> None:
 @click.option("--reason", type=Words(), required=True, help="kept in the ledger")
 def withdraw(user: str, tokens: Decimal, key: str, reason: str) -> None:
     """Take TOKENS from USER (id or telegramId)."""
-    with transaction() as session:
+    entry = Entry("user.withdraw", reason=reason, key=key)
+    with recorded(entry) as session:
         owner = users.find(session, user)
         row = grants.withdraw(session, owner.id, tokens, key=key, reason=reason)
+        entry.tell(f"user:{owner.id}", tokens=row.tokens_delta, balance=row.balance_after)
     click.echo(f"{-row.tokens_delta} tokens taken, balance was {row.balance_after} then")

@@ -88,6 +88,14 @@ def all_engines(reader: Reader) -> list[EngineRow]:
     return _all.all(reader)
 
 
+def find(reader: Reader, name: str) -> EngineRow:
+    """ValueError when there is no such engine."""
+    engine = _one.one_or_none(reader, name)
+    if engine is None:
+        raise ValueError("there is no such engine")
+    return engine
+
+
 def change(session: Session, name: str, **columns: Unpack[EngineLimits]) -> None:
     """Change the limits of an engine; another daily limit opens one that the old one had closed.
 

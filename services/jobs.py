@@ -17,7 +17,6 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
-    case,
     func,
     insert,
     literal_column,
@@ -100,6 +99,7 @@ def create(
     _INSERT(session, description=description, request_id=logs.request_id.get(), **shown)
     if job.tokens_reserved:
         ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
+        notifications.announce(session)
     return job
 
 
@@ -288,12 +288,7 @@ _SHOWN = (
     *("created_at", "updated_at"),
 )
 _INSERTED = (*_SHOWN, "description", "request_id")
-# A worker is woken when this transaction commits.
-_INSERT: Write[...] = Write(
-    insert(_TABLE)
-    .values({name: bindparam(name) for name in _INSERTED})
-    .returning(case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))))
-)
+_INSERT: Write[...] = Write(insert(_TABLE).values({name: bindparam(name) for name in _INSERTED}))
 
 
 def _rows(columns: Iterable[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     any_,
+    bindparam,
     func,
     select,
     type_coerce,
@@ -64,6 +65,18 @@ class Prize:
 def recent(reader: Reader, *, limit: int) -> list[LotteryRow]:
     """The newest lotteries, including those closed without a draw."""
     return _recent.all(reader, limit)
+
+
+def listed(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page[LotteryRow]:
+    """All lotteries, newest first, including those closed without a draw."""
+    return _ALL.page(reader, limit=limit, cursor=cursor)
+
+
+def entries(
+    reader: Reader, lottery_id: UUID, *, limit: int, cursor: str | None
+) -> paging.Page[LotteryEntryRow]:
+    """Who takes part, in no order that says anything."""
+    return _ENTRIES.page(reader, limit=limit, cursor=cursor, lottery=lottery_id)
 
 
 def create(
@@ -273,6 +286,15 @@ _HISTORY = paging.Listing(
     select(*Lottery.columns(LotteryRow)).where(Lottery.canceled_at.is_(None)),
     Lottery.number,
 )
+
+
+_ENTRIES = paging.Filtered(
+    LotteryEntryRow,
+    select(*LotteryEntry.columns(LotteryEntryRow)),
+    {LotteryEntry.user_id: UUID},
+    lottery=LotteryEntry.lottery_id == bindparam("lottery", type_=Uuid),
+)
+_ALL = paging.Listing(LotteryRow, select(*Lottery.columns(LotteryRow)), Lottery.number)
 
 
 @statement(LotteryWinnerRow)

@@ -22,7 +22,7 @@ from db import Query, Reader, statement
 from db.models import EMBEDDED, GenerationModel
 from db.rows import GenerationModelRow
 from errors import ApiError
-from services import engines
+from services import engines, versions
 
 WISH = "{wish}"
 
@@ -130,12 +130,15 @@ def add(session: Session, name: str, **columns: Unpack[ModelColumns]) -> None:
     session.add(model)
 
 
-def change(session: Session, name: str, **columns: Unpack[ModelColumns]) -> GenerationModelRow:
+def change(
+    session: Session, name: str, *, seen: str | None = None, **columns: Unpack[ModelColumns]
+) -> GenerationModelRow:
     """Change a model; orders keep the price they were made at, and attempts their recipe.
 
     A new default takes the place of its service's old one; a model that is not active cannot be
-    the default. ValueError when there is no such model, its engine is not connected, or its cost
-    is in another currency than the engine's or over the limit for one job.
+    the default. ValueError when there is no such model, it is not the one that was `seen` (see
+    services/versions.py), its engine is not connected, or its cost is in another currency than the
+    engine's or over the limit for one job.
     """
     service = select(GenerationModel.service_type).where(GenerationModel.name == name)
     # All of the service, in one order: two operators may choose a default at the same time.
@@ -148,6 +151,7 @@ def change(session: Session, name: str, **columns: Unpack[ModelColumns]) -> Gene
     model = next((each for each in models if each.name == name), None)
     if model is None:
         raise ValueError("there is no such model")
+    versions.require(find(session, name), seen)
     if columns.get("active") and not is_connected(model.engine):
         raise ValueError(f"engine {model.engine} is not connected: set its key first")
     if columns.get("is_default"):

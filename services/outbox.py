@@ -33,6 +33,7 @@ from sqlalchemy.orm import Session, aliased
 from db import Query, Reader, statement, write
 from db.models import Event
 from db.rows import EventRow
+from services import paging
 
 # Before the second try, the third...: 45 hours in all.
 DELAYS = tuple(
@@ -43,6 +44,7 @@ LEASE = timedelta(seconds=60)  # longer than all posts of one turn take
 AT_ONCE = 40
 ERROR_LENGTH = 500
 KEPT = timedelta(days=30)
+UNDELIVERED = ("pending", "dead")  # states that somebody may look for
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 SWEPT_AT_ONCE = 10_000
 
@@ -103,6 +105,16 @@ def recent(reader: Reader, *, state: str | None, limit: int) -> list[EventRow]:
     if state == "pending":
         return _overdue.all(reader, limit)
     return _of_state.all(reader, state, limit) if state else _recent.all(reader, limit)
+
+
+def listed(
+    reader: Reader, *, limit: int, cursor: str | None = None, state: str | None = None
+) -> paging.Page[EventRow]:
+    """The newest events that the bot may read; of UNDELIVERED ones those that are due last first.
+
+    ApiError `bad_request` for a cursor that no page gave out.
+    """
+    return _LISTS[state].page(reader, limit=limit, cursor=cursor)
 
 
 def find(reader: Reader, event_id: UUID) -> EventRow:
@@ -258,6 +270,23 @@ def _of_state(state: str, rows: int) -> Query:
 def _recent(rows: int) -> Query:
     newest = select(*Event.columns(EventRow)).where(Event.sequence.is_not(None))
     return newest.order_by(Event.sequence.desc()).limit(rows)
+
+
+# Each in the order of an index of its own.
+_EVENTS = select(*Event.columns(EventRow))
+_LISTS = {
+    None: paging.Filtered(
+        EventRow, _EVENTS.where(Event.sequence.is_not(None)), {Event.sequence: paging.number}
+    ),
+    "pending": paging.Filtered(
+        EventRow,
+        _EVENTS.where(_PENDING),
+        {Event.next_at: paging.moment, Event.number: paging.number},
+    ),
+    "dead": paging.Filtered(
+        EventRow, _EVENTS.where(Event.state == "dead"), {Event.number: paging.number}
+    ),
+}
 
 
 @statement(EventRow)

@@ -76,6 +76,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         .values(
             status="processing",
             attempt=Job.attempt + 1,
+            started_at=func.coalesce(Job.started_at, func.now()),
             lease_until=func.now() + _lease(),
             worker=worker,
             progress=100 * func.jsonb_array_length(Job.results, type_=Integer) // Job.photos,

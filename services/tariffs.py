@@ -16,7 +16,7 @@ from db.models import Tariff
 from db.rows import TariffRow
 from db.types import MAX_AMOUNT, number
 from errors import ApiError
-from services import ledger, paging
+from services import ledger, paging, versions
 
 
 class TariffColumns(TypedDict, total=False):
@@ -85,14 +85,26 @@ def add(session: Session, name: str, **columns: Unpack[TariffColumns]) -> None:
     session.add(Tariff(name=name, **columns))
 
 
-def change(session: Session, name: str, **columns: Unpack[TariffColumns]) -> None:
+def find(reader: Reader, name: str) -> TariffRow:
+    """The tariff of this name, on offer or not. ValueError when there is none."""
+    tariff = _by_name.one_or_none(reader, name)
+    if tariff is None:
+        raise ValueError("there is no such tariff")
+    return tariff
+
+
+def change(
+    session: Session, name: str, *, seen: str | None = None, **columns: Unpack[TariffColumns]
+) -> None:
     """Change a tariff; payments keep the terms they were opened with.
 
-    ValueError when there is no such tariff.
+    ValueError when there is no such tariff, or it is not the one that was `seen`: see
+    services/versions.py.
     """
     tariff = session.scalar(select(Tariff).where(Tariff.name == name).with_for_update())
     if tariff is None:
         raise ValueError("there is no such tariff")
+    versions.require(find(session, name), seen)
     for column, value in columns.items():
         setattr(tariff, column, value)
 
@@ -113,6 +125,11 @@ def _planned(reader: Reader, plan: str) -> TariffRow:
 def _find(name: str, tariff_id: UUID | None) -> Query:
     named = or_(Tariff.name == name, Tariff.id == tariff_id)
     return select(*Tariff.columns(TariffRow)).where(Tariff.active, named).limit(1)
+
+
+@statement(TariffRow)
+def _by_name(name: str) -> Query:
+    return select(*Tariff.columns(TariffRow)).where(Tariff.name == name)
 
 
 @statement(TariffRow)

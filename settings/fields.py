@@ -61,6 +61,15 @@ class Settings:
         "8 more only use the database, 4 are for webhooks, 2 for probes",
         least=1,
     )
+    console_host: str = _setting("127.0.0.1", "address on which the operator's console listens")
+    console_port: int = _setting(8001, "port of the console", least=1, most=65535)
+    console_url: str = _setting(
+        "",
+        "address by which operators reach the console, through a proxy with TLS; "
+        "empty for this machine alone",
+        url=True,
+    )
+    console_threads: int = _setting(8, "pages that the console makes at once", least=1)
     state_dir: Path = _setting(Path("var"), "folder of the embedded database, files and keys")
     log_level: str = _setting(
         "INFO", "DEBUG, INFO, WARNING or ERROR", choices=("DEBUG", "INFO", "WARNING", "ERROR")
@@ -236,6 +245,17 @@ class Settings:
     job_cost_limit_rub: Decimal = _setting(
         Decimal("100"), "rubles one order may cost at providers", most=100_000
     )
+    rub_per_usd: Decimal = _setting(
+        Decimal("90"),
+        "rubles a dollar of an engine's bill counts as in the figures",
+        above=0,
+        most=10_000,
+    )
+    engine_second_rub: Decimal = _setting(
+        Decimal("0"),
+        "rubles a second of the built-in engine counts as in the figures",
+        most=10_000,
+    )
     engine_timeout_seconds: int = _setting(
         120, "wall time limit of one generation", least=1, most=DAY
     )
@@ -263,6 +283,17 @@ class Settings:
     def address(self) -> str:
         """HOST and PORT as written in URLs; an IPv6 address needs brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def console_address(self) -> str:
+        """CONSOLE_HOST and CONSOLE_PORT as written in URLs."""
+        host = f"[{self.console_host}]" if ":" in self.console_host else self.console_host
+        return f"{host}:{self.console_port}"
+
+    @property
+    def console_origin(self) -> str:
+        """Where operators find the console: CONSOLE_URL, or this machine's own address."""
+        return self.console_url or f"http://{self.console_address}"
 
     @property
     def origin(self) -> str:

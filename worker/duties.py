@@ -14,17 +14,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import settings
-from db import transaction
+from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from providers import registry
-from services import data, draws, idempotency, jobs, outbox, queue
+from services import (
+    data,
+    day_figures,
+    days,
+    draws,
+    form_keys,
+    idempotency,
+    jobs,
+    login_waits,
+    operator_sessions,
+    outbox,
+    queue,
+)
 from workflows import dispatch, reconciler
 
 log = logging.getLogger("worker")
 
 BATCH = 100  # unpaid jobs closed in one turn
 TURN_SECONDS = 10  # for deleting files; jobs wait meanwhile
+FIGURES_SECONDS = 2  # for figures of days that nobody waits for
+OLDER_DAYS = 20
 CUT_OFF_SECONDS = 3600  # longer than any upload or job takes
 WORK_PREFIX = "livephoto-job-"
 
@@ -113,6 +127,31 @@ def _forget_events() -> int:
     return forgotten
 
 
+def _forget_logins() -> int:
+    moment = now()
+    with transaction() as session:
+        ended = operator_sessions.sweep(session, now=moment)
+        forms = form_keys.sweep(session, now=moment)
+        return ended + forms + login_waits.sweep(session, now=moment)
+
+
+def _keep_figures() -> int:
+    """Today's and yesterday's figures, then some of days that were never finished; only these are
+    counted.
+    """
+    with reading() as reader:
+        due = day_figures.due(reader, now=now(), older=OLDER_DAYS)
+    end, older, recent = time.monotonic() + FIGURES_SECONDS, 0, days.of(now()) - days.ONE
+    for day in due:
+        if day < recent and time.monotonic() > end:
+            break
+        with transaction() as session:
+            if not day_figures.compute(session, day, now=now()):
+                break  # another worker is at it
+        older += day < recent
+    return older
+
+
 def _remove_left_work() -> int:
     # A killed worker cannot remove its folder, and a customer's photo is in it.
     removed = 0
@@ -135,6 +174,8 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("draw lotteries", 10, _draw_lotteries),
     ("delete expired idempotency keys", 600, _forget_idempotency_keys),
     ("delete old events", 600, _forget_events),
+    ("forget old logins and forms of the console", 600, _forget_logins),
+    ("keep the figures of days", 60, _keep_figures),
     ("remove leftover work folders", 600, _remove_left_work),
     ("remove interrupted writes", 600, lambda: registry.storage().sweep(CUT_OFF_SECONDS)),
 ]

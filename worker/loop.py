@@ -23,6 +23,7 @@ from services.queue import Claim
 from services.results import Turn
 from worker.duties import DUTIES, WORK_PREFIX, Duty
 from worker.lease import Lease
+from worker.proofs import Proofs
 from worker.remote import RemoteWork
 from worker.sender import EventSender
 from workflows import outbox
@@ -53,12 +54,14 @@ class Worker:
         self._duties = [Duty(*duty) for duty in DUTIES]
         self._remote = RemoteWork(self.name)
         self._events = EventSender(outbox.endpoint())
+        self._proofs = Proofs()
 
     def run(self) -> None:
         """Work until stop(); waits out failures of the database or the storage."""
         log.info("worker started", extra={"worker": self.name})
         self._remote.start()
         self._events.start()
+        self._proofs.start()
         with notifications.Listener() as listener:
             while not self._stopping.is_set():
                 try:
@@ -100,6 +103,7 @@ class Worker:
         self._stopping.set()
         self._remote.stop()
         self._events.stop()
+        self._proofs.stop()
 
     def _out_of_grace(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at

@@ -8,6 +8,16 @@ from db.models.catalog import EMBEDDED, SERVICE_TYPES, GenerationModel, Tariff
 from db.models.data import DATA_TYPES, Data
 from db.models.engines import OPEN_STATES, Engine, GenerationAttempt
 from db.models.events import DELIVERY_STATES, Event, EventCursor
+from db.models.figures import (
+    CHECK_SUBJECTS,
+    FIGURE_KINDS,
+    STEPS,
+    AskedCheck,
+    Check,
+    CohortFigure,
+    DailyFigure,
+    FigureDay,
+)
 from db.models.growth import (
     REVIEW_STATES,
     Lottery,
@@ -24,6 +34,15 @@ from db.models.ledger import (
     IdempotencyKey,
     Transaction,
 )
+from db.models.operators import (
+    AUDIT_OUTCOMES,
+    OPERATOR_ROLES,
+    AuditEntry,
+    FormKey,
+    LoginFailure,
+    Operator,
+    OperatorSession,
+)
 from db.models.payments import (
     EVENT_STATES,
     PAID_STATUSES,
@@ -37,6 +56,14 @@ from db.models.table import PROVIDERS, Table
 from db.models.users import User
 
 __all__ = [
+    "CHECK_SUBJECTS",
+    "FIGURE_KINDS",
+    "STEPS",
+    "AskedCheck",
+    "Check",
+    "CohortFigure",
+    "DailyFigure",
+    "FigureDay",
     "REVIEW_STATES",
     "Lottery",
     "LotteryEntry",
@@ -44,6 +71,13 @@ __all__ = [
     "Referral",
     "Review",
     "DELIVERY_STATES",
+    "AUDIT_OUTCOMES",
+    "OPERATOR_ROLES",
+    "AuditEntry",
+    "FormKey",
+    "LoginFailure",
+    "Operator",
+    "OperatorSession",
     "EVENT_STATES",
     "PAID_STATUSES",
     "PAYMENT_STATUSES",

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db.models.catalog import EMBEDDED, SERVICE_TYPES
 from db.models.data import Data
-from db.models.table import Table, newest, one_of
+from db.models.table import Table, in_time, newest, one_of
 
 LIVE_STATUSES = ("waiting_payment", "queued", "processing")
 JOB_STATUSES = (*LIVE_STATUSES, "done", "failed")
@@ -39,7 +39,7 @@ class Job(Table):
     photo at hand: given back unfinished, or made for the photos before it. `engine` is whose queue
     it is in: a job of the embedded engine is leased by a worker, one of a remote engine is in
     `processing` without a lease while it has an open row in generation_attempts. `request_id` is
-    in the log line of the request that ordered it.
+    in the log line of the request that ordered it, `started_at` when work on it first began.
     """
 
     __tablename__ = "jobs"
@@ -73,6 +73,7 @@ class Job(Table):
     worker: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     request_id: Mapped[str | None]
 
@@ -165,6 +166,8 @@ class Job(Table):
             postgresql_where=text(f"status = 'queued' AND engine <> '{EMBEDDED}'"),
         ),
         Index("ix_jobs_leased", "lease_until", postgresql_where=text("status = 'processing'")),
+        Index("ix_jobs_failed_at", "finished_at", postgresql_where=text("status = 'failed'")),
+        in_time("ix_jobs_finished", "finished_at"),
         Index(
             "ix_jobs_result", "result_data_id", postgresql_where=text("result_data_id IS NOT NULL")
         ),

@@ -35,6 +35,8 @@ from providers.payments import Notice, Outcome
 from services import (
     attempts,
     bonuses,
+    day_figures,
+    days,
     draws,
     engines,
     grants,
@@ -42,6 +44,8 @@ from services import (
     inbox,
     ledger,
     locked_payments,
+    outbox,
+    overview,
     paging,
     payments,
     people,
@@ -468,6 +472,17 @@ def _count_bonuses(c: Context) -> None:
         bonuses.given(session, ["@grandma"])
 
 
+def _overview() -> None:
+    with reading() as reader:
+        overview.read(reader, now=now())
+
+
+def _keep_figures() -> None:
+    """Of a day on which people ordered: the generated world has been quiet since four days."""
+    with transaction() as session:
+        day_figures.compute(session, days.of(now()) - 6 * days.ONE, now=now())
+
+
 READS = {
     "usersGetById": Call(lambda c: users.users_get_by_id(c.user())),
     "usersGetBalance": Call(lambda c: users.users_get_balance(c.user())),
@@ -588,6 +603,13 @@ OPERATORS = {
     "timeline of a regular": Call(_timeline),
     "search": Call(_searches),
     "lotteries list": _operator(lottery_service.recent, limit=20),
+    "outbox list": _operator(outbox.listed, limit=50),
+    "outbox list, dead": _operator(outbox.listed, state="dead", limit=50),
+    "outbox list, pending": _operator(outbox.listed, state="pending", limit=50),
+    "lottery entries": _operator(
+        lottery_service.entries, lottery_id=rows.lottery_id(1), limit=50, cursor=None
+    ),
+    "overview": Call(lambda c: _overview()),
     "users show": Call(
         lambda c: _operator(ledger.history, user_id=UUID(c.regular), limit=10, cursor=None).work(c)
     ),
@@ -595,4 +617,5 @@ OPERATORS = {
 # Their cost grows by nature: with what they count.
 GROW = {
     "channels list": Call(_count_bonuses),
+    "keep the figures of a day": Call(lambda c: _keep_figures()),
 }
