@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -23,7 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, scalar, statement, write
+import metrics
+from db import Query, Reader, after_commit, scalar, statement, write
 from db.models import PaymentEvent
 from db.rows import PaymentEventRow
 from services import paging
@@ -64,6 +66,8 @@ def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
         reason=verdict.reason,
         payment_id=verdict.payment_id,
     )
+    if metrics.has_started():
+        after_commit(session, partial(metrics.payment_events.add, notice.provider, verdict.state))
 
 
 def has_later_decline(reader: Reader, payment_id: UUID, moment: datetime) -> bool:

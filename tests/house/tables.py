@@ -12,6 +12,7 @@ import click
 
 import cli
 from errors import CODES
+from metrics import METRICS
 from settings import Settings, described
 from spec import CONTRACT
 from spec.operations import operations_of
@@ -64,11 +65,21 @@ def operations_table() -> str:
     return _table(("Call", "operationId", "What it does"), rows)
 
 
+def metrics_table() -> str:
+    """Everything that Prometheus is shown."""
+    rows = (
+        (_code(name), ", ".join(map(_code, metric.labels)), metric.about)
+        for name, metric in METRICS.items()
+    )
+    return _table(("Metric", "Labels", "What it is"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "codes": codes_table,
     "make": make_table,
     "cli": cli_table,
+    "metrics": metrics_table,
     "operations": operations_table,
 }
 

@@ -39,6 +39,7 @@ from services import (
     days,
     draws,
     engines,
+    gauges,
     grants,
     idempotency,
     inbox,
@@ -424,6 +425,11 @@ def _operator(query: Callable[..., Any], **values: Any) -> Call:
     return Call(work)
 
 
+def _gauges(c: Context) -> None:
+    with reading() as reader:
+        gauges.read(reader)
+
+
 def _middle(query: Callable[..., Any], **values: Any) -> Call:
     """The page that follows the first one."""
 
@@ -617,5 +623,6 @@ OPERATORS = {
 # Their cost grows by nature: with what they count.
 GROW = {
     "channels list": Call(_count_bonuses),
+    "metrics for Prometheus": Call(_gauges),
     "keep the figures of a day": Call(lambda c: _keep_figures()),
 }
