@@ -9,6 +9,8 @@ ENGINES, OUTBOX, LEDGER = "Движки", "Исходящие события", "
 YES_OR_NO = ("yes", "no")
 OFFERS = ("default", "on", "off")
 
+NOT_A_TIME = "Это не дата и время."
+WRONG_COST = "Число от 0, не более шести знаков после запятой."
 IN_THE_PAST = "Это время уже прошло."
 LOTTERY_CREATED = "Розыгрыш создан; хеш зерна опубликован."
 LOTTERY_CHANGED = "Розыгрыш изменён."
@@ -37,8 +39,6 @@ NAMES = {
         "figures_check": "Расхождений в цифрах",
     },
     "step": {"registered": "Люди", "photo": "Фото", "order": "Заказ", "payment": "Оплата"},
-    "provider": {"yookassa": "ЮKassa", "stripe": "Stripe", "telegram": "Telegram", "-": "—"},
-    "service": {"animate": "оживить", "restore": "восстановить"},
     "lottery": {
         "to_come": "впереди",
         "running": "идёт",
@@ -65,7 +65,6 @@ COLOURS = {
     "drawn": "green",
     "default": "green",
     "on": "blue",
-    "pending": "yellow",
     "delivered": "green",
     "dead": "red",
 }
@@ -92,7 +91,6 @@ REFUSALS = {
         "Это уже изменил кто-то другой: откройте страницу заново."
     ),
     "there is no such engine": "Такого движка нет.",
-    "there is no such event": "Такого события нет.",
 }
 # What "since when" of a signal means, where it is not the oldest of what waits.
 _SINCE = {"ledger_check": "проверено", "figures_check": "проверено"}
@@ -107,6 +105,11 @@ def period(length: int) -> str:
 def since(signal: str) -> str:
     """Before the moment of a signal."""
     return _SINCE.get(signal, "с")
+
+
+def wrong_whole(least: int, most: int) -> str:
+    """Of a whole number."""
+    return f"Целое число от {least} до {most}."
 
 
 def seconds(count: str) -> str:

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 
 from flask import request
 
-from console import texts
+from console import business_texts, texts
 from console.display import MOSCOW
 from db.types import MAX_AMOUNT
 
@@ -25,6 +25,13 @@ class Form:
     def __init__(self) -> None:
         self.values = request.form.to_dict()
         self.errors: dict[str, str] = {}
+
+    @classmethod
+    def of_address(cls) -> Form:
+        """The fields of a form that only asks, and so has them in the address."""
+        form = cls()
+        form.values = request.args.to_dict()
+        return form
 
     @property
     def key(self) -> str:
@@ -63,7 +70,7 @@ class Form:
         text = "".join(self.values.get(name, "").split())
         number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else least - 1
         if not least <= number <= most:
-            self._refuse(name, texts.wrong_whole(least, most))
+            self._refuse(name, business_texts.wrong_whole(least, most))
             return least
         return number
 
@@ -71,7 +78,7 @@ class Form:
         """What a provider takes, 0 or more, with at most six decimals; 0 where it is refused."""
         text = "".join(self.values.get(name, "").split()).replace(",", ".")
         if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text):
-            self._refuse(name, texts.WRONG_COST)
+            self._refuse(name, business_texts.WRONG_COST)
             return Decimal(0)
         return Decimal(text)
 
@@ -82,7 +89,7 @@ class Form:
         except ValueError:
             found = _NEVER
         if not _NEVER < found < _TOO_LATE:
-            self._refuse(name, texts.NOT_A_TIME)
+            self._refuse(name, business_texts.NOT_A_TIME)
             found = _NEVER
         return found
 
