@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
+from pathlib import Path
 
 import click
 
 from commands.jobs import jobs_table
 from commands.shapes import Amount, Words, table
 from db import snapshot, transaction
-from services import grants, jobs, ledger, users
+from db.types import now
+from services import erasure, grants, jobs, ledger, users
+from workflows import erasure as workflow
+from workflows import export
 
 
 @click.group()
@@ -35,6 +40,39 @@ def show(user: str) -> None:
         ),
     )
     jobs_table(orders)
+
+
+@user.command("export")
+@click.argument("user")
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="the ZIP to write")
+def export_user(user: str, to: Path) -> None:
+    """Write everything kept about USER (id or telegramId) into a ZIP, with the files."""
+    draft = to.with_name(f"{to.name}.part")
+    try:
+        with open(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+            person = export.write(user, file, now=now())
+        draft.rename(to)
+    finally:
+        draft.unlink(missing_ok=True)
+    click.echo(f"{to} holds everything kept about {person.id}")
+
+
+@user.command("erase")
+@click.argument("user")
+@click.option("--reason", type=Words(), required=True, help="why, such as: asked for by /delete_me")
+@click.option("--yes", is_flag=True, help="do not ask: it cannot be undone")
+def erase_user(user: str, reason: str, yes: bool) -> None:
+    """Erase USER (id or telegramId): what leads to the person goes, the books stay."""
+    with snapshot() as session:
+        person = erasure.find(session, user)
+        erasure.require_possible(session, person)
+        left = erasure.left(session, person.id)
+    for name, value in left._asdict().items():
+        click.echo(f"{name.replace('_', ' ')}: {value}")
+    if not yes:
+        click.confirm("All of it is ended, taken away or deleted for ever. Go on?", abort=True)
+    erased = workflow.erase(user)
+    click.echo(f"{erased.user_id} is erased; {erased.files_deleted} files deleted")
 
 
 @click.command()

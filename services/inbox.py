@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import UpdateBase, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import UpdateBase, func, select, update
+from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session
 
+import settings
 from db import Query, Reader, statement, write
 from db.models import PaymentEvent
 from db.rows import PaymentEventRow
 
 if TYPE_CHECKING:
     from providers.payments import Notice
+
+SWEPT_AT_ONCE = 1000
+# What is left of a notice without that which leads to its payer; it can still be applied.
+IMPERSONAL = PaymentEvent.notice.op("-")(array(["raw", "payer_id"]))
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,13 @@ def find(reader: Reader, event_id: UUID) -> PaymentEventRow:
     return event
 
 
+def forget_notices(session: Session, *, now: datetime) -> int:
+    """Take out of up to SWEPT_AT_ONCE events older than NOTICE_TTL_DAYS what leads to their payers,
+    not of parked ones, which the operator may still apply; returns how many.
+    """
+    return _forget_notices(session, now - timedelta(days=settings.load().notice_ttl_days))
+
+
 _EVENTS = select(*PaymentEvent.columns(PaymentEventRow))
 _NEWEST = _EVENTS.order_by(PaymentEvent.number.desc())
 
@@ -99,6 +112,22 @@ def _flagged(limit: int) -> Query:
 @statement(PaymentEventRow)
 def _of_payment(payment_id: UUID) -> Query:
     return _EVENTS.where(PaymentEvent.payment_id == payment_id).order_by(PaymentEvent.number)
+
+
+@write
+def _forget_notices(before: datetime) -> UpdateBase:
+    old = (
+        select(PaymentEvent.id)
+        .where(
+            PaymentEvent.state != "parked",
+            PaymentEvent.notice.has_key("raw"),
+            PaymentEvent.received_at < before,
+        )
+        .order_by(PaymentEvent.received_at)
+        .limit(SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    return update(PaymentEvent).where(PaymentEvent.id.in_(old)).values(notice=IMPERSONAL)
 
 
 @write

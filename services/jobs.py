@@ -81,15 +81,18 @@ def create(
         client_ref=client_ref,
         meta=meta or {},
     )
-    shown = {name: getattr(job, name) for name in _SHOWN}
-    _INSERT(session, description=description, **shown)
+    shown = {f"new_{name}": getattr(job, name) for name in _SHOWN}
+    _INSERT(session, new_description=description, photo_ids=data.ids_of(input), **shown)
     if job.tokens_reserved:
         ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
     return job
 
 
 def get(reader: Reader, job_id: UUID) -> JobRow[UUID]:
-    """The job, the place of its result and its user's balance. ApiError `job_not_found`."""
+    """The job, the place of its result and its user's balance.
+
+    ApiError `job_not_found`, also when its user was erased.
+    """
     job = _select.one_or_none(reader, job_id)
     if job is None:
         raise ApiError("job_not_found")
@@ -163,7 +166,7 @@ def expire_waiting(session: Session, *, now: datetime) -> bool:
 
 def lock(session: Session, job_id: UUID) -> Job:
     """The job, locked after its user, which comes first. ApiError `job_not_found`."""
-    ledger.lock(session, get(session, job_id).user_id)
+    ledger.lock_account(session, get(session, job_id).user_id)
     # A worker may have changed it between the two statements: what counts is the locked row.
     return session.scalars(
         select(Job)
@@ -252,6 +255,7 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
 
 
 _TABLE: Any = Job.__table__
+_IDS: Any = ARRAY(Uuid)
 _SHOWN = (
     *("id", "number", "user_id", "model_id", "engine", "service_type", "status", "client_ref"),
     *("price_tokens", "price_rub", "tokens_reserved", "photos", "input", "meta"),
@@ -261,7 +265,9 @@ _INSERTED = (*_SHOWN, "description")
 # A worker is woken when this transaction commits.
 _INSERT: Write[...] = Write(
     insert(_TABLE)
-    .values({name: bindparam(name) for name in _INSERTED})
+    .add_cte(data.used(bindparam("photo_ids", type_=_IDS)))
+    # Under their own names the values would be those of the other table, too.
+    .values({name: bindparam(f"new_{name}") for name in _INSERTED})
     .returning(case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))))
 )
 
@@ -283,7 +289,7 @@ def _rows(columns: Iterable[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
 
 @statement(JobRow[UUID])
 def _select(job_id: UUID) -> Query:
-    return _rows(Job.columns(JobRow)).where(Job.id == job_id)
+    return _rows(Job.columns(JobRow)).where(Job.id == job_id, User.erased_at.is_(None))
 
 
 @statement(State)

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
+import settings
 from db import Query, Reader, statement, write
 from db.models import Event
 from db.rows import EventRow
@@ -42,7 +43,6 @@ JITTER = 0.2
 LEASE = timedelta(seconds=60)  # longer than all posts of one turn take
 AT_ONCE = 40
 ERROR_LENGTH = 500
-KEPT = timedelta(days=30)
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 SWEPT_AT_ONCE = 10_000
 
@@ -125,10 +125,11 @@ def replay_all(session: Session, *, state: str, since: datetime | None) -> int:
 
 
 def sweep(session: Session, *, now: datetime) -> int:
-    """Delete up to SWEPT_AT_ONCE events that are older than KEPT, not those that wait or are dead;
-    returns how many.
+    """Delete events older than EVENT_TTL_DAYS, but not those that wait: up to SWEPT_AT_ONCE that
+    the bot had or could read, and as many dead ones; returns how many.
     """
-    return _sweep(session, now - KEPT)
+    before = now - timedelta(days=settings.load().event_ttl_days)
+    return _sweep(session, before) + _sweep_dead(session, before)
 
 
 _PENDING = Event.state == "pending"
@@ -282,6 +283,18 @@ def _sweep(before: datetime) -> UpdateBase:
         select(Event.id)
         .where(Event.state.in_(("kept", "delivered")), Event.created_at < before)
         .order_by(Event.created_at)
+        .limit(SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    return delete(Event).where(Event.id.in_(old))
+
+
+@write
+def _sweep_dead(before: datetime) -> UpdateBase:
+    old = (
+        select(Event.id)
+        .where(Event.state == "dead", Event.created_at < before)
+        .order_by(Event.number)
         .limit(SWEPT_AT_ONCE)
         .with_for_update(skip_locked=True)
     )

@@ -88,6 +88,15 @@ class Settings:
     data_ttl_hours: int = _setting(
         0, "hours until uploads and results are deleted; 0 keeps them", most=TEN_YEARS
     )
+    result_ttl_hours: int = _setting(
+        0, "hours until results are deleted; 0 means DATA_TTL_HOURS", most=TEN_YEARS
+    )
+    unused_upload_ttl_hours: int = _setting(
+        168,
+        "hours until an upload is deleted that nobody ordered anything with; "
+        "0 means DATA_TTL_HOURS",
+        most=TEN_YEARS,
+    )
 
     default_provider: str = _setting(
         "yookassa", "provider of a payment whose request names none", choices=PROVIDERS
@@ -148,6 +157,12 @@ class Settings:
         "secrets of posted events, whsec_ and base64, comma-separated; the first two sign",
         secret=True,
     )
+    event_ttl_days: int = _setting(
+        30,
+        "days an event is kept for the bot after it was written, also one given up",
+        least=1,
+        most=3650,
+    )
 
     token_price_rub: Decimal = _setting(
         Decimal("10"), "price of one token without a tariff, rubles", above=0, most=100_000_000
@@ -204,6 +219,22 @@ class Settings:
     )
     consent_version: str = _setting(
         "", "version of the text that people agree to; after a change the bot can ask again"
+    )
+
+    erasure_key: tuple[str, ...] = _setting(
+        (),
+        "keys, of 32 characters or more, that let an erased Telegram account be recognised without "
+        "being known, comma-separated, new ones first; without one nobody can be erased",
+        secret=True,
+    )
+    notice_ttl_days: int = _setting(
+        540,
+        "days the words of a payment provider's notice are kept; that it came is kept for ever",
+        least=1,
+        most=3650,
+    )
+    support_ttl_days: int = _setting(
+        365, "days a closed support request is kept", least=1, most=3650
     )
 
     replicate_api_token: str = _setting("", "Replicate API token", secret=True)

@@ -30,6 +30,8 @@ def contradictions(settings: Settings) -> list[str]:
     if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
         problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
     problems += _wrong_events(settings)
+    if any(len(key) < 32 for key in settings.erasure_key):
+        problems.append("ERASURE_KEY: a key needs 32 characters or more: `openssl rand -hex 32`")
     return [*_faults_of_single_values(settings), *problems]
 
 

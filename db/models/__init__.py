@@ -27,9 +27,11 @@ from db.models.ledger import (
 from db.models.payments import EVENT_STATES, PAID_STATUSES, PAYMENT_STATUSES, Payment, PaymentEvent
 from db.models.support import SUPPORT_STATUSES, SUPPORT_TOPICS, SupportRequest
 from db.models.table import PROVIDERS, Table
-from db.models.users import User
+from db.models.users import Consent, ErasedAccount, User
 
 __all__ = [
+    "Consent",
+    "ErasedAccount",
     "REVIEW_STATES",
     "Lottery",
     "LotteryEntry",

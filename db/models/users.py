@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
+    Identity,
     Index,
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.table import Table
@@ -21,7 +23,8 @@ from db.models.table import Table
 class User(Table):
     """A Telegram user. `balance_tokens` is what can be spent now; only the ledger changes it.
 
-    `consent_version` is that of the text they agreed to, `email` where receipts go.
+    `consent_version` is that of the text they agreed to, `email` where receipts go. `erased_at`:
+    since when nothing here leads to a person any more; the row stays for the books.
     """
 
     __tablename__ = "users"
@@ -42,9 +45,40 @@ class User(Table):
     consent_version: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    erased_at: Mapped[datetime | None]
 
     __table_args__ = (
         CheckConstraint("balance_tokens >= 0", "balance_not_negative"),
         CheckConstraint("referrer_id <> id", "not_own_referrer"),
         Index(None, "referrer_id", postgresql_where=text("referrer_id IS NOT NULL")),
     )
+
+
+class Consent(Table):
+    """What a person said about the processing of their data, each time; written by a trigger on
+    `users` (0018_people.py), so that no way to change the flag forgets it.
+    """
+
+    __tablename__ = "consents"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
+    number: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    agreed: Mapped[bool]
+    version: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("ix_consents_user", "user_id", "number"),)
+
+
+class ErasedAccount(Table):
+    """That a Telegram account was erased, and which of the bonuses that are given once it has had.
+
+    `account_hash` is keyed (services/erased_accounts.py): without ERASURE_KEY it leads to nobody.
+    """
+
+    __tablename__ = "erased_accounts"
+
+    account_hash: Mapped[str] = mapped_column(primary_key=True)
+    bonus_keys: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"))
+    erased_at: Mapped[datetime] = mapped_column(server_default=func.now())

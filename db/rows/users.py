@@ -26,3 +26,4 @@ class UserRow(NamedTuple):
     consent_version: str | None
     created_at: datetime
     updated_at: datetime
+    erased_at: datetime | None

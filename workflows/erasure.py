@@ -1,0 +1,68 @@
+"""Erases a person, in steps of which each may be repeated after a crash.
+
+Unpaid payments are closed at their providers first, then what still runs is ended, then the rows
+lose what leads to the person, and only then files are deleted: their rows say that they have to be,
+so what a crash leaves is deleted by the workers' duty (workflows/files.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from uuid import UUID
+
+from db import reading, transaction
+from db.rows import UserRow
+from db.types import now
+from services import erasure
+from services.erasure import StillActive
+from workflows import files, reconciler
+
+log = logging.getLogger(__name__)
+
+MOST_TRIES = 3  # of somebody who orders again and again meanwhile
+
+
+@dataclass(frozen=True)
+class Erased:
+    """Whom an erasure was about, and how many of the files are deleted already."""
+
+    user_id: UUID
+    files: int
+    files_deleted: int
+
+
+def erase(reference: str) -> Erased:
+    """Erase the person with this id or telegramId; a repeat does what was left undone.
+
+    ValueError with what to do first when it must not be done now, or for nobody; ProviderError when
+    a provider does not say what has become of an unpaid payment; StorageUnavailable after all but
+    the deletion of files, which the workers do then.
+    """
+    with reading() as reader:
+        user = erasure.find(reader, reference)
+        erasure.require_possible(reader, user)
+        pending = erasure.pending_payments(reader, user.id)
+    for payment_id in pending:
+        reconciler.close(payment_id)
+    found = _anonymize(user)
+    with transaction() as session:
+        erasure.forget_answers(session, user)
+    log.info("person erased", extra={"user_id": str(user.id), "files": len(found)})
+    return Erased(user.id, len(found), files.delete(found))
+
+
+def _anonymize(user: UserRow) -> list[UUID]:
+    """The files that have to be deleted."""
+    found: list[UUID] = []
+    for last in range(1 - MOST_TRIES, 1):
+        with transaction() as session:
+            found = list({*found, *erasure.end(session, user.id)})
+        try:
+            with transaction() as session:
+                erasure.anonymize(session, user.id, found, now=now())
+            break
+        except StillActive:
+            if not last:
+                raise ValueError("this person goes on ordering: try again") from None
+    return found
