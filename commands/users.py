@@ -44,13 +44,16 @@ def show(user: str) -> None:
 
 @user.command("export")
 @click.argument("user")
-@click.option("--to", type=click.Path(path_type=Path), required=True, help="the ZIP to write")
-def export_user(user: str, to: Path) -> None:
+@click.option("--to", type=click.Path(path_type=Path), help="the ZIP; else person-ID.zip, here")
+def export_user(user: str, to: Path | None) -> None:
     """Write everything kept about USER (id or telegramId) into a ZIP, with the files."""
+    with snapshot() as session:
+        person = users.find(session, user)
+    to = to or Path(f"person-{person.id}.zip")
     draft = to.with_name(f"{to.name}.part")
     try:
         with open(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-            person = export.write(user, file, now=now())
+            export.write(person.id, file, now=now())
         draft.rename(to)
     finally:
         draft.unlink(missing_ok=True)
@@ -63,16 +66,20 @@ def export_user(user: str, to: Path) -> None:
 @click.option("--yes", is_flag=True, help="do not ask: it cannot be undone")
 def erase_user(user: str, reason: str, yes: bool) -> None:
     """Erase USER (id or telegramId): what leads to the person goes, the books stay."""
+    if not yes:
+        _show_what_goes(user)
+        click.confirm("All of it is ended, taken away or deleted for ever. Go on?", abort=True)
+    erased = workflow.erase(user)
+    click.echo(f"{erased.user_id} is erased; {erased.files_deleted} files deleted")
+
+
+def _show_what_goes(user: str) -> None:
     with snapshot() as session:
         person = erasure.find(session, user)
         erasure.require_possible(session, person)
         left = erasure.left(session, person.id)
     for name, value in left._asdict().items():
         click.echo(f"{name.replace('_', ' ')}: {value}")
-    if not yes:
-        click.confirm("All of it is ended, taken away or deleted for ever. Go on?", abort=True)
-    erased = workflow.erase(user)
-    click.echo(f"{erased.user_id} is erased; {erased.files_deleted} files deleted")
 
 
 @click.command()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from types import FrameType
 
 import logs
 import settings
+from services import erased_accounts
 from worker.loop import Worker
+
+log = logging.getLogger("worker")
 
 
 def main() -> None:
@@ -17,6 +21,8 @@ def main() -> None:
         logs.configure(settings.load().log_level)
     except settings.SettingsError as error:
         sys.exit(str(error))
+    if missing := erased_accounts.missing_key():
+        log.warning(missing)
     worker = Worker()
 
     def stop(signum: int, frame: FrameType | None) -> None:

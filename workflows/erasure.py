@@ -14,6 +14,7 @@ from uuid import UUID
 from db import reading, transaction
 from db.rows import UserRow
 from db.types import now
+from providers.payments import ProviderError
 from services import erasure
 from services.erasure import StillActive
 from workflows import files, reconciler
@@ -35,21 +36,31 @@ class Erased:
 def erase(reference: str) -> Erased:
     """Erase the person with this id or telegramId; a repeat does what was left undone.
 
-    ValueError with what to do first when it must not be done now, or for nobody; ProviderError when
-    a provider does not say what has become of an unpaid payment; StorageUnavailable after all but
-    the deletion of files, which the workers do then.
+    ValueError with what to do first when it must not be done now, for nobody, or when a provider
+    does not say what has become of an unpaid payment; StorageUnavailable after all but the deletion
+    of files, which the workers do then.
     """
     with reading() as reader:
         user = erasure.find(reader, reference)
         erasure.require_possible(reader, user)
         pending = erasure.pending_payments(reader, user.id)
     for payment_id in pending:
-        reconciler.close(payment_id)
+        _close_at_provider(payment_id)
     found = _anonymize(user)
     with transaction() as session:
         erasure.forget_answers(session, user)
     log.info("person erased", extra={"user_id": str(user.id), "files": len(found)})
     return Erased(user.id, len(found), files.delete(found))
+
+
+def _close_at_provider(payment_id: UUID) -> None:
+    try:
+        reconciler.close(payment_id)
+    except ProviderError as error:
+        raise ValueError(
+            f"nothing is erased yet: payment {payment_id} is unpaid, and its provider does not say"
+            f" what has become of it; try again later ({error})"
+        ) from error
 
 
 def _anonymize(user: UserRow) -> list[UUID]:

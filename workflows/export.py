@@ -6,15 +6,15 @@ import shutil
 from collections.abc import Iterable
 from datetime import datetime
 from typing import IO, Any, BinaryIO
+from uuid import UUID
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import orjson
 
 from db import snapshot
-from db.rows import UserRow
 from providers import registry
 from providers.storage import ObjectMissing
-from services import erasure, export
+from services import export, users
 
 README = "README.txt"
 _ABOUT = """Всё, что сервис «Оживи фото» хранит о вас. Собрано {now:%d.%m.%Y %H:%M} UTC.
@@ -26,17 +26,14 @@ _ABOUT = """Всё, что сервис «Оживи фото» хранит о 
 """
 
 
-def write(reference: str, target: BinaryIO, *, now: datetime) -> UserRow:
-    """Write the ZIP of the person with this id or telegramId into `target`, which need not be
-    seekable; little of it is in memory at a time. Returns whom it is about.
+def write(user_id: UUID, target: BinaryIO, *, now: datetime) -> None:
+    """Write the ZIP of a person into `target`, which need not be seekable; little is in memory.
 
-    ValueError for nobody, and for one who was erased; StorageUnavailable.
+    ApiError `user_not_found`, also for one who was erased; StorageUnavailable.
     """
     with ZipFile(target, "w", ZIP_DEFLATED) as archive:
         with snapshot() as session:
-            user = erasure.find(session, reference)
-            if user.erased_at is not None:
-                raise ValueError("this person was erased: nothing is kept about them")
+            user = users.get(session, user_id)
             archive.writestr(_entry(README, now), _about(now), ZIP_DEFLATED)
             for kept in export.tables():
                 with archive.open(_entry(f"{kept.name}.json", now, ZIP_DEFLATED), "w") as part:
@@ -46,7 +43,6 @@ def write(reference: str, target: BinaryIO, *, now: datetime) -> UserRow:
         gone = [file.name for file in files if not _copy(archive, file, now)]
         if gone:
             archive.writestr(_entry("files_missing.json", now), orjson.dumps(gone))
-    return user
 
 
 def _copy(archive: ZipFile, file: export.File, now: datetime) -> bool:
