@@ -11,7 +11,9 @@ import settings
 from commands import (
     channels,
     engines,
+    figures,
     jobs,
+    ledger,
     lotteries,
     models,
     outbox,
@@ -22,10 +24,11 @@ from commands import (
     users,
 )
 from commands.shapes import table
-from db import schema, snapshot, transaction
+from db import schema, transaction
 from db.session import direct_url, set_limits
 from errors import ApiError
-from services import catalog, ledger
+from services import catalog
+from services.ledger import NotEnoughTokens
 
 
 @click.group()
@@ -49,21 +52,6 @@ def seed() -> None:
     with transaction() as session:
         added = catalog.seed(session)
     click.echo(f"{added} rows added")
-
-
-@cli.group("ledger")
-def ledger_group() -> None:
-    """The books."""
-
-
-@ledger_group.command("check")
-def ledger_check() -> None:
-    """Verify the books of all users; exit code 1 and the faulty rows when a rule is broken."""
-    with snapshot() as session:
-        found = ledger.violations(session)
-    for rule, rows in found.items():
-        click.echo(f"{'FAIL' if rows else 'ok  '} {rule}{': ' + ', '.join(rows) if rows else ''}")
-    sys.exit(any(found.values()))
 
 
 @cli.command("settings")
@@ -91,6 +79,8 @@ for command in (
     reviews.reviews_group,
     channels.channels,
     outbox.outbox_group,
+    figures.figures_group,
+    ledger.ledger_group,
     support.support_group,
 ):
     cli.add_command(command)
@@ -102,7 +92,7 @@ def main() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         cli.main(standalone_mode=False)
-    except ledger.NotEnoughTokens:
+    except NotEnoughTokens:
         click.echo("error: the balance is smaller than that", err=True)
         sys.exit(1)
     except (ApiError, settings.SettingsError, ValueError, RuntimeError) as error:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import logging.config
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,6 +62,16 @@ def note(**details: Any) -> None:
     """Add to the log line of the current request, which is cheaper than another line."""
     if (current := exchange.get()) is not None:
         current.noted |= details
+
+
+@contextmanager
+def about(request: str | None) -> Iterator[None]:
+    """Lines within belong to this request: a worker goes on with what it ordered."""
+    token = request_id.set(request)
+    try:
+        yield
+    finally:
+        request_id.reset(token)
 
 
 class RequestIdFilter(logging.Filter):

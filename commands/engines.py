@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -18,7 +17,7 @@ from db.rows import EngineRow, GenerationAttemptRow
 from db.types import now
 from providers import registry
 from services import attempts, breakers, engines, models
-from services.engines import Usage
+from services.engines import EngineLimits, Usage
 from workflows import engine_trial
 
 ENGINE = click.Choice(settings.ENGINES)
@@ -143,8 +142,11 @@ def try_model(photo: Path, model: str, wish: str, to: Path, yes: bool) -> None:
 @click.option("--per-day", help="what it may cost in a day, in its currency; none: no limit")
 def limit(engine: str, in_flight: int | None, per_minute: int | None, per_day: str | None) -> None:
     """Change how much may be ordered from ENGINE; workers see it within a second."""
-    given = {"max_in_flight": in_flight, "creates_per_minute": per_minute}
-    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    changes: EngineLimits = {}
+    if in_flight is not None:
+        changes["max_in_flight"] = in_flight
+    if per_minute is not None:
+        changes["creates_per_minute"] = per_minute
     if per_day is not None:
         changes["daily_cost"] = None if per_day == "none" else _money(per_day)
     if not changes:

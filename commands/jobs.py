@@ -11,7 +11,7 @@ import click
 from commands.engines import orders_table
 from commands.shapes import row_limit, table
 from db import snapshot, transaction
-from db.rows import JobRow
+from db.rows import JobRow, ListedJob
 from services import attempts, jobs, queue
 
 
@@ -26,8 +26,8 @@ def jobs_group() -> None:
 def list_jobs(status: str | None, limit: int) -> None:
     """The newest jobs of all users."""
     with snapshot() as session:
-        rows = jobs.recent(session, status=status, limit=limit)
-    jobs_table(rows)
+        found = jobs.listed(session, status=status, limit=limit).rows
+    jobs_table(found)
 
 
 @jobs_group.command()
@@ -61,7 +61,7 @@ def fail(job_id: UUID, reason: str) -> None:
     click.echo(f"job {job.id} is {job.status}")
 
 
-def jobs_table(rows: Iterable[JobRow[Any]]) -> None:
+def jobs_table(rows: Iterable[JobRow[Any] | ListedJob]) -> None:
     """Print jobs, one a line."""
     table(
         ("job", "order", "service", "status", "attempts", "created", "why"),
@@ -72,5 +72,7 @@ def jobs_table(rows: Iterable[JobRow[Any]]) -> None:
     )
 
 
-def _why(job: JobRow[Any]) -> str:
+def _why(job: JobRow[Any] | ListedJob) -> str:
+    if isinstance(job, ListedJob):
+        return job.error_code or ""
     return str(job.meta.get("error", job.meta.get("lastError", {})).get("code", ""))

@@ -15,7 +15,7 @@ from db import snapshot, transaction
 from db.rows import LotteryRow
 from db.types import MAX_AMOUNT, now
 from services import draws, lotteries
-from services.lotteries import Prize
+from services.lotteries import LotteryColumns, Prize
 
 # A Russian keyboard has an x of its own, which looks the same.
 CROSS = re.compile("[x\u0445]")
@@ -92,8 +92,13 @@ def edit(
     lottery_id: UUID, title: str | None, description: str | None, end: datetime | None
 ) -> None:
     """Change the texts or the end of a lottery that has not been drawn."""
-    given = {"title": title, "description": description, "end_date": end}
-    changes = {name: value for name, value in given.items() if value}
+    changes: LotteryColumns = {}
+    if title:
+        changes["title"] = title
+    if description:
+        changes["description"] = description
+    if end:
+        changes["end_date"] = end
     if not changes:
         raise click.UsageError("say what to change: --title, --description or --end")
     with transaction() as session:

@@ -29,7 +29,7 @@ def payments_group() -> None:
 def list_payments(status: str | None, limit: int) -> None:
     """The newest payments of all users."""
     with snapshot() as session:
-        rows = payments.recent(session, status=status, limit=limit)
+        rows = payments.listed(session, status=status, limit=limit).rows
     table(
         ("payment", "provider", "status", "rub", "tokens", "user", "created", "trouble"),
         (
@@ -92,10 +92,7 @@ def list_events(state: str | None, flagged: bool, limit: int) -> None:
     if flagged and state not in (None, "applied"):
         raise click.UsageError("only events that were applied are flagged")
     with snapshot() as session:
-        if flagged:
-            rows = inbox.flagged(session, limit=limit)
-        else:
-            rows = inbox.recent(session, state=state, limit=limit)
+        rows = inbox.listed(session, state=state, flagged=flagged, limit=limit).rows
     _events_table(rows)
 
 
@@ -121,6 +118,16 @@ def replay(event_id: UUID) -> None:
         if event.state == "parked":
             verdict = settlement.settle(session, Notice.from_json(event.notice))
     _tell(verdict)
+
+
+@events.command()
+@click.argument("event_id", type=click.UUID)
+@click.option("--reason", type=Words(), required=True, help="why nothing follows from it")
+def dismiss(event_id: UUID, reason: str) -> None:
+    """Put EVENT_ID, a parked one, aside; it and repeats of it are ignored from then on."""
+    with transaction() as session:
+        event = inbox.dismiss(session, event_id, reason=reason)
+    _tell(Verdict(event.state, event.reason))
 
 
 def _require(payment_id: UUID) -> None:

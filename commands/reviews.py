@@ -23,7 +23,7 @@ def reviews_group() -> None:
 def list_reviews(state: str | None, limit: int) -> None:
     """The newest messages seen."""
     with snapshot() as session:
-        rows = reviews.recent(session, state=state, limit=limit)
+        rows = reviews.listed(session, state=state, limit=limit).rows
     table(
         ("review", "chat", "message", "author", "state", "user", "posted", "length", "note"),
         (

@@ -10,6 +10,7 @@ from commands.shapes import Amount, Words, table
 from db import snapshot, transaction
 from db.types import MAX_AMOUNT
 from services import tariffs
+from services.tariffs import TariffColumns
 
 # As long as the `plan` of a payment may be.
 NAME = Words(64)
@@ -44,7 +45,7 @@ def add(name: str, title: str, tokens: int, rub: Decimal, position: int) -> None
     """Offer TOKENS for RUB rubles as NAME, shown as TITLE."""
     with transaction() as session:
         tariffs.add(
-            session, name=name, title=title, monthly_tokens=tokens, cost_rub=rub, position=position
+            session, name, title=title, monthly_tokens=tokens, cost_rub=rub, position=position
         )
     click.echo(f"{name} is on offer")
 
@@ -59,8 +60,15 @@ def edit(
     name: str, title: str | None, tokens: int | None, rub: Decimal | None, position: int | None
 ) -> None:
     """Change NAME; payments opened before keep their terms."""
-    wanted = {"title": title, "monthly_tokens": tokens, "cost_rub": rub, "position": position}
-    changes = {column: value for column, value in wanted.items() if value is not None}
+    changes: TariffColumns = {}
+    if title is not None:
+        changes["title"] = title
+    if tokens is not None:
+        changes["monthly_tokens"] = tokens
+    if rub is not None:
+        changes["cost_rub"] = rub
+    if position is not None:
+        changes["position"] = position
     if not changes:
         raise click.UsageError("say what to change: --title, --tokens, --rub or --position")
     with transaction() as session:

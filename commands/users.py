@@ -12,7 +12,7 @@ from commands.jobs import jobs_table
 from commands.shapes import Amount, Words, table
 from db import snapshot, transaction
 from db.types import now
-from services import erasure, grants, jobs, ledger, users
+from services import erasure, grants, jobs, ledger, people, users
 from workflows import erasure as workflow
 from workflows import export
 
@@ -32,6 +32,8 @@ def show(user: str) -> None:
         orders = jobs.of_user(session, person.id, limit=10, cursor=None).rows
     click.echo(f"{person.id}  telegram {person.telegram_id}  @{person.username or '-'}")
     click.echo(f"balance {person.balance_tokens} tokens, consent {person.consent_pd}")
+    if person.banned_at is not None:
+        click.echo(f"banned {person.banned_at}: {person.ban_reason}")
     table(
         ("when", "type", "status", "tokens", "rub", "balance"),
         (
@@ -80,6 +82,25 @@ def _show_what_goes(user: str) -> None:
         left = erasure.left(session, person.id)
     for name, value in left._asdict().items():
         click.echo(f"{name.replace('_', ' ')}: {value}")
+
+
+@user.command()
+@click.argument("user")
+@click.option("--reason", type=Words(), required=True, help="for you, never shown to the user")
+def ban(user: str, reason: str) -> None:
+    """Let USER (id or telegramId) order and pay no more; what was ordered is delivered."""
+    with transaction() as session:
+        person = people.ban(session, users.find(session, user).id, reason=reason, now=now())
+    click.echo(f"banned {person.banned_at}: {person.ban_reason}")
+
+
+@user.command()
+@click.argument("user")
+def unban(user: str) -> None:
+    """Let USER (id or telegramId) order and pay again."""
+    with transaction() as session:
+        people.unban(session, users.find(session, user).id)
+    click.echo("not banned")
 
 
 @click.command()

@@ -13,6 +13,9 @@ grants, bonuses          tokens given by an operator; one-time rewards
 referrals, reviews       what earns rewards
 lotteries, draws         entries while a lottery runs; the verifiable draw
 jobs, queue              a customer's orders; the same rows as workers see them
+people                   users as the operator leafs through them and bans them
+search, timeline         one box for everything; what happened to a person
+previews                 what an operator's move of money would do
 terms, waiting           what an order depends on; how long it will take
 models                   what can be ordered, for what, by which engine
 remote_models            engines of providers that a new server knows, with

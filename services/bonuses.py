@@ -77,7 +77,9 @@ def grant_once(
     """
     had = session.scalar(
         select(exists().where(Transaction.user_id == user.id, Transaction.bonus_key == bonus_key))
-    ) or bonus_key in (erased_accounts.bonuses_had(session, user.telegram_id) or ())
+    )
+    if not had and (past := erased_accounts.past_of(session, user.telegram_id)):
+        had = bonus_key in past.bonus_keys
     if had or not tokens:
         return Grant(False, user.balance_tokens)
     news = events.bonus_granted(meta["reason"], tokens, channel=meta.get("channel"))

@@ -88,6 +88,11 @@ def confirm(
     return confirmed or get(session, data_id)
 
 
+def of_ids(reader: Reader, data_ids: list[UUID]) -> dict[UUID, DataRow]:
+    """The files with these ids; those that are not known are left out."""
+    return {file.id: file for file in _of_ids.all(reader, data_ids)} if data_ids else {}
+
+
 def ids_of(items: list[dict[str, Any]]) -> list[UUID]:
     """The files among the inputs of a job."""
     return [UUID(item["dataId"]) for item in items if "dataId" in item]
@@ -214,6 +219,11 @@ def _needed() -> ColumnElement[bool]:
     """Whether a live job has this file among its inputs; one index look-up per file."""
     photo = func.jsonb_build_array(func.jsonb_build_object("dataId", cast(Data.id, Text)))
     return exists().where(Job.status.in_(LIVE_STATUSES), Job.input.op("@>")(photo)).correlate(Data)
+
+
+@statement(DataRow)
+def _of_ids(data_ids: list[UUID]) -> Query:
+    return select(*Data.columns(DataRow)).where(Data.id == any_(type_coerce(data_ids, ARRAY(Uuid))))
 
 
 @statement(DataRow)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
@@ -31,8 +32,16 @@ def missing_key() -> str | None:
     return None if settings.load().erasure_key else NO_KEY
 
 
+class Past(NamedTuple):
+    """What an account has had before it was erased."""
+
+    bonus_keys: frozenset[str]
+    was_banned: bool
+
+
 def remember(session: Session, user: UserRow) -> None:
-    """Keep that this user's account is erased and which bonuses it has had, now or before.
+    """Keep that this user's account is erased, which bonuses it has had, now or before, and whether
+    it was banned: to be erased is no way around that.
 
     ValueError without ERASURE_KEY.
     """
@@ -47,8 +56,12 @@ def remember(session: Session, user: UserRow) -> None:
             ),
         )
     )
-    bonus_keys = sorted({*map(str, had), *(bonuses_had(session, user.telegram_id) or ())})
-    values = {"bonus_keys": bonus_keys, "erased_at": func.now()}
+    past = past_of(session, user.telegram_id)
+    values = {
+        "bonus_keys": sorted({*map(str, had), *(past.bonus_keys if past else ())}),
+        "was_banned": user.banned_at is not None,
+        "erased_at": func.now(),
+    }
     newest = _hashes(user.telegram_id)[0]
     session.execute(
         insert(ErasedAccount)
@@ -57,14 +70,20 @@ def remember(session: Session, user: UserRow) -> None:
     )
 
 
-def bonuses_had(reader: Reader, telegram_id: str) -> frozenset[str] | None:
-    """Keys of the bonuses that this account had before it was erased; None if it never was."""
+def past_of(reader: Reader, telegram_id: str) -> Past | None:
+    """What this account had before it was erased; None if it never was."""
     hashes = _hashes(telegram_id)
     if not hashes:
         return None
-    of_account = ErasedAccount.account_hash.in_(hashes)
-    found = reader.execute(select(ErasedAccount.bonus_keys).where(of_account)).scalars().all()
-    return frozenset(key for keys in found for key in keys) if found else None
+    found = reader.execute(
+        select(ErasedAccount.bonus_keys, ErasedAccount.was_banned)
+        .where(ErasedAccount.account_hash.in_(hashes))
+        .order_by(ErasedAccount.erased_at)
+    ).all()
+    if not found:
+        return None
+    keys = frozenset(key for row in found for key in row.bonus_keys)
+    return Past(keys, found[-1].was_banned)
 
 
 def erased_at(reader: Reader, telegram_id: str) -> datetime | None:
@@ -79,7 +98,7 @@ def erased_at(reader: Reader, telegram_id: str) -> datetime | None:
 
 def is_gone(reader: Reader, telegram_id: str) -> bool:
     """Whether this account was erased and has not come back."""
-    return bonuses_had(reader, telegram_id) is not None and not reader.scalar(
+    return past_of(reader, telegram_id) is not None and not reader.scalar(
         select(exists().where(User.telegram_id == telegram_id))
     )
 

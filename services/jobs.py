@@ -5,28 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Select,
+    Text,
     Uuid,
+    and_,
     any_,
     bindparam,
     case,
     func,
     insert,
+    literal_column,
     select,
     type_coerce,
 )
 from sqlalchemy.orm import Session
 
+import logs
 import settings
 from db import Query, Reader, notifications, statement
-from db.models import Data, Job, User
-from db.rows import JobRow
+from db.models import ERROR_CODE, Data, Job, User
+from db.rows import JobRow, ListedJob
 from db.statements import Write
 from errors import ApiError
 from services import data, events, funding, ledger, models, paging
@@ -48,6 +52,17 @@ class State(NamedTuple):
     id: UUID
     status: str
     progress: int
+
+
+class Filters(TypedDict, total=False):
+    """What the operator's list of jobs is narrowed to. worker: what it has in hand."""
+
+    status: str | None
+    service_type: str | None
+    error_code: str | None
+    worker: str | None
+    since: datetime | None
+    until: datetime | None
 
 
 def create(
@@ -82,7 +97,13 @@ def create(
         meta=meta or {},
     )
     shown = {f"new_{name}": getattr(job, name) for name in _SHOWN}
-    _INSERT(session, new_description=description, photo_ids=data.ids_of(input), **shown)
+    _INSERT(
+        session,
+        new_description=description,
+        new_request_id=logs.request_id.get(),
+        photo_ids=data.ids_of(input),
+        **shown,
+    )
     if job.tokens_reserved:
         ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
     return job
@@ -128,9 +149,19 @@ def cancel(session: Session, job_id: UUID) -> JobRow[UUID]:
     return _row(job)
 
 
-def recent(reader: Reader, *, status: str | None, limit: int) -> list[JobRow[UUID]]:
-    """The newest jobs of all users, of one status if given."""
-    return _recent.all(reader, status, limit)
+def listed(
+    reader: Reader, *, limit: int, cursor: str | None = None, **filters: Unpack[Filters]
+) -> paging.Page[ListedJob]:
+    """The newest jobs of all users, for the operator."""
+    return _LISTED.page(reader, limit=limit, cursor=cursor, **filters)
+
+
+def find(reader: Reader, job_id: UUID) -> ListedJob:
+    """One line of that list. ApiError `job_not_found`."""
+    job = _listed.one_or_none(reader, job_id)
+    if job is None:
+        raise ApiError("job_not_found")
+    return job
 
 
 def fail(session: Session, job_id: UUID, *, reason: str) -> JobRow[UUID]:
@@ -261,7 +292,7 @@ _SHOWN = (
     *("price_tokens", "price_rub", "tokens_reserved", "photos", "input", "meta"),
     *("created_at", "updated_at"),
 )
-_INSERTED = (*_SHOWN, "description")
+_INSERTED = (*_SHOWN, "description", "request_id")
 # A worker is woken when this transaction commits.
 _INSERT: Write[...] = Write(
     insert(_TABLE)
@@ -302,13 +333,23 @@ _LIST = paging.Listing(
     _rows(Job.shown(JobRow)).where(Job.user_id == paging.OWNER),
     Job.number,
 )
+_ERROR_CODE: ColumnElement[str] = literal_column(f"jobs.{ERROR_CODE[1:-1]}", Text)
+_LINES: Select[*tuple[Any, ...]] = select(*Job.columns(ListedJob), _ERROR_CODE.label("error_code"))
+_LISTED = paging.Filtered(
+    ListedJob,
+    _LINES,
+    {Job.created_at: paging.moment, Job.number: paging.number},
+    status=Job.status == bindparam("status", type_=Text),
+    service_type=Job.service_type == bindparam("service_type", type_=Text),
+    error_code=and_(
+        Job.status == literal_column("'failed'"),
+        bindparam("error_code", type_=Text) == _ERROR_CODE,
+    ),
+    worker=Job.worker == bindparam("worker", type_=Text),
+    **paging.period(Job.created_at),
+)
 
 
-@statement(JobRow[UUID])
-def _recent(status: str | None, limit: int) -> Query:
-    return (
-        _rows(Job.columns(JobRow))
-        .where(Job.status == func.coalesce(status, Job.status))
-        .order_by(Job.number.desc())
-        .limit(limit)
-    )
+@statement(ListedJob)
+def _listed(job_id: UUID) -> Query:
+    return _LINES.where(Job.id == job_id)

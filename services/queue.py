@@ -31,7 +31,7 @@ class Claim:
     """A job held by a worker: what to do, and the token that proves the right to write.
 
     place: of the photo at hand, from 0; `photos` were ordered. keys: storage keys of the input
-    files by their dataId.
+    files by their dataId. request_id: of the request that ordered it, for the log.
     """
 
     job_id: UUID
@@ -42,6 +42,7 @@ class Claim:
     place: int
     input: list[dict[str, Any]]
     keys: dict[str, str]
+    request_id: str | None
 
     @property
     def photo(self) -> dict[str, Any]:
@@ -75,6 +76,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         .values(
             status="processing",
             attempt=Job.attempt + 1,
+            started_at=func.coalesce(Job.started_at, func.now()),
             lease_until=func.now() + _lease(),
             worker=worker,
             progress=100 * func.jsonb_array_length(Job.results, type_=Integer) // Job.photos,
@@ -99,6 +101,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         len(job.results),
         job.input,
         _keys(session, job),
+        job.request_id,
     )
 
 

@@ -15,10 +15,12 @@ import settings
 from db import Query, Reader, scalar, statement
 from db.models import User
 from db.rows import UserRow
-from services import erased_accounts, funding, referrals, users
+from db.types import now
+from services import erased_accounts, funding, people, referrals, users
 
 # 48 random bits as 8 URL-safe characters: short enough for a link, too many to guess.
 REF_CODE_BYTES = 6
+BANNED_BEFORE = "was banned before the account was erased"
 
 
 def find_unchanged(
@@ -70,9 +72,9 @@ def _register(
     ref_code: str | None,
     new_ref_code: Callable[[], str],
 ) -> UserRow:
-    had = erased_accounts.bonuses_had(session, telegram_id)
+    past = erased_accounts.past_of(session, telegram_id)
     # Who was erased and comes back has been a new friend once.
-    inviter_id = _by_ref_code(session, ref_code) if ref_code and had is None else None
+    inviter_id = _by_ref_code(session, ref_code) if ref_code and past is None else None
     created: UserRow | None = None
     while created is None:
         # Two conflicts are possible: the same person at the same moment, who is then found, or a
@@ -89,7 +91,9 @@ def _register(
             return twin
     if inviter_id:
         referrals.attach(session, inviter_id, created.id)
-    if "welcome" in (had or ()) or not _welcome(session, created.id):
+    if past is not None and past.was_banned:
+        return people.ban(session, created.id, reason=BANNED_BEFORE, now=now())
+    if (past is not None and "welcome" in past.bonus_keys) or not _welcome(session, created.id):
         return created
     return users.get(session, created.id)
 

@@ -242,5 +242,10 @@ def _start(job_id: UUID) -> UpdateBase:
     return (
         update(Job)
         .where(Job.id == job_id)
-        .values(status="processing", attempt=Job.attempt + 1, updated_at=func.now())
+        .values(
+            status="processing",
+            attempt=Job.attempt + 1,
+            started_at=func.coalesce(Job.started_at, func.now()),
+            updated_at=func.now(),
+        )
     )

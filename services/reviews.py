@@ -7,16 +7,16 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
-from db import Query, Reader, statement
+from db import Reader
 from db.models import Review
 from db.rows import ReviewRow, UserRow
 from errors import ApiError
-from services import bonuses, erased_accounts, ledger, users
+from services import bonuses, erased_accounts, ledger, paging, users
 
 AT_ONCE = 20  # messages of one person looked at in one check
 CLAIM_LOCK = 7_243_901_155  # any number; of PostgreSQL's advisory locks
@@ -125,9 +125,11 @@ def check_message(session: Session, user_id: UUID, chat_id: int, message_id: int
     return _reward(session, user, review)
 
 
-def recent(reader: Reader, *, state: str | None, limit: int) -> list[ReviewRow]:
+def listed(
+    reader: Reader, *, limit: int, cursor: str | None = None, state: str | None = None
+) -> paging.Page[ReviewRow]:
     """For the operator: the newest messages seen."""
-    return _recent.all(reader, state, limit)
+    return _LISTED.page(reader, limit=limit, cursor=cursor, state=state)
 
 
 def approve(session: Session, review_id: UUID, user_id: UUID) -> Finding:
@@ -205,11 +207,9 @@ def _reward(session: Session, user: UserRow, review: Review) -> Finding:
     return Finding(True, grant.granted, grant.balance_tokens)
 
 
-@statement(ReviewRow)
-def _recent(state: str | None, limit: int) -> Query:
-    return (
-        select(*Review.columns(ReviewRow))
-        .where(Review.state == func.coalesce(state, Review.state))
-        .order_by(Review.number.desc())
-        .limit(limit)
-    )
+_LISTED = paging.Filtered(
+    ReviewRow,
+    select(*Review.columns(ReviewRow)),
+    {Review.number: paging.number},
+    state=Review.state == bindparam("state", type_=Text),
+)

@@ -7,7 +7,7 @@ webhook, from asking the provider, or from an operator's replay makes no differe
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import UpdateBase, update
@@ -31,6 +31,7 @@ from services import (
     users,
 )
 from services.inbox import Verdict
+from services.locked_payments import PaymentColumns
 from services.payments import UNPAID
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 REFUNDABLE = ("succeeded", "partly_refunded")
 # What an outcome does: moves tokens, and returns the new values of the payment's columns.
-Effect = Callable[[Session, LockedPayment, "Notice"], dict[str, Any]]
+Effect = Callable[[Session, LockedPayment, "Notice"], PaymentColumns]
 
 
 def settle(session: Session, notice: Notice) -> Verdict:
@@ -106,7 +107,7 @@ def _verdict(payment: LockedPayment | None, notice: Notice) -> Verdict:
 
 def _apply(session: Session, payment: LockedPayment, notice: Notice) -> None:
     learned = _new_references(payment, notice)
-    if payment.status == "pending" and notice.decline:
+    if payment.status == "pending" and notice.decline and _is_news(session, payment, notice):
         learned["decline_code"] = notice.decline.value
     apply = TRANSITIONS.get((payment.status, notice.outcome))
     if apply is not None:
@@ -115,6 +116,12 @@ def _apply(session: Session, payment: LockedPayment, notice: Notice) -> None:
         learned["payer_telegram_id"] = users.ERASED  # who it was is not needed any more
     if learned:
         locked_payments.change(session, payment.id, **learned)
+
+
+def _is_news(session: Session, payment: LockedPayment, notice: Notice) -> bool:
+    """Whether a decline is the last one that is known; what is read back is the provider's last."""
+    moment = notice.occurred_at
+    return moment is None or not inbox.has_later_decline(session, payment.id, moment)
 
 
 def _fault(payment: LockedPayment, notice: Notice) -> str | None:
@@ -180,15 +187,17 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> LockedPayment:
     return locked_payments.lock(session, payment.id)
 
 
-def _new_references(payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def _new_references(payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """Ids of the payment at the provider that this event is the first to report.
 
     A webhook may arrive before the answer to our create call, which then finds these set.
     """
-    reported = {"charge_reference": notice.charge_reference}
-    if payment.repeats_id is None:
-        reported["reference"] = notice.reference
-    return {name: value for name, value in reported.items() if value and not getattr(payment, name)}
+    learned: PaymentColumns = {}
+    if notice.charge_reference and not payment.charge_reference:
+        learned["charge_reference"] = notice.charge_reference
+    if payment.repeats_id is None and notice.reference and not payment.reference:
+        learned["reference"] = notice.reference
+    return learned
 
 
 def _reference(payment: LockedPayment, notice: Notice) -> str | None:
@@ -198,7 +207,7 @@ def _reference(payment: LockedPayment, notice: Notice) -> str | None:
     return page or payment.charge_reference or learned.get("charge_reference")
 
 
-def _credit(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def _credit(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """Money has arrived: credit tokens, start waiting jobs, reward the inviter."""
     reference = _reference(payment, notice)
     if payment.status == "pending":
@@ -225,6 +234,7 @@ def _credit(session: Session, payment: LockedPayment, notice: Notice) -> dict[st
         "status": "succeeded",
         "paid_at": notice.occurred_at or now(),
         "next_check_at": None,
+        "last_error": None,
         "payer_telegram_id": notice.payer_id or payment.payer_telegram_id,
     }
 
@@ -232,7 +242,7 @@ def _credit(session: Session, payment: LockedPayment, notice: Notice) -> dict[st
 def _closing(status: str) -> Effect:
     """Nobody has paid, and nobody is expected to any more."""
 
-    def apply(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+    def apply(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
         reference = _reference(payment, notice)
         declined = notice.decline.value if notice.decline else payment.decline_code
         return _close_gateway_payment(session, payment, status, reference, declined)
@@ -246,7 +256,7 @@ def _close_gateway_payment(
     status: str,
     reference: str | None,
     declined: str | None,
-) -> dict[str, Any]:
+) -> PaymentColumns:
     _end_gateway_payment(session, payment.id, "failed", reference)
     if refusal := declines.of(status, declined):
         news = events.payment_failed(payment, refusal, status)
@@ -264,7 +274,7 @@ def _end_gateway_payment(
 def _credit_then(apply: Effect) -> Effect:
     """For a fact that was reported before the success it presupposes."""
 
-    def apply_both(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+    def apply_both(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
         credited = _credit(session, payment, notice)
         locked_payments.change(session, payment.id, **credited)
         return apply(session, locked_payments.lock(session, payment.id), notice)

@@ -79,6 +79,12 @@ def require_consent(consent_pd: bool) -> None:
         raise ApiError("consent_required")
 
 
+def require_welcome(banned_at: datetime | None) -> None:
+    """ApiError `user_banned` for a user who may order and pay no more."""
+    if banned_at is not None:
+        raise ApiError("user_banned")
+
+
 def by_telegram_id(reader: Reader, telegram_id: str) -> UserRow | None:
     """The user with this Telegram account."""
     return _by_telegram_id.one_or_none(reader, telegram_id)

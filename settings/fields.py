@@ -267,6 +267,17 @@ class Settings:
     job_cost_limit_rub: Decimal = _setting(
         Decimal("100"), "rubles one order may cost at providers", most=100_000
     )
+    rub_per_usd: Decimal = _setting(
+        Decimal("90"),
+        "rubles a dollar of an engine's bill counts as in the figures",
+        above=0,
+        most=10_000,
+    )
+    engine_second_rub: Decimal = _setting(
+        Decimal("0"),
+        "rubles a second of the built-in engine counts as in the figures",
+        most=10_000,
+    )
     engine_timeout_seconds: int = _setting(
         120, "wall time limit of one generation", least=1, most=DAY
     )

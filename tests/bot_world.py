@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import requests
 
 from livephoto_client import Client
@@ -50,6 +51,12 @@ class World:
         url = f"{settings.telegram_api_url}/bot{settings.telegram_bot_token}/{method}"
         answer = requests.post(url, json=parameters, timeout=60)
         assert answer.ok, answer.text
+
+    def execute(self, statement: str) -> None:
+        """Change the rows of the backend, whose tests share no database."""
+        url = self.stack.settings.database_url.replace("+psycopg2", "", 1)
+        with closing(psycopg2.connect(url)) as connection, connection:
+            connection.cursor().execute(statement)
 
     def restart_bot(self) -> None:
         """kill -9, and start it again."""

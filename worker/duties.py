@@ -13,16 +13,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from db import transaction
+import settings
+from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from providers import registry
-from services import draws, idempotency, inbox, jobs, outbox, queue, support
+from services import day_figures, days, draws, idempotency, inbox, jobs, outbox, queue, support
 from workflows import dispatch, files, reconciler
 
 log = logging.getLogger("worker")
 
 BATCH = 100  # unpaid jobs closed in one turn
+FIGURES_SECONDS = 2  # for figures of days that nobody waits for
+OLDER_DAYS = 20
 CUT_OFF_SECONDS = 3600  # longer than any upload or job takes
 WORK_PREFIX = "livephoto-job-"
 
@@ -78,11 +81,14 @@ def _draw_lotteries() -> int:
 
 
 def _forget_events() -> int:
-    forgotten, batch = 0, outbox.SWEPT_AT_ONCE
-    while batch >= outbox.SWEPT_AT_ONCE:
-        with transaction() as session:
-            batch = outbox.sweep(session, now=now())
-        forgotten += batch
+    sweeps = [outbox.sweep] if settings.load().events_url else [outbox.sweep, outbox.sweep_unposted]
+    forgotten = 0
+    for sweep in sweeps:
+        batch = outbox.SWEPT_AT_ONCE
+        while batch >= outbox.SWEPT_AT_ONCE:
+            with transaction() as session:
+                batch = sweep(session, now=now())
+            forgotten += batch
     return forgotten
 
 
@@ -94,6 +100,23 @@ def _forget_notices() -> int:
 def _forget_support_requests() -> int:
     with transaction() as session:
         return support.forget_closed(session, now=now())
+
+
+def _keep_figures() -> int:
+    """Today's and yesterday's figures, then some of days that were never finished; only these are
+    counted.
+    """
+    with reading() as reader:
+        due = day_figures.due(reader, now=now(), older=OLDER_DAYS)
+    end, older, recent = time.monotonic() + FIGURES_SECONDS, 0, days.of(now()) - days.ONE
+    for day in due:
+        if day < recent and time.monotonic() > end:
+            break
+        with transaction() as session:
+            if not day_figures.compute(session, day, now=now()):
+                break  # another worker is at it
+        older += day < recent
+    return older
 
 
 def _remove_left_work() -> int:
@@ -120,6 +143,7 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("delete old events", 600, _forget_events),
     ("forget who paid long ago", 600, _forget_notices),
     ("delete old support requests", 600, _forget_support_requests),
+    ("keep the figures of days", 60, _keep_figures),
     ("remove leftover work folders", 600, _remove_left_work),
     ("remove interrupted writes", 600, lambda: registry.storage().sweep(CUT_OFF_SECONDS)),
 ]

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import logs
 from db import notifications, transaction
 from db.types import now
 from errors import ApiError
@@ -22,6 +23,7 @@ from services.queue import Claim
 from services.results import Turn
 from worker.duties import DUTIES, WORK_PREFIX, Duty
 from worker.lease import Lease
+from worker.proofs import Proofs
 from worker.remote import RemoteWork
 from worker.sender import EventSender
 from workflows import outbox
@@ -52,12 +54,14 @@ class Worker:
         self._duties = [Duty(*duty) for duty in DUTIES]
         self._remote = RemoteWork(self.name)
         self._events = EventSender(outbox.endpoint())
+        self._proofs = Proofs()
 
     def run(self) -> None:
         """Work until stop(); waits out failures of the database or the storage."""
         log.info("worker started", extra={"worker": self.name})
         self._remote.start()
         self._events.start()
+        self._proofs.start()
         with notifications.Listener() as listener:
             while not self._stopping.is_set():
                 try:
@@ -79,17 +83,18 @@ class Worker:
             return False
         started = time.monotonic()
         outcome = self._process(claim)
-        log.info(
-            "job %s",
-            outcome,
-            extra={
-                "job_id": str(claim.job_id),
-                "attempt": claim.attempt,
-                "service_type": claim.service_type,
-                "photos": claim.photos,
-                "ms": round((time.monotonic() - started) * 1000),
-            },
-        )
+        with logs.about(claim.request_id):
+            log.info(
+                "job %s",
+                outcome,
+                extra={
+                    "job_id": str(claim.job_id),
+                    "attempt": claim.attempt,
+                    "service_type": claim.service_type,
+                    "photos": claim.photos,
+                    "ms": round((time.monotonic() - started) * 1000),
+                },
+            )
         return True
 
     def stop(self) -> None:
@@ -98,6 +103,7 @@ class Worker:
         self._stopping.set()
         self._remote.stop()
         self._events.stop()
+        self._proofs.stop()
 
     def _out_of_grace(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at
@@ -116,15 +122,16 @@ class Worker:
 
     def _make(self, claim: Claim, lease: Lease) -> Step:
         """One photo must never end the worker: the next worker would take it and end too."""
-        try:
-            return self._attempt(claim, lease)
-        except ApiError:  # the database is down, which run() waits out
-            raise
-        except Exception:
-            job_id = str(claim.job_id)
-            log.exception("unexpected error while processing a job", extra={"job_id": job_id})
-            crash = EngineError("engine_crashed")
-            return _fail(claim, crash.code, crash.message, retryable=crash.retryable)
+        with logs.about(claim.request_id):
+            try:
+                return self._attempt(claim, lease)
+            except ApiError:  # the database is down, which run() waits out
+                raise
+            except Exception:
+                job_id = str(claim.job_id)
+                log.exception("unexpected error while processing a job", extra={"job_id": job_id})
+                crash = EngineError("engine_crashed")
+                return _fail(claim, crash.code, crash.message, retryable=crash.retryable)
 
     def _attempt(self, claim: Claim, lease: Lease) -> Step:
         with TemporaryDirectory(prefix=WORK_PREFIX) as folder:

@@ -15,7 +15,7 @@ from db.rows.growth import (
     ReferralRow,
     ReviewRow,
 )
-from db.rows.jobs import JobRow
+from db.rows.jobs import JobRow, ListedJob
 from db.rows.ledger import IdempotencyKeyRow, TransactionRow
 from db.rows.payments import LockedPayment, PaymentEventRow, PaymentRow
 from db.rows.support import SupportRequestRow
@@ -29,6 +29,7 @@ __all__ = [
     "GenerationModelRow",
     "IdempotencyKeyRow",
     "JobRow",
+    "ListedJob",
     "LockedPayment",
     "LotteryEntryRow",
     "LotteryRow",

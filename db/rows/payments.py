@@ -36,6 +36,7 @@ class PaymentRow(NamedTuple):
     expires_at: datetime
     next_check_at: datetime | None
     asked_at: datetime | None
+    request_id: str | None
     checks: int
     last_error: str | None
     paid_at: datetime | None
@@ -80,6 +81,7 @@ class PaymentEventRow(NamedTuple):
     """A provider's report: see db.models.PaymentEvent."""
 
     id: UUID
+    number: int
     provider: str
     event_key: str
     kind: str

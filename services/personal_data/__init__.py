@@ -40,5 +40,10 @@ NOBODYS: dict[str, str] = {
     "engines": "whether providers work",
     "event_cursor": "how far the bot has read",
     "lotteries": "what we announce",
+    "daily_figures": "sums over everybody",
+    "cohort_figures": "sums over everybody",
+    "figure_days": "which days were summed up",
+    "checks": "whether the books were right",
+    "asked_checks": "which proofs are wanted",
     "erased_accounts": "keyed hashes, which lead to nobody without ERASURE_KEY",
 }

@@ -6,7 +6,7 @@ from sqlalchemy import Text, case, cast, func, literal_column, null, or_, select
 from sqlalchemy.dialects.postgresql import array
 
 from db.models import IdempotencyKey, Payment, PaymentEvent, Transaction
-from services.inbox import IMPERSONAL
+from services.inbox import DISMISSED, IMPERSONAL
 from services.personal_data.kept import ACCOUNT, BOOKS, OWNER, Kept, words
 from services.users import ERASED
 
@@ -30,13 +30,17 @@ PAYMENTS = Kept(
     " paid_at created_at updated_at",
     {
         "client_ref": null(),
+        "request_id": null(),
         "payer_telegram_id": words(ERASED),
         "receipt_email": null(),
         "payment_url": null(),
         "last_error": null(),
     },
     BOOKS,
-    {"how we ask the provider": "next_check_at checks last_error"},
+    {
+        "how we ask the provider": "next_check_at checks last_error",
+        "where it is in our logs": "request_id",
+    },
     harmless="provider status plan asked_currency reference charge_reference decline_code",
 )
 
@@ -45,10 +49,16 @@ NOTICES = Kept(
     "Что платёжные системы сообщали о ваших платежах",
     PaymentEvent.payment_id.in_(_PAYMENTS),
     "id number provider kind state reason reference payment_id notice received_at applied_at",
-    {"notice": IMPERSONAL},
+    {
+        "notice": IMPERSONAL,
+        "reason": case(
+            (PaymentEvent.reason.startswith(DISMISSED), DISMISSED),  # the operator's words follow
+            else_=PaymentEvent.reason,
+        ),
+    },
     "that it came, so that it counts once",
     {"the provider's key of the notice": "event_key"},
-    harmless="provider event_key kind state reason reference",
+    harmless="provider event_key kind state reference",
 )
 
 LEDGER = Kept(

@@ -61,17 +61,21 @@ ORDERS = Kept(
     Job.user_id == OWNER,
     "id number user_id model_id service_type status description client_ref price_tokens"
     " price_rub tokens_reserved tokens_consumed photos input output result_data_id progress meta"
-    " created_at updated_at finished_at",
+    " created_at started_at updated_at finished_at",
     {
         "description": null(),
         "client_ref": null(),
+        "request_id": null(),
         "input": _INPUT,
         "results": literal_column("'[]'::jsonb"),
         "output": _OUTPUT,
         "meta": _META,
     },
     BOOKS,
-    {_INSIDE: "engine results attempt releases run_at lease_until worker"},
+    {
+        _INSIDE: "engine results attempt releases run_at lease_until worker",
+        "where it is in our logs": "request_id",
+    },
     harmless="engine service_type status worker",
 )
 

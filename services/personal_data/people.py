@@ -13,7 +13,8 @@ PEOPLE = Kept(
     "Кто вы: Telegram, почта, баланс, согласие",
     User.id == OWNER,
     "id telegram_id username anon_user_id email avatar_url balance_tokens ref_code"
-    " has_left_review consent_pd consent_pd_at consent_version created_at updated_at erased_at",
+    " has_left_review consent_pd consent_pd_at consent_version banned_at created_at updated_at"
+    " erased_at",
     {
         "telegram_id": func.concat("erased ", User.id),  # no client can send one with a space
         "username": null(),
@@ -25,11 +26,17 @@ PEOPLE = Kept(
         "consent_pd": False,
         "consent_pd_at": null(),
         "consent_version": null(),
+        "banned_at": null(),
+        "ban_reason": null(),
         "updated_at": func.now(),
         "erased_at": func.coalesce(User.erased_at, func.now()),
     },
     "a number without a name, to which the books refer",
-    {"somebody else": "referrer_id", "how the ledger is chained": "ledger_seq"},
+    {
+        "somebody else": "referrer_id",
+        "how the ledger is chained": "ledger_seq",
+        "a remark of the operator's, for the operator": "ban_reason",
+    },
 )
 
 CONSENTS = Kept(

@@ -108,6 +108,21 @@ def test_an_order_is_cancelled_once_however_often_the_button_is_pressed(world: W
     assert "пока нет" in boris.sees("Движения токенов")["text"]
 
 
+def test_a_refused_choice_leaves_the_menu_to_another(world: World) -> None:
+    """The refusal is kept with the key of the menu, which is no order for that."""
+    vera = world.person()
+    vera.start()
+    vera.send("tiny_portrait_150px.jpg")
+    menu = vera.sees("Что сделать с этим фото?")["message_id"]
+    newest = "WHERE id = (SELECT id FROM data ORDER BY created_at DESC LIMIT 1)"
+    world.execute(f"UPDATE data SET status = 'pending' {newest}")
+    vera.press("🖌 Реставрация · ", message_id=menu)
+    vera.sees("ещё раз")
+    world.execute(f"UPDATE data SET status = 'confirmed' {newest}")
+    vera.press("✨ Оживление · ", message_id=menu)
+    vera.sees("Не хватает: ")
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "answer"),
     [

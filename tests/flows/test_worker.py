@@ -13,6 +13,7 @@ from random import Random
 import pytest
 from sqlalchemy import func, select, update
 
+import logs
 import settings
 from db import notifications, snapshot, transaction
 from db.models import Data, Job, Transaction
@@ -97,9 +98,14 @@ def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance, tmp_path
 
 def test_a_result_is_stored_and_can_be_read_back(tmp_path):
     user = make_user(PRICE)
-    job = make_job(user.id, data_id=stored_image(b"abc").id)
-    with working(tmp_path):
+    with logs.about("of-the-order"):
+        job = make_job(user.id, data_id=stored_image(b"abc").id)
+    with working(tmp_path) as worker:
         wait_until(lambda: not live_jobs())
+        wait_until(lambda: "job done" in worker.said())
+    # A customer's complaint names the request; the lines about what it ordered have its id.
+    lines = [line for line in worker.said().splitlines() if str(job.id) in line]
+    assert lines and all('"request_id":"of-the-order"' in line for line in lines)
     with transaction() as session:
         done = jobs.get(session, job.id)
     with registry.storage().open(str(done.result_key)) as file:

@@ -32,6 +32,8 @@ from services import (
     ledger,
     lotteries,
     payments,
+    people,
+    queue,
     referrals,
     registration,
     reviews,
@@ -168,6 +170,20 @@ def test_who_comes_back_is_new_and_gets_no_bonus_a_second_time() -> None:
     assert books_are_whole()
 
 
+def test_who_was_banned_comes_back_banned() -> None:
+    who = person()
+    with transaction() as session:
+        people.ban(session, who.user.id, reason=f"because of {who.mark}", now=now())
+    erase(who.user)
+    gone(who)
+    back = make_user(telegram_id=who.user.telegram_id)
+    assert back.banned_at is not None
+    with transaction() as session:
+        people.unban(session, back.id)
+    erase(make_user(telegram_id=who.user.telegram_id))
+    assert make_user(telegram_id=who.user.telegram_id).banned_at is None
+
+
 def test_an_account_is_recognised_under_a_new_key_while_the_old_one_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -300,8 +316,6 @@ def test_a_worker_that_held_an_order_is_fenced_off() -> None:
     claim = claim_job(order)
     erase(who.user)
     with transaction() as session:
-        from services import queue
-
         row = data.reserve(session, "image", content_type="image/jpeg", now=now(), purpose="result")
         turn = queue.finish(session, claim, row.id, size_bytes=1, meta={}, now=now())
     assert turn.value == "lost"

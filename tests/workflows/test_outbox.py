@@ -30,6 +30,7 @@ from tests import event_receiver
 from tests.event_receiver import SECRET, Receiver, receiving
 from tests.factories import make_user
 from worker import sender
+from worker.duties import DUTIES
 from worker.sender import EventSender
 from workflows import feed as feeds
 from workflows import outbox as sending
@@ -302,6 +303,26 @@ def test_old_events_go_and_those_that_wait_or_are_dead_stay(bot: Receiver) -> No
             "dead": 1,
             "pending": 1,
         }
+
+
+def test_what_waits_although_nobody_posts_any_more_goes_with_the_other_old_events(
+    bot: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EVENTS_URL was there when they were written, and was taken away."""
+    tell(make_user().id, 1)
+    with transaction() as session:
+        session.execute(text("UPDATE events SET next_at = now() - interval '31 days'"))
+    tell(make_user().id, 2)
+    forget = next(work for name, _, work in DUTIES if name == "delete old events")
+    assert (forget(), pending()) == (0, 2)  # as long as they are posted, they wait
+    monkeypatch.setenv("EVENTS_URL", "")
+    settings.load.cache_clear()
+    assert (forget(), pending()) == (1, 1)
+
+
+def pending() -> int:
+    with reading() as reader:
+        return outbox.counts(reader)[0].events
 
 
 def test_a_turn_in_which_every_post_takes_all_its_time_ends_within_its_lease() -> None:

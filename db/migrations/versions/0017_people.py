@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0018"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
@@ -106,6 +106,7 @@ def _create_tables() -> None:
         "erased_accounts",
         sa.Column("account_hash", sa.Text(), nullable=False),
         sa.Column("bonus_keys", postgresql.JSONB(), server_default=sa.text("'[]'"), nullable=False),
+        sa.Column("was_banned", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column(
             "erased_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
