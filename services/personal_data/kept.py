@@ -42,6 +42,6 @@ class Kept:
         return str(self.table.__tablename__)
 
 
-def words(text: str) -> ColumnElement[Any]:
+def words(text: str) -> ColumnElement[str]:
     """A value for a column of text."""
     return literal(text, Text())
