@@ -144,7 +144,7 @@ def expire(session: Session, *, now: datetime, limit: int = AT_ONCE) -> None:
     old = _older(session, Data.status == "pending", long_ago, limit)
     for purpose, hours in _lifetimes():
         if hours:
-            of_purpose = (Data.status == "confirmed") & Data.purpose.is_not_distinct_from(purpose)
+            of_purpose = (Data.status == "confirmed") & (Data.purpose == purpose)
             old += _older(session, of_purpose, now - timedelta(hours=hours), limit)
     # Checked again now that they are locked: an order may have come between query and lock.
     session.execute(update(Data).where(Data.id.in_(old), ~_needed()).values(status="deleted"))
