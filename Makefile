@@ -21,7 +21,7 @@ help: ## Print this list
 
 setup: .venv/.dev ## Make .venv with everything for work on the project (other targets do it too)
 
-run: $(RUNNABLE) ## Start database, server, worker and bot on port 8000 (PORT=...); Ctrl-C stops them
+run: $(RUNNABLE) ## Start database, server, worker, console and bot on port 8000 and after it (PORT=...); Ctrl-C stops them
 	@exec $(BIN)/python -m local run $(ARGS)
 
 bot: $(RUNNABLE) ## Run the bot alone: with TELEGRAM_BOT_TOKEN in Telegram, else in the sandbox of make run ARGS=--no-bot

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
+import os
 import sys
 
 import click
@@ -16,6 +18,7 @@ from commands import (
     ledger,
     lotteries,
     models,
+    operators,
     outbox,
     payments,
     reviews,
@@ -24,17 +27,29 @@ from commands import (
     users,
 )
 from commands.shapes import table
-from db import schema, transaction
+from db import schema
 from db.session import direct_url, set_limits
 from errors import ApiError
-from services import catalog
+from services import audit, catalog
+from services.audit import Entry
 from services.ledger import NotEnoughTokens
+from workflows.actions import recorded
 
 
 @click.group()
-def cli() -> None:
+@click.option("--operator", help="who acts, for the audit; without it, who is logged in here")
+def cli(operator: str | None) -> None:
     """Operate the Live Photo backend. Settings come from the environment and .env."""
     settings.find_sandbox()
+    audit.actor.set(audit.Actor(operator or _logged_in(), "command"))
+
+
+def _logged_in() -> str:
+    """The user of the system, by number where it has no name for them, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 @cli.command()
@@ -49,8 +64,10 @@ def migrate() -> None:
 @cli.command()
 def seed() -> None:
     """Add missing generation models and tariffs; changes nothing that is there."""
-    with transaction() as session:
+    entry = Entry("catalog.seed")
+    with recorded(entry) as session:
         added = catalog.seed(session)
+        entry.after = {"rows": added}
     click.echo(f"{added} rows added")
 
 
@@ -82,6 +99,7 @@ for command in (
     figures.figures_group,
     ledger.ledger_group,
     support.support_group,
+    operators.operators_group,
 ):
     cli.add_command(command)
 

@@ -12,13 +12,15 @@ import click
 
 import settings
 from commands.shapes import row_limit, table
-from db import snapshot, transaction
+from db import snapshot
 from db.rows import EngineRow, GenerationAttemptRow
 from db.types import now
 from providers import registry
 from services import attempts, breakers, engines, models
+from services.audit import Entry
 from services.engines import EngineLimits, Usage
 from workflows import engine_trial
+from workflows.actions import announced, recorded
 
 ENGINE = click.Choice(settings.ENGINES)
 
@@ -131,8 +133,9 @@ def try_model(photo: Path, model: str, wish: str, to: Path, yes: bool) -> None:
         cost=(chosen.run_cost, chosen.run_currency),
         prompt=models.prompt(chosen.prompt, wish),
     )
-    for line in engine_trial.run(ordered, photo, to):
-        click.echo(line)
+    with announced(Entry("engine.try", f"model:{model}")):
+        for line in engine_trial.run(ordered, photo, to):
+            click.echo(line)
 
 
 @engines_group.command()
@@ -151,7 +154,7 @@ def limit(engine: str, in_flight: int | None, per_minute: int | None, per_day: s
         changes["daily_cost"] = None if per_day == "none" else _money(per_day)
     if not changes:
         raise click.UsageError("say what to change: --in-flight, --per-minute or --per-day")
-    with transaction() as session:
+    with recorded(Entry("engine.limit", f"engine:{engine}", after=changes)) as session:
         engines.change(session, engine, **changes)
     click.echo(f"{engine} is changed")
 
@@ -160,7 +163,7 @@ def limit(engine: str, in_flight: int | None, per_minute: int | None, per_day: s
 @click.argument("engine", type=ENGINE)
 def resume(engine: str) -> None:
     """Let ENGINE take orders again at once: what closed it is mended."""
-    with transaction() as session:
+    with recorded(Entry("engine.resume", f"engine:{engine}")) as session:
         breakers.close(session, engine)
     click.echo(f"{engine} takes orders")
 

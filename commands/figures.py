@@ -11,6 +11,8 @@ from commands.shapes import table
 from db import reading, transaction
 from db.types import now
 from services import checks, day_figures, days, figures
+from services.audit import Entry
+from workflows.actions import announced
 
 
 @click.group("figures")
@@ -51,10 +53,11 @@ def show(count: int) -> None:
 def rebuild(since: datetime) -> None:
     """Compute the figures of all days again, from SINCE on; they are shown meanwhile."""
     today, day = days.of(now()), since.date()
-    while day <= today:
-        with transaction() as session:
-            day_figures.compute(session, day, now=now(), wait=True)
-        day += days.ONE
+    with announced(Entry("figures.rebuild", after={"since": day, "until": today})):
+        while day <= today:
+            with transaction() as session:
+                day_figures.compute(session, day, now=now(), wait=True)
+            day += days.ONE
     click.echo(f"{since.date()} to {today} computed")
 
 

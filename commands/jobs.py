@@ -10,9 +10,11 @@ import click
 
 from commands.engines import orders_table
 from commands.shapes import row_limit, table
-from db import snapshot, transaction
+from db import snapshot
 from db.rows import JobRow, ListedJob
 from services import attempts, jobs, queue
+from services.audit import Entry
+from workflows.actions import recorded
 
 
 @click.group("jobs")
@@ -46,7 +48,7 @@ def show(job_id: UUID) -> None:
 @click.argument("job_id", type=click.UUID)
 def retry(job_id: UUID) -> None:
     """Run JOB_ID again: a failed one as a new order, a stuck one on another worker."""
-    with transaction() as session:
+    with recorded(Entry("job.retry", f"job:{job_id}")) as session:
         job = queue.retry(session, job_id)
     click.echo(f"job {job.id} is {job.status}")
 
@@ -56,7 +58,7 @@ def retry(job_id: UUID) -> None:
 @click.option("--reason", required=True, help="shown to the customer")
 def fail(job_id: UUID, reason: str) -> None:
     """End a live JOB_ID as failed; its tokens are returned."""
-    with transaction() as session:
+    with recorded(Entry("job.fail", f"job:{job_id}", reason)) as session:
         job = jobs.fail(session, job_id, reason=reason)
     click.echo(f"job {job.id} is {job.status}")
 

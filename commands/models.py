@@ -11,11 +11,13 @@ import click
 
 import settings
 from commands.shapes import Amount, Cost, Words, table
-from db import snapshot, transaction
+from db import snapshot
 from db.models import SERVICE_TYPES
 from services import models
+from services.audit import Entry
 from services.models import ModelColumns
 from workflows import model_offers
+from workflows.actions import recorded
 
 NAME, TITLE, ABOUT, PROMPT = Words(64), Words(100), Words(300), Words(2000)
 SECONDS = click.IntRange(1, 3600)
@@ -95,7 +97,8 @@ def add(  # noqa: PLR0913 (the columns of a row)
     RECIPE: {"model": ..., "template": {...}}, see docs/engines.md.
     """
     written = _recipe(recipe, service, cost)
-    with transaction() as session:
+    entry = Entry("model.add", f"model:{name}", after={"engine": engine, "tokens": tokens})
+    with recorded(entry) as session:
         models.add(
             session,
             name,
@@ -180,7 +183,9 @@ def _changes(name: str, given: dict[str, Any]) -> ModelColumns:
 def _change(name: str, changes: ModelColumns) -> None:
     if changes.get("active"):
         _require_recipe(name, changes)
-    with transaction() as session:
+    entry = Entry("model.edit", f"model:{name}")
+    with recorded(entry) as session:
+        entry.compare(models.find(session, name), changes)
         service = models.change(session, name, **changes).service_type
         sold = any(m.is_default and m.service_type == service for m in models.all_models(session))
     click.echo(f"{name} is changed")

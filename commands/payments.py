@@ -9,13 +9,15 @@ from uuid import UUID
 import click
 
 from commands.shapes import Amount, Words, row_limit, table
-from db import snapshot, transaction
+from db import snapshot
 from db.models import EVENT_STATES, PAYMENT_STATUSES
 from db.rows import PaymentEventRow
 from providers.payments import Notice
 from services import inbox, payments, settlement
+from services.audit import Entry
 from services.inbox import Verdict
 from workflows import reconciler
+from workflows.actions import announced, recorded
 
 
 @click.group("payments")
@@ -65,7 +67,9 @@ def show_payment(payment_id: UUID) -> None:
 def check(payment_id: UUID) -> None:
     """Ask the provider about PAYMENT_ID now and apply what it says."""
     _require(payment_id)
-    _tell(reconciler.check(payment_id))
+    with announced(Entry("payment.check", f"payment:{payment_id}")) as entry:
+        entry.note = _said(reconciler.check(payment_id))
+    click.echo(entry.note)
 
 
 @payments_group.command()
@@ -75,7 +79,10 @@ def check(payment_id: UUID) -> None:
 def refund(payment_id: UUID, rub: Decimal | None, key: str) -> None:
     """Refund rubles of PAYMENT_ID through its provider; takes tokens back pro rata."""
     _require(payment_id)
-    _tell(reconciler.refund(payment_id, rub, key=key))
+    entry = Entry("payment.refund", f"payment:{payment_id}", key=key, after={"rub": rub})
+    with announced(entry):
+        entry.note = _said(reconciler.refund(payment_id, rub, key=key))
+    click.echo(entry.note)
 
 
 @click.group()
@@ -112,12 +119,14 @@ def show_event(event_id: UUID) -> None:
 @click.argument("event_id", type=click.UUID)
 def replay(event_id: UUID) -> None:
     """Apply EVENT_ID again; one that was applied or ignored changes nothing."""
-    with transaction() as session:
+    entry = Entry("event.replay", f"event:{event_id}")
+    with recorded(entry) as session:
         event = inbox.find(session, event_id)
         verdict = Verdict(event.state, event.reason)
         if event.state == "parked":
             verdict = settlement.settle(session, Notice.from_json(event.notice))
-    _tell(verdict)
+        entry.note = _said(verdict)
+    click.echo(entry.note)
 
 
 @events.command()
@@ -125,9 +134,9 @@ def replay(event_id: UUID) -> None:
 @click.option("--reason", type=Words(), required=True, help="why nothing follows from it")
 def dismiss(event_id: UUID, reason: str) -> None:
     """Put EVENT_ID, a parked one, aside; it and repeats of it are ignored from then on."""
-    with transaction() as session:
+    with recorded(Entry("event.dismiss", f"event:{event_id}", reason)) as session:
         event = inbox.dismiss(session, event_id, reason=reason)
-    _tell(Verdict(event.state, event.reason))
+    click.echo(_said(Verdict(event.state, event.reason)))
 
 
 def _require(payment_id: UUID) -> None:
@@ -135,8 +144,8 @@ def _require(payment_id: UUID) -> None:
         payments.find(session, payment_id)
 
 
-def _tell(verdict: Verdict) -> None:
-    click.echo(f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}")
+def _said(verdict: Verdict) -> str:
+    return f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}"
 
 
 def _events_table(rows: list[PaymentEventRow]) -> None:

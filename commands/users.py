@@ -10,11 +10,13 @@ import click
 
 from commands.jobs import jobs_table
 from commands.shapes import Amount, Words, table
-from db import snapshot, transaction
+from db import snapshot
 from db.types import now
 from services import erasure, grants, jobs, ledger, people, users
+from services.audit import Entry
 from workflows import erasure as workflow
 from workflows import export
+from workflows.actions import announced, recorded
 
 
 @click.group()
@@ -54,7 +56,10 @@ def export_user(user: str, to: Path | None) -> None:
     to = to or Path(f"person-{person.id}.zip")
     draft = to.with_name(f"{to.name}.part")
     try:
-        with open(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+        with (
+            announced(Entry("user.export", f"user:{person.id}")),
+            open(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file,
+        ):
             export.write(person.id, file, now=now())
         draft.rename(to)
     finally:
@@ -64,14 +69,17 @@ def export_user(user: str, to: Path | None) -> None:
 
 @user.command("erase")
 @click.argument("user")
-@click.option("--reason", type=Words(), required=True, help="why, such as: asked for by /delete_me")
+@click.option("--reason", type=Words(), required=True, help="kept for ever, so name nobody in it")
 @click.option("--yes", is_flag=True, help="do not ask: it cannot be undone")
 def erase_user(user: str, reason: str, yes: bool) -> None:
     """Erase USER (id or telegramId): what leads to the person goes, the books stay."""
     if not yes:
         _show_what_goes(user)
         click.confirm("All of it is ended, taken away or deleted for ever. Go on?", abort=True)
-    erased = workflow.erase(user)
+    with snapshot() as session:
+        person = erasure.find(session, user)
+    with announced(Entry("user.erase", f"user:{person.id}", reason)):
+        erased = workflow.erase(person.id)
     click.echo(f"{erased.user_id} is erased; {erased.files_deleted} files deleted")
 
 
@@ -89,8 +97,10 @@ def _show_what_goes(user: str) -> None:
 @click.option("--reason", type=Words(), required=True, help="for you, never shown to the user")
 def ban(user: str, reason: str) -> None:
     """Let USER (id or telegramId) order and pay no more; what was ordered is delivered."""
-    with transaction() as session:
+    entry = Entry("user.ban", reason=reason)
+    with recorded(entry) as session:
         person = people.ban(session, users.find(session, user).id, reason=reason, now=now())
+        entry.target = f"user:{person.id}"
     click.echo(f"banned {person.banned_at}: {person.ban_reason}")
 
 
@@ -98,8 +108,11 @@ def ban(user: str, reason: str) -> None:
 @click.argument("user")
 def unban(user: str) -> None:
     """Let USER (id or telegramId) order and pay again."""
-    with transaction() as session:
-        people.unban(session, users.find(session, user).id)
+    entry = Entry("user.unban")
+    with recorded(entry) as session:
+        person = users.find(session, user)
+        people.unban(session, person.id)
+        entry.target = f"user:{person.id}"
     click.echo("not banned")
 
 
@@ -110,9 +123,11 @@ def unban(user: str) -> None:
 @click.option("--reason", type=Words(), required=True, help="kept in the ledger")
 def grant(user: str, tokens: Decimal, key: str, reason: str) -> None:
     """Give USER (id or telegramId) TOKENS; the user's waiting jobs then start."""
-    with transaction() as session:
+    entry = Entry("user.grant", reason=reason, key=key)
+    with recorded(entry) as session:
         owner = users.find(session, user)
         row = grants.grant(session, owner.id, tokens, key=key, reason=reason)
+        entry.tell(f"user:{owner.id}", tokens=row.tokens_delta, balance=row.balance_after)
     click.echo(f"{row.tokens_delta} tokens given, balance was {row.balance_after} then")
 
 
@@ -123,7 +138,9 @@ def grant(user: str, tokens: Decimal, key: str, reason: str) -> None:
 @click.option("--reason", type=Words(), required=True, help="kept in the ledger")
 def withdraw(user: str, tokens: Decimal, key: str, reason: str) -> None:
     """Take TOKENS from USER (id or telegramId)."""
-    with transaction() as session:
+    entry = Entry("user.withdraw", reason=reason, key=key)
+    with recorded(entry) as session:
         owner = users.find(session, user)
         row = grants.withdraw(session, owner.id, tokens, key=key, reason=reason)
+        entry.tell(f"user:{owner.id}", tokens=row.tokens_delta, balance=row.balance_after)
     click.echo(f"{-row.tokens_delta} tokens taken, balance was {row.balance_after} then")

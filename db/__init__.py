@@ -1,11 +1,13 @@
 """Tables, connections and migrations. Those who use them need only these names."""
 
-from db.session import reading, snapshot, transaction
+from db.session import TooMuchError, browsing, reading, snapshot, transaction
 from db.statements import Query, Reader, scalar, statement, write
 
 __all__ = [
     "Query",
     "Reader",
+    "TooMuchError",
+    "browsing",
     "reading",
     "scalar",
     "snapshot",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from typing import Any, NoReturn
@@ -38,8 +38,12 @@ CONNECTION: dict[str, Any] = {
     "application_name": "livephoto",
 }
 POOL_TIMEOUT_SECONDS = 2
+# A person waits for a page of the console, and can ask for less.
+PAGE_TIMEOUT = "2500ms"
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
+# Where a session keeps what is done after its COMMIT.
+_AFTER_COMMIT = "after_commit"
 # In STATE_DIR; written and deleted by whoever runs a database there.
 URL_FILE = "database.url"
 
@@ -160,6 +164,13 @@ def transaction() -> AbstractContextManager[Session]:
     return _transaction(engine())
 
 
+def after_commit(session: Session, effect: Callable[[], None]) -> None:
+    """Call `effect` when the transaction of this session is committed; once, however often it was
+    asked for. It must neither wait nor fail.
+    """
+    session.info.setdefault(_AFTER_COMMIT, {})[effect] = None
+
+
 @contextmanager
 def reading() -> Iterator[Connection]:
     """A connection for one or few SELECTs of columns, without BEGIN and COMMIT around them.
@@ -195,6 +206,30 @@ def snapshot() -> Iterator[Session]:
         yield session
 
 
+class TooMuchError(Exception):
+    """A page asked for more than the database finds in PAGE_TIMEOUT."""
+
+
+@contextmanager
+def browsing() -> Iterator[Session]:
+    """One moment of the tables for a page of the console, read-only.
+
+    TooMuchError when a statement takes longer than PAGE_TIMEOUT, ApiError `service_unavailable`
+    when the database is away.
+    """
+    try:
+        with _transaction(engine()) as session:
+            # Two statements, one way to the server and back.
+            read_only = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            session.execute(text(f"{read_only}; SET LOCAL statement_timeout = '{PAGE_TIMEOUT}'"))
+            yield session
+    except ApiError as refusal:
+        cause = refusal.__cause__
+        if isinstance(cause, DBAPIError) and _code(cause) == errorcodes.QUERY_CANCELED:
+            raise TooMuchError from refusal
+        raise
+
+
 def set_limits(url: str) -> None:
     """Give the role of this URL, in this database, the limits that a pooler does not pass on.
 
@@ -217,6 +252,8 @@ def _transaction(engine: Engine) -> Iterator[Session]:
             _require_unbroken(session.connection())
     except (TimeoutError, DBAPIError) as error:
         _raise_translated(error)
+    for effect in session.info.get(_AFTER_COMMIT, ()):
+        effect()
 
 
 @contextmanager
@@ -256,7 +293,13 @@ def _raise_translated(error: TimeoutError | DBAPIError) -> NoReturn:
 
 
 def _is_transient(error: DBAPIError) -> bool:
-    code = getattr(error.orig, "pgcode", None)
+    code = _code(error)
     if code is None:  # no server answered: refused, reset or timed out
         return type(error).__name__ in ("OperationalError", "InterfaceError")
     return code in TRANSIENT
+
+
+def _code(error: DBAPIError) -> str | None:
+    """PostgreSQL's code of an error; None when no server said one."""
+    code: str | None = getattr(error.orig, "pgcode", None)
+    return code

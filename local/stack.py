@@ -36,6 +36,7 @@ STOPPED = "stopped before it was ready"
 WORKER = Program("worker", ("-m", "worker"), stop_seconds=25)
 SERVER = Program("server", ("-m", "gunicorn"), stop_seconds=35)
 BOT = Program("bot", ("-m", "bot"), stop_seconds=10)
+CONSOLE = Program("console", ("-m", "console"), stop_seconds=10)
 # In start order; they stop in reverse, so that no orders are accepted any more when the worker
 # stops.
 PROGRAMS = (WORKER, SERVER)
@@ -96,10 +97,19 @@ class Stack:
         """A key for X-API-Key."""
         return self.settings.server_api_key[0]
 
+    @property
+    def console_link(self) -> str | None:
+        """Where the first operator comes in, once; None when somebody has come in before."""
+        token = database.first_link(in_psycopg2(self.settings.database_url))
+        return token and f"{self.settings.console_origin}/join/{token}"
+
     def start(self) -> None:
         """Return when the server is ready; otherwise StackError, with nothing left running."""
         try:
             _check_port(self.settings.host, self.settings.port, "PORT={port} make run")
+            if CONSOLE in self._programs:
+                hint = 'make run ARGS="--console-port {port}"'
+                _check_port(self.settings.console_host, self.settings.console_port, hint)
             if self.simulated.port:
                 hint = 'make run ARGS="--sandbox-port {port}"'
                 _check_port("127.0.0.1", self.simulated.port, hint)
@@ -233,6 +243,8 @@ def _complete(settings: Settings) -> Settings:
     settings = replace(settings, state_dir=settings.state_dir.resolve())
     if not settings.port:
         settings = replace(settings, port=ports.reserve())
+    if not settings.console_port:
+        settings = replace(settings, console_port=ports.reserve())
     if not settings.server_api_key:
         settings = replace(settings, server_api_key=(_key(settings.state_dir),))
     if not settings.erasure_key and not settings.production:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
-    case,
     func,
     insert,
     literal_column,
@@ -106,6 +105,7 @@ def create(
     )
     if job.tokens_reserved:
         ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
+        notifications.announce(session)
     return job
 
 
@@ -293,13 +293,11 @@ _SHOWN = (
     *("created_at", "updated_at"),
 )
 _INSERTED = (*_SHOWN, "description", "request_id")
-# A worker is woken when this transaction commits.
 _INSERT: Write[...] = Write(
     insert(_TABLE)
     .add_cte(data.used(bindparam("photo_ids", type_=_IDS)))
     # Under their own names the values would be those of the other table, too.
     .values({name: bindparam(f"new_{name}") for name in _INSERTED})
-    .returning(case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))))
 )
 
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
-from db import Reader
+from db import Query, Reader, statement
 from db.models import Review
 from db.rows import ReviewRow, UserRow
 from errors import ApiError
@@ -132,6 +132,16 @@ def listed(
     return _LISTED.page(reader, limit=limit, cursor=cursor, state=state)
 
 
+def find(reader: Reader, review_id: UUID) -> ReviewRow | None:
+    """One message; None when it was never seen."""
+    return _find.one_or_none(reader, review_id)
+
+
+def next_to_judge(reader: Reader) -> ReviewRow | None:
+    """The held message that has waited longest; None when none waits for the operator."""
+    return _oldest_held.one_or_none(reader)
+
+
 def approve(session: Session, review_id: UUID, user_id: UUID) -> Finding:
     """Count a message for a user on the operator's word: unproved, short, or a copy.
 
@@ -205,6 +215,18 @@ def _reward(session: Session, user: UserRow, review: Review) -> Finding:
         meta={"reason": "review", "reviewId": str(review.id)},
     )
     return Finding(True, grant.granted, grant.balance_tokens)
+
+
+@statement(ReviewRow)
+def _find(review_id: UUID) -> Query:
+    return select(*Review.columns(ReviewRow)).where(Review.id == review_id)
+
+
+@statement(ReviewRow)
+def _oldest_held() -> Query:
+    # The state is in the text of the query, as the partial index has it.
+    held = select(*Review.columns(ReviewRow)).where(text("state = 'held'"))
+    return held.order_by(Review.number).limit(1)
 
 
 _LISTED = paging.Filtered(

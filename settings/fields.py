@@ -61,6 +61,15 @@ class Settings:
         "8 more only use the database, 4 are for webhooks, 2 for probes",
         least=1,
     )
+    console_host: str = _setting("127.0.0.1", "address on which the operator's console listens")
+    console_port: int = _setting(8001, "port of the console", least=1, most=65535)
+    console_url: str = _setting(
+        "",
+        "address by which operators reach the console, through a proxy with TLS; "
+        "empty for this machine alone",
+        url=True,
+    )
+    console_threads: int = _setting(8, "pages that the console makes at once", least=1)
     state_dir: Path = _setting(Path("var"), "folder of the embedded database, files and keys")
     log_level: str = _setting(
         "INFO", "DEBUG, INFO, WARNING or ERROR", choices=("DEBUG", "INFO", "WARNING", "ERROR")
@@ -305,6 +314,17 @@ class Settings:
     def address(self) -> str:
         """HOST and PORT as written in URLs; an IPv6 address needs brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def console_address(self) -> str:
+        """CONSOLE_HOST and CONSOLE_PORT as written in URLs."""
+        host = f"[{self.console_host}]" if ":" in self.console_host else self.console_host
+        return f"{host}:{self.console_port}"
+
+    @property
+    def console_origin(self) -> str:
+        """Where operators find the console: CONSOLE_URL, or this machine's own address."""
+        return self.console_url or f"http://{self.console_address}"
 
     @property
     def origin(self) -> str:

@@ -32,6 +32,8 @@ def contradictions(settings: Settings) -> list[str]:
     problems += _wrong_events(settings)
     if any(len(key) < 32 for key in settings.erasure_key):
         problems.append("ERASURE_KEY: a key needs 32 characters or more: `openssl rand -hex 32`")
+    if _has_path(settings.console_url):
+        problems.append("CONSOLE_URL: must end after the host: the console has one of its own")
     return [*_faults_of_single_values(settings), *problems]
 
 
@@ -77,10 +79,7 @@ def missing_for_production(settings: Settings) -> list[str]:
             "TELEGRAM_API_URL: must be https://",
         ),
         *_unencrypted_engines(settings),
-        (
-            not settings.events_url.startswith("http://") or _is_private(settings.events_url),
-            "EVENTS_URL: events would travel unencrypted; use https://",
-        ),
+        *_unencrypted_people(settings),
     ]
     return [advice for satisfied, advice in needs if not satisfied]
 
@@ -106,6 +105,20 @@ def engine_configured(settings: Settings, engine: str) -> bool:
             "comfyui": settings.comfyui_url,
         }[engine]
     )
+
+
+def _unencrypted_people(settings: Settings) -> list[tuple[bool, str]]:
+    """What is told of people, and who may see it."""
+    return [
+        (
+            not settings.events_url.startswith("http://") or _is_private(settings.events_url),
+            "EVENTS_URL: events would travel unencrypted; use https://",
+        ),
+        (
+            not settings.console_url.startswith("http://"),
+            "CONSOLE_URL: passwords would travel unencrypted; use https://",
+        ),
+    ]
 
 
 def _unencrypted_engines(settings: Settings) -> list[tuple[bool, str]]:
@@ -147,6 +160,13 @@ def _is_private(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     address = _address(host)
     return "." not in host if address is None else address.is_private
+
+
+def _has_path(url: str) -> bool:
+    try:
+        return urlsplit(url).path not in ("", "/")
+    except ValueError:  # which its own limits report
+        return False
 
 
 def _address(host: str | None) -> IPv4Address | IPv6Address | None:

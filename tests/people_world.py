@@ -29,7 +29,8 @@ from db.rows import UserRow
 from db.types import now
 from providers import registry
 from providers.payments import Notice, Outcome
-from services import bonuses, grants, jobs, lotteries, payments, reviews, support, users
+from services import audit, bonuses, grants, jobs, lotteries, payments, reviews, support, users
+from services.audit import Actor, Entry
 from services.lotteries import Prize
 from tests.factories import make_image, make_user
 from tests.job_steps import claim_job, finish_job
@@ -93,6 +94,9 @@ def person(*, live: bool = True, **registered: Any) -> Person:
                 body={"id": str(user.id), "username": mark},
             )
         )
+        for target in (f"user:{user.id}", f"job:{job_id}", f"payment:{payment_id}"):
+            entry = Entry("user.grant", target, reason=f"for {mark}", key=mark, note=mark)
+            audit.write(session, entry, by=Actor("anna", "support"))
     make_user(ref_code=user.ref_code)
     _review(user, mark)
     _entry(user, mark)

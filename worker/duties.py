@@ -18,7 +18,20 @@ from db import reading, transaction
 from db.types import now
 from errors import ApiError
 from providers import registry
-from services import day_figures, days, draws, idempotency, inbox, jobs, outbox, queue, support
+from services import (
+    day_figures,
+    days,
+    draws,
+    form_keys,
+    idempotency,
+    inbox,
+    jobs,
+    login_waits,
+    operator_sessions,
+    outbox,
+    queue,
+    support,
+)
 from workflows import dispatch, files, reconciler
 
 log = logging.getLogger("worker")
@@ -102,6 +115,14 @@ def _forget_support_requests() -> int:
         return support.forget_closed(session, now=now())
 
 
+def _forget_logins() -> int:
+    moment = now()
+    with transaction() as session:
+        ended = operator_sessions.sweep(session, now=moment)
+        forms = form_keys.sweep(session, now=moment)
+        return ended + forms + login_waits.sweep(session, now=moment)
+
+
 def _keep_figures() -> int:
     """Today's and yesterday's figures, then some of days that were never finished; only these are
     counted.
@@ -143,6 +164,7 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("delete old events", 600, _forget_events),
     ("forget who paid long ago", 600, _forget_notices),
     ("delete old support requests", 600, _forget_support_requests),
+    ("forget old logins and forms of the console", 600, _forget_logins),
     ("keep the figures of days", 60, _keep_figures),
     ("remove leftover work folders", 600, _remove_left_work),
     ("remove interrupted writes", 600, lambda: registry.storage().sweep(CUT_OFF_SECONDS)),

@@ -33,15 +33,15 @@ class Erased:
     files_deleted: int
 
 
-def erase(reference: str) -> Erased:
-    """Erase the person with this id or telegramId; a repeat does what was left undone.
+def erase(user_id: UUID) -> Erased:
+    """Erase a person; a repeat does what was left undone.
 
     ValueError with what to do first when it must not be done now, for nobody, or when a provider
     does not say what has become of an unpaid payment; StorageUnavailable after all but the deletion
     of files, which the workers do then.
     """
     with reading() as reader:
-        user = erasure.find(reader, reference)
+        user = erasure.find(reader, str(user_id))
         erasure.require_possible(reader, user)
         pending = erasure.pending_payments(reader, user.id)
     for payment_id in pending:

@@ -34,6 +34,15 @@ from db.models.ledger import (
     IdempotencyKey,
     Transaction,
 )
+from db.models.operators import (
+    AUDIT_OUTCOMES,
+    OPERATOR_ROLES,
+    AuditEntry,
+    FormKey,
+    LoginFailure,
+    Operator,
+    OperatorSession,
+)
 from db.models.payments import (
     EVENT_STATES,
     PAID_STATUSES,
@@ -64,6 +73,13 @@ __all__ = [
     "Referral",
     "Review",
     "DELIVERY_STATES",
+    "AUDIT_OUTCOMES",
+    "OPERATOR_ROLES",
+    "AuditEntry",
+    "FormKey",
+    "LoginFailure",
+    "Operator",
+    "OperatorSession",
     "EVENT_STATES",
     "PAID_STATUSES",
     "PAYMENT_STATUSES",

@@ -17,11 +17,13 @@ from db.rows.growth import (
 )
 from db.rows.jobs import JobRow, ListedJob
 from db.rows.ledger import IdempotencyKeyRow, TransactionRow
+from db.rows.operators import AuditEntryRow, OperatorRow, OperatorSessionRow
 from db.rows.payments import LockedPayment, PaymentEventRow, PaymentRow
 from db.rows.support import SupportRequestRow
 from db.rows.users import UserRow
 
 __all__ = [
+    "AuditEntryRow",
     "DataRow",
     "EngineRow",
     "EventRow",
@@ -34,6 +36,8 @@ __all__ = [
     "LotteryEntryRow",
     "LotteryRow",
     "LotteryWinnerRow",
+    "OperatorRow",
+    "OperatorSessionRow",
     "PaymentEventRow",
     "PaymentRow",
     "ReferralRow",

@@ -29,6 +29,7 @@ KEPT: tuple[Kept, ...] = (
     growth.ENTRIES,
     growth.PRIZES,
     people.REQUESTS,
+    people.AUDIT,
     people.EVENTS,
     ANSWERS,
 )
@@ -45,5 +46,9 @@ NOBODYS: dict[str, str] = {
     "figure_days": "which days were summed up",
     "checks": "whether the books were right",
     "asked_checks": "which proofs are wanted",
+    "operators": "who works for us",
+    "operator_sessions": "who works for us",
+    "login_failures": "who works for us, or tried to come in",
+    "form_keys": "what forms of the console came to, for some days",
     "erased_accounts": "keyed hashes, which lead to nobody without ERASURE_KEY",
 }

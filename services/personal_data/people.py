@@ -1,12 +1,21 @@
-"""Who people are, what they agreed to, what they asked for and what the bot was told of them."""
+"""Who people are, what they agreed to, what they asked for, what the bot was told of them, and what
+operators did about them.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import case, func, null
+from sqlalchemy import Text, and_, case, cast, func, null, select, union_all
 
-from db.models import Consent, Event, SupportRequest, User
+from db.models import AuditEntry, Consent, Event, Job, Payment, SupportRequest, User
 from services.personal_data.kept import OWNER, Kept, words
 from services.users import ERASED
+
+_TARGETS = union_all(
+    select(func.concat("user:", cast(OWNER, Text))),
+    select(func.concat("job:", Job.id)).where(Job.user_id == OWNER),
+    select(func.concat("payment:", Payment.id)).where(Payment.user_id == OWNER),
+    select(func.concat("support:", SupportRequest.number)).where(SupportRequest.user_id == OWNER),
+)
 
 PEOPLE = Kept(
     User,
@@ -78,4 +87,16 @@ EVENTS = Kept(
         "how it was delivered to the bot": "number sequence attempt attempts_before next_at"
         " last_status last_error"
     },
+)
+
+AUDIT = Kept(
+    AuditEntry,
+    "Что с вашими заказами и платежами делали наши сотрудники",
+    # Why somebody was erased is the proof that they wanted it.
+    and_(AuditEntry.target.in_(_TARGETS), AuditEntry.action != "user.erase"),
+    "id number at action target reason key before after outcome note",
+    {"reason": null(), "key": null(), "note": null()},
+    "who did what and when; before and after have no names",
+    {"who works for us, and where": "who role address", "where it is in our logs": "request_id"},
+    harmless="who role action target before after outcome request_id address",
 )

@@ -266,23 +266,3 @@ def test_limits_of_telegram_delay_but_lose_nothing(world: World) -> None:
     anna.press("🖌 Реставрация · ")
     anna.gets("document")
     anna.sees("готов ✅")
-
-
-def test_killed_at_any_moment_it_delivers_every_order_and_no_double_in_silence(
-    world: World,
-) -> None:
-    people = [world.person() for _ in range(3)]
-    for person in people:
-        person.start()
-        world.supply(person)
-        person.send("tiny_portrait_150px.jpg")
-    world.restart_bot()
-    for person in people:
-        person.press("🖌 Реставрация · ")
-    world.restart_bot()
-    for person in people:
-        person.gets("document")
-        world.restart_bot()
-    for person in people:
-        person.sees("готов ✅")
-        assert len(person.gets("document")) <= 1 + len(person.having("Я перезапускался"))

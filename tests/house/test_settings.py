@@ -94,6 +94,7 @@ def test_a_safe_production_lacks_nothing():
         ({"POLZA_API_KEY": "pza", "POLZA_API_URL": "http://127.0.0.1:1"}, "POLZA_API_URL"),
         ({"EVENTS_URL": "http://bot.example/events", "EVENTS_SECRETS": EVENTS}, "EVENTS_URL"),
         ({"EVENTS_URL": "http://93.184.216.34/events", "EVENTS_SECRETS": EVENTS}, "EVENTS_URL"),
+        ({"CONSOLE_URL": "http://console.example"}, "CONSOLE_URL"),
     ],
 )
 def test_production_refuses_what_is_unsafe(changes, named):
@@ -193,6 +194,7 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("EVENTS_SECRETS", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ("EVENTS_URL", "http://bot:secret@bot.local/events"),
         ("EVENTS_URL", "http://169.254.169.254/events"),
+        ("CONSOLE_URL", "https://console.example/console"),
     ],
 )
 def test_a_value_nothing_could_run_on_is_named(name, value):

@@ -43,7 +43,7 @@ def run(state: Path, port: int | None = None) -> Iterator[subprocess.Popen[str]]
     environ |= {"STATE_DIR": str(state), "WEB_CONCURRENCY": "1"}
     environ["PORT"] = str(port or ports.reserve())
     with subprocess.Popen(
-        [sys.executable, "-m", "local", "run", "--sandbox-port", "0"],
+        [sys.executable, "-m", "local", "run", "--sandbox-port", "0", "--console-port", "0"],
         cwd=ROOT,
         env=environ,
         stdout=subprocess.PIPE,

@@ -67,7 +67,7 @@ def _welcome(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def erase(user: Any) -> workflow.Erased:
-    return workflow.erase(str(user.id))
+    return workflow.erase(user.id)
 
 
 def gone(who: Person) -> None:
@@ -133,10 +133,13 @@ def test_a_repeat_changes_nothing_and_says_when_it_was_done() -> None:
     who = person()
     erase(who.user)
     with unchanged():
-        with pytest.raises(ValueError, match="the account was erased at 20"):
-            workflow.erase(who.user.telegram_id)
+        with reading() as reader:
+            with pytest.raises(ValueError, match="the account was erased at 20"):
+                erasure.find(reader, who.user.telegram_id)
+            with pytest.raises(ValueError, match="there is no such person$"):
+                erasure.find(reader, "404")
         with pytest.raises(ValueError, match="there is no such person$"):
-            workflow.erase("404")
+            workflow.erase(uuid4())
     assert erase(who.user).files_deleted == 0
     gone(who)
 

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
@@ -30,6 +30,34 @@ ERASURE = """
        AND EXISTS (SELECT FROM users WHERE id = OLD.user_id AND erased_at IS NOT NULL) THEN
         RETURN NEW;
     END IF;"""
+# The same for what operators said of them.
+AUDIT_GUARD = """
+CREATE OR REPLACE FUNCTION guard_audit_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    kind text := split_part(OLD.target, ':', 1);
+    name text := split_part(OLD.target, ':', 2);
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.reason, NEW.key, NEW.note) IS NOT DISTINCT FROM (NULL, NULL, NULL)
+       AND to_jsonb(NEW) - '{reason,key,note}'::text[] = to_jsonb(OLD) - '{reason,key,note}'::text[]
+       AND EXISTS (SELECT FROM users WHERE erased_at IS NOT NULL AND id = CASE kind
+           WHEN 'user' THEN name::uuid
+           WHEN 'job' THEN (SELECT user_id FROM jobs WHERE id = name::uuid)
+           WHEN 'payment' THEN (SELECT user_id FROM payments WHERE id = name::uuid)
+           WHEN 'support' THEN (SELECT user_id FROM support_requests WHERE number = name::bigint)
+       END) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'audit entries are append-only (%)', TG_OP
+        USING ERRCODE = 'restrict_violation';
+END $$;
+"""
+AUDIT_GUARD_BEFORE = """
+CREATE OR REPLACE FUNCTION guard_audit_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'audit entries are append-only (%)', TG_OP
+        USING ERRCODE = 'restrict_violation';
+END $$;
+"""
 CONSENTS = """
 CREATE FUNCTION keep_consent() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -84,6 +112,7 @@ def upgrade() -> None:
     _create_tables()
     op.execute(CONSENTS)
     op.execute(GUARD % ERASURE)
+    op.execute(AUDIT_GUARD)
 
 
 def _create_tables() -> None:
@@ -123,6 +152,7 @@ def downgrade() -> None:
     )
     for name, table, *_ in reversed(INDEXES):
         op.drop_index(name, table)
+    op.execute(AUDIT_GUARD_BEFORE)
     op.execute(GUARD % "")
     op.execute("DROP TRIGGER consents_are_kept ON users")
     op.execute("DROP FUNCTION keep_consent")

@@ -1,0 +1,42 @@
+"""The application: its pages, and what happens to a request before and after them."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask
+from jinja2 import StrictUndefined
+
+import settings
+from console import access, assets, envelope, refusals, templating
+from console.pages import home, login, reviews
+
+# Names by which this machine reaches it without a proxy.
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+PAGES = (login.pages, home.pages, reviews.pages)
+
+
+def create_app() -> Flask:
+    """The console as a WSGI application. RuntimeError when a route does not say who may use it."""
+    app = Flask(__name__)
+    app.config.update(
+        MAX_CONTENT_LENGTH=64 * 1024,
+        MAX_FORM_MEMORY_SIZE=64 * 1024,
+        MAX_FORM_PARTS=200,
+        TRUSTED_HOSTS=[*LOOPBACK, *_named_hosts()],
+    )
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    for pages in PAGES:
+        app.register_blueprint(pages)
+    envelope.cover(app)
+    assets.keep(app)
+    templating.prepare(app)
+    refusals.show(app)
+    access.guard(app)
+    return app
+
+
+def _named_hosts() -> list[str]:
+    host = urlsplit(settings.load().console_url).hostname
+    return [host] if host else []

@@ -1,0 +1,43 @@
+"""How values look on a page: times in Moscow, amounts with their unit, yes and no in Russian."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from console import texts
+
+NO_BREAK = "\u00a0"
+# Moscow has had no summer time since 2014; an offset of our own needs no database of time zones.
+MOSCOW = timezone(timedelta(hours=3), "MSK")
+
+
+def moscow(moment: datetime) -> str:
+    """Date and time in Moscow."""
+    return moment.astimezone(MOSCOW).strftime("%d.%m.%Y %H:%M")
+
+
+def utc(moment: datetime) -> str:
+    """The same moment to the second, for a title and for machines."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def tokens(amount: Decimal | int) -> str:
+    """An amount without its unit: 1 234,50; whole ones have no decimals."""
+    places = 0 if amount == int(amount) else 2
+    return f"{amount:,.{places}f}".replace(",", NO_BREAK).replace(".", ",").replace("-", "−")
+
+
+def rub(amount: Decimal | int) -> str:
+    """Rubles."""
+    return f"{tokens(amount)}{NO_BREAK}₽"
+
+
+def shown(value: Any) -> str:
+    """Any value of a row as text; nothing is a dash."""
+    if value is None or value == "":
+        return "—"
+    if isinstance(value, bool):
+        return texts.YES if value else texts.NO
+    return moscow(value) if isinstance(value, datetime) else str(value)

@@ -1,0 +1,51 @@
+"""The menu: pages by section, each for those who may see it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from console import texts
+from console.permissions import Permission, may
+
+
+class Item(NamedTuple):
+    """A page in the menu: its blueprint, its endpoint, its permission, its Russian name."""
+
+    noun: str
+    endpoint: str
+    permission: Permission | None
+    title: str
+
+
+class Section(NamedTuple):
+    """Pages that belong together."""
+
+    title: str
+    items: tuple[Item, ...]
+
+
+SECTIONS = (
+    Section(
+        texts.SECTION_WORK,
+        (
+            Item("home", "home.shown", None, texts.PAGE_HOME),
+            Item("reviews", "reviews.listed", Permission.REVIEWS_JUDGE, texts.PAGE_REVIEWS),
+        ),
+    ),
+)
+
+
+def visible(role: str) -> list[Section]:
+    """What a role sees; a section without pages is left out."""
+    seen = (
+        Section(
+            section.title,
+            tuple(
+                item
+                for item in section.items
+                if item.permission is None or may(role, item.permission)
+            ),
+        )
+        for section in SECTIONS
+    )
+    return [section for section in seen if section.items]

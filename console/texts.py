@@ -1,0 +1,164 @@
+"""What Python says to operators, and names that pages share; the rest is in the templates."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from math import ceil
+
+from errors import ApiError
+from services import ledger
+from workflows.logins import LoginRefused
+
+YES, NO = "да", "нет"
+
+SECTION_WORK = "Работа"
+PAGE_HOME = "Главная"
+PAGE_REVIEWS = "Отзывы"
+
+NO_OPERATOR = (
+    "Консоль выключена: ещё нет ни одного оператора. Заведите его командой "
+    "«python cli.py operators add ИМЯ --role admin»."
+)
+FOREIGN_FORM = "Форма устарела или отправлена не с этой страницы. Откройте страницу заново."
+NO_LINK = "Ссылка уже использована, устарела или неверна. Попросите новую."
+AWAY = "База данных или провайдер сейчас не отвечает. Ничего не изменено; попробуйте ещё раз."
+TOO_MUCH = "Слишком много: база не успела за две секунды. Уточните фильтр или период."
+
+NEEDED = "Заполните это поле."
+NOT_THE_SAME = "Пароли не совпадают."
+NOT_A_CHOICE = "Такого варианта нет."
+NOT_A_DAY = "Это не дата."
+WRONG_LOGIN = "Имя, пароль или код не подходит."
+
+REVIEW_REWARDED = "Отзыв засчитан, бонус начислен."
+REVIEW_REWARDED_BEFORE = "Отзыв засчитан; бонус этот человек уже получал."
+REVIEW_REJECTED = "Отзыв отклонён."
+
+# What the statuses of HTTP mean to an operator, where nothing more is known.
+STATUSES = {
+    400: "Так написать адрес нельзя.",
+    403: "На это у вашей роли нет права.",
+    404: "Такой страницы нет.",
+    405: "Так эту страницу не открывают.",
+    413: "Слишком много данных для одной формы.",
+    500: "Внутренняя ошибка. Подробности в журнале сервера под этим номером запроса.",
+}
+
+NAMES = {
+    "role": {
+        "viewer": "наблюдатель",
+        "support": "поддержка",
+        "admin": "администратор",
+        "command": "командная строка",
+    },
+    "review": {
+        "seen": "ждёт",
+        "held": "копия, ждёт решения",
+        "rewarded": "засчитан",
+        "rejected": "отклонён",
+    },
+    "outcome": {"begun": "начато", "done": "сделано", "failed": "не удалось"},
+    "action": {
+        "catalog.seed": "каталог: заполнить",
+        "engine.limit": "движок: пределы",
+        "engine.resume": "движок: включить снова",
+        "engine.try": "движок: пробный запуск",
+        "event.dismiss": "событие: отложить",
+        "event.replay": "событие: применить снова",
+        "figures.rebuild": "показатели: пересчитать",
+        "job.fail": "заказ: завершить с возвратом",
+        "job.retry": "заказ: повторить",
+        "lottery.close": "розыгрыш: закрыть",
+        "lottery.create": "розыгрыш: создать",
+        "lottery.draw": "розыгрыш: провести",
+        "lottery.edit": "розыгрыш: изменить",
+        "lottery.redraw": "розыгрыш: перевыбрать",
+        "model.add": "модель: добавить",
+        "model.edit": "модель: изменить",
+        "operator.add": "оператор: добавить",
+        "operator.disable": "оператор: отключить",
+        "operator.reset": "оператор: новая ссылка",
+        "operator.role": "оператор: роль",
+        "outbox.replay": "исходящее событие: послать снова",
+        "payment.check": "платёж: проверить",
+        "payment.refund": "платёж: вернуть деньги",
+        "review.approve": "отзыв: засчитать",
+        "review.reject": "отзыв: отклонить",
+        "session.begin": "вход",
+        "session.end": "сеанс: завершить",
+        "support.close": "обращение: закрыть",
+        "tariff.add": "тариф: добавить",
+        "tariff.disable": "тариф: снять с продажи",
+        "tariff.edit": "тариф: изменить",
+        "user.ban": "человек: заблокировать",
+        "user.grant": "человек: начислить",
+        "user.unban": "человек: разблокировать",
+        "user.withdraw": "человек: списать",
+    },
+}
+# Colours of Tabler's badges.
+COLOURS = {
+    "seen": "yellow",
+    "held": "orange",
+    "rewarded": "green",
+    "rejected": "secondary",
+    "begun": "yellow",
+    "done": "green",
+    "failed": "red",
+}
+
+# What the rules say in English, as commands print it.
+_REFUSALS = {
+    "there is no such review, or it has been rejected": "Такого отзыва нет, или он уже отклонён.",
+    "there is no such review, or it has been rewarded": "Такого отзыва нет, или он уже засчитан.",
+    "this form belongs to another operator": "Это форма другого оператора. Откройте её заново.",
+    "the code is wrong": "Код не подходит. Проверьте часы телефона и введите новый.",
+    "a password has 12 to 200 characters": "В пароле должно быть от 12 до 200 знаков.",
+    "nobody else could administer the console": "Это последний администратор консоли.",
+    "a name has 2 to 32 of a-z, 0-9, dot, dash and underscore": (
+        "Имя: от 2 до 32 знаков, латинские строчные буквы, цифры, точка, дефис и подчёркивание."
+    ),
+}
+_CODES = {
+    "bad_request": "Так задать вопрос нельзя: проверьте адрес и фильтры.",
+    "user_not_found": "Такого человека нет.",
+    "job_not_found": "Такого заказа нет.",
+    "payment_not_found": "Такого платежа нет.",
+    "review_already_used": "Этот отзыв уже засчитан другому человеку.",
+}
+
+
+def named(value: str | None, kind: str) -> str:
+    """The Russian name of a state, role or action; one without a name is shown as it is."""
+    return "—" if value is None else NAMES[kind].get(value, value)
+
+
+def refusal(error: ApiError | ValueError | ledger.NotEnoughTokens) -> str:
+    """What a rule refused, in a sentence for the operator."""
+    if isinstance(error, ledger.NotEnoughTokens):
+        return "На балансе меньше."
+    if isinstance(error, ApiError):
+        return _CODES.get(error.code, str(error))
+    return _REFUSALS.get(str(error), str(error))
+
+
+def refused_login(error: LoginRefused) -> str:
+    """Why a login failed, without saying what of it was wrong."""
+    if error.wait is None:
+        return WRONG_LOGIN
+    return f"Слишком много попыток. Подождите {ceil(error.wait.total_seconds())} с."
+
+
+def too_long(longest: int) -> str:
+    """Of a text."""
+    return f"Одна строка, не длиннее {longest} знаков."
+
+
+def wrong_amount(most: Decimal) -> str:
+    """Of an amount."""
+    return f"Больше 0, не больше {most}, не более двух знаков после запятой."
+
+
+def is_ours(text: str) -> bool:
+    """Whether a sentence is in Russian: libraries have words of their own."""
+    return any("а" <= letter <= "я" for letter in text.lower())

@@ -1,0 +1,88 @@
+"""Every route says who may use it, and nobody else may."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Blueprint
+
+from console import access
+from console.app import create_app
+from console.permissions import ROLES, Permission
+from tests.console.browsing import World
+
+# Route -> the lowest role that may use it; `nobody` needs no session.
+MATRIX = {
+    "GET /": "viewer",
+    "GET /login": "nobody",
+    "POST /login": "nobody",
+    "POST /logout": "viewer",
+    "GET /join/<token>": "nobody",
+    "POST /join/<token>": "nobody",
+    "GET /reviews/": "support",
+    "GET /reviews/next": "support",
+    "GET /reviews/<uuid:review_id>": "support",
+    "POST /reviews/<uuid:review_id>/approve": "support",
+    "POST /reviews/<uuid:review_id>/reject": "support",
+}
+LADDER = ("nobody", "viewer", "support", "admin")
+EXAMPLES = {
+    "uuid": "11111111-1111-4111-8111-111111111111",
+    "int": "1",
+    "": "none",
+}
+
+
+def routes() -> set[str]:
+    """Every method and rule of the application."""
+    return {
+        f"{method} {rule.rule}"
+        for rule in create_app().url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint != "static"
+    }
+
+
+def example(route: str) -> tuple[str, str]:
+    """Method and path, with a value for each part."""
+    method, rule = route.split(" ")
+    return method, re.sub(r"<(?:(\w+):)?\w+>", lambda found: EXAMPLES[found[1] or ""], rule)
+
+
+def test_every_route_is_in_the_matrix() -> None:
+    assert routes() == set(MATRIX)
+
+
+def test_a_route_that_does_not_say_who_may_stops_the_start() -> None:
+    app = create_app()
+    pages = Blueprint("planted", __name__)
+    pages.get("/planted")(lambda: "open")
+    app.register_blueprint(pages)
+    with pytest.raises(RuntimeError, match="planted"):
+        access.rules(app)
+
+
+@pytest.mark.parametrize("role", LADDER)
+def test_a_role_may_use_what_the_matrix_says_and_nothing_else(console: World, role: str) -> None:
+    admin = console.operator("admin")
+    assert admin.get("/").status_code == 200
+    visitor = console.guest() if role == "nobody" else console.operator(role)
+    for route, lowest in MATRIX.items():
+        method, path = example(route)
+        if path == "/logout":  # leads to the login whoever asks
+            continue
+        sent = visitor.get(path) if method == "GET" else visitor.post(path, seen=seen(role))
+        refused = sent.status_code == 403 or sent.headers.get("Location", "").startswith("/login")
+        assert refused == (LADDER.index(role) < LADDER.index(lowest)), (route, sent.status_code)
+
+
+def seen(role: str) -> str:
+    """A page with a form that this role can open."""
+    return "/login" if role == "nobody" else "/"
+
+
+def test_a_higher_role_may_all_that_a_lower_one_may() -> None:
+    viewer, support, admin = (ROLES[role] for role in ("viewer", "support", "admin"))
+    assert viewer < support < admin == set(Permission)
+    assert not {Permission.PICTURES_READ, Permission.PEOPLE_READ} & viewer
