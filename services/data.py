@@ -193,17 +193,17 @@ def used(photo_ids: BindParameter[list[UUID]]) -> CTE:
     return marked.returning(Data.id).cte("used")
 
 
-def _lifetimes() -> list[tuple[str | None, int]]:
+def _lifetimes() -> list[tuple[str, int]]:
     """Purposes, and the hours that their files are kept; 0 is as long as nobody deletes them.
 
-    Of files whose purpose was not noted nobody knows which of two times is theirs: the longer.
+    Of files whose purpose is unknown it is the longer of two times.
     """
     current = settings.load()
     photos = current.data_ttl_hours
     results = current.result_ttl_hours or photos
     unused = min(filter(None, (current.unused_upload_ttl_hours, photos)), default=0)
     unknown = max(photos, results) if photos and results else 0
-    return [("unused", unused), ("photo", photos), ("result", results), (None, unknown)]
+    return [("unused", unused), ("photo", photos), ("result", results), ("unknown", unknown)]
 
 
 def _older(session: Session, kind: ColumnElement[bool], moment: datetime, limit: int) -> list[UUID]:

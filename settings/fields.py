@@ -101,10 +101,7 @@ class Settings:
         0, "hours until results are deleted; 0 means DATA_TTL_HOURS", most=TEN_YEARS
     )
     unused_upload_ttl_hours: int = _setting(
-        168,
-        "hours until an upload is deleted that nobody ordered anything with; "
-        "0 means DATA_TTL_HOURS",
-        most=TEN_YEARS,
+        168, "hours until an upload without an order is deleted; 0: DATA_TTL_HOURS", most=TEN_YEARS
     )
 
     default_provider: str = _setting(
@@ -167,10 +164,7 @@ class Settings:
         secret=True,
     )
     event_ttl_days: int = _setting(
-        30,
-        "days an event is kept for the bot after it was written, also one given up",
-        least=1,
-        most=3650,
+        30, "days an event is kept for the bot, also one given up", least=1, most=3650
     )
 
     token_price_rub: Decimal = _setting(
@@ -232,15 +226,11 @@ class Settings:
 
     erasure_key: tuple[str, ...] = _setting(
         (),
-        "keys, of 32 characters or more, that let an erased Telegram account be recognised without "
-        "being known, comma-separated, new ones first; without one nobody can be erased",
+        "keys by which erased accounts are recognised, comma-separated, the newest first",
         secret=True,
     )
     notice_ttl_days: int = _setting(
-        540,
-        "days the words of a payment provider's notice are kept; that it came is kept for ever",
-        least=1,
-        most=3650,
+        540, "days a provider's notice says who has paid", least=1, most=3650
     )
     support_ttl_days: int = _setting(
         365, "days a closed support request is kept", least=1, most=3650

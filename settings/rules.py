@@ -30,19 +30,20 @@ def contradictions(settings: Settings) -> list[str]:
     if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
         problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
     problems += _wrong_events(settings)
-    if any(len(key) < 32 for key in settings.erasure_key):
-        problems.append("ERASURE_KEY: a key needs 32 characters or more: `openssl rand -hex 32`")
     if _has_path(settings.console_url):
         problems.append("CONSOLE_URL: must end after the host: the console has one of its own")
     return [*_faults_of_single_values(settings), *problems]
 
 
 def _faults_of_single_values(settings: Settings) -> list[str]:
-    return [
+    faults = [
         f"{each.name.upper()}: {fault}"
         for each in fields(settings)
         for fault in each.metadata["limits"].faults(getattr(settings, each.name))
     ]
+    if any(len(key) < 32 for key in settings.erasure_key):
+        faults.append("ERASURE_KEY: a key needs 32 characters or more: `openssl rand -hex 32`")
+    return faults
 
 
 def missing_for_production(settings: Settings) -> list[str]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.models.table import Table, one_of
 
 DATA_TYPES = ("image", "video", "text", "audio")
-DATA_PURPOSES = ("unused", "photo", "result")
+DATA_PURPOSES = ("unknown", "unused", "photo", "result")
 
 
 class Data(Table):
@@ -24,7 +24,7 @@ class Data(Table):
 
     `width` and `height`, pixels, are what the header of an uploaded photo says, before any turning.
     `purpose`: an upload is `unused` until it is ordered with, then a `photo`; what we made is a
-    `result`. Files from before this was noted have none. Each is kept for a time of its own.
+    `result`. That of files from before this was noted is unknown. Each has a time of its own.
     """
 
     __tablename__ = "data"
@@ -37,7 +37,7 @@ class Data(Table):
     size_bytes: Mapped[int | None]
     width: Mapped[int | None]
     height: Mapped[int | None]
-    purpose: Mapped[str | None]
+    purpose: Mapped[str] = mapped_column(server_default="unknown")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]

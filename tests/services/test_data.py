@@ -110,7 +110,7 @@ def test_each_purpose_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
     settings.load.cache_clear()
     files = {
         purpose: make_image(created_at=THEN, purpose=purpose)
-        for purpose in ("unused", "photo", "result", None)
+        for purpose in ("unused", "photo", "result", "unknown")
     }
     ordered = make_image(created_at=THEN)
     with transaction() as session:
@@ -121,9 +121,9 @@ def test_each_purpose_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
         expire(days)
         kept.append([name for name, file in files.items() if status(file.id) == "confirmed"])
     assert kept == [
-        ["unused", "photo", "result", None],
-        *[["photo", "result", None]] * 2,
-        *[["result", None]] * 2,  # nobody noted what it is for: it may be a result
+        ["unused", "photo", "result", "unknown"],
+        *[["photo", "result", "unknown"]] * 2,
+        *[["result", "unknown"]] * 2,  # nobody noted what it is for: it may be a result
         [],
     ]
     assert status(ordered.id) == "confirmed", "a live order needs it"

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 import settings
-from db import snapshot, transaction
+from db import reading, snapshot, transaction
 from db.models import Consent, Lottery, Payment, SupportRequest, Transaction
 from db.types import now
 from errors import ApiError

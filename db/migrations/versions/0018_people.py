@@ -91,10 +91,12 @@ def upgrade() -> None:
     # long; a step that was cut off is done again.
     with op.get_context().autocommit_block():
         op.execute("ALTER TABLE users ADD COLUMN IF NOT EXISTS erased_at timestamptz")
-        op.execute("ALTER TABLE data ADD COLUMN IF NOT EXISTS purpose text")
+        op.execute(
+            "ALTER TABLE data ADD COLUMN IF NOT EXISTS purpose text NOT NULL DEFAULT 'unknown'"
+        )
         op.execute("SET lock_timeout = '10min'")
         op.execute("SET statement_timeout = '1h'")
-        _check("data", "ck_data_purpose", "purpose IN ('unused', 'photo', 'result')")
+        _check("data", "ck_data_purpose", "purpose IN ('unknown', 'unused', 'photo', 'result')")
         for name, table, columns, where in INDEXES:
             op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
             op.create_index(
