@@ -35,6 +35,7 @@ COPY console console
 COPY db db
 COPY handlers handlers
 COPY images images
+COPY metrics metrics
 COPY providers providers
 COPY services services
 COPY settings settings

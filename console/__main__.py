@@ -10,6 +10,7 @@ from gunicorn.app.base import BaseApplication
 import logs
 import settings
 from console.app import create_app
+from metrics import scrape
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 gunicorn creates its own files in it
 
@@ -35,6 +36,8 @@ class Console(BaseApplication):
 
     def load(self) -> Flask:
         """The application, made in the worker."""
+        current = settings.load()
+        scrape.show(current.metrics_address, current.metrics_token, current.metrics_folder)
         return create_app()
 
 

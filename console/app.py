@@ -9,11 +9,35 @@ from jinja2 import StrictUndefined
 
 import settings
 from console import access, assets, envelope, refusals, templating
-from console.pages import home, login, reviews
+from console.pages import (
+    files,
+    home,
+    inbox,
+    jobs,
+    login,
+    payments,
+    people,
+    refunds,
+    reviews,
+    search,
+    tokens,
+)
 
 # Names by which this machine reaches it without a proxy.
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-PAGES = (login.pages, home.pages, reviews.pages)
+PAGES = (
+    login.pages,
+    home.pages,
+    reviews.pages,
+    search.pages,
+    people.pages,
+    tokens.pages,
+    jobs.pages,
+    payments.pages,
+    refunds.pages,
+    inbox.pages,
+    files.pages,
+)
 
 
 def create_app() -> Flask:

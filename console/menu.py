@@ -29,6 +29,10 @@ SECTIONS = (
         texts.SECTION_WORK,
         (
             Item("home", "home.shown", None, texts.PAGE_HOME),
+            Item("people", "people.listed", Permission.PEOPLE_READ, texts.PAGE_PEOPLE),
+            Item("jobs", "jobs.listed", Permission.LISTS_READ, texts.PAGE_ORDERS),
+            Item("payments", "payments.listed", Permission.LISTS_READ, texts.PAGE_PAYMENTS),
+            Item("inbox", "inbox.listed", Permission.LISTS_READ, texts.PAGE_INBOX),
             Item("reviews", "reviews.listed", Permission.REVIEWS_JUDGE, texts.PAGE_REVIEWS),
         ),
     ),

@@ -1,6 +1,6 @@
 """Tables, connections and migrations. Those who use them need only these names."""
 
-from db.session import TooMuchError, browsing, reading, snapshot, transaction
+from db.session import TooMuchError, after_commit, browsing, reading, snapshot, transaction
 from db.statements import Query, Reader, scalar, statement, write
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "Reader",
     "TooMuchError",
     "browsing",
+    "after_commit",
     "reading",
     "scalar",
     "snapshot",

@@ -89,6 +89,7 @@ def _print_summary(stack: Stack) -> None:
   Database   {database}
   Payments   {_payments(stack.simulated)}
   Engines    {_engines(stack.simulated)}
+  Metrics    {_metrics(stack)}
   Logs       {stack.logs}
 
 Ctrl-C stops everything.""")
@@ -119,6 +120,13 @@ def _bot_api(simulated: SimulatedProviders) -> str:
     # The token is the sandbox's own, which anybody may know.
     settings = simulated.settings
     return f"{settings.telegram_api_url} with the token {settings.telegram_bot_token}"
+
+
+def _metrics(stack: Stack) -> str:
+    address = stack.settings.metrics_address
+    return (
+        f"http://{address}/metrics" if address else "none: METRICS_ADDRESS=127.0.0.1:9108 make run"
+    )
 
 
 def _engines(simulated: SimulatedProviders) -> str:

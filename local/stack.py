@@ -20,13 +20,15 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 import settings as environment
-from db.session import URL_FILE, in_psycopg2
+from db.session import URL_FILE
 from local import database, ports, secret_files
 from local.client import Client
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import ROOT, Child, Program, tail
 from local.simulation import SimulatedProviders
+from metrics import scrape
 from settings import Settings
+from settings.databases import in_psycopg2
 
 READY_SECONDS = 60.0
 CLI_SECONDS = 120.0
@@ -113,6 +115,8 @@ class Stack:
             if self.simulated.port:
                 hint = 'make run ARGS="--sandbox-port {port}"'
                 _check_port("127.0.0.1", self.simulated.port, hint)
+            if self.settings.metrics_address:
+                self._share_metrics()
             self.logs.mkdir(parents=True, exist_ok=True)
             if self.postgres is not None:
                 self._start_database(self.postgres)
@@ -145,6 +149,7 @@ class Stack:
             child = self.children.pop()
             if not child.stop():
                 click.echo(f"{child.program.name} had to be killed, see {child.log}", err=True)
+        scrape.remove_own_folder()
         if self.postgres is not None:
             self._url_file.unlink(missing_ok=True)
             self._sandbox_file.unlink(missing_ok=True)
@@ -176,6 +181,12 @@ class Stack:
         if outcome.returncode != 0:
             raise StackError(f"cli.py {' '.join(arguments)} failed:\n{outcome.stdout.strip()}")
         return outcome.stdout
+
+    def _share_metrics(self) -> None:
+        """The server shows those of the worker, too, which could not listen at the same address."""
+        host, _, port = self.settings.metrics_address.rpartition(":")
+        _check_port(host.strip("[]"), int(port), "METRICS_ADDRESS=127.0.0.1:{port} make run")
+        self.settings = replace(self.settings, metrics_folder=str(scrape.new_folder()))
 
     def _start_database(self, postgres: EmbeddedPostgres) -> None:
         url = postgres.start()

@@ -57,7 +57,7 @@ def reserve(
     purpose: `result` for one that we made.
     """
     key = storage_key or new_key(data_type, content_type)
-    row = DataRow(uuid4(), data_type, "pending", key, content_type, None, None, None, now)
+    row = DataRow(uuid4(), data_type, "pending", key, content_type, None, None, None, None, now)
     _reserve(session, row.id, data_type, key, content_type, now, purpose)
     return row
 
@@ -86,6 +86,12 @@ def confirm(
     width, height = pixels or (None, None)
     confirmed = _confirm.one_or_none(session, data_id, content_type, size_bytes, width, height, now)
     return confirmed or get(session, data_id)
+
+
+def note_faces(session: Session, data_id: UUID, faces: int) -> DataRow:
+    """Keep how many faces a photo shows. ApiError `data_not_found` if it is gone meanwhile."""
+    _note_faces(session, data_id, faces)
+    return get(session, data_id)
 
 
 def of_ids(reader: Reader, data_ids: list[UUID]) -> dict[UUID, DataRow]:
@@ -244,6 +250,11 @@ def _reserve(
         created_at=created_at,
         purpose=purpose,
     )
+
+
+@write
+def _note_faces(data_id: UUID, faces: int) -> UpdateBase:
+    return update(Data).where(Data.id == data_id).values(faces=faces)
 
 
 @statement(DataRow)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -23,8 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session
 
+import metrics
 import settings
-from db import Query, Reader, scalar, statement, write
+from db import Query, Reader, after_commit, scalar, statement, write
 from db.models import PaymentEvent
 from db.rows import PaymentEventRow
 from services import paging
@@ -68,6 +70,8 @@ def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
         reason=verdict.reason,
         payment_id=verdict.payment_id,
     )
+    if metrics.has_started():
+        after_commit(session, partial(metrics.payment_events.add, notice.provider, verdict.state))
 
 
 def has_later_decline(reader: Reader, payment_id: UUID, moment: datetime) -> bool:

@@ -31,7 +31,8 @@ class Claim:
     """A job held by a worker: what to do, and the token that proves the right to write.
 
     place: of the photo at hand, from 0; `photos` were ordered. keys: storage keys of the input
-    files by their dataId. request_id: of the request that ordered it, for the log.
+    files by their dataId. request_id: of the request that ordered it, for the log. waited_seconds:
+    since it was due.
     """
 
     job_id: UUID
@@ -43,6 +44,7 @@ class Claim:
     input: list[dict[str, Any]]
     keys: dict[str, str]
     request_id: str | None
+    waited_seconds: float
 
     @property
     def photo(self) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         job.input,
         _keys(session, job),
         job.request_id,
+        (job.updated_at - job.run_at).total_seconds(),
     )
 
 

@@ -7,14 +7,17 @@ webhook, from asking the provider, or from an operator's replay makes no differe
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import UpdateBase, update
 from sqlalchemy.orm import Session
 
+import metrics
 import settings
-from db import write
+from db import after_commit, write
 from db.models import Payment, Transaction
 from db.rows import LockedPayment
 from db.types import now
@@ -79,7 +82,7 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
         reference = payment.reference or payment.charge_reference
         declined = payment.decline_code
         changes = _close_gateway_payment(session, payment, status, reference, declined)
-        locked_payments.change(session, payment.id, **changes)
+        _change(session, payment, changes)
 
 
 def _is_settled(payment: LockedPayment, notice: Notice) -> bool:
@@ -115,7 +118,23 @@ def _apply(session: Session, payment: LockedPayment, notice: Notice) -> None:
     if payment.user_erased and learned.get("status") == "refunded":
         learned["payer_telegram_id"] = users.ERASED  # who it was is not needed any more
     if learned:
-        locked_payments.change(session, payment.id, **learned)
+        _change(session, payment, learned)
+
+
+def _change(session: Session, payment: LockedPayment, columns: PaymentColumns) -> None:
+    locked_payments.change(session, payment.id, **columns)
+    if metrics.has_started() and "status" in columns:
+        after_commit(session, partial(metrics.payments.add, payment.provider, columns["status"]))
+
+
+def _count_credit(session: Session, payment: LockedPayment, paid_at: datetime) -> None:
+    def count() -> None:
+        metrics.revenue.add(payment.provider, by=float(payment.amount_rub * 100))
+        seconds = max((now() - paid_at).total_seconds(), 0)
+        metrics.payment_credit_seconds.observe(seconds, payment.provider)
+
+    if metrics.has_started():
+        after_commit(session, count)
 
 
 def _is_news(session: Session, payment: LockedPayment, notice: Notice) -> bool:
@@ -230,9 +249,11 @@ def _credit(session: Session, payment: LockedPayment, notice: Notice) -> Payment
     )
     if payment.owes_referral_reward:
         referrals.reward(session, payment)
+    paid_at = notice.occurred_at or now()
+    _count_credit(session, payment, paid_at)
     return {
         "status": "succeeded",
-        "paid_at": notice.occurred_at or now(),
+        "paid_at": paid_at,
         "next_check_at": None,
         "last_error": None,
         "payer_telegram_id": notice.payer_id or payment.payer_telegram_id,
@@ -276,7 +297,7 @@ def _credit_then(apply: Effect) -> Effect:
 
     def apply_both(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
         credited = _credit(session, payment, notice)
-        locked_payments.change(session, payment.id, **credited)
+        _change(session, payment, credited)
         return apply(session, locked_payments.lock(session, payment.id), notice)
 
     return apply_both

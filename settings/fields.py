@@ -75,6 +75,21 @@ class Settings:
         "INFO", "DEBUG, INFO, WARNING or ERROR", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
 
+    metrics_address: str = _setting(
+        "",
+        "host:port where the server and each worker show Prometheus their metrics at /metrics; "
+        "empty counts nothing",
+        address=True,
+    )
+    metrics_token: str = _setting(
+        "", "token that Prometheus must send as Authorization: Bearer; empty asks none", secret=True
+    )
+    metrics_folder: str = _setting(
+        "",
+        "folder of metrics of programs that are scraped together, which only the server answers "
+        "for; `make run` sets it",
+    )
+
     rate_limit_per_key: int = _setting(
         0, "requests a minute of one API key to one server process; 0 is no limit"
     )

@@ -8,9 +8,8 @@ from dataclasses import fields
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
+from settings import databases
 from settings.fields import PROVIDERS, Settings
-
-DATABASES = ("postgres", "postgresql", "postgresql+psycopg2")
 
 
 def contradictions(settings: Settings) -> list[str]:
@@ -18,8 +17,8 @@ def contradictions(settings: Settings) -> list[str]:
     problems = []
     for name in ("database_url", "database_direct_url"):
         url = getattr(settings, name)
-        if url and url.partition("://")[0] not in DATABASES:
-            problems.append(f"{name.upper()}: must start with postgresql://")
+        if url and (fault := databases.fault(url)):
+            problems.append(f"{name.upper()}: {fault}")
     if settings.database_direct_url and not settings.database_url:
         problems.append("DATABASE_DIRECT_URL: needs DATABASE_URL, the address of the pooler")
     if settings.min_payment_rub > settings.max_payment_rub:
@@ -30,8 +29,7 @@ def contradictions(settings: Settings) -> list[str]:
     if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
         problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
     problems += _wrong_events(settings)
-    if _has_path(settings.console_url):
-        problems.append("CONSOLE_URL: must end after the host: the console has one of its own")
+    problems += _wrong_listeners(settings)
     return [*_faults_of_single_values(settings), *problems]
 
 
@@ -80,6 +78,10 @@ def missing_for_production(settings: Settings) -> list[str]:
             "TELEGRAM_API_URL: must be https://",
         ),
         *_unencrypted_engines(settings),
+        (
+            settings.metrics_token or _is_of_this_machine(settings.metrics_address),
+            "METRICS_TOKEN: metrics are secrets of the business; set it, or listen on 127.0.0.1",
+        ),
         *_unencrypted_people(settings),
     ]
     return [advice for satisfied, advice in needs if not satisfied]
@@ -161,6 +163,19 @@ def _is_private(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     address = _address(host)
     return "." not in host if address is None else address.is_private
+
+
+def _is_of_this_machine(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    known = _address(host)
+    return host in ("", "localhost") or (known is not None and known.is_loopback)
+
+
+def _wrong_listeners(settings: Settings) -> Iterator[str]:
+    if settings.metrics_address.rpartition(":")[2] == str(settings.port):
+        yield "METRICS_ADDRESS: must have another port than PORT"
+    if _has_path(settings.console_url):
+        yield "CONSOLE_URL: must end after the host: the console has one of its own"
 
 
 def _has_path(url: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import metrics
 import settings
 from db import reading, transaction
 from db.types import now
@@ -57,13 +58,17 @@ class Duty:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self.every_seconds
+        started = time.monotonic()
         try:
             if done := self.work():
                 log.info("duty %s: %d", self.name, done)
+            metrics.duty_last_success.set(time.time(), self.name)
         except ApiError:  # database or storage unavailable: the worker waits
             raise
         except Exception:
             log.exception("duty %s failed unexpectedly", self.name)
+        finally:
+            metrics.duty_seconds.observe(time.monotonic() - started, self.name)
 
 
 def _give_up_lost_jobs() -> int:

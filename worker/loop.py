@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import logs
+import metrics
 from db import notifications, transaction
 from db.types import now
 from errors import ApiError
@@ -82,6 +83,7 @@ class Worker:
         if claim is None:
             return False
         started = time.monotonic()
+        metrics.job_wait_seconds.observe(claim.waited_seconds, claim.service_type)
         outcome = self._process(claim)
         with logs.about(claim.request_id):
             log.info(
@@ -122,16 +124,19 @@ class Worker:
 
     def _make(self, claim: Claim, lease: Lease) -> Step:
         """One photo must never end the worker: the next worker would take it and end too."""
+        started = time.monotonic()
         with logs.about(claim.request_id):
             try:
-                return self._attempt(claim, lease)
+                step = self._attempt(claim, lease)
             except ApiError:  # the database is down, which run() waits out
                 raise
             except Exception:
                 job_id = str(claim.job_id)
                 log.exception("unexpected error while processing a job", extra={"job_id": job_id})
                 crash = EngineError("engine_crashed")
-                return _fail(claim, crash.code, crash.message, retryable=crash.retryable)
+                step = _fail(claim, crash.code, crash.message, retryable=crash.retryable)
+        _count(claim, step, time.monotonic() - started)
+        return step
 
     def _attempt(self, claim: Claim, lease: Lease) -> Step:
         with TemporaryDirectory(prefix=WORK_PREFIX) as folder:
@@ -197,11 +202,19 @@ def _store(claim: Claim, result: Result) -> Step:
     return turn, turn.value
 
 
+def _count(claim: Claim, step: Step, seconds: float) -> None:
+    outcome = step[1].removeprefix("failed: ")
+    if outcome == Turn.NEXT.value:  # the order is not done yet, the photo is
+        outcome = Turn.DONE.value
+    labels = registry.EMBEDDED, claim.service_type, outcome
+    metrics.job_attempts.add(*labels)
+    metrics.engine_seconds.observe(seconds, *labels)
+
+
 def _fail(claim: Claim, code: str, message: str, *, retryable: bool) -> Step:
     with transaction() as session:
         turn = queue.fail(session, claim, code=code, message=message, retryable=retryable)
-    failed = turn in (Turn.AGAIN, Turn.FAILED)
-    return turn, f"failed: {code}" if failed else turn.value
+    return turn, turn.value if turn is Turn.LOST else f"failed: {code}"
 
 
 def _release(claim: Claim, lease: Lease) -> str:

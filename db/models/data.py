@@ -22,9 +22,10 @@ DATA_PURPOSES = ("unknown", "unused", "photo", "result")
 class Data(Table):
     """A stored file: reserved by presign (`pending`), usable once `confirmed`.
 
-    `width` and `height`, pixels, are what the header of an uploaded photo says, before any turning.
-    `purpose`: an upload is `unused` until it is ordered with, then a `photo`; what we made is a
-    `result`. That of files from before this was noted is unknown. Each has a time of its own.
+    `width` and `height`, pixels, are what the header of an uploaded photo says, before any turning;
+    `faces` is how many it shows, once somebody has looked. `purpose`: an upload is `unused` until
+    it is ordered with, then a `photo`; what we made is a `result`. That of files from before this
+    was noted is unknown. Each has a time of its own.
     """
 
     __tablename__ = "data"
@@ -38,6 +39,7 @@ class Data(Table):
     width: Mapped[int | None]
     height: Mapped[int | None]
     purpose: Mapped[str] = mapped_column(server_default="unknown")
+    faces: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]

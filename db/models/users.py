@@ -69,7 +69,7 @@ class User(Table):
 
 class Consent(Table):
     """What a person said about the processing of their data, each time; written by a trigger on
-    `users` (0018_people.py), so that no way to change the flag forgets it.
+    `users` (0019_people.py), so that no way to change the flag forgets it.
     """
 
     __tablename__ = "consents"

@@ -47,7 +47,7 @@ FILES_OF_ORDERS = Kept(
     Data,
     "Ваши фото и наши результаты; сами файлы лежат в папке files",
     Data.id.in_(FILES),
-    "id type status content_type size_bytes width height purpose created_at confirmed_at"
+    "id type status content_type size_bytes width height faces purpose created_at confirmed_at"
     " deleted_at",
     {"status": words("deleted")},
     "that there was a file; its bytes are deleted",

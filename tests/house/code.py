@@ -19,6 +19,7 @@ ROOMS = (
         "handlers",
         "images",
         "local",
+        "metrics",
         "providers",
         "services",
         "settings",

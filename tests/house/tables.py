@@ -12,6 +12,7 @@ import click
 
 import cli
 from errors import CODES
+from metrics import METRICS
 from services.personal_data import KEPT, Kept
 from settings import Settings, described
 from spec import CONTRACT
@@ -85,11 +86,21 @@ def _names(columns: str) -> str:
     return ", ".join(map(_code, columns.split()))
 
 
+def metrics_table() -> str:
+    """Everything that Prometheus is shown."""
+    rows = (
+        (_code(name), ", ".join(map(_code, metric.labels)), metric.about)
+        for name, metric in METRICS.items()
+    )
+    return _table(("Metric", "Labels", "What it is"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "codes": codes_table,
     "make": make_table,
     "cli": cli_table,
+    "metrics": metrics_table,
     "operations": operations_table,
 }
 PEOPLE_TABLES: dict[str, Callable[[], str]] = {"people": people_table}

@@ -20,15 +20,18 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+import metrics
 import settings
 from db import reading, transaction
 from db.rows import EventRow
 from db.types import now
+from metrics import scrape
 from providers.event_endpoint import TOTAL_SECONDS, Delivery
 from services import events, outbox
 from tests import event_receiver
 from tests.event_receiver import SECRET, Receiver, receiving
 from tests.factories import make_user
+from tests.scraping import Scraped
 from worker import sender
 from worker.duties import DUTIES
 from worker.sender import EventSender
@@ -80,7 +83,15 @@ def send_all(worker: EventSender) -> None:
         pass
 
 
+def delivered() -> float:
+    labels = {"type": "bonus.granted", "outcome": "delivered"}
+    seen = Scraped(scrape.exposition().decode())
+    return seen.value("deliveries_total", **labels) or 0
+
+
 def test_events_arrive_signed_once_and_in_order(bot: Receiver, worker: EventSender) -> None:
+    metrics.start(None)
+    before = delivered()
     users = [make_user() for _ in range(5)]
     for mark in (1, 2, 3):
         for user in users:
@@ -88,6 +99,7 @@ def test_events_arrive_signed_once_and_in_order(bot: Receiver, worker: EventSend
     send_all(worker)
 
     assert len(bot.posts) == 15 and len(set(bot.ids)) == 15
+    assert delivered() == before + 15
     for user in users:
         own = [post for post in bot.posts if post["data"]["user"]["id"] == str(user.id)]
         assert marks(own) == [1, 2, 3]

@@ -39,6 +39,7 @@ from services import (
     days,
     draws,
     engines,
+    gauges,
     grants,
     idempotency,
     inbox,
@@ -424,6 +425,11 @@ def _operator(query: Callable[..., Any], **values: Any) -> Call:
     return Call(work)
 
 
+def _gauges(c: Context) -> None:
+    with reading() as reader:
+        gauges.read(reader)
+
+
 def _middle(query: Callable[..., Any], **values: Any) -> Call:
     """The page that follows the first one."""
 
@@ -439,6 +445,25 @@ def _timeline(c: Context) -> None:
     with reading() as reader:
         first = timeline.of_user(reader, UUID(c.regular), limit=50)
         timeline.of_user(reader, UUID(c.regular), limit=50, cursor=first.next_cursor)
+
+
+def _shown_payment(c: Context) -> None:
+    payment_id, _ = c.take("paid")
+    with reading() as reader:
+        payments.get(reader, payment_id)
+        inbox.of_payment(reader, payment_id)
+        ledger.of_payment(reader, payment_id)
+
+
+def _shown_order(c: Context) -> None:
+    job_id = UUID(c.done_jobs[c.turn() % len(c.done_jobs)])
+    with reading() as reader:
+        job_service.find(reader, job_id)
+        ledger.of_job(reader, job_id)
+        attempts.of_job(reader, job_id)
+        (result,) = (UUID(each["dataId"]) for each in job_service.get(reader, job_id).output)
+        files.of_ids(reader, [result])
+        job_service.with_result(reader, result)
 
 
 def _searches(c: Context) -> None:
@@ -570,9 +595,8 @@ OPERATORS = {
     "payments list, disputed at Stripe in a period": _middle(
         payments.listed, status="disputed", provider="stripe", **PERIOD
     ),
-    "payments of a regular": Call(
-        lambda c: _operator(payments.of_user, user_id=UUID(c.regular), limit=20).work(c)
-    ),
+    "payment and its moves": Call(_shown_payment, (_intent, _pay)),
+    "order and its moves": Call(_shown_order),
     **{
         f"events list, {state}": _middle(inbox.listed, state=state)
         for state in ("parked", "ignored", "applied")
@@ -599,5 +623,6 @@ OPERATORS = {
 # Their cost grows by nature: with what they count.
 GROW = {
     "channels list": Call(_count_bonuses),
+    "metrics for Prometheus": Call(_gauges),
     "keep the figures of a day": Call(lambda c: _keep_figures()),
 }
