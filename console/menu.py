@@ -36,6 +36,17 @@ SECTIONS = (
             Item("reviews", "reviews.listed", Permission.REVIEWS_JUDGE, texts.PAGE_REVIEWS),
         ),
     ),
+    Section(
+        texts.SECTION_CONSOLE,
+        (
+            Item("audit", "audit.listed", Permission.AUDIT_READ, texts.PAGE_AUDIT),
+            Item(
+                "operators", "operators.listed", Permission.OPERATORS_CHANGE, texts.PAGE_OPERATORS
+            ),
+            Item("settings", "settings.shown", Permission.SETTINGS_READ, texts.PAGE_SETTINGS),
+            Item("sessions", "sessions.listed", None, texts.PAGE_SESSIONS),
+        ),
+    ),
 )
 
 

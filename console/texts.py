@@ -15,6 +15,11 @@ YES, NO = "да", "нет"
 SECTION_WORK = "Работа"
 PAGE_HOME = "Главная"
 PAGE_REVIEWS = "Отзывы"
+SECTION_CONSOLE = "Консоль"
+PAGE_AUDIT = "Журнал действий"
+PAGE_OPERATORS = "Операторы"
+PAGE_SETTINGS = "Настройки"
+PAGE_SESSIONS = "Мои сеансы"
 PAGE_PEOPLE = "Люди"
 PAGE_ORDERS = "Заказы"
 PAGE_PAYMENTS = "Платежи"
@@ -34,6 +39,12 @@ NOT_THE_SAME = "Пароли не совпадают."
 NOT_A_CHOICE = "Такого варианта нет."
 NOT_A_DAY = "Это не дата."
 WRONG_LOGIN = "Имя, пароль или код не подходит."
+
+LINK_SHOWN = "Готово. Ссылка показывается один раз; если она потеряна, сделайте новую."
+ROLE_CHANGED = "Роль изменена, сеансы закончены."
+OPERATOR_DISABLED = "Оператор отключён, сеансы закончены."
+SESSION_ENDED = "Сеанс завершён."
+SESSION_WAS_OVER = "Этот сеанс уже закончен."
 
 REVIEW_REWARDED = "Отзыв засчитан, бонус начислен."
 REVIEW_REWARDED_BEFORE = "Отзыв засчитан; бонус этот человек уже получал."
@@ -232,6 +243,7 @@ _REFUSALS = {
         "Заказ сейчас у провайдера: завершите его или дождитесь срока."
     ),
     "this form belongs to another operator": "Это форма другого оператора. Откройте её заново.",
+    "there is an operator of this name already": "Оператор с таким именем уже есть.",
     "the code is wrong": "Код не подходит. Проверьте часы телефона и введите новый.",
     "a password has 12 to 200 characters": "В пароле должно быть от 12 до 200 знаков.",
     "nobody else could administer the console": "Это последний администратор консоли.",
