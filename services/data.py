@@ -10,13 +10,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     ARRAY,
     CTE,
-    BindParameter,
     ColumnElement,
     ScalarSelect,
     Text,
     UpdateBase,
     Uuid,
     any_,
+    bindparam,
     cast,
     exists,
     func,
@@ -184,15 +184,17 @@ def purged(session: Session, data_ids: list[UUID], *, now: datetime) -> None:
     session.execute(update(Data).where(Data.id.in_(data_ids)).values(deleted_at=now))
 
 
-def used(photo_ids: BindParameter[list[UUID]]) -> CTE:
-    """For the statement that writes an order: its photos are used from now on.
+def used(photo_ids: str) -> CTE:
+    """For the statement that writes an order: its photos are used from now on. photo_ids: the name
+    of the parameter.
 
     One that another order is just using is left to that: two albums of the same photos could wait
     for each other.
     """
+    ids: Any = bindparam(photo_ids, type_=ARRAY(Uuid))
     unused = (
         select(Data.id)
-        .where(Data.id == any_(photo_ids), Data.purpose == "unused")
+        .where(Data.id == any_(ids), Data.purpose == "unused")
         .with_for_update(key_share=True, skip_locked=True)
     )
     marked = update(Data).where(Data.id.in_(unused)).values(purpose=literal_column("'photo'"))

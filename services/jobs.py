@@ -80,8 +80,7 @@ def create(
     Each input is a photo with a result and a price of its own; the job's price is that of all.
     model_id: of the model to use, None for the default one of the service. client_ref: the bot's
     own words, by which it finds the order again; they are kept and returned, never logged. ApiError
-    `user_not_found`, `consent_required`, those of models.require_offered and of
-    data.require_usable.
+    `user_not_found`, `consent_required`, those of models.require_offered, data.require_usable.
     """
     terms = locked_terms(session, user_id, service_type, data.ids_of(input), model_id)
     chosen_id = models.require_offered(terms, service_type, chosen=model_id is not None)
@@ -291,7 +290,6 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
 
 
 _TABLE: Any = Job.__table__
-_IDS: Any = ARRAY(Uuid)
 _SHOWN = (
     *("id", "number", "user_id", "model_id", "engine", "service_type", "status", "client_ref"),
     *("price_tokens", "price_rub", "tokens_reserved", "photos", "input", "meta"),
@@ -300,8 +298,7 @@ _SHOWN = (
 _INSERTED = (*_SHOWN, "description", "request_id")
 _INSERT: Write[...] = Write(
     insert(_TABLE)
-    .add_cte(data.used(bindparam("photo_ids", type_=_IDS)))
-    # Under their own names the values would be those of the other table, too.
+    .add_cte(data.used("photo_ids"))
     .values({name: bindparam(f"new_{name}") for name in _INSERTED})
 )
 
