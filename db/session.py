@@ -10,8 +10,18 @@ from typing import Any, NoReturn
 
 import orjson
 from psycopg2 import errorcodes
+from psycopg2.errorcodes import READ_ONLY_SQL_TRANSACTION
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR
-from sqlalchemy import Connection, Engine, create_engine, delete, event, text, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    ExceptionContext,
+    create_engine,
+    delete,
+    event,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
@@ -19,6 +29,7 @@ import metrics
 import settings
 from db.models import User
 from errors import ApiError, database_in_use
+from settings.databases import in_psycopg2
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +40,14 @@ SESSION = {
     "idle_in_transaction_session_timeout": "10s",
     "timezone": "UTC",
 }
-# For libpq: a peer that is gone is noticed.
+# For libpq: a server whose machine or network is gone is given up within five seconds, whether it
+# is to answer a statement, to read one, or to tell a worker of a job.
 CONNECTION: dict[str, Any] = {
-    "connect_timeout": 3,
-    "keepalives_idle": 30,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
+    "connect_timeout": 2,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 4_000,
     "application_name": "livephoto",
 }
 POOL_TIMEOUT_SECONDS = 2
@@ -59,7 +71,7 @@ TRANSIENT = {
     errorcodes.CANNOT_CONNECT_NOW,
     errorcodes.TOO_MANY_CONNECTIONS,
     errorcodes.DISK_FULL,
-    errorcodes.READ_ONLY_SQL_TRANSACTION,
+    READ_ONLY_SQL_TRANSACTION,
     errorcodes.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
 }
 
@@ -85,12 +97,6 @@ def direct_url() -> str:
     that take minutes.
     """
     return in_psycopg2(settings.load().database_direct_url or database_url())
-
-
-def in_psycopg2(url: str) -> str:
-    """A PostgreSQL URL for the driver we have: SQLAlchemy 2.1 takes a bare one for psycopg 3."""
-    scheme, rest = url.split("://", 1)
-    return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
 
 
 class _NoConnectionError(Exception):
@@ -135,9 +141,16 @@ def connect(url: str, *, pool_size: int, pooler: bool = False) -> Engine:
         json_deserializer=orjson.loads,
         connect_args=CONNECTION if pooler else CONNECTION | {"options": options},
     )
+    event.listen(engine, "handle_error", _give_up_a_standby)
     if pooler:
         event.listen(engine, "first_connect", _require_limits)
     return engine
+
+
+def _give_up_a_standby(context: ExceptionContext) -> None:
+    """A server that takes no writes any more, as after a switchover, is left by all connections."""
+    if getattr(context.original_exception, "pgcode", None) == READ_ONLY_SQL_TRANSACTION:
+        context.is_disconnect = True
 
 
 @cache

@@ -20,7 +20,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 import settings as environment
-from db.session import URL_FILE, in_psycopg2
+from db.session import URL_FILE
 from local import database, ports, secret_files
 from local.client import Client
 from local.postgres.embedded import EmbeddedPostgres
@@ -28,6 +28,7 @@ from local.processes import ROOT, Child, Program, tail
 from local.simulation import SimulatedProviders
 from metrics import scrape
 from settings import Settings
+from settings.databases import in_psycopg2
 
 READY_SECONDS = 60.0
 CLI_SECONDS = 120.0

@@ -8,9 +8,8 @@ from dataclasses import fields
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
+from settings import databases
 from settings.fields import PROVIDERS, Settings
-
-DATABASES = ("postgres", "postgresql", "postgresql+psycopg2")
 
 
 def contradictions(settings: Settings) -> list[str]:
@@ -18,8 +17,8 @@ def contradictions(settings: Settings) -> list[str]:
     problems = []
     for name in ("database_url", "database_direct_url"):
         url = getattr(settings, name)
-        if url and url.partition("://")[0] not in DATABASES:
-            problems.append(f"{name.upper()}: must start with postgresql://")
+        if url and (fault := databases.fault(url)):
+            problems.append(f"{name.upper()}: {fault}")
     if settings.database_direct_url and not settings.database_url:
         problems.append("DATABASE_DIRECT_URL: needs DATABASE_URL, the address of the pooler")
     if settings.min_payment_rub > settings.max_payment_rub:

@@ -60,9 +60,11 @@ def run(state: Path, port: int | None = None, **more: str) -> Iterator[subproces
 def printed(process: subprocess.Popen[str]) -> dict[str, str]:
     """The names and values it prints when everything is up."""
     facts: dict[str, str] = {}
+    said: list[str] = []
     while "Logs" not in facts:
         line = process.stdout.readline()
-        assert line, f"it ended, having said {facts}"
+        said.append(line)
+        assert line, f"it ended, having said {said}"
         if match := re.fullmatch(r"  (\S+) +(\S.*)\n", line):
             facts[match[1]] = match[2]
     return facts
