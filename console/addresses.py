@@ -113,7 +113,7 @@ def with_result(address: str, key: str) -> str:
 
 def result(reader: Reader) -> str | None:
     """What the form said whose key is in the address."""
-    key = request.args.get(DONE)
-    if not key or g.get("operator") is None:
+    key = request.args.get(DONE, "")
+    if not key.isprintable() or g.get("operator") is None:
         return None
     return form_keys.said(reader, key, g.operator.operator_id)

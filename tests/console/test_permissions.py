@@ -11,6 +11,7 @@ from console import access
 from console.app import create_app
 from console.permissions import ROLES, Permission
 from tests.console.browsing import World
+from tests.live import unchanged
 
 # Route -> the lowest role that may use it; `nobody` needs no session.
 MATRIX = {
@@ -139,6 +140,15 @@ def test_a_role_may_use_what_the_matrix_says_and_nothing_else(console: World, ro
         sent = visitor.get(path) if method == "GET" else visitor.post(path, seen=seen(role))
         refused = sent.status_code == 403 or sent.headers.get("Location", "").startswith("/login")
         assert refused == (LADDER.index(role) < LADDER.index(lowest)), (route, sent.status_code)
+
+
+def test_no_form_is_taken_without_its_token(console: World) -> None:
+    admin = console.operator("admin")
+    for route in MATRIX:
+        method, path = example(route)
+        if method == "POST":
+            with unchanged():
+                assert admin.post(path).status_code == 403, route
 
 
 def seen(role: str) -> str:
