@@ -55,6 +55,11 @@ def listing(page: Page[Any]) -> Listing:
     return Listing(page.rows, further, back)
 
 
+def whole(rows: Sequence[Any]) -> Listing:
+    """A list that is one page."""
+    return Listing(rows, None, None)
+
+
 def cursor() -> str | None:
     """Where the list of this page begins."""
     return request.args.get(CURSOR)
