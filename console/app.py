@@ -12,6 +12,7 @@ from console import access, assets, envelope, refusals, templating
 from console.pages import (
     audit,
     engines,
+    exports,
     files,
     home,
     inbox,
@@ -28,6 +29,7 @@ from console.pages import (
     reviews,
     search,
     sessions,
+    support,
     tariffs,
     tokens,
 )
@@ -53,6 +55,8 @@ PAGES = (
     engines.pages,
     outbox.pages,
     ledger.pages,
+    exports.pages,
+    support.pages,
     audit.pages,
     operators.pages,
     sessions.pages,

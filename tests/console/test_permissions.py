@@ -89,6 +89,9 @@ MATRIX = {
     "POST /outbox/dead/replay": "admin",
     "GET /ledger/": "viewer",
     "POST /ledger/check": "admin",
+    "POST /exports/<noun>": "admin",
+    "GET /support/": "support",
+    "POST /support/<int:number>/close": "support",
 }
 LADDER = ("nobody", "viewer", "support", "admin")
 EXAMPLES = {
