@@ -55,6 +55,11 @@ def listing(page: Page[Any]) -> Listing:
     return Listing(page.rows, further, back)
 
 
+def whole(rows: Sequence[Any]) -> Listing:
+    """A list that is one page."""
+    return Listing(rows, None, None)
+
+
 def cursor() -> str | None:
     """Where the list of this page begins."""
     return request.args.get(CURSOR)
@@ -111,4 +116,5 @@ def result(reader: Reader) -> str | None:
     key = request.args.get(DONE, "")
     if not key.isprintable() or g.get("operator") is None:
         return None
-    return form_keys.said(reader, key, g.operator.operator_id)
+    sent = form_keys.find(reader, key, g.operator.operator_id)
+    return sent and (sent.said or texts.NOT_ENDED)

@@ -11,12 +11,17 @@ import settings
 from console import access, assets, envelope, refusals, templating
 from console.pages import (
     audit,
+    engines,
     files,
     home,
     inbox,
     jobs,
+    ledger,
     login,
+    lotteries,
+    models,
     operators,
+    outbox,
     payments,
     people,
     personal_data,
@@ -24,6 +29,7 @@ from console.pages import (
     reviews,
     search,
     sessions,
+    tariffs,
     tokens,
 )
 from console.pages import settings as settings_page
@@ -43,6 +49,12 @@ PAGES = (
     refunds.pages,
     inbox.pages,
     files.pages,
+    lotteries.pages,
+    tariffs.pages,
+    models.pages,
+    engines.pages,
+    outbox.pages,
+    ledger.pages,
     audit.pages,
     operators.pages,
     sessions.pages,

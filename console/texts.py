@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from math import ceil
 
+from console import business_texts
 from errors import ApiError
 from services import ledger
 from services.erasure import NotNow
@@ -35,6 +36,11 @@ FOREIGN_FORM = "Форма устарела или отправлена не с 
 NO_LINK = "Ссылка уже использована, устарела или неверна. Попросите новую."
 AWAY = "База данных или провайдер сейчас не отвечает. Ничего не изменено; попробуйте ещё раз."
 TOO_MUCH = "Слишком много: база не успела за две секунды. Уточните фильтр или период."
+
+NOT_ENDED = (
+    "Действие ещё идёт или прервалось посередине. Второй раз оно не начнётся; "
+    "обновите страницу, а если не поможет, загляните в журнал действий."
+)
 
 NEEDED = "Заполните это поле."
 NOT_THE_SAME = "Пароли не совпадают."
@@ -76,6 +82,7 @@ MOVES = {
     "gateway_payment": "платёж",
 }
 NAMES = {
+    **business_texts.NAMES,
     "role": {
         "viewer": "наблюдатель",
         "support": "поддержка",
@@ -148,6 +155,7 @@ NAMES = {
     },
     "outcome": {"begun": "начато", "done": "сделано", "failed": "не удалось"},
     "action": {
+        **business_texts.ACTIONS,
         "catalog.seed": "каталог: заполнить",
         "engine.limit": "движок: пределы",
         "engine.resume": "движок: включить снова",
@@ -209,6 +217,7 @@ NAMES["state"] = {
 }
 # Colours of Tabler's badges.
 COLOURS = {
+    **business_texts.COLOURS,
     "waiting_payment": "yellow",
     "queued": "azure",
     "processing": "blue",
@@ -234,6 +243,7 @@ COLOURS = {
 
 # What the rules say in English, as commands print it.
 _REFUSALS = {
+    **business_texts.REFUSALS,
     "there is no such review, or it has been rejected": "Такого отзыва нет, или он уже отклонён.",
     "there is no such review, or it has been rewarded": "Такого отзыва нет, или он уже засчитан.",
     "there is no such event": "Такого события нет.",

@@ -30,6 +30,7 @@ from services import (
     login_waits,
     operator_sessions,
     outbox,
+    pace,
     queue,
     support,
 )
@@ -93,6 +94,11 @@ def _expire_waiting_jobs() -> int:
     return BATCH
 
 
+def _measure_pace() -> int:
+    with transaction() as session:
+        return pace.measure(session, now=now())
+
+
 def _draw_lotteries() -> int:
     with transaction() as session:
         return int(draws.draw_due(session, now=now()) is not None)
@@ -129,19 +135,17 @@ def _forget_logins() -> int:
 
 
 def _keep_figures() -> int:
-    """Today's and yesterday's figures, then some of days that were never finished; only these are
-    counted.
-    """
+    """Today's figures, then some of days that were never finished; only these are counted."""
     with reading() as reader:
         due = day_figures.due(reader, now=now(), older=OLDER_DAYS)
-    end, older, recent = time.monotonic() + FIGURES_SECONDS, 0, days.of(now()) - days.ONE
+    end, older, today = time.monotonic() + FIGURES_SECONDS, 0, days.of(now())
     for day in due:
-        if day < recent and time.monotonic() > end:
+        if day < today and time.monotonic() > end:
             break
         with transaction() as session:
             if not day_figures.compute(session, day, now=now()):
                 break  # another worker is at it
-        older += day < recent
+        older += day < today
     return older
 
 
@@ -166,6 +170,7 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("close unpaid jobs", 60, _expire_waiting_jobs),
     ("draw lotteries", 10, _draw_lotteries),
     ("delete expired idempotency keys", 600, _forget_idempotency_keys),
+    ("measure how long models take", 60, _measure_pace),
     ("delete old events", 600, _forget_events),
     ("forget who paid long ago", 600, _forget_notices),
     ("delete old support requests", 600, _forget_support_requests),
