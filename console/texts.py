@@ -8,9 +8,7 @@ from math import ceil
 from console import business_texts
 from errors import ApiError
 from services import ledger
-from services.erasure import NotNow
 from services.inbox import Verdict
-from workflows.erasure import Erased
 from workflows.logins import LoginRefused
 
 YES, NO = "да", "нет"
@@ -263,18 +261,6 @@ _REFUSALS = {
         "Имя: от 2 до 32 знаков, латинские строчные буквы, цифры, точка, дефис и подчёркивание."
     ),
 }
-_NOT_NOW = {
-    "key": "Ключ ERASURE_KEY не задан: без него удалять нельзя. Ничего не изменено.",
-    "parked": (
-        "Событие о платеже этого человека ждёт решения: сначала примените или отложите его. "
-        "Ничего не изменено."
-    ),
-    "provider": (
-        "У человека есть неоплаченный платёж, а провайдер не отвечает, что с ним. Ничего не "
-        "удалено; попробуйте позже."
-    ),
-    "active": "Человек продолжает заказывать. Попробуйте ещё раз.",
-}
 _CODES = {
     "user_banned": "Этот человек заблокирован: новых заказов и платежей для него нет.",
     "provider_not_configured": "Этот провайдер не подключён.",
@@ -298,15 +284,7 @@ def refusal(error: ApiError | ValueError | ledger.NotEnoughTokens) -> str:
         return "На балансе меньше."
     if isinstance(error, ApiError):
         return _CODES.get(error.code, str(error))
-    if isinstance(error, NotNow):
-        return _NOT_NOW[error.why]
     return _REFUSALS.get(str(error), str(error))
-
-
-def erased(done: Erased) -> str:
-    """Of a person who is not known any more."""
-    files = "Файлы удаляет воркер." if done.files_left else f"Файлов удалено: {done.files_deleted}."
-    return f"Данные человека удалены. {files}"
 
 
 def refused_login(error: LoginRefused) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Blueprint, render_template, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from console import texts
+from console import personal_texts
 from console.access import allowed
 from console.actions import act_outside
 from console.forms import Form
@@ -67,10 +67,17 @@ def erase(user_id: UUID) -> ResponseReturnValue:
     return act_outside(
         form,
         Entry("user.erase", f"user:{user_id}", reason),
-        lambda: texts.erased(workflow.erase(user_id)),
+        lambda: _erase(user_id),
         to=url_for("people.listed"),
         refused=lambda: _erasure(user_id, form),
     )
+
+
+def _erase(user_id: UUID) -> str:
+    try:
+        return personal_texts.erased(workflow.erase(user_id))
+    except erasure.NotNow as refusal:
+        raise ValueError(personal_texts.not_now(refusal)) from refusal
 
 
 def _erasure(user_id: UUID, form: Form) -> str:
