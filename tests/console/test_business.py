@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
@@ -248,7 +249,7 @@ def test_a_list_is_a_file_of_its_filters_and_an_entry(admin, monkeypatch):
     assert 'action="/exports/jobs?status=failed"' in page
 
 
-ROWS = {
+ROWS: dict[str, Any] = {
     "audit": rows.AuditEntryRow,
     "inbox": rows.PaymentEventRow,
     "jobs": rows.ListedJob,
