@@ -131,11 +131,13 @@ def test_prices_and_engines_are_looked_at(desk: Desk) -> None:
         ("tariff-new", "/tariffs/add"),
         ("tariff", "/tariffs/of/start"),
         ("models", "/models/"),
-        ("model", "/models/of/kling-2.1-fal"),
+        ("model", "/models/of/kling-2.5-replicate"),
         ("engines", "/engines/"),
         ("engine", "/engines/fal"),
+        ("support", "/support/"),
     ):
         desk.open(path)
+        assert not desk.page.title().startswith("404")
         desk.look(name)
     desk.open("/tariffs/of/start")
     desk.send("Сохранить", rub="0", reason="ошибка")

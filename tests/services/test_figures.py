@@ -29,7 +29,7 @@ TODAY = days.of(now())
 def settle(payment: Any, outcome: Outcome, event: str, **more: Any) -> None:
     notice = Notice(
         provider="stripe",
-        event_id=event,
+        event_id=f"{event} {payment.id}",
         kind=outcome.value,
         outcome=outcome,
         payment_id=payment.id,
