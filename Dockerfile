@@ -1,8 +1,9 @@
 # syntax=docker/dockerfile:1
-# The server, the worker, the bot and the operator's commands are one image:
+# The server, the worker, the bot, the console and the operator's commands are one image:
 #   docker run livephoto-backend                                       the server
 #   docker run --no-healthcheck livephoto-backend python -m worker     a worker
 #   docker run --no-healthcheck livephoto-backend python -m bot        the bot
+#   docker run --no-healthcheck livephoto-backend python -m console    the operator's console
 #   docker run --no-healthcheck livephoto-backend python cli.py migrate
 
 FROM python:3.11-slim-bookworm AS packages
@@ -30,9 +31,11 @@ COPY cli.py errors.py gunicorn.conf.py logs.py quotas.py ./
 COPY bot bot
 COPY clients/python/livephoto_client livephoto_client
 COPY commands commands
+COPY console console
 COPY db db
 COPY handlers handlers
 COPY images images
+COPY metrics metrics
 COPY providers providers
 COPY services services
 COPY settings settings

@@ -21,7 +21,7 @@ help: ## Print this list
 
 setup: .venv/.dev ## Make .venv with everything for work on the project (other targets do it too)
 
-run: $(RUNNABLE) ## Start database, server, worker and bot on port 8000 (PORT=...); Ctrl-C stops them
+run: $(RUNNABLE) ## Start database, server, worker, console and bot on port 8000 and after it (PORT=...); Ctrl-C stops them
 	@exec $(BIN)/python -m local run $(ARGS)
 
 bot: $(RUNNABLE) ## Run the bot alone: with TELEGRAM_BOT_TOKEN in Telegram, else in the sandbox of make run ARGS=--no-bot
@@ -91,7 +91,7 @@ LOCK = $(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11
 lock: .venv/.dev ## Pin what setup.cfg asks for in requirements/ (ARGS=--upgrade for newer ones)
 	$(LOCK) --extra engine --extra bot -o requirements/server.txt
 	$(LOCK) --extra engine --extra bot --extra embedded -o requirements/local.txt
-	$(LOCK) --extra engine --extra bot --extra embedded --extra dev --extra s3-test -o requirements/dev.txt
+	$(LOCK) --extra engine --extra bot --extra embedded --extra dev --extra tracing --extra sentry --extra s3-test -o requirements/dev.txt
 	$(LOCK) --extra bench --constraint requirements/dev.txt -o requirements/bench.txt
 
 migration: .venv/.dev ## Draft a migration from the models: make migration NAME="add what" (needs make run)

@@ -25,6 +25,11 @@ CODES: dict[str, tuple[int, str, str]] = {
         "The user has not agreed to personal data processing",
         "Сначала нужно согласие на обработку персональных данных.",
     ),
+    "user_banned": (
+        403,
+        "The user has been banned: no new orders and payments",
+        "Новые заказы и платежи для вас закрыты. Если это ошибка, напишите нам: /paysupport.",
+    ),
     "link_invalid": (
         403,
         "The signed link or upload form is forged, altered or expired",

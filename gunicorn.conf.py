@@ -13,12 +13,19 @@ import time
 from gunicorn import glogging
 
 import logs
+import metrics
 import settings
+from metrics import scrape
 
 current = settings.load()
 
 wsgi_app = "web.app:create_app()"
-bind = current.address
+bind = [current.address]
+if current.metrics_address:
+    bind += [current.metrics_address]
+    # Before the application is made; at SIGHUP this file is read again, and the folder stays.
+    if not metrics.has_started():
+        metrics.start(scrape.common_folder(current.metrics_folder))
 workers = current.web_concurrency
 # Made once, before the processes are forked: none of them imports or compiles anything again, a new
 # one serves at once, and they share its memory. Nothing is connected or running by then.
@@ -72,6 +79,8 @@ def on_starting(server):
     Processes that listen each for themselves would share it with those of another server.
     """
     allow_files()
+    if metrics.has_started():
+        scrape.count_error_lines()
     if not server.cfg.reuse_port:
         return  # gunicorn sees for itself
     for address in server.cfg.bind:
@@ -100,6 +109,16 @@ def allow_files():
 def pre_fork(server, worker):
     """Called in the master before each fork; what exists stays, and its memory is shared."""
     gc.freeze()
+
+
+def child_exit(server, worker):
+    """Called in the master when a worker has ended, however it did."""
+    scrape.forget_process(worker.pid)
+
+
+def on_exit(server):
+    """Called in the master at the end."""
+    scrape.remove_own_folder()
 
 
 def pre_exec(server):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import logging.config
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +22,7 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 # Our own loggers; their level is LOG_LEVEL.
-OURS = ("access", "handlers", "providers", "spec", "web", "worker", "workflows")
+OURS = ("access", "console", "handlers", "providers", "spec", "web", "worker", "workflows")
 # PostgreSQL explains an error with "Key (telegram_id)=(384726159) already exists." and shows its
 # place with "LINE 1: ...SET username='anna', new_column...".
 _ROW_CONTENT = re.compile(r"^(DETAIL|LINE \d+): .*$", re.MULTILINE)
@@ -60,6 +62,16 @@ def note(**details: Any) -> None:
     """Add to the log line of the current request, which is cheaper than another line."""
     if (current := exchange.get()) is not None:
         current.noted |= details
+
+
+@contextmanager
+def about(request: str | None) -> Iterator[None]:
+    """Lines within belong to this request: a worker goes on with what it ordered."""
+    token = request_id.set(request)
+    try:
+        yield
+    finally:
+        request_id.reset(token)
 
 
 class RequestIdFilter(logging.Filter):

@@ -21,6 +21,7 @@ from bot.handlers import App, add_handlers
 from bot.journal import Journal
 from bot.money import Money
 from bot.orders import Orders
+from bot.progress import Progress
 from bot.updates import Updates
 from livephoto_client import AsyncClient
 
@@ -33,16 +34,19 @@ async def main(given: Environment) -> None:
     """Everything until SIGTERM or Ctrl-C."""
     app = _application(given)
     async with AsyncClient(given.server_url, given.api_key) as backend, app:
-        delivery = Delivery(app.bot, backend, Journal(given.folder / "bot.events"))
+        progress = Progress(app.bot, backend)
+        delivery = Delivery(app.bot, backend, progress, Journal(given.folder / "bot.events"))
         forwarding = Forwarding(backend, given.webhook_secret)
-        add_handlers(app, Orders(backend, delivery), Money(backend), Growth(backend))
+        add_handlers(app, Orders(backend, progress), Money(backend), Growth(backend))
 
         turns: Turns = WeakValueDictionary()
+        told: set[int] = set()  # chats that know of the restart
 
         async def handle(update: Update, repeated: bool) -> None:
             if forwarding.concerns(update):
                 await forwarding.forward(update)
-            if repeated and update.effective_message and update.effective_user:
+            if repeated and update.effective_chat and update.effective_chat.id not in told:
+                told.add(update.effective_chat.id)
                 await _apologise(update)
             async with _turn(turns, update):
                 await app.process_update(update)

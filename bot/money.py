@@ -10,7 +10,7 @@ from telegram import Update
 from telegram.ext import ContextTypes
 
 from bot import screens, texts
-from bot.people import Stale, alter, chosen, say, visitor
+from bot.people import Stale, alter, chosen, place_of, say, visitor
 from livephoto_client import AsyncClient, Tariff
 
 Context = ContextTypes.DEFAULT_TYPE
@@ -46,7 +46,7 @@ class Money:
         """The page of a provider; whether it was paid, an event tells."""
         (letter, tariff_id), message = await chosen(update)
         user, tariff = await visitor(self._backend, update), await self._tariff(tariff_id)
-        place = f"{message.chat.id}:{message.message_id}"
+        place = place_of(message)
         since = int(time.time() / SAME_PAYMENT_SECONDS)
         intent = await self._backend.payments_create_intent(
             user_id=user.id,
@@ -105,7 +105,7 @@ class Money:
                 user_id=user.id,
                 topic="help",
                 message=words[:LONGEST_REQUEST],
-                idempotency_key=f"support:{message.chat.id}:{message.message_id}",
+                idempotency_key=f"support:{place_of(message)}",
             )
         await say(update, texts.SUPPORT_TAKEN if words else texts.SUPPORT)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from telegram import InlineKeyboardMarkup as Keyboard
 from telegram import Message, Update
@@ -12,12 +13,15 @@ from telegram.error import BadRequest as TelegramBadRequest
 from telegram.ext import ContextTypes
 
 from bot import screens, texts
-from bot.delivery import Delivery
-from bot.people import Stale, alter, chosen, say, visitor
+from bot.people import Stale, alter, chosen, place_of, say, visitor
+from bot.progress import Progress
+from bot.results import send_results
 from livephoto_client import (
     AsyncClient,
+    Data,
     IdempotencyKeyReused,
     IOObject,
+    Job,
     Model,
     Refusal,
 )
@@ -33,9 +37,9 @@ FILES_AT_ONCE = 6  # each is in memory while it goes through
 class Orders:
     """Handlers of photos and of the buttons about orders."""
 
-    def __init__(self, backend: AsyncClient, delivery: Delivery) -> None:
+    def __init__(self, backend: AsyncClient, progress: Progress) -> None:
         self._backend = backend
-        self._delivery = delivery
+        self._progress = progress
         self._albums: dict[str, list[Message]] = {}
         self._collected: dict[str, asyncio.Task[None]] = {}
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
@@ -94,32 +98,42 @@ class Orders:
         models = [each for each in await self._models() if each.id == model_id]
         if not models:
             raise Stale(texts.MODEL_GONE)
-        place = f"{message.chat.id}:{message.message_id}"
-        try:
-            job = await self._backend.jobs_create(
-                user_id=user.id,
-                service_type=models[0].service_type,
-                model_id=model_id,
-                description=_wish(message) if models[0].takes_wish else None,
-                input=[IOObject(type="image", data_id=each) for each in photos],
-                client_ref=place,
-                idempotency_key=f"order:{place}",
-            )
-        except IdempotencyKeyReused as refusal:  # another service was chosen here before
-            raise Stale(texts.ORDERED_ALREADY) from refusal
-        # What was ordered before is answered as it was then.
-        await self._delivery.show(await self._backend.jobs_get(job.id))
+        create = partial(
+            self._backend.jobs_create,
+            user_id=user.id,
+            service_type=models[0].service_type,
+            model_id=model_id,
+            description=_wish(message) if models[0].takes_wish else None,
+            input=[IOObject(type="image", data_id=each) for each in photos],
+            client_ref=place_of(message),
+        )
+        job = await self._once(create, user.id, place_of(message))
+        await self._progress.show(job.id)
+
+    async def _once(self, create: Callable[..., Awaitable[Job]], user_id: str, place: str) -> Job:
+        """Make the one order of a message. A key keeps a refusal, too: then there is no order yet,
+        and what is chosen now, another model perhaps, gets the next key.
+        """
+        key = f"order:{place}"
+        while True:
+            try:
+                return await create(idempotency_key=key)
+            except IdempotencyKeyReused as refusal:
+                jobs = await self._backend.jobs_list(user_id=user_id)
+                if any(job.client_ref == place for job in jobs):
+                    raise Stale(texts.ORDERED_ALREADY) from refusal
+            key += "+"
 
     async def cancel(self, update: Update, context: Context) -> None:
         """Cancel an order; its tokens are back at once."""
         (job_id,), _ = await chosen(update)
-        await self._delivery.show(await self._backend.jobs_cancel(job_id))
+        await self._progress.end(await self._backend.jobs_cancel(job_id))
 
     async def again(self, update: Update, context: Context) -> None:
         """Send a result once more."""
         (job_id,), message = await chosen(update, texts.SENDING)
         job = await self._backend.jobs_get(job_id)
-        if not await self._delivery.send_again(message.chat.id, job):
+        if not await send_results(context.bot, self._backend, message.chat.id, job):
             await message.chat.send_message(texts.EXPIRED)
 
     async def _models(self) -> Sequence[Model]:
@@ -140,20 +154,23 @@ class Orders:
         found = await asyncio.gather(
             *(self._upload(each) for each in messages), return_exceptions=True
         )
-        photos: list[str] = []
+        photos: list[Data] = []
         for message, each in zip(messages, found, strict=True):
-            if isinstance(each, str):
+            if isinstance(each, Data):
                 photos.append(each)
             elif isinstance(each, Refusal) and len(messages) > 1:
                 await message.reply_text(texts.refusal(each), do_quote=True)
             else:
                 raise each
         if photos:
-            text, buttons = screens.of_menu(await self._models(), photos)
+            text, buttons = screens.of_menu(await self._models(), [each.id for each in photos])
+            text = "\n\n".join([*texts.warnings(photos), text])
             await messages[-1].reply_text(text, reply_markup=buttons, do_quote=True)
 
-    async def _upload(self, message: Message) -> str:
-        """Id of the file. Telegram's own address of it holds the bot's token: nobody may get it."""
+    async def _upload(self, message: Message) -> Data:
+        """The file, and what is seen on it. Telegram's own address of it holds the bot's token:
+        nobody may get it.
+        """
         file = message.photo[-1] if message.photo else message.document
         assert file  # noqa: S101 - filtered
         if (file.file_size or 0) > LARGEST_FILE:
@@ -163,7 +180,8 @@ class Orders:
                 content = await (await file.get_file()).download_as_bytearray()
             except TelegramBadRequest as refusal:
                 raise Stale(texts.TOO_LARGE) from refusal
-            return (await self._backend.upload(bytes(content))).id
+            uploaded = await self._backend.upload(bytes(content))
+            return await self._backend.data_confirm_upload(uploaded.id, faces=True)
 
 
 def _agreement() -> Keyboard:

@@ -37,6 +37,11 @@ async def chosen(update: Update, toast: str | None = None) -> tuple[list[str], M
     return query.data.split(":")[1:], message
 
 
+def place_of(message: Message) -> str:
+    """Where a message is: the `clientRef` of what it is about."""
+    return f"{message.chat.id}:{message.message_id}"
+
+
 async def say(update: Update, text: str, buttons: Keyboard | None = None) -> None:
     """A new message in the chat of an update."""
     assert update.effective_chat  # noqa: S101 - handlers are for what happens in chats

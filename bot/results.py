@@ -3,76 +3,44 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from telegram import Bot
 from telegram.error import BadRequest
 
 from bot import texts
-from livephoto_client import AsyncClient, Event, Job, LivePhotoError
+from livephoto_client import AsyncClient, DataNotFound, IOObject, Job, JobMeta
 
 
-@dataclass(frozen=True)
-class Result:
-    """One file of an order. size: width and height in pixels; seconds: of a clip."""
+async def send_results(bot: Bot, backend: AsyncClient, chat_id: int, job: Job) -> int:
+    """Send what an order has brought; returns how many files were still there.
 
-    order_id: str
-    is_video: bool
-    url: str
-    size: tuple[int, int] | None = None
-    seconds: float | None = None
-    bytes: int | None = None
-
-
-def results_of_event(event: Event) -> list[Result]:
-    """What job.done brings; photos that could not be made are told by its text."""
-    assert event.job  # noqa: S101 - the event has one
-    return [
-        Result(
-            event.job.order_id,
-            each.type == "video",
-            each.url,
-            (each.width, each.height) if each.width and each.height else None,
-            each.duration_seconds,
-            each.bytes,
-        )
-        for each in event.results or ()
-        if each.url
-    ]
+    Links live for an hour and Telegram may be away for longer, so each is asked for when it is
+    needed.
+    """
+    sent = 0
+    for result in job.output:
+        if result.data_id:  # else this photo could not be made
+            with suppress(DataNotFound):
+                link = (await backend.data_confirm_upload(result.data_id)).public_s3_url
+                await _send(bot, chat_id, job, result, await backend.download(link))
+                sent += 1
+    return sent
 
 
-async def results_of_job(backend: AsyncClient, job: Job) -> list[Result]:
-    """The same of an order that has been done for a while, with new links."""
-    found = []
-    for each in job.output:
-        if each.data_id:
-            try:
-                data = await backend.data_confirm_upload(each.data_id)
-            except LivePhotoError:
-                continue
-            about = job.meta if len(job.output) == 1 else None
-            size = (about.width, about.height) if about and about.width and about.height else None
-            seconds = about.duration_seconds if about else None
-            found.append(
-                Result(job.order_id, each.type == "video", data.public_s3_url, size, seconds)
-            )
-    return found
-
-
-async def send_result(bot: Bot, backend: AsyncClient, chat_id: int, result: Result) -> None:
-    """Send one file. It goes by upload: by its address Telegram takes no document of this kind."""
-    content = await backend.download(result.url)
-    caption = texts.caption(result.order_id, len(content), result.size, result.seconds)
-    if result.is_video:
-        width, height = result.size or (None, None)
+async def _send(bot: Bot, chat_id: int, job: Job, result: IOObject, content: bytes) -> None:
+    """It goes by upload: by its address Telegram takes no document of this kind."""
+    # Of several photos each has facts of its own.
+    about = JobMeta.from_json(result.meta) if result.meta else job.meta
+    caption = texts.caption(job.order_id, len(content), about)
+    if result.type == "video":
         await bot.send_animation(
             chat_id,
             content,
-            filename=f"ozhivi-{result.order_id}.mp4",
+            filename=f"ozhivi-{job.order_id}.mp4",
             caption=caption,
-            width=width,
-            height=height,
-            duration=round(result.seconds) if result.seconds else None,
+            width=about.width,
+            height=about.height,
+            duration=round(about.duration_seconds) if about.duration_seconds else None,
         )
         return
     with suppress(BadRequest):  # larger than Telegram's photos may be: the file alone will do
@@ -80,7 +48,7 @@ async def send_result(bot: Bot, backend: AsyncClient, chat_id: int, result: Resu
     await bot.send_document(
         chat_id,
         content,
-        filename=f"restored-{result.order_id}.jpg",
+        filename=f"restored-{job.order_id}.jpg",
         caption=texts.FOR_PRINT,
         disable_content_type_detection=True,
     )

@@ -13,6 +13,8 @@ from livephoto_client import Job, Model, Tariff
 # What buttons carry, 64 bytes at most: a letter, and the id it is about.
 AGREE, REMOVE, ORDER, CANCEL, AGAIN = "ok", "x", "o", "c", "g"
 TARIFFS, TARIFF, PAY, CHECK, CHANNEL = "m", "t", "p", "k", "b"
+# A text and its buttons.
+Screen = tuple[str, Keyboard | None]
 PROVIDERS = {"t": "telegram", "y": "yookassa", "s": "stripe"}
 
 
@@ -21,7 +23,7 @@ def button(title: str, *data: str) -> Button:
     return Button(title, callback_data=":".join(data))
 
 
-def of_menu(models: Sequence[Model], photos: Sequence[str]) -> tuple[str, Keyboard]:
+def of_menu(models: Sequence[Model], photos: Sequence[str]) -> Screen:
     """The choice of a service; the ids of the photos are in the buttons that drop them."""
     rows = [[button(texts.choice(model, len(photos)), ORDER, model.id)] for model in models]
     drops = [button(texts.drop(n, len(photos)), REMOVE, each) for n, each in enumerate(photos, 1)]
@@ -35,25 +37,22 @@ def photos_of(markup: Keyboard) -> list[str]:
     return [each.partition(":")[2] for each in data if each.startswith(f"{REMOVE}:")]
 
 
-def of_job(job: Job, tariffs: Sequence[Tariff] = ()) -> tuple[str, Keyboard | None]:
-    """An order on its way: what it waits for, and what can be done about it."""
+def of_job(job: Job, tariffs: Sequence[Tariff] = ()) -> Screen:
+    """What an order waits for or came to, and what can be done about it. tariffs: of all, those
+    that are enough for it are offered.
+    """
     cancel = [button(texts.CANCEL, CANCEL, job.id)]
     match job.status:
         case "waiting_payment":
-            return texts.shortage(job), Keyboard([*of_tariffs(tariffs), cancel])
+            enough = [t for t in tariffs if t.monthly_tokens >= (job.missing_tokens or 0)]
+            return texts.shortage(job), Keyboard([*of_tariffs(enough or tariffs), cancel])
         case "queued":
             return texts.queued(job), Keyboard([cancel])
         case "processing":
             return texts.in_work(job), None
         case "done":
-            return texts.done(job.order_id), of_result(job.id)
-    error = job.meta.error.message if job.meta.error else ""
-    return texts.failed(job.order_id, job.meta.reason or "failed", error), None
-
-
-def of_result(job_id: str) -> Keyboard:
-    """Under an order that is done."""
-    return Keyboard([[button(texts.AGAIN, AGAIN, job_id)]])
+            return texts.done(job), Keyboard([[button(texts.AGAIN, AGAIN, job.id)]])
+    return texts.failed(job), None
 
 
 def of_tariffs(tariffs: Sequence[Tariff]) -> list[list[Button]]:

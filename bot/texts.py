@@ -7,8 +7,10 @@ from decimal import Decimal
 
 from livephoto_client import (
     ConfigBonuses,
+    Data,
     Event,
     Job,
+    JobMeta,
     Lottery,
     LotteryEntry,
     Model,
@@ -57,6 +59,8 @@ SENDING = "Отправляю…"
 EXPIRED = "Этот результат уже удалён: файлы хранятся недолго. Пришлите фото ещё раз."
 CANCEL, AGAIN, BUY = "✖️ Отменить", "📥 Прислать ещё раз", "Пополнить"
 FOR_PRINT = "Без сжатия, для печати"
+NO_FACES = "Лиц на фото не нашлось, поэтому движется только камера."
+DAMAGE_LEFT = "Часть повреждений исправить не удалось: попробуйте другой способ реставрации."
 REPEATED = "Я перезапускался. Если вы это уже получили, это повтор:"
 INTERRUPTED = "Я перезапускался и отвечаю ещё раз. Если ответ уже был, это повтор."
 AWAY = "Сервис сейчас не отвечает. Ничего не списано; попробуйте через минуту."
@@ -154,6 +158,16 @@ def what_to_do(photos: int) -> str:
     return "Что сделать с этим фото?" if photos == 1 else f"Что сделать с этими фото ({photos})?"
 
 
+def warnings(photos: Sequence[Data]) -> list[str]:
+    """What the backend says of photos that is better known before paying."""
+    return [
+        f"⚠️ {f'Фото {number}: ' if len(photos) > 1 else ''}{warning.message}"
+        for number, each in enumerate(photos, 1)
+        if each.photo
+        for warning in each.photo.warnings
+    ]
+
+
 def choice(model: Model, photos: int) -> str:
     """A service with its price for all photos, and how long it takes."""
     price = tokens(model.price_tokens * photos)
@@ -185,27 +199,32 @@ def in_work(job: Job) -> str:
     return f"Заказ №{job.order_id} в работе: {job.progress} %{_left(job)}"
 
 
-def done(order_id: str) -> str:
+def done(job: Job) -> str:
     """What remains in the message of an order when it has been sent."""
-    return f"Заказ №{order_id} готов ✅"
+    return f"Заказ №{job.order_id} готов ✅"
 
 
-def failed(order_id: str, reason: str, error: str) -> str:
+def failed(job: Job) -> str:
     """What remains in the message of an order that came to nothing."""
-    if reason == "cancelled":
-        return f"Заказ №{order_id} отменён, токены возвращены."
-    if reason == "not_paid":
-        return f"Заказ №{order_id} закрыт: оплата не пришла."
-    return f"Заказ №{order_id} не получился. {error} Токены возвращены."
+    if job.meta.reason == "cancelled":
+        return f"Заказ №{job.order_id} отменён, токены возвращены."
+    if job.meta.reason == "not_paid":
+        return f"Заказ №{job.order_id} закрыт: оплата не пришла."
+    error = job.meta.error.message if job.meta.error else ""
+    return f"Заказ №{job.order_id} не получился. {error} Токены возвращены."
 
 
-def caption(order_id: str, size: int, pixels: tuple[int, int] | None, seconds: float | None) -> str:
-    """Under a result: what it is, and what to do if it pleased."""
+def caption(order_id: str, size: int, about: JobMeta) -> str:
+    """Under a result: what it is, what could not be done, and what to do if it pleased."""
     facts = [f"Заказ №{order_id}"]
-    facts += [f"{pixels[0]}×{pixels[1]}"] if pixels else []
+    facts += [f"{about.width}×{about.height}"] if about.width and about.height else []
+    seconds = about.duration_seconds
     facts += [f"{_number(Decimal(str(round(seconds, 1))))} с"] if seconds else []
     facts += [f"{_number(Decimal(size) / 1_000_000, 1)} МБ"]
-    return " · ".join(facts) + "\nПонравилось? Оставьте отзыв: /review"
+    lines = [" · ".join(facts)]
+    lines += [NO_FACES] if seconds and about.faces == 0 else []
+    lines += [DAMAGE_LEFT] if about.damage_left else []
+    return "\n".join([*lines, "Понравилось? Оставьте отзыв: /review"])
 
 
 def told(event: Event) -> str:

@@ -89,9 +89,9 @@ class Updates:
 
     async def _one(self, update: Update) -> None:
         number = update.update_id
-        self._journal.begin(number)
+        repeated = self._journal.begin(number) > 0
         try:
-            await self._handle(update, number in self._journal.interrupted)
+            await self._handle(update, repeated)
         except Exception:  # a fault of ours must not come again for ever
             log.exception("Update %s", number)
         self._journal.finish(number)

@@ -7,19 +7,20 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import click
 
 import settings
 from commands.shapes import row_limit, table
-from db import snapshot, transaction
+from db import snapshot
 from db.rows import EngineRow, GenerationAttemptRow
 from db.types import now
 from providers import registry
 from services import attempts, breakers, engines, models
-from services.engines import Usage
+from services.audit import Entry
+from services.engines import EngineLimits, Usage
 from workflows import engine_trial
+from workflows.actions import announced, recorded
 
 ENGINE = click.Choice(settings.ENGINES)
 
@@ -132,8 +133,9 @@ def try_model(photo: Path, model: str, wish: str, to: Path, yes: bool) -> None:
         cost=(chosen.run_cost, chosen.run_currency),
         prompt=models.prompt(chosen.prompt, wish),
     )
-    for line in engine_trial.run(ordered, photo, to):
-        click.echo(line)
+    with announced(Entry("engine.try", f"model:{model}")):
+        for line in engine_trial.run(ordered, photo, to):
+            click.echo(line)
 
 
 @engines_group.command()
@@ -143,13 +145,16 @@ def try_model(photo: Path, model: str, wish: str, to: Path, yes: bool) -> None:
 @click.option("--per-day", help="what it may cost in a day, in its currency; none: no limit")
 def limit(engine: str, in_flight: int | None, per_minute: int | None, per_day: str | None) -> None:
     """Change how much may be ordered from ENGINE; workers see it within a second."""
-    given = {"max_in_flight": in_flight, "creates_per_minute": per_minute}
-    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    changes: EngineLimits = {}
+    if in_flight is not None:
+        changes["max_in_flight"] = in_flight
+    if per_minute is not None:
+        changes["creates_per_minute"] = per_minute
     if per_day is not None:
         changes["daily_cost"] = None if per_day == "none" else _money(per_day)
     if not changes:
         raise click.UsageError("say what to change: --in-flight, --per-minute or --per-day")
-    with transaction() as session:
+    with recorded(Entry("engine.limit", f"engine:{engine}", after=changes)) as session:
         engines.change(session, engine, **changes)
     click.echo(f"{engine} is changed")
 
@@ -158,7 +163,7 @@ def limit(engine: str, in_flight: int | None, per_minute: int | None, per_day: s
 @click.argument("engine", type=ENGINE)
 def resume(engine: str) -> None:
     """Let ENGINE take orders again at once: what closed it is mended."""
-    with transaction() as session:
+    with recorded(Entry("engine.resume", f"engine:{engine}")) as session:
         breakers.close(session, engine)
     click.echo(f"{engine} takes orders")
 

@@ -10,9 +10,11 @@ import click
 
 from commands.engines import orders_table
 from commands.shapes import row_limit, table
-from db import snapshot, transaction
-from db.rows import JobRow
+from db import snapshot
+from db.rows import JobRow, ListedJob
 from services import attempts, jobs, queue
+from services.audit import Entry
+from workflows.actions import recorded
 
 
 @click.group("jobs")
@@ -26,8 +28,8 @@ def jobs_group() -> None:
 def list_jobs(status: str | None, limit: int) -> None:
     """The newest jobs of all users."""
     with snapshot() as session:
-        rows = jobs.recent(session, status=status, limit=limit)
-    jobs_table(rows)
+        found = jobs.listed(session, status=status, limit=limit).rows
+    jobs_table(found)
 
 
 @jobs_group.command()
@@ -46,7 +48,7 @@ def show(job_id: UUID) -> None:
 @click.argument("job_id", type=click.UUID)
 def retry(job_id: UUID) -> None:
     """Run JOB_ID again: a failed one as a new order, a stuck one on another worker."""
-    with transaction() as session:
+    with recorded(Entry("job.retry", f"job:{job_id}")) as session:
         job = queue.retry(session, job_id)
     click.echo(f"job {job.id} is {job.status}")
 
@@ -56,12 +58,12 @@ def retry(job_id: UUID) -> None:
 @click.option("--reason", required=True, help="shown to the customer")
 def fail(job_id: UUID, reason: str) -> None:
     """End a live JOB_ID as failed; its tokens are returned."""
-    with transaction() as session:
+    with recorded(Entry("job.fail", f"job:{job_id}", reason)) as session:
         job = jobs.fail(session, job_id, reason=reason)
     click.echo(f"job {job.id} is {job.status}")
 
 
-def jobs_table(rows: Iterable[JobRow[Any]]) -> None:
+def jobs_table(rows: Iterable[JobRow[Any] | ListedJob]) -> None:
     """Print jobs, one a line."""
     table(
         ("job", "order", "service", "status", "attempts", "created", "why"),
@@ -72,5 +74,7 @@ def jobs_table(rows: Iterable[JobRow[Any]]) -> None:
     )
 
 
-def _why(job: JobRow[Any]) -> str:
+def _why(job: JobRow[Any] | ListedJob) -> str:
+    if isinstance(job, ListedJob):
+        return job.error_code or ""
     return str(job.meta.get("error", job.meta.get("lastError", {})).get("code", ""))

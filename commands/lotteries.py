@@ -11,11 +11,13 @@ from uuid import UUID
 import click
 
 from commands.shapes import Moment, Words, row_limit, table
-from db import snapshot, transaction
+from db import snapshot
 from db.rows import LotteryRow
 from db.types import MAX_AMOUNT, now
 from services import draws, lotteries
-from services.lotteries import Prize
+from services.audit import Entry
+from services.lotteries import LotteryColumns, Prize
+from workflows.actions import recorded
 
 # A Russian keyboard has an x of its own, which looks the same.
 CROSS = re.compile("[x\u0445]")
@@ -71,7 +73,8 @@ def create(
     title: str, description: str, start: datetime, end: datetime, prizes: tuple[Prize, ...]
 ) -> None:
     """Create a lottery; its seed is generated now and published as a hash."""
-    with transaction() as session:
+    entry = Entry("lottery.create")
+    with recorded(entry) as session:
         made = lotteries.create(
             session,
             title=title,
@@ -80,6 +83,7 @@ def create(
             end_date=end,
             prizes=list(prizes),
         )
+        entry.tell(f"lottery:{made.id}", title=title, end=end)
     click.echo(f"{made.id}  seed hash {made.seed_hash}")
 
 
@@ -92,11 +96,17 @@ def edit(
     lottery_id: UUID, title: str | None, description: str | None, end: datetime | None
 ) -> None:
     """Change the texts or the end of a lottery that has not been drawn."""
-    given = {"title": title, "description": description, "end_date": end}
-    changes = {name: value for name, value in given.items() if value}
+    changes: LotteryColumns = {}
+    if title:
+        changes["title"] = title
+    if description:
+        changes["description"] = description
+    if end:
+        changes["end_date"] = end
     if not changes:
         raise click.UsageError("say what to change: --title, --description or --end")
-    with transaction() as session:
+    entry = Entry("lottery.edit", f"lottery:{lottery_id}", after=dict(changes))
+    with recorded(entry) as session:
         lotteries.change(session, lottery_id, **changes)
     click.echo("changed")
 
@@ -126,7 +136,7 @@ def _state(row: LotteryRow, moment: datetime) -> str:
 @click.argument("lottery_id", type=click.UUID)
 def close(lottery_id: UUID) -> None:
     """End LOTTERY_ID without a draw."""
-    with transaction() as session:
+    with recorded(Entry("lottery.close", f"lottery:{lottery_id}")) as session:
         lotteries.cancel(session, lottery_id)
     click.echo("closed without a draw")
 
@@ -140,12 +150,16 @@ def draw(lottery_id: UUID | None, place: int | None, reason: str | None) -> None
     if lottery_id is not None:
         if not place or not reason:
             raise click.UsageError("--again needs --place and --reason")
-        with transaction() as session:
+        entry = Entry("lottery.redraw", f"lottery:{lottery_id}", reason)
+        with recorded(entry) as session:
             winner = draws.redraw(session, lottery_id, place, reason=reason)
+            entry.after = {"place": place, "round": winner.round}
         click.echo(f"place {winner.place}, round {winner.round}: entry {winner.entry_id}")
         return
-    with transaction() as session:
+    entry = Entry("lottery.draw")
+    with recorded(entry) as session:
         drawn = draws.draw_due(session, now=now())
+        entry.target = drawn and f"lottery:{drawn.id}"
     click.echo(f"{drawn.id} is drawn" if drawn else "nothing to draw")
 
 

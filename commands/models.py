@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 import settings
 from commands.shapes import Amount, Cost, Words, table
-from db import snapshot, transaction
+from db import snapshot
 from db.models import SERVICE_TYPES
-from providers.engine.remote import recipes
 from services import models
-from workflows import steps
+from services.audit import Entry
+from services.models import ModelColumns
+from workflows import model_offers
+from workflows.actions import recorded
 
 NAME, TITLE, ABOUT, PROMPT = Words(64), Words(100), Words(300), Words(2000)
 SECONDS = click.IntRange(1, 3600)
 PLACE = click.IntRange(0, 1000)
 
-# An order of ten photos must be an amount, too.
-PRICE = Amount(most=Decimal(900_000))
+PRICE = Amount(most=model_offers.MOST_PRICE)
 
 
 @click.group("models")
@@ -78,7 +79,7 @@ def show(name: str) -> None:
 @click.option("--cost", type=Cost(), required=True, help="what a run costs us: 0.35USD, 31.5RUB")
 @click.option("--prompt", type=PROMPT, help="with {wish} where a customer's wish goes")
 @click.option("--seconds", type=SECONDS, default=60, show_default=True, help="it usually takes")
-def add(
+def add(  # noqa: PLR0913 (the columns of a row)
     name: str,
     service: str,
     engine: str,
@@ -87,17 +88,20 @@ def add(
     seconds: int,
     tokens: Decimal,
     rub: Decimal,
-    **texts: str | None,
+    title: str,
+    description: str,
+    prompt: str | None,
 ) -> None:
     """Add NAME, made by ENGINE as the JSON file RECIPE says; not on offer before `edit --active`.
 
     RECIPE: {"model": ..., "template": {...}}, see docs/engines.md.
     """
     written = _recipe(recipe, service, cost)
-    with transaction() as session:
+    entry = Entry("model.add", f"model:{name}", after={"engine": engine, "tokens": tokens})
+    with recorded(entry) as session:
         models.add(
             session,
-            name=name,
+            name,
             service_type=service,
             engine=engine,
             recipe=written,
@@ -107,7 +111,9 @@ def add(
             run_currency=cost[1],
             usual_seconds=seconds,
             active=False,
-            **{key: text or "" for key, text in texts.items()},
+            title=title,
+            description=description,
+            prompt=prompt or "",
         )
     click.echo(f"{name} is added; put it on offer: python cli.py models edit {name} --active")
 
@@ -156,8 +162,8 @@ def default(name: str) -> None:
     _change(name, {"active": True, "is_default": True})
 
 
-def _changes(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Columns and their new values."""
+def _changes(name: str, given: dict[str, Any]) -> ModelColumns:
+    """Columns and their new values, whose types the options have checked."""
     columns = {"tokens": "price_tokens", "rub": "price_rub", "fallback": "fallback_position"}
     changes = {columns.get(key, key): value for key, value in given.items() if value is not None}
     if changes.get("fallback_position") == 0:
@@ -171,13 +177,15 @@ def _changes(name: str, given: dict[str, Any]) -> dict[str, Any]:
             model = models.find(session, name)
         cost = (model.run_cost, model.run_currency)
         changes["recipe"] = _recipe(changes["recipe"], model.service_type, cost)
-    return changes
+    return cast(ModelColumns, changes)
 
 
-def _change(name: str, changes: dict[str, Any]) -> None:
+def _change(name: str, changes: ModelColumns) -> None:
     if changes.get("active"):
         _require_recipe(name, changes)
-    with transaction() as session:
+    entry = Entry("model.edit", f"model:{name}")
+    with recorded(entry) as session:
+        entry.compare(models.find(session, name), changes)
         service = models.change(session, name, **changes).service_type
         sold = any(m.is_default and m.service_type == service for m in models.all_models(session))
     click.echo(f"{name} is changed")
@@ -185,28 +193,21 @@ def _change(name: str, changes: dict[str, Any]) -> None:
         click.echo(f"{service} is not sold now: it has no default model")
 
 
-def _require_recipe(name: str, changes: dict[str, Any]) -> None:
+def _require_recipe(name: str, changes: ModelColumns) -> None:
     """A model goes on offer only with a recipe that a run can be made of."""
     with snapshot() as session:
         model = models.find(session, name)
-    written = changes.get("recipe", model.recipe)
-    if written is None:  # the embedded engine needs none
-        return
     try:
-        _check(written, model.service_type, (model.run_cost, model.run_currency))
+        model_offers.require_recipe(model, changes)
     except ValueError as error:
-        raise click.UsageError(f"{name} cannot be offered: {error}; see `edit --recipe`") from error
-
-
-def _check(written: dict[str, Any], service: str, cost: tuple[Decimal, str]) -> None:
-    recipes.check(steps.recipe(written, service_type=service, run_cost=cost[0], currency=cost[1]))
+        raise click.UsageError(f"{error}; see `edit --recipe`") from error
 
 
 def _recipe(file: Path, service: str, cost: tuple[Decimal, str]) -> dict[str, Any]:
     """The recipe in a file. UsageError when no run could be made of it."""
     try:
         written: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        _check(written, service, cost)
+        model_offers.check_recipe(written, service, cost)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise click.UsageError(f"{file} is no recipe: {error!r}") from error
     return written

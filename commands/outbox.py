@@ -10,11 +10,13 @@ from uuid import UUID
 import click
 
 from commands.shapes import Moment, row_limit, table
-from db import snapshot, transaction
+from db import snapshot
 from db.models import DELIVERY_STATES
 from services import events, feed, outbox
+from services.audit import Entry
 from workflows import feed as feeds
 from workflows import outbox as sending
+from workflows.actions import recorded
 
 
 @click.group("outbox")
@@ -74,13 +76,15 @@ def replay(event_id: UUID | None, dead: bool, delivered: bool, since: datetime |
     """Send EVENT_ID again, or all that are dead or were delivered; ids and order stay."""
     if (event_id is not None) + dead + delivered != 1 or (delivered and since is None):
         raise click.UsageError("give EVENT_ID, --dead, or --delivered with --since")
-    with transaction() as session:
+    entry = Entry("outbox.replay", f"outbox:{event_id}" if event_id else None)
+    with recorded(entry) as session:
         if event_id is not None:
             outbox.replay(session, event_id)
             count = 1
         else:
             state = "dead" if dead else "delivered"
             count = outbox.replay_all(session, state=state, since=since)
+        entry.after = {"events": count}
     click.echo(f"{count} will be sent again")
 
 

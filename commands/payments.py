@@ -9,13 +9,14 @@ from uuid import UUID
 import click
 
 from commands.shapes import Amount, Words, row_limit, table
-from db import snapshot, transaction
+from db import snapshot
 from db.models import EVENT_STATES, PAYMENT_STATUSES
 from db.rows import PaymentEventRow
-from providers.payments import Notice
-from services import inbox, payments, settlement
+from services import inbox, payments
+from services.audit import Entry
 from services.inbox import Verdict
-from workflows import reconciler
+from workflows import payment_events, reconciler
+from workflows.actions import announced, recorded
 
 
 @click.group("payments")
@@ -29,7 +30,7 @@ def payments_group() -> None:
 def list_payments(status: str | None, limit: int) -> None:
     """The newest payments of all users."""
     with snapshot() as session:
-        rows = payments.recent(session, status=status, limit=limit)
+        rows = payments.listed(session, status=status, limit=limit).rows
     table(
         ("payment", "provider", "status", "rub", "tokens", "user", "created", "trouble"),
         (
@@ -65,7 +66,9 @@ def show_payment(payment_id: UUID) -> None:
 def check(payment_id: UUID) -> None:
     """Ask the provider about PAYMENT_ID now and apply what it says."""
     _require(payment_id)
-    _tell(reconciler.check(payment_id))
+    with announced(Entry("payment.check", f"payment:{payment_id}")) as entry:
+        entry.note = _said(reconciler.check(payment_id))
+    click.echo(entry.note)
 
 
 @payments_group.command()
@@ -75,7 +78,10 @@ def check(payment_id: UUID) -> None:
 def refund(payment_id: UUID, rub: Decimal | None, key: str) -> None:
     """Refund rubles of PAYMENT_ID through its provider; takes tokens back pro rata."""
     _require(payment_id)
-    _tell(reconciler.refund(payment_id, rub, key=key))
+    entry = Entry("payment.refund", f"payment:{payment_id}", key=key, after={"rub": rub})
+    with announced(entry):
+        entry.note = _said(reconciler.refund(payment_id, rub, key=key))
+    click.echo(entry.note)
 
 
 @click.group()
@@ -92,10 +98,7 @@ def list_events(state: str | None, flagged: bool, limit: int) -> None:
     if flagged and state not in (None, "applied"):
         raise click.UsageError("only events that were applied are flagged")
     with snapshot() as session:
-        if flagged:
-            rows = inbox.flagged(session, limit=limit)
-        else:
-            rows = inbox.recent(session, state=state, limit=limit)
+        rows = inbox.listed(session, state=state, flagged=flagged, limit=limit).rows
     _events_table(rows)
 
 
@@ -115,12 +118,20 @@ def show_event(event_id: UUID) -> None:
 @click.argument("event_id", type=click.UUID)
 def replay(event_id: UUID) -> None:
     """Apply EVENT_ID again; one that was applied or ignored changes nothing."""
-    with transaction() as session:
-        event = inbox.find(session, event_id)
-        verdict = Verdict(event.state, event.reason)
-        if event.state == "parked":
-            verdict = settlement.settle(session, Notice.from_json(event.notice))
-    _tell(verdict)
+    entry = Entry("event.replay", f"event:{event_id}")
+    with recorded(entry) as session:
+        entry.note = _said(payment_events.replay(session, event_id))
+    click.echo(entry.note)
+
+
+@events.command()
+@click.argument("event_id", type=click.UUID)
+@click.option("--reason", type=Words(), required=True, help="why nothing follows from it")
+def dismiss(event_id: UUID, reason: str) -> None:
+    """Put EVENT_ID, a parked one, aside; it and repeats of it are ignored from then on."""
+    with recorded(Entry("event.dismiss", f"event:{event_id}", reason)) as session:
+        event = inbox.dismiss(session, event_id, reason=reason)
+    click.echo(_said(Verdict(event.state, event.reason)))
 
 
 def _require(payment_id: UUID) -> None:
@@ -128,8 +139,8 @@ def _require(payment_id: UUID) -> None:
         payments.find(session, payment_id)
 
 
-def _tell(verdict: Verdict) -> None:
-    click.echo(f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}")
+def _said(verdict: Verdict) -> str:
+    return f"{verdict.state}{': ' + verdict.reason if verdict.reason else ''}"
 
 
 def _events_table(rows: list[PaymentEventRow]) -> None:

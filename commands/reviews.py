@@ -7,9 +7,11 @@ from uuid import UUID
 import click
 
 from commands.shapes import Words, row_limit, table
-from db import snapshot, transaction
+from db import snapshot
 from db.models import REVIEW_STATES
 from services import reviews, users
+from services.audit import Entry
+from workflows.actions import recorded
 
 
 @click.group("reviews")
@@ -23,7 +25,7 @@ def reviews_group() -> None:
 def list_reviews(state: str | None, limit: int) -> None:
     """The newest messages seen."""
     with snapshot() as session:
-        rows = reviews.recent(session, state=state, limit=limit)
+        rows = reviews.listed(session, state=state, limit=limit).rows
     table(
         ("review", "chat", "message", "author", "state", "user", "posted", "length", "note"),
         (
@@ -48,8 +50,11 @@ def list_reviews(state: str | None, limit: int) -> None:
 @click.argument("user")
 def approve(review_id: UUID, user: str) -> None:
     """Count REVIEW_ID for USER (id or telegramId): without proof, held as a copy, or short."""
-    with transaction() as session:
-        finding = reviews.approve(session, review_id, users.find(session, user).id)
+    entry = Entry("review.approve", f"review:{review_id}")
+    with recorded(entry) as session:
+        person = users.find(session, user)
+        finding = reviews.approve(session, review_id, person.id)
+        entry.after = {"user": person.id, "rewarded": finding.granted}
     click.echo("rewarded" if finding.granted else "this user has already been rewarded")
 
 
@@ -58,6 +63,6 @@ def approve(review_id: UUID, user: str) -> None:
 @click.option("--note", type=Words(), required=True)
 def reject(review_id: UUID, note: str) -> None:
     """Never count REVIEW_ID."""
-    with transaction() as session:
+    with recorded(Entry("review.reject", f"review:{review_id}", note)) as session:
         reviews.reject(session, review_id, note=note)
     click.echo("rejected")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from commands.shapes import Words, row_limit, table
-from db import snapshot, transaction
+from db import snapshot
 from db.models import SUPPORT_STATUSES
 from db.types import now
 from services import support
+from services.audit import Entry
+from workflows.actions import recorded
 
 
 @click.group("support")
@@ -42,6 +44,6 @@ def _one_line(text: str) -> str:
 @click.option("--answer", type=Words(2000), required=True, help="what was done, for your books")
 def close_request(number: int, answer: str) -> None:
     """End request NUMBER; whoever asked hears from you, not from the bot."""
-    with transaction() as session:
+    with recorded(Entry("support.close", f"support:{number}", answer)) as session:
         closed = support.close(session, number, answer=answer, now=now())
     click.echo("closed" if closed else "it had been closed before")

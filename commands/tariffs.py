@@ -7,9 +7,12 @@ from decimal import Decimal
 import click
 
 from commands.shapes import Amount, Words, table
-from db import snapshot, transaction
+from db import snapshot
 from db.types import MAX_AMOUNT
 from services import tariffs
+from services.audit import Entry
+from services.tariffs import TariffColumns
+from workflows.actions import recorded
 
 # As long as the `plan` of a payment may be.
 NAME = Words(64)
@@ -42,9 +45,10 @@ def list_tariffs() -> None:
 @click.option("--position", type=PLACE, default=100, show_default=True, help="place in the list")
 def add(name: str, title: str, tokens: int, rub: Decimal, position: int) -> None:
     """Offer TOKENS for RUB rubles as NAME, shown as TITLE."""
-    with transaction() as session:
+    values = {"title": title, "monthly_tokens": tokens, "cost_rub": rub, "position": position}
+    with recorded(Entry("tariff.add", f"tariff:{name}", after=values)) as session:
         tariffs.add(
-            session, name=name, title=title, monthly_tokens=tokens, cost_rub=rub, position=position
+            session, name, title=title, monthly_tokens=tokens, cost_rub=rub, position=position
         )
     click.echo(f"{name} is on offer")
 
@@ -59,11 +63,18 @@ def edit(
     name: str, title: str | None, tokens: int | None, rub: Decimal | None, position: int | None
 ) -> None:
     """Change NAME; payments opened before keep their terms."""
-    wanted = {"title": title, "monthly_tokens": tokens, "cost_rub": rub, "position": position}
-    changes = {column: value for column, value in wanted.items() if value is not None}
+    changes: TariffColumns = {}
+    if title is not None:
+        changes["title"] = title
+    if tokens is not None:
+        changes["monthly_tokens"] = tokens
+    if rub is not None:
+        changes["cost_rub"] = rub
+    if position is not None:
+        changes["position"] = position
     if not changes:
         raise click.UsageError("say what to change: --title, --tokens, --rub or --position")
-    with transaction() as session:
+    with recorded(Entry("tariff.edit", f"tariff:{name}", after=changes)) as session:
         tariffs.change(session, name, **changes)
     click.echo(f"{name} is changed")
 
@@ -72,6 +83,6 @@ def edit(
 @click.argument("name")
 def disable(name: str) -> None:
     """Stop offering NAME."""
-    with transaction() as session:
+    with recorded(Entry("tariff.disable", f"tariff:{name}")) as session:
         tariffs.change(session, name, active=False)
     click.echo(f"{name} is not on offer any more")

@@ -1,11 +1,14 @@
 """Tables, connections and migrations. Those who use them need only these names."""
 
-from db.session import reading, snapshot, transaction
+from db.session import TooMuchError, after_commit, browsing, reading, snapshot, transaction
 from db.statements import Query, Reader, scalar, statement, write
 
 __all__ = [
     "Query",
     "Reader",
+    "TooMuchError",
+    "browsing",
+    "after_commit",
     "reading",
     "scalar",
     "snapshot",

@@ -1,27 +1,81 @@
-"""NOTIFY and LISTEN: a worker waiting for jobs learns of one when its transaction commits.
+"""NOTIFY and LISTEN: a worker waiting for jobs learns of one once its transaction is committed.
 
-A notification only ends a wait early, so a lost one costs a polling delay, not a job.
+A notification only ends a wait early, so a lost one costs a polling delay, not a job. It is never
+sent within a transaction that does something else: PostgreSQL lets commits with a NOTIFY take
+turns, each until it is flushed and a synchronous standby has it.
 """
 
 from __future__ import annotations
 
+import atexit
+import logging
+import os
 import select
 import threading
 import time
+from functools import cache
 from typing import Any
 
 import psycopg2
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db.session import CONNECTION, direct_url
+from db.session import CONNECTION, after_commit, direct_url, reading
+
+log = logging.getLogger(__name__)
 
 JOB_CHANNEL = "jobs_queued"
+PAUSE_SECONDS = 0.25  # between two notices of a process: each wakes all workers that wait
+# Nobody waits for the standby that would have to know of a notice.
+_NOTIFY = f"SET LOCAL synchronous_commit = off; NOTIFY {JOB_CHANNEL}"
 
 
 def announce(session: Session) -> None:
-    """Wake a waiting worker when this transaction commits."""
-    session.execute(_NOTIFY)
+    """Wake the waiting workers when this transaction is committed."""
+    after_commit(session, _announcer().wake)
+
+
+class _Announcer:
+    """Sends what this process has to tell, in a thread of its own: the first notice at once, those
+    of the next PAUSE_SECONDS as one.
+    """
+
+    def __init__(self) -> None:
+        self._wanted = threading.Event()
+        self._sending = threading.Lock()
+        threading.Thread(target=self._run, name="announcer", daemon=True).start()
+
+    def wake(self) -> None:
+        """Send a notice soon."""
+        self._wanted.set()
+
+    def _run(self) -> None:
+        while self._wanted.wait():
+            self.send()
+            time.sleep(PAUSE_SECONDS)
+
+    def send(self) -> None:
+        """Send the notice that is wanted, if any; wait for one that is on its way."""
+        with self._sending:
+            if not self._wanted.is_set():
+                return
+            self._wanted.clear()
+            try:
+                with reading() as connection:  # a message of its own, without BEGIN and COMMIT
+                    connection.exec_driver_sql(_NOTIFY)
+            except Exception as error:  # the workers look by themselves
+                log.warning("workers were not told of new jobs: %s", type(error).__name__)
+
+
+# The thread stays behind at a fork; a child begins with one of its own.
+_announcer = cache(_Announcer)
+os.register_at_fork(after_in_child=_announcer.cache_clear)
+
+
+@atexit.register
+def _send_the_last() -> None:
+    """A command ends sooner than its thread has sent the notice."""
+    if _announcer.cache_info().currsize:
+        _announcer().send()
 
 
 class Listener:
@@ -64,6 +118,3 @@ class Listener:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-_NOTIFY = text(f"NOTIFY {JOB_CHANNEL}")

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from typing import Any, NoReturn
 
 import orjson
 from psycopg2 import errorcodes
+from psycopg2.errorcodes import READ_ONLY_SQL_TRANSACTION
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR
-from sqlalchemy import Connection, Engine, create_engine, delete, event, text, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    ExceptionContext,
+    create_engine,
+    delete,
+    event,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
+import metrics
 import settings
 from db.models import User
 from errors import ApiError, database_in_use
+from settings.databases import in_psycopg2
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +40,23 @@ SESSION = {
     "idle_in_transaction_session_timeout": "10s",
     "timezone": "UTC",
 }
-# For libpq: a peer that is gone is noticed.
+# For libpq: a server whose machine or network is gone is given up within five seconds, whether it
+# is to answer a statement, to read one, or to tell a worker of a job.
 CONNECTION: dict[str, Any] = {
-    "connect_timeout": 3,
-    "keepalives_idle": 30,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
+    "connect_timeout": 2,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 4_000,
     "application_name": "livephoto",
 }
 POOL_TIMEOUT_SECONDS = 2
+# A person waits for a page of the console, and can ask for less.
+PAGE_TIMEOUT = "2500ms"
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
+# Where a session keeps what is done after its COMMIT.
+_AFTER_COMMIT = "after_commit"
 # In STATE_DIR; written and deleted by whoever runs a database there.
 URL_FILE = "database.url"
 
@@ -54,7 +71,7 @@ TRANSIENT = {
     errorcodes.CANNOT_CONNECT_NOW,
     errorcodes.TOO_MANY_CONNECTIONS,
     errorcodes.DISK_FULL,
-    errorcodes.READ_ONLY_SQL_TRANSACTION,
+    READ_ONLY_SQL_TRANSACTION,
     errorcodes.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
 }
 
@@ -80,12 +97,6 @@ def direct_url() -> str:
     that take minutes.
     """
     return in_psycopg2(settings.load().database_direct_url or database_url())
-
-
-def in_psycopg2(url: str) -> str:
-    """A PostgreSQL URL for the driver we have: SQLAlchemy 2.1 takes a bare one for psycopg 3."""
-    scheme, rest = url.split("://", 1)
-    return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
 
 
 class _NoConnectionError(Exception):
@@ -130,9 +141,16 @@ def connect(url: str, *, pool_size: int, pooler: bool = False) -> Engine:
         json_deserializer=orjson.loads,
         connect_args=CONNECTION if pooler else CONNECTION | {"options": options},
     )
+    event.listen(engine, "handle_error", _give_up_a_standby)
     if pooler:
         event.listen(engine, "first_connect", _require_limits)
     return engine
+
+
+def _give_up_a_standby(context: ExceptionContext) -> None:
+    """A server that takes no writes any more, as after a switchover, is left by all connections."""
+    if getattr(context.original_exception, "pgcode", None) == READ_ONLY_SQL_TRANSACTION:
+        context.is_disconnect = True
 
 
 @cache
@@ -158,6 +176,13 @@ def transaction() -> AbstractContextManager[Session]:
     died with the server are detected on first use, and the whole pool is renewed.
     """
     return _transaction(engine())
+
+
+def after_commit(session: Session, effect: Callable[[], None]) -> None:
+    """Call `effect` when the transaction of this session is committed; once, however often it was
+    asked for. It must neither wait nor fail.
+    """
+    session.info.setdefault(_AFTER_COMMIT, {})[effect] = None
 
 
 @contextmanager
@@ -195,6 +220,30 @@ def snapshot() -> Iterator[Session]:
         yield session
 
 
+class TooMuchError(Exception):
+    """A page asked for more than the database finds in PAGE_TIMEOUT."""
+
+
+@contextmanager
+def browsing() -> Iterator[Session]:
+    """One moment of the tables for a page of the console, read-only.
+
+    TooMuchError when a statement takes longer than PAGE_TIMEOUT, ApiError `service_unavailable`
+    when the database is away.
+    """
+    try:
+        with _transaction(engine()) as session:
+            # Two statements, one way to the server and back.
+            read_only = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            session.execute(text(f"{read_only}; SET LOCAL statement_timeout = '{PAGE_TIMEOUT}'"))
+            yield session
+    except ApiError as refusal:
+        cause = refusal.__cause__
+        if isinstance(cause, DBAPIError) and _code(cause) == errorcodes.QUERY_CANCELED:
+            raise TooMuchError from refusal
+        raise
+
+
 def set_limits(url: str) -> None:
     """Give the role of this URL, in this database, the limits that a pooler does not pass on.
 
@@ -217,6 +266,8 @@ def _transaction(engine: Engine) -> Iterator[Session]:
             _require_unbroken(session.connection())
     except (TimeoutError, DBAPIError) as error:
         _raise_translated(error)
+    for effect in session.info.get(_AFTER_COMMIT, ()):
+        effect()
 
 
 @contextmanager
@@ -252,11 +303,26 @@ def _raise_translated(error: TimeoutError | DBAPIError) -> NoReturn:
     """ApiError `service_unavailable` for temporary failures; others are bugs."""
     if isinstance(error, DBAPIError) and not (error.connection_invalidated or _is_transient(error)):
         raise error
+    metrics.db_errors.add(_kind(error))
     raise ApiError("service_unavailable", retry_after=1) from error
 
 
-def _is_transient(error: DBAPIError) -> bool:
+def _kind(error: TimeoutError | DBAPIError) -> str:
+    """For the operator: `57014` would not tell that a statement took too long."""
+    if not isinstance(error, DBAPIError):
+        return "no_free_connection"
     code = getattr(error.orig, "pgcode", None)
+    return "no_connection" if code is None else str(errorcodes.lookup(code)).lower()
+
+
+def _is_transient(error: DBAPIError) -> bool:
+    code = _code(error)
     if code is None:  # no server answered: refused, reset or timed out
         return type(error).__name__ in ("OperationalError", "InterfaceError")
     return code in TRANSIENT
+
+
+def _code(error: DBAPIError) -> str | None:
+    """PostgreSQL's code of an error; None when no server said one."""
+    code: str | None = getattr(error.orig, "pgcode", None)
+    return code

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import NoneType
 from typing import (
     Any,
@@ -38,6 +38,7 @@ from sqlalchemy import (
     Boolean,
     Connection,
     CursorResult,
+    Date,
     Interval,
     Select,
     Text,
@@ -65,6 +66,7 @@ _TYPES: dict[Any, TypeEngine[Any]] = {
     UUID: Uuid(),
     bool: Boolean(),
     datetime: UtcDateTime(),
+    date: Date(),
     int: BigInteger(),
     list[UUID]: ARRAY(Uuid()),
     list[str]: ARRAY(Text()),

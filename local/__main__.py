@@ -1,4 +1,4 @@
-"""`python -m local run`: database, worker, server and bot on this machine until Ctrl-C."""
+"""`python -m local run`: database, worker, server, console and bot on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 import settings as environment
 from local.simulation import SimulatedProviders
-from local.stack import BOT, PROGRAMS, Stack
+from local.stack import BOT, CONSOLE, PROGRAMS, Stack
 
 
 @click.group()
@@ -25,16 +25,26 @@ def cli() -> None:
 @click.option(
     "--sandbox-port",
     type=int,
-    help="Port of the sandbox with the chat page, 0 for a free one; PORT + 1 if not given.",
+    help="Port of the sandbox with the chat page, 0 for a free one; PORT + 2 if not given.",
 )
-def run(with_bot: bool, sandbox_port: int | None) -> None:
-    """Start database, worker, server and bot, and keep them up until Ctrl-C or SIGTERM."""
+@click.option(
+    "--console-port",
+    type=int,
+    help="Port of the operator's console, 0 for a free one; PORT + 1 if not given.",
+)
+def run(with_bot: bool, sandbox_port: int | None, console_port: int | None) -> None:
+    """Start database, worker, server, console and bot; keep them up until Ctrl-C or SIGTERM."""
     try:
-        beside = environment.load().port + 1 if sandbox_port is None else sandbox_port
-        programs = (*PROGRAMS, BOT) if with_bot else PROGRAMS
-        stack = Stack(programs=programs, sandbox_port=beside)
+        port = environment.load().port
+        programs = (*PROGRAMS, CONSOLE, BOT) if with_bot else (*PROGRAMS, CONSOLE)
+        stack = Stack(
+            programs=programs,
+            sandbox_port=port + 2 if sandbox_port is None else sandbox_port,
+            console_port=port + 1 if console_port is None else console_port,
+        )
         _on_signals(stack.request_stop)
-        click.echo(f"Starting PostgreSQL, worker, server{' and bot' if with_bot else ''} ...")
+        parts = "worker, server, console and bot" if with_bot else "worker, server and console"
+        click.echo(f"Starting PostgreSQL, {parts} ...")
         with stack:
             _print_summary(stack)
             stack.watch()
@@ -72,15 +82,21 @@ def _print_summary(stack: Stack) -> None:
   API        {stack.url}/v1
   Docs       {stack.url}/v1/docs
   X-API-Key  {stack.api_key}
+  Console    {_console(stack)}
   Chat       {_chat(stack.simulated)}
   Bot        {_bot(stack)}
   Bot-API    {_bot_api(stack.simulated)}
   Database   {database}
   Payments   {_payments(stack.simulated)}
   Engines    {_engines(stack.simulated)}
+  Metrics    {_metrics(stack)}
   Logs       {stack.logs}
 
 Ctrl-C stops everything.""")
+
+
+def _console(stack: Stack) -> str:
+    return stack.console_link or stack.settings.console_origin
 
 
 def _payments(simulated: SimulatedProviders) -> str:
@@ -104,6 +120,13 @@ def _bot_api(simulated: SimulatedProviders) -> str:
     # The token is the sandbox's own, which anybody may know.
     settings = simulated.settings
     return f"{settings.telegram_api_url} with the token {settings.telegram_bot_token}"
+
+
+def _metrics(stack: Stack) -> str:
+    address = stack.settings.metrics_address
+    return (
+        f"http://{address}/metrics" if address else "none: METRICS_ADDRESS=127.0.0.1:9108 make run"
+    )
 
 
 def _engines(simulated: SimulatedProviders) -> str:

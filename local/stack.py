@@ -20,13 +20,15 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 import settings as environment
-from db.session import URL_FILE, in_psycopg2
+from db.session import URL_FILE
 from local import database, ports, secret_files
 from local.client import Client
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import ROOT, Child, Program, tail
 from local.simulation import SimulatedProviders
+from metrics import scrape
 from settings import Settings
+from settings.databases import in_psycopg2
 
 READY_SECONDS = 60.0
 CLI_SECONDS = 120.0
@@ -36,6 +38,7 @@ STOPPED = "stopped before it was ready"
 WORKER = Program("worker", ("-m", "worker"), stop_seconds=25)
 SERVER = Program("server", ("-m", "gunicorn"), stop_seconds=35)
 BOT = Program("bot", ("-m", "bot"), stop_seconds=10)
+CONSOLE = Program("console", ("-m", "console"), stop_seconds=10)
 # In start order; they stop in reverse, so that no orders are accepted any more when the worker
 # stops.
 PROGRAMS = (WORKER, SERVER)
@@ -96,13 +99,24 @@ class Stack:
         """A key for X-API-Key."""
         return self.settings.server_api_key[0]
 
+    @property
+    def console_link(self) -> str | None:
+        """Where the first operator comes in, once; None when somebody has come in before."""
+        token = database.first_link(in_psycopg2(self.settings.database_url))
+        return token and f"{self.settings.console_origin}/join/{token}"
+
     def start(self) -> None:
         """Return when the server is ready; otherwise StackError, with nothing left running."""
         try:
             _check_port(self.settings.host, self.settings.port, "PORT={port} make run")
+            if CONSOLE in self._programs:
+                hint = 'make run ARGS="--console-port {port}"'
+                _check_port(self.settings.console_host, self.settings.console_port, hint)
             if self.simulated.port:
                 hint = 'make run ARGS="--sandbox-port {port}"'
                 _check_port("127.0.0.1", self.simulated.port, hint)
+            if self.settings.metrics_address:
+                self._share_metrics()
             self.logs.mkdir(parents=True, exist_ok=True)
             if self.postgres is not None:
                 self._start_database(self.postgres)
@@ -135,6 +149,7 @@ class Stack:
             child = self.children.pop()
             if not child.stop():
                 click.echo(f"{child.program.name} had to be killed, see {child.log}", err=True)
+        scrape.remove_own_folder()
         if self.postgres is not None:
             self._url_file.unlink(missing_ok=True)
             self._sandbox_file.unlink(missing_ok=True)
@@ -167,6 +182,12 @@ class Stack:
             raise StackError(f"cli.py {' '.join(arguments)} failed:\n{outcome.stdout.strip()}")
         return outcome.stdout
 
+    def _share_metrics(self) -> None:
+        """The server shows those of the worker, too, which could not listen at the same address."""
+        host, _, port = self.settings.metrics_address.rpartition(":")
+        _check_port(host.strip("[]"), int(port), "METRICS_ADDRESS=127.0.0.1:{port} make run")
+        self.settings = replace(self.settings, metrics_folder=str(scrape.new_folder()))
+
     def _start_database(self, postgres: EmbeddedPostgres) -> None:
         url = postgres.start()
         self._url_file.unlink(missing_ok=True)  # of a stack that was killed
@@ -185,7 +206,8 @@ class Stack:
             return
         self._sandbox_file.unlink(missing_ok=True)
         environ = self.environ()
-        lines = [f"{name.upper()}='{environ[name.upper()]}'\n" for name in self.simulated.filled_in]
+        names = [*self.simulated.filled_in, "erasure_key"]
+        lines = [f"{name.upper()}='{environ[name.upper()]}'\n" for name in names]
         secret_files.remembered(self._sandbox_file, lambda: "".join(lines))
 
     @property
@@ -232,8 +254,12 @@ def _complete(settings: Settings) -> Settings:
     settings = replace(settings, state_dir=settings.state_dir.resolve())
     if not settings.port:
         settings = replace(settings, port=ports.reserve())
+    if not settings.console_port:
+        settings = replace(settings, console_port=ports.reserve())
     if not settings.server_api_key:
         settings = replace(settings, server_api_key=(_key(settings.state_dir),))
+    if not settings.erasure_key and not settings.production:
+        settings = replace(settings, erasure_key=(_erasure_key(settings.state_dir),))
     if settings.server_url == Settings.server_url:
         settings = replace(settings, server_url=_url(settings))
     return settings
@@ -250,6 +276,11 @@ def _key(state_dir: Path) -> str:
     return secret_files.remembered(
         state_dir / "api.key", lambda: f"lp_{secrets.token_urlsafe(32)}"
     ).strip()
+
+
+def _erasure_key(state_dir: Path) -> str:
+    """What erased accounts of this machine are recognised by, made at the first call."""
+    return secret_files.remembered(state_dir / "erasure.key", lambda: secrets.token_hex(32)).strip()
 
 
 def _check_port(host: str, port: int, hint: str) -> None:

@@ -18,6 +18,7 @@ import requests
 import tenacity
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+import metrics
 from providers import outside
 from providers.failures import (
     ProviderError,
@@ -194,7 +195,9 @@ class Transport:
             status, failure = error.http_status, error
             raise
         finally:
-            self._log(request, status, failure, time.monotonic() - started, tries)
+            seconds = time.monotonic() - started
+            self._log(request, status, failure, seconds, tries)
+            self._count(request, failure, seconds)
 
     def _retrying(self, request: _Request) -> tenacity.Retrying:
         def again(error: BaseException) -> bool:
@@ -302,6 +305,15 @@ class Transport:
         if failure is not None:
             facts |= {"reason": failure.reason, "description": failure.description}
         logger.log(level, "provider call", extra=facts)
+
+    def _count(self, request: _Request, failure: ProviderError | None, seconds: float) -> None:
+        outcome = "ok"
+        if isinstance(failure, ProviderUnavailable):
+            outcome = "unanswered" if failure.http_status is None else "error"
+        elif failure is not None:
+            outcome = "refused"
+        metrics.provider_calls.add(self._dialect.provider, request.call, outcome)
+        metrics.provider_call_seconds.observe(seconds, self._dialect.provider, request.call)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ grants, bonuses          tokens given by an operator; one-time rewards
 referrals, reviews       what earns rewards
 lotteries, draws         entries while a lottery runs; the verifiable draw
 jobs, queue              a customer's orders; the same rows as workers see them
-terms, waiting           what an order depends on; how long it will take
+people                   users as the operator leafs through them and bans them
+search, timeline         one box for everything; what happened to a person
+previews                 what an operator's move of money would do
+terms, waiting, pace     what an order depends on; how long it will take, and models took
 models                   what can be ordered, for what, by which engine
 remote_models            engines of providers that a new server knows, with
                          animation_models and restoration_models

@@ -66,6 +66,7 @@ class Attempt(NamedTuple):
     photos: int
     service_type: str
     input: list[dict[str, Any]]
+    request_id: str | None
     model: str
     usual_seconds: int
     max_result_bytes: int
@@ -104,6 +105,7 @@ _FROM_OTHERS = {
     "photos": Job.photos,
     "service_type": Job.service_type,
     "input": Job.input,
+    "request_id": Job.request_id,
     "model": GenerationModel.name,
     "usual_seconds": GenerationModel.usual_seconds,
     "max_result_bytes": GenerationModel.max_result_bytes,

@@ -13,13 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, statement
+import metrics
+from db import Query, Reader, after_commit, statement
 from db.models import GenerationAttempt
 from db.rows import GenerationAttemptRow
 from services import attempt_moves, attempt_rows
@@ -167,19 +169,28 @@ def end(session: Session, attempt: Attempt, ending: Ending, *, states: tuple[str
 
     The caller has locked its job.
     """
-    return bool(
-        attempt_moves.end(
-            session,
-            *_mine(attempt),
-            states=list(states),
-            state=ending.state,
-            charged=ending.charged,
-            cost=ending.cost,
-            trouble=ending.trouble,
-            code=ending.code,
-            detail=ending.detail[:DETAIL_LENGTH],
-        )
+    ended = attempt_moves.end(
+        session,
+        *_mine(attempt),
+        states=list(states),
+        state=ending.state,
+        charged=ending.charged,
+        cost=ending.cost,
+        trouble=ending.trouble,
+        code=ending.code,
+        detail=ending.detail[:DETAIL_LENGTH],
     )
+    if ended and metrics.has_started():
+        after_commit(session, partial(_count, attempt, ending))
+    return bool(ended)
+
+
+def _count(attempt: Attempt, ending: Ending) -> None:
+    labels = attempt.engine, attempt.service_type, ending.trouble or ending.state
+    metrics.job_attempts.add(*labels)
+    if attempt.sent_at is not None:
+        seconds = (attempt.claimed_at - attempt.sent_at).total_seconds()
+        metrics.engine_seconds.observe(seconds, *labels)
 
 
 def abandon(session: Session, attempt: Attempt) -> bool:

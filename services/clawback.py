@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from db.models import Transaction
-from db.rows import LockedPayment
+from db.rows import LockedPayment, PaymentRow
 from services import events, funding, ledger, payments, referrals
 from services.ledger import About
+from services.locked_payments import PaymentColumns
 
 if TYPE_CHECKING:
     from providers.payments import Notice
@@ -21,7 +22,7 @@ NOTHING = Decimal(0)
 REFUND_FAILED = "refund failed: the bank could not return the money, the tokens are given back"
 
 
-def refund(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def refund(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """Take back the share of the tokens that corresponds to all rubles returned so far."""
     name = f"refund:{notice.refund_reference or notice.event_id}"
     changes = _take_back(session, payment, _returned_minor(payment, notice), name)
@@ -31,7 +32,7 @@ def refund(session: Session, payment: LockedPayment, notice: Notice) -> dict[str
     return _told(session, payment, {**changes, "status": "refunded"})
 
 
-def refund_failed(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def refund_failed(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """Rubles reported as returned stayed with us: the customer gets their tokens back.
 
     The notice gives the total really returned, without what a dispute took. The payment's
@@ -61,14 +62,14 @@ def refund_failed(session: Session, payment: LockedPayment, notice: Notice) -> d
     }
 
 
-def dispute(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def dispute(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """The bank took the money back for now, so the tokens go too, until the dispute is won."""
     name = _dispute_name(payment, notice)
     changes = _take_back(session, payment, payment.asked_minor, name)
     return _told(session, payment, {**changes, "status": "disputed"})
 
 
-def dispute_won(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def dispute_won(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """The money came back, so the tokens that the dispute took do too, even after it was lost."""
     disputes = _rows(session, payment, "dispute:%")
     if not disputes or _named(session, payment, f"won:{disputes[-1].reference}"):
@@ -86,12 +87,19 @@ def dispute_won(session: Session, payment: LockedPayment, notice: Notice) -> dic
     }
 
 
-def dispute_lost(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def dispute_lost(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """The money is gone for good: take the tokens, unless the dispute itself has taken them."""
     name = _dispute_name(payment, notice)
     changes = _take_back(session, payment, payment.asked_minor, name)
     referrals.take_back(session, payment)
     return _told(session, payment, {**changes, "status": "refunded"})
+
+
+def due(payment: PaymentRow, rub: Decimal) -> Decimal:
+    """The tokens that a refund of `rub` asks back, were it the next report about this payment."""
+    minor = round(payment.asked_minor * (payment.refunded_rub + rub) / payment.amount_rub)
+    before = payment.refunded_tokens + payment.shortfall_tokens
+    return max(_share(payment.tokens, payment, minor) - before, NOTHING)
 
 
 def takes_more(payment: LockedPayment, notice: Notice) -> bool:
@@ -100,7 +108,7 @@ def takes_more(payment: LockedPayment, notice: Notice) -> bool:
     return returned > payment.refunded_rub
 
 
-def _told(session: Session, payment: LockedPayment, changes: dict[str, Any]) -> dict[str, Any]:
+def _told(session: Session, payment: LockedPayment, changes: PaymentColumns) -> PaymentColumns:
     """The same changes; the bot is told of what they take."""
     rub = changes.get("refunded_rub", payment.refunded_rub) - payment.refunded_rub
     if rub > 0:
@@ -127,7 +135,7 @@ def _returned_minor(payment: LockedPayment, notice: Notice) -> int:
     return asked if reported is None else min(reported, asked)
 
 
-def _share(amount: Decimal, payment: LockedPayment, minor: int) -> Decimal:
+def _share(amount: Decimal, payment: LockedPayment | PaymentRow, minor: int) -> Decimal:
     """The share of `amount` that corresponds to `minor` of what was asked for, in hundredths.
 
     Multiplied first: a quotient such as 7/499 is rounded, and that can cost a kopeck.
@@ -135,7 +143,7 @@ def _share(amount: Decimal, payment: LockedPayment, minor: int) -> Decimal:
     return ledger.rounded(amount * minor / payment.asked_minor)
 
 
-def _take_back(session: Session, payment: LockedPayment, minor: int, name: str) -> dict[str, Any]:
+def _take_back(session: Session, payment: LockedPayment, minor: int, name: str) -> PaymentColumns:
     """Bring the rubles and tokens taken back up to `minor` of the payment; its new totals.
 
     The balance never goes below zero: what is missing is the shortfall, kept for the operator.
@@ -145,7 +153,7 @@ def _take_back(session: Session, payment: LockedPayment, minor: int, name: str) 
         return {}
     before = payment.refunded_tokens + payment.shortfall_tokens
     due = max(_share(payment.tokens, payment, minor) - before, NOTHING)
-    balance = ledger.lock(session, payment.user_id).balance_tokens
+    balance = ledger.lock_account(session, payment.user_id).balance_tokens
     taken = min(due, balance)
     about = _about(session, payment, -rub, name, due - taken)
     if taken:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
@@ -29,6 +29,14 @@ class Room:
 
     orders: int
     money: Decimal | None
+
+
+class EngineLimits(TypedDict, total=False):
+    """Columns of an engine that the operator sets; daily_cost in its currency, None is no limit."""
+
+    max_in_flight: int
+    creates_per_minute: int
+    daily_cost: Decimal | None
 
 
 class Usage(NamedTuple):
@@ -80,7 +88,15 @@ def all_engines(reader: Reader) -> list[EngineRow]:
     return _all.all(reader)
 
 
-def change(session: Session, name: str, **columns: Any) -> None:
+def find(reader: Reader, name: str) -> EngineRow:
+    """ValueError when there is no such engine."""
+    engine = _one.one_or_none(reader, name)
+    if engine is None:
+        raise ValueError("there is no such engine")
+    return engine
+
+
+def change(session: Session, name: str, **columns: Unpack[EngineLimits]) -> None:
     """Change the limits of an engine; another daily limit opens one that the old one had closed.
 
     ValueError when there is no such engine.

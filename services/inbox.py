@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import UpdateBase, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    DateTime,
+    Select,
+    Text,
+    UpdateBase,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, statement, write
+import metrics
+import settings
+from db import Query, Reader, after_commit, scalar, statement, write
 from db.models import PaymentEvent
 from db.rows import PaymentEventRow
+from services import paging
 
 if TYPE_CHECKING:
     from providers.payments import Notice
+
+SWEPT_AT_ONCE = 1000
+# What is left of a notice without that which leads to its payer; it can still be applied.
+IMPERSONAL = PaymentEvent.notice.op("-")(array(["raw", "payer_id"]))
+DISMISSED = "dismissed"  # by an operator; the reason of such an event begins with it
 
 
 @dataclass(frozen=True)
@@ -48,16 +70,25 @@ def keep(session: Session, notice: Notice, verdict: Verdict) -> None:
         reason=verdict.reason,
         payment_id=verdict.payment_id,
     )
+    if metrics.has_started():
+        after_commit(session, partial(metrics.payment_events.add, notice.provider, verdict.state))
 
 
-def recent(reader: Reader, *, state: str | None, limit: int) -> list[PaymentEventRow]:
-    """The newest events of all providers, of one state if given."""
-    return _recent.all(reader, state, limit)
+def has_later_decline(reader: Reader, payment_id: UUID, moment: datetime) -> bool:
+    """Whether a decline after this moment is known; one that was read back is from when it was."""
+    return bool(_has_later_decline(reader, payment_id, moment))
 
 
-def flagged(reader: Reader, *, limit: int) -> list[PaymentEventRow]:
-    """The newest events that were applied and that the operator should look at."""
-    return _flagged.all(reader, limit)
+def listed(
+    reader: Reader,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    state: str | None = None,
+    flagged: bool = False,
+) -> paging.Page[PaymentEventRow]:
+    """The newest events of all providers. flagged: applied, but the operator should look."""
+    return _LISTED.page(reader, limit=limit, cursor=cursor, state=state, flagged=flagged or None)
 
 
 def of_payment(reader: Reader, payment_id: UUID) -> list[PaymentEventRow]:
@@ -73,8 +104,42 @@ def find(reader: Reader, event_id: UUID) -> PaymentEventRow:
     return event
 
 
+def forget_notices(session: Session, *, now: datetime) -> int:
+    """Take out of up to SWEPT_AT_ONCE events older than NOTICE_TTL_DAYS what leads to their payers,
+    not of parked ones, which the operator may still apply; returns how many.
+    """
+    return _forget_notices(session, now - timedelta(days=settings.load().notice_ttl_days))
+
+
+def dismiss(session: Session, event_id: UUID, *, reason: str) -> PaymentEventRow:
+    """Put a parked event aside for good: it is ignored, as are repeats of it.
+
+    ValueError when there is no such event, or it is not parked.
+    """
+    event = _dismiss.one_or_none(session, event_id, f"{DISMISSED}: {reason}")
+    if event is None:
+        raise ValueError(f"the event is {find(session, event_id).state}, not parked")
+    return event
+
+
 _EVENTS = select(*PaymentEvent.columns(PaymentEventRow))
-_NEWEST = _EVENTS.order_by(PaymentEvent.number.desc())
+_LISTED = paging.Filtered(
+    PaymentEventRow,
+    _EVENTS,
+    {PaymentEvent.number: paging.number},
+    state=PaymentEvent.state == bindparam("state", type_=Text),
+    flagged=and_(PaymentEvent.state == "applied", PaymentEvent.reason.is_not(None)),
+)
+
+
+@scalar
+def _has_later_decline(payment_id: UUID, moment: datetime) -> Select[bool]:
+    said = cast(PaymentEvent.notice["occurred_at"].astext, DateTime(timezone=True))
+    # Providers tell whole seconds.
+    occurred_at = func.coalesce(said, func.date_trunc("second", PaymentEvent.received_at))
+    declined = PaymentEvent.notice["decline"].astext.is_not(None)
+    of_payment = exists().where(PaymentEvent.payment_id == payment_id)
+    return select(of_payment.where(declined, occurred_at > moment))
 
 
 @statement(PaymentEventRow)
@@ -83,22 +148,34 @@ def _select(event_id: UUID) -> Query:
 
 
 @statement(PaymentEventRow)
-def _recent(state: str | None, limit: int) -> Query:
-    return _NEWEST.where(PaymentEvent.state == func.coalesce(state, PaymentEvent.state)).limit(
-        limit
-    )
-
-
-@statement(PaymentEventRow)
-def _flagged(limit: int) -> Query:
-    return _NEWEST.where(PaymentEvent.state == "applied", PaymentEvent.reason.is_not(None)).limit(
-        limit
-    )
-
-
-@statement(PaymentEventRow)
 def _of_payment(payment_id: UUID) -> Query:
     return _EVENTS.where(PaymentEvent.payment_id == payment_id).order_by(PaymentEvent.number)
+
+
+@statement(PaymentEventRow)
+def _dismiss(event_id: UUID, reason: str) -> Query:
+    return (
+        update(PaymentEvent)
+        .where(PaymentEvent.id == event_id, PaymentEvent.state == "parked")
+        .values(state="ignored", reason=reason)
+        .returning(*PaymentEvent.columns(PaymentEventRow))
+    )
+
+
+@write
+def _forget_notices(before: datetime) -> UpdateBase:
+    old = (
+        select(PaymentEvent.id)
+        .where(
+            PaymentEvent.state != "parked",
+            PaymentEvent.notice.has_key("raw"),
+            PaymentEvent.received_at < before,
+        )
+        .order_by(PaymentEvent.received_at)
+        .limit(SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    return update(PaymentEvent).where(PaymentEvent.id.in_(old)).values(notice=IMPERSONAL)
 
 
 @write
@@ -128,4 +205,5 @@ def _upsert(
     return new.on_conflict_do_update(
         index_elements=["provider", "event_key"],
         set_={name: new.excluded[name] for name in changed},
+        where=~func.coalesce(PaymentEvent.reason, "").startswith(DISMISSED),
     )

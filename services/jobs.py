@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Select,
+    Text,
     Uuid,
+    and_,
     any_,
     bindparam,
-    case,
     func,
     insert,
+    literal_column,
     select,
     type_coerce,
 )
 from sqlalchemy.orm import Session
 
+import logs
 import settings
-from db import Query, Reader, notifications, statement
-from db.models import Data, Job, User
-from db.rows import JobRow
+from db import Query, Reader, notifications, scalar, statement
+from db.models import ERROR_CODE, Data, Job, User
+from db.rows import JobRow, ListedJob
 from db.statements import Write
 from errors import ApiError
 from services import data, events, funding, ledger, models, paging
@@ -50,6 +53,17 @@ class State(NamedTuple):
     progress: int
 
 
+class Filters(TypedDict, total=False):
+    """What the operator's list of jobs is narrowed to. worker: what it has in hand."""
+
+    status: str | None
+    service_type: str | None
+    error_code: str | None
+    worker: str | None
+    since: datetime | None
+    until: datetime | None
+
+
 def create(
     session: Session,
     user_id: UUID,
@@ -66,8 +80,7 @@ def create(
     Each input is a photo with a result and a price of its own; the job's price is that of all.
     model_id: of the model to use, None for the default one of the service. client_ref: the bot's
     own words, by which it finds the order again; they are kept and returned, never logged. ApiError
-    `user_not_found`, `consent_required`, those of models.require_offered and of
-    data.require_usable.
+    `user_not_found`, `consent_required`, those of models.require_offered, data.require_usable.
     """
     terms = locked_terms(session, user_id, service_type, data.ids_of(input), model_id)
     chosen_id = models.require_offered(terms, service_type, chosen=model_id is not None)
@@ -81,15 +94,25 @@ def create(
         client_ref=client_ref,
         meta=meta or {},
     )
-    shown = {name: getattr(job, name) for name in _SHOWN}
-    _INSERT(session, description=description, **shown)
+    shown = {f"new_{name}": getattr(job, name) for name in _SHOWN}
+    _INSERT(
+        session,
+        new_description=description,
+        new_request_id=logs.request_id.get(),
+        photo_ids=data.ids_of(input),
+        **shown,
+    )
     if job.tokens_reserved:
         ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
+        notifications.announce(session)
     return job
 
 
 def get(reader: Reader, job_id: UUID) -> JobRow[UUID]:
-    """The job, the place of its result and its user's balance. ApiError `job_not_found`."""
+    """The job, the place of its result and its user's balance.
+
+    ApiError `job_not_found`, also when its user was erased.
+    """
     job = _select.one_or_none(reader, job_id)
     if job is None:
         raise ApiError("job_not_found")
@@ -125,9 +148,24 @@ def cancel(session: Session, job_id: UUID) -> JobRow[UUID]:
     return _row(job)
 
 
-def recent(reader: Reader, *, status: str | None, limit: int) -> list[JobRow[UUID]]:
-    """The newest jobs of all users, of one status if given."""
-    return _recent.all(reader, status, limit)
+def listed(
+    reader: Reader, *, limit: int, cursor: str | None = None, **filters: Unpack[Filters]
+) -> paging.Page[ListedJob]:
+    """The newest jobs of all users, for the operator."""
+    return _LISTED.page(reader, limit=limit, cursor=cursor, **filters)
+
+
+def find(reader: Reader, job_id: UUID) -> ListedJob:
+    """One line of that list. ApiError `job_not_found`."""
+    job = _listed.one_or_none(reader, job_id)
+    if job is None:
+        raise ApiError("job_not_found")
+    return job
+
+
+def with_result(reader: Reader, data_id: UUID) -> UUID | None:
+    """The order that a file is the first result of, for the operator."""
+    return _with_result(reader, data_id)
 
 
 def fail(session: Session, job_id: UUID, *, reason: str) -> JobRow[UUID]:
@@ -163,7 +201,7 @@ def expire_waiting(session: Session, *, now: datetime) -> bool:
 
 def lock(session: Session, job_id: UUID) -> Job:
     """The job, locked after its user, which comes first. ApiError `job_not_found`."""
-    ledger.lock(session, get(session, job_id).user_id)
+    ledger.lock_account(session, get(session, job_id).user_id)
     # A worker may have changed it between the two statements: what counts is the locked row.
     return session.scalars(
         select(Job)
@@ -257,12 +295,11 @@ _SHOWN = (
     *("price_tokens", "price_rub", "tokens_reserved", "photos", "input", "meta"),
     *("created_at", "updated_at"),
 )
-_INSERTED = (*_SHOWN, "description")
-# A worker is woken when this transaction commits.
+_INSERTED = (*_SHOWN, "description", "request_id")
 _INSERT: Write[...] = Write(
     insert(_TABLE)
-    .values({name: bindparam(name) for name in _INSERTED})
-    .returning(case((_TABLE.c.status == "queued", func.pg_notify(notifications.JOB_CHANNEL, ""))))
+    .add_cte(data.used("photo_ids"))
+    .values({name: bindparam(f"new_{name}") for name in _INSERTED})
 )
 
 
@@ -283,7 +320,7 @@ def _rows(columns: Iterable[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
 
 @statement(JobRow[UUID])
 def _select(job_id: UUID) -> Query:
-    return _rows(Job.columns(JobRow)).where(Job.id == job_id)
+    return _rows(Job.columns(JobRow)).where(Job.id == job_id, User.erased_at.is_(None))
 
 
 @statement(State)
@@ -296,13 +333,28 @@ _LIST = paging.Listing(
     _rows(Job.shown(JobRow)).where(Job.user_id == paging.OWNER),
     Job.number,
 )
+_ERROR_CODE: ColumnElement[str] = literal_column(f"jobs.{ERROR_CODE[1:-1]}", Text)
+_LINES: Select[*tuple[Any, ...]] = select(*Job.columns(ListedJob), _ERROR_CODE.label("error_code"))
+_LISTED = paging.Filtered(
+    ListedJob,
+    _LINES,
+    {Job.created_at: paging.moment, Job.number: paging.number},
+    status=Job.status == bindparam("status", type_=Text),
+    service_type=Job.service_type == bindparam("service_type", type_=Text),
+    error_code=and_(
+        Job.status == literal_column("'failed'"),
+        bindparam("error_code", type_=Text) == _ERROR_CODE,
+    ),
+    worker=Job.worker == bindparam("worker", type_=Text),
+    **paging.period(Job.created_at),
+)
 
 
-@statement(JobRow[UUID])
-def _recent(status: str | None, limit: int) -> Query:
-    return (
-        _rows(Job.columns(JobRow))
-        .where(Job.status == func.coalesce(status, Job.status))
-        .order_by(Job.number.desc())
-        .limit(limit)
-    )
+@statement(ListedJob)
+def _listed(job_id: UUID) -> Query:
+    return _LINES.where(Job.id == job_id)
+
+
+@scalar
+def _with_result(data_id: UUID) -> Select[UUID]:
+    return select(Job.id).where(Job.result_data_id == data_id)

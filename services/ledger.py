@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.orm import Session
@@ -60,7 +61,19 @@ class About(TypedDict, total=False):
 def lock(session: Session, user_id: UUID) -> UserRow:
     """The user's row, locked until the transaction ends; always the first lock taken.
 
-    FOR NO KEY UPDATE: inserts that merely refer to the user do not wait. ApiError `user_not_found`.
+    FOR NO KEY UPDATE: inserts that merely refer to the user do not wait. ApiError `user_not_found`,
+    also for one who was erased, perhaps while this waited for the lock.
+    """
+    user = lock_account(session, user_id)
+    if user.erased_at is not None:
+        raise ApiError("user_not_found")
+    return user
+
+
+def lock_account(session: Session, user_id: UUID) -> UserRow:
+    """The same, whether the user was erased or not: for what workers, payments and draws report.
+
+    Their books stay exact after the person has gone. ApiError `user_not_found`.
     """
     user = _locked.one_or_none(session, user_id)
     if user is None:
@@ -117,6 +130,19 @@ def history(
     return _HISTORY.page(reader, limit=limit, cursor=cursor, owner_id=user_id)
 
 
+def of_job(reader: Reader, job_id: UUID) -> list[TransactionRow[UUID]]:
+    """The moves of an order, in their order; for the operator."""
+    return _of_job.all(reader, job_id)
+
+
+def of_payment(reader: Reader, payment_id: UUID) -> list[TransactionRow[UUID]]:
+    """What a payment brought and took, without attempts that failed; for the operator.
+
+    Each kind has an index of its own.
+    """
+    return _of_payment.all(reader, payment_id)
+
+
 def rounded(amount: Decimal) -> Decimal:
     """Rounded down to hundredths: nobody gets a fraction that was not paid for."""
     return amount.quantize(CENT, rounding=ROUND_DOWN)
@@ -132,6 +158,25 @@ _HISTORY = paging.Listing(
     select(*Transaction.shown(TransactionRow)).where(Transaction.user_id == paging.OWNER),
     Transaction.number,
 )
+_ROWS = select(*Transaction.columns(TransactionRow))
+
+
+@statement(TransactionRow[UUID])
+def _of_job(job_id: UUID) -> Query:
+    return _ROWS.where(Transaction.job_id == job_id).order_by(Transaction.number)
+
+
+@statement(TransactionRow[UUID])
+def _of_payment(payment_id: UUID) -> Query:
+    of_it = _ROWS.where(Transaction.payment_id == payment_id)
+    moves = union_all(
+        of_it.where(Transaction.type == "purchase"),
+        of_it.where(Transaction.type == "refund"),
+        of_it.where(Transaction.type == "gateway_payment", Transaction.status != "failed"),
+    ).subquery()
+    return select(*(moves.c[name] for name in TransactionRow._fields)).order_by(moves.c.number)
+
+
 # SQLAlchemy does not correlate a subquery in RETURNING.
 _HAS_WAITING: ColumnElement[bool] = literal_column(
     "EXISTS (SELECT FROM jobs WHERE jobs.user_id = transactions.user_id"

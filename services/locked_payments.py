@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, null, select, update
@@ -15,13 +17,33 @@ from db.rows import LockedPayment
 from db.statements import Write
 
 
+class PaymentColumns(TypedDict, total=False):
+    """What changes in a payment after it was opened; see db.models.Payment."""
+
+    status: str
+    asked_minor: int
+    asked_currency: str
+    payer_telegram_id: str
+    reference: str | None
+    charge_reference: str | None
+    payment_url: str
+    refunded_rub: Decimal
+    refunded_tokens: Decimal
+    shortfall_tokens: Decimal
+    expires_at: datetime
+    next_check_at: datetime | None
+    last_error: str | None
+    decline_code: str
+    paid_at: datetime
+
+
 def lock(session: Session, payment_id: UUID) -> LockedPayment:
     """The payment, locked after its user."""
     _lock(session, payment_id)
     return _select.one(session, payment_id)
 
 
-def change(session: Session, payment_id: UUID, **columns: Any) -> None:
+def change(session: Session, payment_id: UUID, **columns: Unpack[PaymentColumns]) -> None:
     """Store new values of columns of a payment that the caller has locked."""
     values = {f"new_{name}": value for name, value in columns.items()}
     _change(tuple(columns))(session, payment_id=payment_id, **values)
@@ -95,6 +117,9 @@ _SELECT_LOCKED = (
             ~Referral.invitee_paid | Referral.returned_at.is_not(None),
         )
         .label("owes_referral_reward"),
+        exists()
+        .where(User.id == Payment.user_id, User.erased_at.is_not(None))
+        .label("user_erased"),
     )
     .select_from(Payment)
     .with_for_update(key_share=True, of=Payment)

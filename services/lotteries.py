@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from psycopg2 import errorcodes
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     any_,
+    bindparam,
     func,
     select,
     type_coerce,
@@ -40,6 +41,14 @@ MAX_LINKS = 20
 MAX_PLACES = 1000
 
 
+class LotteryColumns(TypedDict, total=False):
+    """What may change in a lottery that has not been drawn."""
+
+    title: str
+    description: str
+    end_date: datetime
+
+
 @dataclass(frozen=True)
 class Prize:
     """What one or more winners get; tokens are credited by the draw, the rest by hand."""
@@ -56,6 +65,18 @@ class Prize:
 def recent(reader: Reader, *, limit: int) -> list[LotteryRow]:
     """The newest lotteries, including those closed without a draw."""
     return _recent.all(reader, limit)
+
+
+def listed(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page[LotteryRow]:
+    """All lotteries, newest first, including those closed without a draw."""
+    return _ALL.page(reader, limit=limit, cursor=cursor)
+
+
+def entries(
+    reader: Reader, lottery_id: UUID, *, limit: int, cursor: str | None
+) -> paging.Page[LotteryEntryRow]:
+    """Who takes part, in no order that says anything."""
+    return _ENTRIES.page(reader, limit=limit, cursor=cursor, lottery=lottery_id)
 
 
 def create(
@@ -105,7 +126,7 @@ def get(reader: Reader, lottery_id: UUID) -> LotteryRow:
     return lottery
 
 
-def change(session: Session, lottery_id: UUID, **columns: Any) -> LotteryRow:
+def change(session: Session, lottery_id: UUID, **columns: Unpack[LotteryColumns]) -> LotteryRow:
     """Change the texts or the end of an undrawn lottery. ValueError, as for a new one.
 
     Prizes cannot change: people took part for them.
@@ -164,6 +185,7 @@ def submit_social(
     entry = _entry(session, lottery.id, user_id)
     if entry is None:
         raise ApiError("no_current_lottery")
+    users.require(session, user_id)  # an erasure may have come while this waited for the entry
     merged = list(dict.fromkeys([*entry.social_links, *links]))
     if len(merged) > MAX_LINKS:
         raise ApiError("bad_request", details={"socialLinks": f"at most {MAX_LINKS} in all"})
@@ -265,6 +287,15 @@ _HISTORY = paging.Listing(
     select(*Lottery.columns(LotteryRow)).where(Lottery.canceled_at.is_(None)),
     Lottery.number,
 )
+
+
+_ENTRIES = paging.Filtered(
+    LotteryEntryRow,
+    select(*LotteryEntry.columns(LotteryEntryRow)),
+    {LotteryEntry.user_id: UUID},
+    lottery=LotteryEntry.lottery_id == bindparam("lottery", type_=Uuid),
+)
+_ALL = paging.Listing(LotteryRow, select(*Lottery.columns(LotteryRow)), Lottery.number)
 
 
 @statement(LotteryWinnerRow)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
 from sqlalchemy import select
@@ -22,7 +22,7 @@ from db import Query, Reader, statement
 from db.models import EMBEDDED, GenerationModel
 from db.rows import GenerationModelRow
 from errors import ApiError
-from services import engines
+from services import engines, versions
 
 WISH = "{wish}"
 
@@ -35,6 +35,7 @@ class Terms(NamedTuple):
 
     balance_tokens: Decimal
     consent_pd: bool
+    banned_at: datetime | None
     model_id: UUID | None
     engine: str
     model_active: bool
@@ -44,6 +45,26 @@ class Terms(NamedTuple):
     files: dict[str, list[str]] | None
     number: int
     ordered_at: datetime
+
+
+class ModelColumns(TypedDict, total=False):
+    """What the operator decides about a model; see db.models.GenerationModel."""
+
+    service_type: str
+    engine: str
+    title: str
+    description: str
+    usual_seconds: int
+    recipe: dict[str, Any] | None
+    prompt: str
+    run_cost: Decimal
+    run_currency: str
+    max_result_bytes: int
+    fallback_position: int | None
+    price_tokens: Decimal
+    price_rub: Decimal
+    active: bool
+    is_default: bool
 
 
 def offered(reader: Reader) -> list[GenerationModelRow]:
@@ -100,21 +121,24 @@ def find(reader: Reader, name: str) -> GenerationModelRow:
     return found
 
 
-def add(session: Session, **columns: Any) -> None:
+def add(session: Session, name: str, **columns: Unpack[ModelColumns]) -> None:
     """Add a model. ValueError when the name is taken, or the cost is in a wrong currency."""
-    if session.scalar(select(GenerationModel.id).where(GenerationModel.name == columns["name"])):
+    if session.scalar(select(GenerationModel.id).where(GenerationModel.name == name)):
         raise ValueError("there is a model of this name")
-    model = GenerationModel(**columns)
+    model = GenerationModel(name=name, **columns)
     _require_possible(session, model)
     session.add(model)
 
 
-def change(session: Session, name: str, **columns: Any) -> GenerationModelRow:
+def change(
+    session: Session, name: str, *, seen: str | None = None, **columns: Unpack[ModelColumns]
+) -> GenerationModelRow:
     """Change a model; orders keep the price they were made at, and attempts their recipe.
 
     A new default takes the place of its service's old one; a model that is not active cannot be
-    the default. ValueError when there is no such model, its engine is not connected, or its cost
-    is in another currency than the engine's or over the limit for one job.
+    the default. ValueError when there is no such model, it is not the one that was `seen` (see
+    services/versions.py), its engine is not connected, or its cost is in another currency than the
+    engine's or over the limit for one job.
     """
     service = select(GenerationModel.service_type).where(GenerationModel.name == name)
     # All of the service, in one order: two operators may choose a default at the same time.
@@ -127,6 +151,7 @@ def change(session: Session, name: str, **columns: Any) -> GenerationModelRow:
     model = next((each for each in models if each.name == name), None)
     if model is None:
         raise ValueError("there is no such model")
+    versions.require(find(session, name), seen)
     if columns.get("active") and not is_connected(model.engine):
         raise ValueError(f"engine {model.engine} is not connected: set its key first")
     if columns.get("is_default"):

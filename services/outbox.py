@@ -30,9 +30,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
+import settings
 from db import Query, Reader, statement, write
 from db.models import Event
 from db.rows import EventRow
+from services import paging
 
 # Before the second try, the third...: 45 hours in all.
 DELAYS = tuple(
@@ -42,7 +44,7 @@ JITTER = 0.2
 LEASE = timedelta(seconds=60)  # longer than all posts of one turn take
 AT_ONCE = 40
 ERROR_LENGTH = 500
-KEPT = timedelta(days=30)
+UNDELIVERED = ("pending", "dead")  # states that somebody may look for
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 SWEPT_AT_ONCE = 10_000
 
@@ -105,6 +107,16 @@ def recent(reader: Reader, *, state: str | None, limit: int) -> list[EventRow]:
     return _of_state.all(reader, state, limit) if state else _recent.all(reader, limit)
 
 
+def listed(
+    reader: Reader, *, limit: int, cursor: str | None = None, state: str | None = None
+) -> paging.Page[EventRow]:
+    """The newest events that the bot may read; of UNDELIVERED ones those that are due last first.
+
+    ApiError `bad_request` for a cursor that no page gave out.
+    """
+    return _LISTS[state].page(reader, limit=limit, cursor=cursor)
+
+
 def find(reader: Reader, event_id: UUID) -> EventRow:
     """ValueError when there is no such event."""
     event = _find.one_or_none(reader, event_id)
@@ -125,10 +137,18 @@ def replay_all(session: Session, *, state: str, since: datetime | None) -> int:
 
 
 def sweep(session: Session, *, now: datetime) -> int:
-    """Delete up to SWEPT_AT_ONCE events that are older than KEPT, not those that wait or are dead;
-    returns how many.
+    """Delete events older than EVENT_TTL_DAYS, but not those that wait: up to SWEPT_AT_ONCE that
+    the bot had or could read, and as many dead ones; returns how many.
     """
-    return _sweep(session, now - KEPT)
+    before = now - timedelta(days=settings.load().event_ttl_days)
+    return _sweep(session, before) + _sweep_dead(session, before)
+
+
+def sweep_unposted(session: Session, *, now: datetime) -> int:
+    """The same for events that wait although nobody posts: they are from before EVENTS_URL was
+    taken away.
+    """
+    return _sweep_pending(session, now - timedelta(days=settings.load().event_ttl_days))
 
 
 _PENDING = Event.state == "pending"
@@ -253,6 +273,23 @@ def _recent(rows: int) -> Query:
     return newest.order_by(Event.sequence.desc()).limit(rows)
 
 
+# Each in the order of an index of its own.
+_EVENTS = select(*Event.columns(EventRow))
+_LISTS = {
+    None: paging.Filtered(
+        EventRow, _EVENTS.where(Event.sequence.is_not(None)), {Event.sequence: paging.number}
+    ),
+    "pending": paging.Filtered(
+        EventRow,
+        _EVENTS.where(_PENDING),
+        {Event.next_at: paging.moment, Event.number: paging.number},
+    ),
+    "dead": paging.Filtered(
+        EventRow, _EVENTS.where(Event.state == "dead"), {Event.number: paging.number}
+    ),
+}
+
+
 @statement(EventRow)
 def _find(event_id: UUID) -> Query:
     return select(*Event.columns(EventRow)).where(Event.id == event_id)
@@ -276,13 +313,22 @@ def _replay_all(state: str, since: datetime) -> UpdateBase:
     return update(Event).where(Event.state == state, Event.created_at >= since).values(**_AGAIN)
 
 
+_OLD = select(Event.id).limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
+
+
 @write
 def _sweep(before: datetime) -> UpdateBase:
-    old = (
-        select(Event.id)
-        .where(Event.state.in_(("kept", "delivered")), Event.created_at < before)
-        .order_by(Event.created_at)
-        .limit(SWEPT_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    )
-    return delete(Event).where(Event.id.in_(old))
+    old = _OLD.where(Event.state.in_(("kept", "delivered")), Event.created_at < before)
+    return delete(Event).where(Event.id.in_(old.order_by(Event.created_at)))
+
+
+@write
+def _sweep_dead(before: datetime) -> UpdateBase:
+    old = _OLD.where(Event.state == "dead", Event.created_at < before)
+    return delete(Event).where(Event.id.in_(old.order_by(Event.number)))
+
+
+@write
+def _sweep_pending(before: datetime) -> UpdateBase:
+    old = _OLD.where(_PENDING, Event.next_at < before)  # by when they were due, which has an index
+    return delete(Event).where(Event.id.in_(old.order_by(Event.next_at)))

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, BindParameter, Integer, Select, Uuid, bindparam
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    Uuid,
+    bindparam,
+    tuple_,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db import Reader
 from db.statements import Statement
+from db.types import UtcDateTime
 from errors import ApiError
 from services import users
 
 R = TypeVar("R", bound=NamedTuple)
 
+NO_CURSOR = "is not a cursor of this list"
 OWNER: BindParameter[UUID] = bindparam("owner_id", type_=Uuid)
 
 
@@ -67,17 +80,115 @@ class Listing(Generic[R]):
         return Page(shown, encoded(getattr(shown[-1], self._number)) if more else None)
 
 
+class Filtered(Generic[R]):
+    """One list of the operator's, newest first, narrowed by any of its filters.
+
+    query: the fields of `row`, those of `place` among them: the columns that the list is in the
+    order of, together unique, each with how its text is read. filters: a condition for each name,
+    which may have a parameter of that name. A statement is built the first time that its filters
+    come together.
+    """
+
+    def __init__(
+        self,
+        row: type[R],
+        query: Select[Any],
+        place: Mapping[InstrumentedAttribute[Any], Callable[[str], Any]],
+        **filters: ColumnElement[bool],
+    ) -> None:
+        self._row = row
+        self._filters = filters
+        self._place = {column.key: read for column, read in place.items()}
+        self._ordered = query.order_by(*(column.desc() for column in place)).limit(
+            bindparam("rows", type_=Integer)
+        )
+        self._later = tuple_(*place) < tuple_(
+            *(bindparam(f"before_{column.key}", type_=column.type) for column in place)
+        )
+        self._statements: dict[frozenset[str], Statement[..., R]] = {}
+
+    def page(self, reader: Reader, *, limit: int, cursor: str | None, **given: Any) -> Page[R]:
+        """One page of the rows that satisfy every filter given, without those that are None.
+
+        ApiError `bad_request` for a cursor that no page gave out.
+        """
+        values = {name: value for name, value in given.items() if value is not None}
+        if cursor is not None:
+            values |= self._decoded(cursor)
+        statement = self._statement(frozenset(values))
+        needed = {name: value for name, value in values.items() if name in statement.keys}
+        rows = statement.all(reader, rows=limit + 1, **needed)
+        shown = rows[:limit]
+        return Page(shown, self._encoded(shown[-1]) if len(rows) > limit else None)
+
+    def _statement(self, names: frozenset[str]) -> Statement[..., R]:
+        known = self._statements.get(names)
+        if known is None:
+            conditions = [condition for name, condition in self._filters.items() if name in names]
+            if not names.isdisjoint(f"before_{key}" for key in self._place):
+                conditions.append(self._later)
+            known = Statement(self._row, self._ordered.where(*conditions))
+            self._statements[names] = known
+        return known
+
+    def _encoded(self, row: R) -> str:
+        place = (getattr(row, key) for key in self._place)
+        return _opaque(
+            " ".join(x.isoformat() if isinstance(x, datetime) else str(x) for x in place)
+        )
+
+    def _decoded(self, cursor: str) -> dict[str, Any]:
+        try:
+            written = _plain(cursor).split(" ")
+            place = self._place.items()
+            return {
+                f"before_{key}": read(text)
+                for (key, read), text in zip(place, written, strict=True)
+            }
+        except ValueError:
+            raise ApiError("bad_request", details={"cursor": NO_CURSOR}) from None
+
+
+def period(created_at: InstrumentedAttribute[datetime]) -> dict[str, ColumnElement[bool]]:
+    """The filters of lists in the order of time: `since` this moment, and `until` before that."""
+    return {
+        "since": created_at >= bindparam("since", type_=UtcDateTime),
+        "until": created_at < bindparam("until", type_=UtcDateTime),
+    }
+
+
+def number(text: str) -> int:
+    """The number of a row. ValueError for a text that is none."""
+    found = int(text)
+    if not 0 < found < 2**63:
+        raise ValueError("no number of a row")
+    return found
+
+
+def moment(text: str) -> datetime:
+    """A time with its zone. ValueError for a text that is none."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("no zone")
+    return found
+
+
 def encoded(number: int) -> str:
     """A place in a list as an opaque cursor."""
-    return urlsafe_b64encode(str(number).encode()).decode().rstrip("=")
+    return _opaque(str(number))
 
 
 def decoded(cursor: str) -> int:
     """The place a cursor stands for. ApiError `bad_request` when no page gave it out."""
     try:
-        number = int(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii"))
+        return number(_plain(cursor))
     except ValueError:
-        number = 0
-    if not 0 < number < 2**63:
-        raise ApiError("bad_request", details={"cursor": "is not a cursor of this list"})
-    return number
+        raise ApiError("bad_request", details={"cursor": NO_CURSOR}) from None
+
+
+def _opaque(place: str) -> str:
+    return urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _plain(cursor: str) -> str:
+    return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")

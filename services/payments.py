@@ -7,16 +7,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Text, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
+import logs
 from db import Query, Reader, statement
 from db.models import Payment, Tariff, Transaction
 from db.rows import LockedPayment, PaymentRow
 from errors import ApiError
-from services import ledger, locked_payments, tariffs, users
+from services import ledger, locked_payments, paging, tariffs, users
 
 # How long a provider lets a customer pay; after that an unpaid intent is closed.
 LIFETIME = timedelta(hours=24)
@@ -27,6 +29,16 @@ CURRENCY = "RUB"
 ASK_PAUSE = timedelta(seconds=5)
 ASKABLE = timedelta(days=30)
 UNPAID = ("pending", "canceled", "expired")
+
+
+class Filters(TypedDict, total=False):
+    """What the operator's list of payments is narrowed to. troubled: True for those to look at."""
+
+    status: str | None
+    provider: str | None
+    troubled: bool | None
+    since: datetime | None
+    until: datetime | None
 
 
 def open(
@@ -42,9 +54,10 @@ def open(
     """A pending payment with its pending gateway_payment; the provider has not been asked yet.
 
     client_ref: the bot's own words, kept and returned, never logged. ApiError `user_not_found`,
-    `consent_required`, `tariff_not_found`, `amount_mismatch`, `amount_out_of_range`.
+    `user_banned`, `consent_required`, `tariff_not_found`, `amount_mismatch`, `amount_out_of_range`.
     """
     user = ledger.lock(session, user_id)
+    users.require_welcome(user.banned_at)
     users.require_consent(user.consent_pd)
     offer = tariffs.offer(session, amount_rub, plan)
     payment = Payment(
@@ -61,6 +74,7 @@ def open(
         receipt_email=user.email,
         expires_at=now + LIFETIME,
         next_check_at=now + FIRST_CHECK,
+        request_id=logs.request_id.get(),
     )
     session.add(payment)
     session.flush()
@@ -76,9 +90,11 @@ def get(reader: Reader, payment_id: UUID) -> PaymentRow:
     return payment
 
 
-def recent(reader: Reader, *, status: str | None, limit: int) -> list[PaymentRow]:
-    """The newest payments of all users, of one status if given."""
-    return _recent.all(reader, status, limit)
+def listed(
+    reader: Reader, *, limit: int, cursor: str | None = None, **filters: Unpack[Filters]
+) -> paging.Page[PaymentRow]:
+    """The newest payments of all users, for the operator."""
+    return _LISTED.page(reader, limit=limit, cursor=cursor, **filters)
 
 
 def find(reader: Reader, payment_id: UUID) -> PaymentRow:
@@ -234,21 +250,20 @@ def record_gateway_payment(
     )
 
 
+_PAYMENTS = select(*Payment.columns(PaymentRow), Tariff.title).outerjoin_from(
+    Payment, Tariff, Tariff.id == Payment.tariff_id
+)
+_LISTED = paging.Filtered(
+    PaymentRow,
+    _PAYMENTS,
+    {Payment.created_at: paging.moment, Payment.number: paging.number},
+    status=Payment.status == bindparam("status", type_=Text),
+    provider=Payment.provider == bindparam("provider", type_=Text),
+    troubled=and_(Payment.last_error.is_not(None), Payment.status.not_in(("canceled", "expired"))),
+    **paging.period(Payment.created_at),
+)
+
+
 @statement(PaymentRow)
 def _select(payment_id: UUID) -> Query:
-    return (
-        select(*Payment.columns(PaymentRow), Tariff.title)
-        .outerjoin_from(Payment, Tariff, Tariff.id == Payment.tariff_id)
-        .where(Payment.id == payment_id)
-    )
-
-
-@statement(PaymentRow)
-def _recent(status: str | None, limit: int) -> Query:
-    return (
-        select(*Payment.columns(PaymentRow), Tariff.title)
-        .outerjoin_from(Payment, Tariff, Tariff.id == Payment.tariff_id)
-        .where(Payment.status == func.coalesce(status, Payment.status))
-        .order_by(Payment.number.desc())
-        .limit(limit)
-    )
+    return _PAYMENTS.where(Payment.id == payment_id)

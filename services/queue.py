@@ -31,7 +31,8 @@ class Claim:
     """A job held by a worker: what to do, and the token that proves the right to write.
 
     place: of the photo at hand, from 0; `photos` were ordered. keys: storage keys of the input
-    files by their dataId.
+    files by their dataId. request_id: of the request that ordered it, for the log. waited_seconds:
+    since it was due.
     """
 
     job_id: UUID
@@ -42,6 +43,8 @@ class Claim:
     place: int
     input: list[dict[str, Any]]
     keys: dict[str, str]
+    request_id: str | None
+    waited_seconds: float
 
     @property
     def photo(self) -> dict[str, Any]:
@@ -75,6 +78,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         .values(
             status="processing",
             attempt=Job.attempt + 1,
+            started_at=func.coalesce(Job.started_at, func.now()),
             lease_until=func.now() + _lease(),
             worker=worker,
             progress=100 * func.jsonb_array_length(Job.results, type_=Integer) // Job.photos,
@@ -99,6 +103,8 @@ def claim(session: Session, worker: str) -> Claim | None:
         len(job.results),
         job.input,
         _keys(session, job),
+        job.request_id,
+        (job.updated_at - job.run_at).total_seconds(),
     )
 
 
@@ -131,7 +137,7 @@ def finish(
     result_id: the row that data.reserve created before the bytes were stored.
     """
     if claim.photos > 1:  # those that failed may be refunded now
-        ledger.lock(session, _user_of(session, claim.job_id))
+        ledger.lock_account(session, _user_of(session, claim.job_id))
     job = _locked(session, claim)
     if job is None:
         return Turn.LOST
@@ -145,7 +151,7 @@ def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: 
     code is for programs, message (Russian) for the customer.
     """
     # The user is always locked first: a refund may start another job of the same user.
-    ledger.lock(session, _user_of(session, claim.job_id))
+    ledger.lock_account(session, _user_of(session, claim.job_id))
     job = _locked(session, claim)
     if job is None:
         return Turn.LOST
@@ -215,7 +221,7 @@ def give_up_lost(session: Session) -> int:
     ).one_or_none()
     if found is None:
         return 0
-    ledger.lock(session, found.user_id)
+    ledger.lock_account(session, found.user_id)
     # Its worker may have come back while we waited for the user.
     job = session.scalar(select(Job).where(Job.id == found.id, *lost).with_for_update())
     if job is None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+import metrics
+from db import after_commit
 from db.models import Data, Job
 from db.rows import DataRow
 from services import data, events, funding, jobs
@@ -83,9 +86,17 @@ def _record(session: Session, job: Job, outcome: Outcome, now: datetime) -> Turn
         outcomes = _without_swept(session, outcomes)
     if not any("dataId" in each for each in outcomes):
         jobs.end_unfinished(session, job, {"reason": "failed", "error": outcomes[0]["error"]})
-        return Turn.FAILED
+        return _ended(session, job, Turn.FAILED, now)
     _complete(session, job, outcomes, now)
-    return Turn.DONE
+    return _ended(session, job, Turn.DONE, now)
+
+
+def _ended(session: Session, job: Job, turn: Turn, now: datetime) -> Turn:
+    if metrics.has_started():
+        seconds = (now - job.created_at).total_seconds()
+        labels = job.service_type, turn.value
+        after_commit(session, partial(metrics.job_total_seconds.observe, seconds, *labels))
+    return turn
 
 
 def _without_swept(session: Session, outcomes: list[Outcome]) -> list[Outcome]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,7 @@ from db import Query, Reader, statement
 from db.models import Review
 from db.rows import ReviewRow, UserRow
 from errors import ApiError
-from services import bonuses, ledger, users
+from services import bonuses, erased_accounts, ledger, paging, users
 
 AT_ONCE = 20  # messages of one person looked at in one check
 CLAIM_LOCK = 7_243_901_155  # any number; of PostgreSQL's advisory locks
@@ -51,9 +51,12 @@ def ingest(
 
     A previously unknown author is added: a person may have relaxed their privacy settings. The
     words that were rewarded stay on record, so that others cannot copy them after an edit; new
-    words make a held message an ordinary one. prose_length: characters, None for pictures.
+    words make a held message an ordinary one. prose_length: characters, None for pictures. Nothing
+    is stored of who was erased and has not come back.
     """
     author = author_id and str(author_id)
+    if author and erased_accounts.is_gone(session, author):
+        return
     freed = (Review.state == "held") & (Review.text_sha256 != text_sha256)
     session.execute(
         insert(Review)
@@ -122,9 +125,21 @@ def check_message(session: Session, user_id: UUID, chat_id: int, message_id: int
     return _reward(session, user, review)
 
 
-def recent(reader: Reader, *, state: str | None, limit: int) -> list[ReviewRow]:
+def listed(
+    reader: Reader, *, limit: int, cursor: str | None = None, state: str | None = None
+) -> paging.Page[ReviewRow]:
     """For the operator: the newest messages seen."""
-    return _recent.all(reader, state, limit)
+    return _LISTED.page(reader, limit=limit, cursor=cursor, state=state)
+
+
+def find(reader: Reader, review_id: UUID) -> ReviewRow | None:
+    """One message; None when it was never seen."""
+    return _find.one_or_none(reader, review_id)
+
+
+def next_to_judge(reader: Reader) -> ReviewRow | None:
+    """The held message that has waited longest; None when none waits for the operator."""
+    return _oldest_held.one_or_none(reader)
 
 
 def approve(session: Session, review_id: UUID, user_id: UUID) -> Finding:
@@ -203,10 +218,20 @@ def _reward(session: Session, user: UserRow, review: Review) -> Finding:
 
 
 @statement(ReviewRow)
-def _recent(state: str | None, limit: int) -> Query:
-    return (
-        select(*Review.columns(ReviewRow))
-        .where(Review.state == func.coalesce(state, Review.state))
-        .order_by(Review.number.desc())
-        .limit(limit)
-    )
+def _find(review_id: UUID) -> Query:
+    return select(*Review.columns(ReviewRow)).where(Review.id == review_id)
+
+
+@statement(ReviewRow)
+def _oldest_held() -> Query:
+    # The state is in the text of the query, as the partial index has it.
+    held = select(*Review.columns(ReviewRow)).where(text("state = 'held'"))
+    return held.order_by(Review.number).limit(1)
+
+
+_LISTED = paging.Filtered(
+    ReviewRow,
+    select(*Review.columns(ReviewRow)),
+    {Review.number: paging.number},
+    state=Review.state == bindparam("state", type_=Text),
+)

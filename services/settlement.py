@@ -7,14 +7,17 @@ webhook, from asking the provider, or from an operator's replay makes no differe
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import UpdateBase, update
 from sqlalchemy.orm import Session
 
+import metrics
 import settings
-from db import write
+from db import after_commit, write
 from db.models import Payment, Transaction
 from db.rows import LockedPayment
 from db.types import now
@@ -24,12 +27,14 @@ from services import (
     events,
     funding,
     inbox,
+    ledger,
     locked_payments,
     payments,
     referrals,
     users,
 )
 from services.inbox import Verdict
+from services.locked_payments import PaymentColumns
 from services.payments import UNPAID
 
 if TYPE_CHECKING:
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
 
 REFUNDABLE = ("succeeded", "partly_refunded")
 # What an outcome does: moves tokens, and returns the new values of the payment's columns.
-Effect = Callable[[Session, LockedPayment, "Notice"], dict[str, Any]]
+Effect = Callable[[Session, LockedPayment, "Notice"], PaymentColumns]
 
 
 def settle(session: Session, notice: Notice) -> Verdict:
@@ -60,7 +65,8 @@ def settle(session: Session, notice: Notice) -> Verdict:
     if payment is not None and verdict.state != "parked" and _is_another_charge(payment, notice):
         payment = _open_repeat_payment(session, payment.id)
         verdict = _verdict(payment, notice)
-    inbox.keep(session, notice, verdict)
+    erased = payment is not None and payment.user_erased
+    inbox.keep(session, notice.about_nobody() if erased else notice, verdict)
     if payment is not None and verdict.state != "parked":
         _apply(session, payment, notice)
     return verdict
@@ -76,7 +82,7 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
         reference = payment.reference or payment.charge_reference
         declined = payment.decline_code
         changes = _close_gateway_payment(session, payment, status, reference, declined)
-        locked_payments.change(session, payment.id, **changes)
+        _change(session, payment, changes)
 
 
 def _is_settled(payment: LockedPayment, notice: Notice) -> bool:
@@ -104,13 +110,37 @@ def _verdict(payment: LockedPayment | None, notice: Notice) -> Verdict:
 
 def _apply(session: Session, payment: LockedPayment, notice: Notice) -> None:
     learned = _new_references(payment, notice)
-    if payment.status == "pending" and notice.decline:
+    if payment.status == "pending" and notice.decline and _is_news(session, payment, notice):
         learned["decline_code"] = notice.decline.value
     apply = TRANSITIONS.get((payment.status, notice.outcome))
     if apply is not None:
         learned |= apply(session, payment, notice)
+    if payment.user_erased and learned.get("status") == "refunded":
+        learned["payer_telegram_id"] = users.ERASED  # who it was is not needed any more
     if learned:
-        locked_payments.change(session, payment.id, **learned)
+        _change(session, payment, learned)
+
+
+def _change(session: Session, payment: LockedPayment, columns: PaymentColumns) -> None:
+    locked_payments.change(session, payment.id, **columns)
+    if metrics.has_started() and "status" in columns:
+        after_commit(session, partial(metrics.payments.add, payment.provider, columns["status"]))
+
+
+def _count_credit(session: Session, payment: LockedPayment, paid_at: datetime) -> None:
+    def count() -> None:
+        metrics.revenue.add(payment.provider, by=float(payment.amount_rub * 100))
+        seconds = max((now() - paid_at).total_seconds(), 0)
+        metrics.payment_credit_seconds.observe(seconds, payment.provider)
+
+    if metrics.has_started():
+        after_commit(session, count)
+
+
+def _is_news(session: Session, payment: LockedPayment, notice: Notice) -> bool:
+    """Whether a decline is the last one that is known; what is read back is the provider's last."""
+    moment = notice.occurred_at
+    return moment is None or not inbox.has_later_decline(session, payment.id, moment)
 
 
 def _fault(payment: LockedPayment, notice: Notice) -> str | None:
@@ -133,9 +163,12 @@ def _remark(payment: LockedPayment, notice: Notice) -> str | None:
     """What the operator should know of an event that is applied all the same.
 
     A Telegram link can be passed on. Its tokens are for whom it was made for, since only that
-    person's balance is known; the Stars are the payer's, to whom a refund has to go.
+    person's balance is known; the Stars are the payer's, to whom a refund has to go. Money that
+    comes when its person was erased is credited for the books and has to be given back by hand.
     """
     paid = payment.status in UNPAID
+    if paid and payment.user_erased:
+        return "erased_user"
     stranger = notice.payer_id not in (None, payment.payer_telegram_id)
     return "another_payer" if paid and stranger else None
 
@@ -163,7 +196,7 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> LockedPayment:
         client_ref=first.client_ref,
         asked_minor=first.asked_minor,
         asked_currency=first.asked_currency,
-        payer_telegram_id=users.get(session, first.user_id).telegram_id,
+        payer_telegram_id=ledger.lock_account(session, first.user_id).telegram_id,
         repeats_id=first.id,
         expires_at=first.expires_at,
     )
@@ -173,15 +206,17 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> LockedPayment:
     return locked_payments.lock(session, payment.id)
 
 
-def _new_references(payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def _new_references(payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """Ids of the payment at the provider that this event is the first to report.
 
     A webhook may arrive before the answer to our create call, which then finds these set.
     """
-    reported = {"charge_reference": notice.charge_reference}
-    if payment.repeats_id is None:
-        reported["reference"] = notice.reference
-    return {name: value for name, value in reported.items() if value and not getattr(payment, name)}
+    learned: PaymentColumns = {}
+    if notice.charge_reference and not payment.charge_reference:
+        learned["charge_reference"] = notice.charge_reference
+    if payment.repeats_id is None and notice.reference and not payment.reference:
+        learned["reference"] = notice.reference
+    return learned
 
 
 def _reference(payment: LockedPayment, notice: Notice) -> str | None:
@@ -191,7 +226,7 @@ def _reference(payment: LockedPayment, notice: Notice) -> str | None:
     return page or payment.charge_reference or learned.get("charge_reference")
 
 
-def _credit(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+def _credit(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
     """Money has arrived: credit tokens, start waiting jobs, reward the inviter."""
     reference = _reference(payment, notice)
     if payment.status == "pending":
@@ -214,10 +249,13 @@ def _credit(session: Session, payment: LockedPayment, notice: Notice) -> dict[st
     )
     if payment.owes_referral_reward:
         referrals.reward(session, payment)
+    paid_at = notice.occurred_at or now()
+    _count_credit(session, payment, paid_at)
     return {
         "status": "succeeded",
-        "paid_at": notice.occurred_at or now(),
+        "paid_at": paid_at,
         "next_check_at": None,
+        "last_error": None,
         "payer_telegram_id": notice.payer_id or payment.payer_telegram_id,
     }
 
@@ -225,7 +263,7 @@ def _credit(session: Session, payment: LockedPayment, notice: Notice) -> dict[st
 def _closing(status: str) -> Effect:
     """Nobody has paid, and nobody is expected to any more."""
 
-    def apply(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+    def apply(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
         reference = _reference(payment, notice)
         declined = notice.decline.value if notice.decline else payment.decline_code
         return _close_gateway_payment(session, payment, status, reference, declined)
@@ -239,7 +277,7 @@ def _close_gateway_payment(
     status: str,
     reference: str | None,
     declined: str | None,
-) -> dict[str, Any]:
+) -> PaymentColumns:
     _end_gateway_payment(session, payment.id, "failed", reference)
     if refusal := declines.of(status, declined):
         news = events.payment_failed(payment, refusal, status)
@@ -257,9 +295,9 @@ def _end_gateway_payment(
 def _credit_then(apply: Effect) -> Effect:
     """For a fact that was reported before the success it presupposes."""
 
-    def apply_both(session: Session, payment: LockedPayment, notice: Notice) -> dict[str, Any]:
+    def apply_both(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
         credited = _credit(session, payment, notice)
-        locked_payments.change(session, payment.id, **credited)
+        _change(session, payment, credited)
         return apply(session, locked_payments.lock(session, payment.id), notice)
 
     return apply_both

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -16,7 +16,17 @@ from db.models import Tariff
 from db.rows import TariffRow
 from db.types import MAX_AMOUNT, number
 from errors import ApiError
-from services import ledger, paging
+from services import ledger, paging, versions
+
+
+class TariffColumns(TypedDict, total=False):
+    """What the operator decides about a tariff: texts, whole tokens, rubles, its place."""
+
+    title: str
+    monthly_tokens: int
+    cost_rub: Decimal
+    position: int
+    active: bool
 
 
 @dataclass(frozen=True)
@@ -68,21 +78,33 @@ def all_tariffs(reader: Reader) -> list[TariffRow]:
     return _all.all(reader)
 
 
-def add(session: Session, **columns: Any) -> None:
+def add(session: Session, name: str, **columns: Unpack[TariffColumns]) -> None:
     """Offer a new tariff. ValueError when the name is taken."""
-    if session.scalar(select(Tariff.id).where(Tariff.name == columns["name"])):
+    if session.scalar(select(Tariff.id).where(Tariff.name == name)):
         raise ValueError("there is a tariff of this name")
-    session.add(Tariff(**columns))
+    session.add(Tariff(name=name, **columns))
 
 
-def change(session: Session, name: str, **columns: Any) -> None:
+def find(reader: Reader, name: str) -> TariffRow:
+    """The tariff of this name, on offer or not. ValueError when there is none."""
+    tariff = _by_name.one_or_none(reader, name)
+    if tariff is None:
+        raise ValueError("there is no such tariff")
+    return tariff
+
+
+def change(
+    session: Session, name: str, *, seen: str | None = None, **columns: Unpack[TariffColumns]
+) -> None:
     """Change a tariff; payments keep the terms they were opened with.
 
-    ValueError when there is no such tariff.
+    ValueError when there is no such tariff, or it is not the one that was `seen`: see
+    services/versions.py.
     """
     tariff = session.scalar(select(Tariff).where(Tariff.name == name).with_for_update())
     if tariff is None:
         raise ValueError("there is no such tariff")
+    versions.require(find(session, name), seen)
     for column, value in columns.items():
         setattr(tariff, column, value)
 
@@ -103,6 +125,11 @@ def _planned(reader: Reader, plan: str) -> TariffRow:
 def _find(name: str, tariff_id: UUID | None) -> Query:
     named = or_(Tariff.name == name, Tariff.id == tariff_id)
     return select(*Tariff.columns(TariffRow)).where(Tariff.active, named).limit(1)
+
+
+@statement(TariffRow)
+def _by_name(name: str) -> Query:
+    return select(*Tariff.columns(TariffRow)).where(Tariff.name == name)
 
 
 @statement(TariffRow)

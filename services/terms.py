@@ -28,6 +28,7 @@ def locked_terms(
     terms = _select.one_or_none(session, user_id, service_type, data_ids, model_id)
     if terms is None:
         raise ApiError("user_not_found")
+    users.require_welcome(terms.banned_at)
     users.require_consent(terms.consent_pd)
     return terms
 
@@ -40,6 +41,7 @@ def _select(
         select(
             User.balance_tokens,
             User.consent_pd,
+            User.banned_at,
             GenerationModel.id.label("model_id"),
             GenerationModel.engine,
             GenerationModel.active.label("model_active"),
@@ -62,6 +64,6 @@ def _select(
                 ),
             ),
         )
-        .where(User.id == user_id)
+        .where(User.id == user_id, User.erased_at.is_(None))
         .with_for_update(key_share=True, of=User)
     )

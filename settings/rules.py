@@ -8,9 +8,8 @@ from dataclasses import fields
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
+from settings import databases
 from settings.fields import PROVIDERS, Settings
-
-DATABASES = ("postgres", "postgresql", "postgresql+psycopg2")
 
 
 def contradictions(settings: Settings) -> list[str]:
@@ -18,8 +17,8 @@ def contradictions(settings: Settings) -> list[str]:
     problems = []
     for name in ("database_url", "database_direct_url"):
         url = getattr(settings, name)
-        if url and url.partition("://")[0] not in DATABASES:
-            problems.append(f"{name.upper()}: must start with postgresql://")
+        if url and (fault := databases.fault(url)):
+            problems.append(f"{name.upper()}: {fault}")
     if settings.database_direct_url and not settings.database_url:
         problems.append("DATABASE_DIRECT_URL: needs DATABASE_URL, the address of the pooler")
     if settings.min_payment_rub > settings.max_payment_rub:
@@ -30,15 +29,19 @@ def contradictions(settings: Settings) -> list[str]:
     if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
         problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")
     problems += _wrong_events(settings)
+    problems += _wrong_listeners(settings)
     return [*_faults_of_single_values(settings), *problems]
 
 
 def _faults_of_single_values(settings: Settings) -> list[str]:
-    return [
+    faults = [
         f"{each.name.upper()}: {fault}"
         for each in fields(settings)
         for fault in each.metadata["limits"].faults(getattr(settings, each.name))
     ]
+    if any(len(key) < 32 for key in settings.erasure_key):
+        faults.append("ERASURE_KEY: a key needs 32 characters or more: `openssl rand -hex 32`")
+    return faults
 
 
 def missing_for_production(settings: Settings) -> list[str]:
@@ -76,9 +79,10 @@ def missing_for_production(settings: Settings) -> list[str]:
         ),
         *_unencrypted_engines(settings),
         (
-            not settings.events_url.startswith("http://") or _is_private(settings.events_url),
-            "EVENTS_URL: events would travel unencrypted; use https://",
+            settings.metrics_token or _is_of_this_machine(settings.metrics_address),
+            "METRICS_TOKEN: metrics are secrets of the business; set it, or listen on 127.0.0.1",
         ),
+        *_unencrypted_people(settings),
     ]
     return [advice for satisfied, advice in needs if not satisfied]
 
@@ -104,6 +108,20 @@ def engine_configured(settings: Settings, engine: str) -> bool:
             "comfyui": settings.comfyui_url,
         }[engine]
     )
+
+
+def _unencrypted_people(settings: Settings) -> list[tuple[bool, str]]:
+    """What is told of people, and who may see it."""
+    return [
+        (
+            not settings.events_url.startswith("http://") or _is_private(settings.events_url),
+            "EVENTS_URL: events would travel unencrypted; use https://",
+        ),
+        (
+            not settings.console_url.startswith("http://"),
+            "CONSOLE_URL: passwords would travel unencrypted; use https://",
+        ),
+    ]
 
 
 def _unencrypted_engines(settings: Settings) -> list[tuple[bool, str]]:
@@ -145,6 +163,26 @@ def _is_private(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     address = _address(host)
     return "." not in host if address is None else address.is_private
+
+
+def _is_of_this_machine(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    known = _address(host)
+    return host in ("", "localhost") or (known is not None and known.is_loopback)
+
+
+def _wrong_listeners(settings: Settings) -> Iterator[str]:
+    if settings.metrics_address.rpartition(":")[2] == str(settings.port):
+        yield "METRICS_ADDRESS: must have another port than PORT"
+    if _has_path(settings.console_url):
+        yield "CONSOLE_URL: must end after the host: the console has one of its own"
+
+
+def _has_path(url: str) -> bool:
+    try:
+        return urlsplit(url).path not in ("", "/")
+    except ValueError:  # which its own limits report
+        return False
 
 
 def _address(host: str | None) -> IPv4Address | IPv6Address | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import requests
 
 from livephoto_client import Client
@@ -17,6 +18,7 @@ from local.postgres import throwaway
 from local.processes import Child, ChildError, Program
 from local.stack import BOT, SERVER, Stack
 from settings import Settings
+from tests.forks import ForkedChild
 from tests.wire import ROOT
 
 SAMPLES = ROOT / "local/samples"
@@ -51,15 +53,30 @@ class World:
         answer = requests.post(url, json=parameters, timeout=60)
         assert answer.ok, answer.text
 
+    def execute(self, statement: str) -> None:
+        """Change the rows of the backend, whose tests share no database."""
+        url = self.stack.settings.database_url.replace("+psycopg2", "", 1)
+        with closing(psycopg2.connect(url)) as connection, connection:
+            connection.cursor().execute(statement)
+
+    def restart(self, program: Program) -> Child:
+        """kill -9, and start it again."""
+        stack = self.stack
+        (running,) = (each for each in stack.children if each.program == program)
+        running.kill()
+        stack.children.remove(running)
+        stack.children.append(ForkedChild(program, environ=stack.environ(), logs=stack.logs))
+        return stack.children[-1]
+
     def restart_bot(self) -> None:
         """kill -9, and start it again."""
-        self.bot.kill()
-        self.bot = self.stack.launch(BOT)
+        self.bot = self.restart(BOT)
 
     def restart_server(self, meanwhile: Callable[[], object]) -> None:
         """Do something while the server is away."""
         (server,) = (each for each in self.stack.children if each.program == SERVER)
         server.kill()
+        self.stack.children.remove(server)
         meanwhile()
         launched = self.stack.launch(SERVER)
         launched.wait_until(lambda: is_ready(self.stack.url), SECONDS)
@@ -76,15 +93,16 @@ class World:
         url = f"{self.stack.simulated.url}/control/yookassa/payments/{number}/{outcome}"
         self.control("POST", url)
 
-    def supply(self, person: Person) -> None:
-        """Let somebody buy 20 tokens past the bot, which tells them."""
+    def supply(self, person: Person, times: int = 1) -> None:
+        """Let somebody buy 20 tokens past the bot, which tells them; perhaps several times."""
         with Client(self.stack.url, self.stack.api_key) as client:
             user = client.users_register_or_login(telegram_id=str(person.id))
-            intent = client.payments_create_intent(
-                user_id=user.id, amount_rub=Decimal(199), plan="start", provider="yookassa"
-            )
-        self.pay(intent.payment_url)
-        person.sees("Начислено токенов: 20")
+            for _ in range(times):
+                intent = client.payments_create_intent(
+                    user_id=user.id, amount_rub=Decimal(199), plan="start", provider="yookassa"
+                )
+                self.pay(intent.payment_url)
+        person.sees("Начислено токенов: 20", times)
 
 
 class Person:
@@ -171,13 +189,17 @@ def _text(message: Message) -> str:
 
 
 @contextmanager
-def bot_world(folder_name: str = "bot") -> Iterator[World]:
-    """Database, sandbox, server, a worker with the real engine, and the bot."""
+def bot_world(
+    folder_name: str = "bot", worker: Program = WORKER, **changes: Any
+) -> Iterator[World]:
+    """Database, sandbox, server, a worker with the real engine unless another is given, and the
+    bot. changes: of settings.
+    """
     with throwaway.state_folder(folder_name) as folder:
         given = Settings(
             environment="test", state_dir=folder, port=0, web_concurrency=1, require_consent=True
         )
-        with Stack(programs=(WORKER, SERVER), **vars(given)) as stack:
+        with Stack(programs=(worker, SERVER), **vars(given) | changes) as stack:
             world = World(stack)
             yield world
             said = world.bot.said()

@@ -23,6 +23,9 @@ from local.client import Client
 from local.processes import Child
 from tests import wire
 
+# What was tried is kept whether or not it succeeded, and when an operator was last seen.
+ATTEMPTS = {"audit_entries", "login_failures", "operator_sessions"}
+
 _telegram_ids = count(20_000_000)
 
 
@@ -190,6 +193,7 @@ def _contents() -> dict[str, tuple[int, int]]:
     parts = (
         f"SELECT '{name}', count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {name} t"
         for name in Table.metadata.tables
+        if name not in ATTEMPTS
     )
     with snapshot() as session:
         return {row[0]: row[1:] for row in session.execute(text(" UNION ALL ".join(parts)))}

@@ -26,7 +26,7 @@ from errors import ApiError
 from handlers import ops
 from providers import registry
 from providers.storage.disk import STORAGE_PATH, DiskStorage
-from services import media
+from services import erased_accounts, media
 from settings import PROBE_THREADS, QUICK_THREADS, WEBHOOK_THREADS, Settings
 from spec import CONTRACT, functions
 from spec.functions import ContractError, Function, FunctionResolver
@@ -36,12 +36,13 @@ from spec.responses import ResponseValidators
 from web import lanes, problems, rate_limits
 from web.bodies import JsonBody
 from web.documents import Documents
-from web.envelope import Envelope
+from web.envelope import Envelope, Traffic
 from web.files import files_app
 from web.forms import FormBody
 from web.lanes import Lane, NoLane
 from web.rate_limits import RateLimit
 from web.routing import ApiPrefix, ContractRouting
+from web.scrapes import Scrapes, measure_levels
 from web.security import ApiKeyCheck
 from web.validation import Validation
 from web.views import Views
@@ -72,16 +73,19 @@ def create_app(
     operations: functions by snake_case operationId instead of those in `handlers`, for tests.
     """
     settings = settings or environment.load()
+    if missing := erased_accounts.missing_key():
+        log.warning(missing)
     described = operations_of(CONTRACT)
     responses = ResponseValidators(described, strict=settings.environment == "test")
     lane_of = _lanes(described, settings)
     looking = Lane("look", 1)
+    traffic = Traffic()
     app = ConnexionMiddleware(
         _nothing,
         import_name=__name__,
-        middlewares=_middlewares(settings, _mounts(settings)),
+        middlewares=_middlewares(settings, _mounts(settings), traffic),
         lifespan=_lifespan(
-            {looking, *(each for each in lane_of.values() if isinstance(each, Lane))}
+            {looking, *(each for each in lane_of.values() if isinstance(each, Lane))}, traffic
         ),
     )
     problems.register(app, responses)
@@ -105,7 +109,7 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     raise ApiError("not_found")
 
 
-def _lifespan(used: set[Lane]) -> Callable[[ConnexionMiddleware], Any]:
+def _lifespan(used: set[Lane], traffic: Traffic) -> Callable[[ConnexionMiddleware], Any]:
     """Spans the server's run: begins when all layers are built, ends when its calls have ended."""
 
     @asynccontextmanager
@@ -114,7 +118,9 @@ def _lifespan(used: set[Lane]) -> Callable[[ConnexionMiddleware], Any]:
         # every thread for a tenth of a second.
         gc.collect()
         gc.freeze()
+        measuring = asyncio.create_task(measure_levels(traffic, used))
         yield
+        measuring.cancel()
         # In a thread: this loop must still deliver what the calls return until then.
         if hanging := await asyncio.to_thread(lanes.stop, used, seconds=STOP_SECONDS):
             log.error("%d calls still hang; the process ends without them", hanging)
@@ -145,7 +151,7 @@ def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, La
     return {**by_operation, LIVE: NoLane()}
 
 
-def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]:
+def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp], traffic: Traffic) -> list[Any]:
     """connexion's stack, outermost first.
 
     Of its own layers these are left out: ServerErrorMiddleware because Envelope does its work,
@@ -154,7 +160,8 @@ def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]
     because it never sees refusals, ContextMiddleware because no function asks for its request.
     """
     return [
-        Envelope,
+        *_second_listener(settings),
+        partial(Envelope, traffic=traffic),
         ExceptionMiddleware,
         partial(ApiPrefix, roots=["/api/v1/", *(f"{prefix}/" for prefix in mounts)]),
         partial(Documents, contract=CONTRACT, mounts=mounts),
@@ -166,6 +173,14 @@ def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp]) -> list[Any]
         LifespanMiddleware,
         Views,
     ]
+
+
+def _second_listener(settings: Settings) -> list[Any]:
+    """No layer at all if nobody is to see figures."""
+    if not settings.metrics_address:
+        return []
+    port = int(settings.metrics_address.rpartition(":")[2])
+    return [partial(Scrapes, port=port, token=settings.metrics_token)]
 
 
 def _limit(requests: int, identify: rate_limits.Identify) -> list[Any]:

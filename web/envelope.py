@@ -14,6 +14,7 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import logs
+import metrics
 from logs import EXCHANGE, Exchange
 from web import problems
 
@@ -38,11 +39,18 @@ _CLOSE = (b"connection", b"close")
 CLIENT_CLOSED_REQUEST = 499
 
 
+class Traffic:
+    """How many requests of a process are not answered yet."""
+
+    in_progress = 0
+
+
 class Envelope:
     """The outermost layer. Its log line holds no key, name, body, query or real path."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic | None = None) -> None:
         self._app = app
+        self._traffic = traffic or Traffic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; WebSockets are refused, lifespan is passed on."""
@@ -60,6 +68,7 @@ class Envelope:
         exchange = scope[EXCHANGE] = Exchange()
         known = logs.exchange.set(exchange)
         sealed = _Sealed(scope, identifier, receive, send)
+        self._traffic.in_progress += 1
         try:
             await self._app(scope, sealed.receive, sealed.send)
         except asyncio.CancelledError:
@@ -68,7 +77,11 @@ class Envelope:
         except Exception as error:
             await _last_resort(error, exchange, sealed)
         finally:
-            _log(scope["method"], exchange, time.perf_counter() - started)
+            self._traffic.in_progress -= 1
+            seconds = time.perf_counter() - started
+            _log(scope["method"], exchange, seconds)
+            if metrics.has_started():
+                _count(scope["method"], exchange, seconds)
             logs.exchange.reset(known)
             logs.request_id.reset(token)
 
@@ -193,6 +206,16 @@ def _log(method: str, exchange: Exchange, seconds: float) -> None:
             **exchange.noted,
         },
     )
+
+
+def _count(method: str, exchange: Exchange, seconds: float) -> None:
+    operation = exchange.operation or "other"
+    if method not in _METHODS:
+        method = "other"
+    metrics.http_requests.add(operation, method, str(exchange.status))
+    metrics.http_request_seconds.observe(seconds, operation)
+    if exchange.code is not None:
+        metrics.http_refusals.add(operation, exchange.code)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

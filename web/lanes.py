@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
+import metrics
 from errors import ApiError
 
 # Calls that may queue per thread: this makes a wait about as long as a bot will tolerate.
@@ -41,6 +42,8 @@ class Lane:
     """At most `threads` threads, each started when it is first needed and so after a fork."""
 
     def __init__(self, name: str, threads: int, *, deadline: float = DEADLINE_SECONDS) -> None:
+        self.name = name
+        self._threads = threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._places = threads * (1 + QUEUE_PER_THREAD)
         self._deadline = deadline
@@ -54,6 +57,7 @@ class Lane:
         waiting; CallExpired when the call has not returned within DEADLINE_SECONDS.
         """
         if len(self._calls) >= self._places:
+            metrics.lane_refused.add(self.name)
             raise _busy()
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
@@ -74,6 +78,12 @@ class Lane:
         finally:
             expiry.cancel()
             call.cancel()  # the caller disconnected or timed out: not begun
+
+    def measure(self) -> None:
+        """Tell how many calls run and how many wait."""
+        calls = len(self._calls)
+        metrics.lane_busy.set(min(calls, self._threads), self.name)
+        metrics.lane_waiting.set(max(calls - self._threads, 0), self.name)
 
     def stop(self) -> set[Future[Any]]:
         """Accept no more calls; returns those that have not ended."""

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import logs
+import metrics
 from db import notifications, transaction
 from db.types import now
 from errors import ApiError
@@ -22,6 +24,7 @@ from services.queue import Claim
 from services.results import Turn
 from worker.duties import DUTIES, WORK_PREFIX, Duty
 from worker.lease import Lease
+from worker.proofs import Proofs
 from worker.remote import RemoteWork
 from worker.sender import EventSender
 from workflows import outbox
@@ -52,12 +55,14 @@ class Worker:
         self._duties = [Duty(*duty) for duty in DUTIES]
         self._remote = RemoteWork(self.name)
         self._events = EventSender(outbox.endpoint())
+        self._proofs = Proofs()
 
     def run(self) -> None:
         """Work until stop(); waits out failures of the database or the storage."""
         log.info("worker started", extra={"worker": self.name})
         self._remote.start()
         self._events.start()
+        self._proofs.start()
         with notifications.Listener() as listener:
             while not self._stopping.is_set():
                 try:
@@ -78,18 +83,20 @@ class Worker:
         if claim is None:
             return False
         started = time.monotonic()
+        metrics.job_wait_seconds.observe(claim.waited_seconds, claim.service_type)
         outcome = self._process(claim)
-        log.info(
-            "job %s",
-            outcome,
-            extra={
-                "job_id": str(claim.job_id),
-                "attempt": claim.attempt,
-                "service_type": claim.service_type,
-                "photos": claim.photos,
-                "ms": round((time.monotonic() - started) * 1000),
-            },
-        )
+        with logs.about(claim.request_id):
+            log.info(
+                "job %s",
+                outcome,
+                extra={
+                    "job_id": str(claim.job_id),
+                    "attempt": claim.attempt,
+                    "service_type": claim.service_type,
+                    "photos": claim.photos,
+                    "ms": round((time.monotonic() - started) * 1000),
+                },
+            )
         return True
 
     def stop(self) -> None:
@@ -98,6 +105,7 @@ class Worker:
         self._stopping.set()
         self._remote.stop()
         self._events.stop()
+        self._proofs.stop()
 
     def _out_of_grace(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at
@@ -116,15 +124,19 @@ class Worker:
 
     def _make(self, claim: Claim, lease: Lease) -> Step:
         """One photo must never end the worker: the next worker would take it and end too."""
-        try:
-            return self._attempt(claim, lease)
-        except ApiError:  # the database is down, which run() waits out
-            raise
-        except Exception:
-            job_id = str(claim.job_id)
-            log.exception("unexpected error while processing a job", extra={"job_id": job_id})
-            crash = EngineError("engine_crashed")
-            return _fail(claim, crash.code, crash.message, retryable=crash.retryable)
+        started = time.monotonic()
+        with logs.about(claim.request_id):
+            try:
+                step = self._attempt(claim, lease)
+            except ApiError:  # the database is down, which run() waits out
+                raise
+            except Exception:
+                job_id = str(claim.job_id)
+                log.exception("unexpected error while processing a job", extra={"job_id": job_id})
+                crash = EngineError("engine_crashed")
+                step = _fail(claim, crash.code, crash.message, retryable=crash.retryable)
+        _count(claim, step, time.monotonic() - started)
+        return step
 
     def _attempt(self, claim: Claim, lease: Lease) -> Step:
         with TemporaryDirectory(prefix=WORK_PREFIX) as folder:
@@ -176,7 +188,13 @@ def _photo(claim: Claim, folder: Path) -> Path:
 def _store(claim: Claim, result: Result) -> Step:
     size = result.path.stat().st_size
     with transaction() as session:
-        row = data.reserve(session, result.media_type, content_type=result.content_type, now=now())
+        row = data.reserve(
+            session,
+            result.media_type,
+            content_type=result.content_type,
+            now=now(),
+            purpose="result",
+        )
     with result.path.open("rb") as file:
         registry.storage().put(row.storage_key, file, content_type=result.content_type)
     with transaction() as session:
@@ -184,11 +202,19 @@ def _store(claim: Claim, result: Result) -> Step:
     return turn, turn.value
 
 
+def _count(claim: Claim, step: Step, seconds: float) -> None:
+    outcome = step[1].removeprefix("failed: ")
+    if outcome == Turn.NEXT.value:  # the order is not done yet, the photo is
+        outcome = Turn.DONE.value
+    labels = registry.EMBEDDED, claim.service_type, outcome
+    metrics.job_attempts.add(*labels)
+    metrics.engine_seconds.observe(seconds, *labels)
+
+
 def _fail(claim: Claim, code: str, message: str, *, retryable: bool) -> Step:
     with transaction() as session:
         turn = queue.fail(session, claim, code=code, message=message, retryable=retryable)
-    failed = turn in (Turn.AGAIN, Turn.FAILED)
-    return turn, f"failed: {code}" if failed else turn.value
+    return turn, turn.value if turn is Turn.LOST else f"failed: {code}"
 
 
 def _release(claim: Claim, lease: Lease) -> str:

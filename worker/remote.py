@@ -17,6 +17,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from uuid import UUID
 
+import logs
 import settings
 from db import transaction
 from errors import ApiError
@@ -147,13 +148,16 @@ class RemoteWork:
 
     def _advance(self, attempt: Attempt) -> None:
         """One attempt must never end the worker, nor be stepped again and again in a second."""
-        try:
-            with TemporaryDirectory(prefix=WORK_PREFIX) as folder:
-                generation.advance(attempt, Step(Path(folder), self._chance, self._out_of_grace))
-        except ApiError as error:  # the lease brings it back
-            log.warning("attempt waits: %s", error, extra={"attempt_id": str(attempt.id)})
-        except Exception:
-            log.exception("unexpected error in a step", extra={"attempt_id": str(attempt.id)})
+        named = {"attempt_id": str(attempt.id)}
+        with logs.about(attempt.request_id):
+            try:
+                with TemporaryDirectory(prefix=WORK_PREFIX) as folder:
+                    step = Step(Path(folder), self._chance, self._out_of_grace)
+                    generation.advance(attempt, step)
+            except ApiError as error:  # the lease brings it back
+                log.warning("attempt waits: %s", error, extra=named)
+            except Exception:
+                log.exception("unexpected error in a step", extra=named)
 
     def _out_of_grace(self) -> bool:
         return self._stopping.is_set() and time.monotonic() > self._stop_at

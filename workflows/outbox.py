@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from random import Random
 from uuid import uuid4
 
 import orjson
 
+import metrics
 import settings
 from db import transaction
 from db.rows import EventRow
@@ -40,9 +43,7 @@ def send_due(to: Endpoint, *, limit: int, post_all: PostAll, chance: Random) -> 
         taken = outbox.claim(session, limit=limit)
     if not taken:
         return []
-    deliveries = list(
-        post_all(lambda event: to.post(str(event.id), message(event), now=now()), taken)
-    )
+    deliveries = list(post_all(partial(_post, to), taken))
     with transaction() as session:
         outbox.delivered(
             session, [event for event, it in zip(taken, deliveries, strict=True) if it.delivered]
@@ -51,6 +52,15 @@ def send_due(to: Endpoint, *, limit: int, post_all: PostAll, chance: Random) -> 
         if not delivery.delivered:
             _record_failure(event, delivery, chance)
     return deliveries
+
+
+def _post(to: Endpoint, event: EventRow) -> Delivery:
+    started = time.monotonic()
+    delivery = to.post(str(event.id), message(event), now=now())
+    outcome = "delivered" if delivery.delivered else "refused" if delivery.refused else "failed"
+    metrics.deliveries.add(event.type, outcome)
+    metrics.delivery_seconds.observe(time.monotonic() - started)
+    return delivery
 
 
 def message(event: EventRow) -> bytes:

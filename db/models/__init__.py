@@ -8,6 +8,16 @@ from db.models.catalog import EMBEDDED, SERVICE_TYPES, GenerationModel, Tariff
 from db.models.data import DATA_TYPES, Data
 from db.models.engines import OPEN_STATES, Engine, GenerationAttempt
 from db.models.events import DELIVERY_STATES, Event, EventCursor
+from db.models.figures import (
+    CHECK_SUBJECTS,
+    FIGURE_KINDS,
+    STEPS,
+    AskedCheck,
+    Check,
+    CohortFigure,
+    DailyFigure,
+    FigureDay,
+)
 from db.models.growth import (
     REVIEW_STATES,
     Lottery,
@@ -16,7 +26,7 @@ from db.models.growth import (
     Referral,
     Review,
 )
-from db.models.jobs import JOB_STATUSES, LIVE_STATUSES, Job
+from db.models.jobs import ERROR_CODE, JOB_STATUSES, LIVE_STATUSES, Job
 from db.models.ledger import (
     TRANSACTION_PROVIDERS,
     TRANSACTION_STATUSES,
@@ -24,12 +34,38 @@ from db.models.ledger import (
     IdempotencyKey,
     Transaction,
 )
-from db.models.payments import EVENT_STATES, PAID_STATUSES, PAYMENT_STATUSES, Payment, PaymentEvent
+from db.models.operators import (
+    AUDIT_OUTCOMES,
+    OPERATOR_ROLES,
+    AuditEntry,
+    FormKey,
+    LoginFailure,
+    Operator,
+    OperatorSession,
+)
+from db.models.payments import (
+    EVENT_STATES,
+    PAID_STATUSES,
+    PAYMENT_STATUSES,
+    TROUBLED,
+    Payment,
+    PaymentEvent,
+)
 from db.models.support import SUPPORT_STATUSES, SUPPORT_TOPICS, SupportRequest
 from db.models.table import PROVIDERS, Table
-from db.models.users import User
+from db.models.users import Consent, ErasedAccount, User
 
 __all__ = [
+    "Consent",
+    "ErasedAccount",
+    "CHECK_SUBJECTS",
+    "FIGURE_KINDS",
+    "STEPS",
+    "AskedCheck",
+    "Check",
+    "CohortFigure",
+    "DailyFigure",
+    "FigureDay",
     "REVIEW_STATES",
     "Lottery",
     "LotteryEntry",
@@ -37,13 +73,22 @@ __all__ = [
     "Referral",
     "Review",
     "DELIVERY_STATES",
+    "AUDIT_OUTCOMES",
+    "OPERATOR_ROLES",
+    "AuditEntry",
+    "FormKey",
+    "LoginFailure",
+    "Operator",
+    "OperatorSession",
     "EVENT_STATES",
     "PAID_STATUSES",
     "PAYMENT_STATUSES",
+    "TROUBLED",
     "Payment",
     "PaymentEvent",
     "DATA_TYPES",
     "EMBEDDED",
+    "ERROR_CODE",
     "OPEN_STATES",
     "Engine",
     "Event",

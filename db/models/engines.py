@@ -133,5 +133,10 @@ class GenerationAttempt(Table):
         Index(
             "ix_generation_attempts_in_flight", "engine", postgresql_where=text("ended_at IS NULL")
         ),
+        Index(
+            "ix_generation_attempts_charged",
+            "ended_at",
+            postgresql_where=text("charged <> 'no' AND ended_at IS NOT NULL"),
+        ),
         Index("ix_generation_attempts_engine", "engine", "created_at"),
     )

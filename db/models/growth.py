@@ -80,11 +80,10 @@ class Review(Table):
             "text_sha256",
             postgresql_where=text("state = 'rewarded'"),
         ),
-        Index("ix_reviews_held", "number", postgresql_where=text("state = 'held'")),
+        Index("ix_reviews_state", "state", "number"),
         Index(
             "uq_reviews_user", "user_id", unique=True, postgresql_where=text("user_id IS NOT NULL")
         ),
-        Index("ix_reviews_rejected", "number", postgresql_where=text("state = 'rejected'")),
         Index(
             "ix_reviews_author",
             "author_telegram_id",

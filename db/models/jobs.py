@@ -20,10 +20,11 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db.models.catalog import EMBEDDED, SERVICE_TYPES
 from db.models.data import Data
-from db.models.table import Table, newest, one_of
+from db.models.table import Table, in_time, newest, one_of
 
 LIVE_STATUSES = ("waiting_payment", "queued", "processing")
 JOB_STATUSES = (*LIVE_STATUSES, "done", "failed")
+ERROR_CODE = "(meta #>> '{error,code}')"  # why a job failed
 # How many photos of an order were delivered; a photo that failed has no dataId in the output.
 DELIVERED = "jsonb_array_length(jsonb_path_query_array(output, '$[*].dataId'))"
 
@@ -37,7 +38,8 @@ class Job(Table):
     worker names the attempt it was given. `releases` counts attempts that used up no try of the
     photo at hand: given back unfinished, or made for the photos before it. `engine` is whose queue
     it is in: a job of the embedded engine is leased by a worker, one of a remote engine is in
-    `processing` without a lease while it has an open row in generation_attempts.
+    `processing` without a lease while it has an open row in generation_attempts. `request_id` is
+    in the log line of the request that ordered it, `started_at` when work on it first began.
     """
 
     __tablename__ = "jobs"
@@ -71,7 +73,9 @@ class Job(Table):
     worker: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    request_id: Mapped[str | None]
 
     result: Mapped[Data | None] = relationship(lazy="raise")
 
@@ -114,6 +118,31 @@ class Job(Table):
             "number",
             postgresql_where=text("status = 'waiting_payment'"),
         ),
+        # The operator's lists.
+        Index("ix_jobs_newest", "created_at", "number"),
+        Index(
+            "ix_jobs_live",
+            "status",
+            "created_at",
+            "number",
+            postgresql_where=text(one_of("status", LIVE_STATUSES)),
+        ),
+        Index("ix_jobs_failed", "created_at", "number", postgresql_where=text("status = 'failed'")),
+        Index(
+            "ix_jobs_failed_code",
+            text(ERROR_CODE),
+            "created_at",
+            "number",
+            postgresql_where=text("status = 'failed'"),
+        ),
+        Index(
+            "ix_jobs_worker",
+            "worker",
+            "created_at",
+            "number",
+            postgresql_where=text("worker IS NOT NULL"),
+        ),
+        Index("ix_jobs_request", "request_id", postgresql_using="hash"),
         Index("ix_jobs_unpaid", "created_at", postgresql_where=text("status = 'waiting_payment'")),
         Index(
             "ix_jobs_live_input",
@@ -137,6 +166,8 @@ class Job(Table):
             postgresql_where=text(f"status = 'queued' AND engine <> '{EMBEDDED}'"),
         ),
         Index("ix_jobs_leased", "lease_until", postgresql_where=text("status = 'processing'")),
+        Index("ix_jobs_failed_at", "finished_at", postgresql_where=text("status = 'failed'")),
+        in_time("ix_jobs_finished", "finished_at"),
         Index(
             "ix_jobs_result", "result_data_id", postgresql_where=text("result_data_id IS NOT NULL")
         ),

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.table import PROVIDERS, Table, newest, one_of
+from db.models.table import PROVIDERS, Table, in_time, newest, one_of
 
 TRANSACTION_TYPES = ("charge", "purchase", "refund", "promo", "gateway_payment")
 TRANSACTION_STATUSES = ("success", "failed", "pending")
@@ -96,6 +96,7 @@ class Transaction(Table):
             unique=True,
             postgresql_where=text("type = 'gateway_payment' AND status <> 'failed'"),
         ),
+        in_time("ix_transactions_created", "created_at"),
         Index("ix_transactions_user_newest", "user_id", newest("number")),
     )
 

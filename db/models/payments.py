@@ -30,6 +30,8 @@ PAYMENT_STATUSES = (
     "disputed",
 )
 PAID_STATUSES = ("succeeded", "partly_refunded", "refunded", "disputed")
+# A person should look: the provider did not answer, or a refund did not reach its customer.
+TROUBLED = "last_error IS NOT NULL AND status NOT IN ('canceled', 'expired')"
 EVENT_STATES = ("applied", "ignored", "parked")
 
 
@@ -40,7 +42,8 @@ class Payment(Table):
     `payer_telegram_id` is whom it was made for until it is paid, and then who has paid.
     `decline_code` is why the last attempt to pay was refused, `asked_at` when a customer last made
     us ask the provider. `receipt_email` is the customer's when it was opened: after a crash the
-    provider must hear the same again.
+    provider must hear the same again. `request_id` is in the log line of the request
+    that opened it.
     """
 
     __tablename__ = "payments"
@@ -72,6 +75,7 @@ class Payment(Table):
     decline_code: Mapped[str | None]
     receipt_email: Mapped[str | None]
     asked_at: Mapped[datetime | None]
+    request_id: Mapped[str | None]
     paid_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -94,12 +98,16 @@ class Payment(Table):
         UniqueConstraint("provider", "reference"),
         UniqueConstraint("provider", "charge_reference"),
         Index("ix_payments_user", "user_id", "number"),
+        Index("ix_payments_newest", "created_at", "number"),
+        Index("ix_payments_status", "status", "created_at", "number"),
+        Index("ix_payments_provider", "provider", "created_at", "number"),
         Index(
-            "ix_payments_returned",
-            "status",
+            "ix_payments_trouble",
+            "created_at",
             "number",
-            postgresql_where=text(one_of("status", ("partly_refunded", "refunded", "disputed"))),
+            postgresql_where=text(TROUBLED),
         ),
+        Index("ix_payments_request", "request_id", postgresql_using="hash"),
         Index("ix_payments_due", "next_check_at", postgresql_where=text("status = 'pending'")),
     )
 
@@ -108,7 +116,8 @@ class PaymentEvent(Table):
     """A provider's report, stored raw; unique, so that a repeat is noticed before it takes effect.
 
     `parked`: true but not applicable (unknown reference, wrong amount); an operator looks at it.
-    `applied` with a reason: flagged, an operator should look at it.
+    `applied` with a reason: flagged, an operator should look at it. What leads to the payer goes
+    after NOTICE_TTL_DAYS (services/inbox.py); that it came stays.
     """
 
     __tablename__ = "payment_events"
@@ -132,6 +141,11 @@ class PaymentEvent(Table):
         CheckConstraint("(state = 'parked') <= (reason IS NOT NULL)", "parked_says_why"),
         UniqueConstraint("provider", "event_key"),
         Index("ix_payment_events_payment", "payment_id"),
+        Index(
+            "ix_payment_events_whole",
+            "received_at",
+            postgresql_where=text("state <> 'parked' AND notice ? 'raw'"),
+        ),
         Index(
             "ix_payment_events_unapplied",
             "state",

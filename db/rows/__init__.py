@@ -15,13 +15,15 @@ from db.rows.growth import (
     ReferralRow,
     ReviewRow,
 )
-from db.rows.jobs import JobRow
+from db.rows.jobs import JobRow, ListedJob
 from db.rows.ledger import IdempotencyKeyRow, TransactionRow
+from db.rows.operators import AuditEntryRow, OperatorRow, OperatorSessionRow
 from db.rows.payments import LockedPayment, PaymentEventRow, PaymentRow
 from db.rows.support import SupportRequestRow
 from db.rows.users import UserRow
 
 __all__ = [
+    "AuditEntryRow",
     "DataRow",
     "EngineRow",
     "EventRow",
@@ -29,10 +31,13 @@ __all__ = [
     "GenerationModelRow",
     "IdempotencyKeyRow",
     "JobRow",
+    "ListedJob",
     "LockedPayment",
     "LotteryEntryRow",
     "LotteryRow",
     "LotteryWinnerRow",
+    "OperatorRow",
+    "OperatorSessionRow",
     "PaymentEventRow",
     "PaymentRow",
     "ReferralRow",

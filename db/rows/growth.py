@@ -26,6 +26,7 @@ class ReviewRow(NamedTuple):
     """A message of the review chat: see db.models.Review."""
 
     id: UUID
+    number: int
     chat: str
     message_id: int
     author_telegram_id: str | None

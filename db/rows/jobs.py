@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, NamedTuple
+from uuid import UUID
 
 from db.rows.ids import Id
 
@@ -41,3 +42,22 @@ class JobRow(NamedTuple, Generic[Id]):
     result_key: str | None = None
     result_content_type: str | None = None
     spendable_tokens: Decimal | None = None
+
+
+class ListedJob(NamedTuple):
+    """A line of the operator's lists of orders: see db.models.Job. error_code: why it failed."""
+
+    id: UUID
+    number: int
+    user_id: UUID
+    engine: str
+    service_type: str
+    status: str
+    price_tokens: Decimal
+    photos: int
+    attempt: int
+    worker: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    request_id: str | None
+    error_code: str | None

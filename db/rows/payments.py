@@ -36,6 +36,7 @@ class PaymentRow(NamedTuple):
     expires_at: datetime
     next_check_at: datetime | None
     asked_at: datetime | None
+    request_id: str | None
     checks: int
     last_error: str | None
     paid_at: datetime | None
@@ -48,7 +49,7 @@ class LockedPayment(NamedTuple):
     """A payment whose row, and that of its user, is locked: what an event about it may change.
 
     owes_referral_reward: whether the first payment that stands earns a reward. known_*: of the
-    event at hand, if it was stored before.
+    event at hand, if it was stored before. user_erased: whether its user is nobody any more.
     """
 
     id: UUID
@@ -71,6 +72,7 @@ class LockedPayment(NamedTuple):
     repeats_id: UUID | None
     paid_at: datetime | None
     owes_referral_reward: bool
+    user_erased: bool
     known_state: str | None
     known_reason: str | None
 
@@ -79,6 +81,7 @@ class PaymentEventRow(NamedTuple):
     """A provider's report: see db.models.PaymentEvent."""
 
     id: UUID
+    number: int
     provider: str
     event_key: str
     kind: str

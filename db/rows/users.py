@@ -24,5 +24,8 @@ class UserRow(NamedTuple):
     consent_pd: bool
     consent_pd_at: datetime | None
     consent_version: str | None
+    banned_at: datetime | None
+    ban_reason: str | None
     created_at: datetime
     updated_at: datetime
+    erased_at: datetime | None

@@ -96,7 +96,8 @@ def _mount_telegram(app: Flask, options: Options) -> None:
     world.furnish(bot.state, options.world)
     if url := options.webhook("telegram"):
         bot.delivery.set_webhook(
-            Webhook(url, options.telegram_webhook_secret, max_connections=40), drop_pending=False
+            Webhook(url, options.telegram_webhook_secret, max_connections=40, is_bot=False),
+            drop_pending=False,
         )
     app.register_blueprint(bot.api, url_prefix="/telegram")
     app.register_blueprint(bot.control, url_prefix="/control/telegram")

@@ -47,14 +47,27 @@ class SourceFilter:
 
     def admits(self, client_ip: str | None, forwarded_for: str) -> bool:
         """Whether the nearest address that is not a trusted proxy is in the networks."""
-        hops = [*forwarded_for.split(","), client_ip or ""]
-        while hops:
-            address = _parse(hops.pop())
-            if address is None:
-                return False
-            if not _within(address, self._trusted):
-                return _within(address, self._networks)
-        return False
+        address = _nearest(client_ip, forwarded_for, self._trusted)
+        return address is not None and _within(address, self._networks)
+
+
+def client_address(
+    client_ip: str | None, forwarded_for: str, trusted_proxies: Iterable[str]
+) -> str:
+    """The nearest address that is not a trusted proxy; empty where none can be read."""
+    trusted = [ip_network(proxy) for proxy in trusted_proxies]
+    return str(_nearest(client_ip, forwarded_for, trusted) or "")
+
+
+def _nearest(
+    client_ip: str | None, forwarded_for: str, trusted: Sequence[Network]
+) -> Address | None:
+    hops = [*forwarded_for.split(","), client_ip or ""]
+    while hops:
+        address = _parse(hops.pop())
+        if address is None or not _within(address, trusted):
+            return address
+    return None
 
 
 def _parse(text: str) -> Address | None:

@@ -18,6 +18,7 @@ import boto3.session
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+import metrics
 from providers import outside
 from providers.storage import ObjectMissing, StorageUnavailable, StoredObject, UploadForm
 from providers.storage.disposition import content_disposition
@@ -71,7 +72,7 @@ class S3Storage:
         """See Storage. One request, so an interrupted upload leaves nothing behind."""
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        with _trouble():
+        with _call("put"):
             answer = self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=file, ContentType=content_type
             )
@@ -80,7 +81,7 @@ class S3Storage:
     @contextlib.contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
         """See Storage."""
-        with _trouble(key):
+        with _call("open", key):
             answer = self._client.get_object(Bucket=self._bucket, Key=key)
             with contextlib.closing(answer["Body"]) as body:
                 yield body
@@ -88,7 +89,7 @@ class S3Storage:
     def peek(self, key: str, count: int) -> bytes:
         """See Storage."""
         part = f"bytes=0-{count - 1}"
-        with _trouble(key):
+        with _call("peek", key):
             answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=part)
             with contextlib.closing(answer["Body"]) as body:
                 content: bytes = body.read()
@@ -97,7 +98,7 @@ class S3Storage:
     def head(self, key: str) -> StoredObject | None:
         """See Storage."""
         try:
-            with _trouble(key):
+            with _call("head", key):
                 answer = self._client.head_object(Bucket=self._bucket, Key=key)
         except ObjectMissing:
             return None
@@ -105,7 +106,7 @@ class S3Storage:
 
     def delete(self, key: str) -> None:
         """See Storage."""
-        with _trouble():
+        with _call("delete"):
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def presign_upload(
@@ -146,7 +147,7 @@ class S3Storage:
 
     def check(self) -> None:
         """See Storage."""
-        with _trouble():
+        with _call("check"):
             self._client.head_bucket(Bucket=self._bucket)
 
     def sweep(self, older_than_seconds: int) -> int:
@@ -164,9 +165,26 @@ class S3Storage:
 
 
 @contextlib.contextmanager
-def _trouble(key: str | None = None) -> Iterator[None]:
-    """Turns S3's errors into ours; `key`: an object whose absence is ObjectMissing."""
+def _call(name: str, key: str | None = None) -> Iterator[None]:
+    """Counts a call, and turns S3's errors into ours; `key`: an object whose absence is
+    ObjectMissing.
+    """
     outside.leave("S3")
+    outcome, started = "error", time.monotonic()
+    try:
+        with _trouble(key):
+            yield
+        outcome = "ok"
+    except ObjectMissing:
+        outcome = "ok"
+        raise
+    finally:
+        metrics.provider_calls.add("s3", name, outcome)
+        metrics.provider_call_seconds.observe(time.monotonic() - started, "s3", name)
+
+
+@contextlib.contextmanager
+def _trouble(key: str | None) -> Iterator[None]:
     try:
         yield
     except ClientError as error:

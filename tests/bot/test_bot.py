@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 
 from local.simulation import CHANNEL, REVIEWS
-from tests.bot_world import World, bot_world
+from tests.bot_world import SECONDS, World, bot_world
+from tests.wire import wait_until
 
 UUID = "0b9f6c1e-4a7d-4f52-8f0b-6d1c2e3a4b5c"
 
@@ -38,6 +40,19 @@ def test_from_a_photo_through_payment_to_a_playing_clip(world: World) -> None:
     anna.gets("animation", 2)
     anna.say("/history")
     assert "+20" in anna.sees("Движения токенов")["text"]
+
+
+def test_what_is_seen_on_a_photo_is_told_before_it_is_paid_for(world: World) -> None:
+    vera = world.person()
+    vera.start()
+    menus = itertools.count(1)
+
+    def is_warned() -> bool:  # a busy server does not look, and offers the photo without
+        vera.send("no_face_cup.jpg", kind="document")
+        menu = vera.sees("Что сделать с этим фото?", next(menus))
+        return menu["text"].startswith("⚠️ Лиц на фотографии не видно")
+
+    wait_until(is_warned, SECONDS)
 
 
 def test_a_decline_is_told_with_a_way_out(world: World) -> None:
@@ -106,6 +121,21 @@ def test_an_order_is_cancelled_once_however_often_the_button_is_pressed(world: W
     boris.sees("отменён")
     boris.say("/history")
     assert "пока нет" in boris.sees("Движения токенов")["text"]
+
+
+def test_a_refused_choice_leaves_the_menu_to_another(world: World) -> None:
+    """The refusal is kept with the key of the menu, which is no order for that."""
+    vera = world.person()
+    vera.start()
+    vera.send("tiny_portrait_150px.jpg")
+    menu = vera.sees("Что сделать с этим фото?")["message_id"]
+    newest = "WHERE id = (SELECT id FROM data ORDER BY created_at DESC LIMIT 1)"
+    world.execute(f"UPDATE data SET status = 'pending' {newest}")
+    vera.press("🖌 Реставрация · ", message_id=menu)
+    vera.sees("ещё раз")
+    world.execute(f"UPDATE data SET status = 'confirmed' {newest}")
+    vera.press("✨ Оживление · ", message_id=menu)
+    vera.sees("Не хватает: ")
 
 
 @pytest.mark.parametrize(
@@ -251,23 +281,3 @@ def test_limits_of_telegram_delay_but_lose_nothing(world: World) -> None:
     anna.press("🖌 Реставрация · ")
     anna.gets("document")
     anna.sees("готов ✅")
-
-
-def test_killed_at_any_moment_it_delivers_every_order_and_no_double_in_silence(
-    world: World,
-) -> None:
-    people = [world.person() for _ in range(3)]
-    for person in people:
-        person.start()
-        world.supply(person)
-        person.send("tiny_portrait_150px.jpg")
-    world.restart_bot()
-    for person in people:
-        person.press("🖌 Реставрация · ")
-    world.restart_bot()
-    for person in people:
-        person.gets("document")
-        world.restart_bot()
-    for person in people:
-        person.sees("готов ✅")
-        assert len(person.gets("document")) <= 1 + len(person.having("Я перезапускался"))

@@ -236,13 +236,18 @@ def test_what_was_handled_while_telegram_was_away_is_not_handled_again(
                 await goes_on.wait()
             handled.append(text)
 
+        def calls() -> int:
+            return int(world.control("GET", "/calls").get("getupdates", 0))
+
         away = {"call": "getUpdates", "kind": "status", "status": 500, "times": 1_000_000}
         for text in ("первое", "второе"):
             written = {"chat_id": PAYER, "user_id": PAYER, "text": text}
             await in_thread(world.control, "POST", "/messages", **written)
         first = asyncio.create_task(Updates(bot, Journal(tmp_path / "journal"), handle).run())
         await wait_for(lambda: handled)
-        await asyncio.sleep(0.3)  # it asks in vain meanwhile
+        asked = await in_thread(calls)
+        while await in_thread(calls) < asked + 2:  # in vain
+            await asyncio.sleep(0.02)
         goes_on.set()
         await wait_for(lambda: len(handled) == 2)
         first.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from bot import screens, texts
 from bot.journal import Journal
+from livephoto_client import JobMeta
 
 ROOT = Path(__file__).parents[2]
 UUID = "0b9f6c1e-4a7d-4f52-8f0b-6d1c2e3a4b5c"
@@ -34,10 +36,15 @@ def test_amounts_agree_with_their_noun(amount: str, words: str) -> None:
     assert texts.tokens(Decimal(amount)) == words
 
 
-def test_a_caption_tells_size_length_and_weight() -> None:
-    clip = texts.caption("1042", 433_053, (960, 720), 4.0)
-    assert clip.startswith("Заказ №1042 · 960×720 · 4 с · 0,4 МБ")
-    assert texts.caption("7", 9_960_000, None, None).startswith("Заказ №7 · 10 МБ")
+def test_a_caption_tells_size_length_and_weight_and_what_could_not_be_done() -> None:
+    clip = JobMeta(width=960, height=720, duration_seconds=4.0, faces=1)
+    assert texts.caption("1042", 433_053, clip).startswith(
+        "Заказ №1042 · 960×720 · 4 с · 0,4 МБ\nП"
+    )
+    assert texts.NO_FACES in texts.caption("1042", 433_053, replace(clip, faces=0))
+    photo = JobMeta(faces=0, damage_left=True)
+    lines = texts.caption("7", 9_960_000, photo).splitlines()
+    assert lines[:2] == ["Заказ №7 · 10 МБ", texts.DAMAGE_LEFT]
 
 
 def test_what_a_button_carries_fits_into_it() -> None:
@@ -51,15 +58,17 @@ def test_every_command_of_the_menu_is_handled() -> None:
     assert set(texts.COMMANDS) == set(handled)
 
 
-def test_a_journal_tells_what_a_killed_bot_had_begun(tmp_path: Path) -> None:
+def test_a_journal_tells_how_often_a_killed_bot_had_begun_something(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "state" / "journal")
     assert journal.is_new
-    for number in (5, 6, 7):
-        journal.begin(number)
+    assert [journal.begin(number) for number in (5, 6, 7)] == [0, 0, 0]
     journal.finish(6)
     again = Journal(tmp_path / "state" / "journal")
     assert not again.is_new
-    assert again.interrupted == {5, 7} and again.is_done(6) and not again.is_done(5)
+    assert again.is_done(6) and not again.is_done(5)
+    assert (again.begin(5), again.begin(7)) == (1, 1)
+    again = Journal(tmp_path / "state" / "journal")
     again.confirm(7)
+    assert again.begin(7) == 2
     again.finish(7)
-    assert Journal(tmp_path / "state" / "journal").interrupted == set()
+    assert Journal(tmp_path / "state" / "journal").begin(5) == 0

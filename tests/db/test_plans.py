@@ -46,6 +46,11 @@ def test_nothing_reads_more_of_a_table_than_it_gives(
     assert plans.of_call(CALLS[name], context, probe.engine) == []
 
 
+def test_the_figures_of_a_day_read_no_table_from_end_to_end(context: Context, probe: Probe) -> None:
+    found = plans.of_call(calls.GROW["keep the figures of a day"], context, probe.engine)
+    assert [fault for fault in found if "reads all" in fault] == []
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -10,7 +10,7 @@ import pytest
 from db import models, rows
 from db.rows.ids import Id
 
-OTHERS: dict[str, Any] = {"LockedPayment": models.Payment}
+OTHERS: dict[str, Any] = {"LockedPayment": models.Payment, "ListedJob": models.Job}
 ROWS = {name: getattr(rows, name) for name in rows.__all__}
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db import reading, scalar, transaction, write
 from db.models import User
-from db.session import SESSION, connect, engine, set_limits
+from db.session import SESSION, after_commit, connect, engine, set_limits
 from errors import ApiError
 from tests.databases import empty_database
 from tests.factories import make_user
@@ -55,6 +55,24 @@ def test_a_refusal_undoes_its_transaction(database: str) -> None:
         _rename(session, user.id, name="after")
         raise ApiError("job_not_found")
     assert name_of(user.id) == "before"
+
+
+def test_what_follows_a_commit_happens_once_and_only_after_it(database: str) -> None:
+    user = make_user(username="before")
+    seen: list[str | None] = []
+
+    def look() -> None:
+        seen.append(name_of(user.id))
+
+    with pytest.raises(ApiError), transaction() as session:
+        after_commit(session, look)
+        raise ApiError("job_not_found")
+    assert seen == []
+    with transaction() as session:
+        after_commit(session, look)
+        _rename(session, user.id, name="after")
+        after_commit(session, look)
+    assert seen == ["after"]
 
 
 def test_a_suppressed_error_does_not_end_in_a_lost_answer(database: str) -> None:

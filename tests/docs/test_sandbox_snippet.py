@@ -14,7 +14,7 @@ from tests.house.code import ROOT
 from tests.telegram_world import PAYER, telegram_world
 
 DOCUMENT = (ROOT / "docs/sandbox.md").read_text("utf-8")
-ADDRESS = "http://127.0.0.1:8001/telegram"
+ADDRESS = "http://127.0.0.1:8002/telegram"
 
 
 def test_the_documented_bot_answers(tmp_path: Path) -> None:

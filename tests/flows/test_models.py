@@ -12,6 +12,7 @@ from db import transaction
 from db.models import GenerationModel, Job
 from services import models
 from services.catalog import MODELS
+from services.models import ModelColumns
 from tests.command_line import CommandLine, cells, command_line, complain, say
 from tests.factories import make_image, make_user
 from tests.live import Bot, done, order, refused, unchanged
@@ -48,10 +49,14 @@ def _prices(database: str) -> Iterator[None]:
         session.execute(delete(GenerationModel).where(GenerationModel.name == SECOND))
 
 
-def terms_of(name: str) -> dict[str, object]:
+def terms_of(name: str) -> ModelColumns:
     seeded = next(each for each in MODELS if each["name"] == name)
-    price = {column: seeded[column] for column in ("price_tokens", "price_rub")}
-    return price | {"active": True, "is_default": True}
+    return {
+        "price_tokens": Decimal(seeded["price_tokens"]),
+        "price_rub": Decimal(seeded["price_rub"]),
+        "active": True,
+        "is_default": True,
+    }
 
 
 def ours(cli: CommandLine) -> list[list[str]]:

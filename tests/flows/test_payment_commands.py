@@ -216,6 +216,9 @@ def test_a_provider_in_trouble_is_named_in_one_line(till: ProviderWorld, cli: Co
         ("payments", "refund", NOBODY, "--key", "1"),
         ("events", "show", NOBODY),
         ("events", "replay", NOBODY),
+        ("events", "dismiss", NOBODY, "--reason", "-"),
+        ("user", "ban", NOBODY, "--reason", "-"),
+        ("user", "unban", NOBODY),
         ("tariffs", "edit", "nothing", "--rub", "1"),
         ("tariffs", "disable", "nothing"),
         ("grant", NOBODY, "1", "--key", "1", "--reason", "-"),
@@ -237,6 +240,8 @@ def test_an_unknown_object_is_named(cli: CommandLine, command: tuple[str, ...]) 
         ("payments", "refund", NOBODY, "--rub", "1.005", "--key", "1"),
         ("payments", "refund", NOBODY, "--key", ""),
         ("events", "list", "--state", "lost"),
+        ("events", "dismiss", NOBODY),
+        ("user", "ban", NOBODY),
         ("tariffs", "add", "x", "X", "0", "100"),
         ("tariffs", "add", "x", "X", "10", "0"),
         ("tariffs", "add", "x", "X", "10", "1e30"),
@@ -392,3 +397,26 @@ def test_tokens_are_given_and_taken_by_hand_once_per_key(
     assert newest["meta"] == {"reason": "withdraw", "note": "ошибка"}
     shown = say(cli, "user", "show", user["telegramId"])
     assert "balance 5 tokens" in shown and "-2.5" in shown
+
+
+def test_a_person_is_banned_with_a_reason_and_let_in_again(
+    till: ProviderWorld, cli: CommandLine
+) -> None:
+    user = till.customer()
+    assert say(cli, "user", "ban", user["telegramId"], "--reason", "чужие карты").endswith("карты")
+    assert "чужие карты" in say(cli, "user", "show", user["id"])
+    refused(till.request_intent(user, "stripe"), "user_banned")
+    assert say(cli, "user", "unban", user["id"]) == "not banned"
+    till.intent(user, "stripe")
+
+
+def test_a_parked_event_is_put_aside_for_good(till: ProviderWorld, cli: CommandLine) -> None:
+    intent = till.buy(till.customer(), "stripe")
+    event = str(event_of(intent).id)
+    dismissal = ("events", "dismiss", event, "--reason", "of another shop")
+    assert "applied, not parked" in complain(cli, *dismissal)
+    with transaction() as session:
+        session.get_one(PaymentEvent, UUID(event)).state = "parked"
+        session.get_one(PaymentEvent, UUID(event)).reason = "unknown_reference"
+    assert say(cli, *dismissal) == "ignored: dismissed: of another shop"
+    assert say(cli, "events", "replay", event) == "ignored: dismissed: of another shop"

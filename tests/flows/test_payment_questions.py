@@ -12,8 +12,11 @@ from sqlalchemy import update
 
 from db import transaction
 from db.models import Payment
+from db.rows import PaymentRow
 from db.types import now
-from services import declines, settlement
+from providers.payments import Notice, Outcome
+from providers.payments.declines import Decline
+from services import declines, payments, settlement
 from tests.live import Bot, done, refused, unchanged
 from tests.provider_world import PROVIDERS, RUB, STARS, TOKENS, ProviderWorld
 from tests.threads import at_once
@@ -105,6 +108,40 @@ def test_a_declined_card_is_seen_by_asking_too(till: ProviderWorld) -> None:
     till.act(intent, "decline", reason="expired_card")
     asked = ask(till, intent)
     assert (asked["status"], asked["error"]["code"]) == ("pending", "card_expired")
+
+
+def test_a_decline_that_is_heard_late_does_not_take_the_place_of_a_newer_one(
+    till: ProviderWorld,
+) -> None:
+    intent = till.intent(till.customer(), "stripe")
+    for seconds_ago, word in ((5, "card_expired"), (60, "insufficient_funds"), (1, "suspicious")):
+        with transaction() as session:
+            payment = payments.get(session, UUID(intent["id"]))
+            settlement.settle(session, declined(payment, word, seconds_ago))
+        newest = "card_expired" if seconds_ago > 1 else "suspicious"
+        assert read(till, intent)["error"]["code"] == newest
+    till.deliver_webhooks(False)
+    till.act(intent, "decline", reason="insufficient_funds")
+    assert ask(till, intent)["error"]["code"] == "insufficient_funds"
+    with transaction() as session:  # from before it was asked, and heard after
+        settlement.settle(session, declined(payment, "limit_exceeded", 30))
+    assert read(till, intent)["error"]["code"] == "insufficient_funds"
+
+
+def declined(payment: PaymentRow, word: str, seconds_ago: int) -> Notice:
+    """A webhook of Stripe about a card."""
+    return Notice(
+        provider="stripe",
+        event_id=f"evt_{uuid4().hex}",
+        kind="payment_intent.payment_failed",
+        outcome=Outcome.PENDING,
+        payment_id=payment.id,
+        amount_minor=payment.asked_minor,
+        currency=payment.asked_currency,
+        livemode=False,
+        decline=Decline(word),
+        occurred_at=now().replace(microsecond=0) - timedelta(seconds=seconds_ago),
+    )
 
 
 def test_a_payment_that_was_not_made_in_time_says_so(till: ProviderWorld) -> None:

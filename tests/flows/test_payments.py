@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import requests
 
+from db import transaction
 from db.types import now
+from services import people
 from tests.factories import make_image
-from tests.live import Bot, done, refused, unchanged
+from tests.live import Bot, done, order, refused, unchanged
 from tests.provider_world import PROVIDERS, RUB, STARS, TOKENS, ProviderWorld
 from tests.threads import at_once
 from tests.wire import wait_until
@@ -97,6 +99,18 @@ def test_without_consent_there_is_nothing_to_pay(till: ProviderWorld, provider: 
     user = till.bot.register()
     with unchanged():
         refused(till.request_intent(user, provider), "consent_required")
+
+
+def test_a_banned_person_neither_orders_nor_pays_and_is_told_why(till: ProviderWorld) -> None:
+    user, picture = till.customer(), make_image()
+    with transaction() as session:
+        people.ban(session, UUID(user["id"]), reason="fraud", now=now())
+    with unchanged():
+        refused(till.request_intent(user, "stripe"), "user_banned")
+        answer = till.bot.post("/jobs", order(UUID(user["id"]), picture.id))
+        refused(answer, "user_banned")
+        assert answer.json()["userMessage"].startswith("Новые заказы и платежи для вас закрыты.")
+        assert "fraud" not in answer.text
 
 
 @each_provider

@@ -54,7 +54,7 @@ def failing(till: ProviderWorld, provider: str, kind: str, **script: Any) -> Ite
 def only_payment(user: dict[str, Any]) -> PaymentRow:
     """Our row of the one payment that the user has."""
     with transaction() as session:
-        newest = payments.recent(session, status=None, limit=50)
+        newest = payments.listed(session, limit=50).rows
     (payment,) = [each for each in newest if str(each.user_id) == user["id"]]
     return payment
 

@@ -129,19 +129,23 @@ def report(payment_id: UUID, event_id: str) -> None:
 
 @pytest.fixture
 def heard(world: World) -> Iterator[Callable[[Callable[[], Any]], list[str]]]:
-    """The statements that PostgreSQL receives during a call, each in a message of its own."""
+    """The statements that PostgreSQL receives during a call, each in a message of its own; not the
+    notices to workers, which are bundled and come later.
+    """
     log = settings.load().state_dir / "postgres" / "server.log"
 
     def tell(connection: Any, _: Any) -> None:
+        connection.autocommit = True
         connection.cursor().execute("SET log_statement TO 'all'")
-        connection.commit()
+        connection.autocommit = False
 
     def listen(call: Callable[[], Any]) -> list[str]:
         end = log.stat().st_size
         call()
         with log.open() as file:
             file.seek(end)
-            return re.findall(r"LOG:  statement: (.*(?:\n\t.*)*)", file.read())
+            messages = re.findall(r"LOG:  statement: (.*(?:\n\t.*)*)", file.read())
+        return [each for each in messages if "NOTIFY" not in each]
 
     engine().dispose()
     event.listen(engine(), "connect", tell)
@@ -186,11 +190,11 @@ WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
         ),
     ),
     "usersRegisterOrLogin, first visit": (
-        5,
+        6,
         lambda w: users.users_register_or_login({"telegramId": uuid4().hex}, None),
     ),
     "usersRegisterOrLogin, first visit by invitation": (
-        8,
+        9,
         lambda w: users.users_register_or_login(
             {"telegramId": uuid4().hex, "refCode": w.ref_code}, None
         ),

@@ -53,7 +53,7 @@ def sent_of(till: ProviderWorld, provider: str, reference: str) -> list[dict[str
 def newest_parked() -> tuple[str | None, UUID | None]:
     """Why the newest parked event could not be applied, and to which payment."""
     with transaction() as session:
-        (event,) = inbox.recent(session, state="parked", limit=1)
+        (event,) = inbox.listed(session, state="parked", limit=1).rows
     return event.reason, event.payment_id
 
 

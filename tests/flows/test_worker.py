@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import time
 from contextlib import ExitStack
@@ -13,20 +14,25 @@ from random import Random
 import pytest
 from sqlalchemy import func, select, update
 
+import logs
+import metrics
 import settings
 from db import notifications, snapshot, transaction
 from db.models import Data, Job, Transaction
 from db.types import now
 from errors import ApiError
+from local import ports
 from local.processes import Child
+from metrics.scrape import count_error_lines, exposition
 from providers import registry
 from services import data, jobs, ledger, locked_payments, payments
 from tests.factories import balance, make_job, make_user
+from tests.scraping import Scraped, ask, scrape
 from tests.wire import wait_until
 from tests.workers import start_worker, working
 from worker import duties
 from worker.loop import Worker
-from workflows import dispatch, reconciler
+from workflows import dispatch, files, reconciler
 
 PRICE, KILLS = 5, 4
 
@@ -97,9 +103,23 @@ def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance, tmp_path
 
 def test_a_result_is_stored_and_can_be_read_back(tmp_path):
     user = make_user(PRICE)
-    job = make_job(user.id, data_id=stored_image(b"abc").id)
-    with working(tmp_path):
+    with logs.about("of-the-order"):
+        job = make_job(user.id, data_id=stored_image(b"abc").id)
+    port = ports.reserve()
+    watched = {"METRICS_ADDRESS": f"127.0.0.1:{port}", "METRICS_TOKEN": "token"}
+    with working(tmp_path, **watched) as worker:
         wait_until(lambda: not live_jobs())
+        wait_until(lambda: "job done" in worker.said())
+        labels = {"engine": "embedded", "service": "restore", "outcome": "done"}
+        seen = scrape(port, "token")
+        assert seen.value("job_attempts_total", **labels) == 1
+        assert seen.value("engine_seconds_count", **labels) == 1
+        assert seen.value("job_wait_seconds_count", service="restore") == 1
+        assert seen.value("duty_last_success_timestamp_seconds", duty="draw lotteries")
+        assert [ask(port).status_code, ask(port, "token", "/").status_code] == [401, 404]
+    # A customer's complaint names the request; the lines about what it ordered have its id.
+    lines = [line for line in worker.said().splitlines() if str(job.id) in line]
+    assert lines and all('"request_id":"of-the-order"' in line for line in lines)
     with transaction() as session:
         done = jobs.get(session, job.id)
     with registry.storage().open(str(done.result_key)) as file:
@@ -217,7 +237,7 @@ def test_a_turn_deletes_more_files_than_one_transaction_marks():
             data.reserve(session, "image", content_type="image/jpeg", now=old)
             for _ in range(2 * data.AT_ONCE + 1)
         ]
-    duties._delete_expired_files()
+    files.delete_expired()
     with transaction() as session:
         left = select(func.count()).where(
             Data.id.in_([row.id for row in rows]), Data.deleted_at.is_(None)
@@ -250,14 +270,22 @@ def test_a_duty_that_fails_unexpectedly_leaves_the_others_to_their_work(
     def stumble() -> int:
         return 1 // 0
 
+    metrics.start(None)
+    count_error_lines()
     turns: list[int] = []
     stumbling = duties.Duty("stumble", 0, stumble)
     worker = Worker("here")
     worker._duties = [stumbling, duties.Duty("count", 0, lambda: turns.append(1) or 0)]
     worker._run_due_duties()
     worker._run_due_duties()
+    logging.getLogger().handlers.pop()  # the one that counts
     assert turns == [1, 1]
     assert "duty stumble failed unexpectedly" in caplog.text
+    seen = Scraped(exposition().decode())
+    moment = "duty_last_success_timestamp_seconds"
+    assert seen.value(moment, duty="stumble") is None and seen.value(moment, duty="count")
+    assert seen.value("duty_seconds_count", duty="stumble") == 2
+    assert seen.value("log_errors_total", logger="worker") == 2
     away = duties.Duty("ask", 0, lambda: _raise(ApiError("service_unavailable")))
     with pytest.raises(ApiError):
         away.run_if_due()

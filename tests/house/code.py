@@ -11,7 +11,19 @@ from typing import TypeVar
 
 ROOT = Path(__file__).parents[2]
 ROOMS = (
-    *("bot", "commands", "db", "handlers", "images", "local", "providers", "services", "settings"),
+    *(
+        "bot",
+        "commands",
+        "console",
+        "db",
+        "handlers",
+        "images",
+        "local",
+        "metrics",
+        "providers",
+        "services",
+        "settings",
+    ),
     *("spec", "web", "worker", "workflows"),
 )
 # Code that does not run in production; benches and tests are long lists of cases.

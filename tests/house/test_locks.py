@@ -15,7 +15,7 @@ from tests.house.code import ROOT
 LOCKS = {
     "requirements/server.txt": ("engine", "bot"),
     "requirements/local.txt": ("engine", "bot", "embedded"),
-    "requirements/dev.txt": ("engine", "bot", "embedded", "dev", "s3-test"),
+    "requirements/dev.txt": ("engine", "bot", "embedded", "dev", "tracing", "sentry", "s3-test"),
     "requirements/bench.txt": ("bench",),
 }
 

@@ -9,10 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from psycopg2.extensions import parse_dsn
+from sqlalchemy import create_engine
 
 import settings
-from db.session import in_psycopg2
-from settings import SettingsError, read
+from settings import SettingsError, databases, read
+from settings.databases import in_psycopg2
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,7 +95,9 @@ def test_a_safe_production_lacks_nothing():
         ({"FAL_KEY": "a:b", "FAL_API_URL": "http://127.0.0.1:1"}, "FAL_API_URL"),
         ({"POLZA_API_KEY": "pza", "POLZA_API_URL": "http://127.0.0.1:1"}, "POLZA_API_URL"),
         ({"EVENTS_URL": "http://bot.example/events", "EVENTS_SECRETS": EVENTS}, "EVENTS_URL"),
+        ({"METRICS_ADDRESS": "0.0.0.0:9108"}, "METRICS_TOKEN"),
         ({"EVENTS_URL": "http://93.184.216.34/events", "EVENTS_SECRETS": EVENTS}, "EVENTS_URL"),
+        ({"CONSOLE_URL": "http://console.example"}, "CONSOLE_URL"),
     ],
 )
 def test_production_refuses_what_is_unsafe(changes, named):
@@ -155,6 +159,26 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%40@a:1,[::1]/d?sslmode=require&target_session_attrs=read-write",
+        "postgres://u:p%40@/d?host=a:1&host=[::1]&sslmode=require&target_session_attrs=read-write",
+        "postgresql://u:p%40@/d?host=a,::1&port=1,5432&sslmode=require&target_session_attrs=read-write",
+    ],
+)
+def test_several_hosts_may_be_written_as_sqlalchemy_or_as_libpq_wants_them(url):
+    """And what comes out is read by both."""
+    assert databases.fault(url) is None
+    read = databases.in_psycopg2(url)
+    engine = create_engine(read)
+    _, for_psycopg2 = engine.dialect.create_connect_args(engine.url)
+    asked = {"sslmode": "require", "target_session_attrs": "read-write"}
+    servers = {"host": "a,::1", "port": "1,5432", "user": "u", "password": "p@", "dbname": "d"}
+    assert for_psycopg2 == servers | asked
+    assert parse_dsn(read.replace("+psycopg2", "", 1)) == servers | asked
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("LOG_LEVEL", "verbose"),
@@ -173,6 +197,8 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("DATA_TTL_HOURS", "99999999"),
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "mysql://h/d"),
+        ("DATABASE_URL", "postgresql://a,b/d"),
+        ("DATABASE_URL", "postgresql:///d?host=a,b&target_session_attrs=any"),
         ("DATABASE_DIRECT_URL", "mysql://h/d"),
         ("DATABASE_DIRECT_URL", "postgresql://h/d"),
         ("SERVER_URL", "kreatum.ru/api"),
@@ -184,6 +210,9 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("SERVER_URL", "https://kreatum.ru/api?x=1"),
         ("S3_ENDPOINT_URL", "minio:9000"),
         ("COMFYUI_URL", "10.0.0.5:8188"),
+        ("METRICS_ADDRESS", "9108"),
+        ("METRICS_ADDRESS", "127.0.0.1"),
+        ("METRICS_ADDRESS", "0.0.0.0:8000"),  # of the server itself
         ("COMFYUI_HEADER", "secret"),
         ("COMFYUI_HEADER", "X-Key: "),
         ("COMFYUI_HEADER", "X Key: secret"),
@@ -193,6 +222,7 @@ def test_any_spelling_of_a_postgresql_url_means_psycopg2(scheme):
         ("EVENTS_SECRETS", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ("EVENTS_URL", "http://bot:secret@bot.local/events"),
         ("EVENTS_URL", "http://169.254.169.254/events"),
+        ("CONSOLE_URL", "https://console.example/console"),
     ],
 )
 def test_a_value_nothing_could_run_on_is_named(name, value):

@@ -202,6 +202,18 @@ def test_a_narrow_window_shows_everything_without_scrolling_sideways(
         assert found.complaints == []
 
 
+def test_the_page_says_when_no_bot_runs_and_when_one_comes(browser: Browser) -> None:
+    missing = "Бот не запущен"
+    with telegram_world() as alone, window(browser, f"{alone.url}/chat") as found:
+        page = found.page
+        page.get_by_role("button", name="Начать", exact=True).click()
+        expect(log(page).get_by_text("/start")).to_be_visible()
+        expect(page.get_by_text(missing)).to_be_visible()
+        alone.call_bot("getUpdates")
+        expect(page.get_by_text(missing)).to_be_hidden()
+        assert found.complaints == []
+
+
 @pytest.fixture(scope="module")
 def everything() -> Iterator[Everything]:
     """The real bot, server and worker, as `make run` starts them."""

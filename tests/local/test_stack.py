@@ -20,6 +20,7 @@ from local import ports
 from local.client import is_ready
 from local.postgres import throwaway
 from local.postgres.embedded import running_url
+from tests.scraping import Scraped
 from tests.wire import ROOT, wait_until
 
 SECONDS = 60
@@ -33,7 +34,7 @@ def state() -> Iterator[Path]:
 
 
 @contextmanager
-def run(state: Path, port: int | None = None) -> Iterator[subprocess.Popen[str]]:
+def run(state: Path, port: int | None = None, **more: str) -> Iterator[subprocess.Popen[str]]:
     """`local/stack.py run` with nothing set but folder and port."""
     environ = {
         name: value
@@ -41,9 +42,9 @@ def run(state: Path, port: int | None = None) -> Iterator[subprocess.Popen[str]]
         if name not in ("DATABASE_URL", "SERVER_API_KEY", "SERVER_URL", "ENVIRONMENT")
     }
     environ |= {"STATE_DIR": str(state), "WEB_CONCURRENCY": "1"}
-    environ["PORT"] = str(port or ports.reserve())
+    environ |= {"PORT": str(port or ports.reserve()), **more}
     with subprocess.Popen(
-        [sys.executable, "-m", "local", "run", "--sandbox-port", "0"],
+        [sys.executable, "-m", "local", "run", "--sandbox-port", "0", "--console-port", "0"],
         cwd=ROOT,
         env=environ,
         stdout=subprocess.PIPE,
@@ -59,9 +60,11 @@ def run(state: Path, port: int | None = None) -> Iterator[subprocess.Popen[str]]
 def printed(process: subprocess.Popen[str]) -> dict[str, str]:
     """The names and values it prints when everything is up."""
     facts: dict[str, str] = {}
+    said: list[str] = []
     while "Logs" not in facts:
         line = process.stdout.readline()
-        assert line, f"it ended, having said {facts}"
+        said.append(line)
+        assert line, f"it ended, having said {said}"
         if match := re.fullmatch(r"  (\S+) +(\S.*)\n", line):
             facts[match[1]] = match[2]
     return facts
@@ -95,12 +98,17 @@ def refuses_connections(url: str) -> bool:
 
 
 def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
-    with run(state) as process:
+    with run(state, METRICS_ADDRESS=f"127.0.0.1:{ports.reserve()}") as process:
         facts = printed(process)
         parts = children(process.pid)
         assert len(parts) > 3
+        seen = Scraped(requests.get(facts["Metrics"], timeout=60).text)
+        assert seen.value("database_up") == 1
+        assert seen.value("http_requests_in_progress") is not None  # of the server
+        assert seen.value("duty_seconds_count", duty="draw lotteries")  # and of the worker
         assert is_ready(facts["API"].removesuffix("/v1"))
         assert requests.get(facts["Docs"], timeout=60).status_code == 200
+        assert requests.get(facts["Console"], timeout=60).status_code == 200
         key = facts["X-API-Key"]
         tariffs = f"{facts['API']}/tariffs"
         assert requests.get(tariffs, timeout=60).status_code == 401

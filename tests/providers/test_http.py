@@ -9,14 +9,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import metrics
+from errors import ApiError
+from metrics import scrape
 from providers.failures import ProviderMisconfigured, ProviderRejected, ProviderUnavailable
 from providers.http import Dialect, Patience, Refusal, Transport
+from tests.scraping import Scraped
 from tests.wire import wait_until
 
 SECRET = "sk_live_0123456789"
@@ -310,6 +315,28 @@ def test_one_line_is_logged_and_tells_no_secret(api: Api, caplog: pytest.LogCapt
     assert facts["ms"] >= 0 and line.levelname == "WARNING"
     logged = " ".join(str(vars(record)) for record in caplog.records) + repr(failure.value)
     assert SECRET not in logged and "anna@example.org" not in logged
+
+
+def test_each_call_is_counted_once_by_what_became_of_it(api: Api) -> None:
+    metrics.start(None)
+    before = counted()
+    transport = api.transport(patience=replace(QUICK, tries=1))
+    for given in (OK, answer(503), answer(400, {"code": "no"}), drop):
+        api.script = [given]
+        with suppress(ApiError):
+            transport.get("/x", call="count_me")
+    assert [after - was for after, was in zip(counted(), before, strict=True)] == [1, 1, 1, 1, 4]
+
+
+def counted() -> list[float]:
+    """By outcome, and how many were timed."""
+    seen = Scraped(scrape.exposition().decode())
+    labels = {"provider": "stripe", "call": "count_me"}
+    by_outcome = [
+        seen.value("provider_calls_total", **labels, outcome=outcome) or 0
+        for outcome in ("ok", "error", "refused", "unanswered")
+    ]
+    return [*by_outcome, seen.value("provider_call_seconds_count", **labels) or 0]
 
 
 def test_a_refused_key_is_an_alarm(api: Api, caplog: pytest.LogCaptureFixture) -> None:

@@ -108,7 +108,7 @@ def test_an_edit_changes_the_text_but_neither_author_nor_reward():
 
 def states(*messages):
     with transaction() as session:
-        rows = {row.message_id: row for row in reviews.recent(session, state=None, limit=50)}
+        rows = {row.message_id: row for row in reviews.listed(session, limit=50).rows}
     return [rows[each].state for each in messages]
 
 
@@ -122,7 +122,9 @@ def test_words_that_another_was_rewarded_for_wait_for_the_operator():
     assert states(original, copy) == ["rewarded", "held"]
     with transaction() as session:
         (held,) = [
-            row for row in reviews.recent(session, state="held", limit=50) if row.message_id == copy
+            row
+            for row in reviews.listed(session, state="held", limit=50).rows
+            if row.message_id == copy
         ]
         assert "the same words" in (held.note or "")
         assert reviews.approve(session, held.id, copier.id).granted
@@ -187,10 +189,10 @@ def test_a_rejected_message_is_never_rewarded_and_an_approved_one_is():
     user = make_user()
     message = post(int(user.telegram_id))
     with transaction() as session:
-        spam = reviews.recent(session, state="seen", limit=1)[0]
+        spam = reviews.listed(session, state="seen", limit=1).rows[0]
         reviews.reject(session, spam.id, note="реклама")
     assert not check(user, message).found
     post(None)
     with transaction() as session:
-        anonymous = reviews.recent(session, state="seen", limit=1)[0]
+        anonymous = reviews.listed(session, state="seen", limit=1).rows[0]
         assert reviews.approve(session, anonymous.id, user.id).granted

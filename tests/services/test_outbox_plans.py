@@ -66,9 +66,14 @@ def plans() -> Iterator[list[dict[str, Any]]]:
     [
         lambda session: outbox.claim(session),
         lambda session: outbox.sweep(session, now=now()),
+        lambda session: outbox.sweep_unposted(session, now=now()),
         lambda session: outbox.find(session, outbox.recent(session, state=None, limit=1)[0].id),
         lambda session: outbox.recent(session, state="dead", limit=20),
         lambda session: outbox.recent(session, state="pending", limit=20),
+        lambda session: outbox.listed(session, limit=50),
+        lambda session: outbox.listed(session, limit=50, state="dead"),
+        lambda session: outbox.listed(session, limit=50, state="pending"),
+        lambda session: _second_page(session),
         lambda session: outbox.delivered(session, outbox.claim(session)),
         lambda session: feed.publish(session),
         lambda session: feed.newest(session),
@@ -92,3 +97,9 @@ def most_rows(plan: dict[str, Any]) -> float:
     read = plan.get("Actual Rows", 0) + plan.get("Rows Removed by Filter", 0)
     below = [most_rows(each) for each in plan.get("Plans", ())]
     return max([read * plan.get("Actual Loops", 1), *below])
+
+
+def _second_page(session: Any) -> None:
+    first = outbox.listed(session, limit=50)
+    second = outbox.listed(session, limit=50, cursor=first.next_cursor)
+    assert len({row.id for row in [*first.rows, *second.rows]}) == 100

@@ -436,7 +436,7 @@ def test_a_link_paid_by_another_person_credits_its_user_and_remembers_the_payer(
     assert (balance(user.id), balance(friend.id)) == (20, 0)
     assert current(payment).payer_telegram_id == friend.telegram_id
     with snapshot() as session:
-        newest = inbox.flagged(session, limit=1)[0]
+        newest = inbox.listed(session, flagged=True, limit=1).rows[0]
         assert (newest.payment_id, newest.reason) == (payment.id, "another_payer")
 
     again = notice(payment, "succeeded", charge_reference="gift-2", payer_id=friend.telegram_id)

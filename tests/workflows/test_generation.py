@@ -290,7 +290,7 @@ def test_a_lost_order_does_not_block_the_trial_of_its_engine(provider):
 
 def test_another_daily_limit_opens_the_engine_that_the_old_one_had_closed(provider):
     with transaction() as session:
-        engines.change(session, "replicate", daily_cost=0)
+        engines.change(session, "replicate", daily_cost=Decimal(0))
     _, job = ordered()
     dispatch.order_due(Random(1))
     dispatch.order_due(Random(1))

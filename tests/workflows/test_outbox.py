@@ -20,16 +20,20 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+import metrics
 import settings
 from db import reading, transaction
 from db.rows import EventRow
 from db.types import now
+from metrics import scrape
 from providers.event_endpoint import TOTAL_SECONDS, Delivery
 from services import events, outbox
 from tests import event_receiver
 from tests.event_receiver import SECRET, Receiver, receiving
 from tests.factories import make_user
+from tests.scraping import Scraped
 from worker import sender
+from worker.duties import DUTIES
 from worker.sender import EventSender
 from workflows import feed as feeds
 from workflows import outbox as sending
@@ -79,7 +83,15 @@ def send_all(worker: EventSender) -> None:
         pass
 
 
+def delivered() -> float:
+    labels = {"type": "bonus.granted", "outcome": "delivered"}
+    seen = Scraped(scrape.exposition().decode())
+    return seen.value("deliveries_total", **labels) or 0
+
+
 def test_events_arrive_signed_once_and_in_order(bot: Receiver, worker: EventSender) -> None:
+    metrics.start(None)
+    before = delivered()
     users = [make_user() for _ in range(5)]
     for mark in (1, 2, 3):
         for user in users:
@@ -87,6 +99,7 @@ def test_events_arrive_signed_once_and_in_order(bot: Receiver, worker: EventSend
     send_all(worker)
 
     assert len(bot.posts) == 15 and len(set(bot.ids)) == 15
+    assert delivered() == before + 15
     for user in users:
         own = [post for post in bot.posts if post["data"]["user"]["id"] == str(user.id)]
         assert marks(own) == [1, 2, 3]
@@ -198,8 +211,8 @@ def test_two_senders_never_hold_two_events_of_one_user(bot: Receiver) -> None:
     for mark in range(most):
         for user in users:
             tell(user.id, mark)
-    chance = random.Random(7)
-    bot.answers = [event_receiver.status(500 if chance.random() < 0.1 else 204) for _ in range(30)]
+    # Every tenth: an event that failed twice in a row would really wait for half a minute.
+    bot.answers = [event_receiver.status(204 if place % 10 else 500) for place in range(30)]
     feeds.publish()
     senders = [EventSender(sending.endpoint(), random.Random(n)) for n in range(4)]
 
@@ -302,6 +315,26 @@ def test_old_events_go_and_those_that_wait_or_are_dead_stay(bot: Receiver) -> No
             "dead": 1,
             "pending": 1,
         }
+
+
+def test_what_waits_although_nobody_posts_any_more_goes_with_the_other_old_events(
+    bot: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EVENTS_URL was there when they were written, and was taken away."""
+    tell(make_user().id, 1)
+    with transaction() as session:
+        session.execute(text("UPDATE events SET next_at = now() - interval '31 days'"))
+    tell(make_user().id, 2)
+    forget = next(work for name, _, work in DUTIES if name == "delete old events")
+    assert (forget(), pending()) == (0, 2)  # as long as they are posted, they wait
+    monkeypatch.setenv("EVENTS_URL", "")
+    settings.load.cache_clear()
+    assert (forget(), pending()) == (1, 1)
+
+
+def pending() -> int:
+    with reading() as reader:
+        return outbox.counts(reader)[0].events
 
 
 def test_a_turn_in_which_every_post_takes_all_its_time_ends_within_its_lease() -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import click
 
-from db import session
+from db import reading, session, transaction
+from db.types import now
 from lab.bench.scale import calls, crowd, load_test, meter, plans, worlds
 from lab.bench.scale.report import Findings, text, write
 from lab.bench.scale.rows import USERS
@@ -22,6 +23,7 @@ from lab.bench.servers import environment
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import ROOT
+from services import day_figures
 
 # Autovacuum would run at different moments in the two worlds.
 POSTGRES = {
@@ -34,6 +36,7 @@ POSTGRES = {
     "autovacuum": "off",
     "max_connections": "150",
 }
+HISTORY_DAYS = 60
 RETRIES = 4  # more measurements of a call that seems slower, before it counts as slower
 GROUPS = {
     "read": calls.READS,
@@ -76,6 +79,7 @@ def _measure(url: str, home: Path, *, users: int, seconds: float) -> Findings:
         bytes={world.name: worlds.size_bytes(world) for world in both},
     )
     with _probes(both) as probes:
+        found.history_seconds = [_compute_history(probe) for probe in probes][-1]
         contexts = []
         for world, probe in zip(both, probes, strict=True):
             with meter.use_engine(probe.engine):
@@ -103,6 +107,20 @@ def _measure(url: str, home: Path, *, users: int, seconds: float) -> Findings:
     engine.dispose()
     found.checked_seconds = _check_ledger(large)  # those of the fill and of all that came after it
     return found
+
+
+def _compute_history(probe: meter.Probe) -> float:
+    """Seconds for the figures that the overview reads, as the worker's duty computes them."""
+    started = time.monotonic()
+    with meter.use_engine(probe.engine):
+        with reading() as reader:
+            due = day_figures.due(reader, now=now(), older=HISTORY_DAYS)
+        for day in due:
+            with transaction() as session:
+                day_figures.compute(session, day, now=now())
+    seconds = time.monotonic() - started
+    _print(f"{probe.world.name}: figures of {len(due)} days in {seconds:.0f} s")
+    return seconds
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from db import reading, snapshot, transaction
-from db.models import Job
+from db.models import PAYMENT_STATUSES, PROVIDERS, REVIEW_STATES, Job
 from db.types import now
 from handlers import (
     data,
@@ -35,19 +35,27 @@ from providers.payments import Notice, Outcome
 from services import (
     attempts,
     bonuses,
+    day_figures,
+    days,
     draws,
     engines,
+    gauges,
     grants,
     idempotency,
     inbox,
     ledger,
     locked_payments,
+    outbox,
+    overview,
     paging,
     payments,
+    people,
     queue,
     remote_queue,
     reviews,
+    search,
     settlement,
+    timeline,
 )
 from services import data as files
 from services import jobs as job_service
@@ -61,6 +69,8 @@ SAMPLE = 60  # users taken in turns, so that their pages are warm in both worlds
 CHANNEL = "@bench_channel"
 TEXT = {"type": "text", "fileName": "a.txt", "contentType": "text/plain"}
 LONG_AGO = timedelta(days=1000)
+# Any; of the year that a world covers.
+PERIOD = {"since": now() - timedelta(days=200), "until": now() - timedelta(days=190)}
 FILES = 10
 MONTHS_AHEAD = timedelta(days=120)  # by then the oldest files have expired, by TTL_HOURS
 TTL_HOURS = 400 * 24
@@ -415,9 +425,68 @@ def _operator(query: Callable[..., Any], **values: Any) -> Call:
     return Call(work)
 
 
+def _gauges(c: Context) -> None:
+    with reading() as reader:
+        gauges.read(reader)
+
+
+def _middle(query: Callable[..., Any], **values: Any) -> Call:
+    """The page that follows the first one."""
+
+    def work(c: Context) -> None:
+        with reading() as reader:
+            first = query(reader, limit=20, **values)
+            query(reader, limit=20, cursor=first.next_cursor, **values)
+
+    return Call(work)
+
+
+def _timeline(c: Context) -> None:
+    with reading() as reader:
+        first = timeline.of_user(reader, UUID(c.regular), limit=50)
+        timeline.of_user(reader, UUID(c.regular), limit=50, cursor=first.next_cursor)
+
+
+def _shown_payment(c: Context) -> None:
+    payment_id, _ = c.take("paid")
+    with reading() as reader:
+        payments.get(reader, payment_id)
+        inbox.of_payment(reader, payment_id)
+        ledger.of_payment(reader, payment_id)
+
+
+def _shown_order(c: Context) -> None:
+    job_id = UUID(c.done_jobs[c.turn() % len(c.done_jobs)])
+    with reading() as reader:
+        job_service.find(reader, job_id)
+        ledger.of_job(reader, job_id)
+        attempts.of_job(reader, job_id)
+        (result,) = (UUID(each["dataId"]) for each in job_service.get(reader, job_id).output)
+        files.of_ids(reader, [result])
+        job_service.with_result(reader, result)
+
+
+def _searches(c: Context) -> None:
+    typed = (c.regular, rows.telegram_id(20, 0), "1500", "@user_1", "req:none", "pi_none")
+    with reading() as reader:
+        for text in typed:
+            search.find(reader, text)
+
+
 def _count_bonuses(c: Context) -> None:
     with snapshot() as session:
         bonuses.given(session, ["@grandma"])
+
+
+def _overview() -> None:
+    with reading() as reader:
+        overview.read(reader, now=now())
+
+
+def _keep_figures() -> None:
+    """Of a day on which people ordered: the generated world has been quiet since four days."""
+    with transaction() as session:
+        day_figures.compute(session, days.of(now()) - 6 * days.ONE, now=now())
 
 
 READS = {
@@ -500,24 +569,60 @@ WORKERS = {
     "forget keys, none": Call(_sweep),
 }
 OPERATORS = {
-    "jobs list": _operator(job_service.recent, status=None, limit=20),
-    "jobs list, failed": _operator(job_service.recent, status="failed", limit=20),
-    "payments list": _operator(payments.recent, status=None, limit=20),
-    "payments list, disputed": _operator(payments.recent, status="disputed", limit=20),
-    "payments list, pending": _operator(payments.recent, status="pending", limit=20),
-    "events list, parked": _operator(inbox.recent, state="parked", limit=20),
-    "events list, ignored": _operator(inbox.recent, state="ignored", limit=20),
-    "reviews list, rejected": _operator(reviews.recent, state="rejected", limit=20),
+    "jobs list": _middle(job_service.listed),
+    "jobs list, failed": _middle(job_service.listed, status="failed"),
+    "jobs list, done": _middle(job_service.listed, status="done"),
+    **{
+        f"jobs list, {status}": _middle(job_service.listed, status=status)
+        for status in ("waiting_payment", "queued", "processing")
+    },
+    "jobs list, a service": _middle(job_service.listed, service_type="restore"),
+    "jobs list, an error": _middle(job_service.listed, error_code="engine_crashed"),
+    "jobs list, a worker": _middle(job_service.listed, worker="bench"),
+    "jobs list, a period": _middle(job_service.listed, **PERIOD),
+    "jobs list, failed in a period": _middle(job_service.listed, status="failed", **PERIOD),
+    "payments list": _middle(payments.listed),
+    **{
+        f"payments list, {status}": _middle(payments.listed, status=status)
+        for status in PAYMENT_STATUSES
+    },
+    **{
+        f"payments list, {provider}": _middle(payments.listed, provider=provider)
+        for provider in PROVIDERS
+    },
+    "payments list, troubled": _middle(payments.listed, troubled=True),
+    "payments list, a period": _middle(payments.listed, **PERIOD),
+    "payments list, disputed at Stripe in a period": _middle(
+        payments.listed, status="disputed", provider="stripe", **PERIOD
+    ),
+    "payment and its moves": Call(_shown_payment, (_intent, _pay)),
+    "order and its moves": Call(_shown_order),
+    **{
+        f"events list, {state}": _middle(inbox.listed, state=state)
+        for state in ("parked", "ignored", "applied")
+    },
+    "events list, flagged": _middle(inbox.listed, flagged=True),
+    **{f"reviews list, {state}": _middle(reviews.listed, state=state) for state in REVIEW_STATES},
+    "users list": _middle(people.listed),
+    "users list, banned": _middle(people.listed, banned=True),
+    "users list, a period": _middle(people.listed, **PERIOD),
+    "timeline of a regular": Call(_timeline),
+    "search": Call(_searches),
     "lotteries list": _operator(lottery_service.recent, limit=20),
+    "outbox list": _operator(outbox.listed, limit=50),
+    "outbox list, dead": _operator(outbox.listed, state="dead", limit=50),
+    "outbox list, pending": _operator(outbox.listed, state="pending", limit=50),
+    "lottery entries": _operator(
+        lottery_service.entries, lottery_id=rows.lottery_id(1), limit=50, cursor=None
+    ),
+    "overview": Call(lambda c: _overview()),
     "users show": Call(
         lambda c: _operator(ledger.history, user_id=UUID(c.regular), limit=10, cursor=None).work(c)
     ),
 }
-# Their cost grows by nature: with the backlog they list, or with what they count.
+# Their cost grows by nature: with what they count.
 GROW = {
-    **{
-        f"jobs list, {status}": _operator(job_service.recent, status=status, limit=20)
-        for status in ("waiting_payment", "queued", "processing")
-    },
     "channels list": Call(_count_bonuses),
+    "metrics for Prometheus": Call(_gauges),
+    "keep the figures of a day": Call(lambda c: _keep_figures()),
 }

@@ -11,11 +11,14 @@ from lab.bench.scale.meter import BATCH, MAX_RATIO, ROUNDS, Comparison
 from lab.bench.scale.worlds import GIBIBYTE, World
 
 PICTURE = "scale.svg"
+PAGE_MS = 300
 
 
 @dataclass
 class Findings:
-    """All results of a run. checked_seconds: duration of `ledger check`."""
+    """All results of a run. checked_seconds: duration of `ledger check`;
+    history_seconds: of the figures of days.
+    """
 
     worlds: list[World]
     filled_seconds: float
@@ -25,6 +28,7 @@ class Findings:
     plan_faults: list[str] = field(default_factory=list)
     crowd: Outcome = field(default_factory=Outcome)
     checked_seconds: float = 0.0
+    history_seconds: float = 0.0
 
     @property
     def slower(self) -> list[Comparison]:
@@ -37,10 +41,17 @@ class Findings:
         ]
 
     @property
+    def slow_pages(self) -> list[Comparison]:
+        """What the operator sees later than PAGE_MS in the large world."""
+        pages = self.groups.get("operator", [])
+        return [each for each in pages if min(each.large.wall) > PAGE_MS]
+
+    @property
     def wrong(self) -> list[str]:
         """Why the run has failed; empty when nothing is wrong."""
         return [
             *(f"{each.name}: {each.database_ratio:.2f} times the CPU" for each in self.slower),
+            *(f"{each.name}: {min(each.large.wall):.0f} ms" for each in self.slow_pages),
             *self.plan_faults,
             *self.crowd.wrong,
         ]
@@ -63,7 +74,9 @@ def text(found: Findings) -> str:
         " database's process, time of the whole call on this machine, pages looked at. Pages grow"
         " with the height of an index, one for each hundredfold."
         f" The largest of {len(measured)} ratios is {worst.database_ratio:.2f} ({worst.name});"
-        f" {MAX_RATIO} is allowed. No plan reads a growing table from end to end.",
+        f" {MAX_RATIO} is allowed. No plan reads a growing table from end to end. What an operator"
+        f" looks at may take {PAGE_MS} ms. The figures of two months were computed in"
+        f" {found.history_seconds:.0f} s.",
         f"![CPU with a million users to that with ten thousand]({PICTURE})",
         _table(found.groups),
         "By nature proportional to what they show or count, for the operator only:",

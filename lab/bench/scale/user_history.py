@@ -81,7 +81,8 @@ class UserHistory:
             *(result, 100 if done else 0),
             {"reason": "failed", "error": {"code": "not_an_image"}} if status == "failed" else {},
             *(int(done or leased), at, self.block.now + timedelta(days=1) if leased else None),
-            *("worker-1" if leased else None, at, end, end if done else None),
+            *("worker-1" if leased else None, at, end),
+            end if status in ("done", "failed") else None,
         )
         return job
 

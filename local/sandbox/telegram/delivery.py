@@ -22,6 +22,7 @@ from local.sandbox.telegram.wire import Refusal
 
 MESSAGE_LIFETIME = 24 * 3600.0
 PRE_CHECKOUT_LIFETIME = 150.0
+BETWEEN_POLLS = 5.0  # a bot that does not ask again for longer is not there
 TERMINATED = (
     "Conflict: terminated by other getUpdates request;"
     " make sure that only one bot instance is running"
@@ -45,11 +46,12 @@ class Update:
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where updates are posted."""
+    """Where updates are posted. is_bot: not if it is a server that answers nobody."""
 
     url: str
     secret: str
     max_connections: int
+    is_bot: bool = True
 
 
 @dataclass
@@ -78,6 +80,7 @@ class Delivery:
         self._queues: dict[str, deque[Update]] = {}
         self._senders: set[str] = set()
         self._newest_poll = 0
+        self._heard_until = 0.0
         self.history: deque[dict[str, Any]] = deque(maxlen=1000)
         self.attempts: deque[dict[str, Any]] = deque(maxlen=1000)
 
@@ -135,6 +138,13 @@ class Delivery:
                 (update for queue in self._queues.values() for update in queue), key=lambda u: u.id
             )
 
+    @property
+    def has_bot(self) -> bool:
+        """Whether a bot takes updates: it is called, or has just asked."""
+        with self._changed:
+            called = self.webhook is not None and self.webhook.is_bot
+            return called or time.monotonic() < self._heard_until
+
     def take(self, offset: int, limit: int, timeout: float) -> list[dict[str, Any]]:
         """getUpdates: confirm everything below `offset`, then wait for what is left.
 
@@ -145,6 +155,7 @@ class Delivery:
         with self._changed:
             self._newest_poll += 1
             mine = self._newest_poll
+            self._heard_until = deadline + BETWEEN_POLLS
             self._changed.notify_all()
             self._confirm(offset)
             while not (found := self.pending()) and (left := deadline - time.monotonic()) > 0:

@@ -126,7 +126,8 @@ def _sights(control: Blueprint, sandbox: TelegramSandbox) -> None:
         """What happened in all chats after a number; wait: seconds for the first."""
         entries = journal.after(_after(), None, _seconds())
         last = entries[-1].number if entries else _after()
-        return jsonify({"last": last, "happened": [entry.as_dict() for entry in entries]})
+        happened = [entry.as_dict() for entry in entries]
+        return jsonify({"last": last, "has_bot": sandbox.delivery.has_bot, "happened": happened})
 
     @control.get("/world")
     def read_world() -> Response:
@@ -139,6 +140,7 @@ def _world(sandbox: TelegramSandbox) -> dict[str, Any]:
     return {
         "last": state.journal.last,
         "bot": state.bot(),
+        "has_bot": sandbox.delivery.has_bot,
         "people": [_shown(person) for person in state.people.values()],
         "chats": [chat.as_dict() for chat in state.chats.values()],
         "members": [

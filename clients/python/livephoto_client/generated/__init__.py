@@ -101,6 +101,7 @@ from livephoto_client.generated.refusals import (
     UnsupportedMediaType,
     UploadMismatch,
     UploadMissing,
+    UserBanned,
     UserNotFound,
 )
 
@@ -202,5 +203,6 @@ __all__ = [
     "UnsupportedMediaType",
     "UploadMismatch",
     "UploadMissing",
+    "UserBanned",
     "UserNotFound",
 ]

@@ -22,6 +22,10 @@ class ConsentRequired(Refusal):
     """403 `consent_required`: нет согласия на обработку персональных данных."""
 
 
+class UserBanned(Refusal):
+    """403 `user_banned`: пользователь заблокирован: новых заданий и платежей нет."""
+
+
 class LinkInvalid(Refusal):
     """403 `link_invalid`: подписанная ссылка или форма подделана или просрочена."""
 
@@ -173,6 +177,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     "unauthorized": Unauthorized,
     "signature_invalid": SignatureInvalid,
     "consent_required": ConsentRequired,
+    "user_banned": UserBanned,
     "link_invalid": LinkInvalid,
     "not_found": NotFound,
     "user_not_found": UserNotFound,

@@ -4,6 +4,7 @@ import { act, read } from "./api.js";
 
 const NAMES = ["Вера", "Григорий", "Дарья", "Егор", "Жанна", "Захар", "Инна", "Кирилл", "Лидия", "Мирон"];
 const WAIT_SECONDS = 25;
+const LOOK_SECONDS = 2; // while no bot is there: one that starts is seen soon
 
 export class Store extends EventTarget {
   people = new Map();
@@ -16,6 +17,7 @@ export class Store extends EventTarget {
   bot = {};
   #messages = new Map();
   #last = 0;
+  #hasBot = true;
 
   async load() {
     const world = await read("/world");
@@ -30,8 +32,10 @@ export class Store extends EventTarget {
   async follow() {
     for (;;) {
       try {
-        const news = await read("/journal", { after: this.#last, wait: WAIT_SECONDS });
+        const wait = this.#hasBot ? WAIT_SECONDS : LOOK_SECONDS;
+        const news = await read("/journal", { after: this.#last, wait });
         this.#connected(true);
+        this.#answered(news.has_bot);
         for (const entry of news.happened) await this.#apply(entry);
         this.#last = news.last;
       } catch (error) {
@@ -70,6 +74,7 @@ export class Store extends EventTarget {
   }
 
   #take(world) {
+    this.#answered(world.has_bot);
     this.bot = world.bot;
     this.commands = world.commands;
     this.description = world.description;
@@ -116,6 +121,11 @@ export class Store extends EventTarget {
 
   #connected(yes) {
     document.getElementById("offline").hidden = yes;
+  }
+
+  #answered(yes) {
+    this.#hasBot = yes;
+    document.getElementById("no-bot").hidden = yes;
   }
 
   #tell(kind, detail) {

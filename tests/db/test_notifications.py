@@ -1,0 +1,91 @@
+"""Waiting workers are woken after the commit, for many orders at once, and by every process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from db import notifications, transaction
+from tests.wire import wait_until
+
+ROOT = Path(__file__).parents[2]
+ANNOUNCE = """
+from db import notifications, transaction
+with transaction() as session:
+    notifications.announce(session)
+"""
+
+FORK = (
+    ANNOUNCE
+    + """
+import os
+from db.session import engine
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+else:
+    engine().dispose(close=False)  # the connections stay the parent's
+    with transaction() as session:
+        notifications.announce(session)
+"""
+)
+
+
+@pytest.fixture
+def heard(database: str) -> Iterator[Any]:
+    """A connection that hears what workers hear."""
+    connection = psycopg2.connect(database.replace("+psycopg2", "", 1))
+    connection.autocommit = True
+    connection.cursor().execute(f"LISTEN {notifications.JOB_CHANNEL}")
+    yield connection
+    connection.close()
+
+
+def count(connection: Any) -> int:
+    connection.poll()
+    return len(connection.notifies)
+
+
+def announce() -> None:
+    with transaction() as session:
+        notifications.announce(session)
+
+
+def test_a_worker_that_waits_goes_on_once_a_job_is_committed(database: str) -> None:
+    with notifications.Listener() as listener:
+        listener.wait(0, threading.Event())  # it listens from here on
+        waiting = threading.Thread(target=listener.wait, args=(300, threading.Event()))
+        waiting.start()
+        announce()
+        waiting.join(60)
+        assert not waiting.is_alive()
+
+
+def test_what_comes_within_a_moment_is_told_together(heard: Any) -> None:
+    for _ in range(100):
+        announce()
+    wait_until(lambda: count(heard) > 0)
+    told_so_far = count(heard)
+    announce()
+    wait_until(lambda: count(heard) > told_so_far)
+    assert count(heard) < 50
+
+
+def test_a_command_that_ends_at_once_has_told_the_workers(heard: Any, database: str) -> None:
+    environment = os.environ | {"DATABASE_URL": database}
+    subprocess.run([sys.executable, "-c", ANNOUNCE], cwd=ROOT, env=environment, check=True)
+    wait_until(lambda: count(heard) == 1)
+
+
+def test_a_process_made_by_a_fork_tells_the_workers_itself(heard: Any, database: str) -> None:
+    environment = os.environ | {"DATABASE_URL": database}
+    subprocess.run([sys.executable, "-c", FORK], cwd=ROOT, env=environment, check=True, timeout=60)
+    wait_until(lambda: count(heard) == 2)

@@ -1,0 +1,120 @@
+"""The database's machine dies; a synchronous standby takes its place, and nothing is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import requests
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from db.session import connect
+from local.database import prepare
+from local.postgres import throwaway
+from local.postgres.embedded import EmbeddedPostgres
+from services import ledger
+from tests import live, standby
+from tests.live import Bot
+from tests.wire import wait_until
+
+
+@dataclass
+class Pair:
+    """A primary and its synchronous standby, and the address that names both."""
+
+    primary: EmbeddedPostgres
+    primary_url: str
+    copy: EmbeddedPostgres
+    copy_url: str
+
+    @property
+    def url(self) -> str:
+        first, second = make_url(self.primary_url), make_url(self.copy_url)
+        return (
+            f"postgresql://{first.username}:{first.password}@127.0.0.1:{first.port},"
+            f"127.0.0.1:{second.port}/{first.database}?target_session_attrs=read-write"
+        )
+
+
+@pytest.fixture
+def pair(postgres: str) -> Iterator[Pair]:
+    with throwaway.state_folder("failover") as folder:
+        primary = EmbeddedPostgres(folder / "primary")
+        try:
+            url = primary.start()
+            prepare(url)
+            copy = standby.make(primary, url, folder / "copy")
+            try:
+                port = int((folder / "copy" / "port").read_text())
+                copy_url = make_url(url).set(port=port).render_as_string(hide_password=False)
+                yield Pair(primary, url, copy, copy_url)
+            finally:
+                copy.kill()
+        finally:
+            primary.kill()
+            for name in ("primary", "copy"):
+                throwaway.remove(folder / name)
+
+
+def test_whatever_was_acknowledged_is_there_after_the_standby_took_over(
+    pair: Pair, tmp_path: Path
+) -> None:
+    acknowledged: list[tuple[float, str]] = []
+    stopping = threading.Event()
+
+    def register(bot: Bot) -> None:
+        while not stopping.is_set():
+            try:
+                answer = bot.post("/users/register-or-login", {"telegramId": uuid4().hex})
+            except requests.RequestException:
+                continue
+            if answer.status_code == 200:
+                acknowledged.append((time.monotonic(), answer.json()["id"]))
+            else:
+                assert answer.status_code == 503, answer.text
+                assert answer.json()["code"] == "service_unavailable"
+
+    with live.serve(tmp_path, state_dir=tmp_path, DATABASE_URL=pair.url) as server:
+        with ThreadPoolExecutor(4) as people:
+            running = [people.submit(register, Bot(server.url)) for _ in range(4)]
+            try:
+                wait_until(lambda: len(acknowledged) > 100)
+                pair.primary.kill()
+                killed, before = time.monotonic(), len(acknowledged)
+                standby.sql(pair.copy_url, "SELECT pg_promote()")
+                wait_until(lambda: len(acknowledged) > before + 100)
+            finally:
+                stopping.set()
+            for each in running:
+                each.result()
+        assert Bot(server.url).get("/health/ready").status_code == 200
+
+    engine = connect(pair.copy_url, pool_size=1)
+    with Session(engine) as session:
+        there = {str(row) for row in session.scalars(text("SELECT id FROM users"))}
+        assert not any(ledger.violations(session).values())
+    engine.dispose()
+    assert not {user for _, user in acknowledged} - there
+    first = min(moment for moment, _ in acknowledged if moment > killed)
+    print(f"the first write came {first - killed:.2f} s after the kill")
+
+
+def test_a_connection_to_a_server_that_takes_no_writes_is_given_up(pair: Pair) -> None:
+    engine = connect(pair.copy_url, pool_size=2)
+    who, write = text("SELECT pg_backend_pid()"), text("DELETE FROM users")
+    with engine.connect() as connection:
+        first = connection.scalar(who)
+        with pytest.raises(Exception, match="read-only") as failed:
+            connection.execute(write)
+        assert getattr(failed.value, "connection_invalidated", False)
+    with engine.connect() as connection:
+        assert connection.scalar(who) != first
+    engine.dispose()
