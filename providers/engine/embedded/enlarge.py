@@ -26,8 +26,10 @@ def double(image: Pixels, *, noise_level: int, progress: Callable[[float], None]
     down, across = (tiles.cut(side, at_most=_TILE) for side in (height, width))
     tall, wide = down.size, across.size
     whole = _extended(image, bottom=len(down.starts) * tall, right=len(across.starts) * wide)
-    padded = cv2.copyMakeBorder(whole, *[_BORDER] * 4, cv2.BORDER_REFLECT_101)
-    doubled = cv2.resize(whole, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    padded = cv2.copyMakeBorder(
+        whole, _BORDER, _BORDER, _BORDER, _BORDER, borderType=cv2.BORDER_REFLECT_101
+    )
+    doubled = np.asarray(cv2.resize(whole, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))
     corners = list(product(down.starts, across.starts))
     for number, (top, left) in enumerate(corners, start=1):
         tile = padded[top : top + tall + 2 * _BORDER, left : left + wide + 2 * _BORDER]
@@ -39,8 +41,9 @@ def double(image: Pixels, *, noise_level: int, progress: Callable[[float], None]
 
 def _extended(image: Pixels, *, bottom: int, right: int) -> Pixels:
     height, width = image.shape[:2]
-    added = (0, bottom - height, 0, right - width)
-    return np.asarray(cv2.copyMakeBorder(image, *added, cv2.BORDER_REFLECT_101))
+    return np.asarray(
+        cv2.copyMakeBorder(image, 0, bottom - height, 0, right - width, cv2.BORDER_REFLECT_101)
+    )
 
 
 def _missing(tile: Pixels, noise_level: int) -> Plane:
@@ -49,8 +52,8 @@ def _missing(tile: Pixels, noise_level: int) -> Plane:
     noise = np.full((1, *tile.shape[:2]), noise_level / _MOST_NOISE, np.float32)
     net = neural_networks.load(NETWORK)
     net.setInput(np.concatenate([colours, noise])[None])
-    added = net.forward()[0]
+    added: Plane = net.forward()[0]
     height, width = added.shape[1:]
     # Twelve channels: rows, columns and colours of the four pixels that each one becomes.
     fine = added.reshape(2, 2, 3, height, width).transpose(3, 0, 4, 1, 2)
-    return fine.reshape(2 * height, 2 * width, 3) * 255.0
+    return np.asarray(fine.reshape(2 * height, 2 * width, 3) * 255.0)
