@@ -30,6 +30,7 @@ MATRIX = {
     "POST /operators/<name>/role": "admin",
     "POST /operators/sessions/<uuid:session_id>/end": "admin",
     "GET /sessions/": "viewer",
+    "POST /sessions/codes": "viewer",
     "POST /sessions/<uuid:session_id>/end": "viewer",
     "GET /settings/": "admin",
     "GET /search": "viewer",
