@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 import logs
 import settings
+import tracing
 from db import Query, Reader, notifications, scalar, statement
 from db.models import ERROR_CODE, Data, Job, User
 from db.rows import JobRow, ListedJob
@@ -96,7 +97,8 @@ def create(
         meta=meta or {},
     )
     shown = {name: getattr(job, name) for name in _SHOWN}
-    _INSERT(session, description=description, request_id=logs.request_id.get(), **shown)
+    asked = {"request_id": logs.request_id.get(), "traceparent": tracing.traceparent()}
+    _INSERT(session, description=description, **asked, **shown)
     if job.tokens_reserved:
         ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
         notifications.announce(session)
@@ -287,7 +289,7 @@ _SHOWN = (
     *("price_tokens", "price_rub", "tokens_reserved", "photos", "input", "meta"),
     *("created_at", "updated_at"),
 )
-_INSERTED = (*_SHOWN, "description", "request_id")
+_INSERTED = (*_SHOWN, "description", "request_id", "traceparent")
 _INSERT: Write[...] = Write(insert(_TABLE).values({name: bindparam(name) for name in _INSERTED}))
 
 

@@ -90,6 +90,18 @@ class Settings:
         "for; `make run` sets it",
     )
 
+    otel_exporter_otlp_endpoint: str = _setting(
+        "", "base URL of a collector of traces, OTLP over HTTP; empty traces nothing", url=True
+    )
+    otel_traces_sampler_arg: Decimal = _setting(
+        Decimal("0.05"),
+        "share of requests and jobs that are traced though nobody asked for it, 0 to 1",
+        most=1,
+    )
+    sentry_dsn: str = _setting(
+        "", "DSN of Sentry for ERROR lines without personal data; empty sends none", secret=True
+    )
+
     rate_limit_per_key: int = _setting(
         0, "requests a minute of one API key to one server process; 0 is no limit"
     )
