@@ -62,6 +62,11 @@ def rules(app: Flask) -> dict[str, Rule]:
     return {name: _RULES[view] for name, view in views.items()}
 
 
+def rule_of(view: Callable[..., Any]) -> Rule:
+    """What a page asks for."""
+    return _RULES[view]
+
+
 def guard(app: Flask) -> None:
     """Check every request before its page; all pages must be registered before."""
     found = rules(app)

@@ -55,6 +55,11 @@ def listing(page: Page[Any]) -> Listing:
     return Listing(page.rows, further, back)
 
 
+def whole(rows: Sequence[Any]) -> Listing:
+    """A list that is one page."""
+    return Listing(rows, None, None)
+
+
 def cursor() -> str | None:
     """Where the list of this page begins."""
     return request.args.get(CURSOR)
@@ -108,7 +113,7 @@ def with_result(address: str, key: str) -> str:
 
 def result(reader: Reader) -> str | None:
     """What the form said whose key is in the address."""
-    key = request.args.get(DONE)
-    if not key or g.get("operator") is None:
+    key = request.args.get(DONE, "")
+    if not key.isprintable() or g.get("operator") is None:
         return None
     return form_keys.said(reader, key, g.operator.operator_id)

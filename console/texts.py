@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from math import ceil
 
+from console import business_texts
 from errors import ApiError
 from services import ledger
 from services.inbox import Verdict
@@ -74,6 +75,7 @@ MOVES = {
     "gateway_payment": "платёж",
 }
 NAMES = {
+    **business_texts.NAMES,
     "role": {
         "viewer": "наблюдатель",
         "support": "поддержка",
@@ -146,6 +148,7 @@ NAMES = {
     },
     "outcome": {"begun": "начато", "done": "сделано", "failed": "не удалось"},
     "action": {
+        **business_texts.ACTIONS,
         "catalog.seed": "каталог: заполнить",
         "engine.limit": "движок: пределы",
         "engine.resume": "движок: включить снова",
@@ -179,6 +182,8 @@ NAMES = {
         "tariff.disable": "тариф: снять с продажи",
         "tariff.edit": "тариф: изменить",
         "user.ban": "человек: заблокировать",
+        "user.erase": "человек: удалить данные",
+        "user.export": "человек: выгрузить данные",
         "user.grant": "человек: начислить",
         "user.unban": "человек: разблокировать",
         "user.withdraw": "человек: списать",
@@ -205,6 +210,7 @@ NAMES["state"] = {
 }
 # Colours of Tabler's badges.
 COLOURS = {
+    **business_texts.COLOURS,
     "waiting_payment": "yellow",
     "queued": "azure",
     "processing": "blue",
@@ -230,6 +236,7 @@ COLOURS = {
 
 # What the rules say in English, as commands print it.
 _REFUSALS = {
+    **business_texts.REFUSALS,
     "there is no such review, or it has been rejected": "Такого отзыва нет, или он уже отклонён.",
     "there is no such review, or it has been rewarded": "Такого отзыва нет, или он уже засчитан.",
     "there is no such event": "Такого события нет.",

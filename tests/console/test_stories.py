@@ -44,8 +44,10 @@ def test_an_operator_comes_in_by_name_password_and_code(desk: Desk) -> None:
 def test_the_queue_of_reviews_is_judged(desk: Desk) -> None:
     desk.open("/reviews/")
     desk.look("reviews")
+    desk.page.evaluate("window.stays = true")
     desk.page.get_by_label("Состояние").select_option("held")
     desk.page.wait_for_url("**/reviews/?state=held")
+    assert desk.page.evaluate("window.stays")  # only the list came anew
     desk.page.get_by_role("link", name="Разобрать очередь").click()
     desk.look("review")
     desk.send("Отклонить", note="реклама")
