@@ -286,9 +286,7 @@ def _new(
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
     """An input as it is stored: files are looked up by their id in the database's spelling."""
     kept = {name: item[name] for name in INPUT_FIELDS if name in item}
-    if "dataId" in kept:
-        kept["dataId"] = str(UUID(kept["dataId"]))
-    return kept
+    return kept | {"dataId": str(UUID(kept["dataId"]))} if "dataId" in kept else kept
 
 
 _TABLE: Any = Job.__table__
