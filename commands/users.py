@@ -80,7 +80,12 @@ def erase_user(user: str, reason: str, yes: bool) -> None:
         person = erasure.find(session, user)
     with announced(Entry("user.erase", f"user:{person.id}", reason)):
         erased = workflow.erase(person.id)
-    click.echo(f"{erased.user_id} is erased; {erased.files_deleted} files deleted")
+    deleted = (
+        "the workers delete the files"
+        if erased.files_left
+        else f"{erased.files_deleted} files deleted"
+    )
+    click.echo(f"{person.id} is erased; {deleted}")
 
 
 def _show_what_goes(user: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from flask import Flask, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -140,7 +139,8 @@ def _require_own_form() -> None:
 
 def _is_ours(origin: str) -> bool:
     """Whether an Origin is the console's; the host of a request is one of those trusted."""
-    return origin == settings.load().console_url or urlsplit(origin).netloc == request.host
+    here = settings.load().console_url or f"{request.scheme}://{request.host}"
+    return origin == here.lower()
 
 
 def _require_fresh_code() -> ResponseReturnValue | None:

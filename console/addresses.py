@@ -116,4 +116,5 @@ def result(reader: Reader) -> str | None:
     key = request.args.get(DONE, "")
     if not key.isprintable() or g.get("operator") is None:
         return None
-    return form_keys.said(reader, key, g.operator.operator_id)
+    sent = form_keys.find(reader, key, g.operator.operator_id)
+    return sent and (sent.said or texts.NOT_ENDED)

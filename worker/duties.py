@@ -30,6 +30,7 @@ from services import (
     login_waits,
     operator_sessions,
     outbox,
+    pace,
     queue,
     support,
 )
@@ -91,6 +92,11 @@ def _expire_waiting_jobs() -> int:
             if not jobs.expire_waiting(session, now=now()):
                 return expired
     return BATCH
+
+
+def _measure_pace() -> int:
+    with transaction() as session:
+        return pace.measure(session, now=now())
 
 
 def _draw_lotteries() -> int:
@@ -164,6 +170,7 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("close unpaid jobs", 60, _expire_waiting_jobs),
     ("draw lotteries", 10, _draw_lotteries),
     ("delete expired idempotency keys", 600, _forget_idempotency_keys),
+    ("measure how long models take", 60, _measure_pace),
     ("delete old events", 600, _forget_events),
     ("forget who paid long ago", 600, _forget_notices),
     ("delete old support requests", 600, _forget_support_requests),
