@@ -2,24 +2,31 @@
 jobs.
 
 Any module may import it; it imports no other. Until start() is called, nothing of OpenTelemetry is
-imported, and a span is an empty context. No span tells an id, a name, a query or an address.
+imported; and what is not traced never gets there, since the library takes as long to leave a span
+out as others to record one. No span tells an id, a name, a query or an address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import random
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 _NOTHING: AbstractContextManager[None] = nullcontext()
-_providers: list[Any] = []  # the one that is made by start()
+# W3C Trace Context, version 00: ids that are not all zeros, and whether the caller keeps the trace.
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-0[13]")
+
+_started: list[tuple[Any, float]] = []  # provider and share of the one that start() made
+_traced: ContextVar[bool] = ContextVar("traced", default=False)
 
 
 def start(endpoint: str, *, service: str, share: float) -> None:
     """Send spans there, if there is an address; in a server after the fork, as it takes a thread.
 
-    share: how many of those traces are kept that nobody else asked for, 0 to 1. RuntimeError when
-    the packages are missing.
+    share: of what nobody asked to have traced, 0 to 1. RuntimeError when the packages are missing.
     """
     if not endpoint:
         return
@@ -28,24 +35,25 @@ def start(endpoint: str, *, service: str, share: float) -> None:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.sdk.trace.sampling import ALWAYS_ON
     except ImportError as missing:
         raise RuntimeError(
             "OTEL_EXPORTER_OTLP_ENDPOINT needs the packages of requirements/observability.txt"
         ) from missing
     provider = TracerProvider(
-        sampler=_sampler(share),
+        sampler=ALWAYS_ON,  # root() has chosen
         resource=Resource({"service.name": f"livephoto-{service}"}),
         shutdown_on_exit=False,
     )
     exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=5)
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    _providers.append(provider)
+    _started.append((provider, share))
 
 
 def stop() -> None:
     """Send what is left, for a few seconds at most."""
-    while _providers:
-        _providers.pop().shutdown()
+    while _started:
+        _started.pop()[0].shutdown()
 
 
 def root(
@@ -56,108 +64,79 @@ def root(
     link: str | None = None,
     server: bool = False,
 ) -> AbstractContextManager[Any]:
-    """The first span of this process in a trace.
+    """The first span of this process in a trace, or None: by chance, or as somebody asked for it.
 
     about: its attributes. parent: the traceparent of a caller who may have us traced. link: that
-    of what ordered this work, perhaps days ago; work that has one is always traced. Gives the
-    span, None while it is off.
+    of what ordered this work, perhaps days ago; it was kept, so this is, too.
     """
-    return _root(name, parent, link, server, about) if _providers else _NOTHING
+    if not _started:
+        return _NOTHING
+    asked = _TRACEPARENT.fullmatch(parent)
+    ordered = _TRACEPARENT.fullmatch(link or "")
+    if not (asked or ordered or random.random() < _started[0][1]):  # noqa: S311 no secret
+        return _NOTHING
+    return _root(name, about, asked, ordered, server)
 
 
 def inner(
     name: str, about: Mapping[str, str], *, client: bool = False
 ) -> AbstractContextManager[Any]:
     """A span within one that is being recorded; without one, nothing."""
-    if not _providers:
+    if not _traced.get():
         return _NOTHING
-    from opentelemetry import trace
+    from opentelemetry.trace import SpanKind
 
-    if not trace.get_current_span().is_recording():
-        return _NOTHING
-    kind = trace.SpanKind.CLIENT if client else trace.SpanKind.INTERNAL
-    return _started(name, kind=kind, attributes=about)
+    kind = SpanKind.CLIENT if client else SpanKind.INTERNAL
+    return _span(name, kind=kind, attributes=about)
 
 
 def traceparent() -> str | None:
     """The current span as W3C Trace Context has it, for root(link=...); None if it is not kept."""
-    if not _providers:
+    if not _traced.get():
         return None
-    from opentelemetry import trace
+    from opentelemetry.trace import get_current_span
 
-    at = trace.get_current_span().get_span_context()
-    if not (at.is_valid and at.trace_flags.sampled):
-        return None
+    at = get_current_span().get_span_context()
     return f"00-{at.trace_id:032x}-{at.span_id:016x}-01"
 
 
 @contextmanager
 def _root(
-    name: str, parent: str, link: str | None, server: bool, about: Mapping[str, str]
+    name: str,
+    about: Mapping[str, str],
+    asked: re.Match[str] | None,
+    ordered: re.Match[str] | None,
+    server: bool,
 ) -> Iterator[Any]:
-    from opentelemetry import trace
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Link, NonRecordingSpan, SpanKind, set_span_in_context
 
-    kind = trace.SpanKind.SERVER if server else trace.SpanKind.CONSUMER
-    links = [trace.Link(linked)] if (linked := _context(link or "")) else []
-    with _started(
-        name, kind=kind, attributes=about, links=links, context=_within(_context(parent))
-    ) as span:
-        yield span
+    within = Context()
+    if asked:
+        within = set_span_in_context(NonRecordingSpan(_context(asked)), within)
+    how = {
+        "kind": SpanKind.SERVER if server else SpanKind.CONSUMER,
+        "links": [Link(_context(ordered))] if ordered else [],
+    }
+    token = _traced.set(True)
+    try:
+        with _span(name, attributes=about, context=within, **how) as span:
+            yield span
+    finally:
+        _traced.reset(token)
 
 
-def _started(name: str, **how: Any) -> AbstractContextManager[Any]:
-    tracer = _providers[0].get_tracer("livephoto")
+def _span(name: str, **how: Any) -> AbstractContextManager[Any]:
+    tracer = _started[0][0].get_tracer("livephoto")
     # The text of an exception may tell anything; who raises one says its kind.
-    started: AbstractContextManager[Any] = tracer.start_as_current_span(
+    span: AbstractContextManager[Any] = tracer.start_as_current_span(
         name, record_exception=False, set_status_on_exception=False, **how
     )
-    return started
+    return span
 
 
-def _within(parent: Any) -> Any:
-    from opentelemetry import trace
-    from opentelemetry.context import Context
+def _context(of: re.Match[str]) -> Any:
+    from opentelemetry.trace import SpanContext, TraceFlags
 
-    if parent is None:
-        return Context()
-    return trace.set_span_in_context(trace.NonRecordingSpan(parent), Context())
-
-
-def _context(header: str) -> Any:
-    """What a traceparent says; None when it is not one."""
-    from opentelemetry.trace import get_current_span
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-    read = TraceContextTextMapPropagator().extract({"traceparent": header})
-    found = get_current_span(read).get_span_context()
-    return found if header and found.is_valid else None
-
-
-def _sampler(share: float) -> Any:
-    from opentelemetry.sdk.trace.sampling import (
-        Decision,
-        ParentBased,
-        SamplingResult,
-        TraceIdRatioBased,
-    )
-
-    class OrLinked(TraceIdRatioBased):
-        """By chance, and always what a trace that is kept has ordered."""
-
-        def should_sample(
-            self,
-            parent_context: Any,
-            trace_id: int,
-            name: str,
-            kind: Any = None,
-            attributes: Any = None,
-            links: Sequence[Any] | None = None,
-            trace_state: Any = None,
-        ) -> SamplingResult:
-            if links:
-                return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
-            return super().should_sample(
-                parent_context, trace_id, name, kind, attributes, links, trace_state
-            )
-
-    return ParentBased(OrLinked(share))
+    trace, span = (int(digits, 16) for digits in of.groups())
+    return SpanContext(trace, span, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))

@@ -5,7 +5,6 @@ It is inside of security: who has a key may have a request traced, a stranger ma
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import logs
@@ -26,11 +25,13 @@ class Traces:
             await self._app(scope, receive, send)
             return
         exchange: Exchange = scope[EXCHANGE]
-        asked = Headers(scope=scope).get("traceparent", "") if exchange.key is not None else ""
+        asked = _traceparent(scope) if exchange.key is not None else ""
         name = f"{scope['method']} {exchange.template}"
         with tracing.root(name, _about(scope, exchange), parent=asked, server=True) as span:
-            if at := tracing.traceparent():
-                logs.note(trace_id=at.split("-")[1])
+            if span is None:
+                await self._app(scope, receive, send)
+                return
+            logs.note(trace_id=(tracing.traceparent() or "").split("-")[1])
             try:
                 await self._app(scope, receive, send)
                 span.set_attribute("http.response.status_code", exchange.status)
@@ -41,6 +42,12 @@ class Traces:
             except Exception as error:
                 span.set_attribute("error.type", type(error).__name__)
                 raise
+
+
+def _traceparent(scope: Scope) -> str:
+    """The caller's, if there is exactly one."""
+    given = [value for name, value in scope["headers"] if name == b"traceparent"]
+    return given[0].decode("latin-1") if len(given) == 1 else ""
 
 
 def _about(scope: Scope, exchange: Exchange) -> dict[str, str]:
