@@ -14,7 +14,7 @@ from db import transaction
 from db.models import OperatorSession
 from db.types import now
 from services.audit import Entry
-from tests.browser import CHROMIUM, MISSING
+from tests.browser import CHROMIUM, MISSING, NARROW
 from tests.console.browsing import acting, invite, new_code
 from tests.console.desk import Desk, furnished
 from tests.console.test_forms import held
@@ -41,6 +41,11 @@ def desk(database: str) -> Iterator[Desk]:
 
 def test_an_operator_comes_in_by_name_password_and_code(desk: Desk) -> None:
     desk.look("home")
+    desk.open("/sessions/")
+    desk.page.set_viewport_size(NARROW)
+    desk.page.get_by_text("Меню", exact=True).click()
+    desk.says(texts.PAGE_AUDIT)
+    desk.look("menu")
     desk.page.get_by_role("button", name="Выйти").click()
     desk.look("login")
     desk.log_in()
