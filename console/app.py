@@ -12,6 +12,7 @@ from console import access, assets, envelope, refusals, templating
 from console.pages import (
     audit,
     engines,
+    exports,
     files,
     home,
     inbox,
@@ -29,6 +30,7 @@ from console.pages import (
     reviews,
     search,
     sessions,
+    support,
     tariffs,
     tokens,
 )
@@ -55,6 +57,8 @@ PAGES = (
     engines.pages,
     outbox.pages,
     ledger.pages,
+    exports.pages,
+    support.pages,
     audit.pages,
     operators.pages,
     sessions.pages,

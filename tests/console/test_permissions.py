@@ -30,6 +30,7 @@ MATRIX = {
     "POST /operators/<name>/role": "admin",
     "POST /operators/sessions/<uuid:session_id>/end": "admin",
     "GET /sessions/": "viewer",
+    "POST /sessions/codes": "viewer",
     "POST /sessions/<uuid:session_id>/end": "viewer",
     "GET /settings/": "admin",
     "GET /search": "viewer",
@@ -93,6 +94,9 @@ MATRIX = {
     "POST /outbox/dead/replay": "admin",
     "GET /ledger/": "viewer",
     "POST /ledger/check": "admin",
+    "POST /exports/<noun>": "admin",
+    "GET /support/": "support",
+    "POST /support/<int:number>/close": "support",
 }
 LADDER = ("nobody", "viewer", "support", "admin")
 EXAMPLES = {

@@ -19,7 +19,9 @@ from services.checks import FIGURES, LEDGER
 from tests.factories import make_job, make_user
 from tests.job_steps import claim_job, finish_job
 from tests.payment_events import opened
+from tests.wire import wait_until
 from worker import duties
+from worker.proofs import Proofs
 from workflows import checks as proofs
 
 pytestmark = pytest.mark.usefixtures("no_rows")
@@ -29,7 +31,7 @@ TODAY = days.of(now())
 def settle(payment: Any, outcome: Outcome, event: str, **more: Any) -> None:
     notice = Notice(
         provider="stripe",
-        event_id=event,
+        event_id=f"{event} {payment.id}",
         kind=outcome.value,
         outcome=outcome,
         payment_id=payment.id,
@@ -208,6 +210,17 @@ def test_the_books_are_proved_once_in_a_night_and_whenever_somebody_asks():
     with reading() as reader:
         assert not checks.is_due(reader, LEDGER, now=at)
         assert checks.latest(reader, LEDGER).broken == 2
+
+
+def test_a_worker_proves_the_books_beside_its_jobs(monkeypatch):
+    make_user(3)
+    monkeypatch.setattr("worker.proofs.LOOK_SECONDS", 0.01)
+    thread = Proofs()
+    thread.start()
+    for subject in (LEDGER, FIGURES):
+        with reading() as reader:
+            wait_until(lambda subject=subject: checks.latest(reader, subject))
+    thread.stop()
 
 
 def test_two_checks_are_never_made_at_once():
