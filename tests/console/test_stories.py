@@ -19,6 +19,7 @@ from tests.console.browsing import acting, invite, new_code
 from tests.console.desk import Desk, furnished
 from tests.console.test_forms import held
 from tests.factories import make_user
+from tests.people_world import person, traces
 from workflows.actions import recorded
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason=MISSING)
@@ -115,3 +116,18 @@ def test_the_pages_for_guests_and_of_errors_are_whole(desk: Desk) -> None:
     desk.page.get_by_label("Новый пароль").fill("short but twice")
     desk.open("/no/such/page")
     desk.look("missing")
+
+
+def test_a_person_is_handed_out_and_erased(desk: Desk) -> None:
+    who = person(live=False)
+    desk.open(f"/people/{who.user.id}")
+    desk.page.get_by_role("link", name="Выгрузить данные").click()
+    desk.look("export")
+    with desk.page.expect_download() as download:
+        desk.send("Скачать ZIP")
+    assert download.value.suggested_filename == f"person-{who.user.id}.zip"
+    desk.open(f"/people/{who.user.id}/erase")
+    desk.look("erase")
+    desk.send("Удалить навсегда", reason="/delete_me")
+    desk.says("Данные человека удалены")
+    assert traces(who.words) == {}
