@@ -48,6 +48,11 @@ def signed_in(view: View) -> View:
     return _ruled(Rule())(view)
 
 
+def signed_in_with_a_code(view: View) -> View:
+    """The same for what is the operator's own, and asks for a code again."""
+    return _ruled(Rule(fresh_code=True))(view)
+
+
 def public(view: View) -> View:
     """A route for everybody."""
     return _ruled(Rule(public=True))(view)

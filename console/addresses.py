@@ -96,6 +96,11 @@ def day(name: str, *, end: bool = False) -> datetime | None:
     return begun + timedelta(days=1) if end else begun
 
 
+def filters_query() -> str:
+    """The filters of this page, as they stand in its address."""
+    return link(**{CURSOR: None, TRAIL: None}).partition("?")[2]
+
+
 def link(**changes: str | None) -> str:
     """This page with another cursor or filter; None takes one away."""
     kept = request.args.to_dict() | changes

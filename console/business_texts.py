@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SECTION = "Дело"
 LOTTERIES, TARIFFS, MODELS = "Розыгрыши", "Тарифы", "Модели"
+SUPPORT = "Обращения"
 ENGINES, OUTBOX, LEDGER = "Движки", "Исходящие события", "Сверка книги"
 
 YES_OR_NO = ("yes", "no")
@@ -22,6 +23,8 @@ MODEL_CHANGED = "Модель изменена."
 ENGINE_CHANGED = "Пределы движка изменены."
 ENGINE_RESUMED = "Движок снова берёт заказы."
 EVENT_REPLAYED = "Событие будет послано снова."
+REQUEST_CLOSED = "Обращение закрыто."
+REQUEST_WAS_CLOSED = "Это обращение уже было закрыто."
 CHECK_ASKED = "Обработчик начнёт проверку в течение минуты."
 
 NAMES = {
@@ -56,6 +59,34 @@ NAMES = {
         "delivered": "доставлено",
         "dead": "не дошло",
     },
+    "rule": {
+        "balance is the sum of the moves": "баланс равен сумме движений",
+        "balance is that of the newest move": "баланс равен тому, что после последнего движения",
+        "every move continues the one before it": "каждое движение продолжает предыдущее",
+        "live and done jobs are charged their price, once": (
+            "идущие и готовые заказы оплачены один раз"
+        ),
+        "jobs that ended kept what they consumed and gave back the rest": (
+            "оконченные заказы взяли своё и вернули остальное"
+        ),
+        "live jobs have no refund, waiting ones no charge": (
+            "у идущих заказов нет возврата, у ждущих нет списания"
+        ),
+        "a paid payment has one success gateway_payment and one purchase of its tokens": (
+            "у оплаченного платежа одна оплата и одна покупка его токенов"
+        ),
+        "refunds of a payment add up to what it says was taken back": (
+            "возвраты платежа равны тому, что в нём записано"
+        ),
+        "purchases and refunds belong to the payer": "покупки и возвраты у того, кто платил",
+        "an inviter holds the reward of each friend once": "награда за друга дана один раз",
+        "charges and refunds belong to the job's own user": "списания и возвраты у хозяина заказа",
+        "the figures of a day are those of its rows": "цифры дня равны его строкам",
+        "all days together moved the tokens of the ledger": "токены всех дней равны книге",
+        "all days together took the rubles of the ledger": "рубли всех дней равны книге",
+        "all days together returned the rubles of the ledger": "возвраты всех дней равны книге",
+    },
+    "topic": {"refund": "вернуть деньги", "help": "помощь"},
     "check": {"ledger": "Книга", "figures": "Цифры"},
 }
 ACTIONS = {"ledger.check": "сверка: проверить сейчас", "list.export": "список: выгрузить"}
@@ -69,6 +100,7 @@ COLOURS = {
     "dead": "red",
 }
 REFUSALS = {
+    "there is no such request": "Такого обращения нет.",
     "another lottery runs in this period": "В этот период уже идёт другой розыгрыш.",
     "a lottery has at most 1000 prizes": "Призовых мест может быть не больше 1000.",
     "the end must come after the start": "Конец должен быть позже начала.",
@@ -91,6 +123,86 @@ REFUSALS = {
         "Это уже изменил кто-то другой: откройте страницу заново."
     ),
     "there is no such engine": "Такого движка нет.",
+}
+# Titles of the columns of files, by the fields of their rows.
+COLUMNS = {
+    "audit": {
+        "at": "Когда",
+        "who": "Кто",
+        "role": "Роль",
+        "action": "Действие",
+        "target": "С чем",
+        "reason": "Почему",
+        "outcome": "Исход",
+        "note": "Заметка",
+        "request_id": "Запрос",
+        "address": "Адрес",
+    },
+    "inbox": {
+        "received_at": "Пришло",
+        "provider": "Способ",
+        "kind": "Вид",
+        "state": "Состояние",
+        "reason": "Почему",
+        "payment_id": "Платёж",
+        "id": "Номер",
+    },
+    "jobs": {
+        "number": "Заказ",
+        "created_at": "Создан",
+        "finished_at": "Закончен",
+        "service_type": "Услуга",
+        "photos": "Фото",
+        "status": "Состояние",
+        "error_code": "Ошибка",
+        "attempt": "Попыток",
+        "price_tokens": "Токенов",
+        "engine": "Движок",
+        "user_id": "Чей",
+        "id": "Номер",
+    },
+    "outbox": {
+        "sequence": "Номер",
+        "created_at": "Написано",
+        "type": "Событие",
+        "state": "Состояние",
+        "attempt": "Попыток",
+        "last_status": "Ответ",
+        "last_error": "Ошибка",
+        "user_id": "Кому",
+    },
+    "payments": {
+        "number": "Платёж",
+        "created_at": "Открыт",
+        "paid_at": "Оплачен",
+        "provider": "Способ",
+        "status": "Состояние",
+        "amount_rub": "Рублей",
+        "tokens": "Токенов",
+        "refunded_rub": "Возвращено рублей",
+        "refunded_tokens": "Забрано токенов",
+        "reference": "У провайдера",
+        "last_error": "Трудность",
+        "user_id": "Чей",
+        "id": "Номер",
+    },
+    "people": {
+        "telegram_id": "Telegram id",
+        "username": "Имя в Telegram",
+        "balance_tokens": "Баланс",
+        "created_at": "Пришёл",
+        "banned_at": "Заблокирован",
+        "id": "Номер",
+    },
+    "reviews": {
+        "posted_at": "Написан",
+        "author_telegram_id": "Автор",
+        "prose_length": "Знаков",
+        "state": "Состояние",
+        "note": "Заметка",
+        "user_id": "Кому засчитан",
+        "id": "Номер",
+    },
 }
 # What "since when" of a signal means, where it is not the oldest of what waits.
 _SINCE = {"ledger_check": "проверено", "figures_check": "проверено"}

@@ -25,17 +25,23 @@ BOM = "\ufeff"  # without it, Excel takes UTF-8 for the code page of the machine
 
 @dataclass(frozen=True)
 class Export:
-    """A list as a file: its columns, and a page of its rows from a cursor on."""
+    """A list as a file: the titles of its columns by the fields of its rows, and how a page of rows
+    is read from a cursor on.
+    """
 
     name: str
-    columns: dict[str, Callable[[Any], object]]
+    columns: dict[str, str]
     page: Callable[[str | None, int], Page[Any]]
 
 
 def answer(export: Export) -> Response:
-    """The file, sent page by page; no connection is held while somebody downloads slowly."""
+    """The file, sent page by page; no connection is held while somebody downloads slowly.
+
+    Filters that make no sense are refused before its first byte.
+    """
+    first = export.page(None, AT_ONCE)
     return Response(
-        stream_with_context(_lines(export)),
+        stream_with_context(_lines(export, first)),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{export.name}.csv"'},
     )
@@ -56,16 +62,19 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(FORMULAS) else text
 
 
-def _lines(export: Export) -> Iterator[str]:
-    yield BOM + _line(list(export.columns))
-    left, cursor = MOST_ROWS, None
-    while left > 0:
-        page = export.page(cursor, min(AT_ONCE, left))
-        yield "".join(_line([cell(of(row)) for of in export.columns.values()]) for row in page.rows)
-        left, cursor = left - len(page.rows), page.next_cursor
-        if cursor is None:
+def _lines(export: Export, page: Page[Any]) -> Iterator[str]:
+    yield BOM + _line(list(export.columns.values()))
+    left = MOST_ROWS
+    while True:
+        for row in page.rows:
+            yield _line([cell(getattr(row, name)) for name in export.columns])
+        left -= len(page.rows)
+        if page.next_cursor is None:
             return
-    yield _line([business_texts.first_rows_only(MOST_ROWS)])
+        if left <= 0:
+            yield _line([business_texts.first_rows_only(MOST_ROWS)])
+            return
+        page = export.page(page.next_cursor, min(AT_ONCE, left))
 
 
 def _line(cells: Sequence[str]) -> str:

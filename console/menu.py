@@ -35,6 +35,7 @@ SECTIONS = (
             Item("payments", "payments.listed", Permission.LISTS_READ, texts.PAGE_PAYMENTS),
             Item("inbox", "inbox.listed", Permission.LISTS_READ, texts.PAGE_INBOX),
             Item("reviews", "reviews.listed", Permission.REVIEWS_JUDGE, texts.PAGE_REVIEWS),
+            Item("support", "support.listed", Permission.SUPPORT_ANSWER, words.SUPPORT),
         ),
     ),
     Section(

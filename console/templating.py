@@ -28,6 +28,7 @@ def prepare(app: Flask) -> None:
         asset=assets.address,
         business=business_texts,
         code_is_fresh=access.is_fresh,
+        filters_query=addresses.filters_query,
         form_token=cookies.form_token,
         link=addresses.link,
         may=_may,

@@ -101,7 +101,7 @@ def _backlogs(reader: Reader, now: datetime) -> Iterator[Signal]:
         ("parked_events", _parked, "inbox", {"state": "parked"}),
         ("troubled_payments", _troubled, "payments", {"only": "troubled"}),
         ("held_reviews", _held, "reviews", {"state": "held"}),
-        ("requests", _asked, "requests", {"status": "open"}),
+        ("requests", _asked, "support", {}),
         ("dead_events", _dead, "outbox", {"state": "dead"}),
         ("doubtful_orders", _doubtful, "engines", {}),
     ):

@@ -67,6 +67,19 @@ class Left(NamedTuple):
     invitations: int
 
 
+class NotNow(ValueError):
+    """Something has to be done before a person can be erased.
+
+    why: key (ERASURE_KEY is not set), parked (an event about a payment of theirs waits for the
+    operator), provider (one does not say what has become of an unpaid payment) or active (they go
+    on ordering).
+    """
+
+    def __init__(self, why: str, message: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
 class StillActive(Exception):
     """Something was ordered or opened since end(); it has to be ended first."""
 
@@ -93,14 +106,15 @@ def left(reader: Reader, user_id: UUID) -> Left:
 
 
 def require_possible(reader: Reader, user: UserRow) -> None:
-    """ValueError, with what to do first, when the person must not be erased now."""
+    """NotNow, with what to do first, when the person must not be erased."""
     if missing := erased_accounts.missing_key():
-        raise ValueError(missing)
+        raise NotNow("key", missing)
     parked = _parked(reader, user.id, user.telegram_id)
     if parked:
-        raise ValueError(
+        raise NotNow(
+            "parked",
             f"event {parked} about a payment of this person waits for you: apply or dismiss it"
-            " first (`cli.py events list --state parked`)"
+            " first (`cli.py events list --state parked`)",
         )
 
 
@@ -134,7 +148,7 @@ def anonymize(session: Session, user_id: UUID, files: list[UUID], *, now: dateti
     """Take away what leads to the person, remember the account's hash, mark the files as deleted.
 
     The row is locked FOR UPDATE, so that nothing that refers to the user is written meanwhile.
-    StillActive when something runs that end() has not seen; ValueError as of require_possible();
+    StillActive when something runs that end() has not seen; NotNow as of require_possible();
     ApiError `service_unavailable` while a lottery with the person is being drawn.
     """
     session.execute(text(f"SET LOCAL statement_timeout = '{PATIENCE}'"))

@@ -48,6 +48,8 @@ LONGEST = (
     "providers/engine/test_supervision.py",
     "services/test_money_machine.py",
     "flows/test_upload_corpus.py",
+    "console/test_stories.py",
+    "console/test_business_stories.py",
     "flows/test_webhook_forgeries.py",
     "flows/test_outages.py",
     "flows/test_provider_faults.py",

@@ -15,8 +15,9 @@ from db import reading, transaction
 from db.rows import UserRow
 from db.types import now
 from providers.payments import ProviderError
+from providers.storage import StorageUnavailable
 from services import erasure
-from services.erasure import StillActive
+from services.erasure import NotNow, StillActive
 from workflows import files, reconciler
 
 log = logging.getLogger(__name__)
@@ -26,19 +27,17 @@ MOST_TRIES = 3  # of somebody who orders again and again meanwhile
 
 @dataclass(frozen=True)
 class Erased:
-    """Whom an erasure was about, and how many of the files are deleted already."""
+    """How many files an erasure has deleted, and whether the workers have to delete others."""
 
-    user_id: UUID
-    files: int
     files_deleted: int
+    files_left: bool
 
 
 def erase(user_id: UUID) -> Erased:
     """Erase a person; a repeat does what was left undone.
 
-    ValueError with what to do first when it must not be done now, for nobody, or when a provider
-    does not say what has become of an unpaid payment; StorageUnavailable after all but the deletion
-    of files, which the workers do then.
+    NotNow with what to do first; ValueError for nobody. Files that the storage does not delete now
+    are deleted by the workers.
     """
     with reading() as reader:
         user = erasure.find(reader, str(user_id))
@@ -49,17 +48,22 @@ def erase(user_id: UUID) -> Erased:
     found = _anonymize(user)
     with transaction() as session:
         erasure.forget_answers(session, user)
-    log.info("person erased", extra={"user_id": str(user.id), "files": len(found)})
-    return Erased(user.id, len(found), files.delete(found))
+    log.info("person erased", extra={"user_id": str(user.id)})
+    try:
+        return Erased(files.delete(found), files_left=False)
+    except StorageUnavailable as error:
+        log.warning("files of an erased person are deleted later: %s", error)
+        return Erased(0, files_left=True)
 
 
 def _close_at_provider(payment_id: UUID) -> None:
     try:
         reconciler.close(payment_id)
     except ProviderError as error:
-        raise ValueError(
+        raise NotNow(
+            "provider",
             f"nothing is erased yet: payment {payment_id} is unpaid, and its provider does not say"
-            f" what has become of it; try again later ({error})"
+            f" what has become of it; try again later ({error})",
         ) from error
 
 
@@ -75,5 +79,5 @@ def _anonymize(user: UserRow) -> list[UUID]:
             break
         except StillActive:
             if not last:
-                raise ValueError("this person goes on ordering: try again") from None
+                raise NotNow("active", "this person goes on ordering: try again") from None
     return found

@@ -15,8 +15,10 @@ from console.addresses import PAGE_ROWS, chosen, cursor, listing
 from console.forms import Form
 from console.permissions import Permission
 from db import browsing
+from db.rows import EventRow
 from services import audit, events, feed, outbox
 from services.audit import Entry
+from services.paging import Page
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -29,6 +31,12 @@ pages = Blueprint("outbox", __name__, url_prefix="/outbox")
 def listed() -> ResponseReturnValue:
     """Events, newest first, of a state that somebody may look for."""
     return _listed(Form())
+
+
+def rows(session: Session, *, limit: int, cursor: str | None) -> Page[EventRow]:
+    """The events that the address asks for."""
+    state = chosen("state", outbox.UNDELIVERED)
+    return outbox.listed(session, limit=limit, cursor=cursor, state=state)
 
 
 @pages.get("/<uuid:event_id>")
@@ -76,7 +84,7 @@ def replay_dead() -> ResponseReturnValue:
 def _listed(form: Form) -> str:
     state = chosen("state", outbox.UNDELIVERED)
     with browsing() as session:
-        page = outbox.listed(session, limit=PAGE_ROWS, cursor=cursor(), state=state)
+        page = rows(session, limit=PAGE_ROWS, cursor=cursor())
         read = feed.confirmed(session)
     return render_template(
         "outbox/list.html",

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
 
 from console import business_texts as words
 from console import display, exports, texts
-from db import reading, transaction
+from console.pages.exports import LISTS
+from db import reading, rows, transaction
 from db.models import Event, Lottery
 from db.session import engine
 from db.types import now
-from services import breakers, checks, engines, lotteries, models, outbox, tariffs
+from services import breakers, checks, engines, ledger, lotteries, models, outbox, support, tariffs
 from tests.console.browsing import Visitor, World, entries
 from tests.factories import balance, make_user
 from tests.live import unchanged
@@ -218,6 +220,69 @@ def test_a_proof_is_asked_for_and_shown(console, admin):
     assert proofs.make_if_due(checks.LEDGER, now=now()) is not None
     page = console.operator("viewer").get("/ledger/").text
     assert "всё сходится" in page and "Проверить сейчас" not in page
+
+
+def test_every_rule_has_a_russian_name():
+    assert set(ledger.CHECKS) <= set(texts.NAMES["rule"])
+
+
+def test_a_list_is_a_file_of_its_filters_and_an_entry(admin, monkeypatch):
+    people = [make_user(username=f"=cmd{number}") for number in range(7)]
+    monkeypatch.setattr(exports, "AT_ONCE", 2)
+    file = admin.post("/exports/people", seen="/people/")
+    lines = file.text.splitlines()
+    assert file.headers["Content-Disposition"] == 'attachment; filename="people.csv"'
+    assert lines[0].startswith("\ufeffTelegram id,Имя в Telegram,Баланс")
+    assert {str(each.id) for each in people} <= {line.rsplit(",", 1)[1] for line in lines[1:]}
+    assert "'=cmd3" in file.text and len(lines) == len(set(lines))
+    monkeypatch.setattr(exports, "MOST_ROWS", 4)
+    short = admin.post("/exports/people", seen="/people/").text.splitlines()
+    assert len(short) == 6 and words.first_rows_only(4) in short[-1]
+    none = admin.post("/exports/jobs?status=failed&since=2001-01-01&until=2001-01-02", seen="/")
+    assert none.status_code == 200 and len(none.text.splitlines()) == 1
+    for path, status in (("jobs?status=x", 400), ("none", 404)):
+        assert admin.post(f"/exports/{path}", seen="/").status_code == status
+    last = entries("list.export")[-1]
+    assert len(entries("list.export")) == 3 and last.target == "list:jobs"
+    assert last.after is not None and last.after["filters"]["status"] == "failed"
+    page = admin.get("/orders/", status="failed").text
+    assert 'action="/exports/jobs?status=failed"' in page
+
+
+ROWS: dict[str, Any] = {
+    "audit": rows.AuditEntryRow,
+    "inbox": rows.PaymentEventRow,
+    "jobs": rows.ListedJob,
+    "outbox": rows.EventRow,
+    "payments": rows.PaymentRow,
+    "people": rows.UserRow,
+    "reviews": rows.ReviewRow,
+}
+
+
+def test_the_columns_of_every_file_are_those_of_its_rows():
+    assert ROWS.keys() == LISTS.keys() == words.COLUMNS.keys()
+    for noun, row in ROWS.items():
+        assert set(words.COLUMNS[noun]) <= set(row._fields), noun
+
+
+def test_what_people_ask_for_is_closed_with_an_answer(console):
+    person = make_user()
+    with transaction() as session:
+        asked = support.create(session, person.id, topic="help", message="Где моё фото?", now=now())
+    operator = console.operator("support")
+    page = operator.get("/support/").text
+    assert "Где моё фото?" in page and f"/people/{person.id}" in page
+    close = {"seen": "/support/"}
+    with unchanged():
+        empty = operator.post(f"/support/{asked.number}/close", **close)
+    assert empty.status_code == 422 and texts.NEEDED in empty.text
+    done = operator.post(
+        f"/support/{asked.number}/close", **close, **{f"answer_{asked.number}": "прислали"}
+    )
+    assert words.REQUEST_CLOSED in operator.follow(done).text
+    (entry,) = entries("support.close")
+    assert (entry.target, entry.reason) == (f"support:{asked.number}", "прислали")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ MATRIX = {
     "POST /operators/<name>/role": "admin",
     "POST /operators/sessions/<uuid:session_id>/end": "admin",
     "GET /sessions/": "viewer",
+    "POST /sessions/codes": "viewer",
     "POST /sessions/<uuid:session_id>/end": "viewer",
     "GET /settings/": "admin",
     "GET /search": "viewer",
@@ -42,6 +43,10 @@ MATRIX = {
     "POST /people/<uuid:user_id>/tokens/grant": "support",
     "GET /people/<uuid:user_id>/tokens/withdraw": "admin",
     "POST /people/<uuid:user_id>/tokens/withdraw": "admin",
+    "GET /people/<uuid:user_id>/export": "admin",
+    "POST /people/<uuid:user_id>/export": "admin",
+    "GET /people/<uuid:user_id>/erase": "admin",
+    "POST /people/<uuid:user_id>/erase": "admin",
     "GET /orders/": "viewer",
     "GET /orders/<uuid:job_id>": "viewer",
     "POST /orders/<uuid:job_id>/pictures": "support",
@@ -89,6 +94,9 @@ MATRIX = {
     "POST /outbox/dead/replay": "admin",
     "GET /ledger/": "viewer",
     "POST /ledger/check": "admin",
+    "POST /exports/<noun>": "admin",
+    "GET /support/": "support",
+    "POST /support/<int:number>/close": "support",
 }
 LADDER = ("nobody", "viewer", "support", "admin")
 EXAMPLES = {
