@@ -16,6 +16,7 @@ from settings import Settings
 
 log = logging.getLogger("access")
 
+_METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -91,7 +92,7 @@ def _log(response: Response) -> None:
     log.info(
         "request",
         extra={
-            "method": request.method,
+            "method": request.method if request.method in _METHODS else "other",
             # The real path has ids in it, and that of a one-time link a secret.
             "path": request.url_rule.rule if request.url_rule else None,
             "operation": request.endpoint,

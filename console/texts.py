@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from math import ceil
 
-from console import customer_texts
+from console import business_texts, customer_texts
 from errors import ApiError
 from services import ledger
 from services.inbox import Verdict
@@ -36,6 +36,11 @@ NO_LINK = "Ссылка уже использована, устарела или
 AWAY = "База данных или провайдер сейчас не отвечает. Ничего не изменено; попробуйте ещё раз."
 TOO_MUCH = "Слишком много: база не успела за две секунды. Уточните фильтр или период."
 
+NOT_ENDED = (
+    "Действие ещё идёт или прервалось посередине. Второй раз оно не начнётся; "
+    "обновите страницу, а если не поможет, загляните в журнал действий."
+)
+
 NEEDED = "Заполните это поле."
 NOT_THE_SAME = "Пароли не совпадают."
 NOT_A_CHOICE = "Такого варианта нет."
@@ -43,6 +48,7 @@ NOT_A_DAY = "Это не дата."
 WRONG_LOGIN = "Имя, пароль или код не подходит."
 
 LINK_SHOWN = "Готово. Ссылка показывается один раз; если она потеряна, сделайте новую."
+CODES_SHOWN = "Готово. Коды показываются один раз; если они потеряны, сделайте новые."
 ROLE_CHANGED = "Роль изменена, сеансы закончены."
 OPERATOR_DISABLED = "Оператор отключён, сеансы закончены."
 SESSION_ENDED = "Сеанс завершён."
@@ -69,6 +75,7 @@ STATUSES = {
 }
 
 NAMES = {
+    **business_texts.NAMES,
     **customer_texts.NAMES,
     "role": {
         "viewer": "наблюдатель",
@@ -84,6 +91,7 @@ NAMES = {
     },
     "outcome": {"begun": "начато", "done": "сделано", "failed": "не удалось"},
     "action": {
+        **business_texts.ACTIONS,
         "catalog.seed": "каталог: заполнить",
         "engine.limit": "движок: пределы",
         "engine.resume": "движок: включить снова",
@@ -101,6 +109,7 @@ NAMES = {
         "model.add": "модель: добавить",
         "model.edit": "модель: изменить",
         "operator.add": "оператор: добавить",
+        "operator.codes": "оператор: новые коды восстановления",
         "operator.disable": "оператор: отключить",
         "operator.reset": "оператор: новая ссылка",
         "operator.role": "оператор: роль",
@@ -117,6 +126,8 @@ NAMES = {
         "tariff.disable": "тариф: снять с продажи",
         "tariff.edit": "тариф: изменить",
         "user.ban": "человек: заблокировать",
+        "user.erase": "человек: удалить данные",
+        "user.export": "человек: выгрузить данные",
         "user.grant": "человек: начислить",
         "user.unban": "человек: разблокировать",
         "user.withdraw": "человек: списать",
@@ -127,6 +138,7 @@ NAMES["what"] = {**customer_texts.WHAT, **NAMES["action"]}
 NAMES["state"] = {**NAMES["outcome"], **customer_texts.STATES}
 # Colours of Tabler's badges.
 COLOURS = {
+    **business_texts.COLOURS,
     **customer_texts.COLOURS,
     "seen": "yellow",
     "held": "orange",
@@ -139,6 +151,7 @@ COLOURS = {
 
 # What the rules say in English, as commands print it.
 _REFUSALS = {
+    **business_texts.REFUSALS,
     "there is no such review, or it has been rejected": "Такого отзыва нет, или он уже отклонён.",
     "there is no such review, or it has been rewarded": "Такого отзыва нет, или он уже засчитан.",
     "there is no such event": "Такого события нет.",

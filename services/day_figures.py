@@ -58,15 +58,16 @@ class Step(NamedTuple):
 
 
 def due(reader: Reader, *, now: datetime, older: int) -> list[date]:
-    """Today and yesterday unless they are fresh, then up to `older` days that were never finished.
+    """Today, then up to `older` days that were not computed after they had ended, without fresh
+    ones.
 
-    They are those of the time before there were figures, or when no worker ran.
+    They are yesterday, soon after midnight, and those of the time before there were figures, or
+    when no worker ran.
     """
     today = days.of(now)
-    recent = {today, today - days.ONE}
     fresh = set(_fresh.all(reader, today - days.ONE, now - FRESH))
-    left = _unfinished(reader, until=today - 2 * days.ONE, limit=older)
-    return [*sorted(recent - fresh, reverse=True), *left]
+    left = _unfinished(reader, until=today - days.ONE, limit=older)
+    return [day for day in (today, *left) if day not in fresh]
 
 
 def compute(session: Session, day: date, *, now: datetime, wait: bool = False) -> bool:
@@ -270,8 +271,9 @@ WITH firsts AS (
            WHERE f.user_id = paid.user_id AND f.type = paid.type AND f.seq IS NOT NULL
            ORDER BY f.seq LIMIT 1) >= :start
 )
-SELECT step, timezone('{days.ZONE}', u.created_at)::date AS registered_on, count(*) AS people
-FROM firsts JOIN users u ON u.id = user_id GROUP BY 1, 2
+SELECT step, (SELECT timezone('{days.ZONE}', created_at)::date FROM users
+              WHERE id = user_id) AS registered_on, count(*) AS people
+FROM firsts GROUP BY 1, 2
 """  # noqa: S608 the zone is ours
     )
     .bindparams(*_PERIOD)

@@ -80,8 +80,7 @@ def create(
     Each input is a photo with a result and a price of its own; the job's price is that of all.
     model_id: of the model to use, None for the default one of the service. client_ref: the bot's
     own words, by which it finds the order again; they are kept and returned, never logged. ApiError
-    `user_not_found`, `consent_required`, those of models.require_offered and of
-    data.require_usable.
+    `user_not_found`, `consent_required`, those of models.require_offered, data.require_usable.
     """
     terms = locked_terms(session, user_id, service_type, data.ids_of(input), model_id)
     chosen_id = models.require_offered(terms, service_type, chosen=model_id is not None)
@@ -95,8 +94,14 @@ def create(
         client_ref=client_ref,
         meta=meta or {},
     )
-    shown = {name: getattr(job, name) for name in _SHOWN}
-    _INSERT(session, description=description, request_id=logs.request_id.get(), **shown)
+    shown = {f"new_{name}": getattr(job, name) for name in _SHOWN}
+    _INSERT(
+        session,
+        new_description=description,
+        new_request_id=logs.request_id.get(),
+        photo_ids=data.ids_of(input),
+        **shown,
+    )
     if job.tokens_reserved:
         ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
         notifications.announce(session)
@@ -104,7 +109,10 @@ def create(
 
 
 def get(reader: Reader, job_id: UUID) -> JobRow[UUID]:
-    """The job, the place of its result and its user's balance. ApiError `job_not_found`."""
+    """The job, the place of its result and its user's balance.
+
+    ApiError `job_not_found`, also when its user was erased.
+    """
     job = _select.one_or_none(reader, job_id)
     if job is None:
         raise ApiError("job_not_found")
@@ -193,7 +201,7 @@ def expire_waiting(session: Session, *, now: datetime) -> bool:
 
 def lock(session: Session, job_id: UUID) -> Job:
     """The job, locked after its user, which comes first. ApiError `job_not_found`."""
-    ledger.lock(session, get(session, job_id).user_id)
+    ledger.lock_account(session, get(session, job_id).user_id)
     # A worker may have changed it between the two statements: what counts is the locked row.
     return session.scalars(
         select(Job)
@@ -288,7 +296,11 @@ _SHOWN = (
     *("created_at", "updated_at"),
 )
 _INSERTED = (*_SHOWN, "description", "request_id")
-_INSERT: Write[...] = Write(insert(_TABLE).values({name: bindparam(name) for name in _INSERTED}))
+_INSERT: Write[...] = Write(
+    insert(_TABLE)
+    .add_cte(data.used("photo_ids"))
+    .values({name: bindparam(f"new_{name}") for name in _INSERTED})
+)
 
 
 def _rows(columns: Iterable[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
@@ -308,7 +320,7 @@ def _rows(columns: Iterable[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
 
 @statement(JobRow[UUID])
 def _select(job_id: UUID) -> Query:
-    return _rows(Job.columns(JobRow)).where(Job.id == job_id)
+    return _rows(Job.columns(JobRow)).where(Job.id == job_id, User.erased_at.is_(None))
 
 
 @statement(State)

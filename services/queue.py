@@ -137,7 +137,7 @@ def finish(
     result_id: the row that data.reserve created before the bytes were stored.
     """
     if claim.photos > 1:  # those that failed may be refunded now
-        ledger.lock(session, _user_of(session, claim.job_id))
+        ledger.lock_account(session, _user_of(session, claim.job_id))
     job = _locked(session, claim)
     if job is None:
         return Turn.LOST
@@ -151,7 +151,7 @@ def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: 
     code is for programs, message (Russian) for the customer.
     """
     # The user is always locked first: a refund may start another job of the same user.
-    ledger.lock(session, _user_of(session, claim.job_id))
+    ledger.lock_account(session, _user_of(session, claim.job_id))
     job = _locked(session, claim)
     if job is None:
         return Turn.LOST
@@ -221,7 +221,7 @@ def give_up_lost(session: Session) -> int:
     ).one_or_none()
     if found is None:
         return 0
-    ledger.lock(session, found.user_id)
+    ledger.lock_account(session, found.user_id)
     # Its worker may have come back while we waited for the user.
     job = session.scalar(select(Job).where(Job.id == found.id, *lost).with_for_update())
     if job is None:

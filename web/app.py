@@ -26,7 +26,7 @@ from errors import ApiError
 from handlers import ops
 from providers import registry
 from providers.storage.disk import STORAGE_PATH, DiskStorage
-from services import media
+from services import erased_accounts, media
 from settings import PROBE_THREADS, QUICK_THREADS, WEBHOOK_THREADS, Settings
 from spec import CONTRACT, functions
 from spec.functions import ContractError, Function, FunctionResolver
@@ -73,6 +73,8 @@ def create_app(
     operations: functions by snake_case operationId instead of those in `handlers`, for tests.
     """
     settings = settings or environment.load()
+    if missing := erased_accounts.missing_key():
+        log.warning(missing)
     described = operations_of(CONTRACT)
     responses = ResponseValidators(described, strict=settings.environment == "test")
     lane_of = _lanes(described, settings)

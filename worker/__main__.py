@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from types import FrameType
@@ -9,7 +10,10 @@ from types import FrameType
 import logs
 import settings
 from metrics import scrape
+from services import erased_accounts
 from worker.loop import Worker
+
+log = logging.getLogger("worker")
 
 
 def main() -> None:
@@ -23,6 +27,8 @@ def main() -> None:
         scrape.show(current.metrics_address, current.metrics_token, current.metrics_folder)
     except OSError as error:
         sys.exit(f"METRICS_ADDRESS {current.metrics_address} or METRICS_FOLDER: {error}")
+    if missing := erased_accounts.missing_key():
+        log.warning(missing)
     worker = Worker()
 
     def stop(signum: int, frame: FrameType | None) -> None:

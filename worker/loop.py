@@ -188,7 +188,13 @@ def _photo(claim: Claim, folder: Path) -> Path:
 def _store(claim: Claim, result: Result) -> Step:
     size = result.path.stat().st_size
     with transaction() as session:
-        row = data.reserve(session, result.media_type, content_type=result.content_type, now=now())
+        row = data.reserve(
+            session,
+            result.media_type,
+            content_type=result.content_type,
+            now=now(),
+            purpose="result",
+        )
     with result.path.open("rb") as file:
         registry.storage().put(row.storage_key, file, content_type=result.content_type)
     with transaction() as session:

@@ -18,8 +18,10 @@ from console.forms import Form
 from console.permissions import Permission
 from db import browsing
 from db.models import EVENT_STATES
+from db.rows import PaymentEventRow
 from services import audit, inbox
 from services.audit import Entry
+from services.paging import Page
 from workflows import payment_events
 
 if TYPE_CHECKING:
@@ -37,15 +39,20 @@ def listed() -> ResponseReturnValue:
     if not request.args:
         return redirect(url_for(".listed", state="parked"))
     with browsing() as session:
-        page = inbox.listed(
-            session,
-            limit=PAGE_ROWS,
-            cursor=cursor(),
-            state=chosen("state", EVENT_STATES),
-            flagged=chosen("only", FLAGGED) is not None,
-        )
+        page = rows(session, limit=PAGE_ROWS, cursor=cursor())
     return render_template(
         "inbox/list.html", listing=listing(page), states=EVENT_STATES, only=FLAGGED
+    )
+
+
+def rows(session: Session, *, limit: int, cursor: str | None) -> Page[PaymentEventRow]:
+    """The events that the address asks for."""
+    return inbox.listed(
+        session,
+        limit=limit,
+        cursor=cursor,
+        state=chosen("state", EVENT_STATES),
+        flagged=chosen("only", FLAGGED) is not None,
     )
 
 

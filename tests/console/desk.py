@@ -53,7 +53,8 @@ _WIDER = """() => {
         .filter((each) => each.getBoundingClientRect().right > wide + 1 && !scrolls(each))
         .map((each) => each.outerHTML.slice(0, 120));
 }"""
-_FINDINGS = """async (only) => (await axe.run({runOnly: only})).violations.map(
+_FINDINGS = """async (only) => (await axe.run(
+    {runOnly: only, resultTypes: ['violations']})).violations.map(
     (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' | ').slice(0, 300)}`)"""
 
 

@@ -77,6 +77,11 @@ def test_an_address_that_no_page_gave_is_refused(console: World) -> None:
     assert answer.status_code == 400 and "<h1" in answer.text
 
 
+@pytest.mark.parametrize("query", ["done=%00", "done=x", "done=" + "k" * 9999, "done=%ed%a0%80"])
+def test_a_result_that_no_form_had_is_not_there(console: World, query: str) -> None:
+    assert console.operator("viewer").get(f"/?{query}").status_code == 200
+
+
 def test_with_the_database_away_a_page_says_so_at_once(
     console: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import update
 
 from console import texts
+from db import transaction
+from db.models import OperatorSession
+from db.types import now
 from services.audit import Entry
 from tests.browser import CHROMIUM, MISSING
-from tests.console.browsing import acting, invite
+from tests.console.browsing import acting, invite, new_code
 from tests.console.desk import Desk, furnished
 from tests.console.test_forms import held
 from tests.factories import make_user
@@ -44,8 +49,10 @@ def test_an_operator_comes_in_by_name_password_and_code(desk: Desk) -> None:
 def test_the_queue_of_reviews_is_judged(desk: Desk) -> None:
     desk.open("/reviews/")
     desk.look("reviews")
+    desk.page.evaluate("window.stays = true")
     desk.page.get_by_label("Состояние").select_option("held")
     desk.page.wait_for_url("**/reviews/?state=held")
+    assert desk.page.evaluate("window.stays")  # only the list came anew
     desk.page.get_by_role("link", name="Разобрать очередь").click()
     desk.look("review")
     desk.send("Отклонить", note="реклама")
@@ -82,6 +89,17 @@ def test_operators_and_sessions_are_seen_and_changed(desk: Desk) -> None:
     desk.look("operator")
     desk.open("/sessions/")
     desk.look("sessions")
+
+
+def test_a_code_is_asked_for_again_and_nothing_that_was_typed_is_lost(desk: Desk) -> None:
+    desk.open("/operators/")
+    with transaction() as session:
+        session.execute(update(OperatorSession).values(confirmed_at=now() - timedelta(hours=1)))
+    desk.send("Завести", name="galina")
+    desk.says("Нужен код")
+    desk.look("confirm")
+    desk.send("Продолжить", code=new_code("anna"))
+    desk.says("Ссылка для galina")
 
 
 def test_the_pages_for_guests_and_of_errors_are_whole(desk: Desk) -> None:
