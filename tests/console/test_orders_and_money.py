@@ -187,8 +187,10 @@ def test_a_parked_event_is_shown_first_and_replayed_or_dismissed(console: World)
     path = f"/payment-events/{parked.id}"
     assert path in page and "сумма не та" in page
     assert "&#34;amount_minor&#34;: 1" in support.get(path).text
-    said = support.follow(support.post(f"{path}/replay", seen=path)).text
-    assert "сумма не та" in said and entries("event.replay")[0].outcome == "done"
+    assert support.post(f"{path}/replay", seen=path).status_code == 422
+    replayed = support.post(f"{path}/replay", seen=path, replay_reason="исправили цену")
+    said = support.follow(replayed).text
+    assert "сумма не та" in said and entries("event.replay")[0].reason == "исправили цену"
     assert support.post(f"{path}/dismiss", seen=path, reason="").status_code == 422
     support.follow(support.post(f"{path}/dismiss", seen=path, reason="чужой магазин"))
     assert path not in support.get("/payment-events/", state="parked").text

@@ -90,9 +90,11 @@ def test_a_person_is_found_and_seen_whole(desk: Desk, customer: Customer) -> Non
     desk.look("search-nothing")
     desk.open("/people/")
     desk.look("people")
+    desk.open("/people/?since=2020-01-01")  # axe-core leaves attributes that htmx carries over
     desk.page.get_by_label("Показать", exact=True).select_option("banned")
     desk.page.wait_for_url("**/people/?only=banned*")
     desk.says("@banned")
+    assert desk.troubles() == []
 
 
 def test_an_order_is_found_in_a_list_and_made_again(desk: Desk, customer: Customer) -> None:
