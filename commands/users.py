@@ -33,7 +33,9 @@ def show(user: str) -> None:
         history = ledger.history(session, person.id, limit=10, cursor=None).rows
         orders = jobs.of_user(session, person.id, limit=10, cursor=None).rows
     click.echo(f"{person.id}  telegram {person.telegram_id}  @{person.username or '-'}")
-    click.echo(f"balance {person.balance_tokens} tokens, consent {person.consent_pd}")
+    agreed = f"since {person.consent_pd_at} to {person.consent_version or 'no version'}"
+    consent = agreed if person.consent_pd else "no"
+    click.echo(f"balance {person.balance_tokens} tokens, consent {consent}")
     if person.banned_at is not None:
         click.echo(f"banned {person.banned_at}: {person.ban_reason}")
     table(

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 
 from flask import request
 
@@ -33,11 +34,11 @@ class Form:
         form.values = request.args.to_dict()
         return form
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The random key that the form was made with; a form without one gets a new one."""
         given = self.values.get(KEY, "")
-        return given if 16 <= len(given) <= 64 else new_key()
+        return given if 16 <= len(given) <= 64 and given.isprintable() else new_key()
 
     def words(self, name: str, longest: int = 1000, *, needed: bool = True) -> str:
         """One line of text without spaces around it; empty where it is refused."""

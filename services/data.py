@@ -148,7 +148,7 @@ def expire(session: Session, *, now: datetime, limit: int = AT_ONCE) -> None:
     """
     long_ago = now - timedelta(hours=PENDING_TTL_HOURS)
     old = _older(session, Data.status == "pending", long_ago, limit)
-    for purpose, hours in _lifetimes():
+    for purpose, hours in lifetimes().items():
         if hours:
             of_purpose = (Data.status == "confirmed") & (Data.purpose == purpose)
             old += _older(session, of_purpose, now - timedelta(hours=hours), limit)
@@ -201,8 +201,8 @@ def used(photo_ids: str) -> CTE:
     return marked.returning(Data.id).cte("used")
 
 
-def _lifetimes() -> list[tuple[str, int]]:
-    """Purposes, and the hours that their files are kept; 0 is as long as nobody deletes them.
+def lifetimes() -> dict[str, int]:
+    """The hours that files of each purpose are kept; 0 is as long as nobody deletes them.
 
     Of files whose purpose is unknown it is the longer of two times.
     """
@@ -211,7 +211,7 @@ def _lifetimes() -> list[tuple[str, int]]:
     results = current.result_ttl_hours or photos
     unused = min(filter(None, (current.unused_upload_ttl_hours, photos)), default=0)
     unknown = max(photos, results) if photos and results else 0
-    return [("unused", unused), ("photo", photos), ("result", results), ("unknown", unknown)]
+    return {"unused": unused, "photo": photos, "result": results, "unknown": unknown}
 
 
 def _older(session: Session, kind: ColumnElement[bool], moment: datetime, limit: int) -> list[UUID]:

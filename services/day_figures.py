@@ -34,6 +34,8 @@ from services import days
 
 LOCK = 5_190_627_714  # any number; of PostgreSQL's advisory locks
 FRESH = timedelta(seconds=50)  # what another worker computed so recently is not computed again
+# A day of many orders on a busy machine takes longer than a statement of a request may.
+MOST_SECONDS = 30
 # A transaction that began before midnight may commit after it.
 STRAGGLERS = timedelta(hours=1)
 
@@ -78,6 +80,7 @@ def compute(session: Session, day: date, *, now: datetime, wait: bool = False) -
         session.execute(select(func.pg_advisory_xact_lock(LOCK)))
     elif not session.scalar(select(func.pg_try_advisory_xact_lock(LOCK))):
         return False
+    session.execute(text(f"SET LOCAL statement_timeout = '{MOST_SECONDS}s'"))
     figures, steps = of_day(session, day), steps_of_day(session, day)
     session.execute(delete(DailyFigure).where(DailyFigure.day == day))
     session.execute(delete(CohortFigure).where(CohortFigure.day == day))

@@ -71,7 +71,7 @@ def person(*, live: bool = True, **registered: Any) -> Person:
     # So long that no other number contains it.
     registered.setdefault("telegram_id", str(randrange(10**13, 10**14)))
     user = make_user(
-        200, username=f"@{mark}", anon_user_id=mark, ref_code=make_user().ref_code, **registered
+        200, username=mark, anon_user_id=mark, ref_code=make_user().ref_code, **registered
     )
     photo = photo_with_bytes()
     job_id = _orders(user, photo, mark, live=live)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from itertools import product
 from uuid import UUID
 
 import pytest
@@ -18,7 +19,7 @@ from services import checks, day_figures, days, lotteries
 from services.lotteries import Prize
 from tests.browser import CHROMIUM, MISSING, NARROW, WIDE
 from tests.console.browsing import acting
-from tests.console.desk import Desk, furnished
+from tests.console.desk import Desk, Theme, furnished
 from tests.factories import make_user
 from tests.services.test_figures import a_busy_day, execute
 
@@ -69,11 +70,12 @@ def test_the_overview_is_drawn_and_its_numbers_lead_to_their_lists(desk: Desk) -
     desk.open("/")
     desk.page.wait_for_selector(".chart canvas")
     desk.look("overview")
-    for size in (WIDE, NARROW):
+    themes: tuple[Theme, ...] = ("light", "dark")
+    for theme, size in product(themes, (NARROW, WIDE)):
+        desk.page.emulate_media(color_scheme=theme)
         desk.page.set_viewport_size(size)
         drawn = desk.page.eval_on_selector_all(".chart canvas", DRAWN)
-        assert len(drawn) == 2 and min(drawn) > 1000
-    desk.page.set_viewport_size(WIDE)
+        assert len(drawn) == 2 and min(drawn) > 1000, (theme, size)
     desk.page.get_by_text("Числами").first.click()
     desk.says("ЮKassa")
     desk.page.locator("[data-signal=dead_events] a").click()

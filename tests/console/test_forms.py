@@ -103,6 +103,13 @@ def test_what_broke_off_at_a_provider_is_not_begun_again(console: World) -> None
     assert state_of(UUID(page.rpartition("/")[2])) == "held"
 
 
+@pytest.mark.parametrize("key", ["", "short", "k" * 65, "\0" * 20])
+def test_a_form_without_a_key_of_ours_acts_and_says_so(support: Visitor, key: str) -> None:
+    page = f"/reviews/{held()}"
+    sent = support.post(f"{page}/reject", seen=page, form_key=key, note="спам")
+    assert texts.REVIEW_REJECTED in support.follow(sent).text
+
+
 def test_a_double_click_acts_once(console: World) -> None:
     review = held()
     page = f"/reviews/{review}"

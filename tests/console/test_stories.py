@@ -14,11 +14,12 @@ from db import transaction
 from db.models import OperatorSession
 from db.types import now
 from services.audit import Entry
-from tests.browser import CHROMIUM, MISSING
+from tests.browser import CHROMIUM, MISSING, NARROW
 from tests.console.browsing import acting, invite, new_code
 from tests.console.desk import Desk, furnished
 from tests.console.test_forms import held
 from tests.factories import make_user
+from tests.people_world import person, traces
 from workflows.actions import recorded
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason=MISSING)
@@ -40,6 +41,11 @@ def desk(database: str) -> Iterator[Desk]:
 
 def test_an_operator_comes_in_by_name_password_and_code(desk: Desk) -> None:
     desk.look("home")
+    desk.open("/sessions/")
+    desk.page.set_viewport_size(NARROW)
+    desk.page.get_by_text("Меню", exact=True).click()
+    desk.says(texts.PAGE_AUDIT)
+    desk.look("menu")
     desk.page.get_by_role("button", name="Выйти").click()
     desk.look("login")
     desk.log_in()
@@ -110,3 +116,18 @@ def test_the_pages_for_guests_and_of_errors_are_whole(desk: Desk) -> None:
     desk.page.get_by_label("Новый пароль").fill("short but twice")
     desk.open("/no/such/page")
     desk.look("missing")
+
+
+def test_a_person_is_handed_out_and_erased(desk: Desk) -> None:
+    who = person(live=False)
+    desk.open(f"/people/{who.user.id}")
+    desk.page.get_by_role("link", name="Выгрузить данные").click()
+    desk.look("export")
+    with desk.page.expect_download() as download:
+        desk.send("Скачать ZIP")
+    assert download.value.suggested_filename == f"person-{who.user.id}.zip"
+    desk.open(f"/people/{who.user.id}/erase")
+    desk.look("erase")
+    desk.send("Удалить навсегда", reason="/delete_me")
+    desk.says("Данные человека удалены")
+    assert traces(who.words) == {}
