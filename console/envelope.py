@@ -6,12 +6,14 @@ import logging
 import re
 import secrets
 import time
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
 import logs
 import settings
 from console import cookies
+from providers import registry
 from settings import Settings
 
 log = logging.getLogger("access")
@@ -52,7 +54,7 @@ def _headers(current: Settings) -> dict[str, str]:
     The referrer may be told to this origin only. Told to nobody, as in the API, browsers would send
     `Origin: null` with our own forms, and they could not be told from those of strangers.
     """
-    pictures = _pictures(current)
+    pictures = _pictures()
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
@@ -79,12 +81,11 @@ def _headers(current: Settings) -> dict[str, str]:
     return headers
 
 
-def _pictures(current: Settings) -> str:
-    """Origin of the signed links of customers' files."""
-    if not current.s3_bucket:
-        return current.origin
-    amazon = f"https://{current.s3_bucket}.s3.{current.s3_region}.amazonaws.com"
-    return current.s3_endpoint_url or amazon
+def _pictures() -> str:
+    """Origin of the signed links of customers' files, as the store makes them."""
+    link = registry.storage().url("a-picture", expires_in=60, content_type="image/png")
+    parts = urlsplit(link)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _log(response: Response) -> None:

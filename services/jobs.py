@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 import logs
 import settings
+import tracing
 from db import Query, Reader, notifications, scalar, statement
 from db.models import ERROR_CODE, Data, Job, User
 from db.rows import JobRow, ListedJob
@@ -99,6 +100,7 @@ def create(
         session,
         new_description=description,
         new_request_id=logs.request_id.get(),
+        new_traceparent=tracing.traceparent(),
         photo_ids=data.ids_of(input),
         **shown,
     )
@@ -284,9 +286,7 @@ def _new(
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
     """An input as it is stored: files are looked up by their id in the database's spelling."""
     kept = {name: item[name] for name in INPUT_FIELDS if name in item}
-    if "dataId" in kept:
-        kept["dataId"] = str(UUID(kept["dataId"]))
-    return kept
+    return kept | {"dataId": str(UUID(kept["dataId"]))} if "dataId" in kept else kept
 
 
 _TABLE: Any = Job.__table__
@@ -295,7 +295,7 @@ _SHOWN = (
     *("price_tokens", "price_rub", "tokens_reserved", "photos", "input", "meta"),
     *("created_at", "updated_at"),
 )
-_INSERTED = (*_SHOWN, "description", "request_id")
+_INSERTED = (*_SHOWN, "description", "request_id", "traceparent")
 _INSERT: Write[...] = Write(
     insert(_TABLE)
     .add_cte(data.used("photo_ids"))

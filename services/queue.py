@@ -32,7 +32,7 @@ class Claim:
 
     place: of the photo at hand, from 0; `photos` were ordered. keys: storage keys of the input
     files by their dataId. request_id: of the request that ordered it, for the log. waited_seconds:
-    since it was due.
+    since it was due. traceparent: of the trace that it was ordered in, if that is kept.
     """
 
     job_id: UUID
@@ -44,6 +44,7 @@ class Claim:
     input: list[dict[str, Any]]
     keys: dict[str, str]
     request_id: str | None
+    traceparent: str | None
     waited_seconds: float
 
     @property
@@ -104,6 +105,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         job.input,
         _keys(session, job),
         job.request_id,
+        job.traceparent,
         (job.updated_at - job.run_at).total_seconds(),
     )
 

@@ -65,19 +65,19 @@ class Settings:
     )
 
     metrics_address: str = _setting(
-        "",
-        "host:port where the server and each worker show Prometheus their metrics at /metrics; "
-        "empty counts nothing",
-        address=True,
+        "", "host:port where Prometheus finds /metrics; empty counts nothing", address=True
     )
     metrics_token: str = _setting(
         "", "token that Prometheus must send as Authorization: Bearer; empty asks none", secret=True
     )
     metrics_folder: str = _setting(
-        "",
-        "folder of metrics of programs that are scraped together, which only the server answers "
-        "for; `make run` sets it",
+        "", "folder of metrics that the server shows for all who share it"
     )
+    otel_exporter_otlp_endpoint: str = _setting("", "URL of a collector of traces, OTLP", url=True)
+    otel_traces_sampler_arg: Decimal = _setting(
+        Decimal("0.05"), "share of requests and jobs that are traced by chance, 0 to 1", most=1
+    )
+    sentry_dsn: str = _setting("", "where ERROR lines go, without their values", secret=True)
 
     rate_limit_per_key: int = _setting(
         0, "requests a minute of one API key to one server process; 0 is no limit"

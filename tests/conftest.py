@@ -49,6 +49,7 @@ LONGEST = (
     "services/test_money_machine.py",
     "flows/test_upload_corpus.py",
     "console/test_stories.py",
+    "console/test_business_stories.py",
     "flows/test_webhook_forgeries.py",
     "flows/test_outages.py",
     "flows/test_provider_faults.py",

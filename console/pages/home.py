@@ -14,7 +14,7 @@ from console.display import on, tokens
 from console.permissions import Permission, may
 from db import browsing
 from db.types import now
-from services import days, overview
+from services import days, figures, overview
 from services.attention import MOST, Signal
 from services.figures import Revenue
 from services.overview import Overview
@@ -46,7 +46,8 @@ def _address(signal: Signal) -> str | None:
 
 def _payments_of(row: Revenue) -> str | None:
     first = days.last(days.of(now()), row.days)[0]
-    return _list("payments", provider=row.provider, since=str(first))
+    provider = {} if row.provider == figures.ALL else {"provider": row.provider}
+    return _list("payments", since=str(first), **provider)
 
 
 def _orders_failed_with(code: str) -> str | None:

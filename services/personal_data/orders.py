@@ -74,6 +74,7 @@ ORDERS = Kept(
         "description": null(),
         "client_ref": null(),
         "request_id": null(),
+        "traceparent": null(),
         "input": _INPUT,
         "results": literal_column("'[]'::jsonb"),
         "output": _OUTPUT,
@@ -82,7 +83,7 @@ ORDERS = Kept(
     BOOKS,
     {
         _INSIDE: "engine results attempt releases run_at lease_until worker",
-        "where it is in our logs": "request_id",
+        "where it is in our logs": "request_id traceparent",
     },
     harmless="engine service_type status worker",
 )

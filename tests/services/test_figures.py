@@ -88,6 +88,7 @@ def test_a_day_says_what_was_paid_returned_moved_done_and_failed():
     with reading() as reader:
         month = figures.revenue(reader, today=TODAY)[-1]
         assert (month.days, month.payments, month.rub, month.before_rub) == (30, 1, 150, 0)
+        assert {each.provider for each in figures.revenue(reader, today=TODAY)} == {"stripe"}
         assert figures.tokens_owed(reader) == reader.scalar(
             text("SELECT sum(balance_tokens) / 100 FROM users")
         )
@@ -95,6 +96,22 @@ def test_a_day_says_what_was_paid_returned_moved_done_and_failed():
     assert cohort == figures.Cohort(TODAY, registered=3, photo=2, order=1, payment=1)
     compute()
     assert kept() == found
+
+
+def test_several_providers_are_added_up():
+    execute(
+        "INSERT INTO daily_figures (day, kind, dimension, n, rub) VALUES"
+        " (:day, 'paid', 'stripe', 1, 10000), (:day, 'paid', 'yookassa', 2, 50000),"
+        " (:day, 'returned', 'yookassa', 1, 20000), (:before, 'paid', 'telegram', 1, 700)",
+        day=TODAY,
+        before=TODAY - days.ONE,
+    )
+    with reading() as reader:
+        found = {(each.days, each.provider): each for each in figures.revenue(reader, today=TODAY)}
+    assert len(found) == 12
+    both = found[1, figures.ALL]
+    assert (both.payments, both.rub, both.before_rub) == (3, 400, 7)
+    assert found[7, figures.ALL].rub == 407
 
 
 def test_a_late_refund_belongs_to_the_day_of_the_refund():
