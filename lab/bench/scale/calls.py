@@ -583,6 +583,7 @@ WORKERS = {
     "forget requests, none": _forget(support.forget_closed),
 }
 OPERATORS = {
+    "metrics for Prometheus": Call(_gauges),
     "jobs list": _middle(job_service.listed),
     "jobs list, failed": _middle(job_service.listed, status="failed"),
     **{
@@ -638,6 +639,5 @@ GROW = {
     # It begins below all live orders that are newer.
     "jobs list, done": _middle(job_service.listed, status="done"),
     "channels list": Call(_count_bonuses),
-    "metrics for Prometheus": Call(_gauges),
     "keep the figures of a day": Call(lambda c: _keep_figures()),
 }
