@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from math import ceil
 
-from console import business_texts
+from console import business_texts, customer_texts
 from errors import ApiError
 from services import ledger
 from services.inbox import Verdict
@@ -33,7 +34,7 @@ NO_OPERATOR = (
 FOREIGN_FORM = "Форма устарела или отправлена не с этой страницы. Откройте страницу заново."
 NO_LINK = "Ссылка уже использована, устарела или неверна. Попросите новую."
 AWAY = "База данных или провайдер сейчас не отвечает. Ничего не изменено; попробуйте ещё раз."
-TOO_MUCH = "Слишком много: база не успела за две секунды. Уточните фильтр или период."
+TOO_MUCH = "Слишком много: база не успела вовремя. Уточните фильтр или период."
 
 NOT_ENDED = (
     "Действие ещё идёт или прервалось посередине. Второй раз оно не начнётся; "
@@ -73,15 +74,9 @@ STATUSES = {
     500: "Внутренняя ошибка. Подробности в журнале сервера под этим номером запроса.",
 }
 
-MOVES = {
-    "charge": "списание за заказ",
-    "purchase": "покупка токенов",
-    "refund": "возврат",
-    "promo": "бонус или ручное движение",
-    "gateway_payment": "платёж",
-}
 NAMES = {
     **business_texts.NAMES,
+    **customer_texts.NAMES,
     "role": {
         "viewer": "наблюдатель",
         "support": "поддержка",
@@ -93,64 +88,6 @@ NAMES = {
         "held": "копия, ждёт решения",
         "rewarded": "засчитан",
         "rejected": "отклонён",
-    },
-    "hit": {
-        "user": "человек",
-        "job": "заказ",
-        "payment": "платёж",
-        "transaction": "движение",
-        "data": "файл",
-        "payment_event": "событие провайдера",
-        "event": "событие для бота",
-    },
-    "person": {"banned": "заблокирован"},
-    "job": {
-        "waiting_payment": "ждёт оплаты",
-        "queued": "в очереди",
-        "processing": "в работе",
-        "done": "готов",
-        "failed": "не удался",
-    },
-    "service": {"animate": "оживить", "restore": "восстановить"},
-    "attempt": {
-        "preparing": "готовится",
-        "creating": "заказывается",
-        "unknown": "неизвестно",
-        "running": "идёт",
-        "fetching": "забираем",
-        "cancelling": "отменяется",
-        "done": "готов",
-        "failed": "не удался",
-        "refused": "отказано",
-        "canceled": "отменён",
-    },
-    "payment": {
-        "pending": "ждём оплату",
-        "succeeded": "оплачен",
-        "canceled": "отменён",
-        "expired": "истёк",
-        "partly_refunded": "возвращён частично",
-        "refunded": "возвращён",
-        "disputed": "оспорен",
-        "troubled": "с трудностями",
-    },
-    "provider": {"yookassa": "ЮKassa", "stripe": "Stripe", "telegram": "Telegram Stars"},
-    "inbox": {
-        "applied": "применено",
-        "ignored": "ничего не меняет",
-        "parked": "ждёт решения",
-        "flagged": "применено, но взгляните",
-    },
-    "move": MOVES,
-    "move_status": {"success": "прошло", "pending": "ждёт", "failed": "не прошло"},
-    "file": {"pending": "загружается", "confirmed": "хранится", "deleted": "удалён"},
-    "file_type": {"image": "фото", "video": "видео", "text": "текст", "audio": "звук"},
-    "happened": {
-        "job": "Заказ",
-        "transaction": "Токены и деньги",
-        "referral": "Пригласил человека",
-        "support": "Обращение",
-        "audit": "Действие оператора",
     },
     "outcome": {"begun": "начато", "done": "сделано", "failed": "не удалось"},
     "action": {
@@ -197,41 +134,12 @@ NAMES = {
     },
 }
 # A timeline mixes kinds.
-NAMES["what"] = {
-    **NAMES["service"],
-    **MOVES,
-    **NAMES["action"],
-    "refund": "возврат",
-    "help": "помощь",
-}
-NAMES["state"] = {
-    **NAMES["job"],
-    **NAMES["move_status"],
-    **NAMES["outcome"],
-    "invited": "пришёл",
-    "paid": "заплатил",
-    "rewarded": "награда дана",
-    "open": "открыто",
-    "closed": "закрыто",
-    "failed": "не удалось",
-}
+NAMES["what"] = {**customer_texts.WHAT, **NAMES["action"]}
+NAMES["state"] = {**NAMES["outcome"], **customer_texts.STATES}
 # Colours of Tabler's badges.
 COLOURS = {
     **business_texts.COLOURS,
-    "waiting_payment": "yellow",
-    "queued": "azure",
-    "processing": "blue",
-    "pending": "yellow",
-    "succeeded": "green",
-    "success": "green",
-    "partly_refunded": "orange",
-    "refunded": "orange",
-    "disputed": "red",
-    "parked": "red",
-    "applied": "green",
-    "banned": "red",
-    "open": "yellow",
-    "confirmed": "green",
+    **customer_texts.COLOURS,
     "seen": "yellow",
     "held": "orange",
     "rewarded": "green",
@@ -263,6 +171,14 @@ _REFUSALS = {
         "Имя: от 2 до 32 знаков, латинские строчные буквы, цифры, точка, дефис и подчёркивание."
     ),
 }
+# The same with values in them.
+_PATTERNS = {
+    re.compile(r"(\S+) of (\S+) rub are left to return"): "Вернуть можно не больше {0} ₽ из {1}.",
+    re.compile(r"the payment is \w+, nothing has been paid"): "Этот платёж не оплачен.",
+    re.compile(r"the job is \w+; only failed and processing ones are retried"): (
+        "Повторить можно только неудавшийся или застрявший заказ."
+    ),
+}
 _CODES = {
     "user_banned": "Этот человек заблокирован: новых заказов и платежей для него нет.",
     "provider_not_configured": "Этот провайдер не подключён.",
@@ -286,7 +202,11 @@ def refusal(error: ApiError | ValueError | ledger.NotEnoughTokens) -> str:
         return "На балансе меньше."
     if isinstance(error, ApiError):
         return _CODES.get(error.code, str(error))
-    return _REFUSALS.get(str(error), str(error))
+    said = str(error)
+    for english, russian in _PATTERNS.items():
+        if found := english.fullmatch(said):
+            return russian.format(*found.groups())
+    return _REFUSALS.get(said, said)
 
 
 def refused_login(error: LoginRefused) -> str:
@@ -298,12 +218,12 @@ def refused_login(error: LoginRefused) -> str:
 
 def granted(tokens: Decimal, balance: Decimal) -> str:
     """Of tokens given by hand."""
-    return f"Начислено: {tokens}. Баланс стал {balance}."
+    return f"Начислено: {_number(tokens)}. Баланс стал {_number(balance)}."
 
 
 def withdrawn(tokens: Decimal, balance: Decimal) -> str:
     """Of tokens taken by hand."""
-    return f"Списано: {tokens}. Баланс стал {balance}."
+    return f"Списано: {_number(tokens)}. Баланс стал {_number(balance)}."
 
 
 def order_retried(number: int, status: str) -> str:
@@ -313,9 +233,12 @@ def order_retried(number: int, status: str) -> str:
 
 def verdict(found: Verdict) -> str:
     """What became of a provider's report."""
-    return (
-        f"{named(found.state, 'inbox').capitalize()}{f': {found.reason}' if found.reason else ''}."
-    )
+    why = f": {named(found.reason, 'reason')}" if found.reason else ""
+    return f"{named(found.state, 'inbox').capitalize()}{why}."
+
+
+def _number(amount: Decimal) -> str:
+    return f"{amount.normalize():f}".replace(".", ",")
 
 
 def too_long(longest: int) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import secrets
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,6 +15,7 @@ from db import Query, Reader, scalar, statement, write
 from db.models import Operator
 from db.rows import OperatorRow
 from services import operator_sessions, passwords, second_factor
+from services.operator_sessions import new_token, token_hash
 
 LINK_LIFETIME = timedelta(hours=24)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,31}")
@@ -40,7 +39,7 @@ def add(session: Session, name: str, role: str, *, now: datetime) -> str:
     """
     if not _NAME.fullmatch(name):
         raise ValueError("a name has 2 to 32 of a-z, 0-9, dot, dash and underscore")
-    token = _new_token()
+    token = new_token()
     values = {"name": name, "role": role, "totp_secret": second_factor.new_secret()}
     link = {"link_hash": token_hash(token), "link_expires_at": now + LINK_LIFETIME}
     added = insert(Operator).values(**values, **link).on_conflict_do_nothing()
@@ -54,7 +53,7 @@ def reset(session: Session, name: str, *, role: str | None, now: datetime) -> st
 
     Their sessions end. ValueError when there is no such operator.
     """
-    token = _new_token()
+    token = new_token()
     operator = _locked(session, name)
     operator.password_hash = operator.disabled_at = operator.last_address = None
     operator.totp_secret, operator.recovery_hashes = second_factor.new_secret(), []
@@ -69,10 +68,10 @@ def change_role(session: Session, name: str, role: str) -> None:
 
     ValueError when there is no such operator, or nobody could administer the console any more.
     """
-    admins = _lock_admins(session)
+    _lock_admins(session)
     operator = _locked(session, name)
     if operator.role == "admin" and role != "admin":
-        _require_another(admins, operator.id)
+        require_another_admin(session, operator.id)
     operator.role = role
     operator_sessions.end_all(session, operator.id)
 
@@ -88,9 +87,10 @@ def disable(session: Session, name: str, *, now: datetime) -> None:
     operator_sessions.end_all(session, operator.id)
 
 
-def require_not_last(session: Session, operator_id: UUID) -> None:
-    """ValueError when nobody else could administer the console."""
-    _require_another(_lock_admins(session), operator_id)
+def require_another_admin(session: Session, operator_id: UUID) -> None:
+    """ValueError when nobody but this operator could administer the console."""
+    if all(each == operator_id for each in _lock_admins(session)):
+        raise ValueError("nobody else could administer the console")
 
 
 def every(reader: Reader) -> list[OperatorRow]:
@@ -180,15 +180,6 @@ def keep_password(session: Session, operator_id: UUID, password: str) -> None:
     _keep_password(session, operator_id, passwords.hashed(password))
 
 
-def token_hash(token: str) -> str:
-    """What is kept of a link and of a session's cookie: both are 32 random bytes."""
-    return sha256(token.encode()).hexdigest()
-
-
-def _new_token() -> str:
-    return secrets.token_urlsafe(32)
-
-
 def _locked(session: Session, name: str) -> Operator:
     one = select(Operator).where(Operator.name == name).with_for_update()
     operator = session.scalars(one).one_or_none()
@@ -206,11 +197,6 @@ def _lock_admins(session: Session) -> list[UUID]:
     came = Operator.password_hash.is_not(None)
     admins = select(Operator.id).where(able, came).order_by(Operator.id).with_for_update()
     return list(session.scalars(admins))
-
-
-def _require_another(admins: list[UUID], operator_id: UUID) -> None:
-    if all(each == operator_id for each in admins):
-        raise ValueError("nobody else could administer the console")
 
 
 @statement(OperatorRow)

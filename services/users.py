@@ -87,7 +87,7 @@ def require_consent(consent_pd: bool) -> None:
         raise ApiError("consent_required")
 
 
-def require_welcome(banned_at: datetime | None) -> None:
+def require_not_banned(banned_at: datetime | None) -> None:
     """ApiError `user_banned` for a user who may order and pay no more."""
     if banned_at is not None:
         raise ApiError("user_banned")

@@ -124,31 +124,35 @@ def stored(keys: list[str]) -> list[str]:
     return [key for key in keys if registry.storage().head(key) is not None]
 
 
+def attempt(job_id: UUID, mark: str, **values: Any) -> UUID:
+    """An order at a provider that failed, unless `values` say otherwise."""
+    row: dict[str, Any] = {
+        "id": uuid4(),
+        "job_id": job_id,
+        "number": 1,
+        "engine": "replicate",
+        "recipe": {},
+        "prompt": mark,
+        "seed": 1,
+        "state": "failed",
+        "photo": f"https://files.example/{mark}",
+        "result": f"https://files.example/{mark}/result",
+        "error_detail": mark,
+        "deadline_at": now(),
+        "ended_at": now(),
+        "cost_estimate": Decimal(1),
+        "currency": "USD",
+    }
+    with transaction() as session:
+        model = session.scalars(select(GenerationModel).limit(1)).one()
+        session.execute(insert(GenerationAttempt).values(**row | {"model_id": model.id} | values))
+    return UUID(str((row | values)["id"]))
+
+
 def _orders(user: UserRow, photo: Data, mark: str, *, live: bool) -> UUID:
     done = _order(user, photo, mark)
     finish_job(claim_job(done))
-    with transaction() as session:
-        model = session.scalars(select(GenerationModel).limit(1)).one()
-        session.execute(
-            insert(GenerationAttempt).values(
-                id=uuid4(),
-                job_id=done,
-                number=1,
-                model_id=model.id,
-                engine="replicate",
-                recipe={},
-                prompt=mark,
-                seed=1,
-                state="failed",
-                photo=f"https://files.example/{mark}",
-                result=f"https://files.example/{mark}/result",
-                error_detail=mark,
-                deadline_at=now(),
-                ended_at=now(),
-                cost_estimate=Decimal(1),
-                currency="USD",
-            )
-        )
+    attempt(done, mark)
     for _ in range(3 if live else 0):
         _order(user, photo, mark)
     return done

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, cast, func, literal_column, null, select
+from sqlalchemy import ColumnElement, Select, Uuid, case, cast, func, literal_column, null, select
 
 from db.models import Data, GenerationAttempt, Job
 from services.personal_data.kept import BOOKS, OWNER, Kept, words
@@ -42,6 +42,14 @@ _META: ColumnElement[Any] = literal_column(
     " CASE WHEN meta ? 'error' THEN"
     " jsonb_build_object('code', meta#>'{error,code}', 'message', 'Данные удалены.') END))"
 )
+
+
+def _once_ended(column: Any, value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What is under way has to be found at the provider to be cancelled; its words go with its end
+    (services/attempt_moves.py).
+    """
+    return case((GenerationAttempt.ended_at.is_(None), column), else_=value)
+
 
 FILES_OF_ORDERS = Kept(
     Data,
@@ -86,7 +94,12 @@ PROVIDERS_ORDERS = Kept(
     GenerationAttempt.job_id.in_(_JOBS),
     "id job_id input_index number model_id engine prompt state photo external_id sent_at"
     " trouble error_code error_detail charged created_at updated_at ended_at",
-    {"prompt": words(""), "photo": null(), "result": null(), "error_detail": null()},
+    {
+        "prompt": _once_ended(GenerationAttempt.prompt, words("")),
+        "photo": _once_ended(GenerationAttempt.photo, null()),
+        "result": _once_ended(GenerationAttempt.result, null()),
+        "error_detail": null(),
+    },
     "what providers charge us for",
     {
         _INSIDE: "paid_number recipe seed due_at worker claims deadline_at progress looks missing",

@@ -155,7 +155,7 @@ def test_of_two_admins_who_shut_each_other_out_at_once_one_stays(console: World)
 
     with ThreadPoolExecutor(1) as other:
         with transaction() as session:
-            operators.require_not_last(session, operators.by_name(session, "the-admin").id)
+            operators.require_another_admin(session, operators.by_name(session, "the-admin").id)
             operators.disable(session, "the-admin", now=now())
             waiting = other.submit(second)
             wait_for_a_waiter()

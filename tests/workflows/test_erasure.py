@@ -23,6 +23,7 @@ from providers import registry
 from providers.payments import Outcome
 from providers.storage import StorageUnavailable
 from services import (
+    attempt_moves,
     bonuses,
     data,
     draws,
@@ -47,6 +48,8 @@ from tests.live import unchanged
 from tests.locks import wait_for_a_waiter
 from tests.people_world import Person, open_payment, paid_notice, pay, person, stored, traces
 from tests.services.test_settlement import books_are_whole
+from tests.threads import at_once
+from web.app import create_app
 from workflows import erasure as workflow
 from workflows import files, payment_events
 
@@ -142,6 +145,26 @@ def test_a_repeat_changes_nothing_and_says_when_it_was_done() -> None:
             workflow.erase(uuid4())
     assert erase(who.user).files_deleted == 0
     gone(who)
+
+
+def test_several_operators_at_once_erase_once() -> None:
+    who = person()
+    done = at_once(lambda: erase(who.user), 3)
+    assert {type(each) for each in done} <= {workflow.Erased, ApiError}, done
+    assert erase(who.user).files_deleted == 0
+    gone(who)
+
+
+def test_a_server_without_a_key_says_so_when_it_starts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    people_world.set_key(monkeypatch, "")
+    create_app()
+    assert "ERASURE_KEY is not set: nobody can be erased" in caplog.text
+    people_world.set_key(monkeypatch, "k" * 32)
+    caplog.clear()
+    create_app()
+    assert "ERASURE_KEY" not in caplog.text
 
 
 def test_a_request_to_be_deleted_is_closed_with_it() -> None:
@@ -323,6 +346,27 @@ def test_a_worker_that_held_an_order_is_fenced_off() -> None:
         row = data.reserve(session, "image", content_type="image/jpeg", now=now(), purpose="result")
         turn = queue.finish(session, claim, row.id, size_bytes=1, meta={}, now=now())
     assert turn.value == "lost"
+    gone(who)
+
+
+def test_an_order_at_a_provider_keeps_its_words_until_it_can_be_cancelled() -> None:
+    who = person()
+    running = people_world.attempt(
+        jobs_of(who)[-1],
+        who.mark,
+        state="unknown",
+        sent_at=now(),
+        due_at=now(),
+        ended_at=None,
+        worker="w",
+    )
+    erase(who.user)
+    assert set(traces(who.words)) == {"generation_attempts"}
+    with transaction() as session:
+        ended = attempt_moves.end(
+            session, running, 0, "w", ["unknown"], "canceled", "no", None, None, None, who.mark
+        )
+    assert ended == 1
     gone(who)
 
 

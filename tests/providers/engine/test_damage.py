@@ -154,3 +154,11 @@ def test_colour_noise_goes_and_the_rose_of_a_cheek_stays() -> None:
     )
     assert kept > 0.85 * flush
     assert redness(calm)[away > 40].std() < 0.6 * redness(noisy)[away > 40].std()
+
+
+def test_a_button_is_no_mark_unless_it_looks_like_paper_when_enlarged() -> None:
+    button = NOTHING.copy()
+    cv2.circle(button, (200, 150), 7, 255, -1)
+    sure = np.where(button > 0, 0.95, 0.02).astype(np.float32)
+    assert not marks.of_damaged(seen(sure, larger=0.5 * sure), NOTHING).any()
+    assert marks.of_damaged(seen(sure), NOTHING).any()
