@@ -159,9 +159,13 @@ def test_the_key_of_a_refund_stays_when_the_provider_does_not_answer(
     sandbox.inject_fault("stripe", "html", call="*", times=99)
     wish = {"rub": "200", "reason": "x", "key": "once-and-for-all"}
     lost = admin.post(f"{path}/refund", seen=f"{path}/refund", **wish)
-    assert lost.status_code == 503
+    assert lost.status_code == 503 and "Может быть, это уже сделано" in lost.text
+    assert "Ничего не изменено" not in lost.text, "the money may have gone"
     sandbox.clear_faults("stripe")
+    afresh, same = admin.get(f"{path}/refund"), admin.get(f"{path}/refund", **wish)
+    assert "once-and-for-all" in afresh.text and "не закончен" not in same.text
     admin.follow(admin.post(f"{path}/refund", seen=f"{path}/refund", **wish))
+    assert "не закончен" not in admin.get(f"{path}/refund").text
     assert (balance(user.id), row(payment).refunded_rub) == (0, 200)
     assert [e.outcome for e in entries("payment.refund")] == ["begun", "failed", "begun", "done"]
 

@@ -98,6 +98,7 @@ def test_a_safe_production_lacks_nothing():
         ({"METRICS_ADDRESS": "0.0.0.0:9108"}, "METRICS_TOKEN"),
         ({"EVENTS_URL": "http://93.184.216.34/events", "EVENTS_SECRETS": EVENTS}, "EVENTS_URL"),
         ({"CONSOLE_URL": "http://console.example"}, "CONSOLE_URL"),
+        ({"CONSOLE_URL": "https://console.example"}, "TRUSTED_PROXIES"),
     ],
 )
 def test_production_refuses_what_is_unsafe(changes, named):
