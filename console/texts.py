@@ -163,6 +163,7 @@ _REFUSALS = {
     "the event is ignored, not parked": "Событие уже разобрано.",
     "the job is done already": "Заказ уже готов.",
     "the job is failed already": "Заказ уже завершён.",
+    "the job has been ordered again already": "Этот заказ уже повторён: новый есть у человека.",
     "the job is at a remote engine: fail it, or wait for its deadline": (
         "Заказ сейчас у провайдера: завершите его или дождитесь срока."
     ),

@@ -122,7 +122,7 @@ def _unencrypted_people(settings: Settings) -> list[tuple[bool, str]]:
             "CONSOLE_URL: passwords would travel unencrypted; use https://",
         ),
         (
-            not settings.console_url or settings.trusted_proxies,
+            not settings.console_url or bool(settings.trusted_proxies),
             "TRUSTED_PROXIES: name the proxy of CONSOLE_URL, or whoever guesses at a password makes"
             " all operators wait",
         ),

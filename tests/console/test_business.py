@@ -137,7 +137,9 @@ def test_a_tariff_is_changed_as_it_was_seen_and_its_history_stays(admin):
     assert admin.post("/tariffs/add", seen="/tariffs/add", **add).status_code == 303
     with unchanged():
         taken = admin.post("/tariffs/add", seen="/tariffs/add", **add)
+        lost = admin.post("/tariffs/add", seen="/tariffs/add", **add | {"name": ".."})
     assert taken.status_code == 422 and "Такой тариф уже есть" in taken.text
+    assert lost.status_code == 422 and "входит в адрес" in lost.text
 
 
 def _value(page: str, name: str) -> str:

@@ -13,7 +13,7 @@ import settings
 from db import reading, transaction
 from db.types import now
 from providers import registry
-from services import inbox, jobs, payments
+from services import grants, inbox, jobs, payments
 from tests.console.browsing import World, acting, entries
 from tests.factories import balance, make_job, make_user
 from tests.payment_events import opened
@@ -99,6 +99,11 @@ def test_an_order_is_failed_with_words_and_made_again_once(console: World) -> No
         said = support.follow(support.client.post(f"{path}/retry", data=form)).text
         assert "в очереди" in said
     assert balance(user.id) == 0
+    with transaction() as session:
+        grants.grant(session, user.id, Decimal(5), key="for-one-more", reason="x")
+    colleague = console.operator("admin").post(f"{path}/retry", seen=path, retry_reason="и я")
+    assert colleague.status_code == 422 and "уже повторён" in colleague.text
+    assert balance(user.id) == 5, "the customer pays once, whoever has the page open"
     (entry,) = entries("job.retry")
     again = (entry.after or {})["job"]
     assert entry.reason == "починили" and "предыдущий" in support.get(f"/orders/{again}").text
