@@ -18,6 +18,7 @@ from bot.progress import Progress
 from bot.results import send_results
 from livephoto_client import (
     AsyncClient,
+    Data,
     IdempotencyKeyReused,
     IOObject,
     Job,
@@ -153,20 +154,23 @@ class Orders:
         found = await asyncio.gather(
             *(self._upload(each) for each in messages), return_exceptions=True
         )
-        photos: list[str] = []
+        photos: list[Data] = []
         for message, each in zip(messages, found, strict=True):
-            if isinstance(each, str):
+            if isinstance(each, Data):
                 photos.append(each)
             elif isinstance(each, Refusal) and len(messages) > 1:
                 await message.reply_text(texts.refusal(each), do_quote=True)
             else:
                 raise each
         if photos:
-            text, buttons = screens.of_menu(await self._models(), photos)
+            text, buttons = screens.of_menu(await self._models(), [each.id for each in photos])
+            text = "\n\n".join([*texts.warnings(photos), text])
             await messages[-1].reply_text(text, reply_markup=buttons, do_quote=True)
 
-    async def _upload(self, message: Message) -> str:
-        """Id of the file. Telegram's own address of it holds the bot's token: nobody may get it."""
+    async def _upload(self, message: Message) -> Data:
+        """The file, and what is seen on it. Telegram's own address of it holds the bot's token:
+        nobody may get it.
+        """
         file = message.photo[-1] if message.photo else message.document
         assert file  # noqa: S101 - filtered
         if (file.file_size or 0) > LARGEST_FILE:
@@ -176,7 +180,8 @@ class Orders:
                 content = await (await file.get_file()).download_as_bytearray()
             except TelegramBadRequest as refusal:
                 raise Stale(texts.TOO_LARGE) from refusal
-            return (await self._backend.upload(bytes(content))).id
+            uploaded = await self._backend.upload(bytes(content))
+            return await self._backend.data_confirm_upload(uploaded.id, faces=True)
 
 
 def _agreement() -> Keyboard:

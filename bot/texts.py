@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from livephoto_client import (
     ConfigBonuses,
+    Data,
     Event,
     Job,
     JobMeta,
@@ -155,6 +156,16 @@ def refusal(trouble: Refusal) -> str:
 def what_to_do(photos: int) -> str:
     """Above the choice of services."""
     return "Что сделать с этим фото?" if photos == 1 else f"Что сделать с этими фото ({photos})?"
+
+
+def warnings(photos: Sequence[Data]) -> list[str]:
+    """What the backend says of photos that is better known before paying."""
+    return [
+        f"⚠️ {f'Фото {number}: ' if len(photos) > 1 else ''}{warning.message}"
+        for number, each in enumerate(photos, 1)
+        if each.photo
+        for warning in each.photo.warnings
+    ]
 
 
 def choice(model: Model, photos: int) -> str:

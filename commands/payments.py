@@ -12,11 +12,10 @@ from commands.shapes import Amount, Words, row_limit, table
 from db import snapshot
 from db.models import EVENT_STATES, PAYMENT_STATUSES
 from db.rows import PaymentEventRow
-from providers.payments import Notice
-from services import inbox, payments, settlement
+from services import inbox, payments
 from services.audit import Entry
 from services.inbox import Verdict
-from workflows import reconciler
+from workflows import payment_events, reconciler
 from workflows.actions import announced, recorded
 
 
@@ -121,11 +120,7 @@ def replay(event_id: UUID) -> None:
     """Apply EVENT_ID again; one that was applied or ignored changes nothing."""
     entry = Entry("event.replay", f"event:{event_id}")
     with recorded(entry) as session:
-        event = inbox.find(session, event_id)
-        verdict = Verdict(event.state, event.reason)
-        if event.state == "parked":
-            verdict = settlement.settle(session, Notice.from_json(event.notice))
-        entry.note = _said(verdict)
+        entry.note = _said(payment_events.replay(session, event_id))
     click.echo(entry.note)
 
 

@@ -9,11 +9,43 @@ from jinja2 import StrictUndefined
 
 import settings
 from console import access, assets, envelope, refusals, templating
-from console.pages import home, login, reviews
+from console.pages import (
+    audit,
+    files,
+    home,
+    inbox,
+    jobs,
+    login,
+    operators,
+    payments,
+    people,
+    refunds,
+    reviews,
+    search,
+    sessions,
+    tokens,
+)
+from console.pages import settings as settings_page
 
 # Names by which this machine reaches it without a proxy.
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-PAGES = (login.pages, home.pages, reviews.pages)
+PAGES = (
+    login.pages,
+    home.pages,
+    reviews.pages,
+    search.pages,
+    people.pages,
+    tokens.pages,
+    jobs.pages,
+    payments.pages,
+    refunds.pages,
+    inbox.pages,
+    files.pages,
+    audit.pages,
+    operators.pages,
+    sessions.pages,
+    settings_page.pages,
+)
 
 
 def create_app() -> Flask:

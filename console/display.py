@@ -9,6 +9,8 @@ from typing import Any
 from console import texts
 
 NO_BREAK = "\u00a0"
+# In this order: each one also claims to be those after it.
+_BROWSERS = ("YaBrowser", "Edg", "OPR", "Firefox", "Chrome", "Safari")
 # Moscow has had no summer time since 2014; an offset of our own needs no database of time zones.
 MOSCOW = timezone(timedelta(hours=3), "MSK")
 
@@ -41,3 +43,9 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return texts.YES if value else texts.NO
     return moscow(value) if isinstance(value, datetime) else str(value)
+
+
+def browser(agent: str | None) -> str:
+    """The name of a browser, as far as its long description tells."""
+    known = (name for name in _BROWSERS if name in (agent or ""))
+    return next(known, "—")

@@ -22,6 +22,13 @@ class Form:
         self.values = request.form.to_dict()
         self.errors: dict[str, str] = {}
 
+    @classmethod
+    def of_address(cls) -> Form:
+        """The fields of a form that only asks, and so has them in the address."""
+        form = cls()
+        form.values = request.args.to_dict()
+        return form
+
     @property
     def key(self) -> str:
         """The random key that the form was made with; a form without one gets a new one."""

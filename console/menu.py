@@ -29,7 +29,22 @@ SECTIONS = (
         texts.SECTION_WORK,
         (
             Item("home", "home.shown", None, texts.PAGE_HOME),
+            Item("people", "people.listed", Permission.PEOPLE_READ, texts.PAGE_PEOPLE),
+            Item("jobs", "jobs.listed", Permission.LISTS_READ, texts.PAGE_ORDERS),
+            Item("payments", "payments.listed", Permission.LISTS_READ, texts.PAGE_PAYMENTS),
+            Item("inbox", "inbox.listed", Permission.LISTS_READ, texts.PAGE_INBOX),
             Item("reviews", "reviews.listed", Permission.REVIEWS_JUDGE, texts.PAGE_REVIEWS),
+        ),
+    ),
+    Section(
+        texts.SECTION_CONSOLE,
+        (
+            Item("audit", "audit.listed", Permission.AUDIT_READ, texts.PAGE_AUDIT),
+            Item(
+                "operators", "operators.listed", Permission.OPERATORS_CHANGE, texts.PAGE_OPERATORS
+            ),
+            Item("settings", "settings.shown", Permission.SETTINGS_READ, texts.PAGE_SETTINGS),
+            Item("sessions", "sessions.listed", None, texts.PAGE_SESSIONS),
         ),
     ),
 )

@@ -12,6 +12,7 @@ from db import browsing
 def prepare(app: Flask) -> None:
     """Give the templates their filters and functions."""
     app.jinja_env.filters.update(
+        browser=display.browser,
         moscow=display.moscow,
         named=texts.named,
         rub=display.rub,

@@ -17,6 +17,7 @@ from providers.storage import ObjectMissing
 from services import data, idempotency, media
 from services.idempotency import Answer
 from spec.functions import FilePart, Reply
+from workflows import photo_faces
 
 
 def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Reply:
@@ -62,7 +63,7 @@ def data_get_presign(body: dict[str, Any], idempotency_key: str | None) -> Reply
     return answer.body, answer.status, answer.headers
 
 
-def data_confirm_upload(data_id: str) -> Reply:
+def data_confirm_upload(data_id: str, faces: bool = False) -> Reply:
     with reading() as reader:
         row = data.get(reader, UUID(data_id))
     if row.status == "pending":
@@ -76,7 +77,7 @@ def data_confirm_upload(data_id: str) -> Reply:
                 pixels=seen.size,
                 now=now(),
             )
-    return schemas.dump(schemas.Data, row), 200
+    return schemas.dump(schemas.Data, photo_faces.look(row) if faces else row), 200
 
 
 def _inspect(data_type: str, key: str) -> tuple[int, Header]:

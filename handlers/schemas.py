@@ -80,11 +80,13 @@ def _result_url(job: JobRow[Any]) -> str | None:
 
 
 def _photo(file: DataRow) -> dict[str, Any] | None:
-    """What the header of a photo said."""
+    """What is seen of a photo: its header, and how many faces if somebody has looked."""
     if file.width is None or file.height is None:
         return None
-    size = {"width": file.width, "height": file.height}
-    return {**size, "warnings": media.warnings(file.width, file.height)}
+    seen: dict[str, Any] = {"width": file.width, "height": file.height}
+    if file.faces is not None:
+        seen["faces"] = file.faces
+    return {**seen, "warnings": media.warnings(file.width, file.height, file.faces)}
 
 
 def _missing_tokens(job: JobRow[Any]) -> int | float | None:

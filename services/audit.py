@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
-from sqlalchemy import Select, select
+from sqlalchemy import Text, bindparam, select
 from sqlalchemy.orm import Session
 
 import logs
 from db import Query, Reader, statement
 from db.models import AuditEntry
 from db.rows import AuditEntryRow
-from db.statements import Statement
-from services.paging import Page, decoded, encoded
+from services import paging
 
 
 class Actor(NamedTuple):
@@ -25,6 +24,17 @@ class Actor(NamedTuple):
     name: str
     role: str
     address: str | None = None
+
+
+class Filters(TypedDict, total=False):
+    """What a list of entries may be narrowed by; None is no filter."""
+
+    who: str | None
+    action: str | None
+    target: str | None
+    request_id: str | None
+    since: datetime | None
+    until: datetime | None
 
 
 # Set by whoever lets somebody in: cli.py for a command, the console for a request.
@@ -80,34 +90,14 @@ def write(
     session.flush()
 
 
-def page(
-    reader: Reader,
-    *,
-    limit: int,
-    cursor: str | None,
-    who: str | None = None,
-    action: str | None = None,
-    target: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Page[AuditEntryRow]:
-    """Entries, newest first, of one person, action or target, or of a period.
+def listed(
+    reader: Reader, *, limit: int, cursor: str | None = None, **filters: Unpack[Filters]
+) -> paging.Page[AuditEntryRow]:
+    """Entries, newest first, that satisfy every filter given.
 
     ApiError `bad_request` for a cursor that no page gave out.
     """
-    query = select(*AuditEntry.columns(AuditEntryRow))
-    for column, value in (
-        (AuditEntry.who, who),
-        (AuditEntry.action, action),
-        (AuditEntry.target, target),
-    ):
-        query = query if value is None else query.where(column == value)
-    query = query if since is None else query.where(AuditEntry.at >= since)
-    query = query if until is None else query.where(AuditEntry.at < until)
-    query = query if cursor is None else query.where(AuditEntry.number < decoded(cursor))
-    rows = _rows(reader, query.order_by(AuditEntry.number.desc().nulls_last()).limit(limit + 1))
-    more = len(rows) > limit
-    return Page(rows[:limit], encoded(rows[limit - 1].number) if more else None)
+    return _LISTED.page(reader, limit=limit, cursor=cursor, **filters)
 
 
 def of_target(reader: Reader, target: str, *, limit: int) -> list[AuditEntryRow]:
@@ -123,16 +113,23 @@ def _plain(values: Mapping[str, object] | None) -> dict[str, Any] | None:
     return {name: v if isinstance(v, kept) else str(v) for name, v in values.items()}
 
 
-def _rows(reader: Reader, query: Select[*tuple[Any, ...]]) -> list[AuditEntryRow]:
-    found: Statement[..., AuditEntryRow] = Statement(AuditEntryRow, query)
-    return found.all(reader)
-
-
 @statement(AuditEntryRow)
 def _of_target(target: str, limit: int) -> Query:
     return (
         select(*AuditEntry.columns(AuditEntryRow))
         .where(AuditEntry.target == target)
-        .order_by(AuditEntry.number.desc().nulls_last())
+        .order_by(AuditEntry.number.desc())
         .limit(limit)
     )
+
+
+_LISTED = paging.Filtered(
+    AuditEntryRow,
+    select(*AuditEntry.columns(AuditEntryRow)),
+    {AuditEntry.number: paging.number},
+    who=AuditEntry.who == bindparam("who", type_=Text),
+    action=AuditEntry.action == bindparam("action", type_=Text),
+    target=AuditEntry.target == bindparam("target", type_=Text),
+    request_id=AuditEntry.request_id == bindparam("request_id", type_=Text),
+    **paging.period(AuditEntry.at),
+)

@@ -49,7 +49,7 @@ def reserve(
 ) -> DataRow:
     """A row for a file that is about to be stored; swept if nobody confirms it."""
     key = storage_key or new_key(data_type, content_type)
-    row = DataRow(uuid4(), data_type, "pending", key, content_type, None, None, None, now)
+    row = DataRow(uuid4(), data_type, "pending", key, content_type, None, None, None, None, now)
     _reserve(session, row.id, data_type, key, content_type, now)
     return row
 
@@ -78,6 +78,12 @@ def confirm(
     width, height = pixels or (None, None)
     confirmed = _confirm.one_or_none(session, data_id, content_type, size_bytes, width, height, now)
     return confirmed or get(session, data_id)
+
+
+def note_faces(session: Session, data_id: UUID, faces: int) -> DataRow:
+    """Keep how many faces a photo shows. ApiError `data_not_found` if it is gone meanwhile."""
+    _note_faces(session, data_id, faces)
+    return get(session, data_id)
 
 
 def of_ids(reader: Reader, data_ids: list[UUID]) -> dict[UUID, DataRow]:
@@ -196,6 +202,11 @@ def _reserve(
         content_type=content_type,
         created_at=created_at,
     )
+
+
+@write
+def _note_faces(data_id: UUID, faces: int) -> UpdateBase:
+    return update(Data).where(Data.id == data_id).values(faces=faces)
 
 
 @statement(DataRow)

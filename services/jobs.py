@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 
 import logs
 import settings
-from db import Query, Reader, notifications, statement
+from db import Query, Reader, notifications, scalar, statement
 from db.models import ERROR_CODE, Data, Job, User
 from db.rows import JobRow, ListedJob
 from db.statements import Write
@@ -153,6 +153,11 @@ def find(reader: Reader, job_id: UUID) -> ListedJob:
     if job is None:
         raise ApiError("job_not_found")
     return job
+
+
+def with_result(reader: Reader, data_id: UUID) -> UUID | None:
+    """The order that a file is the first result of, for the operator."""
+    return _with_result(reader, data_id)
 
 
 def fail(session: Session, job_id: UUID, *, reason: str) -> JobRow[UUID]:
@@ -336,3 +341,8 @@ _LISTED = paging.Filtered(
 @statement(ListedJob)
 def _listed(job_id: UUID) -> Query:
     return _LINES.where(Job.id == job_id)
+
+
+@scalar
+def _with_result(data_id: UUID) -> Select[UUID]:
+    return select(Job.id).where(Job.result_data_id == data_id)

@@ -46,6 +46,7 @@ UNDECLARED = "application/octet-stream"
 SNIFF_BYTES = 8192
 # Below it a face is a few dozen pixels wide: it can be animated, but nobody will recognise it.
 GOOD_SIDE = 300
+NO_FACES_TEXT = "Лиц на фотографии не видно: если её оживить, двигаться будет только камера."
 SMALL_TEXT = (
     "Фотография маленькая, результат может получиться нечётким. "
     "Если есть снимок крупнее, лучше пришлите его файлом."
@@ -80,11 +81,13 @@ def identified(data_type: str, file: BinaryIO, *, size: int) -> images.Header:
         raise _unusable(refused) from refused
 
 
-def warnings(width: int, height: int) -> list[dict[str, str]]:
-    """What the customer should know of a photo of this size before paying; empty if nothing."""
-    if min(width, height) < GOOD_SIDE:
-        return [{"code": "small", "message": SMALL_TEXT}]
-    return []
+def warnings(width: int, height: int, faces: int | None) -> list[dict[str, str]]:
+    """What the customer should know of a photo before paying; empty if nothing. faces: None if
+    nobody has looked.
+    """
+    found = [("small", SMALL_TEXT)] if min(width, height) < GOOD_SIDE else []
+    found += [("no_faces", NO_FACES_TEXT)] if faces == 0 else []
+    return [{"code": code, "message": text} for code, text in found]
 
 
 def _sniffed(data_type: str, head: bytes) -> str:

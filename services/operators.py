@@ -45,7 +45,7 @@ def add(session: Session, name: str, role: str, *, now: datetime) -> str:
     link = {"link_hash": token_hash(token), "link_expires_at": now + LINK_LIFETIME}
     added = insert(Operator).values(**values, **link).on_conflict_do_nothing()
     if session.scalar(added.returning(Operator.id)) is None:
-        raise ValueError(f"there is an operator {name} already")
+        raise ValueError("there is an operator of this name already")
     return token
 
 

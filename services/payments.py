@@ -97,11 +97,6 @@ def listed(
     return _LISTED.page(reader, limit=limit, cursor=cursor, **filters)
 
 
-def of_user(reader: Reader, user_id: UUID, *, limit: int) -> list[PaymentRow]:
-    """The newest payments of a user, for the operator."""
-    return _of_user.all(reader, user_id, limit)
-
-
 def find(reader: Reader, payment_id: UUID) -> PaymentRow:
     """Everything known about a payment, for the operator. ValueError when there is none."""
     payment = _select.one_or_none(reader, payment_id)
@@ -272,8 +267,3 @@ _LISTED = paging.Filtered(
 @statement(PaymentRow)
 def _select(payment_id: UUID) -> Query:
     return _PAYMENTS.where(Payment.id == payment_id)
-
-
-@statement(PaymentRow)
-def _of_user(user_id: UUID, limit: int) -> Query:
-    return _PAYMENTS.where(Payment.user_id == user_id).order_by(Payment.number.desc()).limit(limit)

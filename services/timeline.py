@@ -1,5 +1,5 @@
-"""What happened to a person, newest first, in one list: orders, money, bonuses, invitations and
-requests to the operator.
+"""What happened to a person, newest first, in one list: orders, money, bonuses, invitations,
+requests to the operator, and what operators did.
 
 Each kind comes in the order of its own numbers, by the index of its owner; a cursor holds the place
 in each. So no entry is lost or shown twice, whatever is added meanwhile.
@@ -30,22 +30,22 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db import Query, Reader, statement
-from db.models import ERROR_CODE, Job, Referral, SupportRequest, Transaction
+from db.models import ERROR_CODE, AuditEntry, Job, Referral, SupportRequest, Transaction
 from db.types import Amount
 from errors import ApiError
 from services.paging import NO_CURSOR, Page
 
-KINDS = ("job", "transaction", "referral", "support")
+KINDS = ("job", "transaction", "referral", "support", "audit")
 END = 2**63 - 1  # more than any number
-_CURSOR = re.compile(r"\d{1,19}(\.\d{1,19}){3}")
+_CURSOR = re.compile(r"\d{1,19}(\.\d{1,19}){4}")
 
 
 class Entry(NamedTuple):
     """One thing that happened. kind: see KINDS; number: of its own kind.
 
-    what: the service of an order, the type of a move, the topic of a request. tokens: moved, or the
-    price of an order, or the reward for an invitation. job_id, payment_id: what a move or a request
-    is about.
+    what: the service of an order, the type of a move, the topic of a request, an action. tokens:
+    moved, or the price of an order, or the reward for an invitation. job_id, payment_id: what a
+    move or a request is about.
     """
 
     kind: str
@@ -126,6 +126,12 @@ _REQUESTS: Select[*tuple[Any, ...]] = select(
     *(SupportRequest.topic, SupportRequest.status, _NO_AMOUNT, _NO_AMOUNT),
     *(SupportRequest.message, SupportRequest.job_id, SupportRequest.payment_id),
 )
+_ACTIONS: Select[*tuple[Any, ...]] = select(
+    *(_kind("audit"), AuditEntry.number, AuditEntry.at, AuditEntry.id),
+    *(AuditEntry.action, AuditEntry.outcome, _NO_AMOUNT, _NO_AMOUNT),
+    func.concat_ws(": ", AuditEntry.who, AuditEntry.reason),
+    *(_NO_ID, _NO_ID),
+)
 
 
 @statement(Entry)
@@ -136,6 +142,7 @@ def _entries(
     before_transaction: int,
     before_referral: int,
     before_support: int,
+    before_audit: int,
 ) -> Query:
     kinds = (
         _newest(_JOBS, Job.number, before_job, Job.user_id == user_id, rows),
@@ -152,6 +159,13 @@ def _entries(
             SupportRequest.number,
             before_support,
             SupportRequest.user_id == user_id,
+            rows,
+        ),
+        _newest(
+            _ACTIONS,
+            AuditEntry.number,
+            before_audit,
+            AuditEntry.target == func.concat("user:", cast(user_id, Text)),
             rows,
         ),
     )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import orjson
 
@@ -17,7 +19,11 @@ from db.types import now
 from providers import registry
 from providers.payments import AnsweringGateway, Hint, Notice, Question
 from providers.telegram import GroupMessage, parse_update
-from services import locked_payments, payments, reviews, settlement
+from services import inbox, locked_payments, payments, reviews, settlement
+from services.inbox import Verdict
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +62,17 @@ def apply(notice: Notice) -> None:
     logs.note(verdict=verdict.state, **report)
     if verdict.is_for_the_operator:
         log.warning("payment event parked for the operator", extra=report)
+
+
+def replay(session: Session, event_id: UUID) -> Verdict:
+    """Apply a stored event again; one that was applied or ignored changes nothing.
+
+    ValueError when there is no such event.
+    """
+    event = inbox.find(session, event_id)
+    if event.state != "parked":
+        return Verdict(event.state, event.reason, event.payment_id)
+    return settlement.settle(session, Notice.from_json(event.notice))
 
 
 def _is_ours(hint: Hint) -> bool:

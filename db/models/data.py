@@ -21,7 +21,8 @@ DATA_TYPES = ("image", "video", "text", "audio")
 class Data(Table):
     """A stored file: reserved by presign (`pending`), usable once `confirmed`.
 
-    `width` and `height`, pixels, are what the header of an uploaded photo says, before any turning.
+    `width` and `height`, pixels, are what the header of an uploaded photo says, before any turning;
+    `faces` is how many it shows, once somebody has looked.
     """
 
     __tablename__ = "data"
@@ -34,6 +35,7 @@ class Data(Table):
     size_bytes: Mapped[int | None]
     width: Mapped[int | None]
     height: Mapped[int | None]
+    faces: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]

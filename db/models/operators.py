@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Identity, Index, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.table import Table, newest, one_of
+from db.models.table import Table, one_of
 
 OPERATOR_ROLES = ("viewer", "support", "admin")
 AUDIT_OUTCOMES = ("begun", "done", "failed")
@@ -117,9 +117,9 @@ class AuditEntry(Table):
 
     __table_args__ = (
         CheckConstraint(one_of("outcome", AUDIT_OUTCOMES), "outcome"),
-        Index("ix_audit_entries_who", "who", newest("number")),
-        Index("ix_audit_entries_action", "action", newest("number")),
-        Index("ix_audit_entries_target", "target", newest("number")),
+        Index("ix_audit_entries_who", "who", "number"),
+        Index("ix_audit_entries_action", "action", "number"),
+        Index("ix_audit_entries_target", "target", "number"),
         Index("ix_audit_entries_at", "at"),
         Index(
             "ix_audit_entries_request_id",

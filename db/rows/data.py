@@ -18,4 +18,5 @@ class DataRow(NamedTuple):
     size_bytes: int | None
     width: int | None
     height: int | None
+    faces: int | None
     created_at: datetime

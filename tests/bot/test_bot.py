@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 
 from local.simulation import CHANNEL, REVIEWS
-from tests.bot_world import World, bot_world
+from tests.bot_world import SECONDS, World, bot_world
+from tests.wire import wait_until
 
 UUID = "0b9f6c1e-4a7d-4f52-8f0b-6d1c2e3a4b5c"
 
@@ -38,6 +40,19 @@ def test_from_a_photo_through_payment_to_a_playing_clip(world: World) -> None:
     anna.gets("animation", 2)
     anna.say("/history")
     assert "+20" in anna.sees("Движения токенов")["text"]
+
+
+def test_what_is_seen_on_a_photo_is_told_before_it_is_paid_for(world: World) -> None:
+    vera = world.person()
+    vera.start()
+    menus = itertools.count(1)
+
+    def is_warned() -> bool:  # a busy server does not look, and offers the photo without
+        vera.send("no_face_cup.jpg", kind="document")
+        menu = vera.sees("Что сделать с этим фото?", next(menus))
+        return menu["text"].startswith("⚠️ Лиц на фотографии не видно")
+
+    wait_until(is_warned, SECONDS)
 
 
 def test_a_decline_is_told_with_a_way_out(world: World) -> None:

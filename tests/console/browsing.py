@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pyotp
@@ -16,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from console.app import create_app
 from db import transaction
-from db.models import AuditEntry, Operator
+from db.models import AuditEntry, Operator, OperatorSession
 from db.types import now
 from services import audit, operators
 from services.audit import Actor
@@ -53,6 +54,15 @@ class Visitor:
         """The page that an answer leads to."""
         assert answer.status_code == 303, answer.text
         return self.get(answer.headers["Location"])
+
+    def follow_any(self, answer: TestResponse) -> TestResponse:
+        """The page that an answer leads to, also one that only has another address."""
+        return self.get(answer.headers["Location"])
+
+    def forget_code(self) -> None:
+        """Let the last code be long ago."""
+        with transaction() as session:
+            session.execute(update(OperatorSession).values(confirmed_at=now() - timedelta(hours=1)))
 
     def log_in(self, password: str = PASSWORD, code: str | None = None) -> TestResponse:
         """Try to log in; the code is the right one unless another is given."""

@@ -109,9 +109,9 @@ def test_entries_are_found_by_person_action_target_and_page_by_page() -> None:
                 with recorded(Entry("job.retry", f"job:{number}")):
                     pass
     with transaction() as session:
-        mine = audit.page(session, limit=2, cursor=None, who="anna")
-        rest = audit.page(session, limit=2, cursor=mine.next_cursor, who="anna")
-        one = audit.page(session, limit=9, cursor=None, target="job:1", action="job.retry")
+        mine = audit.listed(session, limit=2, who="anna")
+        rest = audit.listed(session, limit=2, cursor=mine.next_cursor, who="anna")
+        one = audit.listed(session, limit=9, target="job:1", action="job.retry")
         assert len(audit.of_target(session, "job:1", limit=9)) == 2
     assert [e.target for e in (*mine.rows, *rest.rows)] == ["job:2", "job:1", "job:0"]
     assert rest.next_cursor is None and [e.who for e in one.rows] == ["boris", "anna"]

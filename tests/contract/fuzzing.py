@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections import Counter, defaultdict
 from itertools import count
+from pathlib import Path
 from typing import Any, Protocol
 
 import schemathesis
@@ -62,9 +65,12 @@ RIGHTLY_REFUSED = {
 # The rest is made up: 404 is an answer to test, too.
 SHARE_OF_REAL_IDS = 0.8
 LONGEST_WAIT = 25  # of the contract; nothing happens meanwhile, as no worker runs
+ANSWERED = "FUZZ_ANSWERED"  # names a file
 KEY = re.compile(r"[!-~]{1,200}")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 calls = count()
+# operationId: how often it was answered with each status.
+answered: dict[str, Counter[int]] = defaultdict(Counter)
 
 
 def config(
@@ -114,6 +120,16 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     for item in _items(case.body):
         if UUID.fullmatch(str(item.get("dataId"))):
             item["dataId"] = photos[number % len(photos)].value
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    """Remember how each operation was answered, for whoever started schemathesis in a file."""
+    operation = case.operation.definition.raw["operationId"]
+    answered[operation][response.status_code] += 1
+    if file := os.environ.get(ANSWERED):
+        with Path(file).open("a") as lines:
+            lines.write(f"{operation} {response.status_code}\n")
 
 
 @schemathesis.hook

@@ -15,6 +15,8 @@ import requests
 from tests.factories import make_image, make_user
 from tests.live import Bot, done, order, refused, unchanged
 from tests.provider_world import ProviderWorld
+from tests.threads import at_once
+from tests.wire import wait_until
 
 SAMPLES = Path(__file__).parents[2] / "local/samples"
 RESTORE = 5  # its price in tokens
@@ -111,4 +113,35 @@ def test_an_upload_says_how_large_the_photo_is_and_warns_of_a_small_one(bot: Bot
     assert (small["width"], small["height"]) == (150, 183)
     assert [each["code"] for each in small["warnings"]] == ["small"]
     assert "нечётким" in small["warnings"][0]["message"]
-    assert "photo" not in done(bot.upload(b"Hello", type="text"), 201)
+    text = done(bot.upload(b"Hello", type="text"), 201)
+    assert "photo" not in text
+    assert "photo" not in done(bot.post(f"/data/{text['id']}/confirm?faces=true"), 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "faces", "warnings"),
+    [
+        ("two_faces.jpg", 2, []),
+        ("no_face_cup.jpg", 0, ["no_faces"]),
+        ("bad_truncated.jpg", None, []),
+    ],
+)
+def test_faces_are_looked_for_when_that_is_asked_for(
+    bot: Bot, name: str, faces: int | None, warnings: list[str]
+) -> None:
+    data_id = done(bot.upload((SAMPLES / name).read_bytes()), 201)["id"]
+
+    def seen() -> Any:
+        return done(bot.post(f"/data/{data_id}/confirm?faces=true"), 200)["photo"]
+
+    wait_until(lambda: seen().get("faces") == faces)  # a busy machine leaves it for the next time
+    assert [each["code"] for each in seen()["warnings"]] == warnings
+    assert done(bot.post(f"/data/{data_id}/confirm"), 200)["photo"] == seen()  # it is remembered
+
+
+def test_one_photo_is_looked_at_at_a_time_and_nobody_waits_for_that(bot: Bot) -> None:
+    photo = (SAMPLES / "portrait.jpg").read_bytes()
+    paths = [f"/data/{done(bot.upload(photo), 201)['id']}/confirm?faces=true" for _ in range(4)]
+    answers = at_once(lambda: bot.post(paths.pop()), times=4)
+    counted = [done(each, 200)["photo"].get("faces") for each in answers]
+    assert {*counted} <= {1, None}

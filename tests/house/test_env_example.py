@@ -23,6 +23,9 @@ HEAD = """\
 FOOT = """\
 # only for deploy/compose.yaml: password of its PostgreSQL
 #POSTGRES_PASSWORD=
+
+# only for deploy/compose.yaml with --profile observability: password of its Grafana
+#GRAFANA_PASSWORD=
 """
 
 
@@ -49,7 +52,8 @@ def test_the_example_with_everything_taken_in_is_the_default() -> None:
     text = re.sub(r"^#(?=[A-Z])", "", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
     values = {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
     assert set(values) == {each.name.upper() for each in fields(settings.Settings)} | {
-        "POSTGRES_PASSWORD"
+        "POSTGRES_PASSWORD",
+        "GRAFANA_PASSWORD",
     }
     assert settings.read(values) == settings.Settings()
 

@@ -120,10 +120,12 @@ def test_compose_has_no_secret_of_its_own_and_opens_no_port_to_the_world() -> No
     composed = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text("utf-8"))
     for name, value in environments(composed):
         if re.search("KEY|PASSWORD|SECRET", name):
-            assert re.fullmatch(r"\$\{\w+:\?.+\}", value), f"{name} has a value of its own"
+            assert re.fullmatch(r"\$\{\w+:\?.+\}|/run/secrets/\w+", value), (
+                f"{name} has a value of its own"
+            )
     services = composed["services"].values()
     ports = [port for service in services for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 5
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 

@@ -110,11 +110,7 @@ def _create_audit_entries() -> None:
         ),
     )
     for column in ("who", "action", "target"):
-        op.create_index(
-            f"ix_audit_entries_{column}",
-            "audit_entries",
-            [column, sa.text("number DESC NULLS LAST")],
-        )
+        op.create_index(f"ix_audit_entries_{column}", "audit_entries", [column, "number"])
     op.create_index("ix_audit_entries_at", "audit_entries", ["at"])
     op.create_index(
         "ix_audit_entries_request_id",

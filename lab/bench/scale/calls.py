@@ -447,6 +447,25 @@ def _timeline(c: Context) -> None:
         timeline.of_user(reader, UUID(c.regular), limit=50, cursor=first.next_cursor)
 
 
+def _shown_payment(c: Context) -> None:
+    payment_id, _ = c.take("paid")
+    with reading() as reader:
+        payments.get(reader, payment_id)
+        inbox.of_payment(reader, payment_id)
+        ledger.of_payment(reader, payment_id)
+
+
+def _shown_order(c: Context) -> None:
+    job_id = UUID(c.done_jobs[c.turn() % len(c.done_jobs)])
+    with reading() as reader:
+        job_service.find(reader, job_id)
+        ledger.of_job(reader, job_id)
+        attempts.of_job(reader, job_id)
+        (result,) = (UUID(each["dataId"]) for each in job_service.get(reader, job_id).output)
+        files.of_ids(reader, [result])
+        job_service.with_result(reader, result)
+
+
 def _searches(c: Context) -> None:
     typed = (c.regular, rows.telegram_id(20, 0), "1500", "@user_1", "req:none", "pi_none")
     with reading() as reader:
@@ -576,9 +595,8 @@ OPERATORS = {
     "payments list, disputed at Stripe in a period": _middle(
         payments.listed, status="disputed", provider="stripe", **PERIOD
     ),
-    "payments of a regular": Call(
-        lambda c: _operator(payments.of_user, user_id=UUID(c.regular), limit=20).work(c)
-    ),
+    "payment and its moves": Call(_shown_payment, (_intent, _pay)),
+    "order and its moves": Call(_shown_order),
     **{
         f"events list, {state}": _middle(inbox.listed, state=state)
         for state in ("parked", "ignored", "applied")

@@ -81,6 +81,15 @@ class EmbeddedEngine:
         """
         return self._work(f"finish_{media_type}", file, workdir=workdir, should_stop=should_stop)
 
+    def count_faces(
+        self, photo: Path, *, workdir: Path, should_stop: Callable[[], bool] = lambda: False
+    ) -> int:
+        """How many faces a photo shows as it is, at most as many as move. Raises EngineError."""
+        facts = self._facts(
+            "count_faces", photo, workdir / "nothing", workdir=workdir, should_stop=should_stop
+        )
+        return int(facts["faces"])
+
     def _work(
         self,
         service_type: str,
@@ -92,22 +101,44 @@ class EmbeddedEngine:
     ) -> Result:
         file_name, media_type, content_type = _OUTPUTS[service_type]
         target = workdir.absolute() / file_name
-        request = {
-            "serviceType": service_type,
-            "photo": str(photo.absolute()),
-            "target": str(target),
-            "ffmpeg": _ffmpeg() if media_type == "video" else "",
-            "timeoutSeconds": self._timeout_seconds,
-            "memoryMb": self._memory_mb,
-        }
         started = time.monotonic()
-        with ChildProcess(_CHILD, request, workdir=workdir) as child:
-            facts = self._supervise(child, progress=progress, should_stop=should_stop)
+        facts = self._facts(
+            service_type,
+            photo,
+            target,
+            workdir=workdir,
+            ffmpeg=_ffmpeg() if media_type == "video" else "",
+            progress=progress,
+            should_stop=should_stop,
+        )
         facts["seconds"] = round(time.monotonic() - started, 2)
         facts["bytes"] = target.stat().st_size
         progress(100)
         meta = {"engine": "embedded", "version": VERSION, **facts}
         return Result(path=target, media_type=media_type, content_type=content_type, meta=meta)
+
+    def _facts(
+        self,
+        service_type: str,
+        photo: Path,
+        target: Path,
+        *,
+        workdir: Path,
+        ffmpeg: str = "",
+        progress: Callable[[int], None] = lambda percent: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any]:
+        """Let a child do it; what it says of its work."""
+        request = {
+            "serviceType": service_type,
+            "photo": str(photo.absolute()),
+            "target": str(target),
+            "ffmpeg": ffmpeg,
+            "timeoutSeconds": self._timeout_seconds,
+            "memoryMb": self._memory_mb,
+        }
+        with ChildProcess(_CHILD, request, workdir=workdir) as child:
+            return self._supervise(child, progress=progress, should_stop=should_stop)
 
     def _supervise(
         self,

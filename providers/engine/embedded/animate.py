@@ -28,6 +28,11 @@ _MAX_DOUBLED_PIXELS = 300_000
 _PASTED_MARGIN = 0.12  # of the face box's width: how far a head may move its expression
 
 
+def count_faces(source: Path) -> int:
+    """How many faces animate() would find if nothing had to be mended. Raises EngineError."""
+    return len(find_faces(photo.read(source, long_side=LONG_SIDE), at_most=MAX_FACES))
+
+
 def animate(
     source: Path, target: Path, *, ffmpeg: str, progress: Callable[[int], None]
 ) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _work(request: dict[str, Any], report: _Report) -> dict[str, Any]:
     """Run the service; the imports are here because they need the limits already in force."""
     import cv2
 
-    from providers.engine.embedded.animate import animate
+    from providers.engine.embedded.animate import animate, count_faces
     from providers.engine.embedded.finish import finish_image, finish_video
     from providers.engine.embedded.prepare import prepare
     from providers.engine.embedded.restore import restore
@@ -87,6 +87,8 @@ def _work(request: dict[str, Any], report: _Report) -> dict[str, Any]:
     cv2.setNumThreads(_THREADS)
     source, target = Path(request["photo"]), Path(request["target"])
     service = request["serviceType"]
+    if service == "count_faces":
+        return {"faces": count_faces(source)}
     if video := {"animate": animate, "finish_video": finish_video}.get(service):
         return video(source, target, ffmpeg=request["ffmpeg"], progress=report.progress)
     images = {"restore": restore, "prepare": prepare, "finish_image": finish_image}

@@ -381,9 +381,7 @@ class Data:
     """Сколько секунд действует publicS3Url"""
     created_at: datetime
     photo: Photo | None = None
-    """Что видно по заголовку фотографии, до заказа; нет, если размер в нём не нашёлся. Есть ли на
-    ней лица, говорит `meta.faces` готового задания
-    """
+    """Что видно на фотографии до заказа; нет, если размер в её заголовке не нашёлся"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -404,9 +402,7 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Photo:
-    """Что видно по заголовку фотографии, до заказа; нет, если размер в нём не нашёлся. Есть ли на
-    ней лица, говорит `meta.faces` готового задания
-    """
+    """Что видно на фотографии до заказа; нет, если размер в её заголовке не нашёлся"""
 
     width: int
     """Ширина в файле, пиксели; поворот из EXIF не учтён"""
@@ -414,6 +410,10 @@ class Photo:
     """Высота в файле, пиксели; поворот из EXIF не учтён"""
     warnings: list[PhotoWarning]
     """О чём предупредить клиента до оплаты; чаще всего пусто"""
+    faces: int | None = None
+    """Сколько лиц видно, до четырёх; есть после `dataConfirmUpload` с `faces=true`. У готового
+    задания — `meta.faces`: на исправленном снимке их может найтись больше
+    """
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -424,6 +424,7 @@ class Photo:
             width=raw["width"],
             height=raw["height"],
             warnings=[PhotoWarning.from_json(each) for each in raw["warnings"]],
+            faces=raw.get("faces"),
             raw=raw,
         )
 
@@ -433,7 +434,9 @@ class PhotoWarning:
     """`PhotoWarning` of the contract."""
 
     code: str
-    """small — меньше 300 пикселей по короткой стороне; список может вырасти"""
+    """small — меньше 300 пикселей по короткой стороне, no_faces — лиц не видно; список может
+    вырасти
+    """
     message: str
     """Фраза по-русски, которую можно показать клиенту как есть"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)

@@ -227,6 +227,8 @@ class Operations(Sender):
     def data_confirm_upload(
         self,
         data_id: str,
+        *,
+        faces: bool | None = None,
     ) -> Data:
         """Подтвердить успешную загрузку файла.
 
@@ -236,11 +238,16 @@ class Operations(Sender):
         `publicS3Url` — подписанная ссылка, `expiredIn` — сколько секунд она ещё действует;
         каждый вызов выдаёт свежую.
 
+        С `faces=true` сервер смотрит, есть ли на фотографии лица, и говорит об этом в `photo`,
+        чтобы предупредить клиента до оплаты. Это занимает около секунды, один раз для файла.
+
         - `data_id`: Идентификатор файла
+        - `faces`: Посмотреть, есть ли лица. Если сервер занят другой фотографией или пиксели не читаются, ответ будет без `photo.faces`
         """
         call: Call[Data] = Call(
             method="POST",
             path=f"/data/{part(data_id)}/confirm",
+            query=present({"faces": faces}),
             read=Data.from_json,
         )
         return self._send(call)

@@ -1,0 +1,94 @@
+"""What operators do, in Chromium: each page is looked at in light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from console import texts
+from services.audit import Entry
+from tests.browser import CHROMIUM, MISSING
+from tests.console.browsing import acting, invite
+from tests.console.desk import Desk, furnished
+from tests.console.test_forms import held
+from tests.factories import make_user
+from workflows.actions import recorded
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason=MISSING)
+
+
+@pytest.fixture(scope="module")
+def desk(database: str) -> Iterator[Desk]:
+    """An admin at the console, with something in each list."""
+    for _ in range(3):
+        held()
+    make_user(telegram_id="700700")
+    with acting("root"):
+        for number in range(60):
+            with recorded(Entry("job.retry", f"job:{number}", reason="застрял")):
+                pass
+    with furnished() as opened:
+        yield opened
+
+
+def test_an_operator_comes_in_by_name_password_and_code(desk: Desk) -> None:
+    desk.look("home")
+    desk.page.get_by_role("button", name="Выйти").click()
+    desk.look("login")
+    desk.log_in()
+    expect(desk.page).to_have_url(f"{desk.url}/")
+
+
+def test_the_queue_of_reviews_is_judged(desk: Desk) -> None:
+    desk.open("/reviews/")
+    desk.look("reviews")
+    desk.page.get_by_label("Состояние").select_option("held")
+    desk.page.wait_for_url("**/reviews/?state=held")
+    desk.page.get_by_role("link", name="Разобрать очередь").click()
+    desk.look("review")
+    desk.send("Отклонить", note="реклама")
+    desk.says(texts.REVIEW_REJECTED)
+    desk.send("Засчитать", user="700700")
+    desk.says(texts.REVIEW_REWARDED)
+
+
+def test_a_refusal_is_said_beside_its_field(desk: Desk) -> None:
+    held()
+    desk.open("/reviews/next")
+    desk.send("Засчитать", user="404404")
+    desk.says("Такого человека нет")
+    desk.look("review-refused")
+
+
+def test_the_audit_is_leafed_through(desk: Desk) -> None:
+    desk.open("/audit/")
+    desk.look("audit")
+    desk.page.get_by_role("link", name="Дальше").click()
+    desk.says("← Назад")
+    desk.page.get_by_role("link", name="← Назад").click()
+    desk.page.get_by_text("ещё").first.click()
+    desk.says("Запрос")
+
+
+def test_operators_and_sessions_are_seen_and_changed(desk: Desk) -> None:
+    desk.open("/operators/")
+    desk.look("operators")
+    desk.send("Завести", name="boris")
+    desk.says("/join/")
+    desk.look("operator-link")
+    desk.open("/operators/boris")
+    desk.look("operator")
+    desk.open("/sessions/")
+    desk.look("sessions")
+
+
+def test_the_pages_for_guests_and_of_errors_are_whole(desk: Desk) -> None:
+    desk.open("/settings/")
+    desk.look("settings")
+    desk.open(invite("vera", "viewer"))
+    desk.look("join")
+    desk.page.get_by_label("Новый пароль").fill("short but twice")
+    desk.open("/no/such/page")
+    desk.look("missing")
