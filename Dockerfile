@@ -10,11 +10,13 @@ FROM python:3.11-slim-bookworm AS packages
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /venv
-COPY requirements/server.txt ./
+# Traces and Sentry need more: docker build --build-arg REQUIREMENTS=observability
+ARG REQUIREMENTS=server
+COPY requirements/server.txt requirements/observability.txt ./
 # Built wheels only: nothing is compiled here, and no package's setup.py runs.
 RUN --mount=type=cache,target=/root/.cache/pip \
     /venv/bin/pip install --no-deps --require-hashes --only-binary :all: \
-        --requirement requirements/server.txt \
+        --requirement ${REQUIREMENTS}.txt \
     && /venv/bin/python -m pip uninstall --yes pip setuptools
 
 
@@ -27,7 +29,7 @@ COPY --from=packages /venv /venv
 
 # Owned by root: a process of ours cannot change its own code.
 WORKDIR /app
-COPY cli.py errors.py gunicorn.conf.py logs.py quotas.py ./
+COPY cli.py error_reports.py errors.py gunicorn.conf.py logs.py quotas.py tracing.py ./
 COPY bot bot
 COPY clients/python/livephoto_client livephoto_client
 COPY commands commands

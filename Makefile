@@ -92,6 +92,7 @@ lock: .venv/.dev ## Pin what setup.cfg asks for in requirements/ (ARGS=--upgrade
 	$(LOCK) --extra engine --extra bot -o requirements/server.txt
 	$(LOCK) --extra engine --extra bot --extra embedded -o requirements/local.txt
 	$(LOCK) --extra engine --extra bot --extra embedded --extra dev --extra tracing --extra sentry --extra s3-test -o requirements/dev.txt
+	$(LOCK) --extra engine --extra bot --extra tracing --extra sentry --constraint requirements/dev.txt -o requirements/observability.txt
 	$(LOCK) --extra bench --constraint requirements/dev.txt -o requirements/bench.txt
 
 migration: .venv/.dev ## Draft a migration from the models: make migration NAME="add what" (needs make run)

@@ -18,7 +18,8 @@ from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, Tele
 
 from bot import texts
 from bot.journal import Journal
-from bot.progress import UNCHANGED, Progress, edit
+from bot.people import UNCHANGED, edit
+from bot.progress import Progress
 from bot.results import send_results
 from livephoto_client import AsyncClient, Event, Job, LivePhotoError, Refusal, UnexpectedAnswer
 
@@ -117,8 +118,8 @@ class Delivery:
         else:
             await self._say(chat_id, texts.told(event), repeated=repeated)
             if event.payment:
-                screen = texts.payment(event.payment.status), None
-                await edit(self._bot, event.client_ref, screen)
+                paid = texts.payment(event.payment.status)
+                await edit(self._bot, event.client_ref, paid, None)
 
     async def _tell_end(self, chat_id: int, event: Event, job: Job, *, repeated: bool) -> None:
         """Send all results, or say why there are none; then mark the order's message."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +29,7 @@ log = logging.getLogger("bot")
 
 App = Application[Any, Any, Any, Any, Any, Any]
 Context = ContextTypes.DEFAULT_TYPE
+Handler = Callable[[Update, Context], Coroutine[Any, Any, None]]
 PRIVATE = filters.ChatType.PRIVATE & filters.UpdateType.MESSAGE
 TOAST = 200  # characters that Telegram shows
 
@@ -45,8 +47,8 @@ def add_handlers(app: App, orders: Orders, money: Money, growth: Growth) -> None
         "friends": growth.friends,
         "lottery": growth.lottery,
         "delete_me": growth.delete_me,
-        "terms": _terms,
-        "help": _help,
+        "terms": _saying(texts.TERMS),
+        "help": _saying(texts.help_()),
     }
     buttons = {
         screens.AGREE: orders.agree,
@@ -67,25 +69,20 @@ def add_handlers(app: App, orders: Orders, money: Money, growth: Growth) -> None
     app.add_handler(CallbackQueryHandler(_old_button))
     app.add_handler(MessageHandler(PRIVATE & filters.SUCCESSFUL_PAYMENT, money.thank))
     app.add_handler(MessageHandler(PRIVATE & (filters.PHOTO | filters.Document.ALL), orders.photo))
-    app.add_handler(MessageHandler(PRIVATE & ~filters.StatusUpdate.ALL, _anything_else))
+    app.add_handler(MessageHandler(PRIVATE & ~filters.StatusUpdate.ALL, _saying(texts.NOT_A_PHOTO)))
     app.add_error_handler(_on_error)
 
 
-async def _terms(update: Update, context: Context) -> None:
-    await say(update, texts.TERMS)
+def _saying(text: str) -> Handler:
+    async def handler(update: Update, context: Context) -> None:
+        await say(update, text)
 
-
-async def _help(update: Update, context: Context) -> None:
-    await say(update, texts.help_())
+    return handler
 
 
 async def _old_button(update: Update, context: Context) -> None:
     """A button that no version of this bot makes any more."""
     raise Stale(texts.STALE)
-
-
-async def _anything_else(update: Update, context: Context) -> None:
-    await say(update, texts.NOT_A_PHOTO)
 
 
 async def _on_error(update: object, context: Context) -> None:

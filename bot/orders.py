@@ -31,6 +31,7 @@ Context = ContextTypes.DEFAULT_TYPE
 ALBUM_SECONDS = 1.0  # photos of an album come one by one; nothing says which is the last
 LARGEST_FILE = 20_000_000  # of what Telegram gives to bots, bytes
 LONGEST_WISH = 300  # characters
+LOOK_SECONDS = 8.0
 FILES_AT_ONCE = 6  # each is in memory while it goes through
 
 
@@ -181,7 +182,11 @@ class Orders:
             except TelegramBadRequest as refusal:
                 raise Stale(texts.TOO_LARGE) from refusal
             uploaded = await self._backend.upload(bytes(content))
-            return await self._backend.data_confirm_upload(uploaded.id, faces=True)
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    return await self._backend.data_confirm_upload(uploaded.id, faces=True)
+            except TimeoutError:  # a busy backend: no warning is worth a longer wait
+                return uploaded
 
 
 def _agreement() -> Keyboard:

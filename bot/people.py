@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from telegram import Bot, Message, Update
 from telegram import InlineKeyboardMarkup as Keyboard
-from telegram import Message, Update
 from telegram.error import BadRequest
 
 from bot import texts
 from livephoto_client import AsyncClient, User
+
+CHANGED, UNCHANGED, GONE = "changed", "unchanged", "gone"
 
 
 class Stale(Exception):
@@ -50,9 +52,18 @@ async def say(update: Update, text: str, buttons: Keyboard | None = None) -> Non
 
 
 async def alter(message: Message, text: str, buttons: Keyboard | None) -> None:
-    """Edit a message, unless it says so already."""
+    """Edit a message; say it anew where that is not possible any more."""
+    if await edit(message.get_bot(), place_of(message), text, buttons) == GONE:
+        await message.chat.send_message(text, reply_markup=buttons)
+
+
+async def edit(bot: Bot, place: str | None, text: str, buttons: Keyboard | None) -> str:
+    """Edit the message at a `clientRef`: CHANGED, UNCHANGED if it said so before, or GONE."""
+    chat, _, number = (place or "").partition(":")
+    if not number.isdigit():
+        return GONE
     try:
-        await message.edit_text(text, reply_markup=buttons)
+        await bot.edit_message_text(text, int(chat), int(number), reply_markup=buttons)
     except BadRequest as refusal:
-        if "not modified" not in str(refusal).lower():
-            raise
+        return UNCHANGED if "not modified" in str(refusal).lower() else GONE
+    return CHANGED

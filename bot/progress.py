@@ -7,9 +7,10 @@ import logging
 from weakref import WeakValueDictionary
 
 from telegram import Bot
-from telegram.error import BadRequest, TelegramError
+from telegram.error import TelegramError
 
 from bot import screens
+from bot.people import edit
 from livephoto_client import AsyncClient, Job, LivePhotoError
 
 log = logging.getLogger("bot")
@@ -18,22 +19,6 @@ MOVING = ("queued", "processing")
 WAIT_SECONDS = 25
 EDIT_PAUSE = 3.0  # seconds between two edits of one message
 WATCHED_AT_ONCE = 100  # orders; the others are told when they are done
-
-# What became of an edit. UNCHANGED: the message said so before.
-CHANGED, UNCHANGED, GONE = "changed", "unchanged", "gone"
-
-
-async def edit(bot: Bot, place: str | None, screen: screens.Screen) -> str:
-    """Edit the message of a `clientRef`, chat:message."""
-    chat, _, number = (place or "").partition(":")
-    if not number.isdigit():
-        return GONE
-    text, buttons = screen
-    try:
-        await bot.edit_message_text(text, int(chat), int(number), reply_markup=buttons)
-    except BadRequest as refusal:
-        return UNCHANGED if "not modified" in str(refusal).lower() else GONE
-    return CHANGED
 
 
 class Progress:
@@ -57,7 +42,7 @@ class Progress:
     async def end(self, job: Job) -> str:
         """Show what became of an order that has ended."""
         async with self._turn(job.id):
-            return await edit(self._bot, job.client_ref, screens.of_job(job))
+            return await edit(self._bot, job.client_ref, *screens.of_job(job))
 
     async def _show(self, job_id: str) -> Job:
         async with self._turn(job_id):
@@ -65,7 +50,7 @@ class Progress:
             waits = job.status == "waiting_payment"
             if waits or job.status in MOVING:
                 tariffs = await self._backend.tariffs_list() if waits else ()
-                await edit(self._bot, job.client_ref, screens.of_job(job, tariffs))
+                await edit(self._bot, job.client_ref, *screens.of_job(job, tariffs))
         return job
 
     async def _watch(self, job_id: str) -> None:

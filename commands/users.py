@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
+from pathlib import Path
 
 import click
 
@@ -10,9 +12,11 @@ from commands.jobs import jobs_table
 from commands.shapes import Amount, Words, table
 from db import snapshot
 from db.types import now
-from services import grants, jobs, ledger, people, users
+from services import erasure, grants, jobs, ledger, people, users
 from services.audit import Entry
-from workflows.actions import recorded
+from workflows import erasure as workflow
+from workflows import export
+from workflows.actions import announced, recorded
 
 
 @click.group()
@@ -29,7 +33,9 @@ def show(user: str) -> None:
         history = ledger.history(session, person.id, limit=10, cursor=None).rows
         orders = jobs.of_user(session, person.id, limit=10, cursor=None).rows
     click.echo(f"{person.id}  telegram {person.telegram_id}  @{person.username or '-'}")
-    click.echo(f"balance {person.balance_tokens} tokens, consent {person.consent_pd}")
+    agreed = f"since {person.consent_pd_at} to {person.consent_version or 'no version'}"
+    consent = agreed if person.consent_pd else "no"
+    click.echo(f"balance {person.balance_tokens} tokens, consent {consent}")
     if person.banned_at is not None:
         click.echo(f"banned {person.banned_at}: {person.ban_reason}")
     table(
@@ -40,6 +46,57 @@ def show(user: str) -> None:
         ),
     )
     jobs_table(orders)
+
+
+@user.command("export")
+@click.argument("user")
+@click.option("--to", type=click.Path(path_type=Path), help="the ZIP; else person-ID.zip, here")
+def export_user(user: str, to: Path | None) -> None:
+    """Write everything kept about USER (id or telegramId) into a ZIP, with the files."""
+    with snapshot() as session:
+        person = users.find(session, user)
+    to = to or Path(f"person-{person.id}.zip")
+    draft = to.with_name(f"{to.name}.part")
+    try:
+        with (
+            announced(Entry("user.export", f"user:{person.id}")),
+            open(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file,
+        ):
+            export.write(person.id, file, now=now())
+        draft.rename(to)
+    finally:
+        draft.unlink(missing_ok=True)
+    click.echo(f"{to} holds everything kept about {person.id}")
+
+
+@user.command("erase")
+@click.argument("user")
+@click.option("--reason", type=Words(), required=True, help="kept for ever, so name nobody in it")
+@click.option("--yes", is_flag=True, help="do not ask: it cannot be undone")
+def erase_user(user: str, reason: str, yes: bool) -> None:
+    """Erase USER (id or telegramId): what leads to the person goes, the books stay."""
+    if not yes:
+        _show_what_goes(user)
+        click.confirm("All of it is ended, taken away or deleted for ever. Go on?", abort=True)
+    with snapshot() as session:
+        person = erasure.find(session, user)
+    with announced(Entry("user.erase", f"user:{person.id}", reason)):
+        erased = workflow.erase(person.id)
+    deleted = (
+        "the workers delete the files"
+        if erased.files_left
+        else f"{erased.files_deleted} files deleted"
+    )
+    click.echo(f"{person.id} is erased; {deleted}")
+
+
+def _show_what_goes(user: str) -> None:
+    with snapshot() as session:
+        person = erasure.find(session, user)
+        erasure.require_possible(session, person)
+        left = erasure.left(session, person.id)
+    for name, value in left._asdict().items():
+        click.echo(f"{name.replace('_', ' ')}: {value}")
 
 
 @user.command()

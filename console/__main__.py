@@ -7,10 +7,12 @@ import os
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+import error_reports
 import logs
 import settings
 from console.app import create_app
 from metrics import scrape
+from spec import CONTRACT
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 gunicorn creates its own files in it
 
@@ -38,6 +40,8 @@ class Console(BaseApplication):
         """The application, made in the worker."""
         current = settings.load()
         scrape.show(current.metrics_address, current.metrics_token, current.metrics_folder)
+        release = CONTRACT["info"]["version"]
+        error_reports.start(current.sentry_dsn, release=release, environment=current.environment)
         return create_app()
 
 

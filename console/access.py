@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from flask import Flask, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -49,6 +48,11 @@ def signed_in(view: View) -> View:
     return _ruled(Rule())(view)
 
 
+def signed_in_with_a_code(view: View) -> View:
+    """The same for what is the operator's own, and asks for a code again."""
+    return _ruled(Rule(fresh_code=True))(view)
+
+
 def public(view: View) -> View:
     """A route for everybody."""
     return _ruled(Rule(public=True))(view)
@@ -60,6 +64,11 @@ def rules(app: Flask) -> dict[str, Rule]:
     if open_doors := [name for name, view in views.items() if view not in _RULES]:
         raise RuntimeError(f"say who may: @allowed(...) is missing at {', '.join(open_doors)}")
     return {name: _RULES[view] for name, view in views.items()}
+
+
+def rule_of(view: Callable[..., Any]) -> Rule:
+    """What a page asks for."""
+    return _RULES[view]
 
 
 def guard(app: Flask) -> None:
@@ -135,7 +144,8 @@ def _require_own_form() -> None:
 
 def _is_ours(origin: str) -> bool:
     """Whether an Origin is the console's; the host of a request is one of those trusted."""
-    return origin == settings.load().console_url or urlsplit(origin).netloc == request.host
+    here = settings.load().console_url or f"{request.scheme}://{request.host}"
+    return origin == here.lower()
 
 
 def _require_fresh_code() -> ResponseReturnValue | None:

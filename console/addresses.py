@@ -55,6 +55,11 @@ def listing(page: Page[Any]) -> Listing:
     return Listing(page.rows, further, back)
 
 
+def whole(rows: Sequence[Any]) -> Listing:
+    """A list that is one page."""
+    return Listing(rows, None, None)
+
+
 def cursor() -> str | None:
     """Where the list of this page begins."""
     return request.args.get(CURSOR)
@@ -91,6 +96,11 @@ def day(name: str, *, end: bool = False) -> datetime | None:
     return begun + timedelta(days=1) if end else begun
 
 
+def filters_query() -> str:
+    """The filters of this page, as they stand in its address."""
+    return link(**{CURSOR: None, TRAIL: None}).partition("?")[2]
+
+
 def link(**changes: str | None) -> str:
     """This page with another cursor or filter; None takes one away."""
     kept = request.args.to_dict() | changes
@@ -108,7 +118,8 @@ def with_result(address: str, key: str) -> str:
 
 def result(reader: Reader) -> str | None:
     """What the form said whose key is in the address."""
-    key = request.args.get(DONE)
-    if not key or g.get("operator") is None:
+    key = request.args.get(DONE, "")
+    if not key.isprintable() or g.get("operator") is None:
         return None
-    return form_keys.said(reader, key, g.operator.operator_id)
+    sent = form_keys.find(reader, key, g.operator.operator_id)
+    return sent and (sent.said or texts.NOT_ENDED)

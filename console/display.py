@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from console import texts
+from console import business_texts, texts
 
 NO_BREAK = "\u00a0"
 # In this order: each one also claims to be those after it.
@@ -34,6 +34,36 @@ def tokens(amount: Decimal | int) -> str:
 def rub(amount: Decimal | int) -> str:
     """Rubles."""
     return f"{tokens(amount)}{NO_BREAK}₽"
+
+
+def plain(amount: Decimal) -> str:
+    """A cost without zeros at its end, as forms take it."""
+    return f"{amount.normalize():f}"
+
+
+def on(day: date) -> str:
+    """A day."""
+    return day.strftime("%d.%m.%Y")
+
+
+def local(moment: datetime) -> str:
+    """A moment as fields of forms have it, by Moscow."""
+    return moment.astimezone(MOSCOW).strftime("%Y-%m-%dT%H:%M")
+
+
+def percent(part: int, whole: int) -> str:
+    """A share."""
+    return f"{100 * part / whole:.0f}{NO_BREAK}%"
+
+
+def span(time: timedelta) -> str:
+    """How long something took, in the two largest of its units."""
+    seconds = time.total_seconds()
+    if seconds < 60:
+        return business_texts.seconds(f"{seconds:.1f}".replace(".", ","))
+    if seconds < 3600:
+        return business_texts.minutes(seconds // 60, seconds % 60)
+    return business_texts.hours(seconds // 3600, seconds % 3600 // 60)
 
 
 def shown(value: Any) -> str:

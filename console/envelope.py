@@ -6,16 +6,19 @@ import logging
 import re
 import secrets
 import time
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
 import logs
 import settings
 from console import cookies
+from providers import registry
 from settings import Settings
 
 log = logging.getLogger("access")
 
+_METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -51,7 +54,7 @@ def _headers(current: Settings) -> dict[str, str]:
     The referrer may be told to this origin only. Told to nobody, as in the API, browsers would send
     `Origin: null` with our own forms, and they could not be told from those of strangers.
     """
-    pictures = _pictures(current)
+    pictures = _pictures()
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
@@ -78,12 +81,11 @@ def _headers(current: Settings) -> dict[str, str]:
     return headers
 
 
-def _pictures(current: Settings) -> str:
-    """Origin of the signed links of customers' files."""
-    if not current.s3_bucket:
-        return current.origin
-    amazon = f"https://{current.s3_bucket}.s3.{current.s3_region}.amazonaws.com"
-    return current.s3_endpoint_url or amazon
+def _pictures() -> str:
+    """Origin of the signed links of customers' files, as the store makes them."""
+    link = registry.storage().url("a-picture", expires_in=60, content_type="image/png")
+    parts = urlsplit(link)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _log(response: Response) -> None:
@@ -91,7 +93,7 @@ def _log(response: Response) -> None:
     log.info(
         "request",
         extra={
-            "method": request.method,
+            "method": request.method if request.method in _METHODS else "other",
             # The real path has ids in it, and that of a one-time link a secret.
             "path": request.url_rule.rule if request.url_rule else None,
             "operation": request.endpoint,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Collection
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 
 from flask import request
 
-from console import texts
+from console import business_texts, texts
+from console.display import MOSCOW
 from db.types import MAX_AMOUNT
 
 KEY = "form_key"
 WHOLE_FORM = ""
+_NEVER, _TOO_LATE = (datetime(year, 1, 1, tzinfo=MOSCOW) for year in (2000, 3000))
 
 
 class Form:
@@ -29,11 +34,11 @@ class Form:
         form.values = request.args.to_dict()
         return form
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The random key that the form was made with; a form without one gets a new one."""
         given = self.values.get(KEY, "")
-        return given if 16 <= len(given) <= 64 else new_key()
+        return given if 16 <= len(given) <= 64 and given.isprintable() else new_key()
 
     def words(self, name: str, longest: int = 1000, *, needed: bool = True) -> str:
         """One line of text without spaces around it; empty where it is refused."""
@@ -56,6 +61,38 @@ class Form:
             self._refuse(name, texts.wrong_amount(most))
             return Decimal(0)
         return amount
+
+    def typed(self, name: str) -> bool:
+        """Whether anything was typed into this field."""
+        return bool(self.values.get(name, "").strip())
+
+    def whole(self, name: str, *, least: int, most: int) -> int:
+        """A whole number in these bounds; `least` where it is refused."""
+        text = "".join(self.values.get(name, "").split())
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else least - 1
+        if not least <= number <= most:
+            self._refuse(name, business_texts.wrong_whole(least, most))
+            return least
+        return number
+
+    def cost(self, name: str) -> Decimal:
+        """What a provider takes, 0 or more, with at most six decimals; 0 where it is refused."""
+        text = "".join(self.values.get(name, "").split()).replace(",", ".")
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text):
+            self._refuse(name, business_texts.WRONG_COST)
+            return Decimal(0)
+        return Decimal(text)
+
+    def moment(self, name: str) -> datetime:
+        """A time of Moscow, as browsers send it; the beginning of this century where refused."""
+        try:
+            found = datetime.strptime(f"{self.values.get(name, '')} +0300", "%Y-%m-%dT%H:%M %z")
+        except ValueError:
+            found = _NEVER
+        if not _NEVER < found < _TOO_LATE:
+            self._refuse(name, business_texts.NOT_A_TIME)
+            found = _NEVER
+        return found
 
     def choice(self, name: str, choices: Collection[str]) -> str:
         """One of the choices; empty where it is refused."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from console import business_texts as words
 from console import texts
 from console.permissions import Permission, may
 
@@ -28,12 +29,24 @@ SECTIONS = (
     Section(
         texts.SECTION_WORK,
         (
-            Item("home", "home.shown", None, texts.PAGE_HOME),
+            Item("home", "home.shown", Permission.FIGURES_READ, texts.PAGE_HOME),
             Item("people", "people.listed", Permission.PEOPLE_READ, texts.PAGE_PEOPLE),
             Item("jobs", "jobs.listed", Permission.LISTS_READ, texts.PAGE_ORDERS),
             Item("payments", "payments.listed", Permission.LISTS_READ, texts.PAGE_PAYMENTS),
             Item("inbox", "inbox.listed", Permission.LISTS_READ, texts.PAGE_INBOX),
             Item("reviews", "reviews.listed", Permission.REVIEWS_JUDGE, texts.PAGE_REVIEWS),
+            Item("support", "support.listed", Permission.SUPPORT_ANSWER, words.SUPPORT),
+        ),
+    ),
+    Section(
+        words.SECTION,
+        (
+            Item("lotteries", "lotteries.listed", Permission.LISTS_READ, words.LOTTERIES),
+            Item("tariffs", "tariffs.listed", Permission.LISTS_READ, words.TARIFFS),
+            Item("models", "models.listed", Permission.LISTS_READ, words.MODELS),
+            Item("engines", "engines.listed", Permission.LISTS_READ, words.ENGINES),
+            Item("outbox", "outbox.listed", Permission.LISTS_READ, words.OUTBOX),
+            Item("ledger", "ledger.listed", Permission.FIGURES_READ, words.LEDGER),
         ),
     ),
     Section(

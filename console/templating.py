@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, g, request
 
-from console import access, addresses, assets, cookies, display, forms, menu, texts
+from console import access, addresses, assets, business_texts, cookies, display, forms, menu, texts
 from console.permissions import Permission, may
 from db import browsing
 
@@ -13,21 +13,28 @@ def prepare(app: Flask) -> None:
     """Give the templates their filters and functions."""
     app.jinja_env.filters.update(
         browser=display.browser,
+        local=display.local,
         moscow=display.moscow,
         named=texts.named,
+        on=display.on,
+        plain=display.plain,
         rub=display.rub,
         shown=display.shown,
+        span=display.span,
         tokens=display.tokens,
         utc=display.utc,
     )
     app.jinja_env.globals.update(
         asset=assets.address,
+        business=business_texts,
         code_is_fresh=access.is_fresh,
+        filters_query=addresses.filters_query,
         form_token=cookies.form_token,
         link=addresses.link,
         may=_may,
         menu=_menu,
         new_form_key=forms.new_key,
+        percent=display.percent,
         permissions=Permission,
         result=_result,
         texts=texts,

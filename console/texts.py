@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from math import ceil
 
+from console import business_texts, customer_texts
 from errors import ApiError
 from services import ledger
 from services.inbox import Verdict
@@ -34,6 +36,11 @@ NO_LINK = "Ссылка уже использована, устарела или
 AWAY = "База данных или провайдер сейчас не отвечает. Ничего не изменено; попробуйте ещё раз."
 TOO_MUCH = "Слишком много: база не успела за две секунды. Уточните фильтр или период."
 
+NOT_ENDED = (
+    "Действие ещё идёт или прервалось посередине. Второй раз оно не начнётся; "
+    "обновите страницу, а если не поможет, загляните в журнал действий."
+)
+
 NEEDED = "Заполните это поле."
 NOT_THE_SAME = "Пароли не совпадают."
 NOT_A_CHOICE = "Такого варианта нет."
@@ -41,6 +48,7 @@ NOT_A_DAY = "Это не дата."
 WRONG_LOGIN = "Имя, пароль или код не подходит."
 
 LINK_SHOWN = "Готово. Ссылка показывается один раз; если она потеряна, сделайте новую."
+CODES_SHOWN = "Готово. Коды показываются один раз; если они потеряны, сделайте новые."
 ROLE_CHANGED = "Роль изменена, сеансы закончены."
 OPERATOR_DISABLED = "Оператор отключён, сеансы закончены."
 SESSION_ENDED = "Сеанс завершён."
@@ -66,14 +74,9 @@ STATUSES = {
     500: "Внутренняя ошибка. Подробности в журнале сервера под этим номером запроса.",
 }
 
-MOVES = {
-    "charge": "списание за заказ",
-    "purchase": "покупка токенов",
-    "refund": "возврат",
-    "promo": "бонус или ручное движение",
-    "gateway_payment": "платёж",
-}
 NAMES = {
+    **business_texts.NAMES,
+    **customer_texts.NAMES,
     "role": {
         "viewer": "наблюдатель",
         "support": "поддержка",
@@ -86,66 +89,9 @@ NAMES = {
         "rewarded": "засчитан",
         "rejected": "отклонён",
     },
-    "hit": {
-        "user": "человек",
-        "job": "заказ",
-        "payment": "платёж",
-        "transaction": "движение",
-        "data": "файл",
-        "payment_event": "событие провайдера",
-        "event": "событие для бота",
-    },
-    "person": {"banned": "заблокирован"},
-    "job": {
-        "waiting_payment": "ждёт оплаты",
-        "queued": "в очереди",
-        "processing": "в работе",
-        "done": "готов",
-        "failed": "не удался",
-    },
-    "service": {"animate": "оживить", "restore": "восстановить"},
-    "attempt": {
-        "preparing": "готовится",
-        "creating": "заказывается",
-        "unknown": "неизвестно",
-        "running": "идёт",
-        "fetching": "забираем",
-        "cancelling": "отменяется",
-        "done": "готов",
-        "failed": "не удался",
-        "refused": "отказано",
-        "canceled": "отменён",
-    },
-    "payment": {
-        "pending": "ждём оплату",
-        "succeeded": "оплачен",
-        "canceled": "отменён",
-        "expired": "истёк",
-        "partly_refunded": "возвращён частично",
-        "refunded": "возвращён",
-        "disputed": "оспорен",
-        "troubled": "с трудностями",
-    },
-    "provider": {"yookassa": "ЮKassa", "stripe": "Stripe", "telegram": "Telegram Stars"},
-    "inbox": {
-        "applied": "применено",
-        "ignored": "ничего не меняет",
-        "parked": "ждёт решения",
-        "flagged": "применено, но взгляните",
-    },
-    "move": MOVES,
-    "move_status": {"success": "прошло", "pending": "ждёт", "failed": "не прошло"},
-    "file": {"pending": "загружается", "confirmed": "хранится", "deleted": "удалён"},
-    "file_type": {"image": "фото", "video": "видео", "text": "текст", "audio": "звук"},
-    "happened": {
-        "job": "Заказ",
-        "transaction": "Токены и деньги",
-        "referral": "Пригласил человека",
-        "support": "Обращение",
-        "audit": "Действие оператора",
-    },
     "outcome": {"begun": "начато", "done": "сделано", "failed": "не удалось"},
     "action": {
+        **business_texts.ACTIONS,
         "catalog.seed": "каталог: заполнить",
         "engine.limit": "движок: пределы",
         "engine.resume": "движок: включить снова",
@@ -163,6 +109,7 @@ NAMES = {
         "model.add": "модель: добавить",
         "model.edit": "модель: изменить",
         "operator.add": "оператор: добавить",
+        "operator.codes": "оператор: новые коды восстановления",
         "operator.disable": "оператор: отключить",
         "operator.reset": "оператор: новая ссылка",
         "operator.role": "оператор: роль",
@@ -179,46 +126,20 @@ NAMES = {
         "tariff.disable": "тариф: снять с продажи",
         "tariff.edit": "тариф: изменить",
         "user.ban": "человек: заблокировать",
+        "user.erase": "человек: удалить данные",
+        "user.export": "человек: выгрузить данные",
         "user.grant": "человек: начислить",
         "user.unban": "человек: разблокировать",
         "user.withdraw": "человек: списать",
     },
 }
 # A timeline mixes kinds.
-NAMES["what"] = {
-    **NAMES["service"],
-    **MOVES,
-    **NAMES["action"],
-    "refund": "возврат",
-    "help": "помощь",
-}
-NAMES["state"] = {
-    **NAMES["job"],
-    **NAMES["move_status"],
-    **NAMES["outcome"],
-    "invited": "пришёл",
-    "paid": "заплатил",
-    "rewarded": "награда дана",
-    "open": "открыто",
-    "closed": "закрыто",
-    "failed": "не удалось",
-}
+NAMES["what"] = {**customer_texts.WHAT, **NAMES["action"]}
+NAMES["state"] = {**NAMES["outcome"], **customer_texts.STATES}
 # Colours of Tabler's badges.
 COLOURS = {
-    "waiting_payment": "yellow",
-    "queued": "azure",
-    "processing": "blue",
-    "pending": "yellow",
-    "succeeded": "green",
-    "success": "green",
-    "partly_refunded": "orange",
-    "refunded": "orange",
-    "disputed": "red",
-    "parked": "red",
-    "applied": "green",
-    "banned": "red",
-    "open": "yellow",
-    "confirmed": "green",
+    **business_texts.COLOURS,
+    **customer_texts.COLOURS,
     "seen": "yellow",
     "held": "orange",
     "rewarded": "green",
@@ -230,6 +151,7 @@ COLOURS = {
 
 # What the rules say in English, as commands print it.
 _REFUSALS = {
+    **business_texts.REFUSALS,
     "there is no such review, or it has been rejected": "Такого отзыва нет, или он уже отклонён.",
     "there is no such review, or it has been rewarded": "Такого отзыва нет, или он уже засчитан.",
     "there is no such event": "Такого события нет.",
@@ -247,6 +169,14 @@ _REFUSALS = {
     "nobody else could administer the console": "Это последний администратор консоли.",
     "a name has 2 to 32 of a-z, 0-9, dot, dash and underscore": (
         "Имя: от 2 до 32 знаков, латинские строчные буквы, цифры, точка, дефис и подчёркивание."
+    ),
+}
+# The same with values in them.
+_PATTERNS = {
+    re.compile(r"(\S+) of (\S+) rub are left to return"): "Вернуть можно не больше {0} ₽ из {1}.",
+    re.compile(r"the payment is \w+, nothing has been paid"): "Этот платёж не оплачен.",
+    re.compile(r"the job is \w+; only failed and processing ones are retried"): (
+        "Повторить можно только неудавшийся или застрявший заказ."
     ),
 }
 _CODES = {
@@ -272,7 +202,11 @@ def refusal(error: ApiError | ValueError | ledger.NotEnoughTokens) -> str:
         return "На балансе меньше."
     if isinstance(error, ApiError):
         return _CODES.get(error.code, str(error))
-    return _REFUSALS.get(str(error), str(error))
+    said = str(error)
+    for english, russian in _PATTERNS.items():
+        if found := english.fullmatch(said):
+            return russian.format(*found.groups())
+    return _REFUSALS.get(said, said)
 
 
 def refused_login(error: LoginRefused) -> str:
@@ -284,12 +218,12 @@ def refused_login(error: LoginRefused) -> str:
 
 def granted(tokens: Decimal, balance: Decimal) -> str:
     """Of tokens given by hand."""
-    return f"Начислено: {tokens}. Баланс стал {balance}."
+    return f"Начислено: {_number(tokens)}. Баланс стал {_number(balance)}."
 
 
 def withdrawn(tokens: Decimal, balance: Decimal) -> str:
     """Of tokens taken by hand."""
-    return f"Списано: {tokens}. Баланс стал {balance}."
+    return f"Списано: {_number(tokens)}. Баланс стал {_number(balance)}."
 
 
 def order_retried(number: int, status: str) -> str:
@@ -299,9 +233,12 @@ def order_retried(number: int, status: str) -> str:
 
 def verdict(found: Verdict) -> str:
     """What became of a provider's report."""
-    return (
-        f"{named(found.state, 'inbox').capitalize()}{f': {found.reason}' if found.reason else ''}."
-    )
+    why = f": {named(found.reason, 'reason')}" if found.reason else ""
+    return f"{named(found.state, 'inbox').capitalize()}{why}."
+
+
+def _number(amount: Decimal) -> str:
+    return f"{amount.normalize():f}".replace(".", ",")
 
 
 def too_long(longest: int) -> str:

@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 import metrics
 import settings
+import tracing
 from db.models import User
 from errors import ApiError, database_in_use
 from settings.databases import in_psycopg2
@@ -56,6 +57,7 @@ PAGE_TIMEOUT = "2500ms"
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
 # Where a session keeps what is done after its COMMIT.
+_DATABASE = {"db.system.name": "postgresql"}  # for traces
 _AFTER_COMMIT = "after_commit"
 # In STATE_DIR; written and deleted by whoever runs a database there.
 URL_FILE = "database.url"
@@ -192,7 +194,7 @@ def reading() -> Iterator[Connection]:
     No Session: its bookkeeping would be most of the cost of a short read. It must not write.
     """
     try:
-        with _in_use(), engine().connect() as connection:
+        with _in_use("read"), engine().connect() as connection:
             # The driver's own attribute sends nothing; SQLAlchemy's isolation_level sends a SET.
             driver: Any = connection.connection.driver_connection
             driver.autocommit = True
@@ -260,7 +262,11 @@ def set_limits(url: str) -> None:
 def _transaction(engine: Engine) -> Iterator[Session]:
     """See transaction()."""
     try:
-        with _in_use(), Session(engine, expire_on_commit=False) as session, session.begin():
+        with (
+            _in_use("transaction"),
+            Session(engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
             session.flush()
             _require_unbroken(session.connection())
@@ -271,12 +277,13 @@ def _transaction(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def _in_use() -> Iterator[None]:
+def _in_use(span: str) -> Iterator[None]:
     """Whoever calls the outside meanwhile is found by the tests: see providers.outside."""
     before = database_in_use.get()
     database_in_use.set(True)
     try:
-        yield
+        with tracing.inner(span, _DATABASE, client=True):
+            yield
     finally:
         database_in_use.set(before)
 

@@ -8,7 +8,7 @@ import images
 import settings
 from db.types import number
 from providers import registry
-from services import bonuses, media
+from services import bonuses, data, media
 from settings import Settings
 from spec.functions import Reply
 
@@ -54,9 +54,12 @@ def _limits(current: Settings) -> dict[str, Any]:
 
 
 def _lifetimes(current: Settings) -> dict[str, Any]:
+    kept = data.lifetimes()
     return {
         "waitingJobHours": current.waiting_job_ttl_hours,
-        "dataHours": current.data_ttl_hours,
+        "dataHours": kept["photo"],
+        "resultHours": kept["result"],
+        "unusedUploadHours": kept["unused"],
         "linkSeconds": current.link_ttl_seconds,
         "uploadFormSeconds": current.presign_ttl_seconds,
         "idempotencyKeyHours": current.idempotency_ttl_hours,

@@ -206,7 +206,8 @@ class Stack:
             return
         self._sandbox_file.unlink(missing_ok=True)
         environ = self.environ()
-        lines = [f"{name.upper()}='{environ[name.upper()]}'\n" for name in self.simulated.filled_in]
+        names = [*self.simulated.filled_in, "erasure_key"]
+        lines = [f"{name.upper()}='{environ[name.upper()]}'\n" for name in names]
         secret_files.remembered(self._sandbox_file, lambda: "".join(lines))
 
     @property
@@ -257,6 +258,8 @@ def _complete(settings: Settings) -> Settings:
         settings = replace(settings, console_port=ports.reserve())
     if not settings.server_api_key:
         settings = replace(settings, server_api_key=(_key(settings.state_dir),))
+    if not settings.erasure_key and not settings.production:
+        settings = replace(settings, erasure_key=(_erasure_key(settings.state_dir),))
     if settings.server_url == Settings.server_url:
         settings = replace(settings, server_url=_url(settings))
     return settings
@@ -273,6 +276,11 @@ def _key(state_dir: Path) -> str:
     return secret_files.remembered(
         state_dir / "api.key", lambda: f"lp_{secrets.token_urlsafe(32)}"
     ).strip()
+
+
+def _erasure_key(state_dir: Path) -> str:
+    """What erased accounts of this machine are recognised by, made at the first call."""
+    return secret_files.remembered(state_dir / "erasure.key", lambda: secrets.token_hex(32)).strip()
 
 
 def _check_port(host: str, port: int, hint: str) -> None:

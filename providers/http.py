@@ -19,6 +19,7 @@ import tenacity
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 import metrics
+import tracing
 from providers import outside
 from providers.failures import (
     ProviderError,
@@ -188,8 +189,9 @@ class Transport:
 
         status: int | None = requests.codes.ok
         failure: ProviderError | None = None
+        about = {"livephoto.provider": self._dialect.provider}
         try:
-            with self._take_room(request):
+            with tracing.inner(request.call, about, client=True), self._take_room(request):
                 return self._retrying(request)(attempt)
         except ProviderError as error:
             status, failure = error.http_status, error

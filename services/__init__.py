@@ -16,7 +16,7 @@ jobs, queue              a customer's orders; the same rows as workers see them
 people                   users as the operator leafs through them and bans them
 search, timeline         one box for everything; what happened to a person
 previews                 what an operator's move of money would do
-terms, waiting           what an order depends on; how long it will take
+terms, waiting, pace     what an order depends on; how long it will take, and models took
 models                   what can be ordered, for what, by which engine
 remote_models            engines of providers that a new server knows, with
                          animation_models and restoration_models

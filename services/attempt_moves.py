@@ -30,11 +30,15 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from db import write
-from db.models import GenerationAttempt, Job
+from db.models import GenerationAttempt, Job, User
 
 _TABLE: Any = GenerationAttempt.__table__
 _COLUMN = _TABLE.c
 _OTHER = aliased(GenerationAttempt)
+# Whether its person was erased meanwhile: then its words go with its end.
+_IS_NOBODYS = exists().where(
+    Job.id == _COLUMN.job_id, User.id == Job.user_id, User.erased_at.is_not(None)
+)
 
 
 def _update(*where: ColumnElement[bool], **values: Any) -> UpdateBase:
@@ -223,7 +227,10 @@ def end(  # noqa: PLR0913 (the columns that change)
         paid_number=case((type_coerce(charged, Text) == "no", None), else_=_COLUMN.paid_number),
         trouble=trouble,
         error_code=code,
-        error_detail=detail,
+        error_detail=case((_IS_NOBODYS, None), else_=detail),
+        prompt=case((_IS_NOBODYS, ""), else_=_COLUMN.prompt),
+        photo=case((_IS_NOBODYS, None), else_=_COLUMN.photo),
+        result=case((_IS_NOBODYS, None), else_=_COLUMN.result),
         due_at=None,
         ended_at=func.now(),
     )

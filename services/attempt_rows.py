@@ -67,6 +67,7 @@ class Attempt(NamedTuple):
     service_type: str
     input: list[dict[str, Any]]
     request_id: str | None
+    traceparent: str | None
     model: str
     usual_seconds: int
     max_result_bytes: int
@@ -106,6 +107,7 @@ _FROM_OTHERS = {
     "service_type": Job.service_type,
     "input": Job.input,
     "request_id": Job.request_id,
+    "traceparent": Job.traceparent,
     "model": GenerationModel.name,
     "usual_seconds": GenerationModel.usual_seconds,
     "max_result_bytes": GenerationModel.max_result_bytes,

@@ -93,15 +93,15 @@ def _backlogs(reader: Reader, now: datetime) -> Iterator[Signal]:
     yield Signal(
         "queue",
         *queued,
-        page="orders",
+        page="jobs",
         filters={"status": "queued"},
         act=_is_older(queued, now, LONG_WAIT),
     )
     for name, query, page, filters in (
-        ("parked_events", _parked, "events", {"state": "parked"}),
-        ("troubled_payments", _troubled, "payments", {"trouble": "1"}),
+        ("parked_events", _parked, "inbox", {"state": "parked"}),
+        ("troubled_payments", _troubled, "payments", {"only": "troubled"}),
         ("held_reviews", _held, "reviews", {"state": "held"}),
-        ("requests", _asked, "requests", {"status": "open"}),
+        ("requests", _asked, "support", {}),
         ("dead_events", _dead, "outbox", {"state": "dead"}),
         ("doubtful_orders", _doubtful, "engines", {}),
     ):

@@ -14,7 +14,7 @@ from db import Reader
 from db.models import Transaction
 from db.rows import UserRow
 from errors import ApiError
-from services import events, funding, ledger, users
+from services import erased_accounts, events, funding, ledger, users
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,15 @@ def grant_channel(session: Session, user_id: UUID, channel: str) -> Grant:
 def grant_once(
     session: Session, user: UserRow, tokens: Decimal, *, bonus_key: str, meta: dict[str, str]
 ) -> Grant:
-    """Credit `tokens` unless this user already has this bonus; the caller has locked the user."""
+    """Credit `tokens` unless this user already has this bonus; the caller has locked the user.
+
+    What an account had before it was erased counts, too.
+    """
     had = session.scalar(
         select(exists().where(Transaction.user_id == user.id, Transaction.bonus_key == bonus_key))
     )
+    if not had and (past := erased_accounts.past_of(session, user.telegram_id)):
+        had = bonus_key in past.bonus_keys
     if had or not tokens:
         return Grant(False, user.balance_tokens)
     news = events.bonus_granted(meta["reason"], tokens, channel=meta.get("channel"))

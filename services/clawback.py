@@ -153,7 +153,7 @@ def _take_back(session: Session, payment: LockedPayment, minor: int, name: str) 
         return {}
     before = payment.refunded_tokens + payment.shortfall_tokens
     due = max(_share(payment.tokens, payment, minor) - before, NOTHING)
-    balance = ledger.lock(session, payment.user_id).balance_tokens
+    balance = ledger.lock_account(session, payment.user_id).balance_tokens
     taken = min(due, balance)
     about = _about(session, payment, -rub, name, due - taken)
     if taken:

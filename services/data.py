@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     ColumnElement,
     ScalarSelect,
     Text,
     UpdateBase,
     Uuid,
     any_,
+    bindparam,
     cast,
     exists,
     func,
     insert,
+    literal_column,
     select,
     type_coerce,
     update,
@@ -46,11 +50,15 @@ def reserve(
     content_type: str,
     now: datetime,
     storage_key: str | None = None,
+    purpose: str = "unused",
 ) -> DataRow:
-    """A row for a file that is about to be stored; swept if nobody confirms it."""
+    """A row for a file that is about to be stored; swept if nobody confirms it.
+
+    purpose: `result` for one that we made.
+    """
     key = storage_key or new_key(data_type, content_type)
     row = DataRow(uuid4(), data_type, "pending", key, content_type, None, None, None, None, now)
-    _reserve(session, row.id, data_type, key, content_type, now)
+    _reserve(session, row.id, data_type, key, content_type, now, purpose)
     return row
 
 
@@ -135,28 +143,39 @@ def found(data_ids: list[UUID]) -> ScalarSelect[dict[str, list[str]] | None]:
 def expire(session: Session, *, now: datetime, limit: int = AT_ONCE) -> None:
     """Mark expired files as deleted; purgeable() then lists them until purged().
 
-    Abandoned uploads go after PENDING_TTL_HOURS; the rest after DATA_TTL_HOURS, if that is set,
-    but never while a live job needs them.
+    Abandoned uploads go after PENDING_TTL_HOURS; the rest after the time of their purpose, if that
+    has one, but never while a live job needs them.
     """
-    abandoned = _older(session, "pending", now - timedelta(hours=PENDING_TTL_HOURS), limit)
-    kept_hours = settings.load().data_ttl_hours
-    aged = (
-        _older(session, "confirmed", now - timedelta(hours=kept_hours), limit) if kept_hours else []
-    )
+    long_ago = now - timedelta(hours=PENDING_TTL_HOURS)
+    old = _older(session, Data.status == "pending", long_ago, limit)
+    for purpose, hours in lifetimes().items():
+        if hours:
+            of_purpose = (Data.status == "confirmed") & (Data.purpose == purpose)
+            old += _older(session, of_purpose, now - timedelta(hours=hours), limit)
     # Checked again now that they are locked: an order may have come between query and lock.
+    session.execute(update(Data).where(Data.id.in_(old), ~_needed()).values(status="deleted"))
+
+
+def delete_of(session: Session, data_ids: Collection[UUID]) -> None:
+    """Mark these files as deleted, whoever may need them."""
     session.execute(
-        update(Data).where(Data.id.in_([*abandoned, *aged]), ~_needed()).values(status="deleted")
+        update(Data).where(Data.id.in_(data_ids)).values(status="deleted"),
+        execution_options={"synchronize_session": False},
     )
 
 
-def purgeable(session: Session, *, limit: int = AT_ONCE) -> list[tuple[UUID, str]]:
-    """Deleted files whose bytes are still stored: (id, storage key)."""
+def purgeable(
+    session: Session, *, among: Collection[UUID] | None = None, limit: int = AT_ONCE
+) -> list[tuple[UUID, str]]:
+    """Deleted files whose bytes are still stored: (id, storage key); of these only, if given."""
     query = (
         select(Data.id, Data.storage_key)
         .where(Data.status == "deleted", Data.deleted_at.is_(None))
         .order_by(Data.id)  # without it the planner scans the table when nothing matches
         .limit(limit)
     )
+    if among is not None:
+        query = query.where(Data.id.in_(among))
     return [(row.id, row.storage_key) for row in session.execute(query)]
 
 
@@ -165,9 +184,39 @@ def purged(session: Session, data_ids: list[UUID], *, now: datetime) -> None:
     session.execute(update(Data).where(Data.id.in_(data_ids)).values(deleted_at=now))
 
 
-def _older(session: Session, status: str, moment: datetime, limit: int) -> list[UUID]:
+def used(photo_ids: str) -> CTE:
+    """For the statement that writes an order: its photos are used from now on. photo_ids: the name
+    of the parameter.
+
+    One that another order is just using is left to that: two albums of the same photos could wait
+    for each other.
+    """
+    ids: Any = bindparam(photo_ids, type_=ARRAY(Uuid))
+    unused = (
+        select(Data.id)
+        .where(Data.id == any_(ids), Data.purpose == "unused")
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    marked = update(Data).where(Data.id.in_(unused)).values(purpose=literal_column("'photo'"))
+    return marked.returning(Data.id).cte("used")
+
+
+def lifetimes() -> dict[str, int]:
+    """The hours that files of each purpose are kept; 0 is as long as nobody deletes them.
+
+    Of files whose purpose is unknown it is the longer of two times.
+    """
+    current = settings.load()
+    photos = current.data_ttl_hours
+    results = current.result_ttl_hours or photos
+    unused = min(filter(None, (current.unused_upload_ttl_hours, photos)), default=0)
+    unknown = max(photos, results) if photos and results else 0
+    return {"unused": unused, "photo": photos, "result": results, "unknown": unknown}
+
+
+def _older(session: Session, kind: ColumnElement[bool], moment: datetime, limit: int) -> list[UUID]:
     """Files from before `moment` that no live job needs, oldest first, locked."""
-    query = select(Data.id).where(Data.status == status, Data.created_at < moment, ~_needed())
+    query = select(Data.id).where(kind, Data.created_at < moment, ~_needed())
     found = session.scalars(
         query.order_by(Data.created_at).limit(limit).with_for_update(skip_locked=True)
     )
@@ -192,7 +241,7 @@ def _one(data_id: UUID) -> Query:
 
 @write
 def _reserve(
-    id: UUID, type: str, storage_key: str, content_type: str, created_at: datetime
+    id: UUID, type: str, storage_key: str, content_type: str, created_at: datetime, purpose: str
 ) -> UpdateBase:
     return insert(Data).values(
         id=id,
@@ -201,6 +250,7 @@ def _reserve(
         storage_key=storage_key,
         content_type=content_type,
         created_at=created_at,
+        purpose=purpose,
     )
 
 

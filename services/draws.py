@@ -98,7 +98,7 @@ def redraw(session: Session, lottery_id: UUID, place: int, *, reason: str) -> Lo
     if turn not in won:
         raise ValueError("there is nobody left to draw from")
     entry = select(LotteryEntry.user_id).where(LotteryEntry.id == UUID(won[turn]))
-    ledger.lock(session, session.scalars(entry).one())
+    ledger.lock_account(session, session.scalars(entry).one())
     prize = _places(lottery.prizes)[place - 1]
     return _award(session, lottery, won[turn], turn, prize, reason=reason)
 

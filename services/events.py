@@ -72,7 +72,10 @@ class News:
 
 
 def tell(session: Session, user_id: UUID, news: News) -> None:
-    """Write an event about a user, with their balance as it is at this point of the transaction."""
+    """Write an event about a user, with their balance as it is at this point of the transaction.
+
+    Of one who was erased there is nobody to be told.
+    """
     _require_described(news, about_user=True)
     _write(session, user_id, *_columns(news))
 
@@ -284,7 +287,7 @@ def _write(
         ["id", *_GIVEN, "next_at", "user_id", "telegram_id", "balance_tokens"],
         select(
             *_new(type, client_ref, body, state), User.id, User.telegram_id, User.balance_tokens
-        ).where(User.id == user_id),
+        ).where(User.id == user_id, User.erased_at.is_(None)),
     )
 
 

@@ -20,6 +20,7 @@ from services import days
 
 NOTHING = Decimal(0)
 PERIODS = (1, 7, 30)  # days up to and including today
+ALL = "all"  # providers
 # Kinds that tell money, and those that tell what it cost to earn it.
 MONEY = ("paid", "returned")
 COSTS = ("done", "engine_seconds", "engine_cost")
@@ -98,13 +99,16 @@ def of_kinds(reader: Reader, kinds: Iterable[str], *, since: date) -> list[DayFi
 
 
 def revenue(reader: Reader, *, today: date) -> list[Revenue]:
-    """By period of PERIODS and provider, with the period before each."""
+    """By period of PERIODS and provider, with the period before each; last of each period all of
+    them together, where there are several.
+    """
     rows = of_kinds(reader, MONEY, since=today - days.ONE * (2 * max(PERIODS) - 1))
     providers = sorted({row.dimension for row in rows})
+    shown = [*providers, ALL] if len(providers) > 1 else providers
     return [
         _revenue(rows, provider, today=today, length=length)
         for length in PERIODS
-        for provider in providers
+        for provider in shown
     ]
 
 
@@ -146,7 +150,7 @@ def margin(reader: Reader, *, today: date, count: int) -> Margin:
 
 
 def _revenue(rows: list[DayFigure], provider: str, *, today: date, length: int) -> Revenue:
-    mine = [row for row in rows if row.dimension == provider]
+    mine = [row for row in rows if provider in (row.dimension, ALL)]
     start = today - days.ONE * (length - 1)
     now = [row for row in mine if row.day >= start]
     before = [row for row in mine if start - days.ONE * length <= row.day < start]

@@ -48,10 +48,9 @@ def release(session: Session, key: str) -> None:
     _release(session, key)
 
 
-def said(reader: Reader, key: str, operator_id: UUID) -> str | None:
+def find(reader: Reader, key: str, operator_id: UUID) -> Sent | None:
     """What an operator's own form led to; None when there is no such form."""
-    earlier = _of.one_or_none(reader, key, operator_id)
-    return earlier and earlier.said
+    return _of.one_or_none(reader, key, operator_id)
 
 
 def sweep(session: Session, *, now: datetime) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -21,10 +21,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session
 
 import metrics
+import settings
 from db import Query, Reader, after_commit, scalar, statement, write
 from db.models import PaymentEvent
 from db.rows import PaymentEventRow
@@ -33,6 +34,9 @@ from services import paging
 if TYPE_CHECKING:
     from providers.payments import Notice
 
+SWEPT_AT_ONCE = 1000
+# What is left of a notice without that which leads to its payer; it can still be applied.
+IMPERSONAL = PaymentEvent.notice.op("-")(array(["raw", "payer_id"]))
 DISMISSED = "dismissed"  # by an operator; the reason of such an event begins with it
 
 
@@ -100,6 +104,13 @@ def find(reader: Reader, event_id: UUID) -> PaymentEventRow:
     return event
 
 
+def forget_notices(session: Session, *, now: datetime) -> int:
+    """Take out of up to SWEPT_AT_ONCE events older than NOTICE_TTL_DAYS what leads to their payers,
+    not of parked ones, which the operator may still apply; returns how many.
+    """
+    return _forget_notices(session, now - timedelta(days=settings.load().notice_ttl_days))
+
+
 def dismiss(session: Session, event_id: UUID, *, reason: str) -> PaymentEventRow:
     """Put a parked event aside for good: it is ignored, as are repeats of it.
 
@@ -149,6 +160,22 @@ def _dismiss(event_id: UUID, reason: str) -> Query:
         .values(state="ignored", reason=reason)
         .returning(*PaymentEvent.columns(PaymentEventRow))
     )
+
+
+@write
+def _forget_notices(before: datetime) -> UpdateBase:
+    old = (
+        select(PaymentEvent.id)
+        .where(
+            PaymentEvent.state != "parked",
+            PaymentEvent.notice.has_key("raw"),
+            PaymentEvent.received_at < before,
+        )
+        .order_by(PaymentEvent.received_at)
+        .limit(SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    return update(PaymentEvent).where(PaymentEvent.id.in_(old)).values(notice=IMPERSONAL)
 
 
 @write

@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 import logs
 import settings
+import tracing
 from db import Query, Reader, notifications, scalar, statement
 from db.models import ERROR_CODE, Data, Job, User
 from db.rows import JobRow, ListedJob
@@ -80,8 +81,7 @@ def create(
     Each input is a photo with a result and a price of its own; the job's price is that of all.
     model_id: of the model to use, None for the default one of the service. client_ref: the bot's
     own words, by which it finds the order again; they are kept and returned, never logged. ApiError
-    `user_not_found`, `consent_required`, those of models.require_offered and of
-    data.require_usable.
+    `user_not_found`, `consent_required`, those of models.require_offered, data.require_usable.
     """
     terms = locked_terms(session, user_id, service_type, data.ids_of(input), model_id)
     chosen_id = models.require_offered(terms, service_type, chosen=model_id is not None)
@@ -95,8 +95,15 @@ def create(
         client_ref=client_ref,
         meta=meta or {},
     )
-    shown = {name: getattr(job, name) for name in _SHOWN}
-    _INSERT(session, description=description, request_id=logs.request_id.get(), **shown)
+    shown = {f"new_{name}": getattr(job, name) for name in _SHOWN}
+    _INSERT(
+        session,
+        new_description=description,
+        new_request_id=logs.request_id.get(),
+        new_traceparent=tracing.traceparent(),
+        photo_ids=data.ids_of(input),
+        **shown,
+    )
     if job.tokens_reserved:
         ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
         notifications.announce(session)
@@ -104,7 +111,10 @@ def create(
 
 
 def get(reader: Reader, job_id: UUID) -> JobRow[UUID]:
-    """The job, the place of its result and its user's balance. ApiError `job_not_found`."""
+    """The job, the place of its result and its user's balance.
+
+    ApiError `job_not_found`, also when its user was erased.
+    """
     job = _select.one_or_none(reader, job_id)
     if job is None:
         raise ApiError("job_not_found")
@@ -193,7 +203,7 @@ def expire_waiting(session: Session, *, now: datetime) -> bool:
 
 def lock(session: Session, job_id: UUID) -> Job:
     """The job, locked after its user, which comes first. ApiError `job_not_found`."""
-    ledger.lock(session, get(session, job_id).user_id)
+    ledger.lock_account(session, get(session, job_id).user_id)
     # A worker may have changed it between the two statements: what counts is the locked row.
     return session.scalars(
         select(Job)
@@ -276,9 +286,7 @@ def _new(
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
     """An input as it is stored: files are looked up by their id in the database's spelling."""
     kept = {name: item[name] for name in INPUT_FIELDS if name in item}
-    if "dataId" in kept:
-        kept["dataId"] = str(UUID(kept["dataId"]))
-    return kept
+    return kept | {"dataId": str(UUID(kept["dataId"]))} if "dataId" in kept else kept
 
 
 _TABLE: Any = Job.__table__
@@ -287,8 +295,12 @@ _SHOWN = (
     *("price_tokens", "price_rub", "tokens_reserved", "photos", "input", "meta"),
     *("created_at", "updated_at"),
 )
-_INSERTED = (*_SHOWN, "description", "request_id")
-_INSERT: Write[...] = Write(insert(_TABLE).values({name: bindparam(name) for name in _INSERTED}))
+_INSERTED = (*_SHOWN, "description", "request_id", "traceparent")
+_INSERT: Write[...] = Write(
+    insert(_TABLE)
+    .add_cte(data.used("photo_ids"))
+    .values({name: bindparam(f"new_{name}") for name in _INSERTED})
+)
 
 
 def _rows(columns: Iterable[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
@@ -308,7 +320,7 @@ def _rows(columns: Iterable[ColumnElement[Any]]) -> Select[*tuple[Any, ...]]:
 
 @statement(JobRow[UUID])
 def _select(job_id: UUID) -> Query:
-    return _rows(Job.columns(JobRow)).where(Job.id == job_id)
+    return _rows(Job.columns(JobRow)).where(Job.id == job_id, User.erased_at.is_(None))
 
 
 @statement(State)

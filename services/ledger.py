@@ -61,7 +61,19 @@ class About(TypedDict, total=False):
 def lock(session: Session, user_id: UUID) -> UserRow:
     """The user's row, locked until the transaction ends; always the first lock taken.
 
-    FOR NO KEY UPDATE: inserts that merely refer to the user do not wait. ApiError `user_not_found`.
+    FOR NO KEY UPDATE: inserts that merely refer to the user do not wait. ApiError `user_not_found`,
+    also for one who was erased, perhaps while this waited for the lock.
+    """
+    user = lock_account(session, user_id)
+    if user.erased_at is not None:
+        raise ApiError("user_not_found")
+    return user
+
+
+def lock_account(session: Session, user_id: UUID) -> UserRow:
+    """The same, whether the user was erased or not: for what workers, payments and draws report.
+
+    Their books stay exact after the person has gone. ApiError `user_not_found`.
     """
     user = _locked.one_or_none(session, user_id)
     if user is None:

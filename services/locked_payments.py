@@ -117,6 +117,9 @@ _SELECT_LOCKED = (
             ~Referral.invitee_paid | Referral.returned_at.is_not(None),
         )
         .label("owes_referral_reward"),
+        exists()
+        .where(User.id == Payment.user_id, User.erased_at.is_not(None))
+        .label("user_erased"),
     )
     .select_from(Payment)
     .with_for_update(key_share=True, of=Payment)

@@ -185,6 +185,7 @@ def submit_social(
     entry = _entry(session, lottery.id, user_id)
     if entry is None:
         raise ApiError("no_current_lottery")
+    users.require(session, user_id)  # an erasure may have come while this waited for the entry
     merged = list(dict.fromkeys([*entry.social_links, *links]))
     if len(merged) > MAX_LINKS:
         raise ApiError("bad_request", details={"socialLinks": f"at most {MAX_LINKS} in all"})

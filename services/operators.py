@@ -145,6 +145,18 @@ def come_in(session: Session, token: str, password: str, code: str, *, now: date
     return codes
 
 
+def renew_codes(session: Session, operator_id: UUID) -> list[str]:
+    """Recovery codes in the place of those before, which count no more."""
+    codes = second_factor.new_recovery_codes()
+    _keep_codes(session, operator_id, [second_factor.recovery_hash(each) for each in codes])
+    return codes
+
+
+def codes_left(reader: Reader, operator_id: UUID) -> int:
+    """How many recovery codes an operator has not used."""
+    return _codes_left(reader, operator_id) or 0
+
+
 def accept_code(session: Session, operator_id: UUID, secret: str, code: str, now: datetime) -> bool:
     """Whether a code of the authenticator or a recovery code is right; it counts this once only."""
     step = second_factor.matching_step(secret, code, now)
@@ -241,6 +253,16 @@ def _accept_recovery(operator_id: UUID, recovery: str) -> UpdateBase:
         )
         .values(recovery_hashes=left)
     )
+
+
+@write
+def _keep_codes(operator_id: UUID, hashes: list[str]) -> UpdateBase:
+    return update(Operator).where(Operator.id == operator_id).values(recovery_hashes=hashes)
+
+
+@scalar
+def _codes_left(operator_id: UUID) -> Select[int]:
+    return select(func.cardinality(Operator.recovery_hashes)).where(Operator.id == operator_id)
 
 
 @write

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
+import settings
 from db import Query, Reader, statement, write
 from db.models import Event
 from db.rows import EventRow
@@ -43,7 +44,6 @@ JITTER = 0.2
 LEASE = timedelta(seconds=60)  # longer than all posts of one turn take
 AT_ONCE = 40
 ERROR_LENGTH = 500
-KEPT = timedelta(days=30)
 UNDELIVERED = ("pending", "dead")  # states that somebody may look for
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 SWEPT_AT_ONCE = 10_000
@@ -137,17 +137,18 @@ def replay_all(session: Session, *, state: str, since: datetime | None) -> int:
 
 
 def sweep(session: Session, *, now: datetime) -> int:
-    """Delete up to SWEPT_AT_ONCE events that are older than KEPT, not those that wait or are dead;
-    returns how many.
+    """Delete events older than EVENT_TTL_DAYS, but not those that wait: up to SWEPT_AT_ONCE that
+    the bot had or could read, and as many dead ones; returns how many.
     """
-    return _sweep(session, now - KEPT)
+    before = now - timedelta(days=settings.load().event_ttl_days)
+    return _sweep(session, before) + _sweep_dead(session, before)
 
 
 def sweep_unposted(session: Session, *, now: datetime) -> int:
     """The same for events that wait although nobody posts: they are from before EVENTS_URL was
     taken away.
     """
-    return _sweep_pending(session, now - KEPT)
+    return _sweep_pending(session, now - timedelta(days=settings.load().event_ttl_days))
 
 
 _PENDING = Event.state == "pending"
@@ -319,6 +320,12 @@ _OLD = select(Event.id).limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
 def _sweep(before: datetime) -> UpdateBase:
     old = _OLD.where(Event.state.in_(("kept", "delivered")), Event.created_at < before)
     return delete(Event).where(Event.id.in_(old.order_by(Event.created_at)))
+
+
+@write
+def _sweep_dead(before: datetime) -> UpdateBase:
+    old = _OLD.where(Event.state == "dead", Event.created_at < before)
+    return delete(Event).where(Event.id.in_(old.order_by(Event.number)))
 
 
 @write

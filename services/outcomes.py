@@ -126,5 +126,5 @@ def _locked(session: Session, attempt: Attempt) -> Job:
 
 def _locked_with_user(session: Session, attempt: Attempt) -> Job:
     user_id = session.scalars(select(Job.user_id).where(Job.id == attempt.job_id)).one()
-    ledger.lock(session, user_id)
+    ledger.lock_account(session, user_id)
     return _locked(session, attempt)

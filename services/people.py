@@ -66,7 +66,7 @@ _LISTED = paging.Filtered(
 def _ban(user_id: UUID, reason: str, now: datetime) -> Query:
     return (
         update(User)
-        .where(User.id == user_id)
+        .where(User.id == user_id, User.erased_at.is_(None))
         .values(
             banned_at=func.coalesce(User.banned_at, now),
             ban_reason=reason,
@@ -80,7 +80,7 @@ def _ban(user_id: UUID, reason: str, now: datetime) -> Query:
 def _unban(user_id: UUID) -> Query:
     return (
         update(User)
-        .where(User.id == user_id)
+        .where(User.id == user_id, User.erased_at.is_(None))
         .values(banned_at=None, ban_reason=None, updated_at=func.now())
         .returning(*User.columns(UserRow))
     )

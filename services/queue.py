@@ -32,7 +32,7 @@ class Claim:
 
     place: of the photo at hand, from 0; `photos` were ordered. keys: storage keys of the input
     files by their dataId. request_id: of the request that ordered it, for the log. waited_seconds:
-    since it was due.
+    since it was due. traceparent: of the trace that it was ordered in, if that is kept.
     """
 
     job_id: UUID
@@ -44,6 +44,7 @@ class Claim:
     input: list[dict[str, Any]]
     keys: dict[str, str]
     request_id: str | None
+    traceparent: str | None
     waited_seconds: float
 
     @property
@@ -104,6 +105,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         job.input,
         _keys(session, job),
         job.request_id,
+        job.traceparent,
         (job.updated_at - job.run_at).total_seconds(),
     )
 
@@ -137,7 +139,7 @@ def finish(
     result_id: the row that data.reserve created before the bytes were stored.
     """
     if claim.photos > 1:  # those that failed may be refunded now
-        ledger.lock(session, _user_of(session, claim.job_id))
+        ledger.lock_account(session, _user_of(session, claim.job_id))
     job = _locked(session, claim)
     if job is None:
         return Turn.LOST
@@ -151,7 +153,7 @@ def fail(session: Session, claim: Claim, *, code: str, message: str, retryable: 
     code is for programs, message (Russian) for the customer.
     """
     # The user is always locked first: a refund may start another job of the same user.
-    ledger.lock(session, _user_of(session, claim.job_id))
+    ledger.lock_account(session, _user_of(session, claim.job_id))
     job = _locked(session, claim)
     if job is None:
         return Turn.LOST
@@ -221,7 +223,7 @@ def give_up_lost(session: Session) -> int:
     ).one_or_none()
     if found is None:
         return 0
-    ledger.lock(session, found.user_id)
+    ledger.lock_account(session, found.user_id)
     # Its worker may have come back while we waited for the user.
     job = session.scalar(select(Job).where(Job.id == found.id, *lost).with_for_update())
     if job is None:

@@ -97,7 +97,8 @@ def reward(session: Session, payment: LockedPayment) -> None:
     referral = _unrewarded.one_or_none(session, payment.user_id)
     if referral is None:
         return
-    ledger.lock(session, referral.inviter_id)
+    if ledger.lock_account(session, referral.inviter_id).erased_at is not None:
+        return
     earlier = _moved(session, referral.inviter_id, referral.invitee_id)
     tokens = max(_reward_tokens(payment.tokens), earlier.tokens)
     session.execute(
@@ -149,7 +150,7 @@ def take_back(session: Session, payment: LockedPayment) -> None:
     else:
         left = _carried_over(referral.reward_tokens, standing.tokens)
         referral.payment_id = standing.id
-    balance = ledger.lock(session, referral.inviter_id).balance_tokens
+    balance = ledger.lock_account(session, referral.inviter_id).balance_tokens
     due = referral.reward_tokens - left
     taken = min(due, balance)
     referral.reward_tokens -= taken

@@ -15,10 +15,12 @@ import settings
 from db import Query, Reader, scalar, statement
 from db.models import User
 from db.rows import UserRow
-from services import funding, referrals, users
+from db.types import now
+from services import erased_accounts, funding, people, referrals, users
 
 # 48 random bits as 8 URL-safe characters: short enough for a link, too many to guess.
 REF_CODE_BYTES = 6
+BANNED_BEFORE = "was banned before the account was erased"
 
 
 def find_unchanged(
@@ -42,17 +44,17 @@ def register_or_log_in(
 
     A new username is stored on any visit, anonUserId once; an empty one counts as unknown. ref_code
     names the inviter and counts only at creation; an unknown one is ignored (contract, design of
-    referrals).
+    referrals). An account that was erased gets no welcome bonus a second time.
     """
     user = users.by_telegram_id(session, telegram_id)
-    if user is None:
-        return _register(
-            session, telegram_id, username or None, anon_user_id or None, ref_code, new_ref_code
-        )
-    if not _is_news(user, username, anon_user_id):
+    if user is not None and not _is_news(user, username, anon_user_id):
         return user
-    return users.learn(
+    known = user and users.learn(
         session, user.id, username=username or None, anon_user_id=anon_user_id or None
+    )
+    # One who is erased at this very moment comes back as a new person.
+    return known or _register(
+        session, telegram_id, username or None, anon_user_id or None, ref_code, new_ref_code
     )
 
 
@@ -70,7 +72,9 @@ def _register(
     ref_code: str | None,
     new_ref_code: Callable[[], str],
 ) -> UserRow:
-    inviter_id = _by_ref_code(session, ref_code) if ref_code else None
+    past = erased_accounts.past_of(session, telegram_id)
+    # Who was erased and comes back has been a new friend once.
+    inviter_id = _by_ref_code(session, ref_code) if ref_code and past is None else None
     created: UserRow | None = None
     while created is None:
         # Two conflicts are possible: the same person at the same moment, who is then found, or a
@@ -87,7 +91,11 @@ def _register(
             return twin
     if inviter_id:
         referrals.attach(session, inviter_id, created.id)
-    return created if not _welcome(session, created.id) else users.get(session, created.id)
+    if past is not None and past.was_banned:
+        return people.ban(session, created.id, reason=BANNED_BEFORE, now=now())
+    if (past is not None and "welcome" in past.bonus_keys) or not _welcome(session, created.id):
+        return created
+    return users.get(session, created.id)
 
 
 def _welcome(session: Session, user_id: UUID) -> Decimal:
@@ -107,7 +115,7 @@ def _welcome(session: Session, user_id: UUID) -> Decimal:
 
 @scalar
 def _by_ref_code(ref_code: str) -> Select[UUID]:
-    return select(User.id).where(User.ref_code == ref_code)
+    return select(User.id).where(User.ref_code == ref_code, User.erased_at.is_(None))
 
 
 @statement(UserRow)

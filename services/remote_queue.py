@@ -114,7 +114,7 @@ def give_up_waiting(session: Session, *, now: datetime) -> str | None:
     found = session.execute(select(Job.id, Job.user_id).where(*too_long).limit(1)).one_or_none()
     if found is None:
         return None
-    ledger.lock(session, found.user_id)
+    ledger.lock_account(session, found.user_id)
     # It may have been taken while we waited for the user.
     job = session.scalar(select(Job).where(Job.id == found.id, *too_long).with_for_update())
     if job is None:

@@ -16,7 +16,7 @@ from db import Query, Reader, statement
 from db.models import Review
 from db.rows import ReviewRow, UserRow
 from errors import ApiError
-from services import bonuses, ledger, paging, users
+from services import bonuses, erased_accounts, ledger, paging, users
 
 AT_ONCE = 20  # messages of one person looked at in one check
 CLAIM_LOCK = 7_243_901_155  # any number; of PostgreSQL's advisory locks
@@ -51,9 +51,12 @@ def ingest(
 
     A previously unknown author is added: a person may have relaxed their privacy settings. The
     words that were rewarded stay on record, so that others cannot copy them after an edit; new
-    words make a held message an ordinary one. prose_length: characters, None for pictures.
+    words make a held message an ordinary one. prose_length: characters, None for pictures. Nothing
+    is stored of who was erased and has not come back.
     """
     author = author_id and str(author_id)
+    if author and erased_accounts.is_gone(session, author):
+        return
     freed = (Review.state == "held") & (Review.text_sha256 != text_sha256)
     session.execute(
         insert(Review)

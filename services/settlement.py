@@ -27,6 +27,7 @@ from services import (
     events,
     funding,
     inbox,
+    ledger,
     locked_payments,
     payments,
     referrals,
@@ -64,7 +65,8 @@ def settle(session: Session, notice: Notice) -> Verdict:
     if payment is not None and verdict.state != "parked" and _is_another_charge(payment, notice):
         payment = _open_repeat_payment(session, payment.id)
         verdict = _verdict(payment, notice)
-    inbox.keep(session, notice, verdict)
+    erased = payment is not None and payment.user_erased
+    inbox.keep(session, notice.about_nobody() if erased else notice, verdict)
     if payment is not None and verdict.state != "parked":
         _apply(session, payment, notice)
     return verdict
@@ -113,6 +115,8 @@ def _apply(session: Session, payment: LockedPayment, notice: Notice) -> None:
     apply = TRANSITIONS.get((payment.status, notice.outcome))
     if apply is not None:
         learned |= apply(session, payment, notice)
+    if payment.user_erased and learned.get("status") == "refunded":
+        learned["payer_telegram_id"] = users.ERASED  # who it was is not needed any more
     if learned:
         _change(session, payment, learned)
 
@@ -159,9 +163,12 @@ def _remark(payment: LockedPayment, notice: Notice) -> str | None:
     """What the operator should know of an event that is applied all the same.
 
     A Telegram link can be passed on. Its tokens are for whom it was made for, since only that
-    person's balance is known; the Stars are the payer's, to whom a refund has to go.
+    person's balance is known; the Stars are the payer's, to whom a refund has to go. Money that
+    comes when its person was erased is credited for the books and has to be given back by hand.
     """
     paid = payment.status in UNPAID
+    if paid and payment.user_erased:
+        return "erased_user"
     stranger = notice.payer_id not in (None, payment.payer_telegram_id)
     return "another_payer" if paid and stranger else None
 
@@ -189,7 +196,7 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> LockedPayment:
         client_ref=first.client_ref,
         asked_minor=first.asked_minor,
         asked_currency=first.asked_currency,
-        payer_telegram_id=users.get(session, first.user_id).telegram_id,
+        payer_telegram_id=ledger.lock_account(session, first.user_id).telegram_id,
         repeats_id=first.id,
         expires_at=first.expires_at,
     )

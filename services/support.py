@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, UpdateBase, and_, exists, func, insert, select, update
+from sqlalchemy import Select, UpdateBase, and_, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
+import settings
 from db import Query, Reader, scalar, statement, write
 from db.models import Job, Payment, SupportRequest, User
 from db.rows import SupportRequestRow
@@ -18,6 +19,7 @@ from services import ledger
 # More than anybody needs who has one trouble; a person answers each.
 MOST_IN_A_DAY = 5
 DAY = timedelta(days=1)
+SWEPT_AT_ONCE = 1000
 
 
 class AskedRow(NamedTuple):
@@ -84,6 +86,11 @@ def close(session: Session, number: int, *, answer: str, now: datetime) -> bool:
     if not closed and not _exists(session, number):
         raise ValueError("there is no such request")
     return closed
+
+
+def forget_closed(session: Session, *, now: datetime) -> int:
+    """Delete up to SWEPT_AT_ONCE requests closed longer than SUPPORT_TTL_DAYS ago; how many."""
+    return _forget_closed(session, now - timedelta(days=settings.load().support_ttl_days))
 
 
 @scalar
@@ -165,3 +172,15 @@ def _close(number: int, answer: str, now: datetime) -> UpdateBase:
         .where(SupportRequest.number == number, SupportRequest.status == "open")
         .values(status="closed", answer=answer, closed_at=now)
     )
+
+
+@write
+def _forget_closed(before: datetime) -> UpdateBase:
+    old = (
+        select(SupportRequest.id)
+        .where(SupportRequest.status == "closed", SupportRequest.closed_at < before)
+        .order_by(SupportRequest.closed_at)
+        .limit(SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    return delete(SupportRequest).where(SupportRequest.id.in_(old))

@@ -64,6 +64,6 @@ def _select(
                 ),
             ),
         )
-        .where(User.id == user_id)
+        .where(User.id == user_id, User.erased_at.is_(None))
         .with_for_update(key_share=True, of=User)
     )

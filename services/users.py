@@ -15,11 +15,13 @@ from db.models import User
 from db.rows import UserRow
 from errors import ApiError
 
+ERASED = "erased"  # instead of whatever led to a person
+
 
 def get(reader: Reader, user_id: UUID) -> UserRow:
-    """The row of a user. ApiError `user_not_found`."""
+    """The row of a user. ApiError `user_not_found`, also for one who was erased."""
     user = _by_id.one_or_none(reader, user_id)
-    if user is None:
+    if user is None or user.erased_at is not None:
         raise ApiError("user_not_found")
     return user
 
@@ -90,9 +92,12 @@ def by_telegram_id(reader: Reader, telegram_id: str) -> UserRow | None:
 
 def learn(
     session: Session, user_id: UUID, *, username: str | None, anon_user_id: str | None
-) -> UserRow:
-    """Store a username, if one is given, and an anonUserId, if none is known yet."""
-    return _learn.one(session, user_id, username=username, anon_user_id=anon_user_id)
+) -> UserRow | None:
+    """Store a username, if one is given, and an anonUserId, if none is known yet.
+
+    None when the user was erased while this waited for the row.
+    """
+    return _learn.one_or_none(session, user_id, username=username, anon_user_id=anon_user_id)
 
 
 def note_review(session: Session, user_id: UUID) -> None:
@@ -107,12 +112,12 @@ def _by_id(user_id: UUID) -> Query:
 
 @scalar
 def _exists(user_id: UUID) -> Select[bool]:
-    return select(exists().where(User.id == user_id))
+    return select(exists().where(User.id == user_id, User.erased_at.is_(None)))
 
 
 @scalar
 def _balance(user_id: UUID) -> Select[Decimal]:
-    return select(User.balance_tokens).where(User.id == user_id)
+    return select(User.balance_tokens).where(User.id == user_id, User.erased_at.is_(None))
 
 
 @statement(UserRow)
@@ -124,7 +129,7 @@ def _by_telegram_id(telegram_id: str) -> Query:
 def _set_consent(user_id: UUID, agreed: bool, at: datetime | None, version: str | None) -> Query:
     return (
         update(User)
-        .where(User.id == user_id)
+        .where(User.id == user_id, User.erased_at.is_(None))
         .values(consent_pd=agreed, consent_pd_at=at, consent_version=version, updated_at=func.now())
         .returning(*User.columns(UserRow))
     )
@@ -134,7 +139,7 @@ def _set_consent(user_id: UUID, agreed: bool, at: datetime | None, version: str 
 def _set_email(user_id: UUID, email: str | None) -> Query:
     return (
         update(User)
-        .where(User.id == user_id)
+        .where(User.id == user_id, User.erased_at.is_(None))
         .values(email=email, updated_at=func.now())
         .returning(*User.columns(UserRow))
     )
@@ -144,7 +149,7 @@ def _set_email(user_id: UUID, email: str | None) -> Query:
 def _learn(user_id: UUID, username: str | None, anon_user_id: str | None) -> Query:
     return (
         update(User)
-        .where(User.id == user_id)
+        .where(User.id == user_id, User.erased_at.is_(None))
         .values(
             username=func.coalesce(username, User.username),
             anon_user_id=func.coalesce(User.anon_user_id, anon_user_id),

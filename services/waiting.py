@@ -32,7 +32,7 @@ class Outlook:
 
 
 class Queue(NamedTuple):
-    """What is before an order: jobs and the seconds that they usually take, each at most MOST jobs.
+    """What is before an order: jobs and the seconds that they will take, each at most MOST jobs.
 
     own_seconds: of the order itself. running_seconds: what is left of those at work. lanes: how
     many an engine at a provider makes at a time; open_until: when it takes orders again.
@@ -49,8 +49,8 @@ class Queue(NamedTuple):
 
 
 def outlook(reader: Reader, job: JobRow[UUID]) -> Outlook:
-    """When a queued or processing order will be done, by the usual seconds of its model and of
-    those before it; nothing for any other one.
+    """When a queued or processing order will be done, by what its model and those before it have
+    taken lately, or usually take; nothing for any other one.
     """
     if job.status not in ("queued", "processing"):
         return Outlook()
@@ -85,10 +85,13 @@ def _wait_seconds(queue: Queue, *, waits_since: datetime) -> Decimal | None:
     return (queue.ahead_seconds + queue.running_seconds) / lanes if lanes else None
 
 
+_PHOTO_SECONDS = func.coalesce(GenerationModel.measured_seconds, GenerationModel.usual_seconds)
+
+
 def _seconds(jobs: Select[*tuple[object, ...]]) -> tuple[ScalarSelect[int], ScalarSelect[Decimal]]:
     """How many these jobs are, at most MOST, and how many seconds are left of them."""
     found = jobs.add_columns(Job.model_id, Job.photos, Job.progress).limit(MOST).subquery()
-    left = GenerationModel.usual_seconds * found.c.photos * (100 - found.c.progress) / 100.0
+    left = _PHOTO_SECONDS * found.c.photos * (100 - found.c.progress) / 100.0
     joined = select(func.coalesce(func.sum(cast(left, Numeric)), 0)).join_from(
         found, GenerationModel, GenerationModel.id == found.c.model_id
     )
@@ -116,7 +119,7 @@ def _queue(engine: str, model_id: UUID, run_at: datetime, number: int) -> Query:
     )
     return (
         select(
-            GenerationModel.usual_seconds.label("own_seconds"),
+            _PHOTO_SECONDS.label("own_seconds"),
             ahead.label("ahead"),
             ahead_seconds.label("ahead_seconds"),
             running.label("running"),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from settings.limits import Limits
+from settings.limits import BOT, CHANNELS, CHAT, CHAT_BY_ID, Limits
 
 PROVIDERS = ("yookassa", "stripe", "telegram")
 # Services that generate for us over HTTP, besides the engine that is built in.
@@ -20,16 +19,6 @@ WEBHOOK_THREADS = 4
 PROBE_THREADS = 2
 
 DAY, TEN_YEARS = 86_400, 87_600  # in seconds; in hours
-_NAME = "[A-Za-z][A-Za-z0-9_]{3,31}"
-_CHAT_ID = "-?[1-9][0-9]{0,15}"
-# How chats may be written, each with its fix.
-_CHANNELS = (
-    re.compile(rf"(?:@|(?:https://)?t\.me/)?{_NAME}/?"),
-    "name public channels as @name",
-)
-_CHAT = (re.compile(f"@{_NAME}|{_CHAT_ID}"), "write @name, or the numeric id of the group")
-_CHAT_BY_ID = (re.compile(_CHAT_ID), "write the numeric id of the chat")
-_BOT = (re.compile(_NAME), "write the name of the bot without @")
 
 
 def _setting(default: Any, about: str, *, secret: bool = False, **limits: Any) -> Any:
@@ -76,19 +65,19 @@ class Settings:
     )
 
     metrics_address: str = _setting(
-        "",
-        "host:port where the server and each worker show Prometheus their metrics at /metrics; "
-        "empty counts nothing",
-        address=True,
+        "", "host:port where Prometheus finds /metrics; empty counts nothing", address=True
     )
     metrics_token: str = _setting(
         "", "token that Prometheus must send as Authorization: Bearer; empty asks none", secret=True
     )
     metrics_folder: str = _setting(
-        "",
-        "folder of metrics of programs that are scraped together, which only the server answers "
-        "for; `make run` sets it",
+        "", "folder of metrics that the server shows for all who share it"
     )
+    otel_exporter_otlp_endpoint: str = _setting("", "URL of a collector of traces, OTLP", url=True)
+    otel_traces_sampler_arg: Decimal = _setting(
+        Decimal("0.05"), "share of requests and jobs that are traced by chance, 0 to 1", most=1
+    )
+    sentry_dsn: str = _setting("", "where ERROR lines go, without their values", secret=True)
 
     rate_limit_per_key: int = _setting(
         0, "requests a minute of one API key to one server process; 0 is no limit"
@@ -111,6 +100,12 @@ class Settings:
     aws_secret_access_key: str = _setting("", "S3 secret", secret=True)
     data_ttl_hours: int = _setting(
         0, "hours until uploads and results are deleted; 0 keeps them", most=TEN_YEARS
+    )
+    result_ttl_hours: int = _setting(
+        0, "hours until results are deleted; 0 means DATA_TTL_HOURS", most=TEN_YEARS
+    )
+    unused_upload_ttl_hours: int = _setting(
+        168, "hours until an upload without an order is deleted; 0: DATA_TTL_HOURS", most=TEN_YEARS
     )
 
     default_provider: str = _setting(
@@ -146,7 +141,7 @@ class Settings:
     )
     stripe_api_url: str = _setting("https://api.stripe.com", "Stripe API base URL", url=True)
     telegram_bot_token: str = _setting("", "Bot API token", secret=True)
-    telegram_bot_username: str = _setting("", "bot name without @, for referral links", form=_BOT)
+    telegram_bot_username: str = _setting("", "bot name without @, for referral links", form=BOT)
     telegram_webhook_secret: tuple[str, ...] = _setting(
         (), "secrets of forwarded updates, comma-separated for rotation", secret=True
     )
@@ -171,6 +166,9 @@ class Settings:
         (),
         "secrets of posted events, whsec_ and base64, comma-separated; the first two sign",
         secret=True,
+    )
+    event_ttl_days: int = _setting(
+        30, "days an event is kept for the bot, also one given up", least=1, most=3650
     )
 
     token_price_rub: Decimal = _setting(
@@ -211,17 +209,17 @@ class Settings:
         72, "hours an unpaid job waits for payment before it is closed", least=1, most=TEN_YEARS
     )
     bonus_channels: tuple[str, ...] = _setting(
-        (), "channels that give a bonus, comma-separated", form=_CHANNELS
+        (), "channels that give a bonus, comma-separated", form=CHANNELS
     )
     review_chat: str = _setting(
         "",
         "group whose messages count as reviews: @name or numeric id; for a channel, its group",
-        form=_CHAT,
+        form=CHAT,
     )
     review_log_chat: str = _setting(
         "",
         "private chat where the bot forwards a review to learn its author: numeric id",
-        form=_CHAT_BY_ID,
+        form=CHAT_BY_ID,
     )
     require_consent: bool = _setting(
         False, "refuse jobs and payments of users without consent to personal data processing"
@@ -229,6 +227,14 @@ class Settings:
     consent_version: str = _setting(
         "", "version of the text that people agree to; after a change the bot can ask again"
     )
+
+    erasure_key: tuple[str, ...] = _setting(
+        (),
+        "keys that erased accounts are recognised by, comma-separated, newest first",
+        secret=True,
+    )
+    notice_ttl_days: int = _setting(540, "days a notice says who has paid", least=1, most=3650)
+    support_ttl_days: int = _setting(365, "days a closed request is kept", least=1, most=3650)
 
     replicate_api_token: str = _setting("", "Replicate API token", secret=True)
     replicate_api_url: str = _setting(

@@ -13,6 +13,17 @@ _HEADER = re.compile(r"[A-Za-z0-9-]+: ?[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):[1-9][0-9]{0,4}")
 
+_NAME = "[A-Za-z][A-Za-z0-9_]{3,31}"
+_CHAT_ID = "-?[1-9][0-9]{0,15}"
+# How chats may be written, each with its fix.
+CHANNELS = (
+    re.compile(rf"(?:@|(?:https://)?t\.me/)?{_NAME}/?"),
+    "name public channels as @name",
+)
+CHAT = (re.compile(f"@{_NAME}|{_CHAT_ID}"), "write @name, or the numeric id of the group")
+CHAT_BY_ID = (re.compile(_CHAT_ID), "write the numeric id of the chat")
+BOT = (re.compile(_NAME), "write the name of the bot without @")
+
 
 @dataclass(frozen=True)
 class Limits:

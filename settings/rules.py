@@ -34,11 +34,14 @@ def contradictions(settings: Settings) -> list[str]:
 
 
 def _faults_of_single_values(settings: Settings) -> list[str]:
-    return [
+    faults = [
         f"{each.name.upper()}: {fault}"
         for each in fields(settings)
         for fault in each.metadata["limits"].faults(getattr(settings, each.name))
     ]
+    if any(len(key) < 32 for key in settings.erasure_key):
+        faults.append("ERASURE_KEY: a key needs 32 characters or more: `openssl rand -hex 32`")
+    return faults
 
 
 def missing_for_production(settings: Settings) -> list[str]:

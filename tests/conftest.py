@@ -17,6 +17,7 @@ os.environ.update(
         "STATE_DIR": str(STATE_DIR),
         "SERVER_API_KEY": f"{API_KEY},second-key-for-rotation-0123456789",
         "SERVER_URL": "http://127.0.0.1:8999/api",
+        "ERASURE_KEY": "erasure-key-of-the-tests-0123456789abcdef",
         # Tests do in a second what people do in a day; tests/web/test_limits.py tests limits.
         "RATE_LIMIT_PER_USER": "0",
     }
@@ -54,6 +55,8 @@ LONGEST = (
     "docs/test_typed_commands.py",
     "services/test_money_machine.py",
     "flows/test_upload_corpus.py",
+    "console/test_stories.py",
+    "console/test_business_stories.py",
     "flows/test_webhook_forgeries.py",
     "flows/test_outages.py",
     "flows/test_growth.py",

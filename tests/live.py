@@ -23,8 +23,8 @@ from local.client import Client
 from local.processes import Child
 from tests import wire
 
-# What was tried is kept whether or not it succeeded.
-ATTEMPTS = {"audit_entries", "login_failures"}
+# What was tried is kept whether or not it succeeded, and when an operator was last seen.
+ATTEMPTS = {"audit_entries", "login_failures", "operator_sessions"}
 
 _telegram_ids = count(20_000_000)
 

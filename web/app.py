@@ -20,13 +20,15 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.security import SecurityMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import error_reports
 import settings as environment
+import tracing
 from db import session
 from errors import ApiError
 from handlers import ops
 from providers import registry
 from providers.storage.disk import STORAGE_PATH, DiskStorage
-from services import media
+from services import erased_accounts, media
 from settings import PROBE_THREADS, QUICK_THREADS, WEBHOOK_THREADS, Settings
 from spec import CONTRACT, functions
 from spec.functions import ContractError, Function, FunctionResolver
@@ -44,6 +46,7 @@ from web.rate_limits import RateLimit
 from web.routing import ApiPrefix, ContractRouting
 from web.scrapes import Scrapes, measure_levels
 from web.security import ApiKeyCheck
+from web.traces import Traces
 from web.validation import Validation
 from web.views import Views
 from web.waiting import Waiting
@@ -73,6 +76,8 @@ def create_app(
     operations: functions by snake_case operationId instead of those in `handlers`, for tests.
     """
     settings = settings or environment.load()
+    if missing := erased_accounts.missing_key():
+        log.warning(missing)
     described = operations_of(CONTRACT)
     responses = ResponseValidators(described, strict=settings.environment == "test")
     lane_of = _lanes(described, settings)
@@ -83,7 +88,9 @@ def create_app(
         import_name=__name__,
         middlewares=_middlewares(settings, _mounts(settings), traffic),
         lifespan=_lifespan(
-            {looking, *(each for each in lane_of.values() if isinstance(each, Lane))}, traffic
+            {looking, *(each for each in lane_of.values() if isinstance(each, Lane))},
+            traffic,
+            settings,
         ),
     )
     problems.register(app, responses)
@@ -107,7 +114,9 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     raise ApiError("not_found")
 
 
-def _lifespan(used: set[Lane], traffic: Traffic) -> Callable[[ConnexionMiddleware], Any]:
+def _lifespan(
+    used: set[Lane], traffic: Traffic, settings: Settings
+) -> Callable[[ConnexionMiddleware], Any]:
     """Spans the server's run: begins when all layers are built, ends when its calls have ended."""
 
     @asynccontextmanager
@@ -116,6 +125,7 @@ def _lifespan(used: set[Lane], traffic: Traffic) -> Callable[[ConnexionMiddlewar
         # every thread for a tenth of a second.
         gc.collect()
         gc.freeze()
+        _tell_outside(settings)
         measuring = asyncio.create_task(measure_levels(traffic, used))
         yield
         measuring.cancel()
@@ -124,6 +134,8 @@ def _lifespan(used: set[Lane], traffic: Traffic) -> Callable[[ConnexionMiddlewar
             log.error("%d calls still hang; the process ends without them", hanging)
             # Python would wait for their threads, whatever they wait for.
             os._exit(1)
+        await asyncio.to_thread(tracing.stop)
+        await asyncio.to_thread(error_reports.stop)
 
     return span
 
@@ -165,12 +177,22 @@ def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp], traffic: Tra
         partial(Documents, contract=CONTRACT, mounts=mounts),
         ContractRouting,
         SecurityMiddleware,
+        *([Traces] if settings.otel_exporter_otlp_endpoint else []),
         *_limit(settings.rate_limit_per_key, rate_limits.by_key),
         Validation,
         *_limit(settings.rate_limit_per_user, rate_limits.by_user),
         LifespanMiddleware,
         Views,
     ]
+
+
+def _tell_outside(settings: Settings) -> None:
+    """Traces and errors, by threads of this process."""
+    share = float(settings.otel_traces_sampler_arg)
+    tracing.start(settings.otel_exporter_otlp_endpoint, service="server", share=share)
+    error_reports.start(
+        settings.sentry_dsn, release=CONTRACT["info"]["version"], environment=settings.environment
+    )
 
 
 def _second_listener(settings: Settings) -> list[Any]:

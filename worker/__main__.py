@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from types import FrameType
 
+import error_reports
 import logs
 import settings
+import tracing
 from metrics import scrape
+from services import erased_accounts
+from spec import CONTRACT
 from worker.loop import Worker
+
+log = logging.getLogger("worker")
 
 
 def main() -> None:
@@ -19,10 +26,9 @@ def main() -> None:
     except settings.SettingsError as error:
         sys.exit(str(error))
     logs.configure(current.log_level)
-    try:
-        scrape.show(current.metrics_address, current.metrics_token, current.metrics_folder)
-    except OSError as error:
-        sys.exit(f"METRICS_ADDRESS {current.metrics_address} or METRICS_FOLDER: {error}")
+    _tell_outside(current)
+    if missing := erased_accounts.missing_key():
+        log.warning(missing)
     worker = Worker()
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -31,6 +37,22 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     worker.run()
+    tracing.stop()
+    error_reports.stop()
+
+
+def _tell_outside(current: settings.Settings) -> None:
+    """Metrics, traces and errors, as far as there is somebody to tell."""
+    try:
+        scrape.show(current.metrics_address, current.metrics_token, current.metrics_folder)
+        share = float(current.otel_traces_sampler_arg)
+        tracing.start(current.otel_exporter_otlp_endpoint, service="worker", share=share)
+        release = CONTRACT["info"]["version"]
+        error_reports.start(current.sentry_dsn, release=release, environment=current.environment)
+    except OSError as error:
+        sys.exit(f"METRICS_ADDRESS {current.metrics_address} or METRICS_FOLDER: {error}")
+    except RuntimeError as missing:
+        sys.exit(str(missing))
 
 
 if __name__ == "__main__":

@@ -20,24 +20,25 @@ from db.types import now
 from errors import ApiError
 from providers import registry
 from services import (
-    data,
     day_figures,
     days,
     draws,
     form_keys,
     idempotency,
+    inbox,
     jobs,
     login_waits,
     operator_sessions,
     outbox,
+    pace,
     queue,
+    support,
 )
-from workflows import dispatch, reconciler
+from workflows import dispatch, files, reconciler
 
 log = logging.getLogger("worker")
 
 BATCH = 100  # unpaid jobs closed in one turn
-TURN_SECONDS = 10  # for deleting files; jobs wait meanwhile
 FIGURES_SECONDS = 2  # for figures of days that nobody waits for
 OLDER_DAYS = 20
 CUT_OFF_SECONDS = 3600  # longer than any upload or job takes
@@ -85,34 +86,17 @@ def _forget_idempotency_keys() -> int:
     return forgotten
 
 
-def _delete_expired_files() -> int:
-    end, deleted, batch = time.monotonic() + TURN_SECONDS, 0, data.AT_ONCE
-    while batch == data.AT_ONCE and time.monotonic() < end:
-        batch = _delete_some_expired_files()
-        deleted += batch
-    return deleted
-
-
-def _delete_some_expired_files() -> int:
-    # First make them unusable, then delete the bytes, then record that: a crash in between leaves
-    # them on the list.
-    with transaction() as session:
-        data.expire(session, now=now())
-        doomed = data.purgeable(session)
-    for _, key in doomed:
-        registry.storage().delete(key)
-    if doomed:
-        with transaction() as session:
-            data.purged(session, [data_id for data_id, _ in doomed], now=now())
-    return len(doomed)
-
-
 def _expire_waiting_jobs() -> int:
     for expired in range(BATCH):
         with transaction() as session:
             if not jobs.expire_waiting(session, now=now()):
                 return expired
     return BATCH
+
+
+def _measure_pace() -> int:
+    with transaction() as session:
+        return pace.measure(session, now=now())
 
 
 def _draw_lotteries() -> int:
@@ -125,11 +109,21 @@ def _forget_events() -> int:
     forgotten = 0
     for sweep in sweeps:
         batch = outbox.SWEPT_AT_ONCE
-        while batch == outbox.SWEPT_AT_ONCE:
+        while batch >= outbox.SWEPT_AT_ONCE:
             with transaction() as session:
                 batch = sweep(session, now=now())
             forgotten += batch
     return forgotten
+
+
+def _forget_notices() -> int:
+    with transaction() as session:
+        return inbox.forget_notices(session, now=now())
+
+
+def _forget_support_requests() -> int:
+    with transaction() as session:
+        return support.forget_closed(session, now=now())
 
 
 def _forget_logins() -> int:
@@ -141,19 +135,17 @@ def _forget_logins() -> int:
 
 
 def _keep_figures() -> int:
-    """Today's and yesterday's figures, then some of days that were never finished; only these are
-    counted.
-    """
+    """Today's figures, then some of days that were never finished; only these are counted."""
     with reading() as reader:
         due = day_figures.due(reader, now=now(), older=OLDER_DAYS)
-    end, older, recent = time.monotonic() + FIGURES_SECONDS, 0, days.of(now()) - days.ONE
+    end, older, today = time.monotonic() + FIGURES_SECONDS, 0, days.of(now())
     for day in due:
-        if day < recent and time.monotonic() > end:
+        if day < today and time.monotonic() > end:
             break
         with transaction() as session:
             if not day_figures.compute(session, day, now=now()):
                 break  # another worker is at it
-        older += day < recent
+        older += day < today
     return older
 
 
@@ -173,12 +165,15 @@ def _remove_left_work() -> int:
 DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("fail lost jobs", 5, _give_up_lost_jobs),
     ("give up jobs that no engine takes", 30, dispatch.give_up_waiting),
-    ("delete expired files", 60, _delete_expired_files),
+    ("delete expired files", 60, files.delete_expired),
     ("ask about payments", 20, reconciler.check_due),
     ("close unpaid jobs", 60, _expire_waiting_jobs),
     ("draw lotteries", 10, _draw_lotteries),
     ("delete expired idempotency keys", 600, _forget_idempotency_keys),
+    ("measure how long models take", 60, _measure_pace),
     ("delete old events", 600, _forget_events),
+    ("forget who paid long ago", 600, _forget_notices),
+    ("delete old support requests", 600, _forget_support_requests),
     ("forget old logins and forms of the console", 600, _forget_logins),
     ("keep the figures of days", 60, _keep_figures),
     ("remove leftover work folders", 600, _remove_left_work),

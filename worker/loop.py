@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import logs
 import metrics
+import tracing
 from db import notifications, transaction
 from db.types import now
 from errors import ApiError
@@ -84,7 +85,11 @@ class Worker:
             return False
         started = time.monotonic()
         metrics.job_wait_seconds.observe(claim.waited_seconds, claim.service_type)
-        outcome = self._process(claim)
+        about = {"livephoto.service": claim.service_type, "livephoto.engine": registry.EMBEDDED}
+        with tracing.root("job", about, link=claim.traceparent) as span:
+            outcome = self._process(claim)
+            if span is not None:
+                span.set_attribute("livephoto.outcome", outcome)
         with logs.about(claim.request_id):
             log.info(
                 "job %s",
@@ -188,7 +193,13 @@ def _photo(claim: Claim, folder: Path) -> Path:
 def _store(claim: Claim, result: Result) -> Step:
     size = result.path.stat().st_size
     with transaction() as session:
-        row = data.reserve(session, result.media_type, content_type=result.content_type, now=now())
+        row = data.reserve(
+            session,
+            result.media_type,
+            content_type=result.content_type,
+            now=now(),
+            purpose="result",
+        )
     with result.path.open("rb") as file:
         registry.storage().put(row.storage_key, file, content_type=result.content_type)
     with transaction() as session:

@@ -19,6 +19,7 @@ from uuid import UUID
 
 import logs
 import settings
+import tracing
 from db import transaction
 from errors import ApiError
 from services import attempts, models
@@ -149,7 +150,11 @@ class RemoteWork:
     def _advance(self, attempt: Attempt) -> None:
         """One attempt must never end the worker, nor be stepped again and again in a second."""
         named = {"attempt_id": str(attempt.id)}
-        with logs.about(attempt.request_id):
+        about = {"livephoto.engine": attempt.engine, "livephoto.state": attempt.state}
+        with (
+            logs.about(attempt.request_id),
+            tracing.root("attempt", about, link=attempt.traceparent),
+        ):
             try:
                 with TemporaryDirectory(prefix=WORK_PREFIX) as folder:
                     step = Step(Path(folder), self._chance, self._out_of_grace)

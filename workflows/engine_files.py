@@ -75,7 +75,13 @@ def store(attempt: Attempt, result: Result) -> bool:
     shown = {name: result.meta[name] for name in SHOWN if name in result.meta}
     meta = {"engine": attempt.engine, "model": attempt.model, **shown, "bytes": size}
     with transaction() as session:
-        row = data.reserve(session, result.media_type, content_type=result.content_type, now=now())
+        row = data.reserve(
+            session,
+            result.media_type,
+            content_type=result.content_type,
+            now=now(),
+            purpose="result",
+        )
     with result.path.open("rb") as file:
         registry.storage().put(row.storage_key, file, content_type=result.content_type)
     with transaction() as session:

@@ -110,6 +110,33 @@ def check(payment_id: UUID) -> Verdict:
         return settlement.settle(session, notice)
 
 
+def close(payment_id: UUID) -> None:
+    """Stop an unpaid payment at its provider, as far as that lets us, and apply what it says.
+
+    ProviderError when it does not answer; one that knows of no such payment, or is not connected
+    any more, cannot be stopped.
+    """
+    with reading() as reader:
+        payment = payments.get(reader, payment_id)
+    if payment.reference is None and payment.charge_reference is None:
+        return
+    reference = checkout.reference_of(payment)
+    try:
+        gateway = registry.gateway(payment.provider)
+        notice = gateway.read_back(reference)
+        if notice.outcome is Outcome.PENDING:
+            notice = gateway.close(reference)
+    except ProviderRejected:
+        return
+    except ApiError as error:
+        if error.code == "provider_not_configured":
+            return
+        raise
+    if notice.outcome is not Outcome.PENDING:
+        with transaction() as session:
+            settlement.settle(session, notice)
+
+
 def refund(payment_id: UUID, rub: Decimal | None, *, key: str) -> Verdict:
     """Return `rub` (None: all that is left) through the provider, then the tokens pro rata.
 

@@ -18,8 +18,10 @@ from console.forms import Form
 from console.permissions import Permission
 from db import browsing
 from db.models import EVENT_STATES
+from db.rows import PaymentEventRow
 from services import audit, inbox
 from services.audit import Entry
+from services.paging import Page
 from workflows import payment_events
 
 if TYPE_CHECKING:
@@ -37,15 +39,20 @@ def listed() -> ResponseReturnValue:
     if not request.args:
         return redirect(url_for(".listed", state="parked"))
     with browsing() as session:
-        page = inbox.listed(
-            session,
-            limit=PAGE_ROWS,
-            cursor=cursor(),
-            state=chosen("state", EVENT_STATES),
-            flagged=chosen("only", FLAGGED) is not None,
-        )
+        page = rows(session, limit=PAGE_ROWS, cursor=cursor())
     return render_template(
         "inbox/list.html", listing=listing(page), states=EVENT_STATES, only=FLAGGED
+    )
+
+
+def rows(session: Session, *, limit: int, cursor: str | None) -> Page[PaymentEventRow]:
+    """The events that the address asks for."""
+    return inbox.listed(
+        session,
+        limit=limit,
+        cursor=cursor,
+        state=chosen("state", EVENT_STATES),
+        flagged=chosen("only", FLAGGED) is not None,
     )
 
 
@@ -61,13 +68,13 @@ def shown(event_id: UUID) -> ResponseReturnValue:
 def replay(event_id: UUID) -> ResponseReturnValue:
     """Apply it again, now that its cause may be gone."""
     form = Form()
-    entry = Entry("event.replay", f"event:{event_id}")
+    entry = Entry("event.replay", f"event:{event_id}", form.words("replay_reason"))
 
     def effect(session: Session) -> str:
         entry.note = texts.verdict(payment_events.replay(session, event_id))
         return entry.note
 
-    return _act(form, entry, effect, event_id)
+    return _act(form, entry, effect, event_id, "replay_reason")
 
 
 @pages.post("/<uuid:event_id>/dismiss")
@@ -81,11 +88,13 @@ def dismiss(event_id: UUID) -> ResponseReturnValue:
         inbox.dismiss(session, event_id, reason=reason)
         return texts.EVENT_DISMISSED
 
-    return _act(form, Entry("event.dismiss", f"event:{event_id}", reason), effect, event_id)
+    return _act(
+        form, Entry("event.dismiss", f"event:{event_id}", reason), effect, event_id, "reason"
+    )
 
 
 def _act(
-    form: Form, entry: Entry, effect: Callable[[Session], str], event_id: UUID
+    form: Form, entry: Entry, effect: Callable[[Session], str], event_id: UUID, field: str
 ) -> ResponseReturnValue:
     return act(
         form,
@@ -93,7 +102,7 @@ def _act(
         effect,
         to=url_for(".shown", event_id=event_id),
         refused=lambda: _shown(event_id, form),
-        field="reason",
+        field=field,
     )
 
 

@@ -18,8 +18,10 @@ from console.permissions import Permission
 from console.pictures import Pair
 from db import browsing
 from db.models import JOB_STATUSES, SERVICE_TYPES
+from db.rows import ListedJob
 from services import attempts, audit, jobs, ledger, queue
 from services.audit import Entry
+from services.paging import Page
 from workflows.actions import recorded
 
 if TYPE_CHECKING:
@@ -33,19 +35,24 @@ pages = Blueprint("jobs", __name__, url_prefix="/orders")
 def listed() -> ResponseReturnValue:
     """Orders, newest first."""
     with browsing() as session:
-        page = jobs.listed(
-            session,
-            limit=PAGE_ROWS,
-            cursor=cursor(),
-            status=chosen("status", JOB_STATUSES),
-            service_type=chosen("service", SERVICE_TYPES),
-            error_code=typed("error"),
-            worker=typed("worker"),
-            since=day("since"),
-            until=day("until", end=True),
-        )
+        page = rows(session, limit=PAGE_ROWS, cursor=cursor())
     return render_template(
         "jobs/list.html", listing=listing(page), statuses=JOB_STATUSES, services=SERVICE_TYPES
+    )
+
+
+def rows(session: Session, *, limit: int, cursor: str | None) -> Page[ListedJob]:
+    """The orders that the address asks for."""
+    return jobs.listed(
+        session,
+        limit=limit,
+        cursor=cursor,
+        status=chosen("status", JOB_STATUSES),
+        service_type=chosen("service", SERVICE_TYPES),
+        error_code=typed("error"),
+        worker=typed("worker"),
+        since=day("since"),
+        until=day("until", end=True),
     )
 
 

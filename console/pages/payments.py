@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from flask import Blueprint, render_template, url_for
@@ -15,9 +16,14 @@ from console.forms import Form
 from console.permissions import Permission
 from db import browsing
 from db.models import PAYMENT_STATUSES, PROVIDERS
+from db.rows import PaymentRow
 from services import audit, inbox, ledger, payments
 from services.audit import Entry
+from services.paging import Page
 from workflows import reconciler
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 pages = Blueprint("payments", __name__, url_prefix="/payments")
 
@@ -29,22 +35,27 @@ TROUBLED = ("troubled",)
 def listed() -> ResponseReturnValue:
     """Payments, newest first."""
     with browsing() as session:
-        page = payments.listed(
-            session,
-            limit=PAGE_ROWS,
-            cursor=cursor(),
-            status=chosen("status", PAYMENT_STATUSES),
-            provider=chosen("provider", PROVIDERS),
-            troubled=True if chosen("only", TROUBLED) else None,
-            since=day("since"),
-            until=day("until", end=True),
-        )
+        page = rows(session, limit=PAGE_ROWS, cursor=cursor())
     return render_template(
         "payments/list.html",
         listing=listing(page),
         statuses=PAYMENT_STATUSES,
         providers=PROVIDERS,
         only=TROUBLED,
+    )
+
+
+def rows(session: Session, *, limit: int, cursor: str | None) -> Page[PaymentRow]:
+    """The payments that the address asks for."""
+    return payments.listed(
+        session,
+        limit=limit,
+        cursor=cursor,
+        status=chosen("status", PAYMENT_STATUSES),
+        provider=chosen("provider", PROVIDERS),
+        troubled=True if chosen("only", TROUBLED) else None,
+        since=day("since"),
+        until=day("until", end=True),
     )
 
 

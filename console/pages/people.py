@@ -17,9 +17,11 @@ from console.forms import Form
 from console.permissions import Permission
 from console.pictures import Pair
 from db import browsing
+from db.rows import UserRow
 from db.types import now
 from services import jobs, people, timeline, users
 from services.audit import Entry
+from services.paging import Page
 from workflows.actions import recorded
 
 if TYPE_CHECKING:
@@ -36,15 +38,20 @@ BANNED = ("banned",)
 def listed() -> ResponseReturnValue:
     """People, the newest first."""
     with browsing() as session:
-        page = people.listed(
-            session,
-            limit=PAGE_ROWS,
-            cursor=cursor(),
-            banned=chosen("only", BANNED) is not None,
-            since=day("since"),
-            until=day("until", end=True),
-        )
+        page = rows(session, limit=PAGE_ROWS, cursor=cursor())
     return render_template("people/list.html", listing=listing(page), only=BANNED)
+
+
+def rows(session: Session, *, limit: int, cursor: str | None) -> Page[UserRow]:
+    """The people that the address asks for."""
+    return people.listed(
+        session,
+        limit=limit,
+        cursor=cursor,
+        banned=chosen("only", BANNED) is not None,
+        since=day("since"),
+        until=day("until", end=True),
+    )
 
 
 @pages.get("/<uuid:user_id>")

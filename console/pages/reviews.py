@@ -16,8 +16,10 @@ from console.forms import Form
 from console.permissions import Permission
 from db import browsing
 from db.models import REVIEW_STATES
+from db.rows import ReviewRow
 from services import audit, reviews, users
 from services.audit import Entry
+from services.paging import Page
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -29,10 +31,15 @@ pages = Blueprint("reviews", __name__, url_prefix="/reviews")
 @allowed(Permission.REVIEWS_JUDGE)
 def listed() -> ResponseReturnValue:
     """Messages of the review chat, newest first."""
-    state = chosen("state", REVIEW_STATES)
     with browsing() as session:
-        page = reviews.listed(session, state=state, limit=PAGE_ROWS, cursor=cursor())
+        page = rows(session, limit=PAGE_ROWS, cursor=cursor())
     return render_template("reviews/list.html", listing=listing(page), states=REVIEW_STATES)
+
+
+def rows(session: Session, *, limit: int, cursor: str | None) -> Page[ReviewRow]:
+    """The messages that the address asks for."""
+    state = chosen("state", REVIEW_STATES)
+    return reviews.listed(session, state=state, limit=limit, cursor=cursor)
 
 
 @pages.get("/<uuid:review_id>")

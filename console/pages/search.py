@@ -24,7 +24,10 @@ _PAGES: dict[str, Callable[[Hit], str]] = {
     "transaction": lambda hit: url_for("people.shown", user_id=hit.user_id),
     "data": lambda hit: url_for("files.shown", data_id=hit.id),
     "payment_event": lambda hit: url_for("inbox.shown", event_id=hit.id),
+    "event": lambda hit: url_for("outbox.shown", event_id=hit.id),
 }
+# What is of a person, for those who may see people.
+_PERSONAL = ("user", "transaction", "event")
 
 
 @pages.get("/search")
@@ -37,13 +40,8 @@ def found() -> ResponseReturnValue:
         with browsing() as session:
             hits = search.find(session, words)
     sees_people = may(g.operator.role, Permission.PEOPLE_READ)
-    seen = [hit for hit in hits if sees_people or hit.kind not in ("user", "transaction")]
-    found = [(hit, _address(hit)) for hit in seen]
-    if len(found) == 1 and (only := found[0][1]):
-        return redirect(only)
+    seen = [hit for hit in hits if sees_people or hit.kind not in _PERSONAL]
+    found = [(hit, _PAGES[hit.kind](hit)) for hit in seen]
+    if len(found) == 1:
+        return redirect(found[0][1])
     return render_template("search/found.html", words=words, found=found)
-
-
-def _address(hit: Hit) -> str | None:
-    page = _PAGES.get(hit.kind)
-    return page and page(hit)

@@ -9,12 +9,12 @@ from flask import Blueprint, g, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from console import texts
-from console.access import signed_in
+from console.access import signed_in, signed_in_with_a_code
 from console.actions import act
 from console.forms import Form
 from db import browsing
 from db.types import now
-from services import operator_sessions
+from services import operator_sessions, operators
 from services.audit import Entry
 
 if TYPE_CHECKING:
@@ -47,8 +47,24 @@ def end(session_id: UUID) -> ResponseReturnValue:
     return act(Form(), entry, effect, to=url_for(".listed"), refused=_listed)
 
 
+@pages.post("/codes")
+@signed_in_with_a_code
+def renew_codes() -> ResponseReturnValue:
+    """Recovery codes in the place of those before, shown once."""
+    codes: list[str] = []
+
+    def effect(session: Session) -> str:
+        codes.extend(operators.renew_codes(session, g.operator.operator_id))
+        return texts.CODES_SHOWN
+
+    entry = Entry("operator.codes", f"operator:{g.operator.name}")
+    answer = act(Form(), entry, effect, to=url_for(".listed"), refused=_listed)
+    return render_template("login/codes.html", codes=codes) if codes else answer
+
+
 def _listed() -> str:
     with browsing() as session:
         live = operator_sessions.live(session, now=now())
+        left = operators.codes_left(session, g.operator.operator_id)
     mine = [each for each in live if each.operator_id == g.operator.operator_id]
-    return render_template("sessions/list.html", sessions=mine, own=g.operator.id)
+    return render_template("sessions/list.html", sessions=mine, own=g.operator.id, left=left)

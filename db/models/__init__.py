@@ -53,9 +53,11 @@ from db.models.payments import (
 )
 from db.models.support import SUPPORT_STATUSES, SUPPORT_TOPICS, SupportRequest
 from db.models.table import PROVIDERS, Table
-from db.models.users import User
+from db.models.users import Consent, ErasedAccount, User
 
 __all__ = [
+    "Consent",
+    "ErasedAccount",
     "CHECK_SUBJECTS",
     "FIGURE_KINDS",
     "STEPS",

@@ -27,10 +27,12 @@ EMBEDDED = "embedded"  # the engine that needs no provider
 class GenerationModel(Table):
     """What a service costs, and which engine performs it how; one default per service.
 
-    title, description: Russian, for customers. recipe: of a model at a provider, how it is run
-    there (services/models.py); prompt: its text, with {wish} where a customer's wish goes.
-    run_cost: what a run costs us, in the provider's currency. fallback_position: its place among
-    the models of the service that stand in when another one fails; NULL never does.
+    title, description: Russian, for customers. usual_seconds: of one photo, as the operator says;
+    measured_seconds: as the last hour has shown, NULL if too few were made. recipe: of a model at a
+    provider, how it is run there (services/models.py); prompt: its text, with {wish} where a
+    customer's wish goes. run_cost: what a run costs us, in the provider's currency.
+    fallback_position: its place among the models of the service that stand in when another one
+    fails; NULL never does.
     """
 
     __tablename__ = "generation_models"
@@ -42,6 +44,7 @@ class GenerationModel(Table):
     title: Mapped[str] = mapped_column(server_default="")
     description: Mapped[str] = mapped_column(server_default="")
     usual_seconds: Mapped[int] = mapped_column(server_default="30")
+    measured_seconds: Mapped[int | None]
     recipe: Mapped[dict[str, Any] | None]
     prompt: Mapped[str] = mapped_column(server_default="")
     run_cost: Mapped[Decimal] = mapped_column(Cost, server_default="0")

@@ -16,13 +16,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.models.table import Table, one_of
 
 DATA_TYPES = ("image", "video", "text", "audio")
+DATA_PURPOSES = ("unknown", "unused", "photo", "result")
 
 
 class Data(Table):
     """A stored file: reserved by presign (`pending`), usable once `confirmed`.
 
     `width` and `height`, pixels, are what the header of an uploaded photo says, before any turning;
-    `faces` is how many it shows, once somebody has looked.
+    `faces` is how many it shows, once somebody has looked. `purpose`: an upload is `unused` until
+    it is ordered with, then a `photo`; what we made is a `result`. That of files from before this
+    was noted is unknown. Each has a time of its own.
     """
 
     __tablename__ = "data"
@@ -35,6 +38,7 @@ class Data(Table):
     size_bytes: Mapped[int | None]
     width: Mapped[int | None]
     height: Mapped[int | None]
+    purpose: Mapped[str] = mapped_column(server_default="unknown")
     faces: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
@@ -43,9 +47,10 @@ class Data(Table):
     __table_args__ = (
         CheckConstraint(one_of("type", DATA_TYPES), "type"),
         CheckConstraint(one_of("status", ("pending", "confirmed", "deleted")), "status"),
+        CheckConstraint(one_of("purpose", DATA_PURPOSES), "purpose"),
         CheckConstraint("status <> 'confirmed' OR size_bytes > 0", "confirmed_has_size"),
         Index(
-            "ix_data_live_created_at", "created_at", postgresql_where=text("status <> 'deleted'")
+            "ix_data_kept", "purpose", "created_at", postgresql_where=text("status = 'confirmed'")
         ),
         Index("ix_data_pending", "created_at", postgresql_where=text("status = 'pending'")),
         Index(

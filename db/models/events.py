@@ -64,6 +64,7 @@ class Event(Table):
             "sequence",
             postgresql_where=text("state = 'pending'"),
         ),
+        Index("ix_events_user", "user_id"),
         Index("ix_events_dead", "number", postgresql_where=text("state = 'dead'")),
         Index(
             "ix_events_old",

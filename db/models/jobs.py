@@ -76,6 +76,7 @@ class Job(Table):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     request_id: Mapped[str | None]
+    traceparent: Mapped[str | None]
 
     result: Mapped[Data | None] = relationship(lazy="raise")
 

@@ -116,7 +116,8 @@ class PaymentEvent(Table):
     """A provider's report, stored raw; unique, so that a repeat is noticed before it takes effect.
 
     `parked`: true but not applicable (unknown reference, wrong amount); an operator looks at it.
-    `applied` with a reason: flagged, an operator should look at it.
+    `applied` with a reason: flagged, an operator should look at it. What leads to the payer goes
+    after NOTICE_TTL_DAYS (services/inbox.py); that it came stays.
     """
 
     __tablename__ = "payment_events"
@@ -140,6 +141,11 @@ class PaymentEvent(Table):
         CheckConstraint("(state = 'parked') <= (reason IS NOT NULL)", "parked_says_why"),
         UniqueConstraint("provider", "event_key"),
         Index("ix_payment_events_payment", "payment_id"),
+        Index(
+            "ix_payment_events_whole",
+            "received_at",
+            postgresql_where=text("state <> 'parked' AND notice ? 'raw'"),
+        ),
         Index(
             "ix_payment_events_unapplied",
             "state",

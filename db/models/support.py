@@ -43,4 +43,7 @@ class SupportRequest(Table):
         CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", "closed_at_when_closed"),
         Index("ix_support_requests_user", "user_id", "created_at"),
         Index("ix_support_requests_open", "number", postgresql_where=text("status = 'open'")),
+        Index(
+            "ix_support_requests_closed", "closed_at", postgresql_where=text("status = 'closed'")
+        ),
     )

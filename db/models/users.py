@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
+    Identity,
     Index,
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.table import Table
@@ -22,7 +24,8 @@ class User(Table):
     """A Telegram user. `balance_tokens` is what can be spent now; only the ledger changes it.
 
     `consent_version` is that of the text they agreed to, `email` where receipts go. Who is
-    banned orders and pays nothing more; `ban_reason` is the operator's, never shown.
+    banned orders and pays nothing more; `ban_reason` is the operator's, never shown. `erased_at`:
+    since when nothing here leads to a person any more; the row stays for the books.
     """
 
     __tablename__ = "users"
@@ -45,6 +48,7 @@ class User(Table):
     ban_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    erased_at: Mapped[datetime | None]
 
     __table_args__ = (
         CheckConstraint("balance_tokens >= 0", "balance_not_negative"),
@@ -61,3 +65,35 @@ class User(Table):
             postgresql_ops={"prefix": "text_pattern_ops"},
         ),
     )
+
+
+class Consent(Table):
+    """What a person said about the processing of their data, each time; written by a trigger on
+    `users` (0019_people.py), so that no way to change the flag forgets it.
+    """
+
+    __tablename__ = "consents"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
+    number: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    agreed: Mapped[bool]
+    version: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("ix_consents_user", "user_id", "number"),)
+
+
+class ErasedAccount(Table):
+    """That a Telegram account was erased, which of the bonuses that are given once it has had, and
+    whether it was banned.
+
+    `account_hash` is keyed (services/erased_accounts.py): without ERASURE_KEY it leads to nobody.
+    """
+
+    __tablename__ = "erased_accounts"
+
+    account_hash: Mapped[str] = mapped_column(primary_key=True)
+    bonus_keys: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"))
+    was_banned: Mapped[bool] = mapped_column(server_default="false")
+    erased_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -49,7 +49,7 @@ class LockedPayment(NamedTuple):
     """A payment whose row, and that of its user, is locked: what an event about it may change.
 
     owes_referral_reward: whether the first payment that stands earns a reward. known_*: of the
-    event at hand, if it was stored before.
+    event at hand, if it was stored before. user_erased: whether its user is nobody any more.
     """
 
     id: UUID
@@ -72,6 +72,7 @@ class LockedPayment(NamedTuple):
     repeats_id: UUID | None
     paid_at: datetime | None
     owes_referral_reward: bool
+    user_erased: bool
     known_state: str | None
     known_reason: str | None
 

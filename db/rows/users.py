@@ -28,3 +28,4 @@ class UserRow(NamedTuple):
     ban_reason: str | None
     created_at: datetime
     updated_at: datetime
+    erased_at: datetime | None

@@ -45,7 +45,6 @@ STAGES = {
     ("looks.py", "look"): "looks",
     ("filling.py", "fill"): "filling",
     ("enlarge.py", "double"): "enlarge",
-    ("enlarge.py", "sharpen"): "sharpen",
     ("restore.py", "_examine"): "examine",
     ("restore.py", "_renew"): "grain, tone",
     ("motion.py", "source_map"): "motion",

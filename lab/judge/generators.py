@@ -16,7 +16,8 @@ PYTHON_CLIENT = WORK / "openapi_generator"
 TYPESCRIPT_CLIENT = WORK / "typescript"
 PACKAGE = "openapi_generator_client"
 JAVA_SECONDS = 300
-# All but the webhook, whose parameters are left untyped by the generator's Python, a syntax error.
+# All but the webhook: the generator's Python leaves whatever a webhook takes untyped, its body too,
+# which is a syntax error.
 PARTS = "apis,models,supportingFiles"
 
 

@@ -55,8 +55,8 @@ def cracks(sheet: Sheet, rng: Generator, scale: float) -> None:
         grow_tree(
             rng, skeleton, path, length=length, depth=depth, curl=curl, jitter=jitter, kinks=kinks
         )
-    width = size_between(rng, 1.0, 6.5) * scale
-    cover = ragged(rng, skeleton, max(0.9, width), between(rng, 0.2, 0.7))
+    width = max(0.8, size_between(rng, 0.8, 6.5) * scale)
+    cover = ragged(rng, skeleton, width, between(rng, 0.2, 0.7))
     if rng.random() < 0.45:
         cover = cover * gaps(rng, shape, between(rng, 6, 30), most=1.6)
     sheet.lay(
@@ -64,7 +64,7 @@ def cracks(sheet: Sheet, rng: Generator, scale: float) -> None:
         rng,
         relief=between(rng, 5, 70) if rng.random() < 0.6 else 0,
         reach=max(0.6, 0.35 * width),
-        opacity=between(rng, 0.55, 1),
+        opacity=between(rng, 0.45, 1),
     )
     if rng.random() < 0.4:
         _flake_along(sheet, rng, skeleton, width)
@@ -72,7 +72,7 @@ def cracks(sheet: Sheet, rng: Generator, scale: float) -> None:
 
 def craquelure(sheet: Sheet, rng: Generator, scale: float) -> None:
     """A net of cracks in the dried layer; often hardly more than its shadows."""
-    walls = cell_walls(rng, sheet.shape, between(rng, 12, 70) * scale)
+    walls = cell_walls(rng, sheet.shape, size_between(rng, 10, 70) * scale)
     width = max(0.9, size_between(rng, 0.8, 3.2) * scale)
     faint = rng.random() < 0.4
     sheet.lay(
@@ -184,12 +184,12 @@ def rubbed(sheet: Sheet, rng: Generator, scale: float) -> None:
 
 
 KINDS: dict[str, tuple[Callable[[Sheet, Generator, float], None], float]] = {
-    "cracks": (cracks, 0.26),
-    "craquelure": (craquelure, 0.10),
-    "flakes": (flakes, 0.10),
-    "fold": (fold, 0.14),
-    "scratches": (scratches, 0.20),
-    "dust": (dust, 0.15),
+    "cracks": (cracks, 0.25),
+    "craquelure": (craquelure, 0.15),
+    "flakes": (flakes, 0.09),
+    "fold": (fold, 0.12),
+    "scratches": (scratches, 0.17),
+    "dust": (dust, 0.17),
     "rubbed": (rubbed, 0.05),
 }
 """Each kind by name, and how often it is drawn."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lab.training.shapes import between, fine, noise, somewhere, wander
+from lab.training.shapes import between, fine, noise, size_between, somewhere, wander
 from lab.training.sheet import Colours
 
 Tone = tuple[float, float, float]
@@ -140,6 +140,56 @@ def _jewellery(picture: Colours, rng: Generator) -> Colours:
     return picture
 
 
+def _rims(picture: Colours, rng: Generator) -> Colours:
+    """The lit rim of an ear, a plate, a cup, a spoon: the edge of something round before the dark.
+
+    Brightest in the middle of the arc, and gone where it turns from the light.
+    """
+    height, width = picture.shape[:2]
+    for _ in range(int(rng.integers(1, 4))):
+        at, radius = somewhere(rng, picture.shape), size_between(rng, 6, 90)
+        slim, turn = between(rng, 0.35, 1), between(rng, 0, np.pi)
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        along = (x - at[0]) * np.cos(turn) + (y - at[1]) * np.sin(turn)
+        across = ((y - at[1]) * np.cos(turn) - (x - at[0]) * np.sin(turn)) / slim
+        inside = radius - np.hypot(along, across)
+        body = np.clip(inside + 0.5, 0, 1)[..., None]
+        own = np.array(_tone(rng)) if rng.random() < 0.5 else np.array([0.55, 0.7, 0.9]) * 190
+        share = body * between(rng, 0.3, 1)
+        picture = picture * (1 - share) + own * share
+        lit = np.cos(np.arctan2(across, along) - between(rng, 0, 2 * np.pi)) - between(
+            rng, -0.5, 0.7
+        )
+        thick = size_between(rng, 0.8, 5)
+        line = np.clip(1.3 - np.abs(inside - 0.7 * thick) / thick, 0, 1) * np.clip(3 * lit, 0, 1)
+        picture = picture + (line * between(rng, 30, 190))[..., None]
+    return np.asarray(np.clip(picture, 0, 255), np.float32)
+
+
+def _braid(picture: Colours, rng: Generator) -> Colours:
+    """Braid, lace, the trim of a uniform: one pattern again and again along a seam."""
+    start, turn = somewhere(rng, picture.shape), between(rng, 0, 2 * np.pi)
+    along, across = (np.array([np.cos(turn + a), np.sin(turn + a)]) for a in (0, np.pi / 2))
+    step, reach = between(rng, 3, 14), between(rng, 3, 16)
+    count, width = int(rng.integers(3, 16)), int(rng.choice([1, 1, 2, 3, 4, 5]))
+    meander = np.array([[0, 0], [0, 1], [1, 1], [1, 0]])
+    zigzag = np.array([[0, 0], [1 + rng.normal(0, 0.4), 1]])
+    pattern = meander if rng.random() < 0.4 else zigzag
+    spots = np.concatenate([pattern + (2 * number, 0) for number in range(count)])
+    path = start + step * spots[:, :1] * along + reach * spots[:, 1:] * across
+    tone = _tone(rng)
+    if rng.random() < 0.7:  # bright on dark cloth, with piping beside it or without
+        bright, dark = between(rng, 140, 245), between(rng, 10, 80)
+        tone = (bright * between(rng, 0.75, 1), bright * between(rng, 0.9, 1), bright)
+        seam = path[[0, -1]] + 0.5 * reach * across
+        _line(picture, seam, (dark, dark, dark), int(1.6 * reach + 2 * width))
+        if rng.random() < 0.4:
+            side = float(rng.choice([-0.8, 0.8])) * (reach + width)
+            _line(picture, seam + side * across, tone, max(1, width // 2))
+    _line(picture, path, tone, width)
+    return picture
+
+
 def _buttons(picture: Colours, rng: Generator) -> Colours:
     """Buttons in a row: shaded discs with a dark rim and a glint, all alike."""
     radius, tone = between(rng, 1.5, 9), _tone(rng)
@@ -193,13 +243,15 @@ def _line(picture: Colours, path: NDArray[np.float64], tone: Tone, width: int) -
 
 
 _DRAWINGS: tuple[tuple[Callable[[Colours, Generator], Colours], float], ...] = (
-    (_rigging, 0.20),
-    (_cloth, 0.32),
-    (_fence, 0.09),
+    (_rigging, 0.14),
+    (_cloth, 0.24),
+    (_fence, 0.07),
     (_lettering, 0.06),
     (_beads, 0.05),
-    (_buttons, 0.07),
-    (_glints, 0.06),
-    (_jewellery, 0.08),
-    (_whiskers, 0.07),
+    (_buttons, 0.08),
+    (_glints, 0.07),
+    (_jewellery, 0.06),
+    (_rims, 0.08),
+    (_braid, 0.10),
+    (_whiskers, 0.05),
 )

@@ -18,7 +18,7 @@ unit); Decimal amounts are rubles.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -160,6 +160,10 @@ class Notice:
             "occurred_at": self.occurred_at and self.occurred_at.isoformat(),
             "raw": dict(self.raw),
         }
+
+    def about_nobody(self) -> Notice:
+        """The same without what leads to its payer, who was erased."""
+        return replace(self, payer_id=None, raw={})
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Notice:

@@ -15,11 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from telegram import Bot
 
-from bot import delivery, texts
+from bot import delivery, screens, texts
 from bot.delivery import Delivery
 from bot.journal import Journal
 from bot.progress import Progress
-from livephoto_client import AsyncClient
+from livephoto_client import AsyncClient, Job
 from local.sandbox.telegram import TOKEN
 from tests.bot_calls import picture
 from tests.telegram_world import PAYER, World, telegram_world
@@ -201,17 +201,24 @@ def test_a_result_arrives_although_telegram_was_away_for_longer_than_its_links_l
     assert {each.get("text") for each in rest if "text" in each} == {texts.REPEATED}
 
 
+@pytest.mark.parametrize("begun", [1, 2])
 def test_a_bot_that_was_killed_asks_the_message_once_and_then_sends_in_doubt(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, begun: int
 ) -> None:
     """Killed while it asked, it has marked an order as done whose result it had not sent."""
     world.control("POST", f"/users/{PAYER}/say", text="/start")
-    menu = world.call_bot("sendMessage", chat_id=PAYER, text="Заказ №1001 готов ✅")
+    text, buttons = screens.of_job(Job.from_json(JOB))
+    assert buttons
+    marked = {"text": text, "reply_markup": buttons.to_dict()}
+    menu = world.call_bot("sendMessage", chat_id=PAYER, **marked)
     with backend(DONE) as asked:
         asked.place = f"{PAYER}:{menu['message_id']}"
         killed = Journal(tmp_path / "journal")
-        killed.begin(SEQUENCE)
-        killed.begin(SEQUENCE)
+        for _ in range(begun):
+            killed.begin(SEQUENCE)
         deliver(world, asked, tmp_path, lambda: asked.confirmed == SEQUENCE)
-    assert [each.get("text") for each in of_bot(world)[1:2]] == [texts.REPEATED]
-    assert "document" in of_bot(world)[-1]
+    _, *sent = of_bot(world)
+    if begun == 1:  # the message says that it was told
+        assert sent == []
+    else:
+        assert sent[0]["text"] == texts.REPEATED and "document" in sent[-1]

@@ -22,7 +22,7 @@ SEED, PEOPLE = 12, 4
 QUICK = Program("worker", ("-m", "lab.chaos.quick_worker"), stop_seconds=30)
 KILLED = (BOT, BOT, SERVER, SERVER, QUICK, QUICK)
 PAUSES = (0.5, 2.5)  # seconds from when all run again to the next one
-PATIENCE = 5.0  # seconds, then the photo is sent again
+PATIENCE = 10.0  # seconds, then the photo is sent again
 PURCHASES = 5  # of each person, for two orders each
 PHOTO = SAMPLES / "tiny_portrait_150px.jpg"
 
@@ -81,14 +81,15 @@ def kill(world: World, program: Program) -> None:
 
 
 def live(world: World, person: Person, chance: Random, enough: threading.Event) -> None:
-    """Send a photo, wait for an answer for a while, press what there is, perhaps twice."""
-    while not enough.is_set():
+    """Send a photo, wait for an answer for a while, press what there is, perhaps twice; until all
+    have been killed and an order is done, which may be the first on a busy machine.
+    """
+    while not (enough.is_set() and person.having("готов ✅")):
         heard = len(person.having(""))
         person.send(PHOTO.name)
         deadline = time.monotonic() + PATIENCE
         while len(person.having("")) == heard and time.monotonic() < deadline:
-            if enough.wait(0.1):
-                break
+            time.sleep(0.1)
         for message, labels in menus(person).items():
             for label in chance.choices(labels, k=chance.randint(1, 2)):
                 url = f"{world.telegram}/users/{person.id}/press"

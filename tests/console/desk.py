@@ -28,6 +28,7 @@ from typing import Any, Literal
 from playwright.sync_api import Browser, Page, Request, Response, ViewportSize, expect
 from werkzeug.serving import make_server
 
+import settings
 from console.app import create_app
 from tests.browser import NARROW, WIDE, chromium, window
 from tests.console.browsing import PASSWORD, invite, new_code
@@ -52,19 +53,24 @@ _WIDER = """() => {
         .filter((each) => each.getBoundingClientRect().right > wide + 1 && !scrolls(each))
         .map((each) => each.outerHTML.slice(0, 120));
 }"""
-_FINDINGS = """async (only) => (await axe.run({runOnly: only})).violations.map(
+_FINDINGS = """async (only) => (await axe.run(
+    {runOnly: only, resultTypes: ['violations']})).violations.map(
     (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' | ').slice(0, 300)}`)"""
 
 
 @dataclass
 class Desk:
-    """A window of one operator. `complaints` must stay empty: look() and the fixture see to it."""
+    """A window of one operator. `complaints` must stay empty: look() and the fixture see to it.
+
+    files: where customers' files come from, see serve_files().
+    """
 
     page: Page
     url: str
     complaints: list[str]
     name: str = ""
     strangers: list[str] = field(default_factory=list)
+    files: str = "data:"
 
     def come_in(self, name: str, role: str) -> None:
         """The first login of a new operator, through their link."""
@@ -87,6 +93,11 @@ class Desk:
     def open(self, path: str) -> None:
         """Type an address."""
         self.page.goto(f"{self.url}{path}")
+
+    def serve_files(self, picture: Path) -> None:
+        """Let this picture be every customer's file, as no server is there to send them."""
+        self.files = settings.load().server_url
+        self.page.route(f"{self.files}/**", lambda route: route.fulfill(path=picture))
 
     def send(self, button: str, **fields: str) -> None:
         """Fill in the form that has this button, and press it."""
@@ -132,7 +143,7 @@ class Desk:
 
     def watch(self, request: Request) -> None:
         """Remember a request that leaves the console."""
-        if not request.url.startswith((self.url, "data:", "about:")):
+        if not request.url.startswith((self.url, self.files, "data:", "about:")):
             self.strangers.append(f"elsewhere: {request.url}")
 
     def weigh(self, answer: Response) -> None:

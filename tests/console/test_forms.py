@@ -13,6 +13,7 @@ from console import texts
 from db import transaction
 from db.models import Review, User
 from db.types import now
+from services import form_keys, operators
 from tests.console.browsing import Visitor, World, entries
 from tests.factories import make_user
 from tests.live import unchanged
@@ -87,6 +88,26 @@ def test_a_form_acts_once_and_shows_its_first_result_again(support: Visitor) -> 
         again = support.client.post(f"{page}/reject", data=form)
     assert first.headers["Location"] == again.headers["Location"]
     assert texts.REVIEW_REJECTED in support.follow(again).text
+
+
+def test_what_broke_off_at_a_provider_is_not_begun_again(console: World) -> None:
+    """The console died while it asked the provider: nobody knows what happened there."""
+    visitor = console.operator("admin")
+    with transaction() as session:
+        operator = operators.by_name(session, "the-admin").id
+        form_keys.claim(session, "key-of-what-broke-off", operator, now=now())
+    assert texts.NOT_ENDED in visitor.get("/", done="key-of-what-broke-off").text
+    page = f"/reviews/{held()}"
+    again = visitor.post(f"{page}/reject", seen=page, form_key="key-of-what-broke-off", note="спам")
+    assert texts.NOT_ENDED in visitor.follow(again).text
+    assert state_of(UUID(page.rpartition("/")[2])) == "held"
+
+
+@pytest.mark.parametrize("key", ["", "short", "k" * 65, "\0" * 20])
+def test_a_form_without_a_key_of_ours_acts_and_says_so(support: Visitor, key: str) -> None:
+    page = f"/reviews/{held()}"
+    sent = support.post(f"{page}/reject", seen=page, form_key=key, note="спам")
+    assert texts.REVIEW_REJECTED in support.follow(sent).text
 
 
 def test_a_double_click_acts_once(console: World) -> None:

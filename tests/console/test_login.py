@@ -174,6 +174,28 @@ def test_a_crowd_at_once_gets_no_more_guesses_than_one(console: World) -> None:
     assert login_waits.address_subject("2001:db8::ffff") == subjects[1]
 
 
+def test_an_address_is_believed_from_a_trusted_proxy_only(
+    console: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console.operator("support")
+
+    def seen(peer: str, forwarded: str) -> str | None:
+        visitor = Visitor(console.app.test_client(), "the-support", peer)
+        visitor.headers = {"X-Forwarded-For": forwarded}
+        assert visitor.log_in().status_code == 303
+        return entries("session.begin")[-1].address
+
+    assert seen("198.51.100.9", "203.0.113.1") == "198.51.100.9"
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/8")
+    settings.load.cache_clear()
+    try:
+        assert seen("10.0.0.2", "192.0.2.66, 203.0.113.1") == "203.0.113.1"
+        assert seen("198.51.100.9", "203.0.113.1") == "198.51.100.9"
+    finally:
+        monkeypatch.delenv("TRUSTED_PROXIES")
+        settings.load.cache_clear()
+
+
 def test_with_tls_the_cookie_is_bound_to_the_host(
     console: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +211,19 @@ def test_with_tls_the_cookie_is_bound_to_the_host(
             assert "Path=/" in cookie and "Domain" not in cookie
             assert "max-age" in answer.headers["Strict-Transport-Security"]
             assert client.get("/login", base_url="https://evil.example").status_code == 400
+            for origin, status in (
+                ("https://console.example", 422),
+                ("http://console.example", 403),
+            ):
+                page = client.get("/login", base_url="https://console.example").text
+                token = page.partition('name="form_token" value="')[2].partition('"')[0]
+                sent = client.post(
+                    "/login",
+                    data={"form_token": token, "name": "x", "password": "x", "code": "x"},
+                    base_url="https://console.example",
+                    headers={"Origin": origin},
+                )
+                assert sent.status_code == status
     finally:
         monkeypatch.delenv("CONSOLE_URL")
         settings.load.cache_clear()

@@ -16,7 +16,8 @@ from console import texts
 from console.assets import STATIC
 from db import browsing, session, transaction
 from errors import ApiError
-from tests.console.browsing import World
+from providers import registry
+from tests.console.browsing import World, world
 from tests.databases import forget_connections
 
 VENDOR = STATIC / "vendor"
@@ -44,6 +45,28 @@ def test_every_answer_is_closed_to_other_sites(console: World, path: str) -> Non
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "origin"),
+    [("", "https://s3.eu-central-1.amazonaws.com"), ("https://s3.example:9000", None)],
+)
+def test_pictures_come_from_the_store_and_from_nowhere_else(
+    console: World, monkeypatch: pytest.MonkeyPatch, endpoint: str, origin: str | None
+) -> None:
+    bucket = {"S3_BUCKET": "photos", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    place = {"S3_REGION": "eu-central-1", "S3_ENDPOINT_URL": endpoint}
+    with monkeypatch.context() as changed:
+        for name, value in (bucket | place).items():
+            changed.setenv(name, value)
+        settings.load.cache_clear()
+        registry.storage.cache_clear()
+        with world() as other:
+            policy = other.guest().get("/login").headers["Content-Security-Policy"]
+    settings.load.cache_clear()
+    registry.storage.cache_clear()
+    assert f"img-src 'self' data: {origin or endpoint};" in policy
+    assert f"media-src 'self' {origin or endpoint};" in policy
 
 
 def test_files_are_kept_for_as_long_as_they_are_the_same(console: World) -> None:
@@ -75,6 +98,11 @@ def test_no_path_leads_to_what_is_no_page(console: World, path: str) -> None:
 def test_an_address_that_no_page_gave_is_refused(console: World) -> None:
     answer = console.operator("support").get("/reviews/?state=stolen")
     assert answer.status_code == 400 and "<h1" in answer.text
+
+
+@pytest.mark.parametrize("query", ["done=%00", "done=x", "done=" + "k" * 9999, "done=%ed%a0%80"])
+def test_a_result_that_no_form_had_is_not_there(console: World, query: str) -> None:
+    assert console.operator("viewer").get(f"/?{query}").status_code == 200
 
 
 def test_with_the_database_away_a_page_says_so_at_once(

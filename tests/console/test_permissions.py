@@ -11,6 +11,7 @@ from console import access
 from console.app import create_app
 from console.permissions import ROLES, Permission
 from tests.console.browsing import World
+from tests.live import unchanged
 
 # Route -> the lowest role that may use it; `nobody` needs no session.
 MATRIX = {
@@ -29,6 +30,7 @@ MATRIX = {
     "POST /operators/<name>/role": "admin",
     "POST /operators/sessions/<uuid:session_id>/end": "admin",
     "GET /sessions/": "viewer",
+    "POST /sessions/codes": "viewer",
     "POST /sessions/<uuid:session_id>/end": "viewer",
     "GET /settings/": "admin",
     "GET /search": "viewer",
@@ -41,6 +43,10 @@ MATRIX = {
     "POST /people/<uuid:user_id>/tokens/grant": "support",
     "GET /people/<uuid:user_id>/tokens/withdraw": "admin",
     "POST /people/<uuid:user_id>/tokens/withdraw": "admin",
+    "GET /people/<uuid:user_id>/export": "admin",
+    "POST /people/<uuid:user_id>/export": "admin",
+    "GET /people/<uuid:user_id>/erase": "admin",
+    "POST /people/<uuid:user_id>/erase": "admin",
     "GET /orders/": "viewer",
     "GET /orders/<uuid:job_id>": "viewer",
     "POST /orders/<uuid:job_id>/pictures": "support",
@@ -61,11 +67,42 @@ MATRIX = {
     "GET /reviews/<uuid:review_id>": "support",
     "POST /reviews/<uuid:review_id>/approve": "support",
     "POST /reviews/<uuid:review_id>/reject": "support",
+    "GET /lotteries/": "viewer",
+    "GET /lotteries/add": "admin",
+    "POST /lotteries/add": "admin",
+    "GET /lotteries/<uuid:lottery_id>": "viewer",
+    "GET /lotteries/<uuid:lottery_id>/entries": "support",
+    "POST /lotteries/<uuid:lottery_id>/edit": "admin",
+    "POST /lotteries/<uuid:lottery_id>/close": "admin",
+    "POST /lotteries/<uuid:lottery_id>/draw": "admin",
+    "POST /lotteries/<uuid:lottery_id>/redraw": "admin",
+    "GET /tariffs/": "viewer",
+    "GET /tariffs/add": "admin",
+    "POST /tariffs/add": "admin",
+    "GET /tariffs/of/<path:name>": "viewer",
+    "POST /tariffs/of/<path:name>": "admin",
+    "GET /models/": "viewer",
+    "GET /models/of/<path:name>": "viewer",
+    "POST /models/of/<path:name>": "admin",
+    "GET /engines/": "viewer",
+    "GET /engines/<name>": "viewer",
+    "POST /engines/<name>/limits": "admin",
+    "POST /engines/<name>/resume": "admin",
+    "GET /outbox/": "viewer",
+    "GET /outbox/<uuid:event_id>": "support",
+    "POST /outbox/<uuid:event_id>/replay": "admin",
+    "POST /outbox/dead/replay": "admin",
+    "GET /ledger/": "viewer",
+    "POST /ledger/check": "admin",
+    "POST /exports/<noun>": "admin",
+    "GET /support/": "support",
+    "POST /support/<int:number>/close": "support",
 }
 LADDER = ("nobody", "viewer", "support", "admin")
 EXAMPLES = {
     "uuid": "11111111-1111-4111-8111-111111111111",
     "int": "1",
+    "path": "none",
     "": "none",
 }
 
@@ -111,6 +148,15 @@ def test_a_role_may_use_what_the_matrix_says_and_nothing_else(console: World, ro
         sent = visitor.get(path) if method == "GET" else visitor.post(path, seen=seen(role))
         refused = sent.status_code == 403 or sent.headers.get("Location", "").startswith("/login")
         assert refused == (LADDER.index(role) < LADDER.index(lowest)), (route, sent.status_code)
+
+
+def test_no_form_is_taken_without_its_token(console: World) -> None:
+    admin = console.operator("admin")
+    for route in MATRIX:
+        method, path = example(route)
+        if method == "POST":
+            with unchanged():
+                assert admin.post(path).status_code == 403, route
 
 
 def seen(role: str) -> str:

@@ -99,7 +99,7 @@ def machine(databases: list[str], tmp_path_factory: pytest.TempPathFactory) -> M
 
 
 def test_server_and_worker_start_as_told_and_end_in_order(machine: Machine) -> None:
-    gunicorn, worker, _bot = block("README.md", "### For real")[-3:]
+    gunicorn, worker, *_ = block("README.md", "### For real")[-4:]
     programs = [machine.begin(gunicorn), machine.begin(worker)]
     try:
         url = f"http://127.0.0.1:{machine.port}/api"

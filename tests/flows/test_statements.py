@@ -190,11 +190,11 @@ WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
         ),
     ),
     "usersRegisterOrLogin, first visit": (
-        5,
+        6,
         lambda w: users.users_register_or_login({"telegramId": uuid4().hex}, None),
     ),
     "usersRegisterOrLogin, first visit by invitation": (
-        8,
+        9,
         lambda w: users.users_register_or_login(
             {"telegramId": uuid4().hex, "refCode": w.ref_code}, None
         ),

@@ -118,6 +118,8 @@ def test_the_bot_learns_what_is_set(till: ProviderWorld, bot: Bot, other_bot: Bo
     assert bare["consent"] == {"required": False} and "reviews" not in bare
     assert bare["limits"]["imageBytes"] == 20 * 1024 * 1024
     assert bare["lifetimes"]["waitingJobHours"] == 72
+    kept = [bare["lifetimes"][f"{what}Hours"] for what in ("data", "result", "unusedUpload")]
+    assert kept == [0, 0, 168]
 
 
 def test_whoever_agrees_agrees_to_the_text_of_today(bot: Bot, other_bot: Bot) -> None:

@@ -32,7 +32,7 @@ from tests.wire import wait_until
 from tests.workers import start_worker, working
 from worker import duties
 from worker.loop import Worker
-from workflows import dispatch, reconciler
+from workflows import dispatch, files, reconciler
 
 PRICE, KILLS = 5, 4
 
@@ -237,7 +237,7 @@ def test_a_turn_deletes_more_files_than_one_transaction_marks():
             data.reserve(session, "image", content_type="image/jpeg", now=old)
             for _ in range(2 * data.AT_ONCE + 1)
         ]
-    duties._delete_expired_files()
+    files.delete_expired()
     with transaction() as session:
         left = select(func.count()).where(
             Data.id.in_([row.id for row in rows]), Data.deleted_at.is_(None)

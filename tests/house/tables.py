@@ -1,4 +1,4 @@
-"""Tables of docs/reference.md that are generated from the code they describe.
+"""Tables of docs/reference.md and docs/privacy.md that are generated from the code they describe.
 
 `python -m tests.house.tables`, part of `make format`, writes them; a test checks them.
 """
@@ -13,6 +13,7 @@ import click
 import cli
 from errors import CODES
 from metrics import METRICS
+from services.personal_data import KEPT, Kept
 from settings import Settings, described
 from spec import CONTRACT
 from spec.operations import operations_of
@@ -20,6 +21,7 @@ from tests.house.code import ROOT
 
 MISSING_TEXT = "say here what it does"
 REFERENCE = ROOT / "docs/reference.md"
+PRIVACY = ROOT / "docs/privacy.md"
 
 
 def settings_table() -> str:
@@ -65,6 +67,25 @@ def operations_table() -> str:
     return _table(("Call", "operationId", "What it does"), rows)
 
 
+def people_table() -> str:
+    """What is kept about people: what an export shows, what an erasure takes away."""
+    rows = ((_code(kept.name), *_fate(kept)) for kept in KEPT)
+    head = ("Table", "In an export", "Not in it", "Erased", "What stays, and why")
+    return _table(head, rows)
+
+
+def _fate(kept: Kept) -> tuple[str, str, str, str]:
+    left_out = "; ".join(f"{_names(names)}: {why}" for why, names in kept.left_out.items())
+    shown = _names(kept.exported) if kept.exported else "nothing"
+    if kept.erased is None:
+        return shown, left_out, "the whole row", "nothing"
+    return shown, left_out, _names(" ".join(kept.erased)), kept.stays
+
+
+def _names(columns: str) -> str:
+    return ", ".join(map(_code, columns.split()))
+
+
 def metrics_table() -> str:
     """Everything that Prometheus is shown."""
     rows = (
@@ -82,11 +103,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "metrics": metrics_table,
     "operations": operations_table,
 }
+PEOPLE_TABLES: dict[str, Callable[[], str]] = {"people": people_table}
 
 
-def written(text: str) -> str:
+def written(text: str, tables: dict[str, Callable[[], str]] = TABLES) -> str:
     """`text` with each table renewed between its two comments."""
-    for name, table in TABLES.items():
+    for name, table in tables.items():
         start, end = f"<!-- table: {name} -->\n", f"<!-- end of table: {name} -->\n"
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(end)
@@ -116,3 +138,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 if __name__ == "__main__":
     REFERENCE.write_text(written(REFERENCE.read_text("utf-8")), "utf-8")
+    PRIVACY.write_text(written(PRIVACY.read_text("utf-8"), PEOPLE_TABLES), "utf-8")

@@ -42,6 +42,10 @@ def test_a_table_of_the_reference_is_true(name: str) -> None:
     assert tables.TABLES[name]() in REFERENCE, "run make format"
 
 
+def test_the_table_of_what_is_kept_about_people_is_true() -> None:
+    assert tables.people_table() in tables.PRIVACY.read_text("utf-8"), "run make format"
+
+
 def test_the_readme_is_short_enough_to_be_read() -> None:
     assert len(README.splitlines()) <= README_MAX_LINES
 

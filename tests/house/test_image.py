@@ -44,6 +44,8 @@ for file in sorted(pathlib.Path.cwd().rglob("*.py")):
         importlib.import_module(module.removesuffix(".__init__"))
 from web.app import create_app
 create_app()
+# What is off costs nothing.
+assert "prometheus_client" not in sys.modules
 """
 
 

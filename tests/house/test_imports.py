@@ -57,10 +57,12 @@ UPWARD = {
 # The modules at the root are no packages, which import-linter cannot see: what each may import.
 ROOT_MODULES = {
     "cli": {"commands", "db", "errors", "services", "settings", "workflows"},
+    "error_reports": {"logs"},
     "errors": set(),
     "gunicorn.conf": {"handlers", "logs", "metrics", "settings", "web"},
     "logs": set(),
     "quotas": set(),
+    "tracing": set(),
 }
 
 

@@ -14,6 +14,7 @@ from tests.house.code import ROOT
 # The extras that are in each of them, as `make lock` says.
 LOCKS = {
     "requirements/server.txt": ("engine", "bot"),
+    "requirements/observability.txt": ("engine", "bot", "tracing", "sentry"),
     "requirements/local.txt": ("engine", "bot", "embedded"),
     "requirements/dev.txt": ("engine", "bot", "embedded", "dev", "tracing", "sentry", "s3-test"),
     "requirements/bench.txt": ("bench",),

@@ -179,6 +179,16 @@ def test_channels_are_joined_and_groups_are_written_in(page: Page, world: World,
     expect(log(page).get_by_text("Бабушка улыбается")).to_be_visible()
 
 
+def test_what_the_bot_pins_and_how_it_reacts_is_seen(page: Page, world: World, anna: int) -> None:
+    start(page)
+    written = world.call_bot("sendMessage", chat_id=anna, text="Акция до пятницы")["message_id"]
+    world.call_bot("pinChatMessage", chat_id=anna, message_id=written)
+    expect(log(page).get_by_text("Бот закрепил: Акция до пятницы")).to_be_visible()
+    heart = [{"type": "emoji", "emoji": "🎉"}]
+    world.call_bot("setMessageReaction", chat_id=anna, message_id=written, reaction=heart)
+    expect(page.get_by_role("status").filter(has_text="Бот: 🎉")).to_be_visible()
+
+
 def test_a_blocked_bot_may_come_back(page: Page) -> None:
     start(page)
     page.get_by_role("button", name="Заблокировать бота").click()

@@ -108,6 +108,7 @@ def test_all_is_up_when_it_says_so_and_sigterm_stops_all(state: Path) -> None:
         assert seen.value("duty_seconds_count", duty="draw lotteries")  # and of the worker
         assert is_ready(facts["API"].removesuffix("/v1"))
         assert requests.get(facts["Docs"], timeout=60).status_code == 200
+        assert requests.get(facts["Console"], timeout=60).status_code == 200
         key = facts["X-API-Key"]
         tariffs = f"{facts['API']}/tariffs"
         assert requests.get(tariffs, timeout=60).status_code == 401

@@ -89,7 +89,7 @@ def test_a_photo_named_in_capitals_stays_too(kept_for_a_day):
 
 
 def test_files_are_kept_for_ever_unless_asked_otherwise():
-    file = make_image(created_at=THEN)
+    file = make_image(created_at=THEN, purpose="photo")
     expire(4000)
     assert status(file.id) == "confirmed"
 
@@ -101,3 +101,51 @@ def test_an_upload_that_nobody_confirmed_goes_after_a_day():
     assert status(row.id) == "pending"
     expire(1.1)
     assert status(row.id) == "deleted"
+
+
+def test_each_purpose_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day for photos, a week for uploads nobody ordered with, a month for results."""
+    for name, hours in (("DATA", 240), ("UNUSED_UPLOAD", 24), ("RESULT", 720)):
+        monkeypatch.setenv(f"{name}_TTL_HOURS", str(hours))
+    settings.load.cache_clear()
+    files = {
+        purpose: make_image(created_at=THEN, purpose=purpose)
+        for purpose in ("unused", "photo", "result", "unknown")
+    }
+    ordered = make_image(created_at=THEN)
+    with transaction() as session:
+        item = {"type": "image", "dataId": str(ordered.id)}
+        job = jobs.create(session, make_user().id, service_type="restore", input=[item])
+    kept = []
+    for days in (0.9, 1.1, 9, 11, 29, 31):
+        expire(days)
+        kept.append([name for name, file in files.items() if status(file.id) == "confirmed"])
+    assert kept == [
+        ["unused", "photo", "result", "unknown"],
+        *[["photo", "result", "unknown"]] * 2,
+        *[["result", "unknown"]] * 2,  # nobody noted what it is for: it may be a result
+        [],
+    ]
+    assert status(ordered.id) == "confirmed", "a live order needs it"
+    with transaction() as session:
+        jobs.cancel(session, job.id)
+    expire(9)
+    assert status(ordered.id) == "confirmed", "it was used, so it is a photo"
+    expire(11)
+    assert status(ordered.id) == "deleted"
+    monkeypatch.undo()
+    settings.load.cache_clear()
+
+
+def test_an_upload_nobody_ordered_with_goes_after_a_week_unless_that_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file, photo = make_image(created_at=THEN), make_image(created_at=THEN, purpose="photo")
+    monkeypatch.setenv("UNUSED_UPLOAD_TTL_HOURS", "0")
+    settings.load.cache_clear()
+    expire(9999)
+    assert status(file.id) == "confirmed"
+    monkeypatch.undo()
+    settings.load.cache_clear()
+    expire(8)
+    assert (status(file.id), status(photo.id)) == ("deleted", "confirmed")

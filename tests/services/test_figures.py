@@ -19,7 +19,9 @@ from services.checks import FIGURES, LEDGER
 from tests.factories import make_job, make_user
 from tests.job_steps import claim_job, finish_job
 from tests.payment_events import opened
+from tests.wire import wait_until
 from worker import duties
+from worker.proofs import Proofs
 from workflows import checks as proofs
 
 pytestmark = pytest.mark.usefixtures("no_rows")
@@ -29,7 +31,7 @@ TODAY = days.of(now())
 def settle(payment: Any, outcome: Outcome, event: str, **more: Any) -> None:
     notice = Notice(
         provider="stripe",
-        event_id=event,
+        event_id=f"{event} {payment.id}",
         kind=outcome.value,
         outcome=outcome,
         payment_id=payment.id,
@@ -86,6 +88,7 @@ def test_a_day_says_what_was_paid_returned_moved_done_and_failed():
     with reading() as reader:
         month = figures.revenue(reader, today=TODAY)[-1]
         assert (month.days, month.payments, month.rub, month.before_rub) == (30, 1, 150, 0)
+        assert {each.provider for each in figures.revenue(reader, today=TODAY)} == {"stripe"}
         assert figures.tokens_owed(reader) == reader.scalar(
             text("SELECT sum(balance_tokens) / 100 FROM users")
         )
@@ -95,6 +98,22 @@ def test_a_day_says_what_was_paid_returned_moved_done_and_failed():
     assert kept() == found
 
 
+def test_several_providers_are_added_up():
+    execute(
+        "INSERT INTO daily_figures (day, kind, dimension, n, rub) VALUES"
+        " (:day, 'paid', 'stripe', 1, 10000), (:day, 'paid', 'yookassa', 2, 50000),"
+        " (:day, 'returned', 'yookassa', 1, 20000), (:before, 'paid', 'telegram', 1, 700)",
+        day=TODAY,
+        before=TODAY - days.ONE,
+    )
+    with reading() as reader:
+        found = {(each.days, each.provider): each for each in figures.revenue(reader, today=TODAY)}
+    assert len(found) == 12
+    both = found[1, figures.ALL]
+    assert (both.payments, both.rub, both.before_rub) == (3, 400, 7)
+    assert found[7, figures.ALL].rub == 407
+
+
 def test_a_late_refund_belongs_to_the_day_of_the_refund():
     _, payment = opened("stripe")
     settle(payment, Outcome.SUCCEEDED, "paid")
@@ -102,7 +121,7 @@ def test_a_late_refund_belongs_to_the_day_of_the_refund():
     execute("UPDATE transactions SET created_at = :at", at=long_ago)
     execute("UPDATE users SET created_at = :at", at=long_ago)
     settle(payment, Outcome.REFUNDED, "back", refunded_minor=5000, refund_reference="r1")
-    assert duties._keep_figures() == 19  # the days in between, too
+    assert duties._keep_figures() == 20  # the days in between, too
     assert kept(days.of(long_ago))["paid", "stripe"].rub == 200
     assert kept()["returned", "stripe"].rub == 50
     assert duties._keep_figures() == 0
@@ -178,7 +197,7 @@ def test_the_nightly_check_finds_what_differs_and_has_it_mended(caplog):
     with reading() as reader:
         last = checks.latest(reader, FIGURES)
     assert last is not None and last.violations == proof.violations
-    assert duties._keep_figures() == 2
+    assert duties._keep_figures() == 3
     assert kept(yesterday)["paid", "stripe"].rub == 200
 
 
@@ -208,6 +227,17 @@ def test_the_books_are_proved_once_in_a_night_and_whenever_somebody_asks():
     with reading() as reader:
         assert not checks.is_due(reader, LEDGER, now=at)
         assert checks.latest(reader, LEDGER).broken == 2
+
+
+def test_a_worker_proves_the_books_beside_its_jobs(monkeypatch):
+    make_user(3)
+    monkeypatch.setattr("worker.proofs.LOOK_SECONDS", 0.01)
+    thread = Proofs()
+    thread.start()
+    for subject in (LEDGER, FIGURES):
+        with reading() as reader:
+            wait_until(lambda subject=subject: checks.latest(reader, subject))
+    thread.stop()
 
 
 def test_two_checks_are_never_made_at_once():

@@ -40,7 +40,7 @@ def test_a_queue_needs_somebody_when_its_oldest_order_waits_too_long():
         make_job(user.id)
     assert (signals()["queue"].n, signals()["queue"].act) == (2, False)
     late = signals(hours=0.1)["queue"]
-    assert (late.n, late.act, late.page, late.filters) == (2, True, "orders", {"status": "queued"})
+    assert (late.n, late.act, late.page, late.filters) == (2, True, "jobs", {"status": "queued"})
 
 
 def test_nothing_is_counted_beyond_what_anybody_would_read():

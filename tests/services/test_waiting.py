@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +11,9 @@ from sqlalchemy import update
 from db import reading, transaction
 from db.models import Engine, GenerationModel, Job
 from db.types import now
-from services import jobs, waiting
+from services import jobs, pace, waiting
 from services.waiting import Outlook
-from tests.factories import make_job, make_user
+from tests.factories import make_image, make_job, make_user
 
 pytestmark = pytest.mark.usefixtures("no_rows")
 RESTORE, ANIMATE = 15, 30  # usual seconds of the built-in models
@@ -54,6 +54,41 @@ def test_an_order_waits_for_those_before_it_shared_by_the_workers() -> None:
     at_work = ANIMATE + ANIMATE / 2
     assert outlook(first) == Outlook(1, 23 + 3 * RESTORE)
     assert outlook(second) == Outlook(2, round((at_work + 3 * RESTORE) / 2) + RESTORE)
+
+
+def test_what_a_model_took_lately_counts_more_than_what_it_usually_takes() -> None:
+    user = make_user(RICH)
+    for seconds in (2, 3, 3, 4, 900):  # one has waited for a worker that was killed
+        done_in(user, seconds)
+    for _ in range(pace.ENOUGH - 1):
+        done_in(user, 77, "animate")  # too few
+    assert measure() == 1
+    job = make_job(user.id, photos=2)
+    assert outlook(job) == Outlook(1, 2 * 3)
+    run(make_job(user.id, "animate"))
+    assert outlook(job) == Outlook(1, ANIMATE + 2 * 3)
+    assert measure() == 0
+    with transaction() as session:
+        session.execute(update(Job).where(Job.status == "done").values(finished_at=long_ago()))
+    assert measure() == 1
+    assert outlook(job) == Outlook(1, ANIMATE + 2 * RESTORE)
+
+
+def measure() -> int:
+    with transaction() as session:
+        return pace.measure(session, now=now())
+
+
+def long_ago() -> datetime:
+    return now() - 2 * pace.LATELY
+
+
+def done_in(user: Any, seconds: int, service: str = "restore") -> None:
+    job = make_job(user.id, service)
+    started = now() - timedelta(minutes=20)
+    result = {"result_data_id": make_image().id, "output": [{"type": "image"}], "progress": 100}
+    moments = {"started_at": started, "finished_at": started + timedelta(seconds=seconds)}
+    change(job, status="done", tokens_reserved=0, **result, **moments)
 
 
 def test_nothing_is_promised_when_nobody_is_at_work() -> None:

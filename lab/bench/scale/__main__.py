@@ -36,6 +36,7 @@ POSTGRES = {
     "autovacuum": "off",
     "max_connections": "150",
 }
+HISTORY_DAYS = 60
 RETRIES = 4  # more measurements of a call that seems slower, before it counts as slower
 GROUPS = {
     "read": calls.READS,
@@ -109,11 +110,11 @@ def _measure(url: str, home: Path, *, users: int, seconds: float) -> Findings:
 
 
 def _compute_history(probe: meter.Probe) -> float:
-    """Seconds that the figures of all days take, as the worker's duty computes them."""
+    """Seconds for the figures that the overview reads, as the worker's duty computes them."""
     started = time.monotonic()
     with meter.use_engine(probe.engine):
         with reading() as reader:
-            due = day_figures.due(reader, now=now(), older=1000)
+            due = day_figures.due(reader, now=now(), older=HISTORY_DAYS)
         for day in due:
             with transaction() as session:
                 day_figures.compute(session, day, now=now())

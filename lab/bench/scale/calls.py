@@ -55,6 +55,7 @@ from services import (
     reviews,
     search,
     settlement,
+    support,
     timeline,
 )
 from services import data as files
@@ -412,6 +413,16 @@ def _sweep(c: Context) -> None:
         idempotency.sweep(session, now() - LONG_AGO)
 
 
+def _forget(sweep: Callable[..., int]) -> Call:
+    """A sweep of what is too old, when there is none."""
+
+    def call(c: Context) -> None:
+        with transaction() as session:
+            sweep(session, now=now() - LONG_AGO)
+
+    return Call(call)
+
+
 def _claim_check(c: Context) -> None:
     with transaction() as session:
         payments.claim_check(session, c.take("intents")[0], now=now())
@@ -567,11 +578,14 @@ WORKERS = {
     "find a payment to ask about": Call(_claim_payment, (_intent, _make_due)),
     "draw lotteries, none": Call(_draw),
     "forget keys, none": Call(_sweep),
+    "forget events, none": _forget(outbox.sweep),
+    "forget who paid, none": _forget(inbox.forget_notices),
+    "forget requests, none": _forget(support.forget_closed),
 }
 OPERATORS = {
+    "metrics for Prometheus": Call(_gauges),
     "jobs list": _middle(job_service.listed),
     "jobs list, failed": _middle(job_service.listed, status="failed"),
-    "jobs list, done": _middle(job_service.listed, status="done"),
     **{
         f"jobs list, {status}": _middle(job_service.listed, status=status)
         for status in ("waiting_payment", "queued", "processing")
@@ -622,7 +636,8 @@ OPERATORS = {
 }
 # Their cost grows by nature: with what they count.
 GROW = {
+    # It begins below all live orders that are newer.
+    "jobs list, done": _middle(job_service.listed, status="done"),
     "channels list": Call(_count_bonuses),
-    "metrics for Prometheus": Call(_gauges),
     "keep the figures of a day": Call(lambda c: _keep_figures()),
 }

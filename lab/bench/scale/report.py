@@ -17,7 +17,7 @@ PAGE_MS = 300
 @dataclass
 class Findings:
     """All results of a run. checked_seconds: duration of `ledger check`;
-    history_seconds: of all days' figures.
+    history_seconds: of the figures of days.
     """
 
     worlds: list[World]
@@ -75,7 +75,7 @@ def text(found: Findings) -> str:
         " with the height of an index, one for each hundredfold."
         f" The largest of {len(measured)} ratios is {worst.database_ratio:.2f} ({worst.name});"
         f" {MAX_RATIO} is allowed. No plan reads a growing table from end to end. What an operator"
-        f" looks at may take {PAGE_MS} ms. The figures of all days were computed in"
+        f" looks at may take {PAGE_MS} ms. The figures of two months were computed in"
         f" {found.history_seconds:.0f} s.",
         f"![CPU with a million users to that with ten thousand]({PICTURE})",
         _table(found.groups),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from local.sandbox.telegram.state import Person, State
+from local.sandbox.telegram.state import Chat, Person, State
 from local.sandbox.telegram.wire import Parameters, Refusal
 
 ADMIN_RIGHTS = (
@@ -46,6 +46,12 @@ GIFTS = (
     "gifts_from_channels",
 )
 
+# Of the 73 that there are, those that a bot of this kind would choose.
+REACTIONS = {
+    *"👍👎🔥🥰👏😁🤔🤯😱😢🎉🤩🙏👌🕊🤡🥱😍🐳🌚💯🤣🏆💔😐🍓🍾💋😴😭🤓👻👀🎃😇🤝🤗🎅🎄💅🤪🗿🆒💘🦄😘😎👾😡",
+    "❤",
+}
+
 
 class ChatMethods:
     """The methods by lower-cased name; each takes Parameters and returns the `result`."""
@@ -56,6 +62,11 @@ class ChatMethods:
             "getme": self.get_me,
             "getchat": self.get_chat,
             "getchatmember": self.get_chat_member,
+            "getchatmembercount": self.get_chat_member_count,
+            "getchatadministrators": self.get_chat_administrators,
+            "pinchatmessage": self.pin_chat_message,
+            "unpinchatmessage": self.unpin_chat_message,
+            "setmessagereaction": self.set_message_reaction,
         }
 
     def get_me(self, _: Parameters) -> dict[str, Any]:
@@ -80,6 +91,7 @@ class ChatMethods:
             "max_reaction_count": 11,
             "accepted_gift_types": gifts,
             **({"has_protected_content": True} if chat.protected else {}),
+            **self._pinned(chat),
             **linked,
         }
 
@@ -97,6 +109,86 @@ class ChatMethods:
                 raise Refusal(400, f"Bad Request: {person.refusal}")
             row = self._state.members.get((chat.id, user_id), {"status": "left"})
         return chat_member(person, row)
+
+    def get_chat_member_count(self, parameters: Parameters) -> int:
+        """How many are in a chat, the bot included."""
+        chat = self._state.chat(parameters.chat_id())
+        return 1 + len(self._people_in(chat)) if chat.type != "private" else 2
+
+    def get_chat_administrators(self, parameters: Parameters) -> list[dict[str, Any]]:
+        """Those of a group or channel who are not bots, as the real server lists them."""
+        chat = self._state.chat(parameters.chat_id())
+        if chat.type == "private":
+            raise Refusal(400, "Bad Request: there are no administrators in the private chat")
+        return [
+            chat_member(person, row)
+            for person, row in self._people_in(chat)
+            if row["status"] in ("creator", "administrator")
+        ]
+
+    def pin_chat_message(self, parameters: Parameters) -> bool:
+        """Pin a message, which is told by one of Telegram's own."""
+        chat = self._where_it_may_pin(parameters)
+        post = self._state.post(chat.id, parameters.integer("message_id"), "pin")
+        pins = self._state.pins.setdefault(chat.id, [])
+        if post.body["message_id"] not in pins:
+            pins.append(post.body["message_id"])
+            told = {"from": self._state.bot(), "pinned_message": post.body}
+            self._state.store_message(chat, told, service=True)
+        return True
+
+    def unpin_chat_message(self, parameters: Parameters) -> bool:
+        """Unpin a message, the one pinned last if none is named."""
+        chat = self._where_it_may_pin(parameters)
+        pins = self._state.pins.get(chat.id, [])
+        message_id = parameters.integer("message_id") or (pins[-1] if pins else 0)
+        if message_id not in pins:
+            raise Refusal(400, "Bad Request: message to unpin not found")
+        pins.remove(message_id)
+        return True
+
+    def set_message_reaction(self, parameters: Parameters) -> bool:
+        """React to a message with one emoji that Telegram has for that, or take it back."""
+        chat = self._state.chat(parameters.chat_id())
+        post = self._state.post(chat.id, parameters.integer("message_id"), "react")
+        wanted = parameters.structure("reaction") or []
+        if not isinstance(wanted, list) or not all(isinstance(each, dict) for each in wanted):
+            raise Refusal(400, "Bad Request: can't parse reaction types JSON object")
+        if len(wanted) > 1:
+            raise Refusal(400, "Bad Request: REACTIONS_TOO_MANY")
+        emojis = [each.get("emoji") for each in wanted]
+        if not {*emojis} <= REACTIONS:
+            raise Refusal(400, "Bad Request: REACTION_INVALID")
+        facts = {"message_id": post.body["message_id"], "reaction": emojis}
+        self._state.journal.add("reaction", chat.id, **facts)
+        return True
+
+    def _people_in(self, chat: Chat) -> list[tuple[Person, dict[str, Any]]]:
+        with self._state.lock:
+            return [
+                (self._state.person(user_id), row)
+                for (chat_id, user_id), row in self._state.members.items()
+                if chat_id == chat.id and _is_in(row)
+            ]
+
+    def _where_it_may_pin(self, parameters: Parameters) -> Chat:
+        chat = self._state.chat(parameters.chat_id())
+        if chat.type != "private" and chat.bot_status != "administrator":
+            raise Refusal(400, "Bad Request: not enough rights to manage pinned messages")
+        return chat
+
+    def _pinned(self, chat: Chat) -> dict[str, Any]:
+        for message_id in reversed(self._state.pins.get(chat.id, [])):
+            if post := self._state.posts.get((chat.id, message_id)):
+                return {"pinned_message": post.body}
+        return {}
+
+
+def _is_in(row: dict[str, Any]) -> bool:
+    """Whether this membership is one."""
+    if row["status"] == "restricted":
+        return bool(row.get("is_member", True))
+    return row["status"] in ("creator", "administrator", "member")
 
 
 def chat_member(person: Person, row: dict[str, Any]) -> dict[str, Any]:

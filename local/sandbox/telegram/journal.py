@@ -14,7 +14,9 @@ KEPT = 5000
 
 @dataclass(frozen=True)
 class Entry:
-    """One visible happening. kind: message, edit, delete, action, answer, keyboard, chats."""
+    """One visible happening. kind: message, edit, delete, action, answer, keyboard, reaction,
+    chats.
+    """
 
     number: int
     kind: str

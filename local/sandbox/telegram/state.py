@@ -93,6 +93,7 @@ class State:
     posts: dict[tuple[int, int], Post] = field(default_factory=dict)
     message_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(100))
     keyboards: dict[int, dict[str, Any]] = field(default_factory=dict)
+    pins: dict[int, list[int]] = field(default_factory=dict)
     journal: Journal = field(default_factory=Journal)
 
     def bot(self) -> dict[str, Any]:

@@ -21,6 +21,9 @@ _PEAK = 0.4  # somewhere a mark is this suspicious at its own size and enlarged,
 _LONG, _LONG_PEAK = 0.06, 0.3  # or it is long (of the diagonal), and less will do
 _SPECK, _SPECK_PEAK = 0.014, 0.8  # a speck is too small to look like anything when enlarged
 _WIDE = 0.018  # of the diagonal: wider patches are paper only if the enlarged picture agrees
+_BUTTON = (0.02, 0.06)  # of the diagonal: a round mark of that size may be a button,
+_ROUND = 0.35  # as it fills so much of the square around it,
+_PAPER = 0.7  # and is lost emulsion only if it looks so when enlarged, all over
 _ON_FEATURES = 0.3  # share of a mark in eyes, brows and lips from which it is one of these
 _SURE_ON_FEATURES = 0.8  # there a crossing mark is cut to what is this sure
 _GROWTH = 0.0022  # of the diagonal
@@ -54,6 +57,7 @@ def of_damaged(looks: Looks, features: Pixels) -> Pixels:
     long = (parts.length > _LONG * diagonal) & (parts.peak(looks.own) > _LONG_PEAK)
     speck = (parts.length < _SPECK * diagonal) & (parts.peak(looks.own) > _SPECK_PEAK)
     kept &= agreed | long | speck
+    kept &= ~parts.like_buttons(diagonal) | (parts.mean(looks.larger) > _PAPER)
     kept &= parts.count(features > 0) <= _ON_FEATURES * parts.area
     return grown(parts.where(kept))
 
@@ -109,11 +113,19 @@ class _Parts:
             marked.astype(np.uint8), connectivity=8
         )
         self.area = stats[:, cv2.CC_STAT_AREA].astype(float)
-        self.length = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+        sides = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+        self.length = np.hypot(*sides.T)
+        self._square = sides.max(axis=1).astype(float) ** 2
 
     def count(self, where: Pixels) -> Plane:
         """Pixels of each part at which `where` is true."""
         return np.bincount(self._labels[where], minlength=self.number)
+
+    def like_buttons(self, diagonal: float) -> Pixels:
+        """Whether each part is round and of a button's size."""
+        smallest, largest = _BUTTON
+        sized = (self.length > smallest * diagonal) & (self.length < largest * diagonal)
+        return np.asarray(sized & (self.area > _ROUND * self._square))
 
     def mean(self, values: Plane) -> Plane:
         """Mean of `values` over each part."""

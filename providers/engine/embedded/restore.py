@@ -63,7 +63,9 @@ def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> d
         noise_level = sum(grain.sigma(picture) >= level for level in _NOISE_LEVELS)
     progress(35)
     if doubled:
-        picture = _enlarge(picture, noise_level, progress=progress)
+        picture = enlarge.double(
+            picture, noise_level=noise_level, progress=lambda share: progress(35 + int(55 * share))
+        )
     _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     target.write_bytes(jpeg.tobytes())
     progress(95)
@@ -108,10 +110,3 @@ def _examine(mending: damage.Mending) -> _Condition:
 def _renew(picture: Pixels, condition: _Condition) -> Pixels:
     calmed = grain.reduce(picture, condition.grain, mono=condition.mono)
     return tone.recover(calmed, condition.fading, mono=condition.mono)
-
-
-def _enlarge(picture: Pixels, noise_level: int, *, progress: Callable[[int], None]) -> Pixels:
-    doubled = enlarge.double(
-        picture, noise_level=noise_level, progress=lambda share: progress(35 + int(55 * share))
-    )
-    return enlarge.sharpen(doubled)

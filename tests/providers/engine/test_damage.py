@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from providers.engine.embedded import damage, filling, marks, tone
+from providers.engine.embedded import grain as film_grain
 from providers.engine.embedded.looks import Looks
 
 
@@ -134,3 +135,30 @@ def test_a_white_animal_before_snow_is_neither_faded_nor_grey() -> None:
     assert tone.fading(snow) == 0
     snow[60:100, 120:160] = (215, 205, 255)
     assert not tone.is_mono(snow, marked=np.zeros((200, 300)))
+
+
+def test_colour_noise_goes_and_the_rose_of_a_cheek_stays() -> None:
+    y, x = np.mgrid[:100, :640]
+    away = np.hypot(x - 80, y - 50)
+    rose = np.exp(-((away / 10) ** 2))[..., None] * np.array([-6, -22, 4])
+    noise = np.random.default_rng(1).normal(0, 7, (100, 640, 3))
+    noisy = np.clip(np.array([150, 175, 215]) + rose + noise, 0, 255).astype(np.uint8)
+
+    def redness(picture):
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2LAB)[..., 1].astype(float)
+
+    calm = film_grain.reduce(noisy, 7, mono=False)
+    flush, kept = (
+        redness(picture)[away < 5].mean() - redness(picture)[away > 40].mean()
+        for picture in (noisy, calm)
+    )
+    assert kept > 0.85 * flush
+    assert redness(calm)[away > 40].std() < 0.6 * redness(noisy)[away > 40].std()
+
+
+def test_a_button_is_no_mark_unless_it_looks_like_paper_when_enlarged() -> None:
+    button = NOTHING.copy()
+    cv2.circle(button, (200, 150), 7, 255, -1)
+    sure = np.where(button > 0, 0.95, 0.02).astype(np.float32)
+    assert not marks.of_damaged(seen(sure, larger=0.5 * sure), NOTHING).any()
+    assert marks.of_damaged(seen(sure), NOTHING).any()

@@ -1002,13 +1002,17 @@ class ConfigLifetimes:
     waiting_job_hours: int
     """Сколько заказ ждёт оплаты"""
     data_hours: int
-    """Сколько хранятся файлы; 0 — пока не удалят"""
+    """Сколько хранятся фото заказов; 0 — пока не удалят"""
     link_seconds: int
     """Сколько действует ссылка на файл"""
     upload_form_seconds: int
     """Сколько действует форма загрузки"""
     idempotency_key_hours: int
     """Сколько помнится Idempotency-Key"""
+    result_hours: int | None = None
+    """Сколько хранятся результаты; 0 — пока не удалят"""
+    unused_upload_hours: int | None = None
+    """Сколько хранится файл, с которым ничего не заказали; 0 — пока не удалят"""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """As it was received, with fields that this version of the client does not know."""
 
@@ -1021,6 +1025,8 @@ class ConfigLifetimes:
             link_seconds=raw["linkSeconds"],
             upload_form_seconds=raw["uploadFormSeconds"],
             idempotency_key_hours=raw["idempotencyKeyHours"],
+            result_hours=raw.get("resultHours"),
+            unused_upload_hours=raw.get("unusedUploadHours"),
             raw=raw,
         )
 

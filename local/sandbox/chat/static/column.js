@@ -53,6 +53,7 @@ export class Column {
     if (entry.chat_id !== this.chat) return undefined;
     if (entry.kind === "message" || entry.kind === "edit") this.#place(entry.message);
     if (entry.kind === "delete") this.#drawLog();
+    if (entry.kind === "reaction" && entry.reaction.length) this.toast(`Бот: ${entry.reaction[0]}`);
     if (entry.kind === "keyboard" || entry.kind === "message") this.#composer.draw();
     return this.#drawStatus();
   }

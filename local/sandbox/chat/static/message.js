@@ -119,6 +119,7 @@ function serviceText(message) {
   const refunded = message.refunded_payment;
   if (paid) return `Вы оплатили ${money(paid.total_amount, paid.currency)} ⭐`;
   if (refunded) return `Вам вернули ${money(refunded.total_amount, refunded.currency)} ⭐`;
+  if (message.pinned_message) return `Бот закрепил: ${preview(message.pinned_message)}`;
   return "";
 }
 

@@ -105,7 +105,7 @@ export class Store extends EventTarget {
     } else if (entry.kind === "delete") known.delete(entry.message_id);
     else if (entry.kind === "keyboard") this.keyboards.set(chat, entry.keyboard);
     else if (entry.kind === "action") this.#act(chat, entry.action);
-    else if (entry.kind !== "answer") await this.#refresh();
+    else if (!["answer", "reaction"].includes(entry.kind)) await this.#refresh();
     this.#tell(entry.kind, entry);
   }
 

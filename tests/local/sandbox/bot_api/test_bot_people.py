@@ -162,6 +162,33 @@ def test_people_write_in_groups_and_change_what_they_wrote(world: World) -> None
     assert first.message.chat.id == GROUP and second.edited_message.text == "Отличный отзыв"
 
 
+def test_a_bot_counts_members_and_names_administrators(world: World) -> None:
+    for user, status in ((555101, "creator"), (555102, "member"), (555103, "left")):
+        world.control("PUT", f"/chats/{CHANNEL}/members/{user}", status=status)
+    before = run(world, lambda bot: bot.get_chat_member_count(CHANNEL))
+    world.control("PUT", f"/chats/{CHANNEL}/members/555102", status="left")
+    assert run(world, lambda bot: bot.get_chat_member_count(CHANNEL)) == before - 1
+    named = run(world, lambda bot: bot.get_chat_administrators(CHANNEL))
+    assert 555101 in [each.user.id for each in named] and named[0].status == "creator"
+    assert run(world, lambda bot: bot.get_chat_member_count(ANNA)) == 2
+    refused(world, "no administrators", lambda bot: bot.get_chat_administrators(ANNA))
+
+
+def test_a_bot_pins_and_reacts(world: World) -> None:
+    written = say(world, "Отзыв")["message_id"]
+    assert run(world, lambda bot: bot.pin_chat_message(ANNA, written))
+    assert seen(world)["messages"][-1]["pinned_message"]["text"] == "Отзыв"
+    assert run(world, lambda bot: bot.get_chat(ANNA)).pinned_message.text == "Отзыв"
+    assert run(world, lambda bot: bot.unpin_chat_message(ANNA))
+    assert run(world, lambda bot: bot.get_chat(ANNA)).pinned_message is None
+    refused(world, "unpin not found", lambda bot: bot.unpin_chat_message(ANNA))
+    refused(world, "pin not found", lambda bot: bot.pin_chat_message(ANNA, 9))
+    after = seen(world)["last"]
+    assert run(world, lambda bot: bot.set_message_reaction(ANNA, written, "❤"))
+    assert seen(world, after=after)["happened"][-1]["reaction"] == ["❤"]
+    refused(world, "REACTION_INVALID", lambda bot: bot.set_message_reaction(ANNA, written, "🧨"))
+
+
 def test_a_method_that_the_sandbox_lacks_says_so(world: World) -> None:
     refused(world, 'no method "senddice"', lambda bot: bot.send_dice(ANNA))
 

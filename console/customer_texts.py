@@ -1,0 +1,125 @@
+"""What people, their orders and their payments are called: states, kinds, reasons; see texts.py."""
+
+from __future__ import annotations
+
+MOVES = {
+    "charge": "списание за заказ",
+    "purchase": "покупка токенов",
+    "refund": "возврат",
+    "promo": "бонус или ручное движение",
+    "gateway_payment": "платёж",
+}
+NAMES = {
+    "hit": {
+        "user": "человек",
+        "job": "заказ",
+        "payment": "платёж",
+        "transaction": "движение",
+        "data": "файл",
+        "payment_event": "событие провайдера",
+        "event": "событие для бота",
+    },
+    "person": {"banned": "заблокирован"},
+    "job": {
+        "waiting_payment": "ждёт оплаты",
+        "queued": "в очереди",
+        "processing": "в работе",
+        "done": "готов",
+        "failed": "не удался",
+    },
+    "service": {"animate": "оживить", "restore": "восстановить"},
+    "attempt": {
+        "preparing": "готовится",
+        "creating": "заказывается",
+        "unknown": "неизвестно",
+        "running": "идёт",
+        "fetching": "забираем",
+        "cancelling": "отменяется",
+        "done": "готов",
+        "failed": "не удался",
+        "refused": "отказано",
+        "canceled": "отменён",
+    },
+    "payment": {
+        "pending": "ждём оплату",
+        "succeeded": "оплачен",
+        "canceled": "отменён",
+        "expired": "истёк",
+        "partly_refunded": "возвращён частично",
+        "refunded": "возвращён",
+        "disputed": "оспорен",
+        "troubled": "с трудностями",
+    },
+    "provider": {"yookassa": "ЮKassa", "stripe": "Stripe", "telegram": "Telegram Stars"},
+    "inbox": {
+        "applied": "применено",
+        "ignored": "ничего не меняет",
+        "parked": "ждёт решения",
+        "flagged": "применено, но взгляните",
+    },
+    "reason": {
+        "unknown_reference": "такого платежа у нас нет",
+        "amount_mismatch": "сумма не та",
+        "currency_mismatch": "валюта не та",
+        "reference_mismatch": "оплачена другая страница",
+        "charge_mismatch": "о списании, которого мы ещё не знаем",
+        "test_mode": "тестовые деньги",
+        "disputed": "идёт спор с банком",
+        "another_payer": "оплатил другой человек",
+    },
+    "move": MOVES,
+    # Why tokens moved, and why orders failed; an operator's own words stay as they are.
+    "note": {
+        "grant": "начислено вручную",
+        "withdraw": "списано вручную",
+        "failed": "заказ не удался",
+        "cancelled": "заказ отменён",
+        "not_paid": "заказ не оплачен",
+        "operator": "завершил оператор",
+        "welcome": "за знакомство",
+        "review": "за отзыв",
+        "channel": "за подписку на канал",
+        "referral": "за приглашение",
+        "referral_returned": "друг вернул деньги",
+        "lottery": "приз розыгрыша",
+    },
+    "move_status": {"success": "прошло", "pending": "ждёт", "failed": "не прошло"},
+    "file": {"pending": "загружается", "confirmed": "хранится", "deleted": "удалён"},
+    "file_type": {"image": "фото", "video": "видео", "text": "текст", "audio": "звук"},
+    "happened": {
+        "job": "Заказ",
+        "transaction": "Токены и деньги",
+        "referral": "Пригласил человека",
+        "support": "Обращение",
+        "audit": "Действие оператора",
+    },
+}
+# A timeline mixes kinds; those of the audit come to these.
+WHAT = {**NAMES["service"], **MOVES, "refund": "возврат", "help": "помощь"}
+STATES = {
+    **NAMES["job"],
+    **NAMES["move_status"],
+    "invited": "пришёл",
+    "paid": "заплатил",
+    "rewarded": "награда дана",
+    "open": "открыто",
+    "closed": "закрыто",
+    "failed": "не удалось",
+}
+# Colours of Tabler's badges.
+COLOURS = {
+    "waiting_payment": "yellow",
+    "queued": "azure",
+    "processing": "blue",
+    "pending": "yellow",
+    "succeeded": "green",
+    "success": "green",
+    "partly_refunded": "orange",
+    "refunded": "orange",
+    "disputed": "red",
+    "parked": "red",
+    "applied": "green",
+    "banned": "red",
+    "open": "yellow",
+    "confirmed": "green",
+}

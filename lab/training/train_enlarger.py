@@ -1,0 +1,197 @@
+"""Trains the net that doubles a photo's size and writes it as ONNX.
+
+    python -m lab.training.train_enlarger --pictures /tmp/pictures --run /tmp/run \\
+        --minutes 40 --out /tmp/upscale2x.onnx
+
+The net learns what a plain cubic resize lacks. Its fourth input says how much noise to take away
+on the way: 0, or 0.5 and 1 for prints with visible grain. Stopped and started again with the same
+--run it goes on where it was.
+"""
+
+import argparse
+import copy
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lab.training import pictures
+from lab.training.doubling import LAYERS, Colours, Example, examples
+from lab.training.schedule import follow, step_size
+
+CHANNELS = 32
+SLOPE = 0.1
+"""Of the leaky ReLU below zero."""
+BATCH = 8
+LEARNING_RATE = 2e-3
+AVERAGED_STEPS = 300
+SAVE_SECONDS = 60
+LOGGED = 100
+
+log = logging.getLogger("training")
+
+
+class Enlarger(nn.Module):
+    """BGR, 0..1, and the noise level in; 12 channels out, to be added to a resize.
+
+    These are rows, columns, then colours of the four pixels that each one becomes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [4, *[CHANNELS] * (LAYERS - 1), 12]
+        for number in range(LAYERS):
+            layer = nn.Conv2d(widths[number], widths[number + 1], 3)
+            nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+            nn.init.zeros_(layer.bias)
+            if number == LAYERS - 1:
+                layer.weight.data *= 0.01  # at first it adds nothing
+            self.add_module(f"layer{number}", layer)
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Return what is to be added."""
+        for number in range(LAYERS):
+            value = self.get_submodule(f"layer{number}")(value)
+            if number < LAYERS - 1:
+                value = functional.leaky_relu(value, SLOPE)
+        return value
+
+
+@dataclass
+class Run:
+    """All that is needed to go on after a stop."""
+
+    net: Enlarger
+    average: Enlarger
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+
+    def save(self, path: Path) -> None:
+        """Write to a new file first: a stop in the middle must not cost the run."""
+        fresh = path.with_suffix(".part")
+        parts = {name: getattr(self, name).state_dict() for name in ("net", "average", "optimizer")}
+        torch.save({**parts, "step": self.step, "seconds": self.seconds}, fresh)
+        fresh.replace(path)
+
+
+def open_run(path: Path) -> Run:
+    """Go on with the run of that file, or begin one."""
+    net = Enlarger().to(memory_format=torch.channels_last)
+    run = Run(net, copy.deepcopy(net), torch.optim.AdamW(net.parameters(), weight_decay=0.0))
+    if path.exists():
+        state: dict[str, Any] = torch.load(path)
+        run.net.load_state_dict(state["net"])
+        run.average.load_state_dict(state["average"])
+        run.optimizer.load_state_dict(state["optimizer"])
+        run.step, run.seconds = state["step"], state["seconds"]
+    return run
+
+
+def train(run: Run, batches: Iterator[list[Example]], seconds: float, keep: Path) -> None:
+    """Train until `seconds` of clock are over, saving to `keep` now and then."""
+    begun = saved = time.monotonic()
+    before, recent = run.seconds, []
+    while run.seconds < seconds:
+        for group in run.optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * step_size(run.step, run.seconds / seconds)
+        recent.append(_step(run, next(batches)))
+        run.step += 1
+        run.seconds = before + time.monotonic() - begun
+        if run.step % LOGGED == 0:
+            spent = f"{run.seconds:.0f} s ({time.process_time():.0f} of this process)"
+            log.info("step %d, %s, error %.3f of a resize's", run.step, spent, np.mean(recent))
+            recent.clear()
+        if time.monotonic() - saved > SAVE_SECONDS:
+            run.save(keep)
+            saved = time.monotonic()
+    run.save(keep)
+
+
+def _step(run: Run, batch: list[Example]) -> float:
+    given, resized, truth = (_stacked(parts) for parts in zip(*batch, strict=True))
+    added = run.net(given.contiguous(memory_format=torch.channels_last))
+    off = resized + _shuffled(added) - truth
+    # Nearly the absolute error: the square would average edges that could lie here or there.
+    loss = torch.sqrt(off**2 + 1e-6).mean()
+    run.optimizer.zero_grad()
+    torch.autograd.backward(loss)
+    torch.nn.utils.clip_grad_norm_(run.net.parameters(), 0.5)
+    run.optimizer.step()
+    follow(run.average, run.net, run.step, over=AVERAGED_STEPS)
+    return loss.item() / float(torch.abs(resized - truth).mean())
+
+
+def _stacked(parts: tuple[Colours, ...]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.stack(parts).transpose(0, 3, 1, 2)))
+
+
+def _shuffled(fine: Tensor) -> Tensor:
+    count, _, height, width = fine.shape
+    parts = fine.reshape(count, 2, 2, 3, height, width).permute(0, 3, 4, 1, 5, 2)
+    return parts.reshape(count, 3, 2 * height, 2 * width)
+
+
+def save_onnx(net: Enlarger, path: Path) -> None:
+    """Write the net with half-precision kernels, as OpenCV's dnn reads it."""
+    nodes, constants, value = [], [], "colours"
+    for number in range(LAYERS):
+        layer = net.get_submodule(f"layer{number}").state_dict()
+        kernel = layer["weight"].numpy().astype(np.float16)
+        constants.append(numpy_helper.from_array(kernel, f"kernel{number}"))
+        constants.append(numpy_helper.from_array(layer["bias"].numpy(), f"bias{number}"))
+        last = number == LAYERS - 1
+        summed = "added" if last else f"sum{number}"
+        inputs = [value, f"kernel{number}", f"bias{number}"]
+        nodes.append(helper.make_node("Conv", inputs, [summed], kernel_shape=[3, 3]))
+        if not last:
+            value = f"layer{number}"
+            nodes.append(helper.make_node("LeakyRelu", [summed], [value], alpha=SLOPE))
+    side = 128
+    taken = side + 2 * LAYERS
+    graph = helper.make_graph(
+        nodes,
+        "upscale2x",
+        [helper.make_tensor_value_info("colours", TensorProto.FLOAT, [1, 4, taken, taken])],
+        [helper.make_tensor_value_info("added", TensorProto.FLOAT, [1, 12, side, side])],
+        constants,
+    )
+    opset = [helper.make_opsetid("", 13)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+
+
+def main() -> None:
+    """Read the command line, train, write the file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=Path, required=True, help="folder, filled if empty")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the state to go on from")
+    parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
+    parser.add_argument("--minutes", type=float, default=40, help="the schedule ends by the clock")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    torch.manual_seed(1)
+    if not any(options.pictures.glob("*.png")):
+        pictures.collect(options.pictures)
+    options.run.mkdir(parents=True, exist_ok=True)
+    keep = options.run / "enlarger.pt"
+    run = open_run(keep)
+    photos = [photo for _, photo in pictures.read(options.pictures)]
+    batches = examples(photos, np.random.default_rng([1, run.step]), BATCH)
+    train(run, batches, 60 * options.minutes, keep)
+    save_onnx(run.average, options.out)
+
+
+if __name__ == "__main__":
+    main()
