@@ -68,6 +68,7 @@ def change_role(session: Session, name: str, role: str) -> None:
 
     ValueError when there is no such operator, or nobody could administer the console any more.
     """
+    _lock_admins(session)
     operator = _locked(session, name)
     if operator.role == "admin" and role != "admin":
         require_another_admin(session, operator.id)
@@ -86,9 +87,9 @@ def disable(session: Session, name: str, *, now: datetime) -> None:
     operator_sessions.end_all(session, operator.id)
 
 
-def require_another_admin(reader: Reader, operator_id: UUID) -> None:
+def require_another_admin(session: Session, operator_id: UUID) -> None:
     """ValueError when nobody but this operator could administer the console."""
-    if _another_admin(reader, operator_id) is None:
+    if all(each == operator_id for each in _lock_admins(session)):
         raise ValueError("nobody else could administer the console")
 
 
@@ -158,10 +159,14 @@ def codes_left(reader: Reader, operator_id: UUID) -> int:
 
 
 def accept_code(session: Session, operator_id: UUID, secret: str, code: str, now: datetime) -> bool:
-    """Whether a code of the authenticator or a recovery code is right; it counts this once only."""
+    """Whether a code of the authenticator or a recovery code is right; it counts this once only.
+
+    Never for who was disabled, or got a new `secret`, since it was read: the password was compared
+    in between.
+    """
     step = second_factor.matching_step(secret, code, now)
     if step is not None:
-        return _accept_step(session, operator_id, step) == 1
+        return _accept_step(session, operator_id, secret, step) == 1
     return _accept_recovery(session, operator_id, second_factor.recovery_hash(code)) == 1
 
 
@@ -183,6 +188,17 @@ def _locked(session: Session, name: str) -> Operator:
     return operator
 
 
+def _lock_admins(session: Session) -> list[UUID]:
+    """Those who can administer the console, locked in one order and before any other operator.
+
+    Of two who shut each other out at the same moment, the second waits here and sees the first.
+    """
+    able = (Operator.role == "admin") & Operator.disabled_at.is_(None)
+    came = Operator.password_hash.is_not(None)
+    admins = select(Operator.id).where(able, came).order_by(Operator.id).with_for_update()
+    return list(session.scalars(admins))
+
+
 @statement(OperatorRow)
 def _every() -> Query:
     return select(*Operator.columns(OperatorRow)).order_by(Operator.name)
@@ -196,13 +212,6 @@ def _by_name(name: str) -> Query:
 @scalar
 def _one_id() -> Select[UUID]:
     return select(Operator.id).limit(1)
-
-
-@scalar
-def _another_admin(operator_id: UUID) -> Select[UUID]:
-    able = (Operator.role == "admin") & Operator.disabled_at.is_(None)
-    came = Operator.password_hash.is_not(None)
-    return select(Operator.id).where(able, came, Operator.id != operator_id).limit(1)
 
 
 @statement(Secrets)
@@ -220,10 +229,15 @@ def _of_link(link_hash: str, now: datetime) -> Query:
 
 
 @write
-def _accept_step(operator_id: UUID, step: int) -> UpdateBase:
+def _accept_step(operator_id: UUID, secret: str, step: int) -> UpdateBase:
     return (
         update(Operator)
-        .where(Operator.id == operator_id, Operator.totp_step < step)
+        .where(
+            Operator.id == operator_id,
+            Operator.disabled_at.is_(None),
+            Operator.totp_secret == secret,
+            Operator.totp_step < step,
+        )
         .values(totp_step=step)
     )
 
@@ -235,6 +249,7 @@ def _accept_recovery(operator_id: UUID, recovery: str) -> UpdateBase:
         update(Operator)
         .where(
             Operator.id == operator_id,
+            Operator.disabled_at.is_(None),
             any_(type_coerce(Operator.recovery_hashes, ARRAY(Text))) == recovery,
         )
         .values(recovery_hashes=left)

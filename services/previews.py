@@ -57,7 +57,7 @@ def refund(reader: Reader, payment: PaymentRow, rub: Decimal) -> Effect:
         raise ValueError(f"the payment is {payment.status}, nothing has been paid")
     if not 0 < rub <= left:
         raise ValueError(f"{left} of {payment.amount_rub} rub are left to return")
-    before = users.balance(reader, payment.user_id)
+    before = users.account_balance(reader, payment.user_id)
     due = clawback.due(payment, rub)
     taken = min(due, before)
     return Effect(-taken, before, before - taken, lacking=due - taken)

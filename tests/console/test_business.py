@@ -180,7 +180,8 @@ def test_an_engine_gets_limits_and_is_let_go_on(admin):
     assert "credit" in admin.get("/engines/").text
     page = "/engines/fal"
     limits = {"in_flight": "3", "per_minute": "7", "per_day": "1,5", "reason": "проба"}
-    done = admin.follow(admin.post(f"{page}/limits", seen=page, **limits))
+    form = admin.hidden(page) | limits | {"seen": _value(admin.get(page).text, "seen")}
+    done = admin.follow(admin.client.post(f"{page}/limits", data=form))
     assert words.ENGINE_CHANGED in done.text
     assert admin.post(f"{page}/resume", seen=page, resume_reason="пополнен").status_code == 303
     with reading() as reader:
@@ -190,6 +191,10 @@ def test_an_engine_gets_limits_and_is_let_go_on(admin):
         Decimal("1.5"),
         None,
     )
+    stale = form | {"in_flight": "9", "form_key": form["form_key"][::-1]}
+    with unchanged():
+        again = admin.client.post(f"{page}/limits", data=stale)
+    assert again.status_code == 422 and "Это уже изменил кто-то другой" in again.text
     assert admin.get(page, doubtful="yes").status_code == 200
     assert admin.get("/engines/none").status_code == 404
 
@@ -239,7 +244,7 @@ def test_a_list_is_a_file_of_its_filters_and_an_entry(admin, monkeypatch):
     assert len(short) == 6 and words.first_rows_only(4) in short[-1]
     none = admin.post("/exports/jobs?status=failed&since=2001-01-01&until=2001-01-02", seen="/")
     assert none.status_code == 200 and len(none.text.splitlines()) == 1
-    for path, status in (("jobs?status=x", 400), ("none", 404)):
+    for path, status in (("jobs?status=x", 400), ("none", 404), ("people?x=%00", 400)):
         assert admin.post(f"/exports/{path}", seen="/").status_code == status
     last = entries("list.export")[-1]
     assert len(entries("list.export")) == 3 and last.target == "list:jobs"
@@ -293,6 +298,8 @@ def test_what_people_ask_for_is_closed_with_an_answer(console):
         ("@cmd", "'@cmd"),
         ("\tx", "'\tx"),
         ("\rx", "'\rx"),
+        ("a;=1+1;b", "a;'=1+1;b"),
+        ("a\n@cmd", "a\n'@cmd"),
         (Decimal("-5"), "-5"),
         (None, ""),
         ("Анна", "Анна"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from local import ports
+from metrics import scrape as folders
 from tests import wire
 from tests.scraping import Scraped, ask, scrape
 from tests.stubs import SLOW_USER
@@ -149,3 +150,14 @@ def test_nothing_listens_where_no_address_is_set(tmp_path: Path) -> None:
         assert server.get("/metrics").status == 404
         assert len(server.process.processes()[0].net_connections("inet")) <= 1
         assert not list(Path("/dev/shm").glob(f"livephoto-metrics-*-{server.process.pid}"))
+
+
+def test_a_folder_of_a_machine_with_a_longer_name_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers may share the memory in which the folders are."""
+    monkeypatch.setattr(folders, "MEMORY", tmp_path)
+    others = tmp_path / f"{folders.STEM}2-77"
+    others.mkdir()
+    own = folders.new_folder()
+    assert others.is_dir() and own.parent == tmp_path
