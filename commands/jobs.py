@@ -12,7 +12,7 @@ from commands.engines import orders_table
 from commands.shapes import row_limit, table
 from db import snapshot
 from db.rows import JobRow, ListedJob
-from services import attempts, jobs, queue
+from services import attempts, jobs, listed_jobs, queue
 from services.audit import Entry
 from workflows.actions import recorded
 
@@ -28,7 +28,7 @@ def jobs_group() -> None:
 def list_jobs(status: str | None, limit: int) -> None:
     """The newest jobs of all users."""
     with snapshot() as session:
-        found = jobs.listed(session, status=status, limit=limit).rows
+        found = listed_jobs.newest(session, status=status, limit=limit).rows
     jobs_table(found)
 
 

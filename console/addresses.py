@@ -20,6 +20,7 @@ PAGE_ROWS = 50
 DONE, CURSOR, TRAIL = "done", "cursor", "trail"
 # Pages that one can go back; further back there is the first one.
 TRAIL_LENGTH = 40
+BETWEEN = "~"  # in no cursor: those of a timeline have dots
 _YEARS = range(2000, 3000)
 
 
@@ -42,16 +43,16 @@ def listing(page: Page[Any]) -> Listing:
 
     A list knows its next page only, so the address remembers those that one came from.
     """
-    trail = [each for each in request.args.get(TRAIL, "").split(".") if each]
+    trail = [each for each in request.args.get(TRAIL, "").split(BETWEEN) if each]
     here = request.args.get(CURSOR)
     further = None
     if page.next_cursor is not None:
         behind = [*trail, here or "-"][-TRAIL_LENGTH:]
-        further = link(**{CURSOR: page.next_cursor, TRAIL: ".".join(behind)})
+        further = link(**{CURSOR: page.next_cursor, TRAIL: BETWEEN.join(behind)})
     back = None
     if here is not None:
         *before, last = trail or ["-"]
-        back = link(**{CURSOR: None if last == "-" else last, TRAIL: ".".join(before) or None})
+        back = link(**{CURSOR: None if last == "-" else last, TRAIL: BETWEEN.join(before) or None})
     return Listing(page.rows, further, back)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +19,9 @@ from services.paging import Page
 
 MOST_ROWS = 10_000
 AT_ONCE = 500
-# A spreadsheet runs a cell that begins like this as a formula; people choose their own names.
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet runs a cell that begins like this as a formula; people choose their own names. Where
+# the comma is the decimal sign, as in Russia, a semicolon begins a cell, also within quotes.
+_FORMULA = re.compile(r"(^|[;,\t\r\n])(?=[=+\-@\t\r])")
 BOM = "\ufeff"  # without it, Excel takes UTF-8 for the code page of the machine
 
 
@@ -58,8 +60,7 @@ def cell(value: object) -> str:
             return str(value)
         case datetime():
             return moscow(value)
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULAS) else text
+    return _FORMULA.sub(r"\1'", str(value))
 
 
 def _lines(export: Export, page: Page[Any]) -> Iterator[str]:

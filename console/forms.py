@@ -12,7 +12,7 @@ from functools import cached_property
 from flask import request
 
 from console import business_texts, texts
-from console.display import MOSCOW
+from console.display import MOSCOW, NO_BREAK
 from db.types import MAX_AMOUNT
 
 KEY = "form_key"
@@ -42,7 +42,7 @@ class Form:
 
     def words(self, name: str, longest: int = 1000, *, needed: bool = True) -> str:
         """One line of text without spaces around it; empty where it is refused."""
-        text = self.values.get(name, "").strip()
+        text = self.values.get(name, "").replace(NO_BREAK, " ").strip()
         if not text and needed:
             return self._refuse(name, texts.NEEDED)
         if len(text) > longest or not text.isprintable():

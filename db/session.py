@@ -56,9 +56,8 @@ POOL_TIMEOUT_SECONDS = 2
 PAGE_TIMEOUT = "2500ms"
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
-# Where a session keeps what is done after its COMMIT.
 _DATABASE = {"db.system.name": "postgresql"}  # for traces
-_AFTER_COMMIT = "after_commit"
+_AFTER_COMMIT = "after_commit"  # where a session keeps what is done after its COMMIT
 # In STATE_DIR; written and deleted by whoever runs a database there.
 URL_FILE = "database.url"
 

@@ -42,7 +42,9 @@ def new_folder() -> Path:
     """
     place = _place()
     for left in place.glob(f"{STEM}*"):
-        if not _is_anothers(left.name.removeprefix(STEM)):
+        pid = left.name.removeprefix(STEM)
+        # A machine whose name goes on from ours may share the memory.
+        if pid.isdecimal() and not _is_anothers(pid):
             shutil.rmtree(left, ignore_errors=True)
     folder = place / f"{STEM}{os.getpid()}"
     folder.mkdir(mode=0o700)

@@ -62,7 +62,8 @@ class Failures(NamedTuple):
 class Signal:
     """One thing to know: n of it, at most MOST + 1, the oldest from `oldest`.
 
-    page, filters: the list that shows exactly these. act: somebody must do something.
+    page, filters: the list that shows exactly these, by its noun in the console. act: somebody must
+    do something.
     """
 
     name: str

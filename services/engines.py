@@ -14,7 +14,7 @@ import settings
 from db import Query, Reader, scalar, statement
 from db.models import Engine, GenerationAttempt
 from db.rows import EngineRow
-from services import breakers
+from services import breakers, versions
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
@@ -96,14 +96,22 @@ def find(reader: Reader, name: str) -> EngineRow:
     return engine
 
 
-def change(session: Session, name: str, **columns: Unpack[EngineLimits]) -> None:
+def limits(engine: EngineRow | Engine) -> tuple[int, int, Decimal | None]:
+    """What the operator sets of an engine, for services/versions.py; its breaker changes often."""
+    return engine.max_in_flight, engine.creates_per_minute, engine.daily_cost
+
+
+def change(
+    session: Session, name: str, *, seen: str | None = None, **columns: Unpack[EngineLimits]
+) -> None:
     """Change the limits of an engine; another daily limit opens one that the old one had closed.
 
-    ValueError when there is no such engine.
+    ValueError when there is no such engine, or its limits are not those that were `seen`.
     """
     engine = session.get(Engine, name, with_for_update=True)
     if engine is None:
         raise ValueError("there is no such engine")
+    versions.require(limits(engine), seen)
     for column, value in columns.items():
         setattr(engine, column, value)
     if "daily_cost" in columns and engine.open_code == breakers.DAILY_COST:

@@ -1,25 +1,24 @@
-"""Orders: priced, paid by a reserve, cancelled. The workers' side is services/queue.py."""
+"""Orders: priced, paid by a reserve, cancelled. The workers' side is services/queue.py, and
+the operator's list is services/listed_jobs.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Select,
-    Text,
     Uuid,
-    and_,
     any_,
     bindparam,
     func,
     insert,
-    literal_column,
     select,
     type_coerce,
 )
@@ -28,9 +27,9 @@ from sqlalchemy.orm import Session
 import logs
 import settings
 import tracing
-from db import Query, Reader, notifications, scalar, statement
-from db.models import ERROR_CODE, Data, Job, User
-from db.rows import JobRow, ListedJob
+from db import Query, Reader, notifications, statement
+from db.models import Data, Job, User
+from db.rows import JobRow
 from db.statements import Write
 from errors import ApiError
 from services import data, events, funding, ledger, models, paging
@@ -54,17 +53,6 @@ class State(NamedTuple):
     progress: int
 
 
-class Filters(TypedDict, total=False):
-    """What the operator's list of jobs is narrowed to. worker: what it has in hand."""
-
-    status: str | None
-    service_type: str | None
-    error_code: str | None
-    worker: str | None
-    since: datetime | None
-    until: datetime | None
-
-
 def create(
     session: Session,
     user_id: UUID,
@@ -80,8 +68,10 @@ def create(
 
     Each input is a photo with a result and a price of its own; the job's price is that of all.
     model_id: of the model to use, None for the default one of the service. client_ref: the bot's
-    own words, by which it finds the order again; they are kept and returned, never logged. ApiError
-    `user_not_found`, `consent_required`, those of models.require_offered, data.require_usable.
+    own words, by which it finds the order again; they are kept and returned, never logged.
+
+    ApiError `user_not_found`, `user_banned`, `consent_required`, those of models.require_offered
+    and of data.require_usable.
     """
     terms = locked_terms(session, user_id, service_type, data.ids_of(input), model_id)
     chosen_id = models.require_offered(terms, service_type, chosen=model_id is not None)
@@ -148,26 +138,6 @@ def cancel(session: Session, job_id: UUID) -> JobRow[UUID]:
     error = {"code": "cancelled", "message": message}
     end_unfinished(session, job, {"reason": "cancelled", "error": error})
     return _row(job)
-
-
-def listed(
-    reader: Reader, *, limit: int, cursor: str | None = None, **filters: Unpack[Filters]
-) -> paging.Page[ListedJob]:
-    """The newest jobs of all users, for the operator."""
-    return _LISTED.page(reader, limit=limit, cursor=cursor, **filters)
-
-
-def find(reader: Reader, job_id: UUID) -> ListedJob:
-    """One line of that list. ApiError `job_not_found`."""
-    job = _listed.one_or_none(reader, job_id)
-    if job is None:
-        raise ApiError("job_not_found")
-    return job
-
-
-def with_result(reader: Reader, data_id: UUID) -> UUID | None:
-    """The order that a file is the first result of, for the operator."""
-    return _with_result(reader, data_id)
 
 
 def fail(session: Session, job_id: UUID, *, reason: str) -> JobRow[UUID]:
@@ -286,7 +256,9 @@ def _new(
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
     """An input as it is stored: files are looked up by their id in the database's spelling."""
     kept = {name: item[name] for name in INPUT_FIELDS if name in item}
-    return kept | {"dataId": str(UUID(kept["dataId"]))} if "dataId" in kept else kept
+    if "dataId" in kept:
+        kept["dataId"] = str(UUID(kept["dataId"]))
+    return kept
 
 
 _TABLE: Any = Job.__table__
@@ -333,28 +305,3 @@ _LIST = paging.Listing(
     _rows(Job.shown(JobRow)).where(Job.user_id == paging.OWNER),
     Job.number,
 )
-_ERROR_CODE: ColumnElement[str] = literal_column(f"jobs.{ERROR_CODE[1:-1]}", Text)
-_LINES: Select[*tuple[Any, ...]] = select(*Job.columns(ListedJob), _ERROR_CODE.label("error_code"))
-_LISTED = paging.Filtered(
-    ListedJob,
-    _LINES,
-    {Job.created_at: paging.moment, Job.number: paging.number},
-    status=Job.status == bindparam("status", type_=Text),
-    service_type=Job.service_type == bindparam("service_type", type_=Text),
-    error_code=and_(
-        Job.status == literal_column("'failed'"),
-        bindparam("error_code", type_=Text) == _ERROR_CODE,
-    ),
-    worker=Job.worker == bindparam("worker", type_=Text),
-    **paging.period(Job.created_at),
-)
-
-
-@statement(ListedJob)
-def _listed(job_id: UUID) -> Query:
-    return _LINES.where(Job.id == job_id)
-
-
-@scalar
-def _with_result(data_id: UUID) -> Select[UUID]:
-    return select(Job.id).where(Job.result_data_id == data_id)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
+from uuid import UUID
 
-from sqlalchemy import ARRAY, Delete, Text, any_, delete, select, type_coerce
+from sqlalchemy import Delete, delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,7 +15,11 @@ from db.models import LoginFailure
 
 FREE_FAILURES = 5
 # A name waits less: whoever guesses at it must not keep its owner out.
-LONGEST_WAIT = {"name": timedelta(minutes=1), "address": timedelta(minutes=15)}
+LONGEST_WAIT = {
+    "name": timedelta(minutes=1),
+    "address": timedelta(minutes=15),
+    "session": timedelta(minutes=15),
+}
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
@@ -23,7 +28,7 @@ def attempt(session: Session, subjects: list[str], *, now: datetime) -> timedelt
 
     So a hundred at once are counted one after the other, as each takes the locks of its subjects.
     One that must wait is not counted: waiting makes the wait no longer. A login that succeeds calls
-    forgive(). subjects: of name_subject() and address_subject().
+    forgive(). subjects: of name_subject(), address_subject() and session_subject().
     """
     rows = [_locked(session, subject, now) for subject in sorted(subjects)]
     waits = [row.last_at + _wait(row) - now for row in rows]
@@ -37,7 +42,8 @@ def attempt(session: Session, subjects: list[str], *, now: datetime) -> timedelt
 
 def forgive(session: Session, subjects: list[str]) -> None:
     """The login of these subjects succeeded."""
-    _forgive(session, subjects)
+    for subject in sorted(subjects):  # in the order of attempt(), so that two never deadlock
+        _forgive(session, subject)
 
 
 def sweep(session: Session, *, now: datetime) -> int:
@@ -48,6 +54,13 @@ def sweep(session: Session, *, now: datetime) -> int:
 def name_subject(name: str) -> str:
     """Under what the failures of a name are counted, whether or not an operator has it."""
     return f"name:{name[:64]}"
+
+
+def session_subject(session_id: UUID) -> str:
+    """Under what wrong codes within a session are counted: who has no session cannot add to them,
+    and so keeps nobody from confirming.
+    """
+    return f"session:{session_id}"
 
 
 def address_subject(address: str) -> str:
@@ -61,10 +74,14 @@ def address_subject(address: str) -> str:
 
 
 def _locked(session: Session, subject: str, now: datetime) -> LoginFailure:
+    # One statement, since another login may forgive, and so delete, the row between two.
     new = insert(LoginFailure).values(subject=subject, failures=0, last_at=now)
-    session.execute(new.on_conflict_do_nothing())
-    one = select(LoginFailure).where(LoginFailure.subject == subject).with_for_update()
-    return session.scalars(one).one()
+    kept = new.on_conflict_do_update(
+        index_elements=["subject"], set_={"failures": LoginFailure.failures}
+    )
+    return session.scalars(
+        kept.returning(LoginFailure), execution_options={"populate_existing": True}
+    ).one()
 
 
 def _wait(row: LoginFailure) -> timedelta:
@@ -75,10 +92,8 @@ def _wait(row: LoginFailure) -> timedelta:
 
 
 @write
-def _forgive(subjects: list[str]) -> Delete:
-    return delete(LoginFailure).where(
-        LoginFailure.subject == any_(type_coerce(subjects, ARRAY(Text)))
-    )
+def _forgive(subject: str) -> Delete:
+    return delete(LoginFailure).where(LoginFailure.subject == subject)
 
 
 @write

@@ -22,13 +22,23 @@ CONFIRMED = timedelta(minutes=10)
 SEEN_EVERY = timedelta(minutes=1)
 
 
+def new_token() -> str:
+    """A secret for a cookie or a one-time link: 32 random bytes."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> str:
+    """What is kept of such a secret; it is too long to be guessed from that."""
+    return sha256(token.encode()).hexdigest()
+
+
 def start(session: Session, operator_id: UUID, *, address: str, agent: str, now: datetime) -> str:
     """A session of an operator who has just given password and code; returns its cookie."""
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     session.add(
         OperatorSession(
             operator_id=operator_id,
-            token_hash=_hash(token),
+            token_hash=token_hash(token),
             address=address,
             agent=agent[:200],
             created_at=now,
@@ -42,7 +52,7 @@ def start(session: Session, operator_id: UUID, *, address: str, agent: str, now:
 
 def find(reader: Reader, token: str, *, now: datetime) -> OperatorSessionRow | None:
     """The live session of a cookie: not idle, not too long, of an operator who is not disabled."""
-    return _of_token.one_or_none(reader, _hash(token), now - IDLE, now - LONGEST)
+    return _of_token.one_or_none(reader, token_hash(token), now - IDLE, now - LONGEST)
 
 
 def see(session: Session, session_id: UUID, *, now: datetime) -> None:
@@ -80,31 +90,27 @@ def sweep(session: Session, *, now: datetime) -> int:
     return _sweep(session, now - IDLE, now - LONGEST)
 
 
-def _hash(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
-
-
-def _select(after: datetime, begun: datetime) -> Select[*tuple[Any, ...]]:
+def _select(seen_after: datetime, begun_after: datetime) -> Select[*tuple[Any, ...]]:
     shown = OperatorSession.columns(OperatorSessionRow)
     return (
         select(*shown, Operator.name, Operator.role)
         .join(Operator, Operator.id == OperatorSession.operator_id)
         .where(
-            OperatorSession.seen_at > after,
-            OperatorSession.created_at > begun,
+            OperatorSession.seen_at > seen_after,
+            OperatorSession.created_at > begun_after,
             Operator.disabled_at.is_(None),
         )
     )
 
 
 @statement(OperatorSessionRow)
-def _of_token(token_hash: str, after: datetime, begun: datetime) -> Query:
-    return _select(after, begun).where(OperatorSession.token_hash == token_hash)
+def _of_token(token_hash: str, seen_after: datetime, begun_after: datetime) -> Query:
+    return _select(seen_after, begun_after).where(OperatorSession.token_hash == token_hash)
 
 
 @statement(OperatorSessionRow)
-def _live(after: datetime, begun: datetime) -> Query:
-    return _select(after, begun).order_by(OperatorSession.seen_at.desc())
+def _live(seen_after: datetime, begun_after: datetime) -> Query:
+    return _select(seen_after, begun_after).order_by(OperatorSession.seen_at.desc())
 
 
 @write
@@ -128,7 +134,7 @@ def _end_all(operator_id: UUID) -> Delete:
 
 
 @write
-def _sweep(after: datetime, begun: datetime) -> Delete:
+def _sweep(seen_after: datetime, begun_after: datetime) -> Delete:
     return delete(OperatorSession).where(
-        (OperatorSession.seen_at <= after) | (OperatorSession.created_at <= begun)
+        (OperatorSession.seen_at <= seen_after) | (OperatorSession.created_at <= begun_after)
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import secrets
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,6 +15,7 @@ from db import Query, Reader, scalar, statement, write
 from db.models import Operator
 from db.rows import OperatorRow
 from services import operator_sessions, passwords, second_factor
+from services.operator_sessions import new_token, token_hash
 
 LINK_LIFETIME = timedelta(hours=24)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,31}")
@@ -40,7 +39,7 @@ def add(session: Session, name: str, role: str, *, now: datetime) -> str:
     """
     if not _NAME.fullmatch(name):
         raise ValueError("a name has 2 to 32 of a-z, 0-9, dot, dash and underscore")
-    token = _new_token()
+    token = new_token()
     values = {"name": name, "role": role, "totp_secret": second_factor.new_secret()}
     link = {"link_hash": token_hash(token), "link_expires_at": now + LINK_LIFETIME}
     added = insert(Operator).values(**values, **link).on_conflict_do_nothing()
@@ -54,7 +53,7 @@ def reset(session: Session, name: str, *, role: str | None, now: datetime) -> st
 
     Their sessions end. ValueError when there is no such operator.
     """
-    token = _new_token()
+    token = new_token()
     operator = _locked(session, name)
     operator.password_hash = operator.disabled_at = operator.last_address = None
     operator.totp_secret, operator.recovery_hashes = second_factor.new_secret(), []
@@ -69,9 +68,10 @@ def change_role(session: Session, name: str, role: str) -> None:
 
     ValueError when there is no such operator, or nobody could administer the console any more.
     """
+    _lock_admins(session)
     operator = _locked(session, name)
     if operator.role == "admin" and role != "admin":
-        _require_another_admin(session, operator.id)
+        require_another_admin(session, operator.id)
     operator.role = role
     operator_sessions.end_all(session, operator.id)
 
@@ -87,9 +87,10 @@ def disable(session: Session, name: str, *, now: datetime) -> None:
     operator_sessions.end_all(session, operator.id)
 
 
-def require_not_last(reader: Reader, operator_id: UUID) -> None:
-    """ValueError when nobody else could administer the console."""
-    _require_another_admin(reader, operator_id)
+def require_another_admin(session: Session, operator_id: UUID) -> None:
+    """ValueError when nobody but this operator could administer the console."""
+    if all(each == operator_id for each in _lock_admins(session)):
+        raise ValueError("nobody else could administer the console")
 
 
 def every(reader: Reader) -> list[OperatorRow]:
@@ -158,10 +159,14 @@ def codes_left(reader: Reader, operator_id: UUID) -> int:
 
 
 def accept_code(session: Session, operator_id: UUID, secret: str, code: str, now: datetime) -> bool:
-    """Whether a code of the authenticator or a recovery code is right; it counts this once only."""
+    """Whether a code of the authenticator or a recovery code is right; it counts this once only.
+
+    Never for who was disabled, or got a new `secret`, since it was read: the password was compared
+    in between.
+    """
     step = second_factor.matching_step(secret, code, now)
     if step is not None:
-        return _accept_step(session, operator_id, step) == 1
+        return _accept_step(session, operator_id, secret, step) == 1
     return _accept_recovery(session, operator_id, second_factor.recovery_hash(code)) == 1
 
 
@@ -175,15 +180,6 @@ def keep_password(session: Session, operator_id: UUID, password: str) -> None:
     _keep_password(session, operator_id, passwords.hashed(password))
 
 
-def token_hash(token: str) -> str:
-    """What is kept of a link and of a session's cookie: both are 32 random bytes."""
-    return sha256(token.encode()).hexdigest()
-
-
-def _new_token() -> str:
-    return secrets.token_urlsafe(32)
-
-
 def _locked(session: Session, name: str) -> Operator:
     one = select(Operator).where(Operator.name == name).with_for_update()
     operator = session.scalars(one).one_or_none()
@@ -192,9 +188,15 @@ def _locked(session: Session, name: str) -> Operator:
     return operator
 
 
-def _require_another_admin(reader: Reader, operator_id: UUID) -> None:
-    if _another_admin(reader, operator_id) is None:
-        raise ValueError("nobody else could administer the console")
+def _lock_admins(session: Session) -> list[UUID]:
+    """Those who can administer the console, locked in one order and before any other operator.
+
+    Of two who shut each other out at the same moment, the second waits here and sees the first.
+    """
+    able = (Operator.role == "admin") & Operator.disabled_at.is_(None)
+    came = Operator.password_hash.is_not(None)
+    admins = select(Operator.id).where(able, came).order_by(Operator.id).with_for_update()
+    return list(session.scalars(admins))
 
 
 @statement(OperatorRow)
@@ -212,13 +214,6 @@ def _one_id() -> Select[UUID]:
     return select(Operator.id).limit(1)
 
 
-@scalar
-def _another_admin(operator_id: UUID) -> Select[UUID]:
-    able = (Operator.role == "admin") & Operator.disabled_at.is_(None)
-    came = Operator.password_hash.is_not(None)
-    return select(Operator.id).where(able, came, Operator.id != operator_id).limit(1)
-
-
 @statement(Secrets)
 def _secrets_of(name: str) -> Query:
     return select(*Operator.columns(Secrets)).where(Operator.name == name)
@@ -234,10 +229,15 @@ def _of_link(link_hash: str, now: datetime) -> Query:
 
 
 @write
-def _accept_step(operator_id: UUID, step: int) -> UpdateBase:
+def _accept_step(operator_id: UUID, secret: str, step: int) -> UpdateBase:
     return (
         update(Operator)
-        .where(Operator.id == operator_id, Operator.totp_step < step)
+        .where(
+            Operator.id == operator_id,
+            Operator.disabled_at.is_(None),
+            Operator.totp_secret == secret,
+            Operator.totp_step < step,
+        )
         .values(totp_step=step)
     )
 
@@ -249,6 +249,7 @@ def _accept_recovery(operator_id: UUID, recovery: str) -> UpdateBase:
         update(Operator)
         .where(
             Operator.id == operator_id,
+            Operator.disabled_at.is_(None),
             any_(type_coerce(Operator.recovery_hashes, ARRAY(Text))) == recovery,
         )
         .values(recovery_hashes=left)

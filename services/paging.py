@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -170,7 +170,10 @@ def moment(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError("no zone")
-    return found
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as beyond:
+        raise ValueError("no time that there is") from beyond
 
 
 def encoded(number: int) -> str:

@@ -57,7 +57,7 @@ def open(
     `user_banned`, `consent_required`, `tariff_not_found`, `amount_mismatch`, `amount_out_of_range`.
     """
     user = ledger.lock(session, user_id)
-    users.require_welcome(user.banned_at)
+    users.require_not_banned(user.banned_at)
     users.require_consent(user.consent_pd)
     offer = tariffs.offer(session, amount_rub, plan)
     payment = Payment(

@@ -1,4 +1,4 @@
-"""Users as the operator leafs through them, and whom he bans.
+"""Users as the operator leafs through them, and bans.
 
 A ban stops what is new: orders and payments. What was ordered before is made and delivered, and
 money that was paid is credited, since providers do not ask whether we want it.

@@ -47,18 +47,18 @@ def withdraw(reader: Reader, user_id: UUID, tokens: Decimal) -> Effect:
     return Effect(-tokens, before, before - tokens + lacking, lacking=lacking)
 
 
-def refund(reader: Reader, payment: PaymentRow, rub: Decimal | None) -> Effect:
-    """What workflows.reconciler.refund would take back for `rub`, None for all that is left.
+def refund(reader: Reader, payment: PaymentRow, rub: Decimal) -> Effect:
+    """What workflows.reconciler.refund would take back for `rub`.
 
     ValueError when the payment was never paid or has less left.
     """
     left = payment.amount_rub - payment.refunded_rub
     if payment.paid_at is None:
         raise ValueError(f"the payment is {payment.status}, nothing has been paid")
-    if not 0 < (left if rub is None else rub) <= left:
+    if not 0 < rub <= left:
         raise ValueError(f"{left} of {payment.amount_rub} rub are left to return")
-    before = users.balance(reader, payment.user_id)
-    due = clawback.due(payment, left if rub is None else rub)
+    before = users.account_balance(reader, payment.user_id)
+    due = clawback.due(payment, rub)
     taken = min(due, before)
     return Effect(-taken, before, before - taken, lacking=due - taken)
 

@@ -23,12 +23,13 @@ def locked_terms(
 ) -> Terms:
     """What the user can spend, what the service costs and which of the files exist.
 
-    The user is locked, as by ledger.lock, and the files are locked against deletion.
+    The user is locked, as by ledger.lock, and the files are locked against deletion. ApiError
+    `user_not_found`, `user_banned`, `consent_required`.
     """
     terms = _select.one_or_none(session, user_id, service_type, data_ids, model_id)
     if terms is None:
         raise ApiError("user_not_found")
-    users.require_welcome(terms.banned_at)
+    users.require_not_banned(terms.banned_at)
     users.require_consent(terms.consent_pd)
     return terms
 

@@ -40,6 +40,14 @@ def balance(reader: Reader, user_id: UUID) -> Decimal:
     return tokens
 
 
+def account_balance(reader: Reader, user_id: UUID) -> Decimal:
+    """What the books have for a user, also for one who was erased. ApiError `user_not_found`."""
+    tokens = _account_balance(reader, user_id)
+    if tokens is None:
+        raise ApiError("user_not_found")
+    return tokens
+
+
 def find(reader: Reader, reference: str) -> UserRow:
     """The user an operator means by an id or a telegramId. ApiError `user_not_found`."""
     try:
@@ -79,7 +87,7 @@ def require_consent(consent_pd: bool) -> None:
         raise ApiError("consent_required")
 
 
-def require_welcome(banned_at: datetime | None) -> None:
+def require_not_banned(banned_at: datetime | None) -> None:
     """ApiError `user_banned` for a user who may order and pay no more."""
     if banned_at is not None:
         raise ApiError("user_banned")
@@ -118,6 +126,11 @@ def _exists(user_id: UUID) -> Select[bool]:
 @scalar
 def _balance(user_id: UUID) -> Select[Decimal]:
     return select(User.balance_tokens).where(User.id == user_id, User.erased_at.is_(None))
+
+
+@scalar
+def _account_balance(user_id: UUID) -> Select[Decimal]:
+    return select(User.balance_tokens).where(User.id == user_id)
 
 
 @statement(UserRow)

@@ -174,8 +174,18 @@ def _is_of_this_machine(address: str) -> bool:
 def _wrong_listeners(settings: Settings) -> Iterator[str]:
     if settings.metrics_address.rpartition(":")[2] == str(settings.port):
         yield "METRICS_ADDRESS: must have another port than PORT"
+    if _names_usual_port(settings.console_url):
+        yield "CONSOLE_URL: leave out the port of its scheme, as browsers do"
     if _has_path(settings.console_url):
         yield "CONSOLE_URL: must end after the host: the console has one of its own"
+
+
+def _names_usual_port(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.port == {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:  # which its own limits report
+        return False
 
 
 def _has_path(url: str) -> bool:

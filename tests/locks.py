@@ -12,9 +12,10 @@ _WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 def wait_for_a_waiter() -> None:
     """Wait until a transaction waits for a lock that another one holds."""
-    wait_until(_somebody_waits)
+    wait_until(somebody_waits)
 
 
-def _somebody_waits() -> bool:
+def somebody_waits() -> bool:
+    """Whether a transaction waits for a lock that another one holds."""
     with reading() as reader:
         return bool(reader.scalar(_WAITING))

@@ -77,7 +77,10 @@ def come_in(
 
 def confirm(row: OperatorSessionRow, code: str, visitor: Visitor, *, now: datetime) -> None:
     """A code again, within a session: it stands for a while. LoginRefused as at a login."""
-    subjects = [login_waits.name_subject(row.name), login_waits.address_subject(visitor.address)]
+    subjects = [
+        login_waits.session_subject(row.id),
+        login_waits.address_subject(visitor.address),
+    ]
     with transaction() as session:
         found = operators.secrets_of(session, row.name)
         if wait := login_waits.attempt(session, subjects, now=now):

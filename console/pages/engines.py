@@ -16,7 +16,7 @@ from console.forms import Form
 from console.permissions import Permission
 from db import browsing
 from db.types import now
-from services import attempts, audit, breakers, engines, models
+from services import attempts, audit, breakers, engines, models, versions
 from services.audit import Entry
 from services.engines import EngineLimits
 
@@ -63,10 +63,11 @@ def limit(name: str) -> ResponseReturnValue:
         "daily_cost": form.cost("per_day") if form.typed("per_day") else None,
     }
     entry = Entry("engine.limit", f"engine:{name}", form.words("reason"))
+    seen = form.words("seen", 64)
 
     def effect(session: Session) -> str:
         entry.compare(engines.find(session, name), dict(changes))
-        engines.change(session, name, **changes)
+        engines.change(session, name, seen=seen, **changes)
         return business_texts.ENGINE_CHANGED
 
     return _act(form, entry, effect, name)
@@ -109,6 +110,7 @@ def _shown(name: str, form: Form) -> str:
         "engines/engine.html",
         engine=engine,
         used=used,
+        seen=versions.of(engines.limits(engine)),
         listing=whole(orders),
         opened=breakers.of(engine).is_open(moment),
         connected=models.is_connected(name),

@@ -37,6 +37,8 @@ def download(noun: str) -> ResponseReturnValue:
     if noun not in LISTS:
         abort(404)
     filters = request.args.to_dict()
+    if not all(map(str.isprintable, (*filters, *filters.values()))):
+        abort(400)  # the entry of the audit could not hold it
 
     def page(cursor: str | None, limit: int) -> Page[Any]:
         with browsing() as session:

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from console.access import allowed
 from console.permissions import Permission
 from db import browsing
-from services import data, jobs
+from services import data, listed_jobs
 
 pages = Blueprint("files", __name__, url_prefix="/files")
 
@@ -23,5 +23,5 @@ def shown(data_id: UUID) -> ResponseReturnValue:
         file = data.of_ids(session, [data_id]).get(data_id)
         if file is None:
             abort(404)
-        job_id = jobs.with_result(session, data_id)
+        job_id = listed_jobs.with_result(session, data_id)
     return render_template("files/file.html", file=file, job_id=job_id)

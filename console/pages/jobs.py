@@ -19,7 +19,7 @@ from console.pictures import Pair
 from db import browsing
 from db.models import JOB_STATUSES, SERVICE_TYPES
 from db.rows import ListedJob
-from services import attempts, audit, jobs, ledger, queue
+from services import attempts, audit, jobs, ledger, listed_jobs, queue
 from services.audit import Entry
 from services.paging import Page
 from workflows.actions import recorded
@@ -43,7 +43,7 @@ def listed() -> ResponseReturnValue:
 
 def rows(session: Session, *, limit: int, cursor: str | None) -> Page[ListedJob]:
     """The orders that the address asks for."""
-    return jobs.listed(
+    return listed_jobs.newest(
         session,
         limit=limit,
         cursor=cursor,
@@ -118,7 +118,7 @@ def _act(
 
 def _shown(job_id: UUID, form: Form, pairs: list[Pair] | None = None) -> str:
     with browsing() as session:
-        job, line = jobs.get(session, job_id), jobs.find(session, job_id)
+        job, line = jobs.get(session, job_id), listed_jobs.find(session, job_id)
         moves = ledger.of_job(session, job_id)
         orders = attempts.of_job(session, job_id)
         entries = audit.of_target(session, f"job:{job_id}", limit=20)

@@ -100,7 +100,7 @@ def disable(name: str) -> ResponseReturnValue:
     reason = form.words("reason")
 
     def effect(session: Session) -> str:
-        operators.require_not_last(session, operators.by_name(session, name).id)
+        operators.require_another_admin(session, operators.by_name(session, name).id)
         operators.disable(session, name, now=now())
         return texts.OPERATOR_DISABLED
 

@@ -65,7 +65,9 @@ class OperatorSession(Table):
 
 
 class LoginFailure(Table):
-    """Logins that failed in a row for one name or from one address, as `name:` or `address:`."""
+    """Logins that failed in a row for one name or from one address, and codes within one session:
+    `name:`, `address:` or `session:`.
+    """
 
     __tablename__ = "login_failures"
 

@@ -25,7 +25,7 @@ PAYMENTS = Kept(
     "Ваши платежи",
     Payment.user_id == OWNER,
     "id number user_id provider status amount_rub tokens tariff_id plan client_ref asked_minor"
-    " asked_currency payer_telegram_id reference charge_reference payment_url refunded_rub"
+    " asked_currency reference charge_reference payment_url refunded_rub"
     " refunded_tokens shortfall_tokens repeats_id expires_at decline_code receipt_email asked_at"
     " paid_at created_at updated_at",
     {
@@ -40,7 +40,9 @@ PAYMENTS = Kept(
     {
         "how we ask the provider": "next_check_at checks last_error",
         "where it is in our logs": "request_id",
+        "perhaps somebody else, who has paid for them": "payer_telegram_id",
     },
+    {"paid_by_you": Payment.payer_telegram_id == ACCOUNT},
     harmless="provider status plan asked_currency reference charge_reference decline_code",
 )
 
@@ -48,7 +50,7 @@ NOTICES = Kept(
     PaymentEvent,
     "Что платёжные системы сообщали о ваших платежах",
     PaymentEvent.payment_id.in_(_PAYMENTS),
-    "id number provider kind state reason reference payment_id notice received_at applied_at",
+    "id number provider kind state reason reference payment_id received_at applied_at",
     {
         "notice": IMPERSONAL,
         "reason": case(
@@ -57,7 +59,16 @@ NOTICES = Kept(
         ),
     },
     "that it came, so that it counts once",
-    {"the provider's key of the notice": "event_key"},
+    {
+        "the provider's key of the notice": "event_key",
+        "exported, but not who has paid if that was somebody else": "notice",
+    },
+    {
+        "notice": case(
+            (PaymentEvent.notice["payer_id"].astext == ACCOUNT, PaymentEvent.notice),
+            else_=PaymentEvent.notice.op("-")("payer_id"),
+        )
+    },
     harmless="provider event_key kind state reference",
 )
 

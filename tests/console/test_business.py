@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
@@ -55,8 +56,6 @@ def test_the_overview_shows_figures_and_is_red_only_when_somebody_must_act(conso
 
 
 def _charts(page: str) -> list[str]:
-    from html import unescape
-
     return [unescape(each.split('"')[0]) for each in page.split('data-chart="')[1:]]
 
 
@@ -110,7 +109,7 @@ def test_a_tariff_is_changed_as_it_was_seen_and_its_history_stays(admin):
     seen = _value(admin.get(page).text, "seen")
     fields = {"title": "Старт", "tokens": "25", "position": "1", "active": "yes", "reason": "акция"}
     with unchanged():
-        broken = admin.post(page, seen=page, **fields, rub="-5", version=seen)
+        broken = _edit(admin, page, seen, **fields, rub="-5")
     assert broken.status_code == 422 and 'value="-5"' in broken.text
     changed = admin.follow(_edit(admin, page, seen, **fields, rub="249,90"))
     assert words.TARIFF_CHANGED in changed.text and "249,90" in changed.text
@@ -144,8 +143,8 @@ def _value(page: str, name: str) -> str:
     return page.split(f'name="{name}" value="')[1].split('"')[0]
 
 
-def _edit(admin: Visitor, page: str, version: str, **fields: str):
-    form = admin.hidden(page) | fields | {"seen": version}
+def _edit(admin: Visitor, page: str, seen: str, **fields: str):
+    form = admin.hidden(page) | fields | {"seen": seen}
     return admin.client.post(page, data=form)
 
 
@@ -181,7 +180,8 @@ def test_an_engine_gets_limits_and_is_let_go_on(admin):
     assert "credit" in admin.get("/engines/").text
     page = "/engines/fal"
     limits = {"in_flight": "3", "per_minute": "7", "per_day": "1,5", "reason": "проба"}
-    done = admin.follow(admin.post(f"{page}/limits", seen=page, **limits))
+    form = admin.hidden(page) | limits | {"seen": _value(admin.get(page).text, "seen")}
+    done = admin.follow(admin.client.post(f"{page}/limits", data=form))
     assert words.ENGINE_CHANGED in done.text
     assert admin.post(f"{page}/resume", seen=page, resume_reason="пополнен").status_code == 303
     with reading() as reader:
@@ -191,6 +191,10 @@ def test_an_engine_gets_limits_and_is_let_go_on(admin):
         Decimal("1.5"),
         None,
     )
+    stale = form | {"in_flight": "9", "form_key": form["form_key"][::-1]}
+    with unchanged():
+        again = admin.client.post(f"{page}/limits", data=stale)
+    assert again.status_code == 422 and "Это уже изменил кто-то другой" in again.text
     assert admin.get(page, doubtful="yes").status_code == 200
     assert admin.get("/engines/none").status_code == 404
 
@@ -240,7 +244,7 @@ def test_a_list_is_a_file_of_its_filters_and_an_entry(admin, monkeypatch):
     assert len(short) == 6 and words.first_rows_only(4) in short[-1]
     none = admin.post("/exports/jobs?status=failed&since=2001-01-01&until=2001-01-02", seen="/")
     assert none.status_code == 200 and len(none.text.splitlines()) == 1
-    for path, status in (("jobs?status=x", 400), ("none", 404)):
+    for path, status in (("jobs?status=x", 400), ("none", 404), ("people?x=%00", 400)):
         assert admin.post(f"/exports/{path}", seen="/").status_code == status
     last = entries("list.export")[-1]
     assert len(entries("list.export")) == 3 and last.target == "list:jobs"
@@ -294,6 +298,8 @@ def test_what_people_ask_for_is_closed_with_an_answer(console):
         ("@cmd", "'@cmd"),
         ("\tx", "'\tx"),
         ("\rx", "'\rx"),
+        ("a;=1+1;b", "a;'=1+1;b"),
+        ("a\n@cmd", "a\n'@cmd"),
         (Decimal("-5"), "-5"),
         (None, ""),
         ("Анна", "Анна"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 import settings
 from console import texts
 from db import transaction
 from db.models import LoginFailure, Operator, OperatorSession
+from db.session import engine
 from db.types import now
 from services import login_waits, operators
 from tests.console.browsing import (
@@ -24,6 +26,9 @@ from tests.console.browsing import (
     new_code,
     world,
 )
+from tests.locks import somebody_waits
+from tests.threads import at_once
+from tests.wire import wait_until
 from workflows import logins
 from workflows.logins import LoginRefused
 
@@ -166,11 +171,14 @@ def test_failures_make_wait_longer_and_longer_but_never_for_ever(console: World)
 
 def test_a_crowd_at_once_gets_no_more_guesses_than_one(console: World) -> None:
     subjects = [login_waits.name_subject("eva"), login_waits.address_subject("2001:db8::1")]
-    moment, counted = now(), 0
-    for _ in range(50):
+    moment = now()
+
+    def guess() -> timedelta | None:
         with transaction() as session:
-            counted += login_waits.attempt(session, subjects, now=moment) is None
-    assert counted == login_waits.FREE_FAILURES
+            return login_waits.attempt(session, subjects, now=moment)
+
+    waits = at_once(guess, 2 * login_waits.FREE_FAILURES)
+    assert waits.count(None) == waits.count(timedelta(seconds=1)) == login_waits.FREE_FAILURES
     assert login_waits.address_subject("2001:db8::ffff") == subjects[1]
 
 
@@ -227,3 +235,62 @@ def test_with_tls_the_cookie_is_bound_to_the_host(
     finally:
         monkeypatch.delenv("CONSOLE_URL")
         settings.load.cache_clear()
+
+
+def test_a_stranger_who_guesses_at_a_name_keeps_nobody_from_confirming(console: World) -> None:
+    owner = console.operator("admin", "fedora")
+    stranger = logins.Visitor("198.51.100.7", "")
+    for _ in range(login_waits.FREE_FAILURES + 1):
+        with pytest.raises(LoginRefused):
+            logins.log_in("fedora", "wrong", "000000", stranger, now=now())
+    owner.forget_code()
+    form = {"role": "viewer", "name": "of-fedora", "code": new_code("fedora")}
+    assert "/join/" in owner.post("/operators/", seen="/operators/", **form).text
+    owner.forget_code()
+    form |= {"name": "of-a-thief", "code": "000000"}
+    tries = [owner.post("/operators/", seen="/operators/", **form).text for _ in range(7)]
+    assert texts.WRONG_LOGIN in tries[0] and "Слишком много попыток" in tries[-1]
+
+
+def test_a_login_that_succeeds_at_the_same_moment_makes_nobody_fail(console: World) -> None:
+    """Two operators in one office: the first's success deletes the row that the second takes."""
+    subjects = [login_waits.address_subject("203.0.113.9")]
+    first: list[Future[None]] = []
+
+    def succeed() -> None:
+        with transaction() as session:
+            login_waits.forgive(session, subjects)
+
+    def between(_: object, __: object, statement: str, *___: object) -> None:
+        if "login_failures" in statement and not first:
+            first.append(other.submit(succeed))
+            wait_until(lambda: first[0].done() or somebody_waits())
+
+    with transaction() as session:
+        login_waits.attempt(session, subjects, now=now())
+    with ThreadPoolExecutor(1) as other:
+        event.listen(engine(), "after_cursor_execute", between)
+        try:
+            with transaction() as session:
+                assert login_waits.attempt(session, subjects, now=now()) is None
+        finally:
+            event.remove(engine(), "after_cursor_execute", between)
+        first[0].result()
+
+
+@pytest.mark.parametrize("change", ["reset", "disable"])
+def test_a_password_that_was_compared_counts_no_more_after_a_change(
+    console: World, change: str
+) -> None:
+    """Between the comparison and the session an admin has shut the operator out."""
+    console.operator("support", f"zoya-{change}")
+    code = new_code(f"zoya-{change}")
+    with transaction() as session:
+        before = operators.secrets_of(session, f"zoya-{change}")
+        assert before is not None
+        if change == "reset":
+            operators.reset(session, before.name, role=None, now=now())
+        else:
+            operators.disable(session, before.name, now=now())
+    with transaction() as session:
+        assert not operators.accept_code(session, before.id, before.totp_secret, code, now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -13,9 +14,11 @@ from console.pages import audit as pages_of_audit
 from db import transaction
 from db.models import OperatorSession
 from db.types import now
+from services import operators
 from services.audit import Entry
 from tests.console.browsing import Visitor, World, acting, entries, join, new_code
 from tests.live import unchanged
+from tests.locks import wait_for_a_waiter
 from workflows.actions import recorded
 
 
@@ -137,3 +140,25 @@ def test_settings_are_shown_without_secrets(admin: Visitor) -> None:
     page = admin.get("/settings/").text
     assert "SERVER_API_KEY" in page and "(set)" in page
     assert not any(key in page for key in settings.load().server_api_key)
+
+
+def test_of_two_admins_who_shut_each_other_out_at_once_one_stays(console: World) -> None:
+    for name in ("the-admin", "olga"):
+        console.operator("admin", name)
+    with transaction() as session:
+        able = [each for each in operators.every(session) if each.role == "admin"]
+    assert {each.name for each in able} == {"the-admin", "olga"}
+
+    def second() -> None:
+        with transaction() as session:
+            operators.change_role(session, "olga", "viewer")
+
+    with ThreadPoolExecutor(1) as other:
+        with transaction() as session:
+            operators.require_another_admin(session, operators.by_name(session, "the-admin").id)
+            operators.disable(session, "the-admin", now=now())
+            waiting = other.submit(second)
+            wait_for_a_waiter()
+        with pytest.raises(ValueError, match="nobody else could administer"):
+            waiting.result()
+    assert console.operator("admin", "olga").get("/operators/").status_code == 200

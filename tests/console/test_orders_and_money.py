@@ -14,12 +14,12 @@ from db import reading, transaction
 from db.types import now
 from providers import registry
 from services import inbox, jobs, payments
-from tests.console.browsing import World, entries
+from tests.console.browsing import World, acting, entries
 from tests.factories import balance, make_job, make_user
 from tests.payment_events import opened
 from tests.provider_world import CountingSandbox, counting_sandbox, environ
 from tests.services.test_settlement import notice, settle
-from workflows import checkout
+from workflows import checkout, erasure
 
 pytestmark = pytest.mark.usefixtures("no_rows")
 
@@ -187,6 +187,8 @@ def test_a_parked_event_is_shown_first_and_replayed_or_dismissed(console: World)
     path = f"/payment-events/{parked.id}"
     assert path in page and "сумма не та" in page
     assert "&#34;amount_minor&#34;: 1" in support.get(path).text
+    unseen = console.operator("viewer").get(path)
+    assert unseen.status_code == 200 and "amount_minor" not in unseen.text, "it tells who has paid"
     assert support.post(f"{path}/replay", seen=path).status_code == 422
     replayed = support.post(f"{path}/replay", seen=path, replay_reason="исправили цену")
     said = support.follow(replayed).text
@@ -199,3 +201,18 @@ def test_a_parked_event_is_shown_first_and_replayed_or_dismissed(console: World)
     assert again.status_code == 422
     assert [e.reason for e in entries("event.dismiss")] == ["чужой магазин"]
     assert support.get(f"/payment-events/{payment.id}").status_code == 404
+
+
+def test_what_somebody_had_paid_is_given_back_after_they_were_erased(
+    console: World, sandbox: CountingSandbox
+) -> None:
+    user, payment = paid(sandbox)
+    admin, path = console.operator("admin"), f"/payments/{payment.id}"
+    admin.follow(admin.post(f"{path}/check", seen=path))
+    with acting():
+        erasure.erase(user.id)
+    wish = {"rub": "200", "reason": "пришло поздно", "key": "of-an-erased-person"}
+    shown = admin.get(f"{path}/refund", **wish)
+    assert shown.status_code == 200 and "станет 0" in shown.text
+    admin.follow(admin.post(f"{path}/refund", seen=f"{path}/refund", **wish))
+    assert row(payment).refunded_rub == 200

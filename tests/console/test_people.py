@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
+from base64 import urlsafe_b64encode
+from html import unescape
+from uuid import uuid4
 
 import pytest
 
+from console.pages import people as pages_of_people
 from db import transaction
 from db.types import now
 from providers import registry
@@ -177,3 +182,38 @@ def test_a_ban_has_a_reason_and_is_lifted(console: World) -> None:
 def users_row(user_id):
     with transaction() as session:
         return users.get(session, user_id)
+
+
+def test_a_long_history_is_turned_page_by_page_and_back(
+    console: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages_of_people, "PAGE_ROWS", 2)
+    who = make_user(100)
+    for _ in range(4):
+        make_job(who.id)
+    support = console.operator("support")
+    pages = [support.get(f"/people/{who.id}").text]
+    while further := re.search(r'rel="next" href="([^"]+)"', pages[-1]):
+        pages.append(support.get(unescape(further[1])).text)
+    assert len(pages) > 3
+    for before in reversed(pages[:-1]):
+        back = re.search(r'rel="prev" href="([^"]+)"', pages.pop())
+        assert back is not None
+        assert _orders(support.get(unescape(back[1])).text) == _orders(before)
+
+
+def _orders(page: str) -> list[str]:
+    return re.findall(r"/orders/[0-9a-f-]{36}", page)
+
+
+@pytest.mark.parametrize("edge", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_cursor_beyond_all_time_is_refused(console: World, edge: str) -> None:
+    forged = urlsafe_b64encode(f"{edge} {uuid4()}".encode()).decode().rstrip("=")
+    assert console.operator("support").get("/people/", cursor=forged).status_code == 400
+
+
+def test_a_reason_may_be_pasted_from_a_text_with_no_break_spaces(console: World) -> None:
+    who = make_user()
+    page = f"/people/{who.id}"
+    console.operator("support").post(f"{page}/ban", seen=page, reason="вернул\u00a0100\u00a0₽")
+    assert entries("user.ban")[-1].reason == "вернул 100 ₽"

@@ -15,7 +15,7 @@ from providers import registry
 from providers.storage import StorageUnavailable
 from tests.console.browsing import World, entries, new_code
 from tests.live import unchanged
-from tests.people_world import PHOTO, paid_notice, person, stored, traces
+from tests.people_world import PHOTO, open_payment, paid_notice, person, stored, traces
 from workflows import payment_events
 
 pytestmark = pytest.mark.usefixtures("no_rows")
@@ -100,3 +100,18 @@ def test_files_that_the_storage_keeps_are_said_to_go_later(
     monkeypatch.setattr(registry.storage(), "delete", away)
     said = admin.follow(admin.post(page, seen=page, reason="asked"))
     assert "Файлы удаляет воркер." in said.text and traces(who.words) == {}
+
+
+def test_whoever_paid_for_somebody_else_is_not_in_their_export(console: World) -> None:
+    who, friend = person(live=False), person(live=False)
+    gift = open_payment(who.user, who.mark)
+    payment_events.apply(paid_notice(gift, payer_id=friend.user.telegram_id))
+    admin, page = console.operator("admin"), f"/people/{who.user.id}/export"
+    sent = admin.post(page, seen=page)
+    with zipfile.ZipFile(io.BytesIO(sent.data)) as archive:
+        kept = {name: archive.read(name).decode() for name in archive.namelist() if "json" in name}
+    sent.close()
+    assert not [name for name, rows in kept.items() if friend.user.telegram_id in rows]
+    paid_by = {each["id"]: each["paid_by_you"] for each in json.loads(kept["payments.json"])}
+    assert paid_by == {str(gift): False, str(who.payment_id): True}
+    assert who.user.telegram_id in kept["payment_events.json"]

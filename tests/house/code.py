@@ -11,20 +11,21 @@ from typing import TypeVar
 
 ROOT = Path(__file__).parents[2]
 ROOMS = (
-    *(
-        "bot",
-        "commands",
-        "console",
-        "db",
-        "handlers",
-        "images",
-        "local",
-        "metrics",
-        "providers",
-        "services",
-        "settings",
-    ),
-    *("spec", "web", "worker", "workflows"),
+    "bot",
+    "commands",
+    "console",
+    "db",
+    "handlers",
+    "images",
+    "local",
+    "metrics",
+    "providers",
+    "services",
+    "settings",
+    "spec",
+    "web",
+    "worker",
+    "workflows",
 )
 # Code that does not run in production; benches and tests are long lists of cases.
 ASIDE = (

@@ -223,6 +223,7 @@ def test_several_hosts_may_be_written_as_sqlalchemy_or_as_libpq_wants_them(url):
         ("EVENTS_URL", "http://bot:secret@bot.local/events"),
         ("EVENTS_URL", "http://169.254.169.254/events"),
         ("CONSOLE_URL", "https://console.example/console"),
+        ("CONSOLE_URL", "https://console.example:443"),  # browsers leave it out
     ],
 )
 def test_a_value_nothing_could_run_on_is_named(name, value):

@@ -10,7 +10,7 @@ from db import reading, transaction
 from db.models import Job, Payment, User
 from db.types import now
 from errors import ApiError
-from services import inbox, jobs, payments, people, queue, support, timeline
+from services import inbox, jobs, listed_jobs, payments, people, queue, support, timeline
 from services.inbox import Verdict
 from tests.factories import make_job, make_user
 from tests.payment_events import opened
@@ -46,7 +46,7 @@ def test_orders_are_narrowed_by_state_service_error_worker_and_period():
     age(Job, made[1].id, 40)
 
     def ids(**filters):
-        return [row.id for row in every(jobs.listed, **filters)]
+        return [row.id for row in every(listed_jobs.newest, **filters)]
 
     # By time, so the one that was made older comes last.
     assert ids() == [waiting.id, made[3].id, made[2].id, made[0].id, made[1].id]
@@ -101,7 +101,7 @@ def test_people_are_listed_by_when_they_came_and_those_of_the_same_moment_once_e
 @pytest.mark.parametrize("cursor", ["x", "MTI", "MjAyNi0wMS0wMSAx", "ÿ", "LTEgLTE"])
 def test_a_cursor_of_no_page_is_refused(cursor):
     with reading() as reader, pytest.raises(ApiError, match="bad_request"):
-        jobs.listed(reader, limit=2, cursor=cursor)
+        listed_jobs.newest(reader, limit=2, cursor=cursor)
     with reading() as reader, pytest.raises(ApiError, match="bad_request"):
         timeline.of_user(reader, make_user().id, limit=2, cursor=cursor)
 

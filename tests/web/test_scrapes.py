@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from local import ports
+from metrics import scrape as folders
 from tests import wire
 from tests.scraping import Scraped, ask, scrape
 from tests.stubs import SLOW_USER
@@ -33,6 +34,10 @@ class Watched:
 
     def scrape(self) -> Scraped:
         return scrape(self.port, TOKEN)
+
+    def pids(self) -> list[int]:
+        """The server's processes, the master first."""
+        return [process.pid for process in self.server.process.processes()]
 
     def reads(self) -> float:
         """How many requests it has counted."""
@@ -73,19 +78,19 @@ def test_figures_are_shown_at_the_second_listener_to_who_has_the_token(watched: 
 
 
 def test_requests_are_counted_by_operation_and_refusals_by_code(watched: Watched) -> None:
-    before, lines = watched.reads(), 3
+    before, asked = watched.reads(), 3
     unknown = watched.refusals()
-    for _ in range(lines):
+    for _ in range(asked):
         assert watched.server.get(USER).status == 200
     watched.server.request("GET", USER, key=None)
     watched.server.get("/nothing/at/384726159")
-    wait_until(lambda: watched.reads() == before + lines)
+    wait_until(lambda: watched.reads() == before + asked)
     wait_until(lambda: watched.refusals() == unknown + 1)
+    refused = {"operation": "usersGetById", "code": "unauthorized"}
+    wait_until(lambda: watched.scrape().value("http_refusals_total", **refused) == 1)
     seen = watched.scrape()
     took = {"operation": "usersGetById", "le": "+Inf"}
-    assert seen.value("http_request_duration_seconds_bucket", **took) == before + lines + 1
-    refused = {"operation": "usersGetById", "code": "unauthorized"}
-    assert seen.value("http_refusals_total", **refused) == 1
+    assert seen.value("http_request_duration_seconds_bucket", **took) == before + asked + 1
     assert "384726159" not in seen.text and "3fa85f64" not in seen.text
 
 
@@ -109,13 +114,13 @@ def test_without_the_database_its_figures_are_left_out(watched: Watched) -> None
 
 
 def test_totals_stay_when_a_process_is_killed(watched: Watched) -> None:
+    before = watched.reads() + 1
     watched.server.get(USER)
-    wait_until(lambda: watched.reads() >= 1)
-    before = watched.reads()
-    for worker in watched.server.process.processes()[1:]:
-        os.kill(worker.pid, signal.SIGKILL)
-        wait_until(lambda pid=worker.pid: pid not in map(_pid, watched.server.process.processes()))
-    wait_until(lambda: len(watched.server.process.processes()) == 3)
+    wait_until(lambda: watched.reads() == before)
+    for worker in watched.pids()[1:]:
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda pid=worker: pid not in watched.pids())
+    wait_until(lambda: len(watched.pids()) == 3)
     assert watched.reads() == before
     # Only those of the living are left of what goes up and down.
     wait_until(lambda: watched.scrape().value("http_requests_in_progress") == 0)
@@ -140,12 +145,19 @@ def test_its_folder_in_memory_goes_with_the_server(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def _pid(process: object) -> int:
-    return int(getattr(process, "pid"))  # noqa: B009
-
-
 def test_nothing_listens_where_no_address_is_set(tmp_path: Path) -> None:
     with wire.serve("tests.stubs:create()", tmp_path) as server:
         assert server.get("/metrics").status == 404
         assert len(server.process.processes()[0].net_connections("inet")) <= 1
         assert not list(Path("/dev/shm").glob(f"livephoto-metrics-*-{server.process.pid}"))
+
+
+def test_a_folder_of_a_machine_with_a_longer_name_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers may share the memory in which the folders are."""
+    monkeypatch.setattr(folders, "MEMORY", tmp_path)
+    others = tmp_path / f"{folders.STEM}2-77"
+    others.mkdir()
+    own = folders.new_folder()
+    assert others.is_dir() and own.parent == tmp_path

@@ -44,6 +44,7 @@ from services import (
     idempotency,
     inbox,
     ledger,
+    listed_jobs,
     locked_payments,
     outbox,
     overview,
@@ -469,12 +470,12 @@ def _shown_payment(c: Context) -> None:
 def _shown_order(c: Context) -> None:
     job_id = UUID(c.done_jobs[c.turn() % len(c.done_jobs)])
     with reading() as reader:
-        job_service.find(reader, job_id)
+        listed_jobs.find(reader, job_id)
         ledger.of_job(reader, job_id)
         attempts.of_job(reader, job_id)
         (result,) = (UUID(each["dataId"]) for each in job_service.get(reader, job_id).output)
         files.of_ids(reader, [result])
-        job_service.with_result(reader, result)
+        listed_jobs.with_result(reader, result)
 
 
 def _searches(c: Context) -> None:
@@ -584,17 +585,17 @@ WORKERS = {
 }
 OPERATORS = {
     "metrics for Prometheus": Call(_gauges),
-    "jobs list": _middle(job_service.listed),
-    "jobs list, failed": _middle(job_service.listed, status="failed"),
+    "jobs list": _middle(listed_jobs.newest),
+    "jobs list, failed": _middle(listed_jobs.newest, status="failed"),
     **{
-        f"jobs list, {status}": _middle(job_service.listed, status=status)
+        f"jobs list, {status}": _middle(listed_jobs.newest, status=status)
         for status in ("waiting_payment", "queued", "processing")
     },
-    "jobs list, a service": _middle(job_service.listed, service_type="restore"),
-    "jobs list, an error": _middle(job_service.listed, error_code="engine_crashed"),
-    "jobs list, a worker": _middle(job_service.listed, worker="bench"),
-    "jobs list, a period": _middle(job_service.listed, **PERIOD),
-    "jobs list, failed in a period": _middle(job_service.listed, status="failed", **PERIOD),
+    "jobs list, a service": _middle(listed_jobs.newest, service_type="restore"),
+    "jobs list, an error": _middle(listed_jobs.newest, error_code="engine_crashed"),
+    "jobs list, a worker": _middle(listed_jobs.newest, worker="bench"),
+    "jobs list, a period": _middle(listed_jobs.newest, **PERIOD),
+    "jobs list, failed in a period": _middle(listed_jobs.newest, status="failed", **PERIOD),
     "payments list": _middle(payments.listed),
     **{
         f"payments list, {status}": _middle(payments.listed, status=status)
@@ -637,7 +638,7 @@ OPERATORS = {
 # Their cost grows by nature: with what they count.
 GROW = {
     # It begins below all live orders that are newer.
-    "jobs list, done": _middle(job_service.listed, status="done"),
+    "jobs list, done": _middle(listed_jobs.newest, status="done"),
     "channels list": Call(_count_bonuses),
     "keep the figures of a day": Call(lambda c: _keep_figures()),
 }
