@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from weakref import WeakValueDictionary
 
 from telegram import BotCommand, LinkPreviewOptions, Update
-from telegram.error import TelegramError
+from telegram.error import NetworkError, TelegramError
 from telegram.ext import AIORateLimiter, Application, Defaults
 
 from bot import environment, texts
@@ -27,12 +27,14 @@ from livephoto_client import AsyncClient
 
 log = logging.getLogger("bot")
 
+TROUBLE_PAUSE = 1.0
 Turns = WeakValueDictionary[int, asyncio.Lock]
 
 
 async def main(given: Environment) -> None:
     """Everything until SIGTERM or Ctrl-C."""
     app = _application(given)
+    await _find_telegram(app)
     async with AsyncClient(given.server_url, given.api_key) as backend, app:
         progress = Progress(app.bot, backend)
         delivery = Delivery(app.bot, backend, progress, Journal(given.folder / "bot.events"))
@@ -74,6 +76,20 @@ def _application(given: Environment) -> App:
     builder = builder.defaults(plain)
     builder = builder.base_url(f"{given.telegram_url}/bot").media_write_timeout(120)
     return builder.base_file_url(f"{given.telegram_url}/file/bot").build()
+
+
+async def _find_telegram(app: App) -> None:
+    """Wait for Telegram, which may be away as we start, or in the sandbox start after us.
+
+    InvalidToken when it does not know the token.
+    """
+    while True:
+        try:
+            await app.initialize()
+            return
+        except NetworkError as trouble:
+            log.warning("Telegram: %s", trouble)
+            await asyncio.sleep(TROUBLE_PAUSE)
 
 
 def _turn(turns: Turns, update: Update) -> AbstractAsyncContextManager[object]:

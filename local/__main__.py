@@ -96,7 +96,7 @@ Ctrl-C stops everything.""")
 
 
 def _console(stack: Stack) -> str:
-    return stack.console_link or stack.settings.console_origin
+    return stack.new_console_link() or stack.settings.console_origin
 
 
 def _payments(simulated: SimulatedProviders) -> str:

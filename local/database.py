@@ -27,7 +27,7 @@ def prepare(url: str, *, simulated: Collection[str] = ()) -> None:
     engine.dispose()
 
 
-def first_link(url: str) -> str | None:
+def new_first_link(url: str) -> str | None:
     """The token of a one-time link for the first operator; None when somebody has come in before.
 
     A new one replaces the one before, which nobody has used.

@@ -99,10 +99,12 @@ class Stack:
         """A key for X-API-Key."""
         return self.settings.server_api_key[0]
 
-    @property
-    def console_link(self) -> str | None:
-        """Where the first operator comes in, once; None when somebody has come in before."""
-        token = database.first_link(in_psycopg2(self.settings.database_url))
+    def new_console_link(self) -> str | None:
+        """Where the first operator comes in, once; None when somebody has come in before.
+
+        It takes the place of the one before.
+        """
+        token = database.new_first_link(in_psycopg2(self.settings.database_url))
         return token and f"{self.settings.console_origin}/join/{token}"
 
     def start(self) -> None:

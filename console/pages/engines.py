@@ -62,10 +62,8 @@ def limit(name: str) -> ResponseReturnValue:
         "creates_per_minute": form.whole("per_minute", least=0, most=10_000),
         "daily_cost": form.cost("per_day") if form.typed("per_day") else None,
     }
-    entry, seen = (
-        Entry("engine.limit", f"engine:{name}", form.words("reason")),
-        form.words("seen", 64),
-    )
+    entry = Entry("engine.limit", f"engine:{name}", form.words("reason"))
+    seen = form.words("seen", 64)
 
     def effect(session: Session) -> str:
         entry.compare(engines.find(session, name), dict(changes))

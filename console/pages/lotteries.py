@@ -86,7 +86,7 @@ def shown(lottery_id: UUID) -> ResponseReturnValue:
 @pages.get("/<uuid:lottery_id>/entries")
 @allowed(Permission.PEOPLE_READ)
 def entries(lottery_id: UUID) -> ResponseReturnValue:
-    """Who takes part, newest first."""
+    """Who takes part, in no order that says anything."""
     with browsing() as session:
         lottery = _found(session, lottery_id)
         page = lotteries.entries(session, lottery_id, limit=PAGE_ROWS, cursor=cursor())

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from telegram import Bot, Update
 
+from bot import __main__ as program
 from bot import forwarding, updates
+from bot.environment import Environment
 from bot.forwarding import Forwarding
 from bot.journal import Journal
 from bot.updates import Updates
@@ -266,3 +268,19 @@ def test_what_was_handled_while_telegram_was_away_is_not_handled_again(
 
     world.control("PUT", f"/chats/{PAYER}", type="private")
     run(world, story)
+
+
+def test_a_bot_that_starts_before_telegram_waits_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "TROUBLE_PAUSE", 0.01)
+    world.control("POST", "/faults", call="getMe", kind="status", status=502, times=3)
+    app = program._application(Environment("http://none", "key", TOKEN, SECRET, world.api))
+
+    async def main() -> str:
+        async with asyncio.timeout(SECONDS):
+            await program._find_telegram(app)
+        async with app:
+            return app.bot.username
+
+    assert asyncio.run(main())

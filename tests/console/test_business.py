@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
@@ -55,8 +56,6 @@ def test_the_overview_shows_figures_and_is_red_only_when_somebody_must_act(conso
 
 
 def _charts(page: str) -> list[str]:
-    from html import unescape
-
     return [unescape(each.split('"')[0]) for each in page.split('data-chart="')[1:]]
 
 
@@ -110,7 +109,7 @@ def test_a_tariff_is_changed_as_it_was_seen_and_its_history_stays(admin):
     seen = _value(admin.get(page).text, "seen")
     fields = {"title": "Старт", "tokens": "25", "position": "1", "active": "yes", "reason": "акция"}
     with unchanged():
-        broken = admin.post(page, seen=page, **fields, rub="-5", version=seen)
+        broken = _edit(admin, page, seen, **fields, rub="-5")
     assert broken.status_code == 422 and 'value="-5"' in broken.text
     changed = admin.follow(_edit(admin, page, seen, **fields, rub="249,90"))
     assert words.TARIFF_CHANGED in changed.text and "249,90" in changed.text
@@ -146,8 +145,8 @@ def _value(page: str, name: str) -> str:
     return page.split(f'name="{name}" value="')[1].split('"')[0]
 
 
-def _edit(admin: Visitor, page: str, version: str, **fields: str):
-    form = admin.hidden(page) | fields | {"seen": version}
+def _edit(admin: Visitor, page: str, seen: str, **fields: str):
+    form = admin.hidden(page) | fields | {"seen": seen}
     return admin.client.post(page, data=form)
 
 

@@ -27,6 +27,7 @@ from tests.console.browsing import (
     world,
 )
 from tests.locks import somebody_waits
+from tests.threads import at_once
 from tests.wire import wait_until
 from workflows import logins
 from workflows.logins import LoginRefused
@@ -170,11 +171,14 @@ def test_failures_make_wait_longer_and_longer_but_never_for_ever(console: World)
 
 def test_a_crowd_at_once_gets_no_more_guesses_than_one(console: World) -> None:
     subjects = [login_waits.name_subject("eva"), login_waits.address_subject("2001:db8::1")]
-    moment, counted = now(), 0
-    for _ in range(50):
+    moment = now()
+
+    def guess() -> timedelta | None:
         with transaction() as session:
-            counted += login_waits.attempt(session, subjects, now=moment) is None
-    assert counted == login_waits.FREE_FAILURES
+            return login_waits.attempt(session, subjects, now=moment)
+
+    waits = at_once(guess, 2 * login_waits.FREE_FAILURES)
+    assert waits.count(None) == waits.count(timedelta(seconds=1)) == login_waits.FREE_FAILURES
     assert login_waits.address_subject("2001:db8::ffff") == subjects[1]
 
 

@@ -35,6 +35,10 @@ class Watched:
     def scrape(self) -> Scraped:
         return scrape(self.port, TOKEN)
 
+    def pids(self) -> list[int]:
+        """The server's processes, the master first."""
+        return [process.pid for process in self.server.process.processes()]
+
     def reads(self) -> float:
         """How many requests it has counted."""
         labels = {"operation": "usersGetById", "method": "GET", "status": "200"}
@@ -74,19 +78,19 @@ def test_figures_are_shown_at_the_second_listener_to_who_has_the_token(watched: 
 
 
 def test_requests_are_counted_by_operation_and_refusals_by_code(watched: Watched) -> None:
-    before, lines = watched.reads(), 3
+    before, asked = watched.reads(), 3
     unknown = watched.refusals()
-    for _ in range(lines):
+    for _ in range(asked):
         assert watched.server.get(USER).status == 200
     watched.server.request("GET", USER, key=None)
     watched.server.get("/nothing/at/384726159")
-    wait_until(lambda: watched.reads() == before + lines)
+    wait_until(lambda: watched.reads() == before + asked)
     wait_until(lambda: watched.refusals() == unknown + 1)
+    refused = {"operation": "usersGetById", "code": "unauthorized"}
+    wait_until(lambda: watched.scrape().value("http_refusals_total", **refused) == 1)
     seen = watched.scrape()
     took = {"operation": "usersGetById", "le": "+Inf"}
-    assert seen.value("http_request_duration_seconds_bucket", **took) == before + lines + 1
-    refused = {"operation": "usersGetById", "code": "unauthorized"}
-    assert seen.value("http_refusals_total", **refused) == 1
+    assert seen.value("http_request_duration_seconds_bucket", **took) == before + asked + 1
     assert "384726159" not in seen.text and "3fa85f64" not in seen.text
 
 
@@ -110,13 +114,13 @@ def test_without_the_database_its_figures_are_left_out(watched: Watched) -> None
 
 
 def test_totals_stay_when_a_process_is_killed(watched: Watched) -> None:
+    before = watched.reads() + 1
     watched.server.get(USER)
-    wait_until(lambda: watched.reads() >= 1)
-    before = watched.reads()
-    for worker in watched.server.process.processes()[1:]:
-        os.kill(worker.pid, signal.SIGKILL)
-        wait_until(lambda pid=worker.pid: pid not in map(_pid, watched.server.process.processes()))
-    wait_until(lambda: len(watched.server.process.processes()) == 3)
+    wait_until(lambda: watched.reads() == before)
+    for worker in watched.pids()[1:]:
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda pid=worker: pid not in watched.pids())
+    wait_until(lambda: len(watched.pids()) == 3)
     assert watched.reads() == before
     # Only those of the living are left of what goes up and down.
     wait_until(lambda: watched.scrape().value("http_requests_in_progress") == 0)
@@ -139,10 +143,6 @@ def test_its_folder_in_memory_goes_with_the_server(tmp_path: Path) -> None:
         assert oct(folder.stat().st_mode)[-3:] == "700"
         assert ask(port).status_code == 200  # no token is set
     assert not folder.exists()
-
-
-def _pid(process: object) -> int:
-    return int(getattr(process, "pid"))  # noqa: B009
 
 
 def test_nothing_listens_where_no_address_is_set(tmp_path: Path) -> None:
