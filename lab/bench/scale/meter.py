@@ -55,13 +55,15 @@ class Comparison:
 
 
 class Probe:
-    """The one connection through which a world is measured."""
+    """The connection through which a world is measured, beside one for notices to workers.
+
+    Those are sent from a thread of their own, and may swap the two between measurements.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.engine = session.connect(world.url, pool_size=1)
-        with use_engine(self.engine), reading() as connection:
-            self.process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        self.engine = session.connect(world.url, pool_size=2)
+        self.process = self._backend()
         self._watch = world.connect()
 
     def measure(self, call: Call, context: Context, costs: Costs, *, times: int) -> None:
@@ -69,6 +71,7 @@ class Probe:
         with use_engine(self.engine):
             for _ in range(times):
                 call.prepare(context)
+            self.process = self._backend()
             pages, cpu = self._pages(), cpu_ms(self.process)
             own, wall = time.process_time(), time.perf_counter()
             for _ in range(times):
@@ -82,6 +85,12 @@ class Probe:
         """Close its connections."""
         self.engine.dispose()
         self._watch.close()
+
+    def _backend(self) -> int:
+        """Process id of the connection that is next."""
+        with use_engine(self.engine), reading() as connection:
+            process: int = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        return process
 
     def _pages(self) -> int:
         """Pages this connection has accessed so far, in memory or not."""
