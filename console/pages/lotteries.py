@@ -186,7 +186,7 @@ def _shown(lottery_id: UUID, form: Form) -> str:
         drawn = lottery.drawn_at is not None
         winners = draws.winners(session, lottery) if drawn else []
         faults = draws.verified(session, lottery) if drawn else []
-        acts = audit.of_target(session, f"lottery:{lottery_id}", limit=20)
+        acts = audit.of_target(session, f"lottery:{lottery_id}")
     return render_template(
         "lotteries/lottery.html",
         lottery=lottery,
