@@ -37,9 +37,8 @@ def listed() -> ResponseReturnValue:
     """All of them, newest first."""
     with browsing() as session:
         page = lotteries.listed(session, limit=PAGE_ROWS, cursor=cursor())
-    moment = now()
     states = {row.id: _state(row) for row in page.rows}
-    return render_template("lotteries/list.html", listing=listing(page), states=states, now=moment)
+    return render_template("lotteries/list.html", listing=listing(page), states=states)
 
 
 @pages.get("/add")
@@ -150,10 +149,8 @@ def draw(lottery_id: UUID) -> ResponseReturnValue:
 def redraw(lottery_id: UUID) -> ResponseReturnValue:
     """One place again; its first winner keeps the tokens."""
     form = Form()
-    place, reason = (
-        form.whole("place", least=1, most=lotteries.MAX_PLACES),
-        form.words("redraw_reason"),
-    )
+    place = form.whole("place", least=1, most=lotteries.MAX_PLACES)
+    reason = form.words("redraw_reason")
     entry = Entry("lottery.redraw", f"lottery:{lottery_id}", reason)
 
     def effect(session: Session) -> str:
