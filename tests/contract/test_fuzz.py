@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -42,7 +43,10 @@ class Rows:
 # Here the server has no bot: whether a link is followed that far depends on what was drawn.
 fuzzing.RIGHTLY_REFUSED.add(("reviewsCheck", "telegram_unavailable", ""))
 attack = config("http://127.0.0.1", wire.KEY, Rows(), examples=EXAMPLES)
-contract = schemathesis.openapi.from_dict(CONTRACT, config=schemathesis.Config.from_dict(attack))
+# A copy: schemathesis adds to what it is given, and the tests after this one read it, too.
+contract = schemathesis.openapi.from_dict(
+    deepcopy(CONTRACT), config=schemathesis.Config.from_dict(attack)
+)
 
 
 @pytest.fixture(scope="module")
