@@ -29,6 +29,9 @@ class Console(BaseApplication):
             "worker_class": "gthread",
             "threads": current.console_threads,
             "control_socket_disable": True,
+            # A proxy on this machine hands them on from whoever it speaks for: they would choose
+            # another path than the one it has looked at.
+            "forwarder_headers": "",
             "worker_tmp_dir": SHARED_MEMORY if os.path.isdir(SHARED_MEMORY) else None,
             "logconfig_dict": logs.config(current.log_level),
             "proc_name": "livephoto-console",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flask import g, redirect
+from flask import abort, g, redirect
 from flask.typing import ResponseReturnValue
 
 from console import texts
@@ -19,6 +20,8 @@ from services.audit import Entry
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+log = logging.getLogger("console")
 
 Refusal = ApiError | ValueError | ledger.NotEnoughTokens
 Show = Callable[[], str]
@@ -64,7 +67,8 @@ def act_outside(
     """The same for an effect that calls a provider: it opens transactions of its own.
 
     The entry that it begins is committed before, and so is the key of the form: while it runs, and
-    after a crash in the middle, a second form with this key does nothing.
+    after a crash in the middle, a second form with this key does nothing. Without an answer nobody
+    says that nothing was done: a provider may have done it all the same.
     """
     if form.errors:
         return _again(refused)
@@ -76,6 +80,9 @@ def act_outside(
         if sent is None:
             _run_outside(form, entry, effect)
     except (ApiError, ValueError, ledger.NotEnoughTokens) as refusal:
+        if _is_away(refusal):
+            log.warning("what was asked of a provider may have been done", exc_info=refusal)
+            abort(503, texts.PERHAPS_DONE)
         return _refused(refusal, form, refused, field)
     return redirect(with_result(to, form.key), 303)
 
@@ -96,10 +103,15 @@ def _run_outside(form: Form, entry: Entry, effect: Callable[[], str]) -> None:
 
 
 def _refused(refusal: Refusal, form: Form, refused: Show, field: str) -> ResponseReturnValue:
-    if isinstance(refusal, ApiError) and refusal.status >= 500:
+    if _is_away(refusal):
         raise refusal
     form.errors[field] = texts.refusal(refusal)
     return _again(refused)
+
+
+def _is_away(refusal: Refusal) -> bool:
+    """Whether nobody has refused anything: the database or a provider does not answer."""
+    return isinstance(refusal, ApiError) and refusal.status >= 500
 
 
 def _again(refused: Show) -> ResponseReturnValue:

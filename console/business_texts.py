@@ -119,6 +119,9 @@ REFUSALS = {
     ),
     "the winners are not those of the rule": "Победители не те, что следуют из правила.",
     "there is a tariff of this name": "Такой тариф уже есть.",
+    "a name is part of an address: nothing in it is empty or dots only": (
+        "Имя входит в адрес: между косыми чертами должно быть что-то, кроме точек."
+    ),
     "somebody else has changed it meanwhile: look at it again": (
         "Это уже изменил кто-то другой: откройте страницу заново."
     ),

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Select, func, select, update
+from sqlalchemy import ColumnElement, Integer, Select, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 import settings
-from db import Reader, notifications
+from db import Reader, notifications, scalar
 from db.models import EMBEDDED, Data, GenerationModel, Job
 from db.rows import JobRow
 from db.types import now as current_time
@@ -181,10 +181,12 @@ def retry(session: Session, job_id: UUID) -> JobRow[UUID]:
     """Order a failed job again at today's price, or take a processing one from its worker.
 
     For the operator. ApiError `job_not_found` and those of jobs.create; ValueError for a job that
-    needs no retry.
+    needs no retry, perhaps as another operator has ordered it again: the customer pays for each.
     """
     job = jobs.lock(session, job_id)
     if job.status == "failed":
+        if _was_ordered_again(session, job.user_id, job.number, str(job_id)):
+            raise ValueError("the job has been ordered again already")
         again = jobs.create(
             session,
             job.user_id,
@@ -206,6 +208,12 @@ def retry(session: Session, job_id: UUID) -> JobRow[UUID]:
     session.flush()
     notifications.announce(session)
     return jobs.get(session, job_id)
+
+
+@scalar
+def _was_ordered_again(user_id: UUID, number: int, job_id: str) -> Select[bool]:
+    later = (Job.user_id == user_id) & (Job.number > number) & (Job.status != "failed")
+    return select(exists().where(later, Job.meta["retryOf"].astext == job_id))
 
 
 def give_up_lost(session: Session) -> int:

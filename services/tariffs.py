@@ -79,7 +79,9 @@ def all_tariffs(reader: Reader) -> list[TariffRow]:
 
 
 def add(session: Session, name: str, **columns: Unpack[TariffColumns]) -> None:
-    """Offer a new tariff. ValueError when the name is taken."""
+    """Offer a new tariff. ValueError when the name is taken, or no address could have it."""
+    if not {"", ".", ".."}.isdisjoint(name.split("/")):
+        raise ValueError("a name is part of an address: nothing in it is empty or dots only")
     if session.scalar(select(Tariff.id).where(Tariff.name == name)):
         raise ValueError("there is a tariff of this name")
     session.add(Tariff(name=name, **columns))

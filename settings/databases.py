@@ -38,6 +38,10 @@ def fault(url: str) -> str | None:
     """What is wrong with a database's address, with the fix."""
     if url.partition("://")[0] not in SCHEMES:
         return "must start with postgresql://"
+    try:
+        list(hosts(url))
+    except ValueError as error:
+        return f"is not a valid address: {error}"
     asked = dict(parse_qsl(urlsplit(url).query)).get("target_session_attrs")
     if len(list(hosts(url))) > 1 and asked not in WRITABLE:
         return (

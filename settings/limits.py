@@ -83,7 +83,8 @@ def _url_fault(value: str) -> str | None:
         url.port  # noqa: B018 read for its ValueError
     except ValueError as error:
         return f"is not a valid URL: {error}"
-    if url.scheme not in ("http", "https") or not url.hostname:
+    # In small letters: what is asked of http:// elsewhere looks for them.
+    if not value.startswith(("http://", "https://")) or not url.hostname:
         return "must start with http:// or https:// and a host"
     if not value.isascii() or not value.isprintable() or " " in value:
         return "must be ASCII without spaces; a host in other letters is written as xn--..."

@@ -121,6 +121,11 @@ def _unencrypted_people(settings: Settings) -> list[tuple[bool, str]]:
             not settings.console_url.startswith("http://"),
             "CONSOLE_URL: passwords would travel unencrypted; use https://",
         ),
+        (
+            not settings.console_url or bool(settings.trusted_proxies),
+            "TRUSTED_PROXIES: name the proxy of CONSOLE_URL, or whoever guesses at a password makes"
+            " all operators wait",
+        ),
     ]
 
 
@@ -174,25 +179,20 @@ def _is_of_this_machine(address: str) -> bool:
 def _wrong_listeners(settings: Settings) -> Iterator[str]:
     if settings.metrics_address.rpartition(":")[2] == str(settings.port):
         yield "METRICS_ADDRESS: must have another port than PORT"
-    if _names_usual_port(settings.console_url):
-        yield "CONSOLE_URL: leave out the port of its scheme, as browsers do"
-    if _has_path(settings.console_url):
-        yield "CONSOLE_URL: must end after the host: the console has one of its own"
+    if not _is_origin(settings.console_url):
+        yield (
+            "CONSOLE_URL: must be what browsers call an origin, or no form is taken: scheme, host,"
+            " a port only where it is unusual, and nothing else"
+        )
 
 
-def _names_usual_port(url: str) -> bool:
+def _is_origin(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.port == {"http": 80, "https": 443}.get(parts.scheme, 0)
+        usual = parts.port == {"http": 80, "https": 443}.get(parts.scheme, 0)
     except ValueError:  # which its own limits report
-        return False
-
-
-def _has_path(url: str) -> bool:
-    try:
-        return urlsplit(url).path not in ("", "/")
-    except ValueError:  # which its own limits report
-        return False
+        return True
+    return not usual and parts.path in ("", "/") and "@" not in parts.netloc
 
 
 def _address(host: str | None) -> IPv4Address | IPv6Address | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 pages = Blueprint("lotteries", __name__, url_prefix="/lotteries")
 
+MOST_WINNERS = 1_000_000  # of all rounds; any number that is more than there will be
 PRIZES = range(1, 6)  # kinds of prizes that the form has fields for
 
 
@@ -151,10 +152,11 @@ def redraw(lottery_id: UUID) -> ResponseReturnValue:
     form = Form()
     place = form.whole("place", least=1, most=lotteries.MAX_PLACES)
     reason = form.words("redraw_reason")
+    seen = form.whole("seen", least=0, most=MOST_WINNERS)
     entry = Entry("lottery.redraw", f"lottery:{lottery_id}", reason)
 
     def effect(session: Session) -> str:
-        winner = draws.redraw(session, lottery_id, place, reason=reason)
+        winner = draws.redraw(session, lottery_id, place, reason=reason, seen=seen)
         entry.after = {"place": place, "round": winner.round}
         return business_texts.lottery_redrawn(place, winner.round)
 

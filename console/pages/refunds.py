@@ -13,7 +13,8 @@ from console.actions import act_outside
 from console.forms import Form, new_key
 from console.permissions import Permission
 from db import browsing
-from services import payments, previews
+from db.rows import AuditEntryRow
+from services import audit, payments, previews
 from services.audit import Entry
 from workflows import reconciler
 
@@ -65,12 +66,26 @@ def _read(form: Form) -> None:
 def _shown(payment_id: UUID, form: Form) -> str:
     with browsing() as session:
         payment, effect = payments.get(session, payment_id), None
+        entries = audit.of_target(session, f"payment:{payment_id}", limit=20)
         if form.values.get("rub") and not form.errors:
             try:
                 effect = previews.refund(session, payment, form.amount("rub"))
             except ValueError as refusal:
                 form.errors["rub"] = texts.refusal(refusal)
-    left = payment.amount_rub - payment.refunded_rub
     return render_template(
-        "refunds/form.html", payment=payment, form=form, effect=effect, left=left, key=new_key()
+        "refunds/form.html",
+        payment=payment,
+        form=form,
+        effect=effect,
+        left=payment.amount_rub - payment.refunded_rub,
+        key=new_key(),
+        doubtful=_doubtful(entries, form.values.get("key")),
     )
+
+
+def _doubtful(entries: list[AuditEntryRow], key: str | None) -> AuditEntryRow | None:
+    """The last refund, if nobody knows whether the provider made it and this one has another key:
+    it would return the money a second time.
+    """
+    last = next((entry for entry in entries if entry.action == "payment.refund"), None)
+    return last if last and last.outcome != "done" and last.key not in (None, key) else None

@@ -13,7 +13,7 @@ import settings
 from db import reading, transaction
 from db.types import now
 from providers import registry
-from services import inbox, jobs, payments
+from services import grants, inbox, jobs, payments
 from tests.console.browsing import World, acting, entries
 from tests.factories import balance, make_job, make_user
 from tests.payment_events import opened
@@ -99,6 +99,11 @@ def test_an_order_is_failed_with_words_and_made_again_once(console: World) -> No
         said = support.follow(support.client.post(f"{path}/retry", data=form)).text
         assert "в очереди" in said
     assert balance(user.id) == 0
+    with transaction() as session:
+        grants.grant(session, user.id, Decimal(5), key="for-one-more", reason="x")
+    colleague = console.operator("admin").post(f"{path}/retry", seen=path, retry_reason="и я")
+    assert colleague.status_code == 422 and "уже повторён" in colleague.text
+    assert balance(user.id) == 5, "the customer pays once, whoever has the page open"
     (entry,) = entries("job.retry")
     again = (entry.after or {})["job"]
     assert entry.reason == "починили" and "предыдущий" in support.get(f"/orders/{again}").text
@@ -159,9 +164,13 @@ def test_the_key_of_a_refund_stays_when_the_provider_does_not_answer(
     sandbox.inject_fault("stripe", "html", call="*", times=99)
     wish = {"rub": "200", "reason": "x", "key": "once-and-for-all"}
     lost = admin.post(f"{path}/refund", seen=f"{path}/refund", **wish)
-    assert lost.status_code == 503
+    assert lost.status_code == 503 and "Может быть, это уже сделано" in lost.text
+    assert "Ничего не изменено" not in lost.text, "the money may have gone"
     sandbox.clear_faults("stripe")
+    afresh, same = admin.get(f"{path}/refund"), admin.get(f"{path}/refund", **wish)
+    assert "once-and-for-all" in afresh.text and "не закончен" not in same.text
     admin.follow(admin.post(f"{path}/refund", seen=f"{path}/refund", **wish))
+    assert "не закончен" not in admin.get(f"{path}/refund").text
     assert (balance(user.id), row(payment).refunded_rub) == (0, 200)
     assert [e.outcome for e in entries("payment.refund")] == ["begun", "failed", "begun", "done"]
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 import settings
 from console import texts
+from console.__main__ import Console
 from console.assets import STATIC
 from db import browsing, session, transaction
 from errors import ApiError
@@ -138,3 +139,8 @@ def _elsewhere(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
     settings.load.cache_clear()
     forget_connections()
+
+
+def test_no_header_of_a_visitor_changes_the_path() -> None:
+    """By default gunicorn takes SCRIPT_NAME and PATH_INFO from a proxy on this machine."""
+    assert Console().cfg.forwarder_headers == []

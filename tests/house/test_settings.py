@@ -98,6 +98,7 @@ def test_a_safe_production_lacks_nothing():
         ({"METRICS_ADDRESS": "0.0.0.0:9108"}, "METRICS_TOKEN"),
         ({"EVENTS_URL": "http://93.184.216.34/events", "EVENTS_SECRETS": EVENTS}, "EVENTS_URL"),
         ({"CONSOLE_URL": "http://console.example"}, "CONSOLE_URL"),
+        ({"CONSOLE_URL": "https://console.example"}, "TRUSTED_PROXIES"),
     ],
 )
 def test_production_refuses_what_is_unsafe(changes, named):
@@ -224,6 +225,9 @@ def test_several_hosts_may_be_written_as_sqlalchemy_or_as_libpq_wants_them(url):
         ("EVENTS_URL", "http://169.254.169.254/events"),
         ("CONSOLE_URL", "https://console.example/console"),
         ("CONSOLE_URL", "https://console.example:443"),  # browsers leave it out
+        ("CONSOLE_URL", "https://anna@console.example"),
+        ("CONSOLE_URL", "HTTP://console.example"),  # or production would not see that it is unsafe
+        ("DATABASE_URL", "postgresql://u:p@[::1/livephoto"),
     ],
 )
 def test_a_value_nothing_could_run_on_is_named(name, value):
