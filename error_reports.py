@@ -8,6 +8,7 @@ statements run, and tell what they carry.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 import logs
@@ -55,8 +56,6 @@ def start(dsn: str, *, release: str, environment: str, transport: Any = None) ->
 
 def stop() -> None:
     """Send what is left, for two seconds at most; nothing if it was not started."""
-    import sys
-
     if sdk := sys.modules.get("sentry_sdk"):
         sdk.get_client().close(timeout=2.0)
 

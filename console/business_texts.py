@@ -143,7 +143,7 @@ COLUMNS = {
     },
     "inbox": {
         "received_at": "Пришло",
-        "provider": "Способ",
+        "provider": "Провайдер",
         "kind": "Вид",
         "state": "Состояние",
         "reason": "Почему",
@@ -176,9 +176,9 @@ COLUMNS = {
     },
     "payments": {
         "number": "Платёж",
-        "created_at": "Открыт",
+        "created_at": "Создан",
         "paid_at": "Оплачен",
-        "provider": "Способ",
+        "provider": "Провайдер",
         "status": "Состояние",
         "amount_rub": "Рублей",
         "tokens": "Токенов",

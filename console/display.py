@@ -25,20 +25,20 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def tokens(amount: Decimal | int) -> str:
-    """An amount without its unit: 1 234,50; whole ones have no decimals."""
-    places = 0 if amount == int(amount) else 2
-    return f"{amount:,.{places}f}".replace(",", NO_BREAK).replace(".", ",").replace("-", "−")
+def amount(number: Decimal | int) -> str:
+    """An amount without its unit, or a count: 1 234,50; whole ones have no decimals."""
+    places = 0 if number == int(number) else 2
+    return f"{number:,.{places}f}".replace(",", NO_BREAK).replace(".", ",").replace("-", "−")
 
 
-def rub(amount: Decimal | int) -> str:
+def rub(number: Decimal | int) -> str:
     """Rubles."""
-    return f"{tokens(amount)}{NO_BREAK}₽"
+    return f"{amount(number)}{NO_BREAK}₽"
 
 
-def plain(amount: Decimal) -> str:
+def plain(cost: Decimal) -> str:
     """A cost without zeros at its end, as forms take it."""
-    return f"{amount.normalize():f}"
+    return f"{cost.normalize():f}"
 
 
 def on(day: date) -> str:

@@ -26,5 +26,7 @@ def not_now(refusal: NotNow) -> str:
 
 def erased(done: Erased) -> str:
     """Of a person who is not known any more."""
-    files = "Файлы удаляет воркер." if done.files_left else f"Файлов удалено: {done.files_deleted}."
+    files = (
+        "Файлы удалит обработчик." if done.files_left else f"Файлов удалено: {done.files_deleted}."
+    )
     return f"Данные человека удалены. {files}"

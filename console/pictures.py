@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -34,11 +35,8 @@ class Pair(NamedTuple):
 
 def of_jobs(session: Session, jobs: Iterable[JobRow[Any]]) -> list[Pair]:
     """Photos and results of orders, photo by photo."""
-    pairs = [
-        (job, *ids)
-        for job in jobs
-        for ids in zip(_ids(job.input), _ids(job.output, len(job.input)), strict=False)
-    ]
+    # Nothing is there of an order that is not done.
+    pairs = [(job, *ids) for job in jobs for ids in zip_longest(_ids(job.input), _ids(job.output))]
     wanted = [each for _, *ids in pairs for each in ids if each is not None]
     files = data.of_ids(session, wanted)
     return [
@@ -47,10 +45,9 @@ def of_jobs(session: Session, jobs: Iterable[JobRow[Any]]) -> list[Pair]:
     ]
 
 
-def _ids(items: list[dict[str, Any]], length: int = 0) -> list[UUID | None]:
+def _ids(items: list[dict[str, Any]]) -> list[UUID | None]:
     """Ids of files by their place; None for a photo from a stranger's address, or none."""
-    ids = [UUID(item["dataId"]) if item.get("dataId") else None for item in items]
-    return ids + [None] * (length - len(ids))
+    return [UUID(item["dataId"]) if item.get("dataId") else None for item in items]
 
 
 def _picture(data_id: UUID | None, files: dict[UUID, DataRow]) -> Picture | None:

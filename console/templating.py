@@ -12,6 +12,7 @@ from db import browsing
 def prepare(app: Flask) -> None:
     """Give the templates their filters and functions."""
     app.jinja_env.filters.update(
+        amount=display.amount,
         browser=display.browser,
         local=display.local,
         moscow=display.moscow,
@@ -21,7 +22,6 @@ def prepare(app: Flask) -> None:
         rub=display.rub,
         shown=display.shown,
         span=display.span,
-        tokens=display.tokens,
         utc=display.utc,
     )
     app.jinja_env.globals.update(

@@ -37,6 +37,7 @@ class Filters(TypedDict, total=False):
     until: datetime | None
 
 
+OF_TARGET = 20  # actions that the page of a thing shows
 # Set by whoever lets somebody in: cli.py for a command, the console for a request.
 actor: ContextVar[Actor] = ContextVar("actor")
 
@@ -100,7 +101,7 @@ def listed(
     return _LISTED.page(reader, limit=limit, cursor=cursor, **filters)
 
 
-def of_target(reader: Reader, target: str, *, limit: int) -> list[AuditEntryRow]:
+def of_target(reader: Reader, target: str, *, limit: int = OF_TARGET) -> list[AuditEntryRow]:
     """The newest actions on one thing, for its page."""
     return _of_target.all(reader, target, limit)
 

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from db import Query, Reader, statement
 from db.models import Lottery, LotteryEntry, LotteryWinner, User
 from db.rows import LotteryRow, LotteryWinnerRow
-from services import events, funding, ledger, lotteries
+from services import events, funding, ledger, lotteries, versions
 
 # Round and place of one winner to draw.
 Turn = tuple[int, int]
@@ -81,16 +81,21 @@ def draw_due(session: Session, *, now: datetime) -> LotteryRow | None:
     return lotteries.get(session, lottery.id)
 
 
-def redraw(session: Session, lottery_id: UUID, place: int, *, reason: str) -> LotteryWinnerRow:
+def redraw(
+    session: Session, lottery_id: UUID, place: int, *, reason: str, seen: int | None = None
+) -> LotteryWinnerRow:
     """Draw one place again and record the reason; previous winners do not take part.
 
-    ValueError when there is nothing to draw again, or the draw so far fails verification. The
-    first winner keeps their tokens.
+    seen: how many winners there were when it was asked for. ValueError when there is nothing to
+    draw again, there are more winners by now, or the draw so far fails verification. The first
+    winner keeps their tokens.
     """
     lottery = session.scalar(select(Lottery).where(Lottery.id == lottery_id).with_for_update())
     past = _turns(session, lottery_id)
     if lottery is None or place not in {place for _, place in past}:
         raise ValueError("this place has not been drawn")
+    if seen not in (None, len(past)):
+        raise ValueError(versions.CHANGED)
     if faults := verified(session, lotteries.get(session, lottery_id)):
         raise ValueError(faults[0])
     turn = (max(round for round, _ in past) + 1, place)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
+CHANGED = "somebody else has changed it meanwhile: look at it again"
+
 
 def of(row: tuple[Any, ...]) -> str:
     """What a form keeps of the row that it shows."""
@@ -14,4 +16,4 @@ def of(row: tuple[Any, ...]) -> str:
 def require(row: tuple[Any, ...], seen: str | None) -> None:
     """ValueError when a row is not the one that was `seen`; None is whoever did not look."""
     if seen is not None and of(row) != seen:
-        raise ValueError("somebody else has changed it meanwhile: look at it again")
+        raise ValueError(CHANGED)

@@ -268,13 +268,13 @@ class Settings:
     )
     rub_per_usd: Decimal = _setting(
         Decimal("90"),
-        "rubles a dollar of an engine's bill counts as in the figures",
+        "rubles for a dollar of an engine's bill, in the figures",
         above=0,
         most=10_000,
     )
     engine_second_rub: Decimal = _setting(
         Decimal("0"),
-        "rubles a second of the built-in engine counts as in the figures",
+        "rubles for a second of the built-in engine, in the figures",
         most=10_000,
     )
     engine_timeout_seconds: int = _setting(

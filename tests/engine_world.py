@@ -22,8 +22,9 @@ from db.types import now
 from local import sandbox
 from local.processes import Child
 from providers import registry
-from services import data, remote_models
+from services import remote_models
 from tests import workers
+from tests.factories import stored_image
 from tests.payment_world import Sandbox
 
 OPTIONS = sandbox.Options()
@@ -153,13 +154,7 @@ def stored_photo(content: bytes | None = None) -> Any:
         file = io.BytesIO()
         Image.new("RGB", (400, 500), (120, 90, 60)).save(file, "JPEG")
         content = file.getvalue()
-    with transaction() as session:
-        row = data.reserve(session, "image", content_type="image/jpeg", now=now())
-    registry.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
-    with transaction() as session:
-        return data.confirm(
-            session, row.id, content_type="image/jpeg", size_bytes=len(content), now=now()
-        )
+    return stored_image(content)
 
 
 def attempts_of(job_id: UUID) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -9,8 +10,9 @@ from uuid import UUID, uuid4
 
 from db import transaction
 from db.models import Data
-from db.rows import JobRow, UserRow
+from db.rows import DataRow, JobRow, UserRow
 from db.types import now
+from providers import registry
 from services import data, grants, jobs, registration, users
 
 _telegram_ids = count(10_000_000)
@@ -37,6 +39,17 @@ def make_image(**overrides: Any) -> Data:
         for name, value in overrides.items():
             setattr(row, name, value)
     return row
+
+
+def stored_image(content: bytes) -> DataRow:
+    """A confirmed picture whose bytes are in storage."""
+    with transaction() as session:
+        row = data.reserve(session, "image", content_type="image/jpeg", now=now())
+    registry.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
+    with transaction() as session:
+        return data.confirm(
+            session, row.id, content_type="image/jpeg", size_bytes=len(content), now=now()
+        )
 
 
 def make_job(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -25,14 +24,14 @@ from db.models import (
     Table,
     User,
 )
-from db.rows import UserRow
+from db.rows import DataRow, UserRow
 from db.types import now
 from providers import registry
 from providers.payments import Notice, Outcome
 from services import audit, bonuses, grants, jobs, lotteries, payments, reviews, support, users
 from services.audit import Actor, Entry
 from services.lotteries import Prize
-from tests.factories import make_image, make_user
+from tests.factories import make_user, stored_image
 from tests.job_steps import claim_job, finish_job
 from workflows import payment_events
 
@@ -58,13 +57,6 @@ class Person:
         return self.mark, self.user.telegram_id, self.user.ref_code
 
 
-def photo_with_bytes() -> Data:
-    """A confirmed photo whose bytes are stored."""
-    row = make_image()
-    registry.storage().put(row.storage_key, io.BytesIO(PHOTO), content_type="image/jpeg")
-    return row
-
-
 def person(*, live: bool = True, **registered: Any) -> Person:
     """Somebody with a row in every table; live: with orders and a payment that are not over."""
     mark = f"mark-{uuid4().hex}"
@@ -73,7 +65,7 @@ def person(*, live: bool = True, **registered: Any) -> Person:
     user = make_user(
         200, username=mark, anon_user_id=mark, ref_code=make_user().ref_code, **registered
     )
-    photo = photo_with_bytes()
+    photo = stored_image(PHOTO)
     job_id = _orders(user, photo, mark, live=live)
     payment_id = _payments(user, mark, live=live)
     with transaction() as session:
@@ -149,7 +141,7 @@ def attempt(job_id: UUID, mark: str, **values: Any) -> UUID:
     return UUID(str((row | values)["id"]))
 
 
-def _orders(user: UserRow, photo: Data, mark: str, *, live: bool) -> UUID:
+def _orders(user: UserRow, photo: DataRow, mark: str, *, live: bool) -> UUID:
     done = _order(user, photo, mark)
     finish_job(claim_job(done))
     attempt(done, mark)
@@ -158,7 +150,7 @@ def _orders(user: UserRow, photo: Data, mark: str, *, live: bool) -> UUID:
     return done
 
 
-def _order(user: UserRow, photo: Data, mark: str) -> UUID:
+def _order(user: UserRow, photo: DataRow, mark: str) -> UUID:
     item = {"type": "image", "dataId": str(photo.id), "meta": {"name": mark}}
     with transaction() as session:
         return jobs.create(

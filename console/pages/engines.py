@@ -105,7 +105,7 @@ def _shown(name: str, form: Form) -> str:
             abort(404)
         used = engines.usage(session, name, now=moment)
         orders = attempts.recent(session, name, doubtful=doubtful, limit=NEWEST)
-        acts = audit.of_target(session, f"engine:{name}", limit=20)
+        entries = audit.of_target(session, f"engine:{name}")
     return render_template(
         "engines/engine.html",
         engine=engine,
@@ -114,6 +114,6 @@ def _shown(name: str, form: Form) -> str:
         listing=whole(orders),
         opened=breakers.of(engine).is_open(moment),
         connected=models.is_connected(name),
-        entries=acts,
+        entries=entries,
         form=form,
     )

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from console import access, texts
 from console.access import allowed
-from console.display import on, tokens
+from console.display import amount, on
 from console.permissions import Permission, may
 from db import browsing
 from db.types import now
@@ -77,7 +77,7 @@ def _charts(found: Overview) -> dict[str, Any]:
         "revenue_rows": [
             [
                 on(day),
-                *(tokens(rub[place]) for rub in found.daily_rub.values()),
+                *(amount(rub[place]) for rub in found.daily_rub.values()),
             ]
             for place, day in reversed(list(enumerate(found.days)))
         ],

@@ -112,6 +112,6 @@ def _shown(event_id: UUID, form: Form) -> str:
             event = inbox.find(session, event_id)
         except ValueError:
             abort(404)
-        entries = audit.of_target(session, f"event:{event_id}", limit=20)
+        entries = audit.of_target(session, f"event:{event_id}")
     raw = orjson.dumps(event.notice, option=orjson.OPT_INDENT_2).decode()
     return render_template("inbox/event.html", event=event, raw=raw, entries=entries, form=form)

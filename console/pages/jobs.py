@@ -121,7 +121,7 @@ def _shown(job_id: UUID, form: Form, pairs: list[Pair] | None = None) -> str:
         job, line = jobs.get(session, job_id), listed_jobs.find(session, job_id)
         moves = ledger.of_job(session, job_id)
         orders = attempts.of_job(session, job_id)
-        entries = audit.of_target(session, f"job:{job_id}", limit=20)
+        entries = audit.of_target(session, f"job:{job_id}")
     return render_template(
         "jobs/job.html",
         job=job,

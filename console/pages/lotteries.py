@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 pages = Blueprint("lotteries", __name__, url_prefix="/lotteries")
 
+MOST_WINNERS = 1_000_000  # of all rounds; any number that is more than there will be
 PRIZES = range(1, 6)  # kinds of prizes that the form has fields for
 
 
@@ -37,9 +38,8 @@ def listed() -> ResponseReturnValue:
     """All of them, newest first."""
     with browsing() as session:
         page = lotteries.listed(session, limit=PAGE_ROWS, cursor=cursor())
-    moment = now()
     states = {row.id: _state(row) for row in page.rows}
-    return render_template("lotteries/list.html", listing=listing(page), states=states, now=moment)
+    return render_template("lotteries/list.html", listing=listing(page), states=states)
 
 
 @pages.get("/add")
@@ -150,14 +150,13 @@ def draw(lottery_id: UUID) -> ResponseReturnValue:
 def redraw(lottery_id: UUID) -> ResponseReturnValue:
     """One place again; its first winner keeps the tokens."""
     form = Form()
-    place, reason = (
-        form.whole("place", least=1, most=lotteries.MAX_PLACES),
-        form.words("redraw_reason"),
-    )
+    place = form.whole("place", least=1, most=lotteries.MAX_PLACES)
+    reason = form.words("redraw_reason")
+    seen = form.whole("seen", least=0, most=MOST_WINNERS)
     entry = Entry("lottery.redraw", f"lottery:{lottery_id}", reason)
 
     def effect(session: Session) -> str:
-        winner = draws.redraw(session, lottery_id, place, reason=reason)
+        winner = draws.redraw(session, lottery_id, place, reason=reason, seen=seen)
         entry.after = {"place": place, "round": winner.round}
         return business_texts.lottery_redrawn(place, winner.round)
 
@@ -186,7 +185,7 @@ def _shown(lottery_id: UUID, form: Form) -> str:
         drawn = lottery.drawn_at is not None
         winners = draws.winners(session, lottery) if drawn else []
         faults = draws.verified(session, lottery) if drawn else []
-        acts = audit.of_target(session, f"lottery:{lottery_id}", limit=20)
+        acts = audit.of_target(session, f"lottery:{lottery_id}")
     return render_template(
         "lotteries/lottery.html",
         lottery=lottery,

@@ -85,7 +85,7 @@ def _shown(name: str, form: Form) -> str:
             model = models.find(session, name)
         except ValueError:
             abort(404)
-        acts = audit.of_target(session, f"model:{name}", limit=20)
+        entries = audit.of_target(session, f"model:{name}")
     return render_template(
         "models/model.html",
         model=model,
@@ -93,6 +93,6 @@ def _shown(name: str, form: Form) -> str:
         offers=business_texts.OFFERS,
         connected=models.is_connected(model.engine),
         seen=versions.of(model),
-        entries=acts,
+        entries=entries,
         form=form,
     )

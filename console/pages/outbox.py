@@ -102,7 +102,7 @@ def _shown(event_id: UUID, form: Form) -> str:
             event = outbox.find(session, event_id)
         except ValueError:
             abort(404)
-        acts = audit.of_target(session, f"outbox:{event_id}", limit=20)
+        entries = audit.of_target(session, f"outbox:{event_id}")
     return render_template(
-        "outbox/event.html", event=event, body=events.as_json(event), entries=acts, form=form
+        "outbox/event.html", event=event, body=events.as_json(event), entries=entries, form=form
     )

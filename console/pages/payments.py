@@ -85,7 +85,7 @@ def _shown(payment_id: UUID, form: Form) -> str:
         payment = payments.get(session, payment_id)
         events = inbox.of_payment(session, payment_id)
         moves = ledger.of_payment(session, payment_id)
-        entries = audit.of_target(session, f"payment:{payment_id}", limit=20)
+        entries = audit.of_target(session, f"payment:{payment_id}")
     return render_template(
         "payments/payment.html",
         payment=payment,

@@ -66,7 +66,7 @@ def _read(form: Form) -> None:
 def _shown(payment_id: UUID, form: Form) -> str:
     with browsing() as session:
         payment, effect = payments.get(session, payment_id), None
-        entries = audit.of_target(session, f"payment:{payment_id}", limit=20)
+        entries = audit.of_target(session, f"payment:{payment_id}")
         if form.values.get("rub") and not form.errors:
             try:
                 effect = previews.refund(session, payment, form.amount("rub"))

@@ -110,5 +110,5 @@ def _shown(review_id: UUID, form: Form) -> str:
         review = reviews.find(session, review_id)
         if review is None:
             abort(404)
-        entries = audit.of_target(session, f"review:{review_id}", limit=20)
+        entries = audit.of_target(session, f"review:{review_id}")
     return render_template("reviews/review.html", review=review, entries=entries, form=form)

@@ -101,7 +101,7 @@ def _shown(name: str, form: Form) -> str:
             tariff = tariffs.find(session, name)
         except ValueError:
             abort(404)
-        acts = audit.of_target(session, f"tariff:{name}", limit=20)
+        entries = audit.of_target(session, f"tariff:{name}")
     return render_template(
-        "tariffs/tariff.html", tariff=tariff, seen=versions.of(tariff), entries=acts, form=form
+        "tariffs/tariff.html", tariff=tariff, seen=versions.of(tariff), entries=entries, form=form
     )

@@ -92,10 +92,19 @@ def test_a_lottery_is_made_drawn_proved_and_one_place_drawn_again(admin):
     drawn = admin.follow(admin.post(f"{page}/draw", seen=page, draw_reason="пора"))
     assert words.LOTTERY_DRAWN in drawn.text and 'id="verified"' in drawn.text
     assert sorted(balance(person.id) for person in people) == [0, 0, 50]
+
+    def redraw(seen: str, place: str, why: str):
+        form = admin.hidden(page) | {"seen": seen, "place": place, "redraw_reason": why}
+        return admin.client.post(f"{page}/redraw", data=form)
+
+    seen = _value(admin.get(page).text, "seen")
     with unchanged():
-        wrong = admin.post(f"{page}/redraw", seen=page, place="7", redraw_reason="нет такого")
+        wrong = redraw(seen, "7", "нет такого")
     assert wrong.status_code == 422 and "Это место не разыгрывалось" in wrong.text
-    again = admin.follow(admin.post(f"{page}/redraw", seen=page, place="1", redraw_reason="бот"))
+    again = admin.follow(redraw(seen, "1", "бот"))
+    with unchanged():
+        colleague = redraw(seen, "1", "и я вижу бота")
+    assert colleague.status_code == 422 and "Это уже изменил кто-то другой" in colleague.text
     assert "бот" in again.text and 'id="verified"' in again.text
     assert sorted(balance(person.id) for person in people) == [0, 50, 50]
     (entry,) = entries("lottery.redraw")

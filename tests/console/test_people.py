@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from base64 import urlsafe_b64encode
 from html import unescape
@@ -13,24 +12,15 @@ import pytest
 from console.pages import people as pages_of_people
 from db import transaction
 from db.types import now
-from providers import registry
-from services import data, people, queue, users
+from services import people, queue, users
 from services.audit import Entry
 from tests.console.browsing import World, acting, entries
-from tests.factories import balance, make_job, make_user
+from tests.factories import balance, make_job, make_user, stored_image
 from tests.job_steps import claim_job, finish_job
 from tests.payment_events import opened
 from workflows.actions import recorded
 
 pytestmark = pytest.mark.usefixtures("no_rows")
-
-
-def stored_photo():
-    with transaction() as session:
-        row = data.reserve(session, "image", content_type="image/jpeg", now=now())
-    registry.storage().put(row.storage_key, io.BytesIO(b"photo"), content_type="image/jpeg")
-    with transaction() as session:
-        return data.confirm(session, row.id, content_type="image/jpeg", size_bytes=5, now=now())
 
 
 def test_the_only_thing_that_is_called_so_opens_at_once(console: World) -> None:
@@ -49,7 +39,7 @@ def test_the_only_thing_that_is_called_so_opens_at_once(console: World) -> None:
         answer = support.get("/search", q=words)
         assert (answer.status_code, answer.headers.get("Location")) == (302, page), words
         assert support.get(page).status_code == 200
-    file = support.get("/search", q=str(stored_photo().id))
+    file = support.get("/search", q=str(stored_image(b"photo").id))
     assert support.get(file.headers["Location"]).status_code == 200
     assert "Ничего не найдено" in support.get("/search", q="nobody at all").text
     assert "Введите" in support.get("/search").text
@@ -99,7 +89,7 @@ def test_people_are_listed_by_day_and_by_ban(console: World) -> None:
 def test_pictures_are_sent_when_they_are_opened_and_that_is_kept(console: World) -> None:
     support = console.operator("support")
     user = make_user(10)
-    job = make_job(user.id, "animate", data_id=stored_photo().id)
+    job = make_job(user.id, "animate", data_id=stored_image(b"photo").id)
     finish_job(claim_job(str(job.id)))
     for path, target in ((f"/orders/{job.id}", f"job:{job.id}"), (f"/people/{user.id}", "")):
         closed = support.get(path).text

@@ -99,7 +99,7 @@ def test_files_that_the_storage_keeps_are_said_to_go_later(
 
     monkeypatch.setattr(registry.storage(), "delete", away)
     said = admin.follow(admin.post(page, seen=page, reason="asked"))
-    assert "Файлы удаляет воркер." in said.text and traces(who.words) == {}
+    assert "Файлы удалит обработчик." in said.text and traces(who.words) == {}
 
 
 def test_whoever_paid_for_somebody_else_is_not_in_their_export(console: World) -> None:

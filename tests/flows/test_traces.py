@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
@@ -11,15 +10,11 @@ import requests
 
 import settings
 import tracing
-from db import transaction
-from db.types import now
 from errors import ApiError
-from providers import registry
 from providers.http import Patience, Transport
 from providers.telegram.calls import DIALECT
-from services import data
 from tests import live
-from tests.factories import make_user
+from tests.factories import make_user, stored_image
 from tests.live import Bot, done, order
 from tests.otlp_receiver import Collector, collecting
 from tests.wire import wait_until
@@ -31,17 +26,8 @@ ASKED = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
 pytestmark = pytest.mark.usefixtures("no_rows")
 
 
-def stored_photo() -> str:
-    with transaction() as session:
-        row = data.reserve(session, "image", content_type="image/jpeg", now=now())
-    registry.storage().put(row.storage_key, io.BytesIO(b"photo"), content_type="image/jpeg")
-    with transaction() as session:
-        data.confirm(session, row.id, content_type="image/jpeg", size_bytes=5, now=now())
-    return str(row.id)
-
-
 def test_an_order_leads_from_the_bot_to_the_worker(tmp_path: Path) -> None:
-    user, photo = make_user(5), stored_photo()
+    user, photo = make_user(5), str(stored_image(b"photo").id)
     with collecting() as collector:
         traced = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,

@@ -26,7 +26,7 @@ from local.processes import Child
 from metrics.scrape import count_error_lines, exposition
 from providers import registry
 from services import data, jobs, ledger, locked_payments, payments
-from tests.factories import balance, make_job, make_user
+from tests.factories import balance, make_job, make_user, stored_image
 from tests.scraping import Scraped, ask, scrape
 from tests.wire import wait_until
 from tests.workers import start_worker, working
@@ -37,16 +37,6 @@ from workflows import dispatch, files, reconciler
 PRICE, KILLS = 5, 4
 
 pytestmark = pytest.mark.usefixtures("no_rows")  # with an empty queue
-
-
-def stored_image(content: bytes):
-    with transaction() as session:
-        row = data.reserve(session, "image", content_type="image/jpeg", now=now())
-    registry.storage().put(row.storage_key, io.BytesIO(content), content_type="image/jpeg")
-    with transaction() as session:
-        return data.confirm(
-            session, row.id, content_type="image/jpeg", size_bytes=len(content), now=now()
-        )
 
 
 def live_jobs() -> int:
