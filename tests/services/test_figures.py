@@ -25,7 +25,11 @@ from worker.proofs import Proofs
 from workflows import checks as proofs
 
 pytestmark = pytest.mark.usefixtures("no_rows")
-TODAY = days.of(now())
+
+
+def today() -> date:
+    """Of the moment of the test: while all tests run, a day may end in Moscow."""
+    return days.of(now())
 
 
 def settle(payment: Any, outcome: Outcome, event: str, **more: Any) -> None:
@@ -52,14 +56,14 @@ def execute(sql: str, **values: object) -> None:
         connection.execute(text(sql), values)
 
 
-def compute(day: date = TODAY) -> None:
+def compute(day: date | None = None) -> None:
     with transaction() as session:
-        assert day_figures.compute(session, day, now=now())
+        assert day_figures.compute(session, day or today(), now=now())
 
 
-def kept(day: date = TODAY) -> dict[tuple[str, str], day_figures.Figure]:
+def kept(day: date | None = None) -> dict[tuple[str, str], day_figures.Figure]:
     with reading() as reader:
-        return {row[:2]: row for row in day_figures.stored(reader, day)}
+        return {row[:2]: row for row in day_figures.stored(reader, day or today())}
 
 
 def a_busy_day() -> None:
@@ -86,14 +90,14 @@ def test_a_day_says_what_was_paid_returned_moved_done_and_failed():
     assert found["moved", "charge"].tokens == -2 * price
     assert {"wait_p50", "wait_p95", "work_p50", "work_p95"} <= {kind for kind, _ in found}
     with reading() as reader:
-        month = figures.revenue(reader, today=TODAY)[-1]
+        month = figures.revenue(reader, today=today())[-1]
         assert (month.days, month.payments, month.rub, month.before_rub) == (30, 1, 150, 0)
-        assert {each.provider for each in figures.revenue(reader, today=TODAY)} == {"stripe"}
+        assert {each.provider for each in figures.revenue(reader, today=today())} == {"stripe"}
         assert figures.tokens_owed(reader) == reader.scalar(
             text("SELECT sum(balance_tokens) / 100 FROM users")
         )
-        [cohort] = figures.cohorts(reader, today=TODAY, count=1)
-    assert cohort == figures.Cohort(TODAY, registered=3, photo=2, order=1, payment=1)
+        [cohort] = figures.cohorts(reader, today=today(), count=1)
+    assert cohort == figures.Cohort(today(), registered=3, photo=2, order=1, payment=1)
     compute()
     assert kept() == found
 
@@ -103,11 +107,13 @@ def test_several_providers_are_added_up():
         "INSERT INTO daily_figures (day, kind, dimension, n, rub) VALUES"
         " (:day, 'paid', 'stripe', 1, 10000), (:day, 'paid', 'yookassa', 2, 50000),"
         " (:day, 'returned', 'yookassa', 1, 20000), (:before, 'paid', 'telegram', 1, 700)",
-        day=TODAY,
-        before=TODAY - days.ONE,
+        day=today(),
+        before=today() - days.ONE,
     )
     with reading() as reader:
-        found = {(each.days, each.provider): each for each in figures.revenue(reader, today=TODAY)}
+        found = {
+            (each.days, each.provider): each for each in figures.revenue(reader, today=today())
+        }
     assert len(found) == 12
     both = found[1, figures.ALL]
     assert (both.payments, both.rub, both.before_rub) == (3, 400, 7)
@@ -165,7 +171,7 @@ def test_engines_cost_their_bills_in_rubles_and_our_own_its_seconds(monkeypatch)
     )
     compute()
     with reading() as reader:
-        margin = figures.margin(reader, today=TODAY, count=1)
+        margin = figures.margin(reader, today=today(), count=1)
     settings.load.cache_clear()
     assert kept()["engine_cost", "fal USD"].cost == Decimal("0.04")
     assert (margin.orders, margin.engines_rub, margin.own_rub) == (2, 4, Decimal("6.5"))
@@ -174,11 +180,11 @@ def test_engines_cost_their_bills_in_rubles_and_our_own_its_seconds(monkeypatch)
 
 def test_the_nightly_check_finds_what_differs_and_has_it_mended(caplog):
     a_busy_day()
-    yesterday = TODAY - days.ONE
+    yesterday = today() - days.ONE
     execute("UPDATE transactions SET created_at = created_at - interval '1 day'")
     execute("UPDATE users SET created_at = created_at - interval '3 days'")
     for back in (3, 2, 1, 0):
-        compute(TODAY - back * days.ONE)
+        compute(today() - back * days.ONE)
     later = now() + timedelta(hours=25)  # what is kept must be younger than the end of its day
     execute("UPDATE figure_days SET computed_at = :later", later=later)
     proof = proofs.make(FIGURES, now=now())
