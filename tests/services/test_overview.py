@@ -14,7 +14,7 @@ from db.types import now
 from services import attention, breakers, checks, overview
 from services.attention import Signal
 from tests.factories import make_job, make_user
-from tests.services.test_figures import TODAY, a_busy_day, compute
+from tests.services.test_figures import a_busy_day, compute, today
 
 pytestmark = pytest.mark.usefixtures("no_rows")
 
@@ -124,6 +124,6 @@ def test_the_overview_tells_of_the_last_minutes():
     assert [(each.code, each.n) for each in found.failures] == [("no_face", 1)]
     assert found.daily_rub == {"stripe": [*[Decimal(0)] * 29, Decimal(150)]}
     assert (found.people.registered, found.people.payment) == (3, 1)
-    assert [(each.day, each.service) for each in found.times] == [(TODAY, "restore")]
+    assert [(each.day, each.service) for each in found.times] == [(today(), "restore")]
     assert found.margin.orders == 1
     assert found.tokens_owed > 0
