@@ -17,7 +17,7 @@ from lab.bench.scale.calls import Call, Context
 from lab.bench.scale.meter import Probe
 from services import ledger
 
-CALLS = calls.READS | calls.WRITES | calls.WORKERS | calls.OPERATORS
+CALLS = calls.READS | calls.WRITES | calls.WORKERS | calls.OPERATORS | calls.BOUNDED
 
 
 @pytest.fixture(scope="module")

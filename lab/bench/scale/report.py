@@ -79,7 +79,7 @@ def text(found: Findings) -> str:
         f" {found.history_seconds:.0f} s.",
         f"![CPU with a million users to that with ten thousand]({PICTURE})",
         _table(found.groups),
-        "By nature proportional to what they show or count, for the operator only:",
+        "By nature proportional to what they show or count:",
         _table({"operator": found.growing}),
         _crowd(found.crowd),
     ]
