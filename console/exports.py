@@ -1,4 +1,7 @@
-"""Lists as files of CSV: so many rows and no more, kept in the audit, harmless in a spreadsheet."""
+"""Lists as files of CSV: so many rows and no more, kept in the audit, harmless in a spreadsheet.
+
+As a Russian spreadsheet writes them: semicolons between cells, a comma in a number.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ from services.paging import Page
 
 MOST_ROWS = 10_000
 AT_ONCE = 500
-# A spreadsheet runs a cell that begins like this as a formula; people choose their own names. Where
-# the comma is the decimal sign, as in Russia, a semicolon begins a cell, also within quotes.
+# A spreadsheet runs a cell that begins like this as a formula; people choose their own names. Some
+# take a semicolon for the beginning of a cell, also within quotes.
 _FORMULA = re.compile(r"(^|[;,\t\r\n])(?=[=+\-@\t\r])")
 BOM = "\ufeff"  # without it, Excel takes UTF-8 for the code page of the machine
 
@@ -56,8 +59,10 @@ def cell(value: object) -> str:
             return ""
         case bool():
             return texts.YES if value else texts.NO
-        case int() | Decimal():
+        case int():
             return str(value)
+        case Decimal():
+            return str(value).replace(".", ",")
         case datetime():
             return moscow(value)
     return _FORMULA.sub(r"\1'", str(value))
@@ -80,5 +85,5 @@ def _lines(export: Export, page: Page[Any]) -> Iterator[str]:
 
 def _line(cells: Sequence[str]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerow(cells)
+    csv.writer(text, delimiter=";").writerow(cells)
     return text.getvalue()

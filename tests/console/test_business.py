@@ -247,8 +247,8 @@ def test_a_list_is_a_file_of_its_filters_and_an_entry(admin, monkeypatch):
     file = admin.post("/exports/people", seen="/people/")
     lines = file.text.splitlines()
     assert file.headers["Content-Disposition"] == 'attachment; filename="people.csv"'
-    assert lines[0].startswith("\ufeffTelegram id,Имя в Telegram,Баланс")
-    assert {str(each.id) for each in people} <= {line.rsplit(",", 1)[1] for line in lines[1:]}
+    assert lines[0].startswith("\ufeffTelegram id;Имя в Telegram;Баланс")
+    assert {str(each.id) for each in people} <= {line.rsplit(";", 1)[1] for line in lines[1:]}
     assert "'=cmd3" in file.text and len(lines) == len(set(lines))
     monkeypatch.setattr(exports, "MOST_ROWS", 4)
     short = admin.post("/exports/people", seen="/people/").text.splitlines()
@@ -312,6 +312,7 @@ def test_what_people_ask_for_is_closed_with_an_answer(console):
         ("a;=1+1;b", "a;'=1+1;b"),
         ("a\n@cmd", "a\n'@cmd"),
         (Decimal("-5"), "-5"),
+        (Decimal("199.90"), "199,90"),
         (None, ""),
         ("Анна", "Анна"),
     ],
