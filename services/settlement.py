@@ -285,13 +285,6 @@ def _close_gateway_payment(
     return {"status": status, "next_check_at": None}
 
 
-def _end_gateway_payment(
-    session: Session, payment_id: UUID, status: str, reference: str | None
-) -> None:
-    """End the ruble row of a pending payment."""
-    _update_gateway_payment(session, payment_id, status, reference)
-
-
 def _credit_then(apply: Effect) -> Effect:
     """For a fact that was reported before the success it presupposes."""
 
@@ -304,7 +297,8 @@ def _credit_then(apply: Effect) -> Effect:
 
 
 @write
-def _update_gateway_payment(payment_id: UUID, status: str, reference: str | None) -> UpdateBase:
+def _end_gateway_payment(payment_id: UUID, status: str, reference: str | None) -> UpdateBase:
+    """The ruble row of a pending payment ends."""
     return (
         update(Transaction)
         .where(

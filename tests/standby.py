@@ -14,10 +14,12 @@ from local.postgres.embedded import EmbeddedPostgres
 from tests.wire import wait_until
 
 
-def make(primary: EmbeddedPostgres, url: str, folder: Path) -> EmbeddedPostgres:
-    """A standby in `folder`, started, of which the primary waits for each commit."""
-    programs, password = binaries.find(), folder.parent / "primary" / "password"
-    around = cluster.surroundings(cluster.data_folder(folder.parent / "primary"))
+def make(primary: Path, url: str, folder: Path) -> EmbeddedPostgres:
+    """A standby in `folder`, started, for which the server in the folder `primary`, with this URL,
+    waits at each commit.
+    """
+    programs, password = binaries.find(), primary / "password"
+    around = cluster.surroundings(cluster.data_folder(primary))
     folder.mkdir(mode=0o711)
     shutil.copy(password, folder / "password")
     data = folder / "data"

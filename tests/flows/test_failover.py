@@ -51,7 +51,7 @@ def pair(postgres: str) -> Iterator[Pair]:
         try:
             url = primary.start()
             prepare(url)
-            copy = standby.make(primary, url, folder / "copy")
+            copy = standby.make(folder / "primary", url, folder / "copy")
             try:
                 port = int((folder / "copy" / "port").read_text())
                 copy_url = make_url(url).set(port=port).render_as_string(hide_password=False)
