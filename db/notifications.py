@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 JOB_CHANNEL = "jobs_queued"
 PAUSE_SECONDS = 0.25  # between two notices of a process: each wakes all workers that wait
 # Nobody waits for the standby that would have to know of a notice.
-_NOTIFY = f"SET LOCAL synchronous_commit = off; NOTIFY {JOB_CHANNEL}"
+NOTICE = f"SET LOCAL synchronous_commit = off; NOTIFY {JOB_CHANNEL}"
 
 
 def announce(session: Session) -> None:
@@ -61,7 +61,7 @@ class _Announcer:
             self._wanted.clear()
             try:
                 with reading() as connection:  # a message of its own, without BEGIN and COMMIT
-                    connection.exec_driver_sql(_NOTIFY)
+                    connection.exec_driver_sql(NOTICE)
             except Exception as error:  # the workers look by themselves
                 log.warning("workers were not told of new jobs: %s", type(error).__name__)
 

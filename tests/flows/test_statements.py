@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import event
 
 import settings
-from db import transaction
+from db import notifications, transaction
 from db.session import engine
 from db.types import now
 from handlers import (
@@ -145,7 +145,7 @@ def heard(world: World) -> Iterator[Callable[[Callable[[], Any]], list[str]]]:
         with log.open() as file:
             file.seek(end)
             messages = re.findall(r"LOG:  statement: (.*(?:\n\t.*)*)", file.read())
-        return [each for each in messages if "NOTIFY" not in each]
+        return [each for each in messages if each != notifications.NOTICE]
 
     engine().dispose()
     event.listen(engine(), "connect", tell)
