@@ -14,6 +14,7 @@ from commands import (
     channels,
     engines,
     figures,
+    files,
     jobs,
     ledger,
     lotteries,
@@ -99,6 +100,7 @@ for command in (
     outbox.outbox_group,
     figures.figures_group,
     ledger.ledger_group,
+    files.files_group,
     support.support_group,
     operators.operators_group,
 ):
