@@ -62,7 +62,7 @@ class Nginx:
 
 @contextmanager
 def before(hosts: Sequence[str], folder: Path, **changes: str) -> Iterator[Nginx]:
-    """nginx before two hosts, `address:port`; `changes`: directives that differ from the shipped."""
+    """nginx before two hosts, `address:port`; `changes`: directives unlike the shipped ones."""
     nginx = Nginx(folder)
     shutil.copy(SHIPPED / "livephoto-answer.conf", folder)
     (folder / "livephoto.conf").write_text(_installed(nginx, hosts, changes), "utf-8")
