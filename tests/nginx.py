@@ -92,7 +92,7 @@ def _installed(nginx: Nginx, hosts: Sequence[str], changes: dict[str, str]) -> s
         assert shipped in text, shipped
         text = text.replace(shipped, ours)
     for directive, value in changes.items():
-        text, count = re.subn(rf"(?m)^( +){directive} [^;]+;", rf"\g<1>{directive} {value};", text)
+        text, count = re.subn(rf"(?m)^( *){directive} [^;]+;", rf"\g<1>{directive} {value};", text)
         assert count, directive
     return text
 

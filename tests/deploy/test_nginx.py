@@ -21,7 +21,6 @@ from local import ports
 from services.media import UPLOAD_LIMITS
 from tests import nginx
 from tests.nginx import CERTIFICATES, HOST, NGINX, Nginx
-from tests.threads import at_once
 from tests.wire import wait_until
 from web.bodies import JSON_LIMIT
 from web.forms import OVERHEAD
@@ -29,6 +28,7 @@ from web.forms import OVERHEAD
 pytestmark = pytest.mark.skipif(NGINX is None, reason="needs nginx: apt install nginx-light")
 
 ORDERS, ORDER = "/api/v1/jobs", b'{"userId": "1"}'
+BURST = 60
 OWN, STRANGER = "127.0.0.1", "127.0.0.2"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-From: host\r\n\r\n{}"
 
@@ -127,14 +127,22 @@ def ask(
     source: str = OWN,
     **headers: str,
 ) -> Answer:
-    connection = connected(world, source)
-    try:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, named)
-        answer = connection.getresponse()
-        return Answer(answer.status, answer.headers, answer.read())
-    finally:
-        connection.close()
+    """One request on a connection of its own."""
+    with closing(connected(world, source)) as connection:
+        return asked(connection, method, path, body, **headers)
+
+
+def asked(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    **headers: str,
+) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body, named)
+    answer = connection.getresponse()
+    return Answer(answer.status, answer.headers, answer.read())
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +151,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     addresses = [f"127.0.0.1:{host.port}" for host in hosts]
     folder = tmp_path_factory.mktemp("nginx")
     # A host that hangs is given up after a second, which is sooner than shipped.
-    with nginx.before(addresses, folder, proxy_read_timeout="1s") as running:
+    # A stranger's burst is the shipped one, and then it takes him longer to be asked again.
+    slow = "$livephoto_limited zone=livephoto_strangers:10m rate=1r/s"
+    changes = {"proxy_read_timeout": "1s", "limit_req_zone": slow}
+    with nginx.before(addresses, folder, **changes) as running:
         yield World(running, hosts)
 
 
@@ -258,16 +269,19 @@ def has_received(world: World, more_than: int) -> bool:
 
 
 def test_strangers_are_limited_by_address_and_the_bot_and_providers_are_not(both: World) -> None:
-    statuses = at_once(lambda: ask(both, "GET", ORDERS, source=STRANGER).status, 120)
-    assert set(statuses) == {200, 429}
-    refused = [ask(both, "GET", ORDERS, source=STRANGER) for _ in range(60)]
-    found = next(answer for answer in refused if answer.status == 429)
-    found.require(429, "rate_limited")
-    assert found.headers["Retry-After"] == "1"
     webhook = "/api/v1/webhooks/payments/stripe"
-    for number in range(100):
-        assert ask(both, "GET", ORDERS).status == 200
-        assert ask(both, "POST", webhook, ORDER, source=STRANGER).status == 200, number
+    with closing(connected(both, STRANGER)) as connection:
+        answers = [asked(connection, "GET", ORDERS) for _ in range(BURST + 5)]
+        allowed = [answer for answer in answers if answer.status == 200]
+        assert BURST < len(allowed) < len(answers)
+        refused = next(answer for answer in answers if answer.status != 200)
+        refused.require(429, "rate_limited")
+        assert refused.headers["Retry-After"] == "1"
+        asked(connection, "POST", ORDERS, ORDER, Idempotency_Key="k").require(429, "rate_limited")
+        assert asked(connection, "POST", webhook, ORDER).status == 200
+    with closing(connected(both)) as connection:
+        for _ in range(BURST + 5):
+            assert asked(connection, "GET", ORDERS).status == 200
 
 
 def test_a_request_has_one_id_from_end_to_end(both: World) -> None:
