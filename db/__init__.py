@@ -1,6 +1,14 @@
 """Tables, connections and migrations. Those who use them need only these names."""
 
-from db.session import TooMuchError, after_commit, browsing, reading, snapshot, transaction
+from db.session import (
+    TooMuchError,
+    after_commit,
+    browsing,
+    counting,
+    reading,
+    snapshot,
+    transaction,
+)
 from db.statements import Query, Reader, scalar, statement, write
 
 __all__ = [
@@ -9,6 +17,7 @@ __all__ = [
     "TooMuchError",
     "browsing",
     "after_commit",
+    "counting",
     "reading",
     "scalar",
     "snapshot",

@@ -162,6 +162,8 @@ def engine() -> Engine:
     """
     current = settings.load()
     threads = current.server_threads + settings.QUICK_THREADS + settings.WEBHOOK_THREADS
+    if current.rate_limit_store == "database":
+        threads += settings.LIMIT_THREADS
     return connect(database_url(), pool_size=threads, pooler=bool(current.database_direct_url))
 
 
@@ -186,14 +188,23 @@ def after_commit(session: Session, effect: Callable[[], None]) -> None:
     session.info.setdefault(_AFTER_COMMIT, {})[effect] = None
 
 
-@contextmanager
-def reading() -> Iterator[Connection]:
+def reading() -> AbstractContextManager[Connection]:
     """A connection for one or few SELECTs of columns, without BEGIN and COMMIT around them.
 
     No Session: its bookkeeping would be most of the cost of a short read. It must not write.
     """
+    return _autocommitting("read")
+
+
+def counting() -> AbstractContextManager[Connection]:
+    """The same for a write of one statement that belongs to no transaction."""
+    return _autocommitting("count")
+
+
+@contextmanager
+def _autocommitting(span: str) -> Iterator[Connection]:
     try:
-        with _in_use("read"), engine().connect() as connection:
+        with _in_use(span), engine().connect() as connection:
             # The driver's own attribute sends nothing; SQLAlchemy's isolation_level sends a SET.
             driver: Any = connection.connection.driver_connection
             driver.autocommit = True

@@ -17,6 +17,7 @@ ENGINES = ("replicate", "fal", "polza", "comfyui")
 QUICK_THREADS = 8
 WEBHOOK_THREADS = 4
 PROBE_THREADS = 2
+LIMIT_THREADS = 4  # where rate limits are counted in the database
 
 DAY, TEN_YEARS = 86_400, 87_600  # in seconds; in hours
 
@@ -85,6 +86,12 @@ class Settings:
     rate_limit_per_user: int = _setting(
         300, "requests a minute about one user to one server process; 0 is no limit"
     )
+    rate_limit_store: str = _setting(
+        "process",
+        "where requests are counted: in each process, or for all processes of all hosts together in"
+        " the database",
+        choices=("process", "database"),
+    )
 
     database_url: str = _setting("", "PostgreSQL 15+; empty starts the embedded one", secret=True)
     database_direct_url: str = _setting(
@@ -95,6 +102,11 @@ class Settings:
 
     s3_bucket: str = _setting("", "bucket for photos; empty stores them in STATE_DIR")
     s3_endpoint_url: str = _setting("", "S3-compatible endpoint; empty means Amazon", url=True)
+    s3_public_endpoint_url: str = _setting(
+        "",
+        "the same endpoint as clients reach it, if that is another address; links start with it",
+        url=True,
+    )
     s3_region: str = _setting("us-east-1", "region of the bucket")
     aws_access_key_id: str = _setting("", "S3 key id", secret=True)
     aws_secret_access_key: str = _setting("", "S3 secret", secret=True)

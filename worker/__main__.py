@@ -15,6 +15,7 @@ from metrics import scrape
 from services import erased_accounts
 from spec import CONTRACT
 from worker.loop import Worker
+from workflows.photo_folder import OtherFolderError
 
 log = logging.getLogger("worker")
 
@@ -36,9 +37,13 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    worker.run()
-    tracing.stop()
-    error_reports.stop()
+    try:
+        worker.run()
+    except OtherFolderError as error:
+        sys.exit(str(error))
+    finally:
+        tracing.stop()
+        error_reports.stop()
 
 
 def _tell_outside(current: settings.Settings) -> None:

@@ -28,7 +28,7 @@ from worker.lease import Lease
 from worker.proofs import Proofs
 from worker.remote import RemoteWork
 from worker.sender import EventSender
-from workflows import outbox
+from workflows import outbox, photo_folder
 
 log = logging.getLogger("worker")
 
@@ -59,7 +59,10 @@ class Worker:
         self._proofs = Proofs()
 
     def run(self) -> None:
-        """Work until stop(); waits out failures of the database or the storage."""
+        """Work until stop(); waits out failures of the database or the storage. OtherFolderError
+        when the photos are on another host.
+        """
+        self._require_photos()
         log.info("worker started", extra={"worker": self.name})
         self._remote.start()
         self._events.start()
@@ -111,6 +114,17 @@ class Worker:
         self._remote.stop()
         self._events.stop()
         self._proofs.stop()
+
+    def _require_photos(self) -> None:
+        """Before anything is claimed: OtherFolderError if the photos are on another host."""
+        while not self._stopping.is_set():
+            try:
+                photo_folder.require_ours()
+            except ApiError as error:
+                log.warning("database or storage unavailable: %s", error)
+                self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
+            else:
+                return
 
     def _out_of_grace(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at
