@@ -95,7 +95,11 @@ def postgres() -> Iterator[str]:
     Whatever this process and its children do not set otherwise, goes there.
     """
     STATE_DIR.chmod(0o755)
-    config = throwaway.NOT_DURABLE  # tests of durability start a server of their own
+    sockets = STATE_DIR / "sockets"  # for what is not on our loopback
+    sockets.mkdir()
+    sockets.chmod(0o777)
+    # Tests of durability start a server of their own.
+    config = throwaway.NOT_DURABLE | {"unix_socket_directories": str(sockets)}
     with EmbeddedPostgres(STATE_DIR / "postgres", extra_config=config) as url:
         os.environ["DATABASE_URL"] = url
         settings.load.cache_clear()

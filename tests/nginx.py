@@ -40,7 +40,7 @@ http {{
 
 
 class Nginx:
-    """A running nginx: its ports on this machine, and what it has written."""
+    """An nginx: its ports on this machine, and what it has written."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,9 +61,9 @@ class Nginx:
 
 
 @contextmanager
-def before(hosts: Sequence[str], folder: Path, **changes: str) -> Iterator[Nginx]:
-    """nginx before two hosts, `address:port`; `changes`: directives unlike the shipped ones."""
-    nginx = Nginx(folder)
+def before(nginx: Nginx, hosts: Sequence[str], **changes: str) -> Iterator[Nginx]:
+    """It runs before two hosts, `address:port`; `changes`: directives unlike the shipped ones."""
+    folder = nginx.folder
     shutil.copy(SHIPPED / "livephoto-answer.conf", folder)
     (folder / "livephoto.conf").write_text(_installed(nginx, hosts, changes), "utf-8")
     user = "user root;\n" if os.geteuid() == 0 else ""  # the folder is the tests' own
