@@ -55,6 +55,7 @@ class World:
     hosts: list[Host]
     bot: Bot
     engine: Engine
+    environ: dict[str, str]
 
 
 class Named(HTTPAdapter):
@@ -85,10 +86,9 @@ def world(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
             host.start()
             stack.callback(host.stop)
         stack.enter_context(nginx.before(front, [host.address for host in hosts]))
-        stack.enter_context(working(folder, **environ))
         bot = stack.enter_context(trusting(url))
         engine = create_engine(database, poolclass=NullPool)
-        yield World(front, hosts, bot, engine)
+        yield World(front, hosts, bot, engine, environ)
     for host in hosts:
         assert not host.errors()
 
@@ -117,34 +117,13 @@ def production(database: str, url: str, proxy: Place) -> dict[str, str]:
     }
 
 
-def test_no_request_fails_when_hosts_restart_in_turn_and_one_is_killed(world: World) -> None:
-    load = Load(world.bot, world.engine, pause=0.05)
-    with load.running():
-        load.wait_for(MANY)
-        for turn in range(ROUNDS):
-            for host in world.hosts:
-                host.stop()
-                host.start()
-                load.wait_for(MANY)
-            killed = world.hosts[turn % 2]
-            killed.kill()
-            load.wait_for(MANY)
-            killed.start()
-            load.wait_for(MANY)
-    statuses = [attempt.status for attempt in load.attempts]
-    print(f"{len(statuses)} requests, {statuses.count(503)} of them asked to wait")
-    # 503 is the answer of a host whose machine is too busy; reads and orders with a key alike.
-    assert set(statuses) <= {200, 201, 503}, world.nginx.errors()
-    load.require_everything_kept()
-    assert any(host.address in world.nginx.lines() for host in world.hosts)
-
-
 def test_a_video_goes_in_a_photo_is_waited_for_and_its_result_comes_out(world: World) -> None:
     assert done(world.bot.upload(VIDEO, "video"), 201)["id"]
     user, photo = make_user(tokens=10), done(world.bot.upload(PHOTO), 201)
     job = done(world.bot.post("/jobs", order(user.id, photo["id"]), key="one"), 201)
-    while job["status"] in ("queued", "processing"):
-        job = done(world.bot.get(f"/jobs/{job['id']}", wait=25), 200)
+    with working(world.nginx.folder, **world.environ):
+        while job["status"] in ("queued", "processing"):
+            job = done(world.bot.get(f"/jobs/{job['id']}", wait=25), 200)
     assert job["status"] == "done"
     assert job["resultUrl"].startswith(world.bot.url.removesuffix("/v1"))
     assert world.bot.send("GET", job["resultUrl"]).content == PHOTO + b"done"
@@ -177,3 +156,25 @@ def test_an_answer_has_the_id_under_which_all_logs_have_it(world: World) -> None
     wait_until(lambda: made_up in world.nginx.lines())
     logs = "".join(log.read_text("utf-8") for host in world.hosts for log in host.logs())
     assert made_up in logs and "asked-by-bot-7" in logs
+
+
+def test_no_request_fails_when_hosts_restart_in_turn_and_one_is_killed(world: World) -> None:
+    load = Load(world.bot, world.engine, pause=0.05)
+    with load.running():
+        load.wait_for(MANY)
+        for turn in range(ROUNDS):
+            for host in world.hosts:
+                host.stop()
+                host.start()
+                load.wait_for(MANY)
+            killed = world.hosts[turn % 2]
+            killed.kill()
+            load.wait_for(MANY)
+            killed.start()
+            load.wait_for(MANY)
+    statuses = [attempt.status for attempt in load.attempts]
+    print(f"{len(statuses)} requests, {statuses.count(503)} of them asked to wait")
+    # 503 is the answer of a host whose machine is too busy; reads and orders with a key alike.
+    assert set(statuses) <= {200, 201, 503}, world.nginx.errors()
+    load.require_everything_kept()
+    assert any(host.address in world.nginx.lines() for host in world.hosts)
