@@ -29,7 +29,7 @@ RUN = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
 
 class Cluster:
-    """A master, volume servers that each have all files, and a door: filer and S3 API.
+    """A master, volume servers that each have all files, a filer, and `s3`, the door to it.
 
     Each is a process that can be killed and started again.
     """
@@ -48,12 +48,13 @@ class Cluster:
         self.public_endpoint = f"http://localhost:{self._ports['s3']}"
 
     def start(self, name: str) -> None:
-        """Start `master`, `volume0`, `volume1` or `filer`, which is the door."""
+        """Start `master`, `volume0`, `volume1`, `filer` or `s3`."""
         own = self._folder / name
         own.mkdir(exist_ok=True)
         at = [f"-port={self._ports[name]}", f"-port.grpc={self._ports[f'{name}.grpc']}"]
-        command = {"filer": self._filer, "master": self._master}.get(name, self._volume)(own)
-        arguments = [command[0], "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *at, *command[1:]]
+        kinds = {"filer": self._filer, "master": self._master, "s3": self._s3}
+        command = kinds.get(name, self._volume)(own)
+        arguments = [command[0], "-ip.bind=127.0.0.1", *at, *command[1:]]
         program = Program(name, ("-c", RUN, str(WEED), *arguments), stop_seconds=0)
         self._running[name] = Child(program, environ=os.environ, logs=self._folder, folder=own)
 
@@ -68,25 +69,27 @@ class Cluster:
 
     def wait_until_it_takes_files(self) -> None:
         """Wait until a write succeeds: open ports are not enough."""
-        wait_for_bucket(self.endpoint, lambda: self._running["filer"].exit_code() is None)
+        wait_for_bucket(self.endpoint, lambda: self._running["s3"].exit_code() is None)
 
     def _master(self, own: Path) -> list[str]:
         # 001: each file is on one more server of the same rack.
-        options = ["-peers=none", "-telemetry=false", "-volumeSizeLimitMB=64"]
+        options = ["-ip=127.0.0.1", "-peers=none", "-telemetry=false", "-volumeSizeLimitMB=64"]
         return ["master", f"-mdir={own}", "-defaultReplication=001", *options]
 
     def _volume(self, own: Path) -> list[str]:
-        return ["volume", f"-dir={own}", f"-master={self._master_address}", "-max=20"]
+        master = f"-master={self._address('master')}"
+        return ["volume", "-ip=127.0.0.1", f"-dir={own}", master, "-max=20"]
 
     def _filer(self, own: Path) -> list[str]:
-        doors = [f"-s3.port={self._ports['s3']}", f"-s3.port.grpc={self._ports['s3.grpc']}"]
-        other = ["-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={self._identities}"]
-        store = [f"-defaultStoreDir={own}", f"-master={self._master_address}"]
-        return ["filer", "-s3", f"-s3.localSocket={own}/s3.sock", *doors, *other, *store]
+        store = [f"-defaultStoreDir={own}", f"-master={self._address('master')}"]
+        return ["filer", "-ip=127.0.0.1", f"-localSocket={own}/socket", *store]
 
-    @property
-    def _master_address(self) -> str:
-        return f"127.0.0.1:{self._ports['master']}.{self._ports['master.grpc']}"
+    def _s3(self, own: Path) -> list[str]:
+        other = ["-port.iceberg=0", "-port.lance=0", f"-config={self._identities}"]
+        return ["s3", f"-filer={self._address('filer')}", *other]
+
+    def _address(self, name: str) -> str:
+        return f"127.0.0.1:{self._ports[name]}.{self._ports[f'{name}.grpc']}"
 
 
 @contextmanager
@@ -95,7 +98,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     made = Cluster(folder)
     with ExitStack() as stack:
         stack.callback(made.kill_all)
-        for name in ("master", *(f"volume{n}" for n in range(VOLUMES)), "filer"):
+        for name in ("master", *(f"volume{n}" for n in range(VOLUMES)), "filer", "s3"):
             made.start(name)
         made.wait_until_it_takes_files()
         yield made

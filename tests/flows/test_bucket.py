@@ -135,7 +135,7 @@ def test_a_volume_server_that_dies_takes_no_photo_with_it(world: World) -> None:
 def test_without_its_bucket_the_service_says_so_keeps_orders_and_goes_on(world: World) -> None:
     user = make_user(tokens=2 * PRICE)
     photo = world.uploaded(1)
-    world.cluster.kill("filer")
+    world.cluster.kill("s3")
     refused(world.bots[0].upload(PHOTO), "storage_unavailable")
     job = done(world.bots[0].post("/jobs", order(user.id, photo)), 201)
     for bot in world.bots:
@@ -143,7 +143,7 @@ def test_without_its_bucket_the_service_says_so_keeps_orders_and_goes_on(world: 
         checks = bot.get("/health/ready").json()["checks"]
         assert (checks["storage"]["ok"], checks["database"]["ok"]) == (False, True)
     wait_until(lambda: attempts(job) == ("queued", 1))  # given back, to be tried again
-    world.cluster.start("filer")
+    world.cluster.start("s3")
     assert world.finished(0, job)["status"] == "done"
     for bot in world.bots:
         wait_until(lambda: bot.get("/health/ready").status_code == 200)  # noqa: B023 at once
