@@ -19,6 +19,7 @@ from local.postgres.embedded import EmbeddedPostgres
 from local.processes import Child, Program
 from local.stack import Stack
 from settings import Settings
+from settings.databases import in_psycopg2
 
 LEASE_SECONDS = 4
 REMOTE_SECONDS = 90
@@ -106,9 +107,12 @@ class Part:
 
 
 class System:
-    """All parts, started in `folder`, which is emptied first; stopped when the context ends."""
+    """All parts, started in `folder`, which is emptied first; stopped when the context ends.
 
-    def __init__(self, folder: Path) -> None:
+    database_url: of a database that somebody else runs; without it there is one in `folder`.
+    """
+
+    def __init__(self, folder: Path, *, database_url: str = "") -> None:
         clear(folder)
         self.folder = folder
         self.files = folder / "files"
@@ -116,6 +120,7 @@ class System:
         settings = Settings(
             environment="test",  # answers 500 where an answer differs from the contract
             state_dir=folder,
+            database_url=database_url,
             port=0,
             web_concurrency=2,
             server_threads=4,
@@ -165,7 +170,7 @@ class System:
     @property
     def database_url(self) -> str:
         """Where the audit reads its rows."""
-        return self.stack.settings.database_url
+        return in_psycopg2(self.stack.settings.database_url)
 
     @contextmanager
     def frozen_postgres(self) -> Iterator[None]:
