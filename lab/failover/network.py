@@ -5,11 +5,13 @@ its cable can be pulled; else both on loopback.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 from local import ports
 
@@ -41,6 +43,7 @@ class Place:
         return [_found("ip"), "netns", "exec", self.namespace, *around, "--pdeathsig=INT"]
 
 
+@cache
 def missing() -> str | None:
     """Why there can be no namespaces here."""
     if os.geteuid() != 0:
@@ -67,33 +70,29 @@ def two_places() -> Iterator[tuple[Place, Place]]:
 
 @contextmanager
 def _namespaces(number: int) -> Iterator[list[Place]]:
-    """Namespaces on a bridge that this machine is on, too; their names tell our process."""
-    pid = os.getpid()
-    bridge, subnet = f"lpf{pid}", f"10.213.{pid % 254 + 1}"
+    """Namespaces on a bridge that this machine is on, too; each run has its own."""
+    bridge, subnet = f"lpf{secrets.token_hex(3)}", f"10.213.{secrets.randbelow(254) + 1}"
     places = [
-        Place(f"{subnet}.{n}", PORT, f"lpf{pid}-{n}", f"lpf{pid}-{n}", bridge)
+        Place(f"{subnet}.{n}", PORT, f"{bridge}-{n}", f"{bridge}-{n}", bridge)
         for n in range(2, number + 2)
     ]
-    try:
+    with ExitStack() as stack:
         _ip("link", "add", bridge, "type", "bridge")
+        stack.callback(_ip, "link", "delete", bridge)
         _ip("address", "add", f"{subnet}.1/24", "dev", bridge)
         _ip("link", "set", bridge, "up")
         for place in places:
             _ip("netns", "add", place.namespace)
-            there = ("-n", place.namespace)
+            stack.callback(_ip, "netns", "delete", place.namespace)
             peer = ("peer", "name", "eth0", "netns", place.namespace)
             _ip("link", "add", place.cable, "type", "veth", *peer)
+            stack.callback(_ip, "link", "delete", place.cable)
             _ip("link", "set", place.cable, "master", bridge, "up")
+            there = ("-n", place.namespace)
             _ip(*there, "address", "add", f"{place.host}/24", "dev", "eth0")
-            _ip(*there, "link", "set", "eth0", "up")
-            _ip(*there, "link", "set", "lo", "up")
+            for link in ("eth0", "lo"):
+                _ip(*there, "link", "set", link, "up")
         yield places
-    finally:
-        for place in places:
-            with suppress(subprocess.CalledProcessError):
-                _ip("netns", "delete", place.namespace)
-        with suppress(subprocess.CalledProcessError):
-            _ip("link", "delete", bridge)
 
 
 def _ip(*arguments: str) -> None:

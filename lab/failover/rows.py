@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import bindparam, create_engine, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from lab.chaos.audit import Check
@@ -31,8 +31,7 @@ def missing(url: str, wanted: Ids) -> Ids:
         lost = {}
         for table, ids in wanted.items():
             # The names are those above.
-            found = text(f"SELECT id::text FROM {table} WHERE id::text IN :ids")
-            found = found.bindparams(bindparam("ids", expanding=True))
+            found = text(f"SELECT id::text FROM {table} WHERE id::text = ANY(:ids)")
             lost[table] = ids - set(connection.scalars(found, {"ids": list(ids)}))
     return lost
 
