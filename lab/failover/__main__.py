@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ def main(seed: int | None, rounds: int, chosen: str | None, customers: int, fold
     click.echo(f"seed {seed}, {len(left)} rounds")
     for case in skipped:
         click.echo(f"{case.name} is skipped: {case.missing()}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and the network is put in order
     played, bugs = _play(left, folder.resolve(), seed=seed, customers=customers)
     text = report.markdown(played, skipped, bugs, f"--seed {seed}")
     click.echo(f"\n{text}\n")

@@ -40,6 +40,13 @@ class Round:
         return self.tally.done.total() + len(self.watch.acknowledged())
 
     @property
+    def summary(self) -> str:
+        """A line for whoever watches the run."""
+        silences = ", ".join(f"{each:.1f}" for each in self.silences)
+        done = f"{self.acknowledged} acknowledged, {len(self.lost)} lost"
+        return f"{silences} s without a write; {done}; met {self.met}"
+
+    @property
     def met(self) -> str:
         """What came instead of an answer, to customers and strangers."""
         met = Counter(self.tally.repeats)

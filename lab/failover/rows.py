@@ -36,11 +36,11 @@ def missing(url: str, wanted: Ids) -> Ids:
     return lost
 
 
-def registered(url: str, ids: set[str]) -> Check:
-    """The strangers' check."""
-    lost = missing(url, {"users": ids})["users"]
-    rule = "an acknowledged registration is a row"
-    return Check(rule, len(ids), [f"user {each} is nowhere" for each in lost])
+def acknowledged(url: str, wanted: Ids) -> Check:
+    """Whether everything that somebody was promised is a row."""
+    lost = [f"{table} {each}" for table, ids in missing(url, wanted).items() for each in ids]
+    looked_at = sum(map(len, wanted.values()))
+    return Check("what was acknowledged is a row", looked_at, lost)
 
 
 def sentence(wanted: Ids, lost: Ids, nowhere: Ids, *, paid: set[str]) -> str:

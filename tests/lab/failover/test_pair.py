@@ -62,9 +62,9 @@ def test_a_pair_changes_places_and_what_only_the_dead_server_had_is_found_to_be_
         second.kill()
         database.promote()
 
-        check = rows.registered(first.url(), {*kept, planted})
-        assert (check.looked_at, check.losses) == (3, [f"user {planted} is nowhere"])
         promised = rows.promised(Books(), {*kept, planted})
+        check = rows.acknowledged(first.url(), promised)
+        assert (check.looked_at, check.losses) == (3, [f"users {planted}"])
         lost = rows.missing(first.url(), promised)
         second.start()  # its disk is whole
         nowhere = rows.missing(second.url(), lost)
