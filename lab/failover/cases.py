@@ -186,7 +186,7 @@ CASES = (
     Case("frozen", "primary frozen, fenced after 3 s", frozen, times=2),
     Case("switched-over", "planned switchover", switched_over, times=3),
     Case("standby-away", "standby away for 20 s", standby_away),
-    Case("unfenced", "old primary back, unfenced", unfenced),
     Case("thawed", "frozen primary goes on, unfenced", thawed),
+    Case("unfenced", "old primary back, unfenced", unfenced),
     Case("asynchronous", "asynchronous, standby 3 s behind", asynchronous, loses=True),
 )

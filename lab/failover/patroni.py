@@ -43,7 +43,7 @@ class Member:
         self.port, self._rest = ports.reserve(), ports.reserve()
         self.folder = folder / name
         self.log = folder / f"{name}.log"
-        self._file = folder / f"{name}.yml"
+        self._file = self.folder / "patroni.yml"
         self._process: subprocess.Popen[bytes] | None = None
 
     def configure(self, partners: list[str], password: str) -> None:
@@ -73,6 +73,7 @@ class Member:
                 "connect_address": address,
                 "data_dir": str(self.folder / "data"),
                 "bin_dir": str(binaries.find().bin),
+                "basebackup": [{"checkpoint": "fast"}],
                 "pgpass": str(self.folder / "pgpass"),
                 "authentication": {"superuser": login, "replication": login},
                 "parameters": {"unix_socket_directories": "", "max_connections": 100},
@@ -210,7 +211,7 @@ def wait_until(fact: Callable[[], bool], member: Member) -> None:
 @contextmanager
 def _third_voice(folder: Path, rafts: list[str]) -> Iterator[None]:
     """A vote without data, so that one of two may be gone."""
-    place, file = folder / "voice", folder / "voice.yml"
+    place, file = folder / "voice", folder / "voice/patroni.yml"
     _own(place)
     file.write_text(json.dumps({"raft": _raft(place, rafts[2], rafts[:2])}))
     process = _start("patroni_raft_controller", file, folder / "voice.log", place)

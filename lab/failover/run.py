@@ -28,6 +28,7 @@ CUSTOMERS = 4
 WARM_OPERATIONS = 30  # of customers before anything is broken
 WARM_SECONDS = 60.0
 PAUSE_SECONDS = 1.0  # between two times
+LOSSES_SHOWN = 5
 IDS = 100_000  # of customers in a round, at most
 
 
@@ -121,5 +122,7 @@ def play(
             click.echo(f"{case.name}: {case.words}")
             played = world.play(case, database)
             click.echo(f"  {played.summary}")
+            for loss in played.lost[:LOSSES_SHOWN]:
+                click.echo(f"  LOST  {loss}")
             yield played
         yield world.bugs()
