@@ -110,14 +110,15 @@ class Part:
 class System:
     """All parts, started in `folder`, which is emptied first; stopped when the context ends.
 
-    workers: their arguments. code: the folder whose code the parts run, which prepares the
-    database, too.
+    database_url: of a server that somebody else started; else one is started, too. workers: their
+    arguments. code: the folder whose code the parts run, which prepares the database, too.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
+        database_url: str = "",
         workers: Sequence[tuple[str, ...]] = WORKER_ARGUMENTS,
         code: Path = ROOT,
         prepare: Callable[[str, Collection[str]], None] = database.prepare,
@@ -127,6 +128,7 @@ class System:
         self.files = folder / "files"
         self.work.mkdir()
         settings = Settings(
+            database_url=database_url,
             environment="test",  # answers 500 where an answer differs from the contract
             state_dir=folder,
             port=0,

@@ -47,9 +47,9 @@ class Report:
         done = sum(phase.operations for phase in self.phases)
         looked = sum(check.looked_at for check in self.checks)
         lost = sum(len(check.losses) for check in self.checks)
+        names = dict.fromkeys(each.name for each in self.phases)
         rows = [
-            [each.name, f"{each.seconds:.1f}", str(each.operations), str(each.again + each.failed)]
-            for each in self.phases
+            self._row(name, [each for each in self.phases if each.name == name]) for name in names
         ]
         return (
             f"{about('make upgrade-drill')}: release {self.released.version} under the load of "
@@ -59,6 +59,13 @@ class Report:
             f"{lost} losses.**\n\n"
             + table(["Step", "seconds", "operations", "failed or sent again"], rows)
         )
+
+    def _row(self, name: str, phases: list[Phase]) -> list[str]:
+        """Phases of one name together."""
+        seconds = sum(each.seconds for each in phases)
+        done = sum(each.operations for each in phases)
+        wrong = sum(each.again + each.failed for each in phases)
+        return [name, f"{seconds:.1f}", str(done), str(wrong)]
 
     def _answers(self) -> str:
         wrong = self.tally.repeats.total() + len(self.tally.failed)
