@@ -78,10 +78,14 @@ def on_starting(server):
 
     Processes that listen each for themselves would share it with those of another server.
     """
+    from handlers import ops  # not before the application has been made
+
     allow_files()
     if metrics.has_started():
         scrape.count_error_lines()
-    require_photos(server)
+    if refusal := ops.refusal():
+        server.log.error("%s", refusal)
+        sys.exit(1)
     if not server.cfg.reuse_port:
         return  # gunicorn sees for itself
     for address in server.cfg.bind:
@@ -92,22 +96,6 @@ def on_starting(server):
         except OSError as error:
             server.log.error("cannot listen on %s: %s", address, error.strerror)
             sys.exit(1)
-
-
-def require_photos(server):
-    """Exit if the photos of this installation are on another host."""
-    from db import session  # not before the application has been made
-    from workflows import photo_folder
-
-    try:
-        photo_folder.require_ours()
-    except photo_folder.OtherFolderError as error:
-        server.log.error("%s", error)
-        sys.exit(1)
-    except Exception as error:  # no database, no tables, no disk: readiness tells when there are
-        server.log.warning("whose photos these are is not known yet: %s", error)
-    finally:
-        session.engine().dispose()  # no connection is taken along to the processes
 
 
 def allow_files():

@@ -167,6 +167,12 @@ def engine() -> Engine:
     return connect(database_url(), pool_size=threads, pooler=bool(current.database_direct_url))
 
 
+def close_connections() -> None:
+    """Close those of this process, as before a fork."""
+    if engine.cache_info().currsize:
+        engine().dispose()
+
+
 @cache
 def _direct_engine(url: str) -> Engine:
     return connect(url, pool_size=1)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from db import reading, schema
+from db import close_connections, reading, schema
 from errors import ApiError
 from providers import registry
 from services import queue
@@ -41,6 +41,19 @@ def health_ready() -> Reply:
     return {"status": "ok" if ready else "unavailable", "checks": checks}, 200 if ready else 503
 
 
+def refusal() -> str | None:
+    """Why this server must not start at all: asked once, before its processes are forked."""
+    try:
+        photo_folder.require_ours()
+    except photo_folder.OtherFolderError as elsewhere:
+        return str(elsewhere)
+    except Exception as error:  # no database, no tables, no disk: readiness tells when there are
+        log.warning("whose photos these are is not known yet: %s", error)
+    finally:
+        close_connections()  # none is taken along to the processes
+    return None
+
+
 @lru_cache(maxsize=1)
 def _looked_at(moment: int) -> dict[str, dict[str, Any]]:
     """The findings of this moment, cached for all: strangers may ask as often as they like."""
@@ -58,10 +71,9 @@ def _looked_at(moment: int) -> dict[str, dict[str, Any]]:
 
 def _look_at_database() -> dict[str, dict[str, Any]]:
     with reading() as reader:
-        at = schema.current(reader)
-    if at != schema.head():
-        versions = (at or "nothing", schema.head())
-        log.warning("not ready: migrations: database is at %s, code needs %s", *versions)
+        objection = schema.objection(reader)
+    if objection:
+        log.warning("not ready: migrations: %s", objection)
         return {"database": {"ok": True}} | dict.fromkeys(("migrations", "queue"), {"ok": False})
     return {"database": {"ok": True}, "migrations": {"ok": True}, "queue": _queue()}
 

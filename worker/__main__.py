@@ -15,7 +15,6 @@ from metrics import scrape
 from services import erased_accounts
 from spec import CONTRACT
 from worker.loop import Worker
-from workflows.photo_folder import OtherFolderError
 
 log = logging.getLogger("worker")
 
@@ -37,13 +36,11 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    try:
-        worker.run()
-    except OtherFolderError as error:
-        sys.exit(str(error))
-    finally:
-        tracing.stop()
-        error_reports.stop()
+    worker.run()
+    tracing.stop()
+    error_reports.stop()
+    if worker.objection:
+        sys.exit(worker.objection)
 
 
 def _tell_outside(current: settings.Settings) -> None:
