@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from db import close_connections, reading, schema
+from db import reading, schema
 from errors import ApiError
 from providers import registry
 from services import queue
@@ -39,19 +39,6 @@ def health_ready() -> Reply:
     checks["contract"] = {"ok": wrong == 0, "mismatchedAnswers": wrong}
     ready = all(checks[name]["ok"] for name in REQUIRED)
     return {"status": "ok" if ready else "unavailable", "checks": checks}, 200 if ready else 503
-
-
-def refusal() -> str | None:
-    """Why this server must not start at all: asked once, before its processes are forked."""
-    try:
-        photo_folder.require_ours()
-    except photo_folder.OtherFolderError as elsewhere:
-        return str(elsewhere)
-    except Exception as error:  # no database, no tables, no disk: readiness tells when there are
-        log.warning("whose photos these are is not known yet: %s", error)
-    finally:
-        close_connections()  # none is taken along to the processes
-    return None
 
 
 @lru_cache(maxsize=1)

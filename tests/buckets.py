@@ -55,8 +55,8 @@ class Cluster:
         kinds = {"filer": self._filer, "master": self._master, "s3": self._s3}
         command = kinds.get(name, self._volume)(own)
         arguments = [command[0], "-ip.bind=127.0.0.1", *at, *command[1:]]
-        program = Program(name, ("-c", RUN, str(WEED), *arguments), stop_seconds=0)
-        self._running[name] = Child(program, environ=os.environ, logs=self._folder, folder=own)
+        program = Program(name, ("-c", RUN, str(WEED), *arguments), stop_seconds=0, folder=own)
+        self._running[name] = Child(program, environ=os.environ, logs=self._folder)
 
     def kill(self, name: str) -> None:
         """As a power cut does."""

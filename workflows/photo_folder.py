@@ -6,16 +6,19 @@ ends the order. Each folder has a token, and the database says which one is in u
 
 from __future__ import annotations
 
+import logging
 from typing import cast
 
 import settings
-from db import reading, transaction
+from db import close_connections, reading, transaction
 from db.types import now
 from providers import registry
 from providers.storage.disk import DiskStorage
 from services import photo_folder
 from services.audit import Entry
 from workflows.actions import recorded
+
+log = logging.getLogger(__name__)
 
 ADVICE = (
     "STATE_DIR: its photos are not those that this database knows. Several hosts need a bucket"
@@ -48,6 +51,19 @@ def require_ours() -> None:
             named = photo_folder.token(session)
     if named != token:
         raise OtherFolderError
+
+
+def refusal() -> str | None:
+    """Why a server must not start at all; to be asked before it forks its processes."""
+    try:
+        require_ours()
+    except OtherFolderError as elsewhere:
+        return str(elsewhere)
+    except Exception as error:  # no database, no tables, no disk: readiness tells when there are
+        log.warning("whose photos these are is not known yet: %s", error)
+    finally:
+        close_connections()  # none is taken along to the processes
+    return None
 
 
 def adopt() -> bool:
