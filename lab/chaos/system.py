@@ -7,18 +7,22 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import psutil
 
+from db.session import set_limits
 from local import ports
 from local.client import is_ready
+from local.pgbouncer import Pooler
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import Child, Program
 from local.stack import Stack
 from settings import Settings
+from settings.databases import in_psycopg2
 
 LEASE_SECONDS = 4
 REMOTE_SECONDS = 90
@@ -105,10 +109,38 @@ class Part:
         self.collect_bugs()
 
 
-class System:
-    """All parts, started in `folder`, which is emptied first; stopped when the context ends."""
+class PooledStack(Stack):
+    """With PgBouncer between its programs and its database."""
 
-    def __init__(self, folder: Path) -> None:
+    def _start_database(self, postgres: EmbeddedPostgres) -> None:
+        super()._start_database(postgres)
+        direct = self.settings.database_url
+        self.pooler = Pooler(self.settings.state_dir / "pooler", direct)
+        self.pooler.start()
+        self.settings = replace(
+            self.settings, database_url=self.pooler.url, database_direct_url=direct
+        )
+
+    def _prepare_database(self) -> None:
+        pooled = self.settings
+        self.settings = replace(pooled, database_url=pooled.database_direct_url)
+        super()._prepare_database()
+        self.settings = pooled
+        set_limits(in_psycopg2(pooled.database_direct_url))
+
+    def stop(self) -> None:
+        """Stop the programs, then the database, then what led to it."""
+        super().stop()
+        self.pooler.stop()
+
+
+class System:
+    """All parts, started in `folder`, which is emptied first; stopped when the context ends.
+
+    pooled: programs reach the database by PgBouncer.
+    """
+
+    def __init__(self, folder: Path, *, pooled: bool = False) -> None:
         clear(folder)
         self.folder = folder
         self.files = folder / "files"
@@ -125,7 +157,7 @@ class System:
             remote_timeout_seconds=REMOTE_SECONDS,
         )
         self._ports = [ports.reserve() for _ in range(SERVERS)]
-        self.stack = Stack(
+        self.stack = (PooledStack if pooled else Stack)(
             programs=_programs(self._ports), **vars(settings) | {"port": self._ports[0]}
         )
 
@@ -165,7 +197,12 @@ class System:
     @property
     def database_url(self) -> str:
         """Where the audit reads its rows."""
-        return self.stack.settings.database_url
+        return self.stack.settings.database_direct_url or self.stack.settings.database_url
+
+    @property
+    def pooler(self) -> Pooler | None:
+        """What stands before the database, if anything does."""
+        return self.stack.pooler if isinstance(self.stack, PooledStack) else None
 
     @contextmanager
     def frozen_postgres(self) -> Iterator[None]:
