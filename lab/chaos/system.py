@@ -137,15 +137,17 @@ class PooledStack(Stack):
 class System:
     """All parts, started in `folder`, which is emptied first; stopped when the context ends.
 
-    pooled: programs reach the database by PgBouncer.
+    database_url: of a server that somebody else started; else one is started, too. pooled: by
+    PgBouncer, which is started with it.
     """
 
-    def __init__(self, folder: Path, *, pooled: bool = False) -> None:
+    def __init__(self, folder: Path, *, database_url: str = "", pooled: bool = False) -> None:
         clear(folder)
         self.folder = folder
         self.files = folder / "files"
         self.work.mkdir()
         settings = Settings(
+            database_url=database_url,
             environment="test",  # answers 500 where an answer differs from the contract
             state_dir=folder,
             port=0,
