@@ -214,7 +214,8 @@ class System:
     @property
     def database_url(self) -> str:
         """Where the audit reads its rows."""
-        return self.stack.settings.database_direct_url or self.stack.settings.database_url
+        settings = self.stack.settings
+        return in_psycopg2(settings.database_direct_url or settings.database_url)
 
     @property
     def pooler(self) -> Pooler | None:
