@@ -42,7 +42,9 @@ OLD, NEW = "old-secret-0123456789", "new-secret-0123456789"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ORDER = CheckoutRequest(
     payment_id=PAYMENT_ID,
+    user_id=UUID("51aa2b1e-0000-4000-8000-000000000002"),
     amount=Decimal("199.00"),
+    tokens=Decimal(20),
     currency="RUB",
     title="20 токенов",
     description="Пополнение баланса",
