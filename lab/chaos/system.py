@@ -106,14 +106,18 @@ class Part:
 
 
 class System:
-    """All parts, started in `folder`, which is emptied first; stopped when the context ends."""
+    """All parts, started in `folder`, which is emptied first; stopped when the context ends.
 
-    def __init__(self, folder: Path) -> None:
+    database_url: of a server that somebody else started; else one is started, too.
+    """
+
+    def __init__(self, folder: Path, *, database_url: str = "") -> None:
         clear(folder)
         self.folder = folder
         self.files = folder / "files"
         self.work.mkdir()
         settings = Settings(
+            database_url=database_url,
             environment="test",  # answers 500 where an answer differs from the contract
             state_dir=folder,
             port=0,
