@@ -125,7 +125,7 @@ def test_all_that_was_paid_since_a_moment_is_listed_newest_first_with_its_charge
     complete = since | {"status": "complete", "expand": ["data.payment_intent.latest_charge"]}
     listed = list(client.v1.checkout.sessions.list(complete).auto_paging_iter())
     assert [each.id for each in listed] == [each.id for each in reversed(made)]
-    charge: Any = listed[2].payment_intent.latest_charge  # type: ignore[union-attr]
+    charge: Any = listed[2].payment_intent.latest_charge
     assert (charge.amount_refunded, charge.metadata["payment_id"]) == (100, "8f0c")
     (back,) = client.v1.refunds.list(since | {"expand": ["data.charge"]}).auto_paging_iter()
     assert (back.id, back.charge.id) == (refund.id, charge.id)

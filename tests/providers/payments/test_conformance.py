@@ -70,8 +70,8 @@ def test_all_money_since_a_moment_is_listed_with_what_was_given_to_keep(till: Ga
     pages = [till.gateway.create_checkout(order) for order in orders]
     for page in pages[:2]:
         till.act(page, "pay")
-    half = {"amount_minor": 9950, "key": "half"}
-    till.gateway.refund(till.ref(orders[1], pages[1], _charge(till, orders[1], pages[1])), **half)
+    half = till.ref(orders[1], pages[1], _charge(till, orders[1], pages[1]))
+    till.gateway.refund(half, amount_minor=9950, key="half")
     start = datetime.now(UTC) - timedelta(minutes=1)
     listed = {each.payment_id: each for each in till.gateway.list_since(start)}
     assert listed.keys() == {order.payment_id for order in orders[:2]}
