@@ -10,17 +10,16 @@ from random import Random
 
 import click
 from sqlalchemy import create_engine
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from lab.chaos import audit, engine_audit, faults, settling
+from lab.chaos import afterwards, faults, settling
 from lab.chaos.audit import Check
 from lab.chaos.books import Books
 from lab.chaos.client import Client, Tally
 from lab.chaos.customers import Customers
 from lab.chaos.faults import FaultRunner, Target
 from lab.chaos.report import Report, RollingRestarts
-from lab.chaos.sandbox_control import ENGINES, SandboxControl
+from lab.chaos.sandbox_control import SandboxControl
 from lab.chaos.system import System
 
 CUSTOMERS = 8
@@ -101,19 +100,8 @@ class Run:
     def _audit(self, system: System, control: SandboxControl) -> Iterator[Check]:
         engine = create_engine(system.database_url, poolclass=NullPool)
         client = self._client(system, Random(self._seed))
-        self._print("waiting until all has come to rest")
-        settling.wait_until_quiet(engine, self.books)
-        settling.check_reviews(self.books, client, control)
-        restless = settling.wait_until_quiet(engine, self.books)
-        yield Check("everything comes to rest by itself", 1, restless)
-        self._print("audit")
-        with Session(engine) as session:
-            yield from audit.rows(session, self.books)
-            yield from audit.files(session, system.files, self.books)
-            accepted = {name: [run["id"] for run in control.runs(name)] for name in ENGINES}
-            yield from engine_audit.orders(session, accepted)
-        yield settling.balances(self.books, client)
-        yield settling.downloads(self.books, client)
+        self._print("waiting until all has come to rest, then audit")
+        yield from afterwards.checks(system, engine, self.books, client, control)
         client.close()
         self._print("a day later")
         yield settling.let_a_day_pass(system, engine)

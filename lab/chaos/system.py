@@ -20,6 +20,7 @@ from local.postgres.embedded import EmbeddedPostgres
 from local.processes import ROOT, Child, Program
 from local.stack import Stack
 from settings import Settings
+from settings.databases import in_psycopg2
 
 LEASE_SECONDS = 4
 REMOTE_SECONDS = 90
@@ -184,7 +185,7 @@ class System:
     @property
     def database_url(self) -> str:
         """Where the audit reads its rows."""
-        return self.stack.settings.database_url
+        return in_psycopg2(self.stack.settings.database_url)
 
     @contextmanager
     def frozen_postgres(self) -> Iterator[None]:
