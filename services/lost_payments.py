@@ -63,7 +63,7 @@ def make_again(session: Session, notice: Notice) -> Verdict | None:
 
 def is_of_this_service(kept: Metadata) -> bool:
     """Whether a payment was opened by us, not by another service on the same account."""
-    return kept.service in (None, settings.load().service)
+    return kept.service in (None, payments.service())
 
 
 def _why_not(notice: Notice, kept: Metadata) -> Verdict | None:

@@ -14,6 +14,7 @@ from sqlalchemy import ARRAY, Text, and_, any_, bindparam, or_, select, type_coe
 from sqlalchemy.orm import Session
 
 import logs
+import settings
 from db import Query, Reader, statement
 from db.models import Payment, Tariff, Transaction
 from db.rows import LockedPayment, PaymentRow
@@ -115,6 +116,13 @@ def named(
 ) -> list[PaymentRow]:
     """The payments of a provider that have any of these ids, each of which has an index."""
     return _named.all(reader, provider, payment_ids, references, charge_references)
+
+
+def service() -> str:
+    """Where our customers come from and go back to: the bot, or else this server."""
+    current = settings.load()
+    bot = current.telegram_bot_username
+    return f"https://t.me/{bot}" if bot else current.origin
 
 
 def title(payment: PaymentRow) -> str:

@@ -321,9 +321,3 @@ class Settings:
         """Scheme and host of SERVER_URL."""
         parts = urlsplit(self.server_url)
         return f"{parts.scheme}://{parts.netloc}"
-
-    @property
-    def service(self) -> str:
-        """Where customers find us: the bot, or else this server."""
-        bot = self.telegram_bot_username
-        return f"https://t.me/{bot}" if bot else self.origin

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import settings
 from db import reading, transaction
 from db.rows import PaymentRow
 from db.types import now
@@ -79,7 +78,7 @@ def _checkout_request(payment: PaymentRow, title: str) -> CheckoutRequest:
         currency=payments.CURRENCY,
         title=title,
         description=f"Пополнение баланса: {title}",
-        return_url=settings.load().service,
+        return_url=payments.service(),
         tariff_id=payment.tariff_id,
         plan=payment.plan,
         receipt_email=payment.receipt_email,
