@@ -23,6 +23,7 @@ from commands import (
     outbox,
     payments,
     reviews,
+    storage,
     support,
     tariffs,
     users,
@@ -102,6 +103,7 @@ for command in (
     ledger.ledger_group,
     files.files_group,
     support.support_group,
+    storage.storage_group,
     operators.operators_group,
 ):
     cli.add_command(command)

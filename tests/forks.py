@@ -10,6 +10,7 @@ with this process at the latest.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import importlib
 import json
@@ -46,7 +47,8 @@ POLL_SECONDS = 0.01
 class ForkedChild(Child):
     """A Child without imports of its own; its arguments are `-m` and a module, or a file."""
 
-    def _begin(self, environ: Mapping[str, str], folder: Path) -> Forked:
+    def _begin(self, environ: Mapping[str, str]) -> Forked:
+        folder = self.program.folder
         return fork(self.program.arguments, environ=environ, folder=folder, output=self.log)
 
 
@@ -160,6 +162,11 @@ def _serve() -> list[str]:
 def _prepare(
     *, arguments: list[str], environ: dict[str, str], folder: str, output: str, errors: str
 ) -> list[str]:
+    if namespace := environ.get("NETWORK_NAMESPACE"):  # see tests/networks.py
+        with open(f"/run/netns/{namespace}") as there:
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.setns(there.fileno(), 0) != 0:
+                raise OSError(ctypes.get_errno(), "cannot enter the namespace")
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
