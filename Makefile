@@ -8,6 +8,9 @@ WORKERS ?= 3
 # Passed on to what a target runs: make test ARGS="-k ledger", make lock ARGS=--upgrade
 ARGS ?=
 
+# Whatever the shell says, modules are compiled once: tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
+
 # A contributor's .venv has everything; a visitor's has only what the server and the demo need.
 RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 

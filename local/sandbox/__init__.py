@@ -100,7 +100,7 @@ class Sandbox:
 
 
 def _part_of(path: str, parts: Container[str]) -> str:
-    """`fal` for /fal/... and /control/fal/..., `control` for the controls of all, "" for no part."""
+    """`fal` for /fal/... and /control/fal/..., `control` for what is of all; "" for no part."""
     _, first, *others = [*path.split("/"), ""]
     if first == "control" and others[0] in parts:
         return others[0]
