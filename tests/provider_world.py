@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import requests
 from werkzeug.serving import make_server
@@ -29,9 +30,6 @@ from tests import workers
 from tests.live import Bot, Server, done
 from tests.payment_world import Sandbox
 from tests.wire import wait_until
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 PROVIDERS = ("yookassa", "stripe", "telegram")
 OPTIONS = sandbox.Options()

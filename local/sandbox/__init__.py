@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Blueprint, Flask, Response, jsonify
 
@@ -34,9 +35,6 @@ from local.sandbox.stripe import StripeSandbox
 from local.sandbox.telegram import TelegramSandbox, world
 from local.sandbox.telegram.delivery import Webhook
 from local.sandbox.yookassa import YooKassaSandbox
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Part = tuple[tuple[Blueprint, str], ...]
 TELEGRAM_WEBHOOK_SECRET = "sandbox-not-a-secret"  # noqa: S105 - public on purpose
