@@ -68,18 +68,17 @@ def main(orders: int, to_docs: bool) -> None:
             os.environ.update(environment(worlds.plain(url), folder))
             (world,) = worlds.fill(url, {"world": 1}, report=click.echo).values()
             engine = session.connect(world.url, pool_size=4)
-            assert postgres.pid is not None
             with meter.use_engine(engine):
-                text = _measure(world, postgres.pid, orders)
+                text = _measure(world, postgres, orders)
             engine.dispose()
     click.echo(text)
     if to_docs:
         put("capacity", text, page=DOCS / "scale.md")
 
 
-def _measure(world: World, postmaster: int, orders: int) -> str:
+def _measure(world: World, postgres: EmbeddedPostgres, orders: int) -> str:
     context = calls.prepare(world)
-    meters = _Meters(world, postmaster)
+    meters = _Meters(world, postgres)
     steps = ORDER | PAYMENT
     meters.checkpoint()
     first = sum(meters.cost(context, name, FIRST * n).log_bytes * n for name, n in ORDER.items())
@@ -104,9 +103,9 @@ def _measure(world: World, postmaster: int, orders: int) -> str:
 class _Meters:
     """What PostgreSQL has used so far, all its processes together."""
 
-    def __init__(self, world: World, postmaster: int) -> None:
+    def __init__(self, world: World, postgres: EmbeddedPostgres) -> None:
         self._connection = world.connect()
-        self._postmaster = psutil.Process(postmaster)
+        self._postmaster = psutil.Process(postgres.pid)
 
     def cost(self, context: Context, name: str, times: int) -> Cost:
         """Of one call, the average of so many."""
