@@ -110,7 +110,11 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[str]:
     PgBouncer, past which this URL leads.
     """
     STATE_DIR.chmod(0o755)
-    config = throwaway.NOT_DURABLE  # tests of durability start a server of their own
+    sockets = STATE_DIR / "sockets"  # for what is not on our loopback
+    sockets.mkdir()
+    sockets.chmod(0o777)
+    # Tests of durability start a server of their own.
+    config = throwaway.NOT_DURABLE | {"unix_socket_directories": str(sockets)}
     with EmbeddedPostgres(STATE_DIR / "postgres", extra_config=config) as url, ExitStack() as stack:
         os.environ["DATABASE_URL"] = url
         settings.load.cache_clear()
