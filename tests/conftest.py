@@ -41,6 +41,7 @@ LONGEST = (
     "docs/test_readme.py",
     "local/test_demo.py",
     "lab/chaos/test_chaos.py",
+    "lab/test_upgrade.py",
     "providers/engine/test_supervision.py",
     "db/test_plans.py",
     "bot/test_bot.py",
