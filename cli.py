@@ -12,6 +12,7 @@ import click
 import settings
 from commands import (
     channels,
+    doctor,
     engines,
     figures,
     files,
@@ -102,6 +103,7 @@ for command in (
     figures.figures_group,
     ledger.ledger_group,
     files.files_group,
+    doctor.doctor,
     support.support_group,
     storage.storage_group,
     operators.operators_group,

@@ -71,7 +71,8 @@ def _listed(names: Any) -> Any:
 
 
 def _sha256(key: Any) -> Any:
-    utf8, digits = literal_column("'UTF8'"), literal_column("'hex'")
+    utf8: Any = literal_column("'UTF8'")
+    digits: Any = literal_column("'hex'")
     return func.encode(func.sha256(func.convert_to(key, utf8)), digits)
 
 
