@@ -16,8 +16,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from db.session import connect
+from db.session import connect, set_limits
 from local.database import prepare
+from local.pgbouncer import PROGRAM, Pooler
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 from services import ledger
@@ -120,3 +121,46 @@ def test_a_connection_to_a_server_that_takes_no_writes_is_given_up(pair: Pair) -
     with engine.connect() as connection:
         assert connection.scalar(who) != first
     engine.dispose()
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="needs pgbouncer: apt install pgbouncer")
+def test_behind_a_pooler_nobody_is_refused_when_servers_change_places(
+    pair: Pair, tmp_path: Path
+) -> None:
+    answers: list[int] = []
+    stopping = threading.Event()
+
+    def register(bot: Bot) -> None:
+        while not stopping.is_set():
+            person = {"telegramId": uuid4().hex}
+            answers.append(bot.post("/users/register-or-login", person).status_code)
+
+    set_limits(pair.primary_url)
+    with (
+        throwaway.state_folder("pooler") as folder,
+        # As long as it takes: 5 s are few on a machine that does other things, too.
+        Pooler(folder, pair.primary_url, query_wait_timeout=60) as pooler,
+        live.serve(
+            tmp_path,
+            state_dir=tmp_path,
+            DATABASE_URL=pooler.url,
+            DATABASE_DIRECT_URL=pair.url,
+        ) as server,
+        ThreadPoolExecutor(4) as people,
+    ):
+        running = [people.submit(register, Bot(server.url)) for _ in range(4)]
+        try:
+            wait_until(lambda: len(answers) > 50)
+            pooler.command("PAUSE")
+            pair.primary.stop()
+            standby.sql(pair.copy_url, "SELECT pg_promote()")
+            pooler.lead_to(pair.copy_url)
+            pooler.command("RESUME")
+            before = len(answers)
+            wait_until(lambda: len(answers) > before + 50)
+        finally:
+            stopping.set()
+        for each in running:
+            each.result()
+    assert set(answers) == {200}
+    assert standby.sql(pair.copy_url, "SELECT count(*) FROM users") == len(answers)

@@ -35,7 +35,8 @@ def measure(rounds: int, orders: int) -> str:
     """A table of both ways for each crowd of idle workers, alternating."""
     waits: dict[tuple[int, str], list[float]] = {}
     spent: dict[tuple[int, str], list[float]] = {}
-    with use_engine(session.connect(session.database_url(), pool_size=max(CROWDS) + 2)):
+    engine = session.connect(session.database_url(), pool_size=max(CROWDS) + 2)
+    with use_engine(engine):
         for _ in range(rounds):
             for crowd in CROWDS:
                 for way in WAYS:
@@ -48,6 +49,7 @@ def measure(rounds: int, orders: int) -> str:
                         cpu = _cpu_ms() - before - idle
                         waits.setdefault((crowd, way), []).extend(_waits(ordered))
                         spent.setdefault((crowd, way), []).append(cpu / orders)
+    engine.dispose()
     rows = []
     for crowd in CROWDS:
         for way in WAYS:
