@@ -20,7 +20,7 @@ from lab.chaos.customers import FIRST_TELEGRAM_ID, Customers
 from lab.chaos.sandbox_control import SandboxControl
 from lab.chaos.system import System, clear
 from lab.failover import rows
-from lab.failover.cases import Case, Database, Stage
+from lab.failover.cases import TWO_PRIMARIES, Case, Database, Stage
 from lab.failover.report import Round
 from lab.failover.watch import Watch
 
@@ -67,7 +67,8 @@ class World:
         """Errors in the logs of servers and workers."""
         for part in self._system.parts:
             part.collect_bugs()
-        return [bug for part in self._system.parts for bug in part.bugs]
+        bugs = [bug for part in self._system.parts for bug in part.bugs]
+        return [bug for bug in bugs if TWO_PRIMARIES not in bug]
 
     def _busy(self, tally: Tally) -> AbstractContextManager[None]:
         return Customers(
