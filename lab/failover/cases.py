@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from db.types import now
 from lab.chaos.audit import Check
@@ -20,7 +20,14 @@ from lab.failover.watch import Watch
 from local import ports
 from local.stack import StackError
 
-Database = TypeVar("Database")
+
+class Cluster(Protocol):
+    """Servers that cases break; `url` names all of them."""
+
+    url: str
+
+
+Database = TypeVar("Database", bound=Cluster)
 
 DETECTION_SECONDS = 3.0  # until somebody believes that a frozen server is dead
 AWAY_SECONDS = 20.0

@@ -25,6 +25,7 @@ from lab.failover.report import Round
 from lab.failover.watch import Watch
 
 CUSTOMERS = 4
+WORKERS = (("-m", "lab.chaos.quick_worker"),) * 2  # photos are not what is looked at
 WARM_OPERATIONS = 30  # of customers before anything is broken
 WARM_SECONDS = 60.0
 PAUSE_SECONDS = 1.0  # between two times
@@ -106,24 +107,21 @@ class World:
 def play(
     folder: Path,
     open_database: Callable[[Path], AbstractContextManager[Database]],
-    url_of: Callable[[Database], str],
     cases: Sequence[Case[Database]],
     *,
     seed: int,
     customers: int,
-) -> Iterator[Round | list[str]]:
-    """Each of `cases`, a round each, on one database; at the end what is in the logs."""
+) -> tuple[list[Round], list[str]]:
+    """Each of `cases`, a round each, on one database; and what is in the logs at the end."""
     clear(folder)
+    rounds = []
     with (
         open_database(folder / "database") as database,
-        System(folder / "system", database_url=url_of(database)) as system,
+        System(folder / "system", database_url=database.url, workers=WORKERS) as system,
     ):
         world = World(system, seed=seed, customers=customers)
         for case in cases:
             click.echo(f"{case.name}: {case.words}")
-            played = world.play(case, database)
-            click.echo(f"  {played.summary}")
-            for loss in played.lost[:LOSSES_SHOWN]:
-                click.echo(f"  LOST  {loss}")
-            yield played
-        yield world.bugs()
+            rounds.append(played := world.play(case, database))
+            click.echo("\n  LOST  ".join((f"  {played.summary}", *played.lost[:LOSSES_SHOWN])))
+        return rounds, world.bugs()
