@@ -30,7 +30,14 @@ class Run:
     """Customers under `seconds` of faults, then under `rounds` of rolling restarts."""
 
     def __init__(
-        self, folder: Path, *, seed: int, seconds: float, rounds: int, customers: int
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        seconds: float,
+        rounds: int,
+        customers: int,
+        pooled: bool = False,
     ) -> None:
         self.tally = Tally()
         self.books = Books()
@@ -39,12 +46,13 @@ class Run:
         self._seconds = seconds
         self._rounds = rounds
         self._customers = customers
+        self._pooled = pooled
         self._counted: Counter[str] = Counter()
         self._started = self._printed = time.monotonic()
 
     def report(self) -> Report:
         """Run all of it; RuntimeError when it cannot start here."""
-        with System(self._folder) as system:
+        with System(self._folder, pooled=self._pooled) as system:
             control = SandboxControl(system.stack.simulated.url)
             first, second = system.servers
             control.connect({"yookassa": first.url, "stripe": second.url})
@@ -62,7 +70,7 @@ class Run:
                 books=self.books,
             )
             with customers.busy():
-                runner.run(faults.plan(self._seconds, target.chance))
+                runner.run(faults.plan(self._seconds, target.chance, pooled=self._pooled))
                 for server in system.servers:
                     server.wait_until_ready()
                 restarts = self._restart_servers(system)
