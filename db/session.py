@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
@@ -28,7 +29,9 @@ from sqlalchemy.orm import Session
 import metrics
 import settings
 import tracing
+from db.bounded import SLACK_SECONDS, UnansweredCommitError, UnansweredError
 from db.models import User
+from db.servers import CONNECTION, dial, when_replaced
 from errors import ApiError, database_in_use
 from settings.databases import in_psycopg2
 
@@ -41,21 +44,21 @@ SESSION = {
     "idle_in_transaction_session_timeout": "10s",
     "timezone": "UTC",
 }
-# For libpq: a server whose machine or network is gone is given up within five seconds, whether it
-# is to answer a statement, to read one, or to tell a worker of a job.
-CONNECTION: dict[str, Any] = {
-    "connect_timeout": 2,
-    "keepalives_idle": 2,
-    "keepalives_interval": 1,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 4_000,
-    "application_name": "livephoto",
-}
 POOL_TIMEOUT_SECONDS = 2
 # A person waits for a page of the console, and can ask for less.
 PAGE_TIMEOUT = "2500ms"
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
+# A COMMIT takes milliseconds; one that waits for longer than this waits for a standby that is away.
+COMMIT_WAIT_SECONDS = 5
+_COMMIT_WAIT = text(
+    "SELECT extract(epoch FROM clock_timestamp() - min(query_start))::float"
+    " FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+)
+UNCERTAIN = "Whether this was done is not known yet: repeat it, with the same Idempotency-Key"
+# Set when a COMMIT got no answer: those that follow would wait, too, each with its thread and
+# with a session of PostgreSQL that nothing ends before the standby is back.
+_commits_hang = threading.Event()
 _DATABASE = {"db.system.name": "postgresql"}  # for traces
 _AFTER_COMMIT = "after_commit"  # where a session keeps what is done after its COMMIT
 # In STATE_DIR; written and deleted by whoever runs a database there.
@@ -142,16 +145,25 @@ def connect(url: str, *, pool_size: int, pooler: bool = False) -> Engine:
         json_deserializer=orjson.loads,
         connect_args=CONNECTION if pooler else CONNECTION | {"options": options},
     )
-    event.listen(engine, "handle_error", _give_up_a_standby)
+    # Whoever takes the URL's parameters gets its connections by them: SQLAlchemy's own listener.
+    event.listen(engine, "do_connect", lambda dialect, record, positional, named: dial(named))
+    event.listen(engine, "handle_error", _judge)
+    when_replaced(engine.dispose)
     if pooler:
         event.listen(engine, "first_connect", _require_limits)
     return engine
 
 
-def _give_up_a_standby(context: ExceptionContext) -> None:
-    """A server that takes no writes any more, as after a switchover, is left by all connections."""
-    if getattr(context.original_exception, "pgcode", None) == READ_ONLY_SQL_TRANSACTION:
+def _judge(context: ExceptionContext) -> None:
+    """What an error tells of the other connections: a server that takes no writes any more, as
+    after a switchover, is left by all; a COMMIT that hangs says nothing about reading.
+    """
+    original = context.original_exception
+    if getattr(original, "pgcode", None) == READ_ONLY_SQL_TRANSACTION:
         context.is_disconnect = True
+    if isinstance(original, UnansweredCommitError):
+        context.invalidate_pool_on_disconnect = False
+        _commits_hang.set()
 
 
 @cache
@@ -161,7 +173,8 @@ def engine() -> Engine:
     It has a connection for each thread that uses the database, so that none waits for another's.
     """
     current = settings.load()
-    threads = current.server_threads + settings.QUICK_THREADS + settings.WEBHOOK_THREADS
+    own = settings.QUICK_THREADS + settings.READ_THREADS + settings.WEBHOOK_THREADS
+    threads = current.server_threads + own
     return connect(database_url(), pool_size=threads, pooler=bool(current.database_direct_url))
 
 
@@ -174,9 +187,29 @@ def transaction() -> AbstractContextManager[Session]:
     """One transaction: committed at the end of the block, rolled back when it raises.
 
     ApiError `service_unavailable` when the database is down, busy or too slow. Connections that
-    died with the server are detected on first use, and the whole pool is renewed.
+    died with the server are detected on first use, and the whole pool is renewed. When a COMMIT got
+    no answer, it is refused before it begins for as long as PostgreSQL waits for a standby.
     """
+    if _commits_hang.is_set():
+        _require_commits()
     return _transaction(engine())
+
+
+def _require_commits() -> None:
+    with reading() as reader:
+        waited = commit_wait_seconds(reader)
+    if waited > COMMIT_WAIT_SECONDS:
+        metrics.db_errors.add("commits_wait")
+        raise ApiError("service_unavailable", "Nothing can be written now", retry_after=5)
+    _commits_hang.clear()
+
+
+def commit_wait_seconds(reader: Connection) -> float:
+    """For how long PostgreSQL has waited for a standby to have some commit; 0 if it does not.
+
+    Seen of the sessions of the own role, also of those that were given up: they stay until then.
+    """
+    return reader.scalar(_COMMIT_WAIT) or 0.0
 
 
 def after_commit(session: Session, effect: Callable[[], None]) -> None:
@@ -216,9 +249,16 @@ def snapshot() -> Iterator[Session]:
     direct = settings.load().database_direct_url
     with _transaction(_direct_engine(direct_url()) if direct else engine()) as session:
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        session.execute(text("SET LOCAL statement_timeout = 0"))
+        allow_seconds(session, 0)
         session.execute(text("SET LOCAL work_mem = '64MB'"))  # checks sort and join whole tables
         yield session
+
+
+def allow_seconds(session: Session, seconds: int) -> None:
+    """Let each further statement of this transaction take longer than a request's; 0: any time."""
+    session.execute(text(f"SET LOCAL statement_timeout = '{seconds}s'"))
+    driver: Any = session.connection().connection.driver_connection
+    driver.answer_seconds = seconds + SLACK_SECONDS if seconds else float("inf")
 
 
 class TooMuchError(Exception):
@@ -310,6 +350,8 @@ def _raise_translated(error: TimeoutError | DBAPIError) -> NoReturn:
     if isinstance(error, DBAPIError) and not (error.connection_invalidated or _is_transient(error)):
         raise error
     metrics.db_errors.add(_kind(error))
+    if isinstance(getattr(error, "orig", None), UnansweredCommitError):
+        raise ApiError("service_unavailable", UNCERTAIN, retry_after=5) from error
     raise ApiError("service_unavailable", retry_after=1) from error
 
 
@@ -317,6 +359,8 @@ def _kind(error: TimeoutError | DBAPIError) -> str:
     """For the operator: `57014` would not tell that a statement took too long."""
     if not isinstance(error, DBAPIError):
         return "no_free_connection"
+    if isinstance(error.orig, UnansweredError):
+        return "no_answer"
     code = getattr(error.orig, "pgcode", None)
     return "no_connection" if code is None else str(errorcodes.lookup(code)).lower()
 

@@ -8,6 +8,7 @@ from settings.fields import (
     PROBE_THREADS,
     PROVIDERS,
     QUICK_THREADS,
+    READ_THREADS,
     WEBHOOK_THREADS,
     Settings,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "PROBE_THREADS",
     "PROVIDERS",
     "QUICK_THREADS",
+    "READ_THREADS",
     "SANDBOX_FILE",
     "WEBHOOK_THREADS",
     "Settings",
