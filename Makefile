@@ -14,7 +14,7 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run bot demo test test-stability coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine bench-events image clean
+.PHONY: help setup run bot demo test test-stability coverage check lint types format fuzz judge audit chaos restore-drill upgrade-drill release lock migration bench bench-scale bench-files bench-engine bench-events image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,15 @@ judge: .venv/.dev lab/judge/node_modules/.installed var/judge/venv/.installed ##
 
 chaos: .venv/.dev ## Kill and break everything under load, then look for losses (9 minutes); report in docs/quality.md
 	$(BIN)/python -m lab.chaos $(ARGS)
+
+restore-drill: .venv/.dev ## Lose the database under load, restore it to a minute ago and look (4 minutes, needs pgBackRest); report in docs/quality.md
+	$(BIN)/python -m lab.drill $(ARGS)
+
+upgrade-drill: .venv/.dev ## Replace the last release by this code under load, and back; nobody may notice (5 minutes); table in docs/quality.md
+	$(BIN)/python -m lab.upgrade $(ARGS)
+
+release: .venv/.dev ## Keep code and contract of the newest commit as the last release (docs/CONTRIBUTING.md)
+	$(BIN)/python -m lab.upgrade.release $(ARGS)
 
 lab/judge/node_modules/.installed: lab/judge/package-lock.json lab/judge/.npmrc
 	@echo "Installing the judges that run on Node.js (takes a minute, once)"

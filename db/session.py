@@ -204,7 +204,7 @@ def _require_commits() -> None:
     _commits_hang.clear()
 
 
-def commit_wait_seconds(reader: Connection) -> float:
+def commit_wait_seconds(reader: Connection | Session) -> float:
     """For how long PostgreSQL has waited for a standby to have some commit; 0 if it does not.
 
     Seen of the sessions of the own role, also of those that were given up: they stay until then.

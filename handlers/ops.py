@@ -57,15 +57,12 @@ def _looked_at(moment: int) -> dict[str, dict[str, Any]]:
 
 def _look_at_database() -> dict[str, dict[str, Any]]:
     with reading() as reader:
-        at = schema.current(reader)
-        commits = _commits(commit_wait_seconds(reader))
-    if at != schema.head():
-        versions = (at or "nothing", schema.head())
-        log.warning("not ready: migrations: database is at %s, code needs %s", *versions)
-        behind = dict.fromkeys(("migrations", "queue"), {"ok": False})
-        return {"database": {"ok": True}, "commits": commits} | behind
-    found = {"database": {"ok": True}, "migrations": {"ok": True}, "queue": _queue()}
-    return found | {"commits": commits}
+        objection = schema.objection(reader)
+        found = {"database": {"ok": True}, "commits": _commits(commit_wait_seconds(reader))}
+    if objection:
+        log.warning("not ready: migrations: %s", objection)
+        return found | dict.fromkeys(("migrations", "queue"), {"ok": False})
+    return found | {"migrations": {"ok": True}, "queue": _queue()}
 
 
 def _commits(waited: float) -> dict[str, Any]:

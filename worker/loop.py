@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import logs
 import metrics
 import tracing
-from db import notifications, transaction
+from db import notifications, reading, schema, transaction
 from db.types import now
 from errors import ApiError
 from providers import registry
@@ -35,6 +35,7 @@ log = logging.getLogger("worker")
 POLL_SECONDS = 2.0  # also the longest delay of a job whose run_at has passed
 GRACE_SECONDS = 20.0  # a job that needs longer after SIGTERM goes back to the queue
 PAUSE_AFTER_TROUBLE_SECONDS = 2.0
+SCHEMA_SECONDS = 5.0  # between two looks whether the database still serves this code
 FETCH_DEADLINE_SECONDS = 30.0
 GONE_TEXT = "Файл с фото больше не доступен. Токены возвращены на баланс."
 TROUBLE_TEXT = (
@@ -53,14 +54,21 @@ class Worker:
         self.name = name or f"{socket.gethostname()}-{threading.get_native_id()}"
         self._stopping = threading.Event()
         self._stop_at: float | None = None
-        self._duties = [Duty(*duty) for duty in DUTIES]
+        looking = Duty("look at the schema", SCHEMA_SECONDS, self._look_at_schema)
+        self._duties = [looking, *(Duty(*duty) for duty in DUTIES)]
+        self.objection = ""
         self._remote = RemoteWork(self.name)
         self._events = EventSender(outbox.endpoint())
         self._proofs = Proofs()
 
     def run(self) -> None:
-        """Work until stop(); waits out failures of the database or the storage."""
+        """Work until stop(); waits out failures of the database or the storage.
+
+        It begins once the database is migrated, and ends with an `objection` when a migration needs
+        newer code.
+        """
         log.info("worker started", extra={"worker": self.name})
+        self._wait_for_schema()
         self._remote.start()
         self._events.start()
         self._proofs.start()
@@ -111,6 +119,23 @@ class Worker:
         self._remote.stop()
         self._events.stop()
         self._proofs.stop()
+
+    def _wait_for_schema(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with reading() as reader:
+                    schema.require(reader)
+                return
+            except ApiError as error:
+                log.warning("worker waits: %s", error)
+                self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
+
+    def _look_at_schema(self) -> int:
+        with reading() as reader:
+            self.objection = schema.objection(reader)
+        if self.objection:
+            self.stop()
+        return 0
 
     def _out_of_grace(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at
