@@ -1,11 +1,11 @@
 """Tables, connections and migrations. Those who use them need only these names."""
 
+from db.commits import commit_wait_seconds
 from db.session import (
     TooMuchError,
     after_commit,
     allow_seconds,
     browsing,
-    commit_wait_seconds,
     reading,
     snapshot,
     transaction,

@@ -26,10 +26,11 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
-import metrics
 import settings
 import tracing
-from db.bounded import SLACK_SECONDS, UnansweredCommitError, UnansweredError
+from db import commits
+from db.bounded import SLACK_SECONDS, UnansweredCommitError
+from db.failures import code_of, raise_translated
 from db.models import User
 from db.servers import CONNECTION, dial, when_replaced
 from errors import ApiError, database_in_use
@@ -45,39 +46,21 @@ SESSION = {
     "timezone": "UTC",
 }
 POOL_TIMEOUT_SECONDS = 2
+# Of a process. A thread has a connection only for as long as it uses it, and with more transactions
+# at a time no more orders come through (ADR 31). Reads find theirs while all of these wait: for a
+# lock, or for a standby that is away.
+TRANSACTIONS, READS = 8, 4
+CONNECTIONS = TRANSACTIONS + READS
+_OVERFLOW = 2  # of these are not kept
 # A person waits for a page of the console, and can ask for less.
 PAGE_TIMEOUT = "2500ms"
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
-# A COMMIT takes milliseconds; one that waits for longer than this waits for a standby that is away.
-COMMIT_WAIT_SECONDS = 5
-_COMMIT_WAIT = text(
-    "SELECT extract(epoch FROM clock_timestamp() - min(query_start))::float"
-    " FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-)
-UNCERTAIN = "Whether this was done is not known yet: repeat it, with the same Idempotency-Key"
-# Set when a COMMIT got no answer: those that follow would wait, too, each with its thread and
-# with a session of PostgreSQL that nothing ends before the standby is back.
-_commits_hang = threading.Event()
+_places = threading.BoundedSemaphore(TRANSACTIONS)
 _DATABASE = {"db.system.name": "postgresql"}  # for traces
 _AFTER_COMMIT = "after_commit"  # where a session keeps what is done after its COMMIT
 # In STATE_DIR; written and deleted by whoever runs a database there.
 URL_FILE = "database.url"
-
-# Temporary failures: the caller may send the same request again.
-TRANSIENT = {
-    errorcodes.SERIALIZATION_FAILURE,
-    errorcodes.DEADLOCK_DETECTED,
-    errorcodes.LOCK_NOT_AVAILABLE,
-    errorcodes.QUERY_CANCELED,
-    errorcodes.ADMIN_SHUTDOWN,
-    errorcodes.CRASH_SHUTDOWN,
-    errorcodes.CANNOT_CONNECT_NOW,
-    errorcodes.TOO_MANY_CONNECTIONS,
-    errorcodes.DISK_FULL,
-    READ_ONLY_SQL_TRANSACTION,
-    errorcodes.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-}
 
 
 def database_url() -> str:
@@ -135,7 +118,7 @@ def connect(url: str, *, pool_size: int, pooler: bool = False) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
-        max_overflow=2,
+        max_overflow=_OVERFLOW,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_recycle=RENEWED_AFTER_SECONDS,
         pool_use_lifo=True,
@@ -163,23 +146,19 @@ def _judge(context: ExceptionContext) -> None:
         context.is_disconnect = True
     if isinstance(original, UnansweredCommitError):
         context.invalidate_pool_on_disconnect = False
-        _commits_hang.set()
+        commits.hang.set()
 
 
 @cache
 def engine() -> Engine:
-    """The engine of this process. It may be created before a fork, but not used before it.
-
-    It has a connection for each thread that uses the database, so that none waits for another's.
-    """
-    current = settings.load()
-    own = settings.QUICK_THREADS + settings.READ_THREADS + settings.WEBHOOK_THREADS
-    threads = current.server_threads + own
-    return connect(database_url(), pool_size=threads, pooler=bool(current.database_direct_url))
+    """The engine of this process. It may be created before a fork, but not used before it."""
+    pooler = bool(settings.load().database_direct_url)
+    return connect(database_url(), pool_size=CONNECTIONS - _OVERFLOW, pooler=pooler)
 
 
 @cache
-def _direct_engine(url: str) -> Engine:
+def direct_engine(url: str) -> Engine:
+    """Of this process, past the pooler; see direct_url()."""
     return connect(url, pool_size=1)
 
 
@@ -190,26 +169,7 @@ def transaction() -> AbstractContextManager[Session]:
     died with the server are detected on first use, and the whole pool is renewed. When a COMMIT got
     no answer, it is refused before it begins for as long as PostgreSQL waits for a standby.
     """
-    if _commits_hang.is_set():
-        _require_commits()
-    return _transaction(engine())
-
-
-def _require_commits() -> None:
-    with reading() as reader:
-        waited = commit_wait_seconds(reader)
-    if waited > COMMIT_WAIT_SECONDS:
-        metrics.db_errors.add("commits_wait")
-        raise ApiError("service_unavailable", "Nothing can be written now", retry_after=5)
-    _commits_hang.clear()
-
-
-def commit_wait_seconds(reader: Connection | Session) -> float:
-    """For how long PostgreSQL has waited for a standby to have some commit; 0 if it does not.
-
-    Seen of the sessions of the own role, also of those that were given up: they stay until then.
-    """
-    return reader.scalar(_COMMIT_WAIT) or 0.0
+    return _transaction(engine(), writes=True)
 
 
 def after_commit(session: Session, effect: Callable[[], None]) -> None:
@@ -237,7 +197,7 @@ def reading() -> Iterator[Connection]:
                 if not driver.closed:
                     driver.autocommit = False
     except (TimeoutError, DBAPIError) as error:
-        _raise_translated(error)
+        raise_translated(error)
 
 
 @contextmanager
@@ -247,7 +207,7 @@ def snapshot() -> Iterator[Session]:
     Past the pooler, which has few connections and may end what takes long.
     """
     direct = settings.load().database_direct_url
-    with _transaction(_direct_engine(direct_url()) if direct else engine()) as session:
+    with _transaction(direct_engine(direct_url()) if direct else engine()) as session:
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         allow_seconds(session, 0)
         session.execute(text("SET LOCAL work_mem = '64MB'"))  # checks sort and join whole tables
@@ -280,7 +240,7 @@ def browsing() -> Iterator[Session]:
             yield session
     except ApiError as refusal:
         cause = refusal.__cause__
-        if isinstance(cause, DBAPIError) and _code(cause) == errorcodes.QUERY_CANCELED:
+        if isinstance(cause, DBAPIError) and code_of(cause) == errorcodes.QUERY_CANCELED:
             raise TooMuchError from refusal
         raise
 
@@ -290,7 +250,7 @@ def set_limits(url: str) -> None:
 
     New sessions have them.
     """
-    with _transaction(_direct_engine(url)) as session:
+    with _transaction(direct_engine(url)) as session:
         database = session.scalar(text("SELECT quote_ident(current_database())"))
         role = f"ALTER ROLE CURRENT_USER IN DATABASE {database}"
         for name, value in SESSION.items():
@@ -298,11 +258,12 @@ def set_limits(url: str) -> None:
 
 
 @contextmanager
-def _transaction(engine: Engine) -> Iterator[Session]:
-    """See transaction()."""
+def _transaction(engine: Engine, *, writes: bool = False) -> Iterator[Session]:
+    """See transaction(). writes: refused while no commit is answered."""
     try:
         with (
             _in_use("transaction"),
+            _place(writes=writes),
             Session(engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -310,9 +271,23 @@ def _transaction(engine: Engine) -> Iterator[Session]:
             session.flush()
             _require_unbroken(session.connection())
     except (TimeoutError, DBAPIError) as error:
-        _raise_translated(error)
+        raise_translated(error)
     for effect in session.info.get(_AFTER_COMMIT, ()):
         effect()
+
+
+@contextmanager
+def _place(*, writes: bool) -> Iterator[None]:
+    """One of TRANSACTIONS. TimeoutError when none becomes free in POOL_TIMEOUT_SECONDS."""
+    if not _places.acquire(timeout=POOL_TIMEOUT_SECONDS):
+        raise TimeoutError("as many transactions as there may be are under way")
+    try:
+        if writes and commits.hang.is_set():
+            with reading() as reader:
+                commits.require(reader)
+        yield
+    finally:
+        _places.release()
 
 
 @contextmanager
@@ -343,36 +318,3 @@ def _require_unbroken(connection: Connection) -> None:
     driver: Any = connection.connection.driver_connection
     if driver.get_transaction_status() == TRANSACTION_STATUS_INERROR:
         raise RuntimeError("nothing was kept: a statement before COMMIT failed")
-
-
-def _raise_translated(error: TimeoutError | DBAPIError) -> NoReturn:
-    """ApiError `service_unavailable` for temporary failures; others are bugs."""
-    if isinstance(error, DBAPIError) and not (error.connection_invalidated or _is_transient(error)):
-        raise error
-    metrics.db_errors.add(_kind(error))
-    if isinstance(getattr(error, "orig", None), UnansweredCommitError):
-        raise ApiError("service_unavailable", UNCERTAIN, retry_after=5) from error
-    raise ApiError("service_unavailable", retry_after=1) from error
-
-
-def _kind(error: TimeoutError | DBAPIError) -> str:
-    """For the operator: `57014` would not tell that a statement took too long."""
-    if not isinstance(error, DBAPIError):
-        return "no_free_connection"
-    if isinstance(error.orig, UnansweredError):
-        return "no_answer"
-    code = getattr(error.orig, "pgcode", None)
-    return "no_connection" if code is None else str(errorcodes.lookup(code)).lower()
-
-
-def _is_transient(error: DBAPIError) -> bool:
-    code = _code(error)
-    if code is None:  # no server answered: refused, reset or timed out
-        return type(error).__name__ in ("OperationalError", "InterfaceError")
-    return code in TRANSIENT
-
-
-def _code(error: DBAPIError) -> str | None:
-    """PostgreSQL's code of an error; None when no server said one."""
-    code: str | None = getattr(error.orig, "pgcode", None)
-    return code

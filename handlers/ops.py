@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from db import commit_wait_seconds, reading, schema
+from db.commits import WAIT_SECONDS
 from db.servers import OldPrimaryError
-from db.session import COMMIT_WAIT_SECONDS
 from errors import ApiError
 from providers import registry
 from services import queue
@@ -69,7 +69,7 @@ def _commits(waited: float) -> dict[str, Any]:
     """Never makes the server unready: every other one waits for the same standby, and they would
     all leave the load balancer, with the reads that they still answer.
     """
-    if waited <= COMMIT_WAIT_SECONDS:
+    if waited <= WAIT_SECONDS:
         return {"ok": True}
     detail = f"nothing can be written: a commit has waited {waited:.0f} s for a standby"
     log.warning("%s", detail)

@@ -87,8 +87,7 @@ class Worker:
 
     def run_once(self) -> bool:
         """Do one job if one is due, photo by photo; returns whether there was one."""
-        with transaction() as session:
-            claim = queue.claim(session, self.name)
+        claim = self._claim()
         if claim is None:
             return False
         started = time.monotonic()
@@ -111,6 +110,13 @@ class Worker:
                 },
             )
         return True
+
+    def _claim(self) -> Claim | None:
+        with reading() as reader:
+            if not queue.is_due(reader):
+                return None
+        with transaction() as session:
+            return queue.claim(session, self.name)
 
     def stop(self) -> None:
         """Take no more jobs; the current one has GRACE_SECONDS."""

@@ -13,13 +13,16 @@ from random import Random
 
 import psutil
 
+from db.session import set_limits
 from local import database, ports
 from local.client import is_ready
+from local.pgbouncer import Pooler
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import ROOT, Child, Program
 from local.stack import Stack
 from settings import Settings
+from settings.databases import in_psycopg2
 
 LEASE_SECONDS = 4
 REMOTE_SECONDS = 90
@@ -107,11 +110,37 @@ class Part:
         self.collect_bugs()
 
 
+class PooledStack(Stack):
+    """With PgBouncer between its programs and its database."""
+
+    def _start_database(self, postgres: EmbeddedPostgres) -> None:
+        super()._start_database(postgres)
+        direct = self.settings.database_url
+        self.pooler = Pooler(self.settings.state_dir / "pooler", direct)
+        self.pooler.start()
+        self.settings = replace(
+            self.settings, database_url=self.pooler.url, database_direct_url=direct
+        )
+
+    def _prepare_database(self) -> None:
+        pooled = self.settings
+        self.settings = replace(pooled, database_url=pooled.database_direct_url)
+        super()._prepare_database()
+        self.settings = pooled
+        set_limits(in_psycopg2(pooled.database_direct_url))
+
+    def stop(self) -> None:
+        """Stop the programs, then the database, then what led to it."""
+        super().stop()
+        self.pooler.stop()
+
+
 class System:
     """All parts, started in `folder`, which is emptied first; stopped when the context ends.
 
     database_url: of a server that somebody else started; else one is started, too. workers: their
     arguments. code: the folder whose code the parts run, which prepares the database, too.
+    pooled: by PgBouncer, which is started with the database.
     """
 
     def __init__(
@@ -121,6 +150,7 @@ class System:
         database_url: str = "",
         workers: Sequence[tuple[str, ...]] = WORKER_ARGUMENTS,
         code: Path = ROOT,
+        pooled: bool = False,
         prepare: Callable[[str, Collection[str]], None] = database.prepare,
     ) -> None:
         clear(folder)
@@ -140,7 +170,7 @@ class System:
             remote_timeout_seconds=REMOTE_SECONDS,
         )
         self._ports = [ports.reserve() for _ in range(SERVERS)]
-        self.stack = Stack(
+        self.stack = (PooledStack if pooled else Stack)(
             programs=_programs(self._ports, workers, code),
             prepare=prepare,
             **vars(settings) | {"port": self._ports[0]},
@@ -184,7 +214,13 @@ class System:
     @property
     def database_url(self) -> str:
         """Where the audit reads its rows."""
-        return self.stack.settings.database_url
+        settings = self.stack.settings
+        return in_psycopg2(settings.database_direct_url or settings.database_url)
+
+    @property
+    def pooler(self) -> Pooler | None:
+        """What stands before the database, if anything does."""
+        return self.stack.pooler if isinstance(self.stack, PooledStack) else None
 
     @contextmanager
     def frozen_postgres(self) -> Iterator[None]:

@@ -432,6 +432,7 @@ def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: ProviderW
     assert p95 < seconds / 4, f"reads took {p95:.2f} s, and {BURST} events {seconds:.1f} s"
 
 
+@pytest.mark.own_session
 def test_connections_cut_in_the_middle_cost_repeats_and_no_tokens(till: ProviderWorld) -> None:
     """What was acknowledged is kept, and what was not is sent again, as by providers."""
     sold, troubles, stop = list[tuple[UUID, Any]](), list[int](), threading.Event()
