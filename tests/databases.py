@@ -56,6 +56,13 @@ def renew(database: str) -> None:
     )
 
 
+def replace_by_nothing(database: str) -> None:
+    """Replace the database of this URL by an empty one, for a dump to be restored into."""
+    name = make_url(database).database
+    forget_connections()
+    _administer(database, f"DROP DATABASE {name} WITH (FORCE)", f"CREATE DATABASE {name}")
+
+
 def empty(database: str) -> None:
     """Delete everybody's rows, for tests that must not meet those of the test before."""
     tables = [name for name in Table.metadata.tables if name not in SEEDED]
