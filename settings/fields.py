@@ -15,8 +15,7 @@ PROVIDERS = ("yookassa", "stripe", "telegram")
 ENGINES = ("replicate", "fal", "polza", "comfyui")
 # Threads per process for operations that only use the database and write, for those that only read
 # it, for webhooks, for healthReady, and for counting requests in the database.
-QUICK_THREADS = 8
-READ_THREADS = 8
+QUICK_THREADS, READ_THREADS = 8, 8
 WEBHOOK_THREADS = 4
 PROBE_THREADS = 2
 LIMIT_THREADS = 4
