@@ -159,7 +159,7 @@ def test_an_answer_has_the_id_under_which_all_logs_have_it(world: World) -> None
 
 
 def test_no_request_fails_when_hosts_restart_in_turn_and_one_is_killed(world: World) -> None:
-    load = Load(world.bot, world.engine, pause=0.05)
+    load = Load(world.bot, world.engine, pause=0.1)
     with load.running():
         load.wait_for(MANY)
         for turn in range(ROUNDS):
