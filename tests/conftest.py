@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -40,6 +41,7 @@ LONGEST = (
     "docs/test_readme.py",
     "local/test_demo.py",
     "lab/chaos/test_chaos.py",
+    "lab/test_upgrade.py",
     "providers/engine/test_supervision.py",
     "db/test_plans.py",
     "bot/test_bot.py",
@@ -75,6 +77,17 @@ LONGEST = (
     "flows/test_payment_crashes.py",
     "contract/test_fuzz.py",
 )
+
+
+def pytest_collection() -> None:
+    """What is imported stays: to look for garbage in it takes a quarter of the time."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From now on garbage is collected among what the tests make themselves."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -72,12 +72,13 @@ class Worker:
         self._remote.start()
         self._events.start()
         self._proofs.start()
-        with notifications.Listener() as listener:
+        with notifications.Listener(queue.look()) as listener:
+            is_due = True
             while not self._stopping.is_set():
                 try:
                     self._run_due_duties()
-                    if not self.run_once():
-                        listener.wait(POLL_SECONDS, self._stopping)
+                    if not (is_due and self.run_once()):
+                        is_due = listener.wait(POLL_SECONDS, self._stopping)
                 except ApiError as error:
                     log.warning("database or storage unavailable: %s", error)
                     self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
@@ -87,7 +88,8 @@ class Worker:
 
     def run_once(self) -> bool:
         """Do one job if one is due, photo by photo; returns whether there was one."""
-        claim = self._claim()
+        with transaction() as session:
+            claim = queue.claim(session, self.name)
         if claim is None:
             return False
         started = time.monotonic()
@@ -110,13 +112,6 @@ class Worker:
                 },
             )
         return True
-
-    def _claim(self) -> Claim | None:
-        with reading() as reader:
-            if not queue.is_due(reader):
-                return None
-        with transaction() as session:
-            return queue.claim(session, self.name)
 
     def stop(self) -> None:
         """Take no more jobs; the current one has GRACE_SECONDS."""
