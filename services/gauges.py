@@ -10,11 +10,23 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Double, Select, Text, cast, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Select,
+    Text,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    table,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import array
 
 import metrics
-from db import Query, Reader, statement
+from db import Query, Reader, commit_wait_seconds, statement
 from db.models import CHECK_SUBJECTS, EMBEDDED, Check, Engine, Event, Job, Payment, PaymentEvent
 from services import figures
 from services.breakers import ACCOUNT_CODES
@@ -35,7 +47,8 @@ class Gauge(NamedTuple):
 def read(reader: Reader) -> list[Gauge]:
     """All of them, by the database's clock."""
     owed = Gauge(metrics.token_liability.name, [], float(figures.tokens_owed(reader)))
-    return [owed, *_read.all(reader)]
+    commits = Gauge(metrics.commit_wait.name, [], commit_wait_seconds(reader))
+    return [owed, commits, *_read.all(reader)]
 
 
 def _gauge(metric: metrics.Reading, value: Any, *labels: Any) -> Rows:
@@ -86,6 +99,18 @@ def _of_check(subject: str) -> Iterator[Rows]:
     yield _gauge(metrics.check_moment, func.extract("epoch", last.c.checked_at), subject)
 
 
+def _of_archive() -> Rows:
+    """Nothing where PostgreSQL archives nothing; where it never could, it counts from its start."""
+    stats = table("pg_stat_archiver", column("last_archived_time"))
+    last = func.coalesce(stats.c.last_archived_time, func.pg_postmaster_start_time())
+    archives = func.current_setting("archive_mode") != "off"
+    return (
+        _gauge(metrics.archived_moment, func.extract("epoch", last))
+        .select_from(stats)
+        .where(archives)
+    )
+
+
 @statement(Gauge)
 def _read() -> Query:
     processing, waiting = Job.status == "processing", Job.status == "waiting_payment"
@@ -107,6 +132,7 @@ def _read() -> Query:
         _many(metrics.outbox_dead, Event.state == "dead"),
         _gauge(metrics.engine_closed, 1, Engine.name, Engine.open_code).where(closed),
         *(row for subject in CHECK_SUBJECTS for row in _of_check(subject)),
+        _of_archive(),
     )
     rows = union_all(*parts).subquery()
     return select(rows.c.name, rows.c.labels, rows.c.value)
