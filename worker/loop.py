@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import logs
 import metrics
+import settings
 import tracing
 from db import notifications, transaction
 from db.types import now
@@ -24,6 +25,7 @@ from services import data, media, queue
 from services.queue import Claim
 from services.results import Turn
 from worker.duties import DUTIES, WORK_PREFIX, Duty
+from worker.heartbeat import Heartbeat
 from worker.lease import Lease
 from worker.proofs import Proofs
 from worker.remote import RemoteWork
@@ -54,6 +56,7 @@ class Worker:
         self._stopping = threading.Event()
         self._stop_at: float | None = None
         self._duties = [Duty(*duty) for duty in DUTIES]
+        self._heartbeat = Heartbeat(settings.load().state_dir)
         self._remote = RemoteWork(self.name)
         self._events = EventSender(outbox.endpoint())
         self._proofs = Proofs()
@@ -64,8 +67,9 @@ class Worker:
         self._remote.start()
         self._events.start()
         self._proofs.start()
-        with notifications.Listener() as listener:
+        with self._heartbeat, notifications.Listener() as listener:
             while not self._stopping.is_set():
+                self._heartbeat.turn()
                 try:
                     self._run_due_duties()
                     if not self.run_once():
@@ -117,12 +121,13 @@ class Worker:
 
     def _process(self, claim: Claim) -> str:
         """Each photo of a job from `claim` on; returns what became of the job in this attempt."""
-        with Lease(claim) as lease:
+        with Lease(claim, self._heartbeat.beat) as lease:
             turn, outcome = self._make(claim, lease)
             while turn is Turn.NEXT:
                 claim = claim.next_photo()
                 if self._stopping.is_set():
                     return _release(claim, lease)
+                self._heartbeat.turn()
                 self._run_due_duties()  # an album must not hold them up
                 turn, outcome = self._make(claim, lease)
         return outcome
@@ -171,6 +176,7 @@ class Worker:
     def _run_due_duties(self) -> None:
         for duty in self._duties:
             duty.run_if_due()
+            self._heartbeat.turn()
 
 
 def _photo(claim: Claim, folder: Path) -> Path:
