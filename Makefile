@@ -14,7 +14,7 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run bot demo test test-stability coverage check lint types format fuzz judge audit chaos lock migration bench bench-scale bench-files bench-engine bench-events image clean
+.PHONY: help setup run bot demo test test-pooler test-stability coverage check lint types format fuzz judge audit chaos failover restore-drill upgrade-drill release lock migration bench bench-scale bench-files bench-engine bench-events bench-commit image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: $(RUNNABLE) ## Play a customer's story over HTTP; leaves a video and a pho
 
 test: .venv/.dev ## Run the tests (ARGS="-k ledger" picks some)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-pooler: .venv/.dev ## Run the stories of the tests with PgBouncer before the database (needs pgbouncer)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --pooler tests/flows tests/workflows $(ARGS)
 
 test-stability: .venv/.dev ## Run the tests ten times, every second time on a busy machine (90 minutes); table in docs/quality.md
 	$(BIN)/python -m lab.stability $(ARGS)
@@ -66,6 +69,26 @@ judge: .venv/.dev lab/judge/node_modules/.installed var/judge/venv/.installed ##
 
 chaos: .venv/.dev ## Kill and break everything under load, then look for losses (9 minutes); report in docs/quality.md
 	$(BIN)/python -m lab.chaos $(ARGS)
+
+failover: .venv/.dev var/failover/venv/.installed ## Take the database's primary away under load, then look for losses (10 minutes); report in docs/quality.md
+	$(BIN)/python -m lab.failover $(ARGS)
+
+# PostgreSQL, and so Patroni, does not run as root; another user may not pass to the Python of root.
+PATRONI_PYTHON = $(if $(filter 0,$(shell id -u)),/usr/bin/python3,$(BIN)/python)
+
+var/failover/venv/.installed: lab/failover/requirements.txt | .venv/.dev
+	@$(BIN)/uv venv --quiet --clear --python $(PATRONI_PYTHON) var/failover/venv
+	@$(BIN)/uv pip sync --quiet --require-hashes --python var/failover/venv/bin/python $<
+	@touch $@
+
+restore-drill: .venv/.dev ## Lose the database under load, restore it to a minute ago and look (4 minutes, needs pgBackRest); report in docs/quality.md
+	$(BIN)/python -m lab.drill $(ARGS)
+
+upgrade-drill: .venv/.dev ## Replace the last release by this code under load, and back; nobody may notice (5 minutes); table in docs/quality.md
+	$(BIN)/python -m lab.upgrade $(ARGS)
+
+release: .venv/.dev ## Keep code and contract of the newest commit as the last release (docs/CONTRIBUTING.md)
+	$(BIN)/python -m lab.upgrade.release $(ARGS)
 
 lab/judge/node_modules/.installed: lab/judge/package-lock.json lab/judge/.npmrc
 	@echo "Installing the judges that run on Node.js (takes a minute, once)"
@@ -111,6 +134,9 @@ bench-files: .venv/.dev ## Measure memory and speed of uploads and downloads of 
 
 bench-engine: .venv/.dev ## Measure seconds and memory of the embedded engine over the samples
 	$(BIN)/python -m lab.bench.engine --write $(ARGS)
+
+bench-commit: .venv/.dev ## Measure orders a second with a standby 1 ms away, and what waking workers costs (3 minutes)
+	$(BIN)/python -m lab.bench.commits --write $(ARGS)
 
 bench-events: .venv/.dev ## Measure how the bot is told: requests, thousands that wait, events a second (90 seconds)
 	$(BIN)/python -m lab.bench.events --write $(ARGS)

@@ -54,11 +54,12 @@ def _logged_in() -> str:
 
 @cli.command()
 def migrate() -> None:
-    """Bring the database to the newest schema."""
-    schema.upgrade(direct_url())
+    """Bring the database to the newest schema; servers of the version before go on meanwhile."""
+    at = schema.upgrade(direct_url())
     if settings.load().database_direct_url:
         set_limits(direct_url())
-    click.echo(f"database is at {schema.head()}")
+    newer = ", newer than this code, which it serves" if at > schema.head() else ""
+    click.echo(f"database is at {at}{newer}")
 
 
 @cli.command()

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 import click
 
-from commands.shapes import Amount, Words, row_limit, table
+from commands.shapes import Amount, Moment, Words, row_limit, table
 from db import snapshot
 from db.models import EVENT_STATES, PAYMENT_STATUSES
 from db.rows import PaymentEventRow
 from services import inbox, payments
 from services.audit import Entry
 from services.inbox import Verdict
-from workflows import payment_events, reconciler
+from workflows import payment_events, reconciler, recovery
 from workflows.actions import announced, recorded
+from workflows.recovery import Finding
+
+FOUND = ("", "provider", "moment", "reference", "payment", "telegramId", "paid", "tokens", "what")
 
 
 @click.group("payments")
@@ -59,6 +64,26 @@ def show_payment(payment_id: UUID) -> None:
     for name, value in payment._asdict().items():
         click.echo(f"{name:20} {value}")
     _events_table(events)
+
+
+@payments_group.command()
+@click.option("--since", type=Moment(), required=True, help="the moment a restore went back to")
+@click.option("--dry-run", is_flag=True, help="show the same, and change nothing")
+def recover(since: datetime, dry_run: bool) -> None:
+    """Find money that providers hold and no row knows, and credit it.
+
+    Exit code 1 if something waits for you.
+    """
+    entry = Entry("payment.recover", after={"since": since.isoformat(), "dry_run": dry_run})
+    with announced(entry):
+        found = list(recovery.recover(since, dry_run=dry_run))
+        waiting = sum(each.is_open for each in found)
+        settled = sum(each.tokens is not None for each in found)
+        entry.note = f"{settled} settled, {waiting} wait"
+    if found:
+        table(FOUND, (_cells(each) for each in found))
+    click.echo(f"nothing was changed: {entry.note}" if dry_run else entry.note)
+    sys.exit(bool(waiting))
 
 
 @payments_group.command()
@@ -132,6 +157,20 @@ def dismiss(event_id: UUID, reason: str) -> None:
     with recorded(Entry("event.dismiss", f"event:{event_id}", reason)) as session:
         event = inbox.dismiss(session, event_id, reason=reason)
     click.echo(_said(Verdict(event.state, event.reason)))
+
+
+def _cells(found: Finding) -> tuple[object, ...]:
+    return (
+        "WAITS" if found.is_open else "ok",
+        found.provider,
+        found.moment,
+        found.reference,
+        found.payment_id,
+        found.telegram_id,
+        found.amount,
+        found.tokens,
+        found.what,
+    )
 
 
 def _require(payment_id: UUID) -> None:

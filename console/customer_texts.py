@@ -59,6 +59,8 @@ NAMES = {
     },
     "reason": {
         "unknown_reference": "такого платежа у нас нет",
+        "terms_changed": "строка платежа утрачена, а цены с тех пор другие",
+        "erased_user": "человек удалён",
         "amount_mismatch": "сумма не та",
         "currency_mismatch": "валюта не та",
         "reference_mismatch": "оплачена другая страница",

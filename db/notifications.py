@@ -14,6 +14,7 @@ import select
 import threading
 import time
 from functools import cache
+from random import Random
 from typing import Any
 
 import psycopg2
@@ -24,7 +25,12 @@ from db.session import CONNECTION, after_commit, direct_url, reading
 log = logging.getLogger(__name__)
 
 JOB_CHANNEL = "jobs_queued"
-PAUSE_SECONDS = 0.25  # between two notices of a process: each wakes all workers that wait
+PAUSE_SECONDS = 0.25  # between two notices of a process
+# A notice wakes all workers that wait, and most of them in vain. They look one after the other, so
+# that the first has taken the job before most of the others ask for it.
+SPREAD_SECONDS, LONGEST_SPREAD_SECONDS = 0.0025, 0.1  # for each worker; for all together
+COUNT_SECONDS = 30
+LISTENER = "livephoto worker"  # by which they count each other
 # Nobody waits for the standby that would have to know of a notice.
 NOTICE = f"SET LOCAL synchronous_commit = off; NOTIFY {JOB_CHANNEL}"
 
@@ -81,8 +87,11 @@ def _send_the_last() -> None:
 class Listener:
     """Waits for notifications on its own connection; without one, it just waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, chance: Random | None = None) -> None:
+        self._chance = chance or Random()  # noqa: S311 pace, no secret
         self._connection: Any = None
+        self._others = 0
+        self._count_at = 0.0
 
     def __enter__(self) -> Listener:
         return self
@@ -91,30 +100,55 @@ class Listener:
         self._close()
 
     def wait(self, seconds: float, stopping: threading.Event) -> None:
-        """Return after a notification, `seconds`, or a stop, whichever is first."""
+        """Return after a notification, `seconds`, or a stop, whichever is first; among many
+        workers a moment later than some of the others.
+        """
         try:
             connection = self._connection or self._listen()
+            self._count()
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline and not stopping.is_set():
                 select.select([connection], [], [], 0.2)
                 connection.poll()
                 if connection.notifies:
+                    stopping.wait(self._pause())
+                    connection.poll()  # what came meanwhile is looked for, too
                     connection.notifies.clear()
                     return
         except psycopg2.Error:
             self._close()
             stopping.wait(seconds)
 
+    def _pause(self) -> float:
+        spread = min(self._others * SPREAD_SECONDS, LONGEST_SPREAD_SECONDS)
+        return self._chance.uniform(0, spread)
+
     def _listen(self) -> Any:
         # psycopg2 does not understand the URL prefix by which SQLAlchemy selects it.
         url = direct_url().replace("postgresql+psycopg2://", "postgresql://", 1)
-        self._connection = psycopg2.connect(url, **CONNECTION)
+        self._connection = psycopg2.connect(url, **CONNECTION | {"application_name": LISTENER})
         self._connection.autocommit = True
         with self._connection.cursor() as cursor:
             cursor.execute(f"LISTEN {JOB_CHANNEL}")
+        self._count_at = 0.0
         return self._connection
+
+    def _count(self) -> None:
+        """Learn now and then how many workers are woken with this one."""
+        if time.monotonic() < self._count_at:
+            return
+        self._count_at = time.monotonic() + COUNT_SECONDS
+        with self._connection.cursor() as cursor:
+            cursor.execute(_WORKERS, [LISTENER])
+            self._others = cursor.fetchone()[0] - 1
 
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+_WORKERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = %s
+"""

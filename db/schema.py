@@ -1,4 +1,7 @@
-"""Brings the database to the newest migration and reports which one it is at."""
+"""Brings the database to the newest migration, and tells whether this code may use what is there.
+
+A newer schema serves older code, so that a new version starts beside the old one: ADR 36.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,34 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from db.statements import Reader
+from errors import ApiError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+VERSIONS = "alembic_version"
+# What the comment on that table begins with where a migration has broken older code; env.py writes
+# it, and code that does not know the migration reads it.
+OLDEST_CODE = "oldest code: "
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Apply every missing migration up to `revision`; safe to run from several processes."""
-    command.upgrade(_config(url), revision)
+def upgrade(url: str, revision: str = "head") -> str:
+    """Apply every missing migration up to `revision`; safe to run from several processes.
+
+    Returns the migration that the database is at. One that newer code has brought further is left
+    as it is; RuntimeError when it does not serve this code any more.
+    """
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        at = current(connection)
+        if at > head() and (why := objection(connection)):
+            raise RuntimeError(why)
+    if at <= head():
+        command.upgrade(_config(url), revision)
+    with engine.connect() as connection:
+        return current(connection)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -41,6 +62,24 @@ def current(reader: Reader) -> str:
     if reader.scalar(text("SELECT to_regclass('alembic_version')")) is None:
         return ""
     return reader.scalar(text("SELECT version_num FROM alembic_version")) or ""
+
+
+def objection(reader: Reader) -> str:
+    """Why this code must not use the database as it is, for the operator; empty when it may."""
+    at = current(reader)
+    if at < head():
+        return f"database is at {at or 'nothing'}, code needs {head()}: run `python cli.py migrate`"
+    mark: str = reader.scalar(text(f"SELECT obj_description('{VERSIONS}'::regclass)")) or ""
+    oldest = mark.removeprefix(OLDEST_CODE)
+    if oldest > head():
+        return f"database is at {at} and needs code of {oldest} or newer, this is of {head()}"
+    return ""
+
+
+def require(reader: Reader) -> None:
+    """ApiError `service_unavailable` when this code must not use the database as it is."""
+    if why := objection(reader):
+        raise ApiError("service_unavailable", why)
 
 
 def _config(url: str) -> Config:

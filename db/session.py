@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
@@ -52,10 +53,17 @@ CONNECTION: dict[str, Any] = {
     "application_name": "livephoto",
 }
 POOL_TIMEOUT_SECONDS = 2
+# Of a process. A thread has a connection only for as long as it uses it, and with more transactions
+# at a time no more orders come through (ADR 31). Reads find theirs while all of these wait: for a
+# lock, or for a standby that is away.
+TRANSACTIONS, READS = 8, 4
+CONNECTIONS = TRANSACTIONS + READS
+_OVERFLOW = 2  # of these are not kept
 # A person waits for a page of the console, and can ask for less.
 PAGE_TIMEOUT = "2500ms"
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
+_places = threading.BoundedSemaphore(TRANSACTIONS)
 _DATABASE = {"db.system.name": "postgresql"}  # for traces
 _AFTER_COMMIT = "after_commit"  # where a session keeps what is done after its COMMIT
 # In STATE_DIR; written and deleted by whoever runs a database there.
@@ -132,7 +140,7 @@ def connect(url: str, *, pool_size: int, pooler: bool = False) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
-        max_overflow=2,
+        max_overflow=_OVERFLOW,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_recycle=RENEWED_AFTER_SECONDS,
         pool_use_lifo=True,
@@ -156,17 +164,14 @@ def _give_up_a_standby(context: ExceptionContext) -> None:
 
 @cache
 def engine() -> Engine:
-    """The engine of this process. It may be created before a fork, but not used before it.
-
-    It has a connection for each thread that uses the database, so that none waits for another's.
-    """
-    current = settings.load()
-    threads = current.server_threads + settings.QUICK_THREADS + settings.WEBHOOK_THREADS
-    return connect(database_url(), pool_size=threads, pooler=bool(current.database_direct_url))
+    """The engine of this process. It may be created before a fork, but not used before it."""
+    pooler = bool(settings.load().database_direct_url)
+    return connect(database_url(), pool_size=CONNECTIONS - _OVERFLOW, pooler=pooler)
 
 
 @cache
-def _direct_engine(url: str) -> Engine:
+def direct_engine(url: str) -> Engine:
+    """Of this process, past the pooler; see direct_url()."""
     return connect(url, pool_size=1)
 
 
@@ -214,7 +219,7 @@ def snapshot() -> Iterator[Session]:
     Past the pooler, which has few connections and may end what takes long.
     """
     direct = settings.load().database_direct_url
-    with _transaction(_direct_engine(direct_url()) if direct else engine()) as session:
+    with _transaction(direct_engine(direct_url()) if direct else engine()) as session:
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         session.execute(text("SET LOCAL statement_timeout = 0"))
         session.execute(text("SET LOCAL work_mem = '64MB'"))  # checks sort and join whole tables
@@ -250,7 +255,7 @@ def set_limits(url: str) -> None:
 
     New sessions have them.
     """
-    with _transaction(_direct_engine(url)) as session:
+    with _transaction(direct_engine(url)) as session:
         database = session.scalar(text("SELECT quote_ident(current_database())"))
         role = f"ALTER ROLE CURRENT_USER IN DATABASE {database}"
         for name, value in SESSION.items():
@@ -263,6 +268,7 @@ def _transaction(engine: Engine) -> Iterator[Session]:
     try:
         with (
             _in_use("transaction"),
+            _place(),
             Session(engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -273,6 +279,17 @@ def _transaction(engine: Engine) -> Iterator[Session]:
         _raise_translated(error)
     for effect in session.info.get(_AFTER_COMMIT, ()):
         effect()
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    """One of TRANSACTIONS. TimeoutError when none becomes free in POOL_TIMEOUT_SECONDS."""
+    if not _places.acquire(timeout=POOL_TIMEOUT_SECONDS):
+        raise TimeoutError("as many transactions as there may be are under way")
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 @contextmanager

@@ -54,10 +54,9 @@ def _looked_at(moment: int) -> dict[str, dict[str, Any]]:
 
 def _look_at_database() -> dict[str, dict[str, Any]]:
     with reading() as reader:
-        at = schema.current(reader)
-    if at != schema.head():
-        versions = (at or "nothing", schema.head())
-        log.warning("not ready: migrations: database is at %s, code needs %s", *versions)
+        objection = schema.objection(reader)
+    if objection:
+        log.warning("not ready: migrations: %s", objection)
         return {"database": {"ok": True}} | dict.fromkeys(("migrations", "queue"), {"ok": False})
     return {"database": {"ok": True}, "migrations": {"ok": True}, "queue": _queue()}
 

@@ -14,7 +14,7 @@ from services import catalog, operators
 FIRST_OPERATOR = "admin"
 
 
-def prepare(url: str, *, simulated: Collection[str] = ()) -> None:
+def prepare(url: str, simulated: Collection[str] = ()) -> None:
     """Bring the database of this URL to the newest schema; add what a new server sells.
 
     simulated: engines of providers that a sandbox simulates, whose models are then on offer, too.

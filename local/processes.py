@@ -26,11 +26,14 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Program:
-    """One of our programs: its name, the arguments of Python, and the seconds it may stop for."""
+    """One of our programs: its name, the arguments of Python, the seconds it may stop for, and the
+    folder whose code it is.
+    """
 
     name: str
     arguments: tuple[str, ...]
     stop_seconds: float
+    folder: Path = ROOT
 
 
 class Process(Protocol):
@@ -57,15 +60,13 @@ class Child:
     lives as long as the program is needed: on Linux it gets SIGTERM when that thread ends.
     """
 
-    def __init__(
-        self, program: Program, *, environ: Mapping[str, str], logs: Path, folder: Path = ROOT
-    ) -> None:
+    def __init__(self, program: Program, *, environ: Mapping[str, str], logs: Path) -> None:
         self.program = program
         self.log = logs / f"{program.name}.log"
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".previous.log"))
         self.log.touch()
-        self._process = self._begin(environ, folder)
+        self._process = self._begin(environ)
 
     def __enter__(self) -> Child:
         return self
@@ -133,11 +134,11 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
-    def _begin(self, environ: Mapping[str, str], folder: Path) -> Process:
+    def _begin(self, environ: Mapping[str, str]) -> Process:
         with self.log.open("ab") as output:
             return subprocess.Popen(  # noqa: S603 our own program
                 [sys.executable, *self.program.arguments],
-                cwd=folder,
+                cwd=self.program.folder,
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,8 @@ class Stack:
 
     state_dir: instead of STATE_DIR. changes: fields of Settings that override the environment;
     port 0 chooses a free one. postgres_config: lines of postgresql.conf for the embedded server.
-    programs: what runs beside database and sandbox, in start order. sandbox_port: 0 chooses a free
-    one.
+    programs: what runs beside database and sandbox, in start order. prepare: what database.prepare
+    does, with the code of the programs. sandbox_port: 0 chooses a free one.
     start() must be called by a thread that lives as long as the stack: on Linux the parts stop
     when that thread ends, however it ends.
     """
@@ -65,6 +65,7 @@ class Stack:
         *,
         postgres_config: Mapping[str, str] | None = None,
         programs: tuple[Program, ...] = PROGRAMS,
+        prepare: Callable[[str, Collection[str]], None] = database.prepare,
         sandbox_port: int = 0,
         **changes: Any,
     ) -> None:
@@ -80,6 +81,7 @@ class Stack:
         self.logs = self.settings.state_dir / "logs"
         self.children: list[Child] = []
         self._programs = programs
+        self._prepare = prepare
         self._stop_requested = threading.Event()
 
     def __enter__(self) -> Stack:
@@ -199,8 +201,8 @@ class Stack:
     def _prepare_database(self) -> None:
         try:
             url = in_psycopg2(self.settings.database_url)
-            database.prepare(url, simulated=self.simulated.engines)
-        except (SQLAlchemyError, CommandError) as error:
+            self._prepare(url, self.simulated.engines)
+        except (SQLAlchemyError, CommandError, RuntimeError) as error:
             raise StackError(f"The database cannot be prepared: {error}") from error
 
     def _tell_commands_of_the_sandbox(self) -> None:

@@ -6,6 +6,7 @@ catalog                  what a new server offers of both
 payments                 an intent as its customer sees it
 locked_payments          the row of a payment: found, locked, changed
 settlement, clawback     money that arrives, and money that goes back; both reported by events
+lost_payments            those whose rows are gone, made again from what a provider kept
 inbox                    every event from a provider, once
 declines                 what a customer is told of a payment that was not made
 ledger, funding          token movements; credits, and the jobs that waited for them

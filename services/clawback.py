@@ -102,7 +102,7 @@ def due(payment: PaymentRow, rub: Decimal) -> Decimal:
     return max(_share(payment.tokens, payment, minor) - before, NOTHING)
 
 
-def takes_more(payment: LockedPayment, notice: Notice) -> bool:
+def takes_more(payment: LockedPayment | PaymentRow, notice: Notice) -> bool:
     """Whether more rubles have been returned than the books have taken back."""
     returned = _share(payment.amount_rub, payment, _returned_minor(payment, notice))
     return returned > payment.refunded_rub
@@ -128,7 +128,7 @@ def _dispute_name(payment: LockedPayment, notice: Notice) -> str:
     return f"dispute:{notice.refund_reference or payment.id}"
 
 
-def _returned_minor(payment: LockedPayment, notice: Notice) -> int:
+def _returned_minor(payment: LockedPayment | PaymentRow, notice: Notice) -> int:
     """How much of `asked_minor` has been returned so far; all of it if the notice does not say."""
     reported = notice.refunded_minor
     asked = payment.asked_minor

@@ -18,6 +18,7 @@ from sqlalchemy import (
     cast,
     exists,
     func,
+    or_,
     select,
     update,
 )
@@ -27,7 +28,7 @@ from sqlalchemy.orm import Session
 import metrics
 import settings
 from db import Query, Reader, after_commit, scalar, statement, write
-from db.models import PaymentEvent
+from db.models import Payment, PaymentEvent
 from db.rows import PaymentEventRow
 from services import paging
 
@@ -104,6 +105,21 @@ def find(reader: Reader, event_id: UUID) -> PaymentEventRow:
     return event
 
 
+def settleable(reader: Reader, since: datetime) -> list[PaymentEventRow]:
+    """Events parked since then for want of a payment that is there by now, in order of arrival."""
+    return _settleable.all(reader, since)
+
+
+def about_nobody(reader: Reader, since: datetime) -> list[PaymentEventRow]:
+    """Events parked since then that are about no payment of ours, in order of arrival."""
+    return _about_nobody.all(reader, since)
+
+
+def is_dismissed(reader: Reader, provider: str, event_key: str) -> bool:
+    """Whether an operator has put this event aside for good."""
+    return bool(_is_dismissed(reader, provider, event_key))
+
+
 def forget_notices(session: Session, *, now: datetime) -> int:
     """Take out of up to SWEPT_AT_ONCE events older than NOTICE_TTL_DAYS what leads to their payers,
     not of parked ones, which the operator may still apply; returns how many.
@@ -150,6 +166,41 @@ def _select(event_id: UUID) -> Query:
 @statement(PaymentEventRow)
 def _of_payment(payment_id: UUID) -> Query:
     return _EVENTS.where(PaymentEvent.payment_id == payment_id).order_by(PaymentEvent.number)
+
+
+def _parked_for_nobody(since: datetime) -> Select[*tuple[Any, ...]]:
+    return _EVENTS.where(
+        PaymentEvent.state == "parked",
+        PaymentEvent.payment_id.is_(None),
+        PaymentEvent.received_at >= since,
+    ).order_by(PaymentEvent.number)
+
+
+@statement(PaymentEventRow)
+def _settleable(since: datetime) -> Query:
+    names = (
+        cast(Payment.id, Text) == PaymentEvent.notice["payment_id"].astext,
+        Payment.reference == PaymentEvent.reference,
+        Payment.charge_reference == PaymentEvent.notice["charge_reference"].astext,
+    )
+    there = exists().where(Payment.provider == PaymentEvent.provider, or_(*names))
+    return _parked_for_nobody(since).where(there)
+
+
+@statement(PaymentEventRow)
+def _about_nobody(since: datetime) -> Query:
+    return _parked_for_nobody(since)
+
+
+@scalar
+def _is_dismissed(provider: str, event_key: str) -> Select[bool]:
+    return select(
+        exists().where(
+            PaymentEvent.provider == provider,
+            PaymentEvent.event_key == event_key,
+            func.coalesce(PaymentEvent.reason, "").startswith(DISMISSED),
+        )
+    )
 
 
 @statement(PaymentEventRow)

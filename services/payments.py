@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import Text, and_, bindparam, or_, select, update
+from sqlalchemy import ARRAY, Text, and_, any_, bindparam, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 import logs
+import settings
 from db import Query, Reader, statement
 from db.models import Payment, Tariff, Transaction
 from db.rows import LockedPayment, PaymentRow
@@ -103,6 +104,25 @@ def find(reader: Reader, payment_id: UUID) -> PaymentRow:
     if payment is None:
         raise ValueError("there is no such payment")
     return payment
+
+
+def named(
+    reader: Reader,
+    provider: str,
+    *,
+    payment_ids: list[UUID],
+    references: list[str],
+    charge_references: list[str],
+) -> list[PaymentRow]:
+    """The payments of a provider that have any of these ids, each of which has an index."""
+    return _named.all(reader, provider, payment_ids, references, charge_references)
+
+
+def service() -> str:
+    """Where our customers come from and go back to: the bot, or else this server."""
+    current = settings.load()
+    bot = current.telegram_bot_username
+    return f"https://t.me/{bot}" if bot else current.origin
 
 
 def title(payment: PaymentRow) -> str:
@@ -262,6 +282,24 @@ _LISTED = paging.Filtered(
     troubled=and_(Payment.last_error.is_not(None), Payment.status.not_in(("canceled", "expired"))),
     **paging.period(Payment.created_at),
 )
+
+
+@statement(PaymentRow)
+def _named(
+    provider: str,
+    payment_ids: list[UUID],
+    references: list[str],
+    charge_references: list[str],
+) -> Query:
+    ids: Any = payment_ids  # placeholders here
+    return _PAYMENTS.where(
+        Payment.provider == provider,
+        or_(
+            Payment.id == any_(ids),
+            Payment.reference == any_(type_coerce(references, ARRAY(Text))),
+            Payment.charge_reference == any_(type_coerce(charge_references, ARRAY(Text))),
+        ),
+    )
 
 
 @statement(PaymentRow)

@@ -66,6 +66,14 @@ class Claim:
         return (100 * self.place + progress) // self.photos
 
 
+def is_due(reader: Reader) -> bool:
+    """Whether `claim` would find a job, if nobody else took it first.
+
+    A claim in vain costs the database several times as much, and most looks are in vain.
+    """
+    return bool(_is_due(reader, settings.load().job_max_attempts))
+
+
 def claim(session: Session, worker: str) -> Claim | None:
     """Take the oldest job that is due for the embedded engine, or one whose worker went silent;
     None when there is none.
@@ -262,23 +270,30 @@ def _lease() -> timedelta:
 
 def _silent() -> Select[UUID]:
     job = aliased(Job)
-    return _first(
-        select(job.id)
-        .where(
-            job.status == "processing",
-            job.lease_until < func.now(),
-            job.attempt - job.releases < settings.load().job_max_attempts,
-        )
-        .order_by(job.lease_until)
-    )
+    silent = _is_silent(job, settings.load().job_max_attempts)
+    return _first(select(job.id).where(silent).order_by(job.lease_until))
 
 
 def _due() -> Select[UUID]:
     job = aliased(Job)
-    return _first(
-        select(job.id)
-        .where(job.status == "queued", job.engine == EMBEDDED, job.run_at <= func.now())
-        .order_by(job.run_at, job.number)
+    return _first(select(job.id).where(_is_waiting(job)).order_by(job.run_at, job.number))
+
+
+def _is_silent(job: type[Job], max_attempts: int) -> ColumnElement[bool]:
+    """Whether its worker went silent, and it may be tried again."""
+    silent = (job.status == "processing") & (job.lease_until < func.now())
+    return silent & (job.attempt - job.releases < max_attempts)
+
+
+def _is_waiting(job: type[Job]) -> ColumnElement[bool]:
+    """Whether it is due for the embedded engine."""
+    return (job.status == "queued") & (job.engine == EMBEDDED) & (job.run_at <= func.now())
+
+
+@scalar
+def _is_due(max_attempts: int) -> Select[bool]:
+    return select(
+        exists().where(_is_waiting(Job)) | exists().where(_is_silent(aliased(Job), max_attempts))
     )
 
 

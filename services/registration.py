@@ -38,13 +38,15 @@ def register_or_log_in(
     username: str | None = None,
     anon_user_id: str | None = None,
     ref_code: str | None = None,
+    user_id: UUID | None = None,
     new_ref_code: Callable[[], str] = lambda: secrets.token_urlsafe(REF_CODE_BYTES),
 ) -> UserRow:
     """The one user with this telegramId, created at the first visit.
 
     A new username is stored on any visit, anonUserId once; an empty one counts as unknown. ref_code
     names the inviter and counts only at creation; an unknown one is ignored (contract, design of
-    referrals). An account that was erased gets no welcome bonus a second time.
+    referrals). An account that was erased gets no welcome bonus a second time. user_id: what the
+    user was known by before the row was lost.
     """
     user = users.by_telegram_id(session, telegram_id)
     if user is not None and not _is_news(user, username, anon_user_id):
@@ -54,7 +56,13 @@ def register_or_log_in(
     )
     # One who is erased at this very moment comes back as a new person.
     return known or _register(
-        session, telegram_id, username or None, anon_user_id or None, ref_code, new_ref_code
+        session,
+        telegram_id,
+        username or None,
+        anon_user_id or None,
+        ref_code,
+        user_id,
+        new_ref_code,
     )
 
 
@@ -70,6 +78,7 @@ def _register(
     username: str | None,
     anon_user_id: str | None,
     ref_code: str | None,
+    user_id: UUID | None,
     new_ref_code: Callable[[], str],
 ) -> UserRow:
     past = erased_accounts.past_of(session, telegram_id)
@@ -81,6 +90,7 @@ def _register(
         # ref_code that is taken; then the loop draws another.
         created = _insert.one_or_none(
             session,
+            user_id=user_id,
             telegram_id=telegram_id,
             username=username,
             anon_user_id=anon_user_id,
@@ -120,6 +130,7 @@ def _by_ref_code(ref_code: str) -> Select[UUID]:
 
 @statement(UserRow)
 def _insert(
+    user_id: UUID | None,
     telegram_id: str,
     username: str | None,
     anon_user_id: str | None,
@@ -129,7 +140,7 @@ def _insert(
     return (
         insert(User)
         .values(
-            id=func.gen_random_uuid(),
+            id=func.coalesce(user_id, func.gen_random_uuid()),
             telegram_id=telegram_id,
             username=username,
             anon_user_id=anon_user_id,

@@ -19,7 +19,7 @@ import metrics
 import settings
 from db import after_commit, write
 from db.models import Payment, Transaction
-from db.rows import LockedPayment
+from db.rows import LockedPayment, PaymentRow
 from db.types import now
 from services import (
     clawback,
@@ -29,6 +29,7 @@ from services import (
     inbox,
     ledger,
     locked_payments,
+    lost_payments,
     payments,
     referrals,
     users,
@@ -51,17 +52,13 @@ def settle(session: Session, notice: Notice) -> Verdict:
     What is known of the event is read while its payment is locked, so that of two duplicates the
     second sees what the first has done.
     """
-    payment = locked_payments.find_and_lock(
-        session,
-        notice.provider,
-        payment_id=notice.payment_id,
-        reference=notice.reference,
-        charge_reference=notice.charge_reference,
-        event_key=notice.event_id,
-    )
+    payment = _find_and_lock(session, notice)
+    unknown = lost_payments.make_again(session, notice) if payment is None else None
+    if payment is None and unknown is None:
+        payment = _find_and_lock(session, notice)
     if payment is not None and payment.known_state and _is_settled(payment, notice):
         return Verdict(payment.known_state, payment.known_reason, payment.id)
-    verdict = _verdict(payment, notice)
+    verdict = unknown or _verdict(payment, notice)
     if payment is not None and verdict.state != "parked" and _is_another_charge(payment, notice):
         payment = _open_repeat_payment(session, payment.id)
         verdict = _verdict(payment, notice)
@@ -83,6 +80,25 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
         declined = payment.decline_code
         changes = _close_gateway_payment(session, payment, status, reference, declined)
         _change(session, payment, changes)
+
+
+def would_change(payment: PaymentRow, notice: Notice) -> bool:
+    """Whether a notice has something to say about a payment as it is, be it for the operator."""
+    pair = (payment.status, notice.outcome)
+    if pair in TRANSITIONS and notice.outcome == "refunded" and payment.status in REFUNDABLE:
+        return clawback.takes_more(payment, notice)
+    return pair in TRANSITIONS or _is_another_charge(payment, notice)
+
+
+def _find_and_lock(session: Session, notice: Notice) -> LockedPayment | None:
+    return locked_payments.find_and_lock(
+        session,
+        notice.provider,
+        payment_id=notice.payment_id,
+        reference=notice.reference,
+        charge_reference=notice.charge_reference,
+        event_key=notice.event_id,
+    )
 
 
 def _is_settled(payment: LockedPayment, notice: Notice) -> bool:
@@ -173,7 +189,7 @@ def _remark(payment: LockedPayment, notice: Notice) -> str | None:
     return "another_payer" if paid and stranger else None
 
 
-def _is_another_charge(payment: LockedPayment, notice: Notice) -> bool:
+def _is_another_charge(payment: LockedPayment | PaymentRow, notice: Notice) -> bool:
     """A Telegram link can be paid again by the same person; each charge is money received."""
     return (
         notice.provider == "telegram"

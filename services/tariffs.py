@@ -78,6 +78,19 @@ def all_tariffs(reader: Reader) -> list[TariffRow]:
     return _all.all(reader)
 
 
+def by_id(reader: Reader, tariff_id: UUID) -> TariffRow | None:
+    """The tariff with this id, on offer or not."""
+    return _by_id.one_or_none(reader, tariff_id)
+
+
+def sells(reader: Reader, tariff_id: UUID | None, *, amount_rub: Decimal, tokens: Decimal) -> bool:
+    """Whether these rubles buy these tokens now: in this tariff, on offer or not, or in none."""
+    if tariff_id is None:
+        return tokens == ledger.rounded(amount_rub / settings.load().token_price_rub)
+    tariff = by_id(reader, tariff_id)
+    return tariff is not None and tariff.cost_rub == amount_rub and tariff.monthly_tokens == tokens
+
+
 def add(session: Session, name: str, **columns: Unpack[TariffColumns]) -> None:
     """Offer a new tariff. ValueError when the name is taken, or no address could have it."""
     if not {"", ".", ".."}.isdisjoint(name.split("/")):
@@ -127,6 +140,11 @@ def _planned(reader: Reader, plan: str) -> TariffRow:
 def _find(name: str, tariff_id: UUID | None) -> Query:
     named = or_(Tariff.name == name, Tariff.id == tariff_id)
     return select(*Tariff.columns(TariffRow)).where(Tariff.active, named).limit(1)
+
+
+@statement(TariffRow)
+def _by_id(tariff_id: UUID) -> Query:
+    return select(*Tariff.columns(TariffRow)).where(Tariff.id == tariff_id)
 
 
 @statement(TariffRow)

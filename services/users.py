@@ -26,6 +26,11 @@ def get(reader: Reader, user_id: UUID) -> UserRow:
     return user
 
 
+def account(reader: Reader, user_id: UUID) -> UserRow | None:
+    """The row of a user, whether the person was erased or not."""
+    return _by_id.one_or_none(reader, user_id)
+
+
 def require(reader: Reader, user_id: UUID) -> None:
     """ApiError `user_not_found` when there is no such user."""
     if not _exists(reader, user_id):

@@ -7,6 +7,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 STATE_DIR = Path(tempfile.mkdtemp(prefix="livephoto-test-"))
@@ -26,6 +27,7 @@ os.environ.update(
 import pytest  # noqa: E402 - the settings above must come before anything that reads them
 
 import settings  # noqa: E402
+from local.pgbouncer import Pooler  # noqa: E402
 from local.postgres import throwaway  # noqa: E402
 from local.postgres.embedded import EmbeddedPostgres  # noqa: E402
 from tests import databases, forks, live, wire  # noqa: E402
@@ -75,8 +77,19 @@ LONGEST = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--pooler` puts PgBouncer between the programs and the database of the test run."""
+    parser.addoption("--pooler", action="store_true", help="reach the database by PgBouncer")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files come first: else one test process would end alone with one of them."""
+    """The longest files come first: else one test process would end alone with one of them.
+
+    With --pooler those are left out that look at a session of PostgreSQL as their own.
+    """
+    for item in items:
+        if item.get_closest_marker("own_session") and item.config.getoption("pooler"):
+            item.add_marker(pytest.mark.skip(reason="a pooler gives each transaction another one"))
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
@@ -89,17 +102,23 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
+def postgres(request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of a database on a server that lives as long as the test run, with a template beside it.
 
-    Whatever this process and its children do not set otherwise, goes there.
+    Whatever this process and its children do not set otherwise, goes there; with --pooler by way of
+    PgBouncer, past which this URL leads.
     """
     STATE_DIR.chmod(0o755)
     config = throwaway.NOT_DURABLE  # tests of durability start a server of their own
-    with EmbeddedPostgres(STATE_DIR / "postgres", extra_config=config) as url:
+    with EmbeddedPostgres(STATE_DIR / "postgres", extra_config=config) as url, ExitStack() as stack:
         os.environ["DATABASE_URL"] = url
         settings.load.cache_clear()
         databases.make_template(url)
+        if request.config.getoption("pooler"):
+            databases.limit_all(url)
+            pooler = stack.enter_context(Pooler(STATE_DIR / "pooler", url))
+            os.environ.update(DATABASE_URL=pooler.url, DATABASE_DIRECT_URL=url)
+            settings.load.cache_clear()
         yield url
 
 

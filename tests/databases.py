@@ -35,6 +35,15 @@ def make_template(server: str) -> None:
     prepare(url)
 
 
+def limit_all(server: str) -> None:
+    """Limits of sessions in every database, as a pooler passes none on: see session.set_limits().
+
+    Those of one database would go with it.
+    """
+    for name, value in session.SESSION.items():
+        _execute(server, f"ALTER ROLE CURRENT_USER SET {name} = '{value}'")
+
+
 def renew(database: str) -> None:
     """Replace the database of this URL by a new clone; whoever is connected is cut off."""
     name = make_url(database).database
@@ -47,6 +56,13 @@ def renew(database: str) -> None:
     )
 
 
+def replace_by_nothing(database: str) -> None:
+    """Replace the database of this URL by an empty one, for a dump to be restored into."""
+    name = make_url(database).database
+    forget_connections()
+    _administer(database, f"DROP DATABASE {name} WITH (FORCE)", f"CREATE DATABASE {name}")
+
+
 def empty(database: str) -> None:
     """Delete everybody's rows, for tests that must not meet those of the test before."""
     tables = [name for name in Table.metadata.tables if name not in SEEDED]
@@ -57,6 +73,7 @@ def empty(database: str) -> None:
 
 def forget_connections() -> None:
     """Close those of this process."""
+    session.direct_engine(session.direct_url()).dispose()
     session.engine().dispose()
     session.engine.cache_clear()
 
@@ -68,7 +85,8 @@ def _administer(url: str, *statements: str) -> None:
 
 def _execute(url: str, *statements: str) -> None:
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with closing(psycopg2.connect(plain)) as connection:
+    # Databases take as long as they take.
+    with closing(psycopg2.connect(plain, options="-c statement_timeout=0")) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             for statement in statements:

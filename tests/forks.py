@@ -46,7 +46,8 @@ POLL_SECONDS = 0.01
 class ForkedChild(Child):
     """A Child without imports of its own; its arguments are `-m` and a module, or a file."""
 
-    def _begin(self, environ: Mapping[str, str], folder: Path) -> Forked:
+    def _begin(self, environ: Mapping[str, str]) -> Forked:
+        folder = self.program.folder
         return fork(self.program.arguments, environ=environ, folder=folder, output=self.log)
 
 

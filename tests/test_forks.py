@@ -28,9 +28,9 @@ subprocess.run([sys.executable, "-c", {SLEEPS!r}])
 
 def start(folder: Path, code: str, kind: type[Child] = ForkedChild) -> Child:
     (folder / "program.py").write_text(code)
-    program = Program(kind.__name__, ("program.py", "an argument"), stop_seconds=30)
+    program = Program(kind.__name__, ("program.py", "an argument"), 30, folder)
     environ = {"PATH": os.environ["PATH"], "LC_CTYPE": "C.UTF-8", "ONLY": "this"}
-    return kind(program, environ=environ, logs=folder, folder=folder)
+    return kind(program, environ=environ, logs=folder)
 
 
 def test_it_finds_the_same_and_ends_the_same(tmp_path: Path) -> None:

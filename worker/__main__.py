@@ -39,6 +39,8 @@ def main() -> None:
     worker.run()
     tracing.stop()
     error_reports.stop()
+    if worker.objection:
+        sys.exit(worker.objection)
 
 
 def _tell_outside(current: settings.Settings) -> None:

@@ -14,7 +14,7 @@ import logs
 import metrics
 import settings
 import tracing
-from db import notifications, transaction
+from db import notifications, reading, schema, transaction
 from db.types import now
 from errors import ApiError
 from providers import registry
@@ -37,6 +37,7 @@ log = logging.getLogger("worker")
 POLL_SECONDS = 2.0  # also the longest delay of a job whose run_at has passed
 GRACE_SECONDS = 20.0  # a job that needs longer after SIGTERM goes back to the queue
 PAUSE_AFTER_TROUBLE_SECONDS = 2.0
+SCHEMA_SECONDS = 5.0  # between two looks whether the database still serves this code
 FETCH_DEADLINE_SECONDS = 30.0
 GONE_TEXT = "Файл с фото больше не доступен. Токены возвращены на баланс."
 TROUBLE_TEXT = (
@@ -55,19 +56,26 @@ class Worker:
         self.name = name or f"{socket.gethostname()}-{threading.get_native_id()}"
         self._stopping = threading.Event()
         self._stop_at: float | None = None
-        self._duties = [Duty(*duty) for duty in DUTIES]
+        looking = Duty("look at the schema", SCHEMA_SECONDS, self._look_at_schema)
+        self._duties = [looking, *(Duty(*duty) for duty in DUTIES)]
+        self.objection = ""
         self._heartbeat = Heartbeat(settings.load().state_dir)
         self._remote = RemoteWork(self.name)
         self._events = EventSender(outbox.endpoint())
         self._proofs = Proofs()
 
     def run(self) -> None:
-        """Work until stop(); waits out failures of the database or the storage."""
+        """Work until stop(); waits out failures of the database or the storage.
+
+        It begins once the database is migrated, and ends with an `objection` when a migration needs
+        newer code.
+        """
         log.info("worker started", extra={"worker": self.name})
-        self._remote.start()
-        self._events.start()
-        self._proofs.start()
         with self._heartbeat, notifications.Listener() as listener:
+            self._wait_for_schema()
+            self._remote.start()
+            self._events.start()
+            self._proofs.start()
             while not self._stopping.is_set():
                 self._heartbeat.turn()
                 try:
@@ -83,8 +91,7 @@ class Worker:
 
     def run_once(self) -> bool:
         """Do one job if one is due, photo by photo; returns whether there was one."""
-        with transaction() as session:
-            claim = queue.claim(session, self.name)
+        claim = self._claim()
         if claim is None:
             return False
         started = time.monotonic()
@@ -108,6 +115,13 @@ class Worker:
             )
         return True
 
+    def _claim(self) -> Claim | None:
+        with reading() as reader:
+            if not queue.is_due(reader):
+                return None
+        with transaction() as session:
+            return queue.claim(session, self.name)
+
     def stop(self) -> None:
         """Take no more jobs; the current one has GRACE_SECONDS."""
         self._stop_at = time.monotonic() + GRACE_SECONDS
@@ -115,6 +129,24 @@ class Worker:
         self._remote.stop()
         self._events.stop()
         self._proofs.stop()
+
+    def _wait_for_schema(self) -> None:
+        while not self._stopping.is_set():
+            self._heartbeat.turn()
+            try:
+                with reading() as reader:
+                    schema.require(reader)
+                return
+            except ApiError as error:
+                log.warning("worker waits: %s", error)
+                self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
+
+    def _look_at_schema(self) -> int:
+        with reading() as reader:
+            self.objection = schema.objection(reader)
+        if self.objection:
+            self.stop()
+        return 0
 
     def _out_of_grace(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at

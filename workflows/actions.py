@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from db import transaction
+from db import schema, transaction
 from services import audit
 from services.audit import Entry
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def recorded(entry: Entry) -> Iterator[Session]:
     """One transaction for an action and its entry; what raises leaves neither."""
     with transaction() as session:
+        schema.require(session)
         yield session
         audit.write(session, entry)
 
@@ -29,6 +30,7 @@ def announced(entry: Entry) -> Iterator[Entry]:
     After a crash in between the first one is there, and a provider may have done what it says.
     """
     with transaction() as session:
+        schema.require(session)
         audit.write(session, entry, "begun")
     try:
         yield entry

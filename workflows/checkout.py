@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import settings
 from db import reading, transaction
 from db.rows import PaymentRow
 from db.types import now
@@ -71,15 +70,17 @@ def reference_of(payment: PaymentRow) -> PaymentRef:
 
 
 def _checkout_request(payment: PaymentRow, title: str) -> CheckoutRequest:
-    current = settings.load()
-    bot = current.telegram_bot_username
     return CheckoutRequest(
         payment_id=payment.id,
+        user_id=payment.user_id,
         amount=payment.amount_rub,
+        tokens=payment.tokens,
         currency=payments.CURRENCY,
         title=title,
         description=f"Пополнение баланса: {title}",
-        return_url=f"https://t.me/{bot}" if bot else current.origin,
+        return_url=payments.service(),
+        tariff_id=payment.tariff_id,
+        plan=payment.plan,
         receipt_email=payment.receipt_email,
         payer_telegram_id=payment.payer_telegram_id,
     )

@@ -18,6 +18,7 @@ from db import reading, transaction
 from db.types import now
 from providers import registry
 from providers.payments import AnsweringGateway, Hint, Notice, Question
+from providers.payments.ask_limit import AskLimit
 from providers.telegram import GroupMessage, parse_update
 from services import inbox, locked_payments, payments, reviews, settlement
 from services.inbox import Verdict
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 log = logging.getLogger(__name__)
+
+LOST_PER_MINUTE = 30  # unsigned hints about no payment of ours, in each process
+
+_lost = AskLimit(LOST_PER_MINUTE)
 
 
 def receive(
@@ -41,7 +46,7 @@ def receive(
     if isinstance(event, Question) and isinstance(gateway, AnsweringGateway):
         gateway.answer(event, _refusal(event))
     elif isinstance(event, Hint):
-        event = gateway.confirm(event) if event.signed or _is_ours(event) else None
+        event = gateway.confirm(event) if _is_to_be_confirmed(event) else None
     if isinstance(event, Notice):
         apply(event)
     elif event is None and provider == "telegram":
@@ -73,6 +78,20 @@ def replay(session: Session, event_id: UUID) -> Verdict:
     if event.state != "parked":
         return Verdict(event.state, event.reason, event.payment_id)
     return settlement.settle(session, Notice.from_json(event.notice))
+
+
+def _is_to_be_confirmed(hint: Hint) -> bool:
+    """Whether the provider is to be asked: a hint that nobody signed may come from anybody.
+
+    One that names a payment as we do may be about a payment whose row was lost in a restore. Those
+    are LOST_PER_MINUTE at most; ApiError `rate_limited` beyond: the provider repeats them.
+    """
+    if hint.signed or _is_ours(hint):
+        return True
+    if hint.payment_id is None:
+        return False
+    _lost.take(hint.provider)
+    return True
 
 
 def _is_ours(hint: Hint) -> bool:

@@ -1,16 +1,21 @@
-"""Runs migrations: one process at a time, each step bounded in time, all in one transaction except
-what is built concurrently.
+"""Runs migrations while the product works: one process at a time, each in a transaction of its own
+except what is built concurrently, none that makes others wait for a lock.
 """
 
+import random
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from alembic import context
-from sqlalchemy import Engine, create_engine, text
+from alembic.runtime.migration import MigrationContext
+from psycopg2.errors import DeadlockDetected, LockNotAvailable
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from db import schema
 from db.models import Table
 from db.session import direct_url
 from db.types import Amount, UtcDateTime
@@ -18,6 +23,11 @@ from db.types import Amount, UtcDateTime
 # Any constant will do, as long as every migrating process uses the same one.
 MIGRATION_LOCK = 7_246_001
 PATIENCE_SECONDS = 60
+# All that use a table queue up behind an ALTER TABLE that waits for one of them. It gives way
+# before they give up, which they do after two seconds, and comes back. A migration that builds
+# concurrently, in whose way nobody is, sets others and then RESETs them.
+LIMITS = "-c lock_timeout=500ms -c statement_timeout=60s"
+TRIES_SECONDS = 120
 
 
 def render_plainly(kind: str, item: Any, context: Any) -> str | Literal[False]:
@@ -43,20 +53,54 @@ def one_at_a_time(engine: Engine) -> Iterator[None]:
         yield
 
 
-def run_migrations() -> None:
-    url = context.config.attributes.get("url") or direct_url()
-    engine = create_engine(url, poolclass=NullPool)
-    with one_at_a_time(engine), engine.connect() as connection:
-        connection.execute(text("SET lock_timeout = '5s'"))
-        connection.execute(text("SET statement_timeout = '60s'"))
+def mark_oldest_code(*, ctx: MigrationContext, heads: Collection[str], **_: Any) -> None:
+    """Tell servers of older versions, which know nothing of these migrations, whether they still
+    work: those that break them name the `oldest_code` that does.
+    """
+    reset_limits(ctx)
+    script = context.script
+    applied = [each.module for head in heads for each in script.walk_revisions("base", head)]
+    oldest = max((getattr(each, "oldest_code", "") for each in applied), default="")
+    comment = f"'{schema.OLDEST_CODE}{oldest}'" if oldest else "NULL"
+    ctx.execute(f"COMMENT ON TABLE {schema.VERSIONS} IS {comment}")
+
+
+def reset_limits(runs: Connection | MigrationContext) -> None:
+    """The next migration begins with ours, whatever the one before has set."""
+    runs.execute(text("RESET lock_timeout"))
+    runs.execute(text("RESET statement_timeout"))
+
+
+def run_patiently(connection: Connection) -> None:
+    """Run what is missing; whatever was cut off by a lock that others hold is run again."""
+    deadline = time.monotonic() + TRIES_SECONDS
+    while True:
+        reset_limits(connection)
         connection.commit()
         context.configure(
             connection=connection,
             target_metadata=Table.metadata,
             render_item=render_plainly,
+            transaction_per_migration=True,
+            on_version_apply=mark_oldest_code,
         )
-        with context.begin_transaction():
-            context.run_migrations()
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+            return
+        except OperationalError as error:
+            held = isinstance(error.orig, (LockNotAvailable, DeadlockDetected))
+            if not held or time.monotonic() > deadline:
+                raise
+        connection.rollback()
+        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 no secret
+
+
+def run_migrations() -> None:
+    url = context.config.attributes.get("url") or direct_url()
+    engine = create_engine(url, poolclass=NullPool, connect_args={"options": LIMITS})
+    with one_at_a_time(engine), engine.connect() as connection:
+        run_patiently(connection)
 
 
 run_migrations()

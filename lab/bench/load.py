@@ -33,14 +33,21 @@ class Run:
         return self.requests / self.seconds
 
 
-def drive(server: Server, operation: Operation, prepared: Path, *, seconds: float) -> Run:
-    """Send prepared requests to a server over CONNECTIONS connections."""
+def drive(
+    server: Server,
+    operation: Operation,
+    prepared: Path,
+    *,
+    seconds: float,
+    clients: int = CONNECTIONS,
+) -> Run:
+    """Send prepared requests to a server over so many connections."""
     before = server.cpu_seconds()
     outcome = subprocess.run(
         [
             _program("wrk"),
             "--threads=1",
-            f"--connections={CONNECTIONS}",
+            f"--connections={clients}",
             f"--duration={seconds:.0f}s",
             f"--script={_SCRIPT}",
             f"http://127.0.0.1:{server.port}",
@@ -58,13 +65,13 @@ def drive(server: Server, operation: Operation, prepared: Path, *, seconds: floa
     return Run(cpu_ms=spent * 1000 / max(figures["requests"], 1), **figures)
 
 
-def run_baseline(script: Path, url: str, *, seconds: float) -> Run:
-    """Run statements from one thread of pgbench over CONNECTIONS connections, as text like ours."""
+def run_baseline(script: Path, url: str, *, seconds: float, clients: int = CONNECTIONS) -> Run:
+    """Run statements from one thread of pgbench over so many connections, as text like ours."""
     outcome = subprocess.run(
         [
             _program("pgbench"),
             "--no-vacuum",
-            f"--client={CONNECTIONS}",
+            f"--client={clients}",
             "--jobs=1",
             f"--time={seconds:.0f}",
             f"--file={script}",

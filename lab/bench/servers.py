@@ -47,14 +47,23 @@ def _path(name: str) -> dict[str, str]:
 
 
 class Server:
-    """A running server and the CPU time of its processes."""
+    """A running server and the CPU time of its processes.
 
-    def __init__(self, name: str, environ: dict[str, str], logs: Path) -> None:
+    arguments: of Python, instead of those of SERVERS.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        environ: dict[str, str],
+        logs: Path,
+        arguments: tuple[str, ...] | None = None,
+    ) -> None:
         self.name = name
         self.port = ports.reserve()
         port = () if name == "ours" else ("--port", str(self.port))
         self._child = Child(
-            Program(name, (*SERVERS[name], *port), STOP_SECONDS),
+            Program(name, (*(arguments or SERVERS[name]), *port), STOP_SECONDS),
             environ={**environ, **_path(name), "PORT": str(self.port)},
             logs=logs,
         )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import event
 
 from db import session
+from db.notifications import NOTICE
 from handlers import jobs, users
 from lab.bench import world
 from lab.bench.operations import Operation, paid_event
@@ -39,7 +40,8 @@ def _record(call: Callable[[], Any]) -> list[str]:
     statements: list[str] = []
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        statements.append(cursor.mogrify(statement, parameters).decode())
+        if statement != NOTICE:  # a transaction of its own, from a thread of its own
+            statements.append(cursor.mogrify(statement, parameters).decode())
 
     call()  # opens connections, fills caches
     event.listen(session.engine(), "before_cursor_execute", note)

@@ -26,7 +26,10 @@ LOSSES_SHOWN = 50
 @click.option("--rounds", default=ROUNDS, help="Rolling restarts of both servers.")
 @click.option("--customers", default=CUSTOMERS, help="How many are at work at a time.")
 @click.option("--folder", type=Path, default=ROOT / "var/chaos", help="Working folder of the run.")
-def main(seed: int | None, seconds: float, rounds: int, customers: int, folder: Path) -> None:
+@click.option("--pooler", is_flag=True, help="Reach the database by PgBouncer, and attack that.")
+def main(
+    seed: int | None, seconds: float, rounds: int, customers: int, folder: Path, pooler: bool
+) -> None:
     """Inject faults while customers never stop, then look for losses.
 
     The report of a full run goes to docs/quality.md.
@@ -37,14 +40,14 @@ def main(seed: int | None, seconds: float, rounds: int, customers: int, folder: 
     os.environ["TMPDIR"] = str(folder / "work")  # for the processes that will be started
     # Python 3.11 keeps a compiled module that a full disk cut off, and cannot import it again.
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    run = Run(folder, seed=seed, seconds=seconds, rounds=rounds, customers=customers)
+    run = Run(folder, seed=seed, seconds=seconds, rounds=rounds, customers=customers, pooled=pooler)
     report = run.report()
     click.echo(f"\n{report.markdown()}\n")
     for loss in report.losses[:LOSSES_SHOWN]:
         click.echo(f"LOST  {loss}")
     click.echo(f"{len(report.losses)} losses")
     if seconds >= FULL_SECONDS and rounds >= ROUNDS:
-        put("chaos", report.markdown())
+        put("chaos-pooler" if pooler else "chaos", report.markdown())
     sys.exit(bool(report.losses))
 
 

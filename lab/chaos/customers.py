@@ -200,7 +200,10 @@ class Visitor:
 
 
 class Customers:
-    """`number` of them at a time. make_client: called with a random generator of its own."""
+    """`number` of them at a time. make_client: called with a random generator of its own.
+
+    first_id: their telegramIds go up from it.
+    """
 
     def __init__(
         self,
@@ -210,13 +213,14 @@ class Customers:
         make_client: Callable[[Random], Client],
         control: SandboxControl,
         books: Books,
+        first_id: int = FIRST_TELEGRAM_ID,
     ) -> None:
         self.books = books
         self._number = number
         self._seed = seed
         self._make_client = make_client
         self._control = control
-        self._ids = itertools.count(FIRST_TELEGRAM_ID)
+        self._ids = itertools.count(first_id)
         self._stopping = threading.Event()
 
     @contextmanager

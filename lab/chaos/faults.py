@@ -22,6 +22,7 @@ import psutil
 
 from lab.chaos.sandbox_control import ENGINES, PROVIDERS, SandboxControl
 from lab.chaos.system import Part, System
+from local.pgbouncer import Pooler
 from local.stack import StackError
 
 FULL_SECONDS = 300.0
@@ -85,6 +86,30 @@ def freeze_postgres(target: Target) -> Iterator[float]:
     """Let it accept connections and answer nobody."""
     with target.system.frozen_postgres():
         yield 5
+
+
+def kill_a_pooler(target: Target) -> Iterator[float]:
+    """kill -9 PgBouncer: its clients and its sessions are cut off."""
+    pooler = _pooler(target)
+    pooler.kill()
+    yield target.chance.uniform(0, 3)
+    pooler.start()
+
+
+def freeze_a_pooler(target: Target) -> Iterator[float]:
+    """Let PgBouncer accept connections and answer nobody."""
+    pooler = _pooler(target)
+    pooler.freeze()
+    try:
+        yield 5
+    finally:
+        pooler.thaw()
+
+
+def _pooler(target: Target) -> Pooler:
+    if target.system.pooler is None:
+        raise RuntimeError("there is no pooler")
+    return target.system.pooler
 
 
 def hang_a_provider(target: Target) -> Iterator[float]:
@@ -201,6 +226,7 @@ GROUPS: dict[str, dict[Fault, int]] = {
     },
     "disk": {refuse_new_files: 3, refuse_finished_files: 2},
 }
+POOLER: dict[Fault, int] = {kill_a_pooler: 8, freeze_a_pooler: 4}  # where there is one
 if sys.platform == "linux":
     GROUPS["disk"][fill_the_disk] = 3  # elsewhere a running process cannot be limited
 
@@ -241,11 +267,11 @@ def words(fault: Fault) -> str:
 Plan = dict[str, list[tuple[float, Fault]]]
 
 
-def plan(seconds: float, chance: Random) -> Plan:
+def plan(seconds: float, chance: Random, *, pooled: bool = False) -> Plan:
     """The faults of each group and their start in seconds: evenly spread, in random order, each at
     a random moment in the first half of its time slot."""
     planned: Plan = {}
-    for group, faults in GROUPS.items():
+    for group, faults in (GROUPS | ({"pooler": POOLER} if pooled else {})).items():
         drawn = [
             fault
             for fault, often in faults.items()

@@ -10,17 +10,16 @@ from random import Random
 
 import click
 from sqlalchemy import create_engine
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from lab.chaos import audit, engine_audit, faults, settling
+from lab.chaos import afterwards, faults, settling
 from lab.chaos.audit import Check
 from lab.chaos.books import Books
 from lab.chaos.client import Client, Tally
 from lab.chaos.customers import Customers
 from lab.chaos.faults import FaultRunner, Target
 from lab.chaos.report import Report, RollingRestarts
-from lab.chaos.sandbox_control import ENGINES, SandboxControl
+from lab.chaos.sandbox_control import SandboxControl
 from lab.chaos.system import System
 
 CUSTOMERS = 8
@@ -31,7 +30,14 @@ class Run:
     """Customers under `seconds` of faults, then under `rounds` of rolling restarts."""
 
     def __init__(
-        self, folder: Path, *, seed: int, seconds: float, rounds: int, customers: int
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        seconds: float,
+        rounds: int,
+        customers: int,
+        pooled: bool = False,
     ) -> None:
         self.tally = Tally()
         self.books = Books()
@@ -40,12 +46,13 @@ class Run:
         self._seconds = seconds
         self._rounds = rounds
         self._customers = customers
+        self._pooled = pooled
         self._counted: Counter[str] = Counter()
         self._started = self._printed = time.monotonic()
 
     def report(self) -> Report:
         """Run all of it; RuntimeError when it cannot start here."""
-        with System(self._folder) as system:
+        with System(self._folder, pooled=self._pooled) as system:
             control = SandboxControl(system.stack.simulated.url)
             first, second = system.servers
             control.connect({"yookassa": first.url, "stripe": second.url})
@@ -63,7 +70,7 @@ class Run:
                 books=self.books,
             )
             with customers.busy():
-                runner.run(faults.plan(self._seconds, target.chance))
+                runner.run(faults.plan(self._seconds, target.chance, pooled=self._pooled))
                 for server in system.servers:
                     server.wait_until_ready()
                 restarts = self._restart_servers(system)
@@ -101,19 +108,8 @@ class Run:
     def _audit(self, system: System, control: SandboxControl) -> Iterator[Check]:
         engine = create_engine(system.database_url, poolclass=NullPool)
         client = self._client(system, Random(self._seed))
-        self._print("waiting until all has come to rest")
-        settling.wait_until_quiet(engine, self.books)
-        settling.check_reviews(self.books, client, control)
-        restless = settling.wait_until_quiet(engine, self.books)
-        yield Check("everything comes to rest by itself", 1, restless)
-        self._print("audit")
-        with Session(engine) as session:
-            yield from audit.rows(session, self.books)
-            yield from audit.files(session, system.files, self.books)
-            accepted = {name: [run["id"] for run in control.runs(name)] for name in ENGINES}
-            yield from engine_audit.orders(session, accepted)
-        yield settling.balances(self.books, client)
-        yield settling.downloads(self.books, client)
+        self._print("waiting until all has come to rest, then audit")
+        yield from afterwards.checks(system, engine, self.books, client, control)
         client.close()
         self._print("a day later")
         yield settling.let_a_day_pass(system, engine)

@@ -5,25 +5,29 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import psutil
 
-from local import ports
+from db.session import set_limits
+from local import database, ports
 from local.client import is_ready
+from local.pgbouncer import Pooler
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
-from local.processes import Child, Program
+from local.processes import ROOT, Child, Program
 from local.stack import Stack
 from settings import Settings
+from settings.databases import in_psycopg2
 
 LEASE_SECONDS = 4
 REMOTE_SECONDS = 90
 READY_SECONDS = 60.0
-SERVERS, WORKERS = 2, 3
+SERVERS = 2
 # A worker with the real engine among those whose engine takes milliseconds.
 WORKER_ARGUMENTS = (
     ("-m", "lab.chaos.quick_worker", "--real-engine"),
@@ -74,9 +78,10 @@ class Part:
         self._mark_down()
         return in_time
 
-    def restart(self) -> None:
-        """Start it again."""
-        self._child = self._stack.launch(self._child.program)
+    def restart(self, code: Path | None = None) -> None:
+        """Start it again, with the code in this folder if one is given."""
+        program = self._child.program
+        self._child = self._stack.launch(replace(program, folder=code or program.folder))
         self._since, self._down = time.monotonic(), False
 
     def has_ended(self) -> bool:
@@ -105,15 +110,55 @@ class Part:
         self.collect_bugs()
 
 
-class System:
-    """All parts, started in `folder`, which is emptied first; stopped when the context ends."""
+class PooledStack(Stack):
+    """With PgBouncer between its programs and its database."""
 
-    def __init__(self, folder: Path) -> None:
+    def _start_database(self, postgres: EmbeddedPostgres) -> None:
+        super()._start_database(postgres)
+        direct = self.settings.database_url
+        self.pooler = Pooler(self.settings.state_dir / "pooler", direct)
+        self.pooler.start()
+        self.settings = replace(
+            self.settings, database_url=self.pooler.url, database_direct_url=direct
+        )
+
+    def _prepare_database(self) -> None:
+        pooled = self.settings
+        self.settings = replace(pooled, database_url=pooled.database_direct_url)
+        super()._prepare_database()
+        self.settings = pooled
+        set_limits(in_psycopg2(pooled.database_direct_url))
+
+    def stop(self) -> None:
+        """Stop the programs, then the database, then what led to it."""
+        super().stop()
+        self.pooler.stop()
+
+
+class System:
+    """All parts, started in `folder`, which is emptied first; stopped when the context ends.
+
+    database_url: of a server that somebody else started; else one is started, too. workers: their
+    arguments. code: the folder whose code the parts run, which prepares the database, too.
+    pooled: by PgBouncer, which is started with the database.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database_url: str = "",
+        workers: Sequence[tuple[str, ...]] = WORKER_ARGUMENTS,
+        code: Path = ROOT,
+        pooled: bool = False,
+        prepare: Callable[[str, Collection[str]], None] = database.prepare,
+    ) -> None:
         clear(folder)
         self.folder = folder
         self.files = folder / "files"
         self.work.mkdir()
         settings = Settings(
+            database_url=database_url,
             environment="test",  # answers 500 where an answer differs from the contract
             state_dir=folder,
             port=0,
@@ -125,8 +170,10 @@ class System:
             remote_timeout_seconds=REMOTE_SECONDS,
         )
         self._ports = [ports.reserve() for _ in range(SERVERS)]
-        self.stack = Stack(
-            programs=_programs(self._ports), **vars(settings) | {"port": self._ports[0]}
+        self.stack = (PooledStack if pooled else Stack)(
+            programs=_programs(self._ports, workers, code),
+            prepare=prepare,
+            **vars(settings) | {"port": self._ports[0]},
         )
 
     def __enter__(self) -> System:
@@ -137,7 +184,9 @@ class System:
             for number, port in enumerate(self._ports, 1)
         ]
         self.workers = [
-            Part(self.stack, children[_worker(number)]) for number in range(1, WORKERS + 1)
+            Part(self.stack, child)
+            for name, child in children.items()
+            if name.startswith("worker-")
         ]
         for server in self.servers:
             server.wait_until_ready()
@@ -165,7 +214,13 @@ class System:
     @property
     def database_url(self) -> str:
         """Where the audit reads its rows."""
-        return self.stack.settings.database_url
+        settings = self.stack.settings
+        return in_psycopg2(settings.database_direct_url or settings.database_url)
+
+    @property
+    def pooler(self) -> Pooler | None:
+        """What stands before the database, if anything does."""
+        return self.stack.pooler if isinstance(self.stack, PooledStack) else None
 
     @contextmanager
     def frozen_postgres(self) -> Iterator[None]:
@@ -206,20 +261,18 @@ def _server(number: int) -> str:
     return f"server-{number}"
 
 
-def _worker(number: int) -> str:
-    return f"worker-{number}"
-
-
-def _programs(ports: Sequence[int]) -> tuple[Program, ...]:
-    workers = (
-        Program(_worker(number), arguments, stop_seconds=25)
-        for number, arguments in enumerate(WORKER_ARGUMENTS, 1)
+def _programs(
+    ports: Sequence[int], workers: Sequence[tuple[str, ...]], code: Path
+) -> tuple[Program, ...]:
+    working = (
+        Program(f"worker-{number}", arguments, 25, code)
+        for number, arguments in enumerate(workers, 1)
     )
-    servers = (
-        Program(_server(number), (*GUNICORN, "--bind", f"127.0.0.1:{port}"), stop_seconds=35)
+    serving = (
+        Program(_server(number), (*GUNICORN, "--bind", f"127.0.0.1:{port}"), 35, code)
         for number, port in enumerate(ports, 1)
     )
-    return (*workers, *servers)
+    return (*working, *serving)
 
 
 def _kill(process: psutil.Process) -> None:

@@ -1,6 +1,6 @@
 """Breaking changes since the last release's contract, kept in released-openapi.yaml.
 
-After a release: cp spec/openapi.yaml lab/judge/released-openapi.yaml
+`make release` writes it.
 """
 
 from __future__ import annotations

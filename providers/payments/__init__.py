@@ -17,7 +17,7 @@ unit); Decimal amounts are rubles.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -33,6 +33,7 @@ from providers.failures import (
     SignatureInvalid,
 )
 from providers.payments.declines import Decline
+from providers.payments.metadata import Metadata
 
 __all__ = [
     "AnsweringGateway",
@@ -41,6 +42,7 @@ __all__ = [
     "Event",
     "Gateway",
     "Hint",
+    "Metadata",
     "Notice",
     "CheckoutRequest",
     "Outcome",
@@ -77,16 +79,21 @@ class CheckoutRequest:
 
     amount: in `currency`, at most two decimals. title and description are read by the customer;
     gateways shorten them to the provider's limits. return_url: where the customer goes afterwards.
-    receipt_email: the customer's, where it is known, for a fiscal receipt.
+    receipt_email: the customer's, where it is known, for a fiscal receipt. user_id, tokens,
+    tariff_id, plan: kept in the provider's metadata.
     """
 
     payment_id: UUID
+    user_id: UUID
     amount: Decimal
+    tokens: Decimal
     currency: str
     title: str
     description: str
     return_url: str
     payer_telegram_id: str
+    tariff_id: UUID | None = None
+    plan: str | None = None
     receipt_email: str | None = None
 
 
@@ -130,7 +137,8 @@ class Notice:
     amount_minor: of the whole payment, None if not given. refunded_minor: returned so far in
     total, None if not given. payer_id: Telegram id of the payer. decline: why an attempt to pay was
     refused, which may be followed by another one. raw: what the provider sent, without
-    personal data.
+    personal data. metadata: what we gave the provider to keep, where it tells; the inbox does not
+    keep it.
     """
 
     provider: str
@@ -149,11 +157,13 @@ class Notice:
     decline: Decline | None = None
     occurred_at: datetime | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Metadata | None = field(default=None, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """For the inbox; from_json() returns an equal Notice."""
+        known = {name: value for name, value in vars(self).items() if name != "metadata"}
         return {
-            **vars(self),
+            **known,
             "outcome": self.outcome.value,
             "payment_id": self.payment_id and str(self.payment_id),
             "decline": self.decline and self.decline.value,
@@ -230,6 +240,14 @@ class Gateway(Protocol):
 
     def close(self, payment: PaymentRef) -> Notice:
         """Stop an unpaid checkout if the provider lets us; returns what it says after that."""
+
+    def list_since(self, moment: datetime) -> Iterator[Notice]:
+        """Money that moved at `moment` or later, as it is now: payments, with what was returned of
+        them, then refunds and disputes of payments older than that.
+
+        Also payments that were opened up to a day earlier. ProviderRejected when there is money
+        that the provider cannot list.
+        """
 
     def find_refund(
         self, payment: PaymentRef, *, amount_minor: int | None, key: str

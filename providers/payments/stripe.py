@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +21,7 @@ from providers.payments import (
     CheckoutRequest,
     Event,
     Hint,
+    Metadata,
     Notice,
     Outcome,
     PaymentRef,
@@ -52,6 +53,8 @@ MAX_NAME = 250
 # such an execution may have created, so another key gives the customer no second page. One new key
 # per this many seconds: an outage may spoil each key it sees; the first one after it works.
 KEY_SECONDS = 20
+PAGE = 100
+OPEN_FOR = timedelta(hours=24)  # a page may be paid so long after it was made
 
 
 class StripeGateway:
@@ -107,6 +110,19 @@ class StripeGateway:
                 raise
             # Paid or expired a moment ago: the answer is its present state.
         return self.read_back(payment)
+
+    def list_since(self, moment: datetime) -> Iterator[Notice]:
+        """See Gateway."""
+        opened_since = int((moment - OPEN_FOR).timestamp())
+        seen = set[str | None]()
+        for paid in self._listed("checkout/sessions", created=opened_since, status="complete"):
+            seen.add(paid.charge_reference)
+            yield paid
+        made_since = int(moment.timestamp())
+        for refund in self._listed("refunds", created=made_since):
+            if refund.charge_reference not in seen:  # a session tells what was returned of it
+                yield refund
+        yield from self._listed("disputes", created=made_since)
 
     def find_refund(
         self, payment: PaymentRef, *, amount_minor: int | None, key: str
@@ -171,16 +187,30 @@ class StripeGateway:
 
     def _refunds_of(self, payment: PaymentRef) -> Iterator[dict[str, Any]]:
         """Every refund of a payment, newest first. ProviderUnavailable."""
-        query: dict[str, Any] = {"payment_intent": self._intent(payment), "limit": 100}
+        yield from self._pages("refunds", {"payment_intent": self._intent(payment)})
+
+    def _listed(self, collection: str, *, created: int, **filters: str) -> Iterator[Notice]:
+        """Every object of a collection made since then, newest first, with what it belongs to."""
+        query = {"created[gte]": created, "expand[]": f"data.{EXPANDED[collection]}", **filters}
+        for item in self._pages(collection, query):
+            try:
+                if item.get("mode", "payment") == "payment":  # not of a subscription
+                    yield READERS[collection](item)
+            except UNREADABLE as problem:
+                raise _strange(_call("list", collection), problem) from problem
+
+    def _pages(self, collection: str, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        call, after = _call("list", collection), dict[str, str]()
         while True:
-            page = self._api.get(f"/v1/refunds?{urlencode(query)}", call="list_refunds")
+            asked = urlencode({**query, "limit": PAGE, **after}, safe="[]")
+            page = self._api.get(f"/v1/{collection}?{asked}", call=call)
             try:
                 yield from page["data"]
                 if not page["has_more"]:
                     return
-                query["starting_after"] = page["data"][-1]["id"]
+                after = {"starting_after": page["data"][-1]["id"]}
             except UNREADABLE as problem:
-                raise _strange("list_refunds", problem) from problem
+                raise _strange(call, problem) from problem
 
     def _notice_of_refund(self, refund: Mapping[str, Any]) -> Notice:
         notice = self._read_notice("refunds", str(refund.get("id")))
@@ -199,7 +229,7 @@ class StripeGateway:
         expanded = EXPANDED[collection]
         query = urlencode({"expand[]": expanded}, safe="[]") if expanded else ""
         path = f"/v1/{collection}/{_checked_id(identifier)}?{query}".rstrip("?")
-        call = f"read_{collection.rpartition('/')[2].removesuffix('s')}"
+        call = _call("read", collection).removesuffix("s")
         found = self._api.get(path, call=call)
         try:
             if found["id"] != identifier:
@@ -226,10 +256,11 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _session_form(order: CheckoutRequest) -> dict[str, Any]:
-    metadata = {"payment_id": str(order.payment_id)}
+    minor = to_minor(order.amount)
+    metadata = Metadata.of(order, minor, order.currency).as_texts()
     price = {
         "currency": order.currency.lower(),
-        "unit_amount": to_minor(order.amount),
+        "unit_amount": minor,
         "product_data": {"name": order.title[:MAX_NAME], "description": order.description},
     }
     return {
@@ -270,6 +301,11 @@ DIALECT = Dialect(
     read_refusal=_read_refusal,
     passing=frozenset({409}),  # a request with the same key is still running
 )
+
+
+def _call(verb: str, collection: str) -> str:
+    """How a call is named in logs: list_sessions for checkout/sessions."""
+    return f"{verb}_{collection.rpartition('/')[2]}"
 
 
 def _checked_id(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from providers.payments import Decline, Notice, Outcome
+from providers.payments.metadata import read_texts
 from providers.payments.webhooks import picked, uuid_or_none
 
 PROVIDER = "stripe"
@@ -160,6 +161,8 @@ def read_session(session: Mapping[str, Any]) -> Notice:
     if session["status"] == "complete" and intent.get("status") in FAILED_INTENTS:
         outcome = Outcome.CANCELED
     known = _of_session(session)
+    if outcome is Outcome.SUCCEEDED and "created" in charge:
+        known["occurred_at"] = moment(charge["created"])
     if outcome is Outcome.SUCCEEDED and charge.get("amount_refunded"):
         # The session's reference is known here; the charge does not have it.
         return replace(read_charge(charge), **known)
@@ -262,6 +265,8 @@ def _of_session(session: Mapping[str, Any]) -> dict[str, Any]:
         "currency": str(session["currency"]).upper(),
         "livemode": bool(session["livemode"]),
         "raw": picked(session, _KEPT_OF_SESSION),
+        # Not by client_reference_id, which a Payment Link takes from its visitor's address bar.
+        "metadata": read_texts(session.get("metadata")),
     }
 
 
@@ -279,6 +284,7 @@ def _of_charge(charge: Mapping[str, Any], subject: Mapping[str, Any]) -> dict[st
         "livemode": bool(charge["livemode"]),
         "occurred_at": moment(subject["created"]),
         "raw": raw,
+        "metadata": read_texts(charge.get("metadata")),
     }
 
 

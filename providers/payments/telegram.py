@@ -25,13 +25,15 @@ from providers.payments import (
     CheckoutRequest,
     Event,
     Hint,
+    Metadata,
     Notice,
     Outcome,
     PaymentRef,
     Question,
     to_minor,
 )
-from providers.payments.webhooks import header, json_object, uuid_or_none
+from providers.payments.metadata import payment_of, read_payload
+from providers.payments.webhooks import header, json_object
 from providers.telegram import (
     Meaning,
     PreCheckout,
@@ -53,7 +55,7 @@ SLACK = timedelta(days=1)
 
 
 class TelegramGateway:
-    """Invoices of one bot. A checkout's reference and its payload are both our payment id.
+    """Invoices of one bot. A checkout's reference is our payment id, with which its payload begins.
 
     secrets: accepted in the secret header; with none the webhook accepts nothing. currency: of new
     invoices, XTR or RUB. rub_per_star: what a Star is worth. provider_token: for RUB.
@@ -91,7 +93,7 @@ class TelegramGateway:
             url = self._bot.create_invoice_link(
                 _shortened(order.title, TITLE_LIMIT),
                 _shortened(order.description or order.title, DESCRIPTION_LIMIT),
-                payload=reference,
+                payload=Metadata.of(order, amount, self._currency).as_payload(),
                 currency=self._currency,
                 amount=amount,
                 provider_token="" if stars else self._provider_token,
@@ -116,7 +118,7 @@ class TelegramGateway:
             return _unpaid(payment, Outcome.PENDING)
         # A refund has the id of its charge and comes after it.
         newest = [row for row in rows if row.charge_id == paid.charge_id][-1]
-        return _read(payment, newest)
+        return _read(newest, payment)
 
     def close(self, payment: PaymentRef) -> Notice:
         """EXPIRED unless paid: a link cannot be revoked, but pre-checkout refuses expired payments.
@@ -125,6 +127,16 @@ class TelegramGateway:
         """
         found = self.read_back(payment)
         return _unpaid(payment, Outcome.EXPIRED) if found.outcome is Outcome.PENDING else found
+
+    def list_since(self, moment: datetime) -> Iterator[Notice]:
+        """See Gateway. Stars only: nobody lists rubles that came through a provider token."""
+        with _asking("get_star_transactions"):
+            for row in star_transactions_since(self._bot, moment):
+                # Without a person it is not a customer's: a withdrawal, or what an advert earned.
+                if row.user_id is not None:
+                    yield _read(row)
+        if self._currency != STARS:
+            raise ProviderRejected(PROVIDER, "list_payments", "rubles cannot be listed")
 
     def find_refund(
         self, payment: PaymentRef, *, amount_minor: int | None, key: str
@@ -171,7 +183,7 @@ class TelegramGateway:
             return Question(
                 provider=PROVIDER,
                 query_id=update.query_id,
-                payment_id=uuid_or_none(update.payload),
+                payment_id=payment_of(update.payload),
                 amount_minor=update.total_amount,
                 currency=update.currency,
                 payer_id=str(update.payer_id),
@@ -231,24 +243,33 @@ def in_stars(amount_rub: Decimal, rub_per_star: Decimal) -> int:
 def _concerns(row: StarTransaction, payment: PaymentRef) -> bool:
     if payment.charge_reference is not None:
         return row.charge_id == payment.charge_reference
-    return row.payload == str(payment.payment_id)
+    return payment_of(row.payload) == payment.payment_id
 
 
-def _read(payment: PaymentRef, row: StarTransaction) -> Notice:
+def _read(row: StarTransaction, payment: PaymentRef | None = None) -> Notice:
+    """payment: the one it is known to be of, whatever the row says."""
+    expected = payment.payer_telegram_id if payment else None
+    payer_id = expected if row.user_id is None else str(row.user_id)
     notice = _money(
         Outcome.SUCCEEDED if row.incoming else Outcome.REFUNDED,
         row.charge_id,
         amount=row.amount,
         currency=STARS,
-        payload=str(payment.payment_id),
-        payer_id=payment.payer_telegram_id if row.user_id is None else str(row.user_id),
+        payload=str(payment.payment_id) if payment else row.payload or "",
+        payer_id=payer_id,
     )
     raw = {"id": row.charge_id, "amount": row.amount, "incoming": row.incoming}
     return replace(notice, occurred_at=row.made_at, raw=raw)
 
 
 def _money(
-    outcome: Outcome, charge_id: str, *, amount: int, currency: str, payload: str, payer_id: str
+    outcome: Outcome,
+    charge_id: str,
+    *,
+    amount: int,
+    currency: str,
+    payload: str,
+    payer_id: str | None,
 ) -> Notice:
     """A charge or its refund: each happens once, in full, so the charge's id names both facts."""
     refunded = outcome is Outcome.REFUNDED
@@ -257,15 +278,22 @@ def _money(
         event_id=f"refund:{charge_id}" if refunded else charge_id,
         kind="refunded_payment" if refunded else "successful_payment",
         outcome=outcome,
-        payment_id=uuid_or_none(payload),
-        reference=payload,
+        payment_id=payment_of(payload),
+        reference=_without_person(payload) or None,
         charge_reference=charge_id,
         amount_minor=amount,
         currency=currency,
         refunded_minor=amount if refunded else None,
         refund_reference=charge_id if refunded else None,
         payer_id=payer_id,
+        metadata=read_payload(payload),
     )
+
+
+def _without_person(payload: str) -> str:
+    """The id of our payment, without whom it is for; what is not ours is left as it is."""
+    payment_id = payment_of(payload)
+    return payload if payment_id is None else str(payment_id)
 
 
 def _unpaid(payment: PaymentRef, outcome: Outcome) -> Notice:
@@ -281,7 +309,12 @@ def _unpaid(payment: PaymentRef, outcome: Outcome) -> Notice:
 
 def _impersonal(update: SuccessfulPayment | RefundedPayment) -> dict[str, Any]:
     elsewhere = ("payer_id", "paid_at", "refunded_at")
-    return {name: value for name, value in asdict(update).items() if name not in elsewhere}
+    told = {name: value for name, value in asdict(update).items() if name not in elsewhere}
+    # Of Stars the payload is the provider's id of the charge, too.
+    return {
+        name: _without_person(value) if isinstance(value, str) else value
+        for name, value in told.items()
+    }
 
 
 def _shortened(text: str, limit: int) -> str:

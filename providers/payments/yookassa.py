@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +20,7 @@ from providers.payments import (
     CheckoutRequest,
     Event,
     Hint,
+    Metadata,
     Notice,
     PaymentRef,
     ProviderRejected,
@@ -84,7 +85,7 @@ class YooKassaGateway:
             "capture": True,  # the default is two stages
             "description": order.description[:MAX_DESCRIPTION],
             "confirmation": {"type": "redirect", "return_url": order.return_url},
-            "metadata": {"payment_id": str(order.payment_id)},
+            "metadata": Metadata.of(order, minor, order.currency).as_texts(),
         }
         if self._receipts is not None:
             body["receipt"] = self._receipts.receipt(
@@ -111,6 +112,18 @@ class YooKassaGateway:
     def close(self, payment: PaymentRef) -> Notice:
         """See Gateway. A pending payment cannot be stopped; unpaid, it expires in an hour."""
         return self.read_back(payment)
+
+    def list_since(self, moment: datetime) -> Iterator[Notice]:
+        """See Gateway."""
+        seen = set[str]()
+        for payment in self._pages("payments", _made_since(moment - PAY_WITHIN, "succeeded")):
+            seen.add(str(payment.get("id")))
+            yield read_payment(payment)
+        for refund in self._pages("refunds", _made_since(moment, "succeeded")):
+            payment_id = str(refund.get("payment_id"))
+            if payment_id not in seen:
+                seen.add(payment_id)
+                yield read_payment(self._read("payments", payment_id))
 
     def find_refund(
         self, payment: PaymentRef, *, amount_minor: int | None, key: str
@@ -171,16 +184,20 @@ class YooKassaGateway:
 
     def _refunds_of(self, payment: PaymentRef) -> Iterator[dict[str, Any]]:
         """Every refund of a payment, newest first. ProviderUnavailable."""
-        query = {"payment_id": payment.reference, "limit": 100}
+        yield from self._pages("refunds", {"payment_id": payment.reference})
+
+    def _pages(self, kind: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        call, after = f"list_{kind}", dict[str, str]()
         while True:
-            page = self._api.get(f"/refunds?{urlencode(query)}", call="list_refunds")
+            asked = urlencode({**query, "limit": "100", **after})
+            page = self._api.get(f"/{kind}?{asked}", call=call)
             try:
                 yield from page["items"]
             except UNREADABLE as problem:
-                raise strange("list_refunds", problem) from problem
+                raise strange(call, problem) from problem
             if not page.get("next_cursor"):
                 return
-            query["cursor"] = page["next_cursor"]
+            after = {"cursor": page["next_cursor"]}
 
     def _notice_of_refund(self, refund: Mapping[str, Any], payment: PaymentRef) -> Notice:
         if refund.get("status") == "canceled":
@@ -219,6 +236,12 @@ DIALECT = Dialect(
     encode=_encode,
     read_refusal=_read_refusal,
 )
+
+
+def _made_since(moment: datetime, status: str) -> dict[str, str]:
+    """The filters of a list. It is asked in UTC, to the millisecond, as YooKassa writes times."""
+    made = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"created_at.gte": made, "status": status}
 
 
 def _amount(minor: int, currency: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from providers.payments import Decline, Hint, Notice, Outcome, ProviderUnavailable, to_minor
+from providers.payments.metadata import read_texts
 from providers.payments.webhooks import UNREADABLE, picked, uuid_or_none
 
 PROVIDER = "yookassa"
@@ -171,6 +172,7 @@ def _notice(
         livemode=not payment["test"],
         occurred_at=datetime.fromisoformat(moment),
         raw=raw,
+        metadata=read_texts(payment.get("metadata")),
     )
 
 

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import psycopg2
@@ -67,6 +69,28 @@ def test_a_worker_that_waits_goes_on_once_a_job_is_committed(database: str) -> N
         announce()
         waiting.join(60)
         assert not waiting.is_alive()
+
+
+@pytest.mark.parametrize("others", [0, 4])
+def test_of_many_workers_each_gives_some_of_the_others_a_start(database: str, others: int) -> None:
+    asked = []
+
+    class Chance(Random):
+        def uniform(self, a: float, b: float) -> float:
+            asked.append((a, b))
+            return a
+
+    with ExitStack() as stack:
+        for _ in range(others):
+            other = psycopg2.connect(
+                database.replace("+psycopg2", "", 1), application_name=notifications.LISTENER
+            )
+            stack.callback(other.close)
+        listener = stack.enter_context(notifications.Listener(Chance()))
+        listener.wait(0, threading.Event())  # it listens from here on
+        announce()
+        listener.wait(300, threading.Event())
+    assert asked == [(0, others * notifications.SPREAD_SECONDS)]
 
 
 def test_what_comes_within_a_moment_is_told_together(heard: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from configparser import ConfigParser
 from copy import deepcopy
 from dataclasses import fields
 from ipaddress import ip_address, ip_network
@@ -159,7 +160,15 @@ def test_the_pooler_is_passed_by_where_a_session_is_needed() -> None:
             one("cluster", "Pooler", "db-pooler")["metadata"]["name"],
             f"{one('cluster', 'Cluster', 'db')['metadata']['name']}-rw",
         ]
-    assert one("cluster", "Pooler", "db-pooler")["spec"]["pgbouncer"]["poolMode"] == "transaction"
+
+
+def test_the_pooler_is_as_the_one_that_the_tests_run_with() -> None:
+    tested = ConfigParser(inline_comment_prefixes=None)
+    tested.read(ROOT / "deploy/pgbouncer/pgbouncer.ini")
+    pooler = one("cluster", "Pooler", "db-pooler")["spec"]["pgbouncer"]
+    assert pooler["poolMode"] == tested["pgbouncer"]["pool_mode"]
+    for name, value in pooler["parameters"].items():
+        assert value == tested["pgbouncer"][name], name
 
 
 def test_a_commit_is_on_two_of_three_machines_before_it_is_acknowledged() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,57 +10,43 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text, update
-from sqlalchemy.engine import make_url
 
 import settings
 from db import Reader, reading, snapshot, transaction
 from db.models import Payment
+from db.notifications import LISTENER
 from db.session import SESSION
 from db.types import now
-from local import ports
-from local.processes import Child, Program
+from local.pgbouncer import PROGRAM, Pooler
+from local.postgres import throwaway
+from local.processes import Child
 from tests import databases, provider_world, workers
 from tests.live import done, order, refused
 from tests.load import PHOTO
 from tests.provider_world import PROVIDERS, TOKENS, ProviderWorld
 from tests.wire import ROOT, wait_until
 
-# Debian puts it where only root looks.
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 SESSIONS = 3  # of PostgreSQL, for all clients together
-# As Python's program, so that it ends with these tests however they end.
-RUN = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
-pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="needs pgbouncer: apt install pgbouncer")
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs pgbouncer: apt install pgbouncer")
 
 
 @pytest.fixture(scope="module")
-def pooler(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of the database of this module behind PgBouncer, as it is installed: few sessions, and
-    each is somebody else's after each transaction.
-    """
-    folder, port, server = tmp_path_factory.mktemp("pooler"), ports.reserve(), make_url(postgres)
-    config = folder / "pgbouncer.ini"
-    config.write_text(
-        "[databases]\n"
-        f"{server.database} = host=127.0.0.1 port={server.port} user={server.username}"
-        f" password={server.password} pool_size={SESSIONS}\n"
-        "[pgbouncer]\n"
-        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        "auth_type = any\npool_mode = transaction\n" + ("user = nobody\n" if _is_root() else "")
-    )
-    program = Program("pgbouncer", ("-c", RUN, str(PGBOUNCER), str(config)), stop_seconds=5)
-    with Child(program, environ=os.environ, logs=folder) as running:
-        running.wait_until(lambda: _listens(port), 10)
-        yield server.set(port=port).render_as_string(hide_password=False)
+def pooler(postgres: str) -> Iterator[Pooler]:
+    """PgBouncer as it is shipped, with few sessions: each is somebody else's next time."""
+    with (
+        throwaway.state_folder("pooler") as folder,
+        Pooler(folder, postgres, default_pool_size=SESSIONS) as running,
+    ):
+        yield running
 
 
 @pytest.fixture(scope="module")
-def database(pooler: str, postgres: str) -> Iterator[str]:
+def database(pooler: Pooler, postgres: str) -> Iterator[str]:
     """As elsewhere, but migrated by the operator's command, and reached through the pooler."""
     databases.renew(postgres)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", pooler)
+        patch.setenv("DATABASE_URL", pooler.url)
         patch.setenv("DATABASE_DIRECT_URL", postgres)
         settings.load.cache_clear()
         databases.forget_connections()
@@ -83,15 +66,6 @@ def till(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
 def worker(till: ProviderWorld) -> Iterator[Child]:
     with workers.working(till.logs, **till.environ) as running:
         yield running
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def of_session(reader: Reader) -> dict[str, str]:
@@ -146,7 +120,8 @@ def test_a_worker_hears_of_an_order_at_once(till: ProviderWorld, worker: Child) 
     photo = done(till.bot.upload(PHOTO), 201)["id"]
     with snapshot() as session:
         listening = session.scalar(
-            text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+            text("SELECT count(*) FROM pg_stat_activity WHERE application_name = :name"),
+            {"name": LISTENER},
         )
     assert listening == 1
     job = till.bot.order(user["id"], photo)

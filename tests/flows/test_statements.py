@@ -40,6 +40,8 @@ from tests.job_steps import claim_job, finish_job
 from tests.live import order
 from workflows import payment_events
 
+pytestmark = pytest.mark.own_session  # whose log it turns on
+
 TEXT = {"type": "text", "fileName": "a.txt", "contentType": "text/plain"}
 ALL = 200  # rows of a list
 

@@ -30,7 +30,7 @@ ROOMS = (
 # Code that does not run in production; benches and tests are long lists of cases.
 ASIDE = (
     *("clients/python/generator", "clients/python/livephoto_client"),
-    *("lab/chaos", "lab/judge", "lab/stability", "lab/training"),
+    *("lab/chaos", "lab/failover", "lab/judge", "lab/stability", "lab/training"),
 )
 
 N = TypeVar("N", bound=ast.AST)

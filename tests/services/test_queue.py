@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, update
 
 import settings
-from db import snapshot, transaction
+from db import reading, snapshot, transaction
 from db.models import Job
 from db.types import now
 from services import data, ledger, queue
@@ -29,6 +29,11 @@ def ordered():
 def claim(worker="w"):
     with transaction() as session:
         return queue.claim(session, worker)
+
+
+def is_due():
+    with reading() as reader:
+        return queue.is_due(reader)
 
 
 def silence(job_id):
@@ -60,6 +65,21 @@ def current(job_id: UUID) -> Job:
 def test_the_oldest_due_job_is_taken_first_and_only_once():
     first, second = ordered(), ordered()
     assert [claim().job_id, claim().job_id, claim()] == [first.id, second.id, None]
+
+
+def test_a_look_tells_whether_a_claim_would_find_a_job():
+    looks = [is_due()]
+    job = ordered()
+    looks.append(is_due())
+    claim()
+    looks.append(is_due())
+    silence(job.id)
+    looks.append(is_due())
+    assert looks == [False, True, False, True]
+    for _ in range(settings.load().job_max_attempts - 1):
+        assert is_due() and claim() is not None
+        silence(job.id)
+    assert not is_due() and claim() is None
 
 
 def test_parallel_workers_never_share_a_job():

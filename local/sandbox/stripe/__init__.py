@@ -78,12 +78,14 @@ class StripeSandbox:
         self.api.post("/refunds", endpoint="create_refund")(
             post("create_refund", REFUND_FIELDS, account.refund)
         )
-        self.api.get("/refunds", endpoint="list_refunds")(
-            lambda: self.faults.serve("list_refunds", self._list_refunds)
-        )
         for path, kind in READABLE.items():
-            call = f"read_{kind.rpartition('.')[2]}"
-            self.api.get(f"/{path}/<identifier>", endpoint=call)(self._get(call, kind))
+            name = kind.rpartition(".")[2]
+            self.api.get(f"/{path}/<identifier>", endpoint=f"read_{name}")(
+                self._get(f"read_{name}", kind)
+            )
+            self.api.get(f"/{path}", endpoint=f"list_{name}s")(
+                self._list(f"list_{name}s", path, kind)
+            )
 
     def _authenticate(self) -> None:
         given = request.authorization
@@ -104,19 +106,28 @@ class StripeSandbox:
 
         return view
 
-    def _list_refunds(self) -> Response:
-        """Newest first, of one payment_intent if given, in pages of `limit`."""
-        wanted = read_form(request, LIST_FIELDS)
-        rows = self.account.refunds_of(wanted.get("payment_intent"))
-        if after := wanted.get("starting_after"):
-            ids = [row["id"] for row in rows]
-            self.account.get(after, "refund")
-            rows = rows[ids.index(after) + 1 :] if after in ids else []
-        limit = wanted.get("limit", 10)
-        if not 1 <= limit <= 100:
-            raise Refusal(400, "This value must be from 1 to 100", param="limit", stored=False)
-        page = {"object": "list", "url": "/v1/refunds", "data": rows[:limit]}
-        return json_response(200, page | {"has_more": len(rows) > limit})
+    def _list(self, call: str, path: str, kind: str) -> Callable[..., Response]:
+        """Newest first, in pages of `limit`."""
+
+        def read() -> Response:
+            wanted = read_form(request, LIST_FIELDS)
+            rows = self.account.listed(
+                kind,
+                created_since=wanted.get("created", {}).get("gte", 0),
+                **{name: wanted[name] for name in ("payment_intent", "status") if name in wanted},
+            )
+            if after := wanted.get("starting_after"):
+                ids = [row["id"] for row in rows]
+                self.account.get(after, kind)
+                rows = rows[ids.index(after) + 1 :] if after in ids else []
+            limit = wanted.get("limit", 10)
+            if not 1 <= limit <= 100:
+                raise Refusal(400, "This value must be from 1 to 100", param="limit", stored=False)
+            page = {"object": "list", "url": f"/v1/{path}", "data": rows[:limit]}
+            page = self._expand_all(page, wanted)
+            return json_response(200, page | {"has_more": len(rows) > limit})
+
+        return lambda: self.faults.serve(call, read)
 
     def _post(
         self, call: str, fields: Fields, act: Callable[..., dict[str, Any]]
@@ -186,9 +197,11 @@ class StripeSandbox:
     def _expand_all(self, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
         copy = public_copy(found)
         for path in wanted.get("expand", ()):
-            here = copy
-            for step in path.split("."):
-                here = self._expand(here, step)
+            steps = path.split(".")
+            in_list = steps[0] == "data" and isinstance(copy.get("data"), list)
+            for here in copy["data"] if in_list else [copy]:
+                for step in steps[in_list:]:
+                    here = self._expand(here, step)
         return copy
 
     def _expand(self, here: dict[str, Any], step: str) -> dict[str, Any]:

@@ -156,13 +156,17 @@ class Account(Store):
             self.emit("charge.refunded", charge)
             return refund
 
-    def refunds_of(self, intent_id: str | None) -> list[dict[str, Any]]:
-        """Refunds as they are now, the newest first."""
+    def listed(self, kind: str, *, created_since: int = 0, **fields: str) -> list[dict[str, Any]]:
+        """Objects of a kind with these values, as they are now, the newest first."""
         with self.lock:
-            rows = [
-                public_copy(each) for each in self.objects.values() if each["object"] == "refund"
+            self.expire_late()
+            return [
+                public_copy(each)
+                for each in reversed(self.objects.values())
+                if each["object"] == kind
+                and each["created"] >= created_since
+                and all(each.get(name) == value for name, value in fields.items())
             ]
-        return [row for row in reversed(rows) if intent_id in (None, row["payment_intent"])]
 
     def end_refund(self, refund_id: str, *, failed: bool) -> dict[str, Any]:
         """End a refund as the bank does; a failed one returns the money to the account."""

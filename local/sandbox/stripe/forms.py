@@ -43,7 +43,14 @@ REFUND_FIELDS: Fields = {
     "expand": [TEXT],
 }
 READ_FIELDS: Fields = {"expand": [TEXT]}
-LIST_FIELDS: Fields = {"payment_intent": TEXT, "limit": WHOLE, "starting_after": TEXT}
+LIST_FIELDS: Fields = {
+    "payment_intent": TEXT,
+    "status": TEXT,
+    "created": {"gte": WHOLE},
+    "limit": WHOLE,
+    "starting_after": TEXT,
+    "expand": [TEXT],
+}
 
 
 def bill(form: Mapping[str, Any]) -> tuple[str, int, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -18,7 +19,7 @@ from local.sandbox.faults import Faults
 from local.sandbox.keys import Keys
 from local.sandbox.webhooks import Sender
 from local.sandbox.yookassa.control import control_blueprint, pages_blueprint
-from local.sandbox.yookassa.shop import LIFETIME_SECONDS, Shop
+from local.sandbox.yookassa.shop import LIFETIME_SECONDS, Shop, timestamp
 from local.sandbox.yookassa.wire import Refusal, check_key, fault_response
 
 SHOP_ID = "100500"
@@ -148,13 +149,21 @@ def _json_body() -> dict[str, Any]:
     return body
 
 
+def _moment(text: str) -> str:
+    """A time as the shop writes them, which sort as they follow each other."""
+    try:
+        return timestamp(datetime.fromisoformat(text).astimezone(UTC))
+    except ValueError:
+        raise Refusal(400, "Not a time", "created_at.gte") from None
+
+
 def _page_url(identifier: str) -> str:
     mount = request.path.partition("/v3/")[0]
     return f"{request.url_root.rstrip('/')}{mount}/pay/{identifier}"
 
 
 def _list_page(identifiers: list[str], read: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """Newest first, filtered by status and payment_id, in pages of `limit` after `cursor`."""
+    """Newest first, filtered by status, payment_id and time, in pages of `limit` after `cursor`."""
     limit = request.args.get("limit", 10, type=int)
     if not 1 <= limit <= 100:
         raise Refusal(400, "1 to 100", "limit")
@@ -162,6 +171,8 @@ def _list_page(identifiers: list[str], read: Callable[[str], dict[str, Any]]) ->
     for name in ("status", "payment_id"):
         if wanted := request.args.get(name):
             rows = [row for row in rows if row.get(name) == wanted]
+    if since := request.args.get("created_at.gte"):
+        rows = [row for row in rows if row["created_at"] >= _moment(since)]
     cursor = request.args.get("cursor")
     if cursor:
         after = [index for index, row in enumerate(rows) if row["id"] == cursor]

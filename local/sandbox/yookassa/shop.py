@@ -56,7 +56,7 @@ class Shop:
                 "return_url": body["confirmation"]["return_url"],
                 "confirmation_url": self.page_url(identifier),
             },
-            "created_at": _timestamp(self.clock.now()),
+            "created_at": timestamp(self.clock.now()),
             "description": body.get("description"),
             "metadata": body.get("metadata") or {},
             "recipient": {"account_id": self.shop_id, "gateway_id": "100700"},
@@ -99,7 +99,7 @@ class Shop:
             if payment["_capture"]:
                 return self._succeed(payment)
             payment["status"] = "waiting_for_capture"
-            payment["expires_at"] = _timestamp(self.clock.now() + CAPTURE_WITHIN)
+            payment["expires_at"] = timestamp(self.clock.now() + CAPTURE_WITHIN)
             return self._notify("payment.waiting_for_capture", payment)
 
     def capture(self, identifier: str) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Shop:
                 "payment_id": payment["id"],
                 "status": "pending",
                 "amount": _money(amount),
-                "created_at": _timestamp(self.clock.now()),
+                "created_at": timestamp(self.clock.now()),
                 "metadata": body.get("metadata") or {},
             }
             if body.get("description"):
@@ -189,7 +189,7 @@ class Shop:
         payment |= {
             "status": "succeeded",
             "paid": True,
-            "captured_at": _timestamp(self.clock.now()),
+            "captured_at": timestamp(self.clock.now()),
             "income_amount": _money((value * Decimal("0.965")).quantize(Decimal("0.01"))),
             "refunded_amount": _money(Decimal("0.00")),
             "refundable": True,
@@ -242,7 +242,8 @@ def _money(amount: Decimal) -> dict[str, str]:
     return {"value": f"{amount:.2f}", "currency": "RUB"}
 
 
-def _timestamp(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
+    """A time in UTC as YooKassa writes it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 

@@ -112,6 +112,27 @@ def test_a_failed_refund_leaves_the_money_with_the_shop(
     assert (found.status, found.charge.amount_refunded) == ("failed", 0)
 
 
+def test_all_that_was_paid_since_a_moment_is_listed_newest_first_with_its_charge(
+    world: Sandbox, client: StripeClient
+) -> None:
+    before = paid(world, client)
+    world.control("POST", "/clock", advance_seconds=60)
+    since: Any = {"created": {"gte": before.created + 1}, "limit": 2}
+    made = [paid(world, client) for _ in range(3)]
+    create(client)  # still open
+    refund = client.v1.refunds.create({"payment_intent": made[0].payment_intent, "amount": 100})
+    world.control("POST", f"/stripe/sessions/{made[1].id}/dispute")
+    complete = since | {"status": "complete", "expand": ["data.payment_intent.latest_charge"]}
+    listed = list(client.v1.checkout.sessions.list(complete).auto_paging_iter())
+    assert [each.id for each in listed] == [each.id for each in reversed(made)]
+    charge: Any = listed[2].payment_intent.latest_charge
+    assert (charge.amount_refunded, charge.metadata["payment_id"]) == (100, "8f0c")
+    (back,) = client.v1.refunds.list(since | {"expand": ["data.charge"]}).auto_paging_iter()
+    assert (back.id, back.charge.id) == (refund.id, charge.id)
+    (dispute,) = client.v1.disputes.list(since | {"expand": ["data.charge"]}).auto_paging_iter()
+    assert dispute.charge.payment_intent == made[1].payment_intent
+
+
 @pytest.mark.parametrize(
     ("changes", "parameter"),
     [

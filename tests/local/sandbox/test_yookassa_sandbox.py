@@ -94,6 +94,22 @@ def test_refunds_add_up_and_stop_at_the_amount(world: Sandbox) -> None:
     assert len(Refund.list({"payment_id": payment_id}).items) == 2
 
 
+def test_all_that_was_paid_since_a_moment_is_listed_newest_first_in_pages(world: Sandbox) -> None:
+    paid(world)
+    world.control("POST", "/clock", advance_seconds=60)
+    made = [paid(world) for _ in range(3)]
+    Payment.create(ORDER, uuid4())  # nobody has paid it
+    since = Payment.find_one(made[0]).created_at
+    wanted = {"created_at.gte": since, "status": "succeeded", "limit": 2}
+    page = Payment.list(wanted)
+    rest = Payment.list(wanted | {"cursor": page.next_cursor})
+    assert [each.id for each in [*page.items, *rest.items]] == made[::-1]
+    assert rest.next_cursor is None and page.items[0].metadata["payment_id"] == "8f0c"
+    part = {"payment_id": made[0], "amount": {"value": "1.00", "currency": "RUB"}}
+    refund = Refund.create(part, uuid4())
+    assert [each.id for each in Refund.list(wanted).items] == [refund.id]
+
+
 def test_a_refund_can_wait_and_then_be_cancelled(world: Sandbox) -> None:
     payment_id = paid(world)
     world.control("PUT", "/yookassa/refunds", wait=True)

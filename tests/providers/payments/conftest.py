@@ -40,7 +40,9 @@ class GatewayWorld:
         """20 tokens for 199 rubles."""
         wanted: dict[str, Any] = {
             "payment_id": uuid4(),
+            "user_id": uuid4(),
             "amount": Decimal("199.00"),
+            "tokens": Decimal(20),
             "currency": "RUB",
             "title": "20 токенов",
             "description": "Пополнение баланса: 20 токенов",

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -22,6 +23,7 @@ from providers.payments import (
     CheckoutRequest,
     Gateway,
     Hint,
+    Metadata,
     Notice,
     Outcome,
     ProviderMisconfigured,
@@ -61,6 +63,38 @@ def test_a_paid_order_is_known_from_the_webhook_and_from_asking(till: GatewayWor
         assert (notice.outcome, notice.payment_id) == (Outcome.SUCCEEDED, order.payment_id)
         assert (notice.amount_minor, notice.currency) == (19900, "RUB")
         assert (notice.reference, notice.livemode) == (page.reference, False)
+
+
+def test_all_money_since_a_moment_is_listed_with_what_was_given_to_keep(till: GatewayWorld) -> None:
+    orders = [till.order(plan="start", tariff_id=uuid4()) for _ in range(3)]
+    pages = [till.gateway.create_checkout(order) for order in orders]
+    for page in pages[:2]:
+        till.act(page, "pay")
+    half = till.ref(orders[1], pages[1], _charge(till, orders[1], pages[1]))
+    till.gateway.refund(half, amount_minor=9950, key="half")
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    listed = {each.payment_id: each for each in till.gateway.list_since(start)}
+    assert listed.keys() == {order.payment_id for order in orders[:2]}
+    whole, part = (listed[order.payment_id] for order in orders[:2])
+    assert (whole.outcome, part.outcome) == (Outcome.SUCCEEDED, Outcome.REFUNDED)
+    assert part.refunded_minor == 9950 and whole.occurred_at is not None
+    for order, notice in zip(orders, (whole, part), strict=False):
+        assert notice.metadata == Metadata.of(order, 19900, "RUB")
+        assert notice == till.gateway.read_back(till.ref(order, pages[orders.index(order)]))
+        assert "metadata" not in notice.as_json()
+    # A refund of what was paid long ago is told, too.
+    till.world.control("POST", "/clock", advance_seconds=30 * 3600)
+    till.gateway.refund(
+        till.ref(orders[0], pages[0], whole.charge_reference), amount_minor=100, key="late"
+    )
+    later = till.gateway.list_since(start + timedelta(hours=30))
+    assert [(each.payment_id, each.refunded_minor) for each in later] == [
+        (orders[0].payment_id, 100)
+    ]
+
+
+def _charge(till: GatewayWorld, order: CheckoutRequest, page: Checkout) -> str | None:
+    return till.gateway.read_back(till.ref(order, page)).charge_reference
 
 
 @pytest.mark.parametrize("amount", ["1.10", "50.00", "199.99", "4567.05", "99999.01"])

@@ -28,11 +28,13 @@ from providers.payments import (
     CheckoutRequest,
     Event,
     Hint,
+    Metadata,
     Notice,
     Outcome,
     PaymentRef,
     Question,
 )
+from providers.payments.metadata import payment_of, read_payload
 from providers.payments.telegram import TelegramGateway
 from providers.telegram import Clock, TelegramBot
 from tests.telegram_world import PAYER, World, telegram_world
@@ -42,7 +44,9 @@ OLD, NEW = "old-secret-0123456789", "new-secret-0123456789"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ORDER = CheckoutRequest(
     payment_id=PAYMENT_ID,
+    user_id=UUID("51aa2b1e-0000-4000-8000-000000000002"),
     amount=Decimal("199.00"),
+    tokens=Decimal(20),
     currency="RUB",
     title="20 токенов",
     description="Пополнение баланса",
@@ -270,6 +274,46 @@ def test_a_second_charge_of_one_link_is_found_by_its_own_id(
     repeated = ref(payment_id=UUID(int=9), charge_reference=second.charge_reference)
     assert gateway.read_back(repeated).charge_reference == second.charge_reference
     assert gateway.read_back(ref()).charge_reference == first.charge_reference
+
+
+def test_all_stars_since_a_moment_are_listed_with_what_the_payload_keeps(
+    world: World, gateway: TelegramGateway, webhook: Webhook
+) -> None:
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    first, second = paid(world, gateway, webhook), paid(world, gateway, webhook)
+    charge = ref(charge_reference=second.charge_reference)
+    gateway.refund(charge, amount_minor=166, key="r")
+    listed = list(gateway.list_since(start))
+    assert [each.event_id for each in listed] == [
+        first.event_id,
+        second.event_id,
+        f"refund:{second.event_id}",
+    ]
+    for each in (first, second, *listed):
+        assert each.metadata == replace_service(Metadata.of(ORDER, 166, "XTR"))
+    assert not list(gateway.list_since(start + timedelta(hours=1)))
+
+
+def replace_service(kept: Metadata) -> Metadata:
+    """A payload has no room for a plan, and is of one bot."""
+    return kept._replace(plan=None, service=None)
+
+
+def test_what_has_no_room_in_a_payload_is_left_out() -> None:
+    wide = Metadata.of(replace(ORDER, tariff_id=UUID(int=7)), 100_000, "XTR")
+    assert len(wide.as_payload().encode()) <= 128
+    assert read_payload(wide.as_payload()) == replace_service(wide)
+    wider = wide._replace(telegram_id="a:b" * 10)
+    assert wider.as_payload() == str(PAYMENT_ID)
+    assert read_payload(wider.as_payload()) is None and payment_of(str(PAYMENT_ID)) == PAYMENT_ID
+    for strange in ("", "sticker-pack", f"{wide.as_payload()}я", ":".join("1234567")):
+        assert read_payload(strange) is None
+
+
+def test_rubles_that_no_api_lists_are_not_passed_over_in_silence(world: World) -> None:
+    rubles = gateway_of(world, currency="RUB", provider_token=PROVIDER_TOKEN)
+    with pytest.raises(ProviderRejected, match="rubles cannot be listed"):
+        list(rubles.list_since(NOW))
 
 
 def test_a_refund_has_one_name_whoever_tells_of_it(

@@ -1,0 +1,1 @@
+"""What is done after a disaster, rehearsed under load: `make restore-drill`."""
