@@ -8,13 +8,16 @@ WORKERS ?= 3
 # Passed on to what a target runs: make test ARGS="-k ledger", make lock ARGS=--upgrade
 ARGS ?=
 
+# Whatever the shell says, modules are compiled once: tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
+
 # A contributor's .venv has everything; a visitor's has only what the server and the demo need.
 RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run bot demo test test-pooler test-stability coverage check lint types format fuzz judge audit chaos failover restore-drill upgrade-drill release lock migration bench bench-scale bench-files bench-engine bench-events bench-commit image clean
+.PHONY: help setup run bot demo test test-pooler test-stability coverage check lint types format fuzz judge audit chaos failover restore-drill upgrade-drill release lock migration bench bench-scale bench-capacity bench-files bench-engine bench-events bench-commit image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -128,6 +131,9 @@ bench: .venv/peers ## Measure our server against its peers (needs wrk); the tabl
 
 bench-scale: .venv/.dev ## Measure everything with a million users beside ten thousand (needs 14 GiB of disk)
 	$(BIN)/python -m lab.bench.scale --write $(ARGS)
+
+bench-capacity: .venv/.dev ## Measure what an order and a payment cost the database: CPU, log, disk (5 minutes); tables in docs/scale.md
+	$(BIN)/python -m lab.bench.capacity --write $(ARGS)
 
 bench-files: .venv/.dev ## Measure memory and speed of uploads and downloads of 200 MB
 	$(BIN)/python -m lab.bench.files --write $(ARGS)

@@ -22,6 +22,7 @@ from commands import (
     outbox,
     payments,
     reviews,
+    storage,
     support,
     tariffs,
     users,
@@ -100,6 +101,7 @@ for command in (
     figures.figures_group,
     ledger.ledger_group,
     support.support_group,
+    storage.storage_group,
     operators.operators_group,
 ):
     cli.add_command(command)

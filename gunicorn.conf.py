@@ -78,9 +78,14 @@ def on_starting(server):
 
     Processes that listen each for themselves would share it with those of another server.
     """
+    from workflows import photo_folder  # not before the application has been made
+
     allow_files()
     if metrics.has_started():
         scrape.count_error_lines()
+    if refusal := photo_folder.refusal():
+        server.log.error("%s", refusal)
+        sys.exit(1)
     if not server.cfg.reuse_port:
         return  # gunicorn sees for itself
     for address in server.cfg.bind:

@@ -1,6 +1,15 @@
 """Tables, connections and migrations. Those who use them need only these names."""
 
-from db.session import TooMuchError, after_commit, browsing, reading, snapshot, transaction
+from db.session import (
+    TooMuchError,
+    after_commit,
+    browsing,
+    close_connections,
+    counting,
+    reading,
+    snapshot,
+    transaction,
+)
 from db.statements import Query, Reader, scalar, statement, write
 
 __all__ = [
@@ -9,6 +18,8 @@ __all__ = [
     "TooMuchError",
     "browsing",
     "after_commit",
+    "close_connections",
+    "counting",
     "reading",
     "scalar",
     "snapshot",

@@ -165,8 +165,17 @@ def _give_up_a_standby(context: ExceptionContext) -> None:
 @cache
 def engine() -> Engine:
     """The engine of this process. It may be created before a fork, but not used before it."""
-    pooler = bool(settings.load().database_direct_url)
-    return connect(database_url(), pool_size=CONNECTIONS - _OVERFLOW, pooler=pooler)
+    current = settings.load()
+    size = CONNECTIONS - _OVERFLOW
+    if current.rate_limit_store == "database":
+        size += settings.LIMIT_THREADS
+    return connect(database_url(), pool_size=size, pooler=bool(current.database_direct_url))
+
+
+def close_connections() -> None:
+    """Close those of this process, as before a fork."""
+    if engine.cache_info().currsize:
+        engine().dispose()
 
 
 @cache
@@ -191,14 +200,23 @@ def after_commit(session: Session, effect: Callable[[], None]) -> None:
     session.info.setdefault(_AFTER_COMMIT, {})[effect] = None
 
 
-@contextmanager
-def reading() -> Iterator[Connection]:
+def reading() -> AbstractContextManager[Connection]:
     """A connection for one or few SELECTs of columns, without BEGIN and COMMIT around them.
 
     No Session: its bookkeeping would be most of the cost of a short read. It must not write.
     """
+    return _autocommitting("read")
+
+
+def counting() -> AbstractContextManager[Connection]:
+    """The same for a write of one statement that belongs to no transaction."""
+    return _autocommitting("count")
+
+
+@contextmanager
+def _autocommitting(span: str) -> Iterator[Connection]:
     try:
-        with _in_use("read"), engine().connect() as connection:
+        with _in_use(span), engine().connect() as connection:
             # The driver's own attribute sends nothing; SQLAlchemy's isolation_level sends a SET.
             driver: Any = connection.connection.driver_connection
             driver.autocommit = True

@@ -15,6 +15,7 @@ from providers import registry
 from services import queue
 from spec.functions import Reply
 from spec.responses import mismatches
+from workflows import photo_folder
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,10 @@ def _looked_at(moment: int) -> dict[str, dict[str, Any]]:
     """The findings of this moment, cached for all: strangers may ask as often as they like."""
     storage = {"storage": _passes("storage", registry.storage().check)}
     try:
-        return _look_at_database() | storage
+        found = _look_at_database()
+        if storage["storage"]["ok"] and found["migrations"]["ok"]:
+            storage = {"storage": _passes("storage", photo_folder.require_ours)}
+        return found | storage
     except Exception as error:  # whatever it is, the answer is "not ready"
         # Each further query would wait for the same time-out.
         log.warning("not ready: database: %s", error)

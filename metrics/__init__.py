@@ -29,6 +29,9 @@ lane_waiting = Level(
     "lane_waiting_calls", "Calls that wait for a thread of a lane", "lane", mode="livesum"
 )
 lane_refused = Counter("lane_refused_total", "Calls refused as a lane was full", "lane")
+rate_limits_alone = Counter(
+    "rate_limits_alone_total", "Requests that one process counted alone: the database was away"
+)
 db_errors = Counter("db_errors_total", "Transactions and reads that failed for a while", "kind")
 log_errors = Counter("log_errors_total", "Lines of the log at level ERROR", "logger")
 

@@ -39,6 +39,7 @@ def storage() -> Storage:
         return S3Storage(
             bucket=current.s3_bucket,
             endpoint_url=current.s3_endpoint_url or None,
+            public_endpoint_url=current.s3_public_endpoint_url or None,
             region=current.s3_region,
             access_key_id=current.aws_access_key_id,
             secret_access_key=current.aws_secret_access_key,

@@ -76,6 +76,11 @@ def claim(session: Session, subject: str) -> bool:
     return bool(session.scalar(select(func.pg_try_advisory_xact_lock(key))))
 
 
+def can_be_kept(session: Session) -> bool:
+    """Whether this database takes writes; a standby, which checks are also made on, does not."""
+    return not session.scalar(select(func.pg_is_in_recovery()))
+
+
 def ask(session: Session, subject: str) -> None:
     """Have a worker make this check soon, whatever the hour."""
     session.execute(upsert(AskedCheck).values(subject=subject).on_conflict_do_nothing())

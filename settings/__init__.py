@@ -5,6 +5,7 @@ A field's environment name is its name in capitals.
 
 from settings.fields import (
     ENGINES,
+    LIMIT_THREADS,
     PROBE_THREADS,
     PROVIDERS,
     QUICK_THREADS,
@@ -16,6 +17,7 @@ from settings.rules import configured, engine_configured, missing_for_production
 
 __all__ = [
     "ENGINES",
+    "LIMIT_THREADS",
     "PROBE_THREADS",
     "PROVIDERS",
     "QUICK_THREADS",

@@ -13,11 +13,14 @@ from settings.limits import BOT, CHANNELS, CHAT, CHAT_BY_ID, Limits
 PROVIDERS = ("yookassa", "stripe", "telegram")
 # Services that generate for us over HTTP, besides the engine that is built in.
 ENGINES = ("replicate", "fal", "polza", "comfyui")
-# Threads per process for operations that only use the database, for webhooks, for healthReady.
+# Threads per process for operations that only use the database, for webhooks, for healthReady, and
+# for counting requests in the database.
 QUICK_THREADS = 8
 WEBHOOK_THREADS = 4
 PROBE_THREADS = 2
+LIMIT_THREADS = 4
 
+STORES = ("process", "database")
 DAY, TEN_YEARS = 86_400, 87_600  # in seconds; in hours
 
 
@@ -70,20 +73,17 @@ class Settings:
     metrics_token: str = _setting(
         "", "token that Prometheus must send as Authorization: Bearer; empty asks none", secret=True
     )
-    metrics_folder: str = _setting(
-        "", "folder of metrics that the server shows for all who share it"
-    )
+    metrics_folder: str = _setting("", "folder of metrics that are shown for all who share it")
     otel_exporter_otlp_endpoint: str = _setting("", "URL of a collector of traces, OTLP", url=True)
     otel_traces_sampler_arg: Decimal = _setting(
         Decimal("0.05"), "share of requests and jobs that are traced by chance, 0 to 1", most=1
     )
     sentry_dsn: str = _setting("", "where ERROR lines go, without their values", secret=True)
 
-    rate_limit_per_key: int = _setting(
-        0, "requests a minute of one API key to one server process; 0 is no limit"
-    )
-    rate_limit_per_user: int = _setting(
-        300, "requests a minute about one user to one server process; 0 is no limit"
+    rate_limit_per_key: int = _setting(0, "requests a minute of one API key; 0 is no limit")
+    rate_limit_per_user: int = _setting(300, "requests a minute about one user; 0 is no limit")
+    rate_limit_store: str = _setting(
+        "process", "what counts them: each process, or the database for all", choices=STORES
     )
 
     database_url: str = _setting("", "PostgreSQL 15+; empty starts the embedded one", secret=True)
@@ -95,6 +95,7 @@ class Settings:
 
     s3_bucket: str = _setting("", "bucket for photos; empty stores them in STATE_DIR")
     s3_endpoint_url: str = _setting("", "S3-compatible endpoint; empty means Amazon", url=True)
+    s3_public_endpoint_url: str = _setting("", "where clients reach it, if elsewhere", url=True)
     s3_region: str = _setting("us-east-1", "region of the bucket")
     aws_access_key_id: str = _setting("", "S3 key id", secret=True)
     aws_secret_access_key: str = _setting("", "S3 secret", secret=True)

@@ -57,10 +57,7 @@ def missing_for_production(settings: Settings) -> list[str]:
             settings.server_url.startswith("https://"),
             "SERVER_URL: must be the public https:// address of this server",
         ),
-        (
-            not settings.s3_bucket or not settings.s3_endpoint_url.startswith("http://"),
-            "S3_ENDPOINT_URL: photos would travel unencrypted; use https://",
-        ),
+        *_unencrypted_photos(settings),
         (
             any(configured(settings, provider) for provider in PROVIDERS),
             "YOOKASSA_*, STRIPE_* or TELEGRAM_*: configure at least one payment provider",
@@ -108,6 +105,23 @@ def engine_configured(settings: Settings, engine: str) -> bool:
             "comfyui": settings.comfyui_url,
         }[engine]
     )
+
+
+def _unencrypted_photos(settings: Settings) -> list[tuple[bool, str]]:
+    """Within a private network they may, if clients have an address of their own."""
+    inside, outside = settings.s3_endpoint_url, settings.s3_public_endpoint_url
+    advice = "photos would travel unencrypted; use https://"
+    private = bool(outside) and _is_private(inside)
+    return [
+        (
+            not settings.s3_bucket or not inside.startswith("http://") or private,
+            f"S3_ENDPOINT_URL: {advice}",
+        ),
+        (
+            not settings.s3_bucket or not outside.startswith("http://"),
+            f"S3_PUBLIC_ENDPOINT_URL: {advice}",
+        ),
+    ]
 
 
 def _unencrypted_people(settings: Settings) -> list[tuple[bool, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -40,6 +41,7 @@ LONGEST = (
     "docs/test_readme.py",
     "local/test_demo.py",
     "lab/chaos/test_chaos.py",
+    "lab/test_upgrade.py",
     "providers/engine/test_supervision.py",
     "db/test_plans.py",
     "bot/test_bot.py",
@@ -77,6 +79,17 @@ LONGEST = (
 )
 
 
+def pytest_collection() -> None:
+    """What is imported stays: to look for garbage in it takes a quarter of the time."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From now on garbage is collected among what the tests make themselves."""
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--pooler` puts PgBouncer between the programs and the database of the test run."""
     parser.addoption("--pooler", action="store_true", help="reach the database by PgBouncer")
@@ -109,7 +122,11 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[str]:
     PgBouncer, past which this URL leads.
     """
     STATE_DIR.chmod(0o755)
-    config = throwaway.NOT_DURABLE  # tests of durability start a server of their own
+    sockets = STATE_DIR / "sockets"  # for what is not on our loopback
+    sockets.mkdir()
+    sockets.chmod(0o777)
+    # Tests of durability start a server of their own.
+    config = throwaway.NOT_DURABLE | {"unix_socket_directories": str(sockets)}
     with EmbeddedPostgres(STATE_DIR / "postgres", extra_config=config) as url, ExitStack() as stack:
         os.environ["DATABASE_URL"] = url
         settings.load.cache_clear()

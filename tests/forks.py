@@ -10,6 +10,7 @@ with this process at the latest.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import importlib
 import json
@@ -161,6 +162,11 @@ def _serve() -> list[str]:
 def _prepare(
     *, arguments: list[str], environ: dict[str, str], folder: str, output: str, errors: str
 ) -> list[str]:
+    if namespace := environ.get("NETWORK_NAMESPACE"):  # see tests/networks.py
+        with open(f"/run/netns/{namespace}") as there:
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.setns(there.fileno(), 0) != 0:
+                raise OSError(ctypes.get_errno(), "cannot enter the namespace")
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)

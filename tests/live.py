@@ -74,6 +74,10 @@ class Server:
         with Bot(self.url) as bot:
             wire.wait_until(lambda: bot.get(f"/users/{uuid4()}").status_code == 404)
 
+    def logs(self) -> list[Path]:
+        """The files that its runs have written."""
+        return self._logs
+
     def errors(self) -> list[dict[str, Any]]:
         """Lines of its logs about bugs; a killed worker is not one."""
         said = [line for log in self._logs for line in log.read_text("utf-8").splitlines()]

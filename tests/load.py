@@ -1,4 +1,4 @@
-"""Clients that order without pause, and what must be true afterwards."""
+"""Clients that order again and again, and what must be true afterwards."""
 
 from __future__ import annotations
 
@@ -43,12 +43,13 @@ class Attempt:
 class Load:
     """Clients that order without pause and repeat each order until it is acknowledged."""
 
-    def __init__(self, bot: Bot, engine: Engine) -> None:
+    def __init__(self, bot: Bot, engine: Engine, *, pause: float = 0) -> None:
         self.attempts: list[Attempt] = []
         self.orders: dict[str, str] = {}  # Idempotency-Key -> id of the acknowledged job
         self.users = [bot.register()["id"] for _ in range(CLIENTS)]
         self._bot = bot
         self._engine = engine
+        self._pause = pause  # seconds, so that others on this machine get their turn
         self._stopping = threading.Event()
         with Session(engine) as session, session.begin():
             for user_id in self.users:
@@ -95,6 +96,7 @@ class Load:
             key = uuid4().hex
             self.orders[key] = self._until_done(partial(self._bot.post, "/jobs", wish, key=key))
             self._attempt(partial(self._bot.get, f"/users/{user_id}"))
+            self._stopping.wait(self._pause)
 
     def _until_done(self, send: Callable[[], requests.Response]) -> str:
         deadline = time.monotonic() + RECOVERY_SECONDS

@@ -8,16 +8,17 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from wsgiref.types import StartResponse, WSGIEnvironment
 
-import flask
 import requests
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Request
 
 import settings
 from db import reading, snapshot
@@ -63,14 +64,14 @@ def counting_sandbox() -> Iterator[CountingSandbox]:
     """A fresh sandbox of all three providers, without webhook URLs yet."""
     app, calls = sandbox.create_app(), list[str]()
 
-    @app.before_request
-    def count() -> None:
-        asked = flask.request
+    def counted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        asked = Request(environ)
         key = asked.headers.get("Idempotence-Key") or asked.headers.get("Idempotency-Key")
         if not asked.path.startswith("/control"):
             calls.append(f"{asked.method} {asked.path} {key}")
+        return app(environ, start_response)
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, counted, threaded=True)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield CountingSandbox(f"http://127.0.0.1:{server.server_port}", calls)

@@ -29,13 +29,13 @@ from handlers import ops
 from providers import registry
 from providers.storage.disk import STORAGE_PATH, DiskStorage
 from services import erased_accounts, media
-from settings import PROBE_THREADS, QUICK_THREADS, WEBHOOK_THREADS, Settings
+from settings import LIMIT_THREADS, PROBE_THREADS, QUICK_THREADS, WEBHOOK_THREADS, Settings
 from spec import CONTRACT, functions
 from spec.functions import ContractError, Function, FunctionResolver
 from spec.operations import JSON, MULTIPART, Operation, operations_of
 from spec.outline import outline
 from spec.responses import ResponseValidators
-from web import lanes, problems, rate_limits
+from web import lanes, problems, rate_limits, shared_limits
 from web.bodies import JsonBody
 from web.documents import Documents
 from web.envelope import Envelope, Traffic
@@ -81,14 +81,17 @@ def create_app(
     described = operations_of(CONTRACT)
     responses = ResponseValidators(described, strict=settings.environment == "test")
     lane_of = _lanes(described, settings)
+    if settings.production and (note := rate_limits.notice(settings)):
+        log.warning(note)
     looking = Lane("look", 1)
+    limiting = Lane("limits", LIMIT_THREADS, deadline=shared_limits.ANSWER_SECONDS)
     traffic = Traffic()
     app = ConnexionMiddleware(
         _nothing,
         import_name=__name__,
-        middlewares=_middlewares(settings, _mounts(settings), traffic),
+        middlewares=_middlewares(settings, _mounts(settings), traffic, limiting),
         lifespan=_lifespan(
-            {looking, *(each for each in lane_of.values() if isinstance(each, Lane))},
+            {looking, limiting, *(each for each in lane_of.values() if isinstance(each, Lane))},
             traffic,
             settings,
         ),
@@ -161,7 +164,9 @@ def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, La
     return {**by_operation, LIVE: NoLane()}
 
 
-def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp], traffic: Traffic) -> list[Any]:
+def _middlewares(
+    settings: Settings, mounts: Mapping[str, ASGIApp], traffic: Traffic, limiting: Lane
+) -> list[Any]:
     """connexion's stack, outermost first.
 
     Of its own layers these are left out: ServerErrorMiddleware because Envelope does its work,
@@ -178,9 +183,9 @@ def _middlewares(settings: Settings, mounts: Mapping[str, ASGIApp], traffic: Tra
         ContractRouting,
         SecurityMiddleware,
         *([Traces] if settings.otel_exporter_otlp_endpoint else []),
-        *_limit(settings.rate_limit_per_key, rate_limits.by_key),
+        *_limit("key", settings, limiting),
         Validation,
-        *_limit(settings.rate_limit_per_user, rate_limits.by_user),
+        *_limit("user", settings, limiting),
         LifespanMiddleware,
         Views,
     ]
@@ -203,11 +208,19 @@ def _second_listener(settings: Settings) -> list[Any]:
     return [partial(Scrapes, port=port, token=settings.metrics_token)]
 
 
-def _limit(requests: int, identify: rate_limits.Identify) -> list[Any]:
+def _limit(kind: str, settings: Settings, lane: Lane) -> list[Any]:
     """No layer at all if there is no limit."""
+    requests, identify = {
+        "key": (settings.rate_limit_per_key, rate_limits.by_key),
+        "user": (settings.rate_limit_per_user, rate_limits.by_user),
+    }[kind]
     if not requests:
         return []
-    return [partial(RateLimit, requests=requests, identify=identify)]
+    if settings.rate_limit_store == "database":
+        count = rate_limits.in_database(kind, requests, lane)
+    else:
+        count = rate_limits.in_process(requests)
+    return [partial(RateLimit, count=count, identify=identify)]
 
 
 def _mounts(settings: Settings) -> dict[str, ASGIApp]:

@@ -1,37 +1,41 @@
-"""How many requests a minute one key, and one user, may make of this process; ADR 11 says why.
+"""How many requests a minute one key, and one user, may make; ADR 11 says why.
 
 The headers are those of draft-ietf-httpapi-ratelimit-headers-06.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errors import ApiError
 from logs import EXCHANGE
 from quotas import Quota, Quotas
+from settings import Settings
 from web.inputs import INPUTS
+from web.lanes import Lane
+from web.shared_limits import SharedQuotas
 
 WINDOW_SECONDS = 60
 LIMIT, REMAINING, RESET = "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"
 
 Identify = Callable[[Scope], str | None]
+Count = Callable[[str], Awaitable[Quota]]
 
 
 class RateLimit:
-    """Refuses more than `requests` in a window: `rate_limited` with Retry-After.
+    """Refuses more than a limit in a window: `rate_limited` with Retry-After.
 
-    identify: says whose request it is; None is not counted. Responses, and refusals by the API,
-    say what is left; where two limits count, they show the one closer to exhaustion.
+    count: counts a request of a name. identify: says whose request it is; None is not counted.
+    Responses, and refusals by the API, say what is left; where two limits count, they show the one
+    closer to exhaustion.
     """
 
-    def __init__(self, app: ASGIApp, *, requests: int, identify: Identify) -> None:
+    def __init__(self, app: ASGIApp, *, count: Count, identify: Identify) -> None:
         self._app = app
         self._identify = identify
-        # Counted in the event loop, so two simultaneous requests cannot both take the last one.
-        self._quotas = Quotas(requests, seconds=WINDOW_SECONDS)
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count one request; ApiError `rate_limited`, or call on."""
@@ -39,7 +43,7 @@ class RateLimit:
         if name is None:
             await self._app(scope, receive, send)
             return
-        quota = self._quotas.count(name)
+        quota = await self._count(name)
         if quota.left < 0:
             raise ApiError("rate_limited", retry_after=quota.reset, headers=_headers(quota))
 
@@ -54,6 +58,40 @@ class RateLimit:
             if _is_nearer(quota, refusal.headers):
                 refusal.headers |= _headers(quota)
             raise
+
+
+def in_process(requests: int) -> Count:
+    """Each process counts for itself, in its event loop: two simultaneous requests cannot both take
+    the last one.
+    """
+    quotas = Quotas(requests, seconds=WINDOW_SECONDS)
+
+    async def count(name: str) -> Quota:
+        return quotas.count(name)
+
+    return count
+
+
+def in_database(kind: str, requests: int, lane: Lane) -> Count:
+    """All processes of all hosts count together."""
+    return SharedQuotas(kind, requests, seconds=WINDOW_SECONDS, lane=lane).count
+
+
+def notice(settings: Settings) -> str | None:
+    """What an operator must know of limits that each process counts for itself."""
+    limits = {
+        "RATE_LIMIT_PER_USER": settings.rate_limit_per_user,
+        "RATE_LIMIT_PER_KEY": settings.rate_limit_per_key,
+    }
+    if settings.rate_limit_store != "process" or not any(limits.values()):
+        return None
+    processes = settings.web_concurrency
+    named = " and ".join(f"{name}={value}" for name, value in limits.items() if value)
+    return (
+        f"{named}: counted by each of the {processes} server processes of each host, so that up to"
+        f" {processes} times as many requests a minute are taken here, and as many more by each"
+        " further host; RATE_LIMIT_STORE=database counts them together"
+    )
 
 
 def by_key(scope: Scope) -> str | None:

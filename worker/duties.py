@@ -32,6 +32,7 @@ from services import (
     outbox,
     pace,
     queue,
+    rate_windows,
     support,
 )
 from workflows import dispatch, files, reconciler
@@ -134,6 +135,13 @@ def _forget_logins() -> int:
         return ended + forms + login_waits.sweep(session, now=moment)
 
 
+def _forget_rate_windows() -> int:
+    if settings.load().rate_limit_store != "database":
+        return 0
+    with transaction() as session:
+        return rate_windows.sweep(session)
+
+
 def _keep_figures() -> int:
     """Today's figures, then some of days that were never finished; only these are counted."""
     with reading() as reader:
@@ -175,6 +183,7 @@ DUTIES: list[tuple[str, float, Callable[[], int]]] = [
     ("forget who paid long ago", 600, _forget_notices),
     ("delete old support requests", 600, _forget_support_requests),
     ("forget old logins and forms of the console", 600, _forget_logins),
+    ("forget ended windows of rate limits", 60, _forget_rate_windows),
     ("keep the figures of days", 60, _keep_figures),
     ("remove leftover work folders", 600, _remove_left_work),
     ("remove interrupted writes", 600, lambda: registry.storage().sweep(CUT_OFF_SECONDS)),

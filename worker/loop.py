@@ -30,7 +30,7 @@ from worker.lease import Lease
 from worker.proofs import Proofs
 from worker.remote import RemoteWork
 from worker.sender import EventSender
-from workflows import outbox
+from workflows import outbox, photo_folder
 
 log = logging.getLogger("worker")
 
@@ -68,11 +68,11 @@ class Worker:
         """Work until stop(); waits out failures of the database or the storage.
 
         It begins once the database is migrated, and ends with an `objection` when a migration needs
-        newer code.
+        newer code, or when the photos are on another host.
         """
         log.info("worker started", extra={"worker": self.name})
         with self._heartbeat, notifications.Listener() as listener:
-            self._wait_for_schema()
+            self._wait_for_database()
             self._remote.start()
             self._events.start()
             self._proofs.start()
@@ -130,13 +130,17 @@ class Worker:
         self._events.stop()
         self._proofs.stop()
 
-    def _wait_for_schema(self) -> None:
+    def _wait_for_database(self) -> None:
         while not self._stopping.is_set():
             self._heartbeat.turn()
             try:
                 with reading() as reader:
                     schema.require(reader)
+                photo_folder.require_ours()
                 return
+            except photo_folder.OtherFolderError as elsewhere:
+                self.objection = str(elsewhere)
+                self.stop()
             except ApiError as error:
                 log.warning("worker waits: %s", error)
                 self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)

@@ -37,13 +37,18 @@ def make(subject: str, *, now: datetime, unless_made: bool = False) -> Proof | N
         else:
             proof = checks.prove_figures(session, now=now)
         # While the claim is held, so that whoever gets it next finds that the check was made.
-        with transaction() as writing:
-            checks.record(writing, subject, proof, seconds=time.monotonic() - started)
-            if subject == checks.FIGURES and proof.violations:
-                since = days.last(days.of(now), checks.COMPARED_DAYS + 1)[0]
-                day_figures.forget(writing, since=since)
+        if checks.can_be_kept(session):
+            _keep(subject, proof, seconds=time.monotonic() - started, now=now)
     _tell(subject, proof)
     return proof
+
+
+def _keep(subject: str, proof: Proof, *, seconds: float, now: datetime) -> None:
+    with transaction() as session:
+        checks.record(session, subject, proof, seconds=seconds)
+        if subject == checks.FIGURES and proof.violations:
+            since = days.last(days.of(now), checks.COMPARED_DAYS + 1)[0]
+            day_figures.forget(session, since=since)
 
 
 def _tell(subject: str, proof: Proof) -> None:

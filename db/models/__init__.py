@@ -26,6 +26,7 @@ from db.models.growth import (
     Referral,
     Review,
 )
+from db.models.hosts import PhotoFolder, RateWindow
 from db.models.jobs import ERROR_CODE, JOB_STATUSES, LIVE_STATUSES, Job
 from db.models.ledger import (
     TRANSACTION_PROVIDERS,
@@ -86,6 +87,8 @@ __all__ = [
     "TROUBLED",
     "Payment",
     "PaymentEvent",
+    "PhotoFolder",
+    "RateWindow",
     "DATA_TYPES",
     "EMBEDDED",
     "ERROR_CODE",

@@ -14,9 +14,11 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Blueprint, Flask, Response, jsonify
 
@@ -34,6 +36,7 @@ from local.sandbox.telegram import TelegramSandbox, world
 from local.sandbox.telegram.delivery import Webhook
 from local.sandbox.yookassa import YooKassaSandbox
 
+Part = tuple[tuple[Blueprint, str], ...]
 TELEGRAM_WEBHOOK_SECRET = "sandbox-not-a-secret"  # noqa: S105 - public on purpose
 
 
@@ -65,10 +68,47 @@ class Options:
         return f"{root}/v1/webhooks/payments/{provider}" if root else None
 
 
-def create_app(options: Options | None = None, clock: Clock | None = None) -> Flask:
+class Sandbox:
+    """A WSGI application of several, each put together when it is first asked.
+
+    Flask needs a third of a millisecond for each of 160 routes; most sandboxes of a test run are
+    asked for a few of them.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[str, Part] = {}
+        self._apps: dict[str, Flask] = {}
+        self._putting_together = Lock()
+
+    def add(self, name: str, *blueprints: tuple[Blueprint, str]) -> None:
+        """Serve blueprints at their prefixes, which are /`name` and /control/`name`."""
+        self._parts[name] = blueprints
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer with the application that the path begins with."""
+        return self._app(_part_of(environ["PATH_INFO"], self._parts))(environ, start_response)
+
+    def _app(self, name: str) -> Flask:
+        with self._putting_together:
+            if name not in self._apps:
+                app = self._apps[name] = Flask("sandbox")
+                for blueprint, prefix in self._parts.get(name, ()):
+                    app.register_blueprint(blueprint, url_prefix=prefix)
+            return self._apps[name]
+
+
+def _part_of(path: str, parts: Container[str]) -> str:
+    """`fal` for /fal/... and /control/fal/..., `control` for what is of all; "" for no part."""
+    _, first, *others = [*path.split("/"), ""]
+    if first == "control" and others[0] in parts:
+        return others[0]
+    return first if first in parts else ""
+
+
+def create_app(options: Options | None = None, clock: Clock | None = None) -> Sandbox:
     """All of them in one application."""
     options, clock = options or Options(), clock or Clock()
-    app = Flask("sandbox")
+    sandbox = Sandbox()
     shop = YooKassaSandbox(
         clock,
         options.yookassa_shop_id,
@@ -82,16 +122,19 @@ def create_app(options: Options | None = None, clock: Clock | None = None) -> Fl
         webhook_url=options.webhook("stripe"),
     )
     for name, api, provider in (("yookassa", "/v3", shop), ("stripe", "/v1", account)):
-        app.register_blueprint(provider.api, url_prefix=f"/{name}{api}")
-        app.register_blueprint(provider.pages, url_prefix=f"/{name}/pay")
-        app.register_blueprint(provider.control, url_prefix=f"/control/{name}")
-    _mount_telegram(app, options)
-    _mount_engines(app, options, clock)
-    _serve_clock(app, clock, shop, account)
-    return app
+        sandbox.add(
+            name,
+            (provider.api, f"/{name}{api}"),
+            (provider.pages, f"/{name}/pay"),
+            (provider.control, f"/control/{name}"),
+        )
+    _add_telegram(sandbox, options)
+    _add_engines(sandbox, options, clock)
+    sandbox.add("control", (_controls_of_all(clock, shop, account), "/control"))
+    return sandbox
 
 
-def _mount_telegram(app: Flask, options: Options) -> None:
+def _add_telegram(sandbox: Sandbox, options: Options) -> None:
     bot = TelegramSandbox(options.telegram_bot_token, options.telegram_bot_username)
     world.furnish(bot.state, options.world)
     if url := options.webhook("telegram"):
@@ -99,25 +142,24 @@ def _mount_telegram(app: Flask, options: Options) -> None:
             Webhook(url, options.telegram_webhook_secret, max_connections=40, is_bot=False),
             drop_pending=False,
         )
-    app.register_blueprint(bot.api, url_prefix="/telegram")
-    app.register_blueprint(bot.control, url_prefix="/control/telegram")
-    app.register_blueprint(chat_blueprint(bot), url_prefix="/chat")
+    sandbox.add("telegram", (bot.api, "/telegram"), (bot.control, "/control/telegram"))
+    sandbox.add("chat", (chat_blueprint(bot), "/chat"))
 
 
-def _mount_engines(app: Flask, options: Options, clock: Clock) -> None:
-    name, _, value = options.comfyui_header.partition(":")
+def _add_engines(sandbox: Sandbox, options: Options, clock: Clock) -> None:
+    header, _, value = options.comfyui_header.partition(":")
     engines = {
         "/replicate/v1": ReplicateSandbox(clock, options.replicate_api_token),
         "/fal": FalSandbox(clock, options.fal_key),
         "/polza/api/v1": PolzaSandbox(clock, options.polza_api_key),
-        "/comfyui": ComfyUiSandbox(clock, (name, value.strip())),
+        "/comfyui": ComfyUiSandbox(clock, (header, value.strip())),
     }
     for path, engine in engines.items():
-        app.register_blueprint(engine.api, url_prefix=path)
-        app.register_blueprint(engine.control, url_prefix=f"/control/{engine.name}")
+        control = f"/control/{engine.name}"
+        sandbox.add(engine.name, (engine.api, path), (engine.control, control))
 
 
-def _serve_clock(app: Flask, clock: Clock, shop: YooKassaSandbox, account: StripeSandbox) -> None:
+def _controls_of_all(clock: Clock, shop: YooKassaSandbox, account: StripeSandbox) -> Blueprint:
     control = Blueprint("control", __name__)
     refuse_invalid_requests(control)
 
@@ -133,4 +175,4 @@ def _serve_clock(app: Flask, clock: Clock, shop: YooKassaSandbox, account: Strip
     def health() -> Response:
         return jsonify({"status": "ok"})
 
-    app.register_blueprint(control, url_prefix="/control")
+    return control

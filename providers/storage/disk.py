@@ -1,6 +1,7 @@
 """Files in a folder on this machine, served by this server through signed links.
 
     <root>/links.key                  signs the links; created once
+    <root>/store.id                   tells this folder from others; created once
     <root>/incoming/<random>          being written; swept when abandoned
     <root>/objects/ab/cd/<hash>.data  the content; its type is in the links
 
@@ -99,6 +100,7 @@ class DiskStorage:
         self._base_url = base_url
         self._clock = clock
         self._key_file = root / "links.key"
+        self._token_file = root / "store.id"
         with contextlib.suppress(StorageUnavailable):
             self._links  # noqa: B018 the key is created now, if possible
 
@@ -164,6 +166,11 @@ class DiskStorage:
     def uri(self, key: str) -> str:
         """See Storage."""
         return f"file://storage/{key}"
+
+    def token(self) -> str:
+        """What tells this folder from others. StorageUnavailable."""
+        with _trouble():
+            return _secret(self._token_file).hex()
 
     def check(self) -> None:
         """See Storage."""

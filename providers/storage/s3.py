@@ -43,13 +43,17 @@ _CONFIG = Config(
 
 
 class S3Storage:
-    """The store in one bucket. `endpoint_url` None means Amazon."""
+    """The store in one bucket. `endpoint_url` None means Amazon.
+
+    public_endpoint_url: the same store as those know it to whom links and forms are given.
+    """
 
     def __init__(
         self,
         *,
         bucket: str,
         endpoint_url: str | None,
+        public_endpoint_url: str | None = None,
         region: str,
         access_key_id: str,
         secret_access_key: str,
@@ -62,7 +66,8 @@ class S3Storage:
             "aws_access_key_id": access_key_id,
             "aws_secret_access_key": secret_access_key,
         }
-        self._made: Any = None
+        self._public = self._account | {"endpoint_url": public_endpoint_url or endpoint_url}
+        self._made: dict[bool, Any] = {}
         self._making = threading.Lock()
         self._clock = clock
         # Signing takes longer than everything else a list does for one row.
@@ -113,7 +118,7 @@ class S3Storage:
         self, key: str, *, content_type: str, max_bytes: int, expires_in: int
     ) -> UploadForm:
         """See Storage. Signed here, without asking S3."""
-        form = self._client.generate_presigned_post(
+        form = self._signer.generate_presigned_post(
             self._bucket,
             key,
             Fields={"Content-Type": content_type},
@@ -129,7 +134,7 @@ class S3Storage:
         return self._signed(key, expires_in + step, content_type, turn)
 
     def _sign(self, key: str, expires_in: int, content_type: str, turn: int) -> str:
-        link: str = self._client.generate_presigned_url(
+        link: str = self._signer.generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": self._bucket,
@@ -156,12 +161,23 @@ class S3Storage:
 
     @property
     def _client(self) -> Any:
+        """What talks to the store."""
+        return self._make(public=False)
+
+    @property
+    def _signer(self) -> Any:
+        """What signs for others, and talks to nobody: the host's name is signed, too."""
+        return self._make(public=self._public != self._account)
+
+    def _make(self, *, public: bool) -> Any:
         """Created on first use: that takes a second, and it must not be shared across a fork."""
         with self._making:
-            if self._made is None:
+            if public not in self._made:
+                account = self._public if public else self._account
                 # boto3's default session is not thread-safe, our own one is.
-                self._made = boto3.session.Session().client("s3", config=_CONFIG, **self._account)
-            return self._made
+                client = boto3.session.Session().client("s3", config=_CONFIG, **account)
+                self._made[public] = client
+            return self._made[public]
 
 
 @contextlib.contextmanager

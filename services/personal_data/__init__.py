@@ -50,5 +50,7 @@ NOBODYS: dict[str, str] = {
     "operator_sessions": "who works for us",
     "login_failures": "who works for us, or tried to come in",
     "form_keys": "what forms of the console came to, for some days",
+    "rate_windows": "hashes, for a minute",
+    "photo_folder": "where photos are",
     "erased_accounts": "keyed hashes, which lead to nobody without ERASURE_KEY",
 }

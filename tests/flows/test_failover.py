@@ -22,6 +22,7 @@ from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 from services import ledger
 from tests import live, standby
+from tests.command_line import command_line, say
 from tests.live import Bot
 from tests.wire import wait_until
 
@@ -109,7 +110,12 @@ def test_whatever_was_acknowledged_is_there_after_the_standby_took_over(
     print(f"the first write came {first - killed:.2f} s after the kill")
 
 
-def test_a_connection_to_a_server_that_takes_no_writes_is_given_up(pair: Pair) -> None:
+def test_a_standby_serves_commands_that_read_and_no_connection_that_writes(pair: Pair) -> None:
+    with command_line(DATABASE_URL=pair.copy_url) as cli:
+        assert say(cli, "ledger", "check").startswith("ok  ")
+        for reading in (("jobs", "list"), ("payments", "list"), ("figures", "show")):
+            say(cli, *reading)
+        assert cli.run("seed")[2].startswith("error: service_unavailable")
     engine = connect(pair.copy_url, pool_size=2)
     who, write = text("SELECT pg_backend_pid()"), text("DELETE FROM users")
     with engine.connect() as connection:

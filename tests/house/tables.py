@@ -1,4 +1,4 @@
-"""Tables of docs/reference.md and docs/privacy.md that are generated from the code they describe.
+"""Tables of docs/reference.md, privacy.md and scale.md that are generated from what they describe.
 
 `python -m tests.house.tables`, part of `make format`, writes them; a test checks them.
 """
@@ -9,8 +9,11 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 import click
+import sqlalchemy
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 
 import cli
+from db.models import Table
 from errors import CODES
 from metrics import METRICS
 from services.personal_data import KEPT, Kept
@@ -22,6 +25,7 @@ from tests.house.code import ROOT
 MISSING_TEXT = "say here what it does"
 REFERENCE = ROOT / "docs/reference.md"
 PRIVACY = ROOT / "docs/privacy.md"
+SCALE = ROOT / "docs/scale.md"
 
 
 def settings_table() -> str:
@@ -95,6 +99,44 @@ def metrics_table() -> str:
     return _table(("Metric", "Labels", "What it is"), rows)
 
 
+def keys_table() -> str:
+    """Keys of tables about people that do not name the person, by which rows would be spread."""
+    people = {kept.name for kept in KEPT}
+    tables = [Table.metadata.tables[name] for name in sorted(people)]
+    rows = (
+        (
+            _code(table.name),
+            _code(_owner(table)) or "no owner",
+            "; ".join(sorted(set(_keys_without(table, _owner(table))))),
+            ", ".join(sorted({_code(name) for name in _others(table) if name in people})),
+        )
+        for table in tables
+    )
+    return _table(("Table", "Owner", "Unique without the owner", "Points to rows of"), rows)
+
+
+def _owner(table: sqlalchemy.Table) -> str:
+    if table.name == "users":
+        return "id"
+    return next((name for name in ("user_id", "inviter_id") if name in table.columns), "")
+
+
+def _keys_without(table: sqlalchemy.Table, owner: str) -> Iterable[str]:
+    for rule in table.constraints:
+        if isinstance(rule, UniqueConstraint | PrimaryKeyConstraint):
+            names = [column.name for column in rule.columns]
+            if owner not in names:
+                yield ", ".join(map(_code, names))
+    for index in table.indexes:
+        names = [column.name for column in index.columns]
+        if index.unique and owner not in names:
+            yield f"{', '.join(map(_code, names))} of some rows"
+
+
+def _others(table: sqlalchemy.Table) -> Iterable[str]:
+    return (rule.referred_table.name for rule in table.foreign_key_constraints)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "codes": codes_table,
@@ -103,6 +145,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "metrics": metrics_table,
     "operations": operations_table,
 }
+KEYS_TABLES: dict[str, Callable[[], str]] = {"keys": keys_table}
 PEOPLE_TABLES: dict[str, Callable[[], str]] = {"people": people_table}
 
 
@@ -139,3 +182,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 if __name__ == "__main__":
     REFERENCE.write_text(written(REFERENCE.read_text("utf-8")), "utf-8")
     PRIVACY.write_text(written(PRIVACY.read_text("utf-8"), PEOPLE_TABLES), "utf-8")
+    SCALE.write_text(written(SCALE.read_text("utf-8"), KEYS_TABLES), "utf-8")

@@ -24,7 +24,8 @@ def closing_lines(folder: Path, pytest_says: str, result: int = 0) -> tuple[int,
     make = folder / "make"
     make.write_text(FAKE, "utf-8")
     make.chmod(0o755)
-    for program in ("chromium", "pgbouncer"):  # are there already, so that none is installed
+    # They are there already, so that none is installed.
+    for program in ("chromium", "pgbouncer", "promtool", "pgbackrest", "nginx"):
         (folder / program).write_text("")
         (folder / program).chmod(0o755)
     path = f"{folder}:{os.environ['PATH']}"

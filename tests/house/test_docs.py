@@ -46,6 +46,10 @@ def test_the_table_of_what_is_kept_about_people_is_true() -> None:
     assert tables.people_table() in tables.PRIVACY.read_text("utf-8"), "run make format"
 
 
+def test_the_table_of_keys_in_the_way_of_shards_is_true() -> None:
+    assert tables.keys_table() in tables.SCALE.read_text("utf-8"), "run make format"
+
+
 def test_the_readme_is_short_enough_to_be_read() -> None:
     assert len(README.splitlines()) <= README_MAX_LINES
 

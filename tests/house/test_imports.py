@@ -45,7 +45,7 @@ ROOT_MODULES = {
     "cli": {"commands", "db", "errors", "services", "settings", "workflows"},
     "error_reports": {"logs"},
     "errors": set(),
-    "gunicorn.conf": {"handlers", "logs", "metrics", "settings", "web"},
+    "gunicorn.conf": {"handlers", "logs", "metrics", "settings", "web", "workflows"},
     "logs": set(),
     "quotas": set(),
     "tracing": set(),

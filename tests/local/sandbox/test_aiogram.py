@@ -10,77 +10,22 @@ from typing import Any
 
 import pytest
 import requests
-from aiogram import Bot, Dispatcher, F
-from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import TelegramAPIServer
-from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
-from aiogram.filters import CommandObject, CommandStart
-from aiogram.types import (
-    BufferedInputFile,
-    CallbackQuery,
-    InlineKeyboardButton,
-    InlineKeyboardMarkup,
-    InputMediaPhoto,
-    Message,
-)
 from PIL import Image
 
-from local.sandbox.telegram import TOKEN
 from tests.telegram_world import PAYER, World, telegram_world
-
-KEYBOARD = InlineKeyboardMarkup(
-    inline_keyboard=[[InlineKeyboardButton(text="Оживить", callback_data="animate")]]
-)
-
-
-def dialog() -> Dispatcher:
-    """A greeting, a photo with a choice, its answer, and what Telegram refuses."""
-    bot_says = Dispatcher()
-
-    @bot_says.message(CommandStart(deep_link=True))
-    async def greet(message: Message, command: CommandObject) -> None:
-        await message.answer(f"Привет от <b>{command.args}</b>", parse_mode="HTML")
-
-    @bot_says.message(F.photo)
-    async def choose(message: Message, bot: Bot) -> None:
-        file = io.BytesIO()
-        await bot.download((message.photo or [])[-1], file)
-        photo = BufferedInputFile(file.getvalue(), "photo.jpg")
-        await bot.send_chat_action(message.chat.id, "upload_photo")
-        await message.reply_media_group([InputMediaPhoto(media=photo) for _ in range(2)])
-        await message.answer_photo(photo, caption="Что сделать?", reply_markup=KEYBOARD)
-
-    @bot_says.callback_query(F.data == "animate")
-    async def animate(query: CallbackQuery, bot: Bot) -> None:
-        await query.answer("Делаем")
-        with pytest.raises(TelegramBadRequest, match="query is too old"):
-            await query.answer("Делаем")
-        with pytest.raises(TelegramForbiddenError, match="initiate conversation"):
-            await bot.send_message(PAYER + 1, "Привет")
-        await query.message.edit_caption(caption="Готово")
-
-    return bot_says
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
     """A sandbox with this bot polling in it."""
+    # Its import takes three seconds: only the process pays that runs this test.
+    from tests.local.sandbox import aiogram_bot
+
     with telegram_world() as opened:
         opened.control("PUT", f"/users/{PAYER + 1}", first_name="Борис")
         loop, enough = asyncio.new_event_loop(), asyncio.Event()
-
-        async def live() -> None:
-            session, bot_says = AiohttpSession(), dialog()
-            session.api = TelegramAPIServer.from_base(opened.api)
-            bot = Bot(TOKEN, session)
-            polling = asyncio.create_task(
-                bot_says.start_polling(bot, polling_timeout=1, handle_signals=False)
-            )
-            await enough.wait()
-            await bot_says.stop_polling()
-            await polling
-
-        thread = threading.Thread(target=lambda: loop.run_until_complete(live()))
+        bot = aiogram_bot.live(opened.api, enough)
+        thread = threading.Thread(target=lambda: loop.run_until_complete(bot))
         thread.start()
         try:
             yield opened
