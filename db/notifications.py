@@ -85,9 +85,14 @@ def _send_the_last() -> None:
 
 
 class Listener:
-    """Waits for notifications on its own connection; without one, it just waits."""
+    """Waits for notifications on its own connection; without one, it just waits.
 
-    def __init__(self, chance: Random | None = None) -> None:
+    look: a SELECT that tells whether there is a job. To plan it costs the database most of what a
+    claim in vain does, so it is prepared, in this session that no pooler shares.
+    """
+
+    def __init__(self, look: str, chance: Random | None = None) -> None:
+        self._look = look
         self._chance = chance or Random()  # noqa: S311 pace, no secret
         self._connection: Any = None
         self._others = 0
@@ -99,9 +104,9 @@ class Listener:
     def __exit__(self, *error: object) -> None:
         self._close()
 
-    def wait(self, seconds: float, stopping: threading.Event) -> None:
-        """Return after a notification, `seconds`, or a stop, whichever is first; among many
-        workers a moment later than some of the others.
+    def wait(self, seconds: float, stopping: threading.Event) -> bool:
+        """Return when there is a job after a notification, after `seconds`, or at a stop, whichever
+        is first; whether there may be a job. Of many workers some look a moment later.
         """
         try:
             connection = self._connection or self._listen()
@@ -114,10 +119,18 @@ class Listener:
                     stopping.wait(self._pause())
                     connection.poll()  # what came meanwhile is looked for, too
                     connection.notifies.clear()
-                    return
+                    if self._is_due():
+                        return True
+            return self._is_due()
         except psycopg2.Error:
             self._close()
             stopping.wait(seconds)
+            return True
+
+    def _is_due(self) -> bool:
+        with self._connection.cursor() as cursor:
+            cursor.execute("EXECUTE look")
+            return bool(cursor.fetchone()[0])
 
     def _pause(self) -> float:
         spread = min(self._others * SPREAD_SECONDS, LONGEST_SPREAD_SECONDS)
@@ -130,6 +143,7 @@ class Listener:
         self._connection.autocommit = True
         with self._connection.cursor() as cursor:
             cursor.execute(f"LISTEN {JOB_CHANNEL}")
+            cursor.execute(f"PREPARE look AS {self._look}")
         self._count_at = 0.0
         return self._connection
 

@@ -102,7 +102,7 @@ class Pooler:
         config.read(SHIPPED, "utf-8")
         users = self._folder / "userlist.txt"
         _keep(users, f'"{self._server.username}" "{self._server.password}"\n')
-        config["databases"] = {"*": f"host=127.0.0.1 port={self._server.port}"}
+        config["databases"] = {"*": f"host={self._server.host} port={self._server.port}"}
         own = {"listen_addr": "127.0.0.1", "listen_port": self._port, "auth_file": users}
         if os.geteuid() == 0:
             own["user"] = NOBODY

@@ -32,6 +32,7 @@ from db.rows import EventRow
 
 PUBLISH_LOCK = 7_246_018  # any number; of PostgreSQL's advisory locks
 AT_ONCE = 1000  # events published in one transaction
+PASSED_OVER = 1_000_000  # more events than a restore can lose
 
 
 class ResultFile(NamedTuple):
@@ -81,6 +82,13 @@ def confirm(session: Session, sequence: int) -> None:
     _confirm(session, sequence)
 
 
+def pass_over(session: Session) -> None:
+    """Leave places out, so that the next events come behind all that a bot has read before a
+    restore: whoever keeps its place would take new events in old places for those it knows.
+    """
+    _pass_over(session)
+
+
 def files(reader: Reader, events: list[EventRow]) -> dict[str, ResultFile]:
     """The stored files that events name, by dataId; without those that have been deleted."""
     named = [
@@ -128,6 +136,11 @@ def _newest() -> Select[int | None]:
 @scalar
 def _last_place() -> Select[int]:
     return select(column("last_value", BigInteger)).select_from(table("events_sequence"))
+
+
+@scalar
+def _pass_over() -> Select[int]:
+    return select(func.setval("events_sequence", func.nextval("events_sequence") + PASSED_OVER))
 
 
 @statement(EventRow)

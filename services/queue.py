@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Integer, Select, exists, func, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
 import settings
@@ -66,12 +67,13 @@ class Claim:
         return (100 * self.place + progress) // self.photos
 
 
-def is_due(reader: Reader) -> bool:
-    """Whether `claim` would find a job, if nobody else took it first.
-
-    A claim in vain costs the database several times as much, and most looks are in vain.
-    """
-    return bool(_is_due(reader, settings.load().job_max_attempts))
+def look() -> str:
+    """A SELECT that tells whether `claim` would find a job, if nobody else took it first."""
+    found = exists().where(_is_waiting(Job)) | exists().where(
+        _is_silent(aliased(Job), settings.load().job_max_attempts)
+    )
+    speaks = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return str(select(found).compile(dialect=speaks, compile_kwargs={"literal_binds": True}))
 
 
 def claim(session: Session, worker: str) -> Claim | None:
@@ -288,13 +290,6 @@ def _is_silent(job: type[Job], max_attempts: int) -> ColumnElement[bool]:
 def _is_waiting(job: type[Job]) -> ColumnElement[bool]:
     """Whether it is due for the embedded engine."""
     return (job.status == "queued") & (job.engine == EMBEDDED) & (job.run_at <= func.now())
-
-
-@scalar
-def _is_due(max_attempts: int) -> Select[bool]:
-    return select(
-        exists().where(_is_waiting(Job)) | exists().where(_is_silent(aliased(Job), max_attempts))
-    )
 
 
 def _first(query: Select[UUID]) -> Select[UUID]:

@@ -71,17 +71,18 @@ class Worker:
         newer code, or when the photos are on another host.
         """
         log.info("worker started", extra={"worker": self.name})
-        with self._heartbeat, notifications.Listener() as listener:
+        with self._heartbeat, notifications.Listener(queue.look()) as listener:
             self._wait_for_database()
             self._remote.start()
             self._events.start()
             self._proofs.start()
+            is_due = True
             while not self._stopping.is_set():
                 self._heartbeat.turn()
                 try:
                     self._run_due_duties()
-                    if not self.run_once():
-                        listener.wait(POLL_SECONDS, self._stopping)
+                    if not (is_due and self.run_once()):
+                        is_due = listener.wait(POLL_SECONDS, self._stopping)
                 except ApiError as error:
                     log.warning("database or storage unavailable: %s", error)
                     self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
@@ -91,7 +92,8 @@ class Worker:
 
     def run_once(self) -> bool:
         """Do one job if one is due, photo by photo; returns whether there was one."""
-        claim = self._claim()
+        with transaction() as session:
+            claim = queue.claim(session, self.name)
         if claim is None:
             return False
         started = time.monotonic()
@@ -114,13 +116,6 @@ class Worker:
                 },
             )
         return True
-
-    def _claim(self) -> Claim | None:
-        with reading() as reader:
-            if not queue.is_due(reader):
-                return None
-        with transaction() as session:
-            return queue.claim(session, self.name)
 
     def stop(self) -> None:
         """Take no more jobs; the current one has GRACE_SECONDS."""

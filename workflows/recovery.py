@@ -22,7 +22,7 @@ from db.rows import PaymentRow
 from providers import registry
 from providers.payments import Notice, ProviderError, from_minor
 from providers.payments.telegram import STARS
-from services import inbox, lost_payments, payments, settlement
+from services import feed, inbox, lost_payments, payments, settlement
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -66,8 +66,12 @@ class _UndoneError(Exception):
 def recover(since: datetime, *, dry_run: bool) -> Iterator[Finding]:
     """Settle all money that moved since then at every provider that is connected; what differed.
 
-    dry_run: everything is done in the same way, and rolled back.
+    dry_run: everything is done in the same way, and rolled back. The bot is told of it in places
+    of the feed that no restore has given a second time.
     """
+    if not dry_run:
+        with transaction() as session:
+            feed.pass_over(session)
     since = since.replace(microsecond=0)  # providers tell whole seconds
     told = set[str]()
     for provider in settings.PROVIDERS:

@@ -14,7 +14,7 @@ from local import ports
 from local.processes import ROOT, Child, Program
 
 PROCESSES = 2
-THREADS = 8  # of our handlers, and connections of each process of every server
+THREADS = 8  # of our handlers, and connections of each process of our peers
 READY_SECONDS = 40
 STOP_SECONDS = 10
 PEERS = ROOT / ".venv" / "peers"  # their packages, see the Makefile

@@ -19,6 +19,7 @@ from db import notifications, transaction
 from tests.wire import wait_until
 
 ROOT = Path(__file__).parents[2]
+THERE_IS = "SELECT true"
 ANNOUNCE = """
 from db import notifications, transaction
 with transaction() as session:
@@ -62,13 +63,31 @@ def announce() -> None:
 
 
 def test_a_worker_that_waits_goes_on_once_a_job_is_committed(database: str) -> None:
-    with notifications.Listener() as listener:
+    with notifications.Listener(THERE_IS) as listener:
         listener.wait(0, threading.Event())  # it listens from here on
         waiting = threading.Thread(target=listener.wait, args=(300, threading.Event()))
         waiting.start()
         announce()
         waiting.join(60)
         assert not waiting.is_alive()
+
+
+def test_a_worker_that_finds_the_job_taken_goes_on_waiting(heard: Any) -> None:
+    def looks() -> int:
+        with heard.cursor() as cursor:
+            cursor.execute("SELECT last_value FROM events_sequence")
+            return cursor.fetchone()[0]
+
+    with notifications.Listener("SELECT nextval('events_sequence') < 0") as listener:
+        assert not listener.wait(0, threading.Event())
+        stopping, before = threading.Event(), looks()
+        waiting = threading.Thread(target=listener.wait, args=(300, stopping))
+        waiting.start()
+        announce()
+        wait_until(lambda: looks() > before)
+        assert waiting.is_alive()
+        stopping.set()
+        waiting.join(60)
 
 
 @pytest.mark.parametrize("others", [0, 4])
@@ -86,7 +105,7 @@ def test_of_many_workers_each_gives_some_of_the_others_a_start(database: str, ot
                 database.replace("+psycopg2", "", 1), application_name=notifications.LISTENER
             )
             stack.callback(other.close)
-        listener = stack.enter_context(notifications.Listener(Chance()))
+        listener = stack.enter_context(notifications.Listener(THERE_IS, Chance()))
         listener.wait(0, threading.Event())  # it listens from here on
         announce()
         listener.wait(300, threading.Event())

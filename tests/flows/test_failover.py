@@ -16,8 +16,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from db.session import connect
+from db.session import connect, set_limits
 from local.database import prepare
+from local.pgbouncer import PROGRAM, Pooler
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 from services import ledger
@@ -25,6 +26,8 @@ from tests import live, standby
 from tests.command_line import command_line, say
 from tests.live import Bot
 from tests.wire import wait_until
+
+PATIENCE_SECONDS = 4.5  # a little less than PgBouncer's and ours
 
 
 @dataclass
@@ -126,3 +129,48 @@ def test_a_standby_serves_commands_that_read_and_no_connection_that_writes(pair:
     with engine.connect() as connection:
         assert connection.scalar(who) != first
     engine.dispose()
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="needs pgbouncer: apt install pgbouncer")
+def test_behind_a_pooler_nobody_is_refused_when_servers_change_places(
+    pair: Pair, tmp_path: Path
+) -> None:
+    answers: list[int] = []
+    stopping = threading.Event()
+
+    def register(bot: Bot) -> None:
+        while not stopping.is_set():
+            person = {"telegramId": uuid4().hex}
+            answers.append(bot.post("/users/register-or-login", person).status_code)
+
+    set_limits(pair.primary_url)
+    with (
+        throwaway.state_folder("pooler") as folder,
+        Pooler(folder, pair.primary_url) as pooler,
+        live.serve(
+            tmp_path,
+            state_dir=tmp_path,
+            DATABASE_URL=pooler.url,
+            DATABASE_DIRECT_URL=pair.url,
+        ) as server,
+        ThreadPoolExecutor(4) as people,
+    ):
+        running = [people.submit(register, Bot(server.url)) for _ in range(4)]
+        try:
+            wait_until(lambda: len(answers) > 50)
+            paused = time.monotonic()
+            pooler.command("PAUSE")
+            pair.primary.stop()
+            standby.sql(pair.copy_url, "SELECT pg_promote()")
+            pooler.lead_to(pair.copy_url)
+            pooler.command("RESUME")
+            paused = time.monotonic() - paused
+            before = len(answers)
+            wait_until(lambda: len(answers) > before + 50)
+        finally:
+            stopping.set()
+        for each in running:
+            each.result()
+    # Where it took longer than a statement may, those who waited are told to try again.
+    assert set(answers) == {200} or (paused > PATIENCE_SECONDS and set(answers) == {200, 503})
+    assert standby.sql(pair.copy_url, "SELECT count(*) FROM users") >= answers.count(200)

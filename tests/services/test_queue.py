@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, update
+from sqlalchemy import func, text, update
 
 import settings
 from db import reading, snapshot, transaction
@@ -33,7 +33,7 @@ def claim(worker="w"):
 
 def is_due():
     with reading() as reader:
-        return queue.is_due(reader)
+        return reader.scalar(text(queue.look()))
 
 
 def silence(job_id):

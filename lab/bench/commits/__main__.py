@@ -49,6 +49,7 @@ def main(rounds: int, seconds: float, orders: int, to_docs: bool) -> None:
         database.prepare(session.database_url())
         world.fill(os.environ["DATABASE_URL"])
         woken = wakes.measure(rounds, orders)  # while the queue is empty
+        click.echo(woken, err=True)
         rates = _rates(folder, rounds, seconds)
         session.engine().dispose()
     machine = f"one machine of {os.cpu_count()} cores, which had a load of {busy:.0f} before"

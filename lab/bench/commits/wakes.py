@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from random import Random
 from statistics import median
@@ -35,7 +35,8 @@ def measure(rounds: int, orders: int) -> str:
     """A table of both ways for each crowd of idle workers, alternating."""
     waits: dict[tuple[int, str], list[float]] = {}
     spent: dict[tuple[int, str], list[float]] = {}
-    with use_engine(session.connect(session.database_url(), pool_size=max(CROWDS) + 2)):
+    engine = session.connect(session.database_url(), pool_size=max(CROWDS) + 2)
+    with use_engine(engine):
         for _ in range(rounds):
             for crowd in CROWDS:
                 for way in WAYS:
@@ -48,6 +49,7 @@ def measure(rounds: int, orders: int) -> str:
                         cpu = _cpu_ms() - before - idle
                         waits.setdefault((crowd, way), []).extend(_waits(ordered))
                         spent.setdefault((crowd, way), []).append(cpu / orders)
+    engine.dispose()
     rows = []
     for crowd in CROWDS:
         for way in WAYS:
@@ -80,8 +82,7 @@ def _workers(number: int, way: str) -> Iterator[None]:
     stopping = threading.Event()
     with ExitStack() as stack:
         for name in range(number):
-            work = _claim_at_once if way == WAYS[0] else _look_first
-            thread = threading.Thread(target=_work, args=(f"idle-{name}", work, stopping))
+            thread = threading.Thread(target=_work, args=(f"idle-{name}", way, stopping))
             thread.start()
             stack.callback(thread.join)
         stack.callback(stopping.set)
@@ -89,25 +90,21 @@ def _workers(number: int, way: str) -> Iterator[None]:
         yield
 
 
-def _work(name: str, claim: Callable[[str], Claim | None], stopping: threading.Event) -> None:
-    chance = _AtOnce() if claim is _claim_at_once else None
-    with notifications.Listener(chance) as listener:
+def _work(name: str, way: str, stopping: threading.Event) -> None:
+    """As worker/loop.py does, or as it did."""
+    at_once = way == WAYS[0]
+    look, chance = ("SELECT true", _AtOnce()) if at_once else (queue.look(), None)
+    with notifications.Listener(look, chance) as listener:
+        is_due = True
         while not stopping.is_set():
-            if claim(name) is None:
-                listener.wait(POLL_SECONDS, stopping)
+            if not (is_due and _claim(name)):
+                is_due = listener.wait(POLL_SECONDS, stopping)
 
 
-def _claim_at_once(name: str) -> Claim | None:
+def _claim(name: str) -> Claim | None:
     # Not transaction(), of which a process has few at a time: these are as many processes.
     with Session(session.engine(), expire_on_commit=False) as opened, opened.begin():
         return queue.claim(opened, name)
-
-
-def _look_first(name: str) -> Claim | None:
-    with reading() as reader:
-        if not queue.is_due(reader):
-            return None
-    return _claim_at_once(name)
 
 
 def _order(way: str) -> str:
