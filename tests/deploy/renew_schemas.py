@@ -67,8 +67,8 @@ def of_kubernetes(folder: Path) -> dict[str, Schema]:
 def of_operators(folder: Path) -> dict[str, Schema]:
     """Schemas of the kinds that operators add."""
     packages = sorted({f"@kubernetes-models/{package}" for package, _ in OPERATORS.values()})
-    run = {"cwd": folder, "check": True}
-    subprocess.run(["npm", "install", "--silent", "--ignore-scripts", GENERATOR, *packages], **run)
+    install = ["npm", "install", "--silent", "--ignore-scripts", GENERATOR, *packages]
+    subprocess.run(install, cwd=folder, check=True)
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": TYPESCRIPT}), "utf-8")
     made = {}
     for kind, (package, group) in OPERATORS.items():
@@ -76,7 +76,7 @@ def of_operators(folder: Path) -> dict[str, Schema]:
         command = ["npx", "ts-json-schema-generator", "--path", path, "--type", f"I{kind}"]
         options = ["--tsconfig", "tsconfig.json", "--no-type-check", "--jsDoc", "none"]
         options += ["--expose", "none", "--no-top-ref"]  # each type where it is used
-        said = subprocess.run([*command, *options], **run, capture_output=True).stdout
+        said = subprocess.check_output([*command, *options], cwd=folder)
         made[kind] = wanted(json.loads(said))
     made["Pooler"]["properties"]["spec"]["properties"]["template"] = False
     made["ObjectStore"] = object_store(made.pop("BarmanObjectStoreConfiguration"))

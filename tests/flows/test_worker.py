@@ -314,9 +314,8 @@ def test_a_check_tells_a_frozen_worker_from_one_that_is_long_at_a_photo(tmp_path
 
         worker.wait_until(long_at_a_photo, 60)
         worker.wait_until(lambda: said_by_the_check(silence=3) == (0, ""), 60)
-        (of_a_photo,) = check.faults(
-            [signs()], now=time.time(), silence_seconds=3600, photo_seconds=3
-        )
+        of_all = heartbeat.of_this_machine(state_dir)
+        (of_a_photo,) = check.faults(of_all, now=time.time(), silence_seconds=3600, photo_seconds=3)
         assert "hangs: it has been at one photo for" in of_a_photo
 
         worker.send_signal(signal.SIGSTOP)
