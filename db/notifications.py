@@ -28,8 +28,8 @@ JOB_CHANNEL = "jobs_queued"
 PAUSE_SECONDS = 0.25  # between two notices of a process
 # A notice wakes all workers that wait, and most of them in vain. They look one after the other, so
 # that the first has taken the job before most of the others ask for it.
-SPREAD_SECONDS, LONGEST_SPREAD_SECONDS = 0.0025, 0.1  # for each worker; for all together
-COUNT_SECONDS = 30
+SPREAD_SECONDS, LONGEST_SPREAD_SECONDS = 0.005, 0.2  # for each worker; for all together
+COUNT_SECONDS = 2
 LISTENER = "livephoto worker"  # by which they count each other
 # Nobody waits for the standby that would have to know of a notice.
 NOTICE = f"SET LOCAL synchronous_commit = off; NOTIFY {JOB_CHANNEL}"
@@ -143,7 +143,7 @@ class Listener:
         self._connection.autocommit = True
         with self._connection.cursor() as cursor:
             cursor.execute(f"LISTEN {JOB_CHANNEL}")
-            cursor.execute(f"PREPARE look AS {self._look}")
+            cursor.execute(f"PREPARE look AS {self._look}; PREPARE workers AS {_WORKERS}")
         self._count_at = 0.0
         return self._connection
 
@@ -153,7 +153,7 @@ class Listener:
             return
         self._count_at = time.monotonic() + COUNT_SECONDS
         with self._connection.cursor() as cursor:
-            cursor.execute(_WORKERS, [LISTENER])
+            cursor.execute("EXECUTE workers")
             self._others = cursor.fetchone()[0] - 1
 
     def _close(self) -> None:
@@ -164,5 +164,6 @@ class Listener:
 
 _WORKERS = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = %s
+WHERE datname = current_database()
+AND application_name = current_setting('application_name')
 """

@@ -85,12 +85,24 @@ class Client:
     """A client that retries; `servers` are roots such as http://127.0.0.1:8000.
 
     It balances the load itself: a request that got no answer goes to the next server. A link is
-    requested from any of them, whichever it names.
+    requested from any of them, whichever it names. keep_alive: whether connections are kept, which
+    a server may close as the next request leaves.
     """
 
-    def __init__(self, servers: Sequence[str], key: str, tally: Tally, chance: Random) -> None:
+    def __init__(
+        self,
+        servers: Sequence[str],
+        key: str,
+        tally: Tally,
+        chance: Random,
+        *,
+        keep_alive: bool = True,
+    ) -> None:
         roots = chance.sample(servers, len(servers))
         self._clients = [clients.Client(f"{root}/api", key) for root in roots]
+        if not keep_alive:
+            for each in self._clients:
+                each.session.headers["Connection"] = "close"
         self._turns = itertools.cycle(zip(roots, self._clients, strict=True))
         self._root, self._client = next(self._turns)
         self._tally = tally

@@ -6,7 +6,6 @@ import itertools
 import random
 import signal
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from lab.bench.page import put
 from lab.failover import cases, patroni, report, run
 from lab.failover.cases import Case
 from lab.failover.pair import pair
-from lab.failover.report import Round
 from local.processes import ROOT
 
 ROUNDS = 10
@@ -46,7 +44,18 @@ def main(seed: int | None, rounds: int, chosen: str | None, customers: int, fold
     for case in skipped:
         click.echo(f"{case.name} is skipped: {case.missing()}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and the network is put in order
-    played, bugs = _play(left, folder.resolve(), seed=seed, customers=customers)
+    by_hand = sorted((c for c in left if c in cases.CASES), key=lambda case: case.loses)
+    by_patroni = [case for case in left if case in patroni.CASES]
+    played, bugs = [], []
+    databases: tuple[tuple[Any, Any], ...] = ((pair, by_hand), (patroni.patroni, by_patroni))
+    for open_database, its_cases in databases:
+        if its_cases:
+            place = folder.resolve() / open_database.__name__
+            rounds_, bugs_ = run.play(
+                place, open_database, its_cases, seed=seed, customers=customers
+            )
+            played += rounds_
+            bugs += bugs_
     text = report.markdown(played, skipped, bugs, f"--seed {seed}")
     click.echo(f"\n{text}\n")
     lost = report.losses(played, bugs)
@@ -56,32 +65,6 @@ def main(seed: int | None, rounds: int, chosen: str | None, customers: int, fold
     if rounds >= ROUNDS and not chosen:
         put("failover", text)
     sys.exit(bool(lost))
-
-
-def _play(
-    wanted: Sequence[Case[Any]], folder: Path, *, seed: int, customers: int
-) -> tuple[list[Round], list[str]]:
-    """All rounds: those of the pair first, what loses by its nature as their last one."""
-    by_hand = [case for case in wanted if case in cases.CASES]
-    by_hand.sort(key=lambda case: case.loses)
-    by_patroni = [case for case in wanted if case in patroni.CASES]
-    url_of: Callable[[Any], str] = lambda database: database.url  # noqa: E731
-    databases: list[tuple[Any, Sequence[Case[Any]], str]] = [
-        (pair, by_hand, "pair"),
-        (patroni.patroni, by_patroni, "patroni"),
-    ]
-    played: list[Round] = []
-    bugs: list[str] = []
-    for open_database, its_cases, name in databases:
-        if its_cases:
-            for each in run.play(
-                folder / name, open_database, url_of, its_cases, seed=seed, customers=customers
-            ):
-                if isinstance(each, Round):
-                    played.append(each)
-                else:
-                    bugs += each
-    return played, bugs
 
 
 if __name__ == "__main__":

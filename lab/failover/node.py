@@ -50,6 +50,7 @@ class Node:
         self.log = folder / "server.log"
         self._password = password
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed: list[psutil.Process] = []
 
     @property
     def address(self) -> str:
@@ -93,6 +94,7 @@ class Node:
 
         options: further arguments. port: instead of its own, where no customer looks for it.
         """
+        self._forget_killed()
         data = self._data
         around: Any = cluster.surroundings(data)
         command: list[str] = []
@@ -122,6 +124,7 @@ class Node:
 
     def follow(self, source: Node) -> None:
         """Come back as the standby of another one, without what that one never had."""
+        self._forget_killed()
         replication.rewind(self._data, source.url())
         self.start()
 
@@ -153,8 +156,7 @@ class Node:
                 with suppress(psutil.NoSuchProcess):
                     each.kill()
             self._process.wait()
-            psutil.wait_procs(processes, timeout=5)
-            self._process = None
+            self._process, self._killed = None, processes
 
     def freeze(self) -> None:
         """Stop all its processes where they are; its machine still acknowledges packets."""
@@ -191,6 +193,11 @@ class Node:
     @property
     def _data(self) -> Path:
         return cluster.data_folder(self.folder)
+
+    def _forget_killed(self) -> None:
+        """Wait until no process has its memory any more; the new primary did not wait for that."""
+        psutil.wait_procs(self._killed, timeout=5)
+        self._killed = []
 
     def _make_folder(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)

@@ -61,7 +61,9 @@ class BalancedClient(Client):
     def __init__(self, balancer: Balancer, key: str, tally: Tally, chance: Random) -> None:
         super().__init__(balancer.roots, key, tally, chance)
         self._balancer = balancer
-        self._behind = {root: Client([root], key, tally, chance) for root in balancer.roots}
+        self._behind = {
+            root: Client([root], key, tally, chance, keep_alive=False) for root in balancer.roots
+        }
 
     def call(self, operation: str, method: str, target: str, **options: Any) -> Answer:
         """See Client."""

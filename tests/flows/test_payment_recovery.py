@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 
 from db import snapshot
 from db.models import Event, Payment
+from db.session import direct_url
 from db.types import now
 from local.postgres import binaries
 from tests import databases, forks
@@ -45,13 +46,13 @@ def forgotten(till: ProviderWorld, folder: Path) -> Iterator[None]:
     _run("pg_dump", "--format=custom", f"--file={dump}")
     yield
     till.wait_for_delivery()
-    databases.replace_by_nothing(os.environ["DATABASE_URL"])
+    databases.replace_by_nothing(direct_url())
     _run("pg_restore", "--no-owner", str(dump), to="--dbname=")
     till.server.reconnect()
 
 
 def _run(program: str, *arguments: str, to: str = "") -> None:
-    url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql")
+    url = make_url(direct_url()).set(drivername="postgresql")
     target = to + url.render_as_string(hide_password=False)
     command = [str(binaries.find().bin / program), *arguments, target]
     subprocess.run(command, check=True)

@@ -35,18 +35,21 @@ def measure(rounds: int, orders: int) -> str:
     """A table of both ways for each crowd of idle workers, alternating."""
     waits: dict[tuple[int, str], list[float]] = {}
     spent: dict[tuple[int, str], list[float]] = {}
+    vain: dict[tuple[int, str], list[float]] = {}
     engine = session.connect(session.database_url(), pool_size=max(CROWDS) + 2)
     with use_engine(engine):
         for _ in range(rounds):
             for crowd in CROWDS:
                 for way in WAYS:
-                    with _workers(crowd, way):
+                    with _workers(crowd, way) as in_vain:
                         idle = _cpu_ms()
                         time.sleep(orders * SPACE_SECONDS / 2)
                         idle = (_cpu_ms() - idle) * 2
                         before = _cpu_ms()
+                        in_vain.clear()
                         ordered = [_order(way) for _ in range(orders)]
                         cpu = _cpu_ms() - before - idle
+                        vain.setdefault((crowd, way), []).append(len(in_vain) / orders)
                         waits.setdefault((crowd, way), []).extend(_waits(ordered))
                         spent.setdefault((crowd, way), []).append(cpu / orders)
     engine.dispose()
@@ -58,10 +61,17 @@ def measure(rounds: int, orders: int) -> str:
             rows.append(
                 [
                     *(str(crowd), way, f"{median(sorted_waits):.0f}", f"{late:.0f}"),
-                    f"{median(spent[crowd, way]):.1f}",
+                    *(f"{median(each[crowd, way]):.1f}" for each in (vain, spent)),
                 ]
             )
-    head = ["Idle workers", "notice", "ms to the claim", "95 % within", "database CPU ms an order"]
+    head = [
+        "Idle workers",
+        "notice",
+        "ms to the claim",
+        "95 % within",
+        "claims in vain an order",
+        "database CPU ms an order",
+    ]
     return (
         f"Single orders, {rounds} times {orders} for each row, and workers that do nothing else"
         " than wait, as threads of one process. CPU is that of all of PostgreSQL's processes"
@@ -78,27 +88,31 @@ class _AtOnce(Random):
 
 
 @contextmanager
-def _workers(number: int, way: str) -> Iterator[None]:
-    stopping = threading.Event()
+def _workers(number: int, way: str) -> Iterator[list[str]]:
+    """They claim in the block; the names of those who do so in vain are added to the list."""
+    stopping, in_vain = threading.Event(), list[str]()
     with ExitStack() as stack:
         for name in range(number):
-            thread = threading.Thread(target=_work, args=(f"idle-{name}", way, stopping))
+            thread = threading.Thread(target=_work, args=(f"idle-{name}", way, stopping, in_vain))
             thread.start()
             stack.callback(thread.join)
         stack.callback(stopping.set)
         time.sleep(POLL_SECONDS)  # until all listen
-        yield
+        yield in_vain
 
 
-def _work(name: str, way: str, stopping: threading.Event) -> None:
+def _work(name: str, way: str, stopping: threading.Event, in_vain: list[str]) -> None:
     """As worker/loop.py does, or as it did."""
     at_once = way == WAYS[0]
     look, chance = ("SELECT true", _AtOnce()) if at_once else (queue.look(), None)
     with notifications.Listener(look, chance) as listener:
         is_due = True
         while not stopping.is_set():
-            if not (is_due and _claim(name)):
-                is_due = listener.wait(POLL_SECONDS, stopping)
+            if is_due and _claim(name):
+                continue
+            if is_due:
+                in_vain.append(name)
+            is_due = listener.wait(POLL_SECONDS, stopping)
 
 
 def _claim(name: str) -> Claim | None:
