@@ -1,8 +1,10 @@
 """Tables, connections and migrations. Those who use them need only these names."""
 
+from db.commits import commit_wait_seconds
 from db.session import (
     TooMuchError,
     after_commit,
+    allow_seconds,
     browsing,
     close_connections,
     counting,
@@ -18,6 +20,8 @@ __all__ = [
     "TooMuchError",
     "browsing",
     "after_commit",
+    "commit_wait_seconds",
+    "allow_seconds",
     "close_connections",
     "counting",
     "reading",

@@ -18,9 +18,11 @@ from random import Random
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import parse_dsn
 from sqlalchemy.orm import Session
 
-from db.session import CONNECTION, after_commit, direct_url, reading
+from db.servers import CONNECTION, dial
+from db.session import after_commit, direct_url, reading
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +141,7 @@ class Listener:
     def _listen(self) -> Any:
         # psycopg2 does not understand the URL prefix by which SQLAlchemy selects it.
         url = direct_url().replace("postgresql+psycopg2://", "postgresql://", 1)
-        self._connection = psycopg2.connect(url, **CONNECTION | {"application_name": LISTENER})
+        self._connection = dial({**parse_dsn(url), **CONNECTION, "application_name": LISTENER})
         self._connection.autocommit = True
         with self._connection.cursor() as cursor:
             cursor.execute(f"LISTEN {JOB_CHANNEL}")

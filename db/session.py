@@ -26,10 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
-import metrics
 import settings
 import tracing
+from db import commits
+from db.bounded import SLACK_SECONDS, UnansweredCommitError
+from db.failures import code_of, raise_translated
 from db.models import User
+from db.servers import CONNECTION, dial, when_replaced
 from errors import ApiError, database_in_use
 from settings.databases import in_psycopg2
 
@@ -41,16 +44,6 @@ SESSION = {
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",
     "timezone": "UTC",
-}
-# For libpq: a server whose machine or network is gone is given up within five seconds, whether it
-# is to answer a statement, to read one, or to tell a worker of a job.
-CONNECTION: dict[str, Any] = {
-    "connect_timeout": 2,
-    "keepalives_idle": 2,
-    "keepalives_interval": 1,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 4_000,
-    "application_name": "livephoto",
 }
 POOL_TIMEOUT_SECONDS = 2
 # Of a process. A thread has a connection only for as long as it uses it, and with more transactions
@@ -68,21 +61,6 @@ _DATABASE = {"db.system.name": "postgresql"}  # for traces
 _AFTER_COMMIT = "after_commit"  # where a session keeps what is done after its COMMIT
 # In STATE_DIR; written and deleted by whoever runs a database there.
 URL_FILE = "database.url"
-
-# Temporary failures: the caller may send the same request again.
-TRANSIENT = {
-    errorcodes.SERIALIZATION_FAILURE,
-    errorcodes.DEADLOCK_DETECTED,
-    errorcodes.LOCK_NOT_AVAILABLE,
-    errorcodes.QUERY_CANCELED,
-    errorcodes.ADMIN_SHUTDOWN,
-    errorcodes.CRASH_SHUTDOWN,
-    errorcodes.CANNOT_CONNECT_NOW,
-    errorcodes.TOO_MANY_CONNECTIONS,
-    errorcodes.DISK_FULL,
-    READ_ONLY_SQL_TRANSACTION,
-    errorcodes.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-}
 
 
 def database_url() -> str:
@@ -150,16 +128,25 @@ def connect(url: str, *, pool_size: int, pooler: bool = False) -> Engine:
         json_deserializer=orjson.loads,
         connect_args=CONNECTION if pooler else CONNECTION | {"options": options},
     )
-    event.listen(engine, "handle_error", _give_up_a_standby)
+    # Whoever takes the URL's parameters gets its connections by them: SQLAlchemy's own listener.
+    event.listen(engine, "do_connect", lambda dialect, record, positional, named: dial(named))
+    event.listen(engine, "handle_error", _judge)
+    when_replaced(engine.dispose)
     if pooler:
         event.listen(engine, "first_connect", _require_limits)
     return engine
 
 
-def _give_up_a_standby(context: ExceptionContext) -> None:
-    """A server that takes no writes any more, as after a switchover, is left by all connections."""
-    if getattr(context.original_exception, "pgcode", None) == READ_ONLY_SQL_TRANSACTION:
+def _judge(context: ExceptionContext) -> None:
+    """What an error tells of the other connections: a server that takes no writes any more, as
+    after a switchover, is left by all; a COMMIT that hangs says nothing about reading.
+    """
+    original = context.original_exception
+    if getattr(original, "pgcode", None) == READ_ONLY_SQL_TRANSACTION:
         context.is_disconnect = True
+    if isinstance(original, UnansweredCommitError):
+        context.invalidate_pool_on_disconnect = False
+        commits.hang.set()
 
 
 @cache
@@ -188,9 +175,10 @@ def transaction() -> AbstractContextManager[Session]:
     """One transaction: committed at the end of the block, rolled back when it raises.
 
     ApiError `service_unavailable` when the database is down, busy or too slow. Connections that
-    died with the server are detected on first use, and the whole pool is renewed.
+    died with the server are detected on first use, and the whole pool is renewed. When a COMMIT got
+    no answer, it is refused before it begins for as long as PostgreSQL waits for a standby.
     """
-    return _transaction(engine())
+    return _transaction(engine(), writes=True)
 
 
 def after_commit(session: Session, effect: Callable[[], None]) -> None:
@@ -227,7 +215,7 @@ def _autocommitting(span: str) -> Iterator[Connection]:
                 if not driver.closed:
                     driver.autocommit = False
     except (TimeoutError, DBAPIError) as error:
-        _raise_translated(error)
+        raise_translated(error)
 
 
 @contextmanager
@@ -239,9 +227,16 @@ def snapshot() -> Iterator[Session]:
     direct = settings.load().database_direct_url
     with _transaction(direct_engine(direct_url()) if direct else engine()) as session:
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        session.execute(text("SET LOCAL statement_timeout = 0"))
+        allow_seconds(session, 0)
         session.execute(text("SET LOCAL work_mem = '64MB'"))  # checks sort and join whole tables
         yield session
+
+
+def allow_seconds(session: Session, seconds: int) -> None:
+    """Let each further statement of this transaction take longer than a request's; 0: any time."""
+    session.execute(text(f"SET LOCAL statement_timeout = '{seconds}s'"))
+    driver: Any = session.connection().connection.driver_connection
+    driver.answer_seconds = seconds + SLACK_SECONDS if seconds else float("inf")
 
 
 class TooMuchError(Exception):
@@ -263,7 +258,7 @@ def browsing() -> Iterator[Session]:
             yield session
     except ApiError as refusal:
         cause = refusal.__cause__
-        if isinstance(cause, DBAPIError) and _code(cause) == errorcodes.QUERY_CANCELED:
+        if isinstance(cause, DBAPIError) and code_of(cause) == errorcodes.QUERY_CANCELED:
             raise TooMuchError from refusal
         raise
 
@@ -281,12 +276,12 @@ def set_limits(url: str) -> None:
 
 
 @contextmanager
-def _transaction(engine: Engine) -> Iterator[Session]:
-    """See transaction()."""
+def _transaction(engine: Engine, *, writes: bool = False) -> Iterator[Session]:
+    """See transaction(). writes: refused while no commit is answered."""
     try:
         with (
             _in_use("transaction"),
-            _place(),
+            _place(writes=writes),
             Session(engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -294,17 +289,20 @@ def _transaction(engine: Engine) -> Iterator[Session]:
             session.flush()
             _require_unbroken(session.connection())
     except (TimeoutError, DBAPIError) as error:
-        _raise_translated(error)
+        raise_translated(error)
     for effect in session.info.get(_AFTER_COMMIT, ()):
         effect()
 
 
 @contextmanager
-def _place() -> Iterator[None]:
+def _place(*, writes: bool) -> Iterator[None]:
     """One of TRANSACTIONS. TimeoutError when none becomes free in POOL_TIMEOUT_SECONDS."""
     if not _places.acquire(timeout=POOL_TIMEOUT_SECONDS):
         raise TimeoutError("as many transactions as there may be are under way")
     try:
+        if writes and commits.hang.is_set():
+            with reading() as reader:
+                commits.require(reader)
         yield
     finally:
         _places.release()
@@ -338,32 +336,3 @@ def _require_unbroken(connection: Connection) -> None:
     driver: Any = connection.connection.driver_connection
     if driver.get_transaction_status() == TRANSACTION_STATUS_INERROR:
         raise RuntimeError("nothing was kept: a statement before COMMIT failed")
-
-
-def _raise_translated(error: TimeoutError | DBAPIError) -> NoReturn:
-    """ApiError `service_unavailable` for temporary failures; others are bugs."""
-    if isinstance(error, DBAPIError) and not (error.connection_invalidated or _is_transient(error)):
-        raise error
-    metrics.db_errors.add(_kind(error))
-    raise ApiError("service_unavailable", retry_after=1) from error
-
-
-def _kind(error: TimeoutError | DBAPIError) -> str:
-    """For the operator: `57014` would not tell that a statement took too long."""
-    if not isinstance(error, DBAPIError):
-        return "no_free_connection"
-    code = getattr(error.orig, "pgcode", None)
-    return "no_connection" if code is None else str(errorcodes.lookup(code)).lower()
-
-
-def _is_transient(error: DBAPIError) -> bool:
-    code = _code(error)
-    if code is None:  # no server answered: refused, reset or timed out
-        return type(error).__name__ in ("OperationalError", "InterfaceError")
-    return code in TRANSIENT
-
-
-def _code(error: DBAPIError) -> str | None:
-    """PostgreSQL's code of an error; None when no server said one."""
-    code: str | None = getattr(error.orig, "pgcode", None)
-    return code

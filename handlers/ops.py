@@ -9,7 +9,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from db import reading, schema
+from db import commit_wait_seconds, reading, schema
+from db.commits import WAIT_SECONDS
+from db.servers import OldPrimaryError
 from errors import ApiError
 from providers import registry
 from services import queue
@@ -53,16 +55,35 @@ def _looked_at(moment: int) -> dict[str, dict[str, Any]]:
     except Exception as error:  # whatever it is, the answer is "not ready"
         # Each further query would wait for the same time-out.
         log.warning("not ready: database: %s", error)
-        return dict.fromkeys(("database", "migrations", "queue"), {"ok": False}) | storage
+        away = dict.fromkeys(("database", "migrations", "queue"), {"ok": False})
+        return away | {"database": {"ok": False, **_detail(error)}} | storage
 
 
 def _look_at_database() -> dict[str, dict[str, Any]]:
     with reading() as reader:
         objection = schema.objection(reader)
+        found = {"database": {"ok": True}, "commits": _commits(commit_wait_seconds(reader))}
     if objection:
         log.warning("not ready: migrations: %s", objection)
-        return {"database": {"ok": True}} | dict.fromkeys(("migrations", "queue"), {"ok": False})
-    return {"database": {"ok": True}, "migrations": {"ok": True}, "queue": _queue()}
+        return found | dict.fromkeys(("migrations", "queue"), {"ok": False})
+    return found | {"migrations": {"ok": True}, "queue": _queue()}
+
+
+def _commits(waited: float) -> dict[str, Any]:
+    """Never makes the server unready: every other one waits for the same standby, and they would
+    all leave the load balancer, with the reads that they still answer.
+    """
+    if waited <= WAIT_SECONDS:
+        return {"ok": True}
+    detail = f"nothing can be written: a commit has waited {waited:.0f} s for a standby"
+    log.warning("%s", detail)
+    return {"ok": False, "detail": detail}
+
+
+def _detail(error: Exception) -> dict[str, str]:
+    """What an operator must know, and strangers may."""
+    cause = getattr(error.__cause__, "orig", None)
+    return {"detail": str(cause)} if isinstance(cause, OldPrimaryError) else {}
 
 
 def _queue() -> dict[str, Any]:

@@ -78,6 +78,7 @@ duty_last_success = Level(
 
 # From the database; every server reports the same.
 database_up = Reading("database_up", "Whether the metrics of the database could be read")
+commit_wait = Reading("commit_wait_seconds", "Wait of the oldest commit for a synchronous standby")
 queue_jobs = Reading("queue_jobs", "Live orders", "queue", "state")
 queue_oldest_wait = Reading(
     "queue_oldest_wait_seconds", "Wait of the job that is due for longest", "queue"

@@ -27,7 +27,7 @@ from sqlalchemy import Select, bindparam, delete, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, scalar, statement
+from db import Query, Reader, allow_seconds, scalar, statement
 from db.models import CohortFigure, DailyFigure, FigureDay, User
 from db.types import UtcDateTime
 from services import days
@@ -80,7 +80,7 @@ def compute(session: Session, day: date, *, now: datetime, wait: bool = False) -
         session.execute(select(func.pg_advisory_xact_lock(LOCK)))
     elif not session.scalar(select(func.pg_try_advisory_xact_lock(LOCK))):
         return False
-    session.execute(text(f"SET LOCAL statement_timeout = '{MOST_SECONDS}s'"))
+    allow_seconds(session, MOST_SECONDS)
     figures, steps = of_day(session, day), steps_of_day(session, day)
     session.execute(delete(DailyFigure).where(DailyFigure.day == day))
     session.execute(delete(CohortFigure).where(CohortFigure.day == day))

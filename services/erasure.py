@@ -23,13 +23,12 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    text,
     tuple_,
     update,
 )
 from sqlalchemy.orm import Session
 
-from db import Query, Reader, scalar, statement
+from db import Query, Reader, allow_seconds, scalar, statement
 from db.models import (
     LIVE_STATUSES,
     Data,
@@ -53,7 +52,7 @@ from services.users import ERASED
 
 ENDED_TEXT = "Заказ закрыт: данные удаляются по вашей просьбе."
 # Answers and others' payments are looked through as a whole, which may take longer than a request.
-PATIENCE = "60s"
+PATIENCE_SECONDS = 60
 
 
 class Left(NamedTuple):
@@ -151,7 +150,7 @@ def anonymize(session: Session, user_id: UUID, files: list[UUID], *, now: dateti
     StillActive when something runs that end() has not seen; NotNow as of require_possible();
     ApiError `service_unavailable` while a lottery with the person is being drawn.
     """
-    session.execute(text(f"SET LOCAL statement_timeout = '{PATIENCE}'"))
+    allow_seconds(session, PATIENCE_SECONDS)
     user = _locked.one(session, user_id)
     require_possible(session, user)
     if _is_active(session, user_id):

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Double, Select, Text, cast, func, literal,
 from sqlalchemy.dialects.postgresql import array
 
 import metrics
-from db import Query, Reader, statement
+from db import Query, Reader, commit_wait_seconds, statement
 from db.models import CHECK_SUBJECTS, EMBEDDED, Check, Engine, Event, Job, Payment, PaymentEvent
 from services import figures
 from services.breakers import ACCOUNT_CODES
@@ -35,7 +35,8 @@ class Gauge(NamedTuple):
 def read(reader: Reader) -> list[Gauge]:
     """All of them, by the database's clock."""
     owed = Gauge(metrics.token_liability.name, [], float(figures.tokens_owed(reader)))
-    return [owed, *_read.all(reader)]
+    commits = Gauge(metrics.commit_wait.name, [], commit_wait_seconds(reader))
+    return [owed, commits, *_read.all(reader)]
 
 
 def _gauge(metric: metrics.Reading, value: Any, *labels: Any) -> Rows:

@@ -9,6 +9,7 @@ from settings.fields import (
     PROBE_THREADS,
     PROVIDERS,
     QUICK_THREADS,
+    READ_THREADS,
     WEBHOOK_THREADS,
     Settings,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "PROBE_THREADS",
     "PROVIDERS",
     "QUICK_THREADS",
+    "READ_THREADS",
     "SANDBOX_FILE",
     "WEBHOOK_THREADS",
     "Settings",

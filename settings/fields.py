@@ -13,9 +13,9 @@ from settings.limits import BOT, CHANNELS, CHAT, CHAT_BY_ID, Limits
 PROVIDERS = ("yookassa", "stripe", "telegram")
 # Services that generate for us over HTTP, besides the engine that is built in.
 ENGINES = ("replicate", "fal", "polza", "comfyui")
-# Threads per process for operations that only use the database, for webhooks, for healthReady, and
-# for counting requests in the database.
-QUICK_THREADS = 8
+# Threads per process for operations that only use the database and write, for those that only read
+# it, for webhooks, for healthReady, and for counting requests in the database.
+QUICK_THREADS, READ_THREADS = 8, 8
 WEBHOOK_THREADS = 4
 PROBE_THREADS = 2
 LIMIT_THREADS = 4
@@ -50,7 +50,7 @@ class Settings:
     server_threads: int = _setting(
         8,
         "threads per process that may wait for storage, providers and Telegram; "
-        "8 more only use the database, 4 are for webhooks, 2 for probes",
+        "8 more write to the database alone, 8 read, 4 are for webhooks, 2 for probes",
         least=1,
     )
     console_host: str = _setting("127.0.0.1", "address on which the operator's console listens")

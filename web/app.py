@@ -29,7 +29,14 @@ from handlers import ops
 from providers import registry
 from providers.storage.disk import STORAGE_PATH, DiskStorage
 from services import erased_accounts, media
-from settings import LIMIT_THREADS, PROBE_THREADS, QUICK_THREADS, WEBHOOK_THREADS, Settings
+from settings import (
+    LIMIT_THREADS,
+    PROBE_THREADS,
+    QUICK_THREADS,
+    READ_THREADS,
+    WEBHOOK_THREADS,
+    Settings,
+)
 from spec import CONTRACT, functions
 from spec.functions import ContractError, Function, FunctionResolver
 from spec.operations import JSON, MULTIPART, Operation, operations_of
@@ -56,6 +63,9 @@ from workflows import feed
 OUTWARD_TAGS = ("Data", "Payments", "Reviews", "Subscriptions")
 # Nor must they hold up news about money, or a question that Telegram wants answered in 10 seconds.
 WEBHOOKS_TAG = "Webhooks"
+# What only reads waits for no COMMIT: a synchronous standby that is away must not hold it up. These
+# write, too: whoever reads events confirms those before.
+WRITING_GETS = ("eventsList",)
 # Waits for the database, at most PROBE_THREADS at a time.
 PROBES_TAG = "Ops"
 # A server whose threads are all waiting is alive, and must be able to say so.
@@ -161,7 +171,13 @@ def _lanes(described: tuple[Operation, ...], settings: Settings) -> dict[str, La
     by_tag[WEBHOOKS_TAG] = Lane("webhook", WEBHOOK_THREADS)
     by_tag[PROBES_TAG] = Lane("probe", PROBE_THREADS)
     by_operation = {each.operation_id: by_tag.get(each.tag, quick) for each in described}
-    return {**by_operation, LIVE: NoLane()}
+    read = Lane("read", READ_THREADS)
+    reads = {
+        each.operation_id: read
+        for each in described
+        if each.method == "GET" and each.tag != PROBES_TAG and each.operation_id not in WRITING_GETS
+    }
+    return {**by_operation, **reads, LIVE: NoLane()}
 
 
 def _middlewares(

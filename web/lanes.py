@@ -16,8 +16,8 @@ from errors import ApiError
 # Calls that may queue per thread: this makes a wait about as long as a bot will tolerate.
 QUEUE_PER_THREAD = 8
 # Longer than calls can take by their own limits, except for a few that ask several external
-# systems that are all slow. A call that hangs beyond it (a frozen database honours not even a
-# statement timeout) gets a 503, and its thread is lost until the call returns.
+# systems that are all slow. A call that hangs beyond it gets a 503, and its thread is lost until it
+# returns.
 DEADLINE_SECONDS = 50
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Select, UpdateBase, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from db import reading, scalar, transaction, write
+from db import allow_seconds, reading, scalar, transaction, write
+from db.bounded import UnansweredError
 from db.models import User
 from db.session import SESSION, after_commit, connect, engine, set_limits
 from errors import ApiError
@@ -171,3 +172,23 @@ def test_limits_that_a_pooler_does_not_pass_on_belong_to_the_role(
         set_limits(url)
         assert limits(url) == SESSION
         assert not caplog.text
+
+
+def test_a_statement_that_gets_no_answer_is_given_up_with_its_connection(database: str) -> None:
+    with pytest.raises(ApiError) as refused, reading() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.answer_seconds = 0.1
+        connection.execute(text("SELECT pg_sleep(4)"))
+    assert isinstance(getattr(refused.value.__cause__, "orig", None), UnansweredError)
+    with reading() as connection:
+        assert connection.connection.driver_connection is not driver
+
+
+def test_whoever_may_take_longer_is_waited_for_until_the_transaction_ends(database: str) -> None:
+    with transaction() as session:
+        driver: Any = session.connection().connection.driver_connection
+        usual = driver.answer_seconds
+        allow_seconds(session, 60)
+        assert session.scalar(text("SHOW statement_timeout")) == "1min"
+        assert driver.answer_seconds > 60
+    assert driver.answer_seconds == usual

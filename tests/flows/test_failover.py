@@ -6,66 +6,31 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import requests
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from db.session import connect, set_limits
-from local.database import prepare
 from local.pgbouncer import PROGRAM, Pooler
 from local.postgres import throwaway
-from local.postgres.embedded import EmbeddedPostgres
 from services import ledger
-from tests import live, standby
+from tests import live, pairs, standby
 from tests.command_line import command_line, say
 from tests.live import Bot
+from tests.pairs import Pair
 from tests.wire import wait_until
 
 PATIENCE_SECONDS = 4.5  # a little less than PgBouncer's and ours
 
 
-@dataclass
-class Pair:
-    """A primary and its synchronous standby, and the address that names both."""
-
-    primary: EmbeddedPostgres
-    primary_url: str
-    copy: EmbeddedPostgres
-    copy_url: str
-
-    @property
-    def url(self) -> str:
-        first, second = make_url(self.primary_url), make_url(self.copy_url)
-        return (
-            f"postgresql://{first.username}:{first.password}@127.0.0.1:{first.port},"
-            f"127.0.0.1:{second.port}/{first.database}?target_session_attrs=read-write"
-        )
-
-
 @pytest.fixture
 def pair(postgres: str) -> Iterator[Pair]:
-    with throwaway.state_folder("failover") as folder:
-        primary = EmbeddedPostgres(folder / "primary")
-        try:
-            url = primary.start()
-            prepare(url)
-            copy = standby.make(folder / "primary", url, folder / "copy")
-            try:
-                port = int((folder / "copy" / "port").read_text())
-                copy_url = make_url(url).set(port=port).render_as_string(hide_password=False)
-                yield Pair(primary, url, copy, copy_url)
-            finally:
-                copy.kill()
-        finally:
-            primary.kill()
-            for name in ("primary", "copy"):
-                throwaway.remove(folder / name)
+    with pairs.running() as pair:
+        yield pair
 
 
 def test_whatever_was_acknowledged_is_there_after_the_standby_took_over(

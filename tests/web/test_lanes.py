@@ -298,10 +298,15 @@ def test_webhooks_and_health_checks_wait_behind_nothing_else() -> None:
     lanes = _lanes(operations_of(CONTRACT), settings.load())
     together = {
         name: {other for other in lanes if lanes[other] is lanes[name]}
-        for name in ("webhookPayments", "healthReady", "usersGetById", "dataUploadMultipart")
+        for name in (
+            *("webhookPayments", "healthReady", "usersGetById", "jobsCreate"),
+            "dataUploadMultipart",
+        )
     }
     assert together["webhookPayments"] == {"webhookPayments"}
     assert together["healthReady"] == {"healthReady"}
     assert isinstance(lanes["healthLive"], NoLane)
-    assert "jobsCreate" in together["usersGetById"]
+    assert {"jobsGet", "paymentsGet", "tariffsList"} < together["usersGetById"]
+    assert {"usersRegisterOrLogin", "eventsList"} < together["jobsCreate"]
+    assert not together["usersGetById"] & together["jobsCreate"]
     assert "paymentsCreateIntent" in together["dataUploadMultipart"]

@@ -101,7 +101,7 @@ def test_what_is_in_progress_is_a_level(watched: Watched) -> None:
     with socket.create_connection(("127.0.0.1", watched.server.port)) as connection:
         connection.sendall(slow)
         wait_until(lambda: watched.scrape().value("http_requests_in_progress") == 1)
-        wait_until(lambda: watched.scrape().value("lane_busy_threads", lane="quick") == 1)
+        wait_until(lambda: watched.scrape().value("lane_busy_threads", lane="read") == 1)
         gate.touch()
         connection.recv(1)
     wait_until(lambda: watched.scrape().value("http_requests_in_progress") == 0)

@@ -16,7 +16,7 @@ import pytest
 
 from local import ports
 from local.processes import ROOT
-from settings import QUICK_THREADS
+from settings import READ_THREADS
 from tests import wire
 from tests.stubs import SLOW_USER
 from tests.wire import Server, compose, wait_until
@@ -24,7 +24,7 @@ from web.lanes import QUEUE_PER_THREAD
 
 SLOW = f"/api/v1/users/{SLOW_USER}"
 LIVE = compose("GET", "/api/v1/health/live", b"", {"Connection": "keep-alive"})
-PLACES = QUICK_THREADS * (1 + QUEUE_PER_THREAD)
+PLACES = READ_THREADS * (1 + QUEUE_PER_THREAD)
 STARTS_WITH_FEW_FILES = """
 import resource, runpy
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
