@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 import settings
-from commands.shapes import row_limit, table
+from commands.shapes import Moment, row_limit, table
 from db import snapshot
 from db.rows import EngineRow, GenerationAttemptRow
 from db.types import now
@@ -19,7 +19,7 @@ from providers import registry
 from services import attempts, breakers, engines, models
 from services.audit import Entry
 from services.engines import EngineLimits, Usage
-from workflows import engine_trial
+from workflows import engine_runs, engine_trial
 from workflows.actions import announced, recorded
 
 ENGINE = click.Choice(settings.ENGINES)
@@ -110,6 +110,13 @@ def orders_table(orders: Iterable[GenerationAttemptRow]) -> None:
 
 def _cost(order: GenerationAttemptRow) -> Decimal:
     return order.cost_estimate if order.cost_actual is None else order.cost_actual
+
+
+@engines_group.command()
+@click.option("--since", type=Moment(), required=True, help="the moment a restore went back to")
+def runs(since: datetime) -> None:
+    """Runs since then that are paid for and that no order knows; trials are among them."""
+    table(("engine", "model", "run"), engine_runs.unknown(since))
 
 
 @engines_group.command("try")

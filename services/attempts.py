@@ -11,7 +11,7 @@ late changes nothing. What ends an attempt together with its job is in services/
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
@@ -216,10 +216,12 @@ def tried(reader: Reader, job_id: UUID, input_index: int) -> list[Tried]:
 
 def other_ids(reader: Reader, attempt: Attempt) -> frozenset[str]:
     """External ids of the engine's attempts of these hours, which a lost order cannot have."""
-    rows = attempt_rows.external_ids.all(
-        reader, attempt.engine, attempt.created_at - timedelta(hours=1)
-    )
-    return frozenset(rows)
+    return ids_since(reader, attempt.engine, attempt.created_at - timedelta(hours=1))
+
+
+def ids_since(reader: Reader, engine: str, moment: datetime) -> frozenset[str]:
+    """External ids of the engine's attempts since then."""
+    return frozenset(attempt_rows.external_ids.all(reader, engine, moment))
 
 
 def has_lost_twin(reader: Reader, attempt: Attempt) -> bool:

@@ -81,6 +81,8 @@ def _fault(session: Session, notice: Notice, kept: Metadata) -> str | None:
     """Why the payment cannot be made again as its metadata says."""
     if settings.load().production and notice.livemode is False:
         return "test_mode"
+    if notice.payment_id != kept.payment_id:
+        return "reference_mismatch"
     if notice.currency != kept.asked_currency:
         return "currency_mismatch"
     rubles_differ = kept.asked_currency == payments.CURRENCY and (

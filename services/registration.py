@@ -86,8 +86,8 @@ def _register(
     inviter_id = _by_ref_code(session, ref_code) if ref_code and past is None else None
     created: UserRow | None = None
     while created is None:
-        # Two conflicts are possible: the same person at the same moment, who is then found, or a
-        # ref_code that is taken; then the loop draws another.
+        # Three conflicts are possible: the same person at the same moment, who is then found, or a
+        # ref_code or an id that is taken; then the loop draws another.
         created = _insert.one_or_none(
             session,
             user_id=user_id,
@@ -99,6 +99,7 @@ def _register(
         )
         if created is None and (twin := users.by_telegram_id(session, telegram_id)):
             return twin
+        user_id = None
     if inviter_id:
         referrals.attach(session, inviter_id, created.id)
     if past is not None and past.was_banned:

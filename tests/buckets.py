@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,21 +127,19 @@ def client(endpoint: str) -> Any:
 
 def wait_for_bucket(endpoint: str, is_alive: Callable[[], bool]) -> None:
     """Wait until a write succeeds; AssertionError when it does not."""
-    owner, deadline = client(endpoint), time.monotonic() + START_SECONDS
+    owner, deadline, last = client(endpoint), time.monotonic() + START_SECONDS, "it has ended"
     while time.monotonic() < deadline and is_alive():
         try:
             with_bucket(owner)
             return
-        except (BotoCoreError, ClientError):
+        except (BotoCoreError, ClientError) as error:
+            last = str(error)
             time.sleep(0.2)
-    raise AssertionError("the S3 engine does not start")
+    raise AssertionError(f"the S3 engine does not start: {last}")
 
 
 def with_bucket(owner: Any) -> None:
     """Make the bucket if it is not there, and write into it."""
-    try:
+    with suppress(ClientError):  # it is there, or the write will say what is wrong
         owner.create_bucket(Bucket=BUCKET)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "BucketAlreadyExists":
-            raise
     owner.put_object(Bucket=BUCKET, Key="ready", Body=b"1")

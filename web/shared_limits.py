@@ -10,7 +10,6 @@ from uuid import UUID
 
 import metrics
 from db import counting
-from errors import ApiError
 from quotas import Quota, Quotas
 from services import rate_windows
 from web.lanes import Lane
@@ -51,7 +50,7 @@ class SharedQuotas:
             return self._count_alone(name)
         try:
             quota: Quota = await self._lane.run(self._counted, name)
-        except ApiError as error:
+        except Exception as error:  # whatever it is, a limit is not what stops the service
             self._alone_until = time.monotonic() + ALONE_SECONDS
             log.warning("rate limits: each process counts alone for a while: %s", error)
             return self._count_alone(name)

@@ -182,7 +182,7 @@ def asynchronous(stage: Stage[Pair]) -> None:
     old.kill()
     stage.told.append(rows.sentence(promised, lost, nowhere, paid=stage.books.paid))
     pair.rejoin(synchronous=False)
-    stage.told.append(f"`cli.py payments recover --since` afterwards: {_recover(stage.system)}")
+    stage.told.append(f"`cli.py payments recover` afterwards: {_recover(stage.system)}")
 
 
 def _take_over(stage: Stage[Pair]) -> None:

@@ -16,7 +16,7 @@ from local.processes import ROOT
 
 @click.command()
 @click.option("--seed", type=int, help="Random seed; printed, so that a run can be repeated.")
-@click.option("--customers", default=6, help="How many are at work at a time.")
+@click.option("--customers", default=4, help="How many are at work at a time.")
 @click.option(
     "--folder", type=Path, default=ROOT / "var/upgrade", help="Working folder of the run."
 )

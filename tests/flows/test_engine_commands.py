@@ -78,11 +78,17 @@ def test_limits_are_changed_and_nonsense_is_refused(cli: CommandLine) -> None:
 def test_a_trial_saves_a_result_and_orders_once(
     cli: CommandLine, world: EngineWorld, tmp_path: Path
 ) -> None:
-    before = len(world.runs("replicate"))
+    before, since = len(world.runs("replicate")), now().isoformat()
     to = tmp_path / "a.mp4"
     output = say(cli, "engines", "try", PORTRAIT, "--model", KLING, "--to", str(to), "--yes")
     assert "accepted as" in output and b"ftyp" in to.read_bytes()[:16]
     assert len(world.runs("replicate")) == before + 1
+    # It has no attempt: what an order leaves behind whose rows are lost.
+    (known,) = cells(say(cli, "engines", "runs", "--since", since))
+    assert known[0] == "replicate" and f"accepted as {known[2]}" in output
+    world.fault("fal", "status", call="list", status=403)
+    said = say(cli, "engines", "runs", "--since", since)
+    assert known[2] in said and "cannot be listed" in said
 
 
 def test_a_model_is_added_put_on_offer_made_the_default_and_disabled(

@@ -24,6 +24,7 @@ PRODUCTION = {
     "YOOKASSA_SHOP_ID": "1",
     "YOOKASSA_SECRET_KEY": "nobody's",
     "WEB_CONCURRENCY": "2",
+    "RATE_LIMIT_PER_USER": "300",
 }
 FIX = ("S3_BUCKET", "STATE_DIR", "storage adopt")
 
@@ -34,6 +35,11 @@ def first(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     folder = tmp_path_factory.mktemp("first")
     with live.serve(folder, state_dir=folder, **PRODUCTION) as running:
         yield running
+
+
+def test_at_its_start_it_says_how_often_a_limit_may_be_exceeded(first: Server) -> None:
+    said = first.logs()[0].read_text("utf-8")
+    assert said.count("RATE_LIMIT_PER_USER=300: counted by each of the 2 server processes") == 1
 
 
 def test_a_second_host_with_a_folder_of_its_own_does_not_start(

@@ -280,3 +280,21 @@ def test_commands_find_the_sandbox_of_make_run_where_its_database_is(tmp_path):
     assert seen() == "a:b http://x/fal"
     assert seen(FAL_KEY="mine").startswith("mine")
     assert not seen(DATABASE_URL="postgresql://elsewhere/db").startswith("a:b")
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "unsafe"),
+    [
+        ("http://s3.internal.example.org", "", "S3_ENDPOINT_URL"),
+        ("http://10.0.0.9:8333", "", "S3_ENDPOINT_URL"),
+        ("http://10.0.0.9:8333", "http://files.kreatum.ru", "S3_PUBLIC_ENDPOINT_URL"),
+        ("http://8.8.8.8", "https://files.kreatum.ru", "S3_ENDPOINT_URL"),
+        ("http://10.0.0.9:8333", "https://files.kreatum.ru", None),
+        ("", "", None),
+    ],
+)
+def test_photos_travel_unencrypted_only_inside(inside, outside, unsafe):
+    bucket = {"S3_BUCKET": "photos", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    ends = {"S3_ENDPOINT_URL": inside, "S3_PUBLIC_ENDPOINT_URL": outside}
+    found = settings.missing_for_production(read(SAFE | bucket | ends))
+    assert [line.partition(":")[0] for line in found] == ([unsafe] if unsafe else [])

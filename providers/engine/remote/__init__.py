@@ -22,6 +22,7 @@ Engines know nothing of jobs, users or tokens. All of this may be called from an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -304,6 +305,13 @@ class RemoteEngine(Protocol):
 
         sent_at: when create() was called, aware. known_ids: external ids of this engine's other
         attempts of these minutes, which it cannot be.
+        """
+
+    def list_runs(
+        self, recipe: Recipe, since: datetime, until: datetime
+    ) -> Iterator[str | Problem]:
+        """External ids of the runs of a model in that time, newest first; a Problem where the list
+        breaks off. Nothing of an engine of our own, which is not paid by the run.
         """
 
     def poll(self, run: Run) -> Poll:

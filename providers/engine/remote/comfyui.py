@@ -126,6 +126,12 @@ class ComfyUiEngine:
             return Unclear(seen.problem)
         return Absent() if isinstance(seen, Gone) else Accepted(ours)
 
+    def list_runs(
+        self, recipe: Recipe, since: datetime, until: datetime
+    ) -> Iterator[str | Problem]:
+        """See RemoteEngine."""
+        return iter(())
+
     def poll(self, run: Run) -> Poll:
         """See RemoteEngine. In three looks, since a run may end between the first two."""
         for look in (self._ended, self._waiting, self._ended):

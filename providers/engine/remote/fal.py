@@ -51,6 +51,7 @@ from providers.engine.remote.wire import (
     Wire,
     dialect,
     first_url,
+    ids_of,
     known_id,
     mentions,
     path_of,
@@ -150,7 +151,7 @@ class FalEngine:
     def find(self, order: Order, *, sent_at: datetime, known_ids: frozenset[str]) -> Find:
         """See RemoteEngine. Ours is the one with our photo."""
         try:
-            for item in self._listed(order.recipe, sent_at):
+            for item in self._listed(order.recipe, sent_at - BEFORE, sent_at + AFTER):
                 if isinstance(item, Problem):
                     return Unclear(item)
                 ours = mentions(item.get("json_input"), order.photo)
@@ -159,6 +160,12 @@ class FalEngine:
         except UNREADABLE as error:
             return Unclear(strange(error))
         return Absent()
+
+    def list_runs(
+        self, recipe: Recipe, since: datetime, until: datetime
+    ) -> Iterator[str | Problem]:
+        """See RemoteEngine."""
+        return ids_of(self._listed(recipe, since, until), "request_id", lambda item: True)
 
     def poll(self, run: Run) -> Poll:
         """See RemoteEngine. Two questions when it has ended: there the error or the file is."""
@@ -199,12 +206,14 @@ class FalEngine:
             return _ended(answer)
         return read_result(answer, run.recipe)
 
-    def _listed(self, recipe: Recipe, sent_at: datetime) -> Iterator[Mapping[str, Any] | Problem]:
-        """Runs of this model in those minutes; a Problem where the list breaks off."""
+    def _listed(
+        self, recipe: Recipe, since: datetime, until: datetime
+    ) -> Iterator[Mapping[str, Any] | Problem]:
+        """Runs of this model in that time; a Problem where the list breaks off."""
         query = {
             "endpoint_id": recipe.model,
-            "start": (sent_at - BEFORE).isoformat(),
-            "end": (sent_at + AFTER).isoformat(),
+            "start": since.isoformat(),
+            "end": until.isoformat(),
             "expand": "payloads",
             "limit": "100",
         }

@@ -50,6 +50,7 @@ from providers.engine.remote.wire import (
     Wire,
     dialect,
     first_url,
+    ids_of,
     known_id,
     quantity,
     strange,
@@ -104,7 +105,7 @@ class PolzaEngine:
         """See RemoteEngine. Ours is the only one of our model in those minutes, or nobody knows."""
         fitting = []
         try:
-            for item in self._listed(order.recipe, sent_at):
+            for item in self._listed(order.recipe, sent_at, sent_at):
                 if isinstance(item, Problem):
                     return Unclear(item)
                 started = sent_at - BEFORE <= _moment(item["createdAt"]) <= sent_at + AFTER
@@ -118,6 +119,16 @@ class PolzaEngine:
         if len(ours) > 1:
             return Unclear(Problem(Trouble.INFRASTRUCTURE, "several_fit"), ours)
         return Accepted(ours[0])
+
+    def list_runs(
+        self, recipe: Recipe, since: datetime, until: datetime
+    ) -> Iterator[str | Problem]:
+        """See RemoteEngine."""
+
+        def fits(item: Mapping[str, Any]) -> bool:
+            return item["model"] == recipe.model and since <= _moment(item["createdAt"]) <= until
+
+        return ids_of(self._listed(recipe, since, until), "id", fits)
 
     def poll(self, run: Run) -> Poll:
         """See RemoteEngine."""
@@ -141,15 +152,17 @@ class PolzaEngine:
             return Health(answer.problem)
         return with_balance(answer.body.get("amount"), CURRENCY)
 
-    def _listed(self, recipe: Recipe, sent_at: datetime) -> Iterator[Mapping[str, Any] | Problem]:
+    def _listed(
+        self, recipe: Recipe, since: datetime, until: datetime
+    ) -> Iterator[Mapping[str, Any] | Problem]:
         """Generations of those days; a Problem where the list breaks off.
 
         A day more on both sides: nobody says where their days begin, nor whether the last counts.
         """
-        day = sent_at.astimezone(UTC).date()
+        first, last = (each.astimezone(UTC).date() for each in (since, until))
         query = {
-            "dateFrom": (day - timedelta(days=1)).isoformat(),
-            "dateTo": (day + timedelta(days=1)).isoformat(),
+            "dateFrom": (first - timedelta(days=1)).isoformat(),
+            "dateTo": (last + timedelta(days=1)).isoformat(),
             "requestType": recipe.media_type,
             "limit": PAGE,
             "sortBy": "createdAt",

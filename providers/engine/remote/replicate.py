@@ -48,6 +48,7 @@ from providers.engine.remote.wire import (
     Wire,
     dialect,
     first_url,
+    ids_of,
     known_id,
     mentions,
     path_of,
@@ -117,7 +118,7 @@ class ReplicateEngine:
         """See RemoteEngine. Ours is the one with our photo; the list shows it for an hour."""
         hidden = []
         try:
-            for item in self._listed(sent_at):
+            for item in self._listed(sent_at - BEFORE, sent_at + AFTER):
                 if isinstance(item, Problem):
                     return Unclear(item)
                 if item["id"] in known_ids:
@@ -131,6 +132,12 @@ class ReplicateEngine:
         if hidden:
             return Unclear(Problem(Trouble.INFRASTRUCTURE, "input_hidden"), tuple(hidden))
         return Absent()
+
+    def list_runs(
+        self, recipe: Recipe, since: datetime, until: datetime
+    ) -> Iterator[str | Problem]:
+        """See RemoteEngine."""
+        return ids_of(self._listed(since, until), "id", lambda item: item["model"] == recipe.model)
 
     def poll(self, run: Run) -> Poll:
         """See RemoteEngine."""
@@ -155,12 +162,9 @@ class ReplicateEngine:
         answer = self._api.get("/account", call="health")
         return Health(answer.problem if isinstance(answer, Failure) else None)
 
-    def _listed(self, sent_at: datetime) -> Iterator[Mapping[str, Any] | Problem]:
-        """Predictions of those minutes, newest first; a Problem where the list breaks off."""
-        query = {
-            "created_after": (sent_at - BEFORE).isoformat(),
-            "created_before": (sent_at + AFTER).isoformat(),
-        }
+    def _listed(self, since: datetime, until: datetime) -> Iterator[Mapping[str, Any] | Problem]:
+        """Predictions of that time, newest first; a Problem where the list breaks off."""
+        query = {"created_after": since.isoformat(), "created_before": until.isoformat()}
         for _ in range(MAX_PAGES):
             answer = self._api.listed(f"/predictions?{urlencode(query)}")
             if isinstance(answer, Problem):

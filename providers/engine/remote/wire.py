@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -215,6 +215,22 @@ def understood(read: Callable[[], Poll]) -> Poll:
 def strange(error: Exception) -> Problem:
     """An answer in a shape that its documentation does not have."""
     return Problem(Trouble.INFRASTRUCTURE, "strange_answer", repr(error))
+
+
+def ids_of(
+    items: Iterable[Mapping[str, Any] | Problem],
+    name: str,
+    is_wanted: Callable[[Mapping[str, Any]], bool],
+) -> Iterator[str | Problem]:
+    """The ids of the wanted items of a list; a Problem where it breaks off or cannot be read."""
+    try:
+        for item in items:
+            if isinstance(item, Problem):
+                yield item
+            elif is_wanted(item):
+                yield str(item[name])
+    except UNREADABLE as error:
+        yield strange(error)
 
 
 def known_id(value: Any) -> bool:

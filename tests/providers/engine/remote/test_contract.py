@@ -245,6 +245,9 @@ def test_a_create_that_never_arrived_is_absent(world: EngineWorld) -> None:
 def test_runs_of_other_orders_are_not_mistaken_for_ours(world: EngineWorld) -> None:
     others = frozenset(world.start().external_id for _ in range(2))
     order, sent_at = world.order(), world.now()
+    minute = timedelta(minutes=1)
+    listed = world.engine.list_runs(order.recipe, sent_at - minute, sent_at + minute)
+    assert set(listed) == (set() if world.name == "comfyui" else others)
     found = world.engine.find(order, sent_at=sent_at, known_ids=others)
     assert found == Absent()
     found = world.engine.find(order, sent_at=sent_at, known_ids=frozenset())
