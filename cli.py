@@ -12,8 +12,10 @@ import click
 import settings
 from commands import (
     channels,
+    doctor,
     engines,
     figures,
+    files,
     jobs,
     ledger,
     lotteries,
@@ -100,6 +102,8 @@ for command in (
     outbox.outbox_group,
     figures.figures_group,
     ledger.ledger_group,
+    files.files_group,
+    doctor.doctor,
     support.support_group,
     storage.storage_group,
     operators.operators_group,

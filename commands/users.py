@@ -83,11 +83,31 @@ def erase_user(user: str, reason: str, yes: bool) -> None:
     with announced(Entry("user.erase", f"user:{person.id}", reason)):
         erased = workflow.erase(person.id)
     deleted = (
-        "the workers delete the files"
+        "the workers delete the files; repeat this later, so that the storage notes it"
         if erased.files_left
         else f"{erased.files_deleted} files deleted"
     )
     click.echo(f"{person.id} is erased; {deleted}")
+
+
+@user.command("erase-again")
+def erase_again() -> None:
+    """After a restore: erase whoever was erased since; exit code 1 if somebody could not be."""
+    undone = 0
+    for user_id in workflow.erased_before():
+        entry = Entry("user.erase", f"user:{user_id}", "erased before the database was restored")
+        try:
+            with announced(entry):
+                workflow.erase(user_id)
+            click.echo(f"{user_id} is erased again")
+        except erasure.NotNow as trouble:
+            undone += 1
+            click.echo(f"{user_id} is not erased: {trouble}")
+    if undone:
+        raise RuntimeError(
+            f"{undone} people could not be erased: do what it says, then repeat this"
+        )
+    click.echo("nobody else was erased after this moment")
 
 
 def _show_what_goes(user: str) -> None:

@@ -103,6 +103,8 @@ NAMES = {
         "event.dismiss": "событие: отложить",
         "event.replay": "событие: применить снова",
         "figures.rebuild": "показатели: пересчитать",
+        "files.delete_orphans": "файлы: удалить лишние",
+        "files.forget_missing": "файлы: отметить пропавшие",
         "job.fail": "заказ: завершить с возвратом",
         "job.retry": "заказ: повторить",
         "lottery.close": "розыгрыш: закрыть",

@@ -95,3 +95,6 @@ check_violations = Reading(
 )
 check_moment = Reading("check_timestamp_seconds", "When they were last proved", "subject")
 engine_closed = Reading("engine_closed", "Engines that take no orders now", "engine", "code")
+archived_moment = Reading(
+    "wal_archived_timestamp_seconds", "When PostgreSQL last archived a part of its log, if it does"
+)

@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Double, Select, Text, cast, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Select,
+    Text,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    table,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import array
 
 import metrics
@@ -87,6 +99,18 @@ def _of_check(subject: str) -> Iterator[Rows]:
     yield _gauge(metrics.check_moment, func.extract("epoch", last.c.checked_at), subject)
 
 
+def _of_archive() -> Rows:
+    """Nothing where PostgreSQL archives nothing; where it never could, it counts from its start."""
+    stats = table("pg_stat_archiver", column("last_archived_time"))
+    last = func.coalesce(stats.c.last_archived_time, func.pg_postmaster_start_time())
+    archives = func.current_setting("archive_mode") != "off"
+    return (
+        _gauge(metrics.archived_moment, func.extract("epoch", last))
+        .select_from(stats)
+        .where(archives)
+    )
+
+
 @statement(Gauge)
 def _read() -> Query:
     processing, waiting = Job.status == "processing", Job.status == "waiting_payment"
@@ -108,6 +132,7 @@ def _read() -> Query:
         _many(metrics.outbox_dead, Event.state == "dead"),
         _gauge(metrics.engine_closed, 1, Engine.name, Engine.open_code).where(closed),
         *(row for subject in CHECK_SUBJECTS for row in _of_check(subject)),
+        _of_archive(),
     )
     rows = union_all(*parts).subquery()
     return select(rows.c.name, rows.c.labels, rows.c.value)

@@ -8,20 +8,26 @@ so what a crash leaves is deleted by the workers' duty (workflows/files.py).
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from uuid import UUID
 
 from db import reading, transaction
 from db.rows import UserRow
 from db.types import now
+from providers import registry
 from providers.payments import ProviderError
 from providers.storage import StorageUnavailable
-from services import erasure
+from services import erasure, stored_files
 from services.erasure import NotNow, StillActive
+from services.stored_files import FIRST
 from workflows import files, reconciler
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 16  # questions to the storage
 MOST_TRIES = 3  # of somebody who orders again and again meanwhile
 
 
@@ -50,10 +56,34 @@ def erase(user_id: UUID) -> Erased:
         erasure.forget_answers(session, user)
     log.info("person erased", extra={"user_id": str(user.id)})
     try:
+        _note(user.id)
         return Erased(files.delete(found), files_left=False)
     except StorageUnavailable as error:
-        log.warning("files of an erased person are deleted later: %s", error)
+        log.warning("files of an erased person are deleted later, repeat the erasure: %s", error)
         return Erased(0, files_left=True)
+
+
+def erased_before() -> Iterator[UUID]:
+    """People who are not erased and of whom the storage notes that they were: the database has been
+    restored to a moment before. StorageUnavailable.
+    """
+    after = FIRST
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while people := _people_after(after):
+            notes = pool.map(registry.storage().head, map(stored_files.note_of, people))
+            yield from [who for who, note in zip(people, notes, strict=True) if note]
+            after = people[-1]
+
+
+def _people_after(after: UUID) -> list[UUID]:
+    with reading() as reader:
+        return stored_files.people(reader, after=after)
+
+
+def _note(user_id: UUID) -> None:
+    """Keep it outside of the database, by an id that leads to nobody: see erased_before()."""
+    key = stored_files.note_of(user_id)
+    registry.storage().put(key, BytesIO(b"erased\n"), content_type="text/plain")
 
 
 def _close_at_provider(payment_id: UUID) -> None:

@@ -66,7 +66,7 @@ if [ -n "$(ls -A "$data" 2>/dev/null)" ]; then
     aside=$data.before-restore-$(date -u +%Y%m%dT%H%M%S)
     say "1. what is in $data is kept as $aside"
     mv "$data" "$aside"
-    trap 'echo "not restored; what was in $data is in $aside" >&2' ERR
+    trap 'rmdir "$data" 2>/dev/null && mv "$aside" "$data"; echo "not restored; what was there is in $data or $aside" >&2' ERR
 else
     say "1. $data is empty, nothing is moved aside"
 fi

@@ -55,7 +55,7 @@ def rows(session: Session, books: Books) -> Iterator[Check]:
 def files(session: Session, folder: Path, books: Books) -> Iterator[Check]:
     """Every object belongs to a row, and every confirmed row has its object, byte for byte."""
     store = DiskStorage(folder, base_url="")
-    yield Check("every file belongs to a row", *_orphans(session, folder))
+    yield Check("every file belongs to a row", *orphans(session, folder))
     confirmed = list(session.scalars(select(Data).where(Data.status == "confirmed")))
     wrong = []
     for row in confirmed:
@@ -82,11 +82,11 @@ def leftovers(session: Session, folder: Path, work: Path) -> Check:
     found += [f"data {row.id} is still {row.status}" for row in session.scalars(unswept)]
     swept = select(func.count()).select_from(Data).where(Data.deleted_at.is_not(None))
     looked_at = (session.scalar(swept) or 0) + len(found)
-    found += _orphans(session, folder)[1]
+    found += orphans(session, folder)[1]
     return Check("a day later what was cut off has been swept", looked_at, found)
 
 
-def _orphans(session: Session, folder: Path) -> tuple[int, list[str]]:
+def orphans(session: Session, folder: Path) -> tuple[int, list[str]]:
     """The number of objects, and those without a row."""
     keys = session.scalars(select(Data.storage_key).where(Data.deleted_at.is_(None)))
     names = {hashlib.sha256(key.encode()).hexdigest() for key in keys}

@@ -22,6 +22,7 @@ from lab.chaos.system import System, clear
 from lab.drill import audit
 from lab.drill.archive import ArchivedPostgres
 from lab.drill.audit import Told
+from lab.drill.files import look_at_files
 from lab.drill.money import recover_payments
 from local.postgres.throwaway import state_folder
 from settings.databases import in_psycopg2
@@ -59,7 +60,7 @@ def look_at_rows(world: World) -> None:
 
 
 # What the runbook does between the restore and the start of servers and workers, in its order.
-STEPS: list[Callable[[World], None]] = [look_at_rows, recover_payments]
+STEPS: list[Callable[[World], None]] = [look_at_rows, recover_payments, look_at_files]
 # What is looked at when all programs have run again for a while.
 STEPS_AT_WORK: list[Callable[[World], None]] = []
 

@@ -6,6 +6,7 @@ partial: a second write replaces the first atomically.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -50,7 +51,12 @@ class UploadForm:
 
 
 class Storage(Protocol):
-    """Every method may raise StorageUnavailable, after seconds at most; safe in many threads."""
+    """Every method may raise StorageUnavailable, after seconds at most; safe in many threads.
+
+    hashed: names() are the SHA-256 of keys in hexadecimal digits; else they are the keys.
+    """
+
+    hashed: bool
 
     def put(self, key: str, file: BinaryIO, *, content_type: str) -> StoredObject:
         """Store the whole of a seekable file; durable on return."""
@@ -66,6 +72,12 @@ class Storage(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove the object; does nothing when there is none."""
+
+    def names(self, older_than_seconds: int) -> Iterator[list[str]]:
+        """The names of all that was stored longer ago than this, in batches."""
+
+    def remove(self, name: str) -> None:
+        """Remove what names() has named; does nothing when it is gone."""
 
     def presign_upload(
         self, key: str, *, content_type: str, max_bytes: int, expires_in: int

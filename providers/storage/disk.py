@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, BinaryIO, TypeVar, cast
 
 from providers import outside
@@ -35,6 +36,7 @@ CALL = "storage"
 STORAGE_PATH = "/storage"  # where links lead, below the server's own URL
 # The database may be on the same disk and must be able to write: this much is left free for it.
 RESERVE_BYTES = 64 * 1024 * 1024
+NAMES_AT_ONCE = 20_000
 
 
 Reached = TypeVar("Reached")
@@ -89,6 +91,8 @@ class DiskStorage:
     started meanwhile still accepts payments.
     """
 
+    hashed = True
+
     def __init__(
         self, root: Path, *, base_url: str, clock: Callable[[], float] = time.time
     ) -> None:
@@ -140,8 +144,29 @@ class DiskStorage:
 
     def delete(self, key: str) -> None:
         """See Storage."""
+        self.remove(_name(key))
+
+    def names(self, older_than_seconds: int) -> Iterator[list[str]]:
+        """See Storage. Of a part of the folders at once: who asks for names reads all rows."""
         outside.leave(CALL)
-        target = _path(self._objects, key)
+        end, found = self._clock() - older_than_seconds, []
+        with _trouble():
+            for folder in sorted(self._objects.iterdir()):
+                for path in folder.rglob("*"):
+                    # Others write and delete meanwhile.
+                    with contextlib.suppress(FileNotFoundError):
+                        stat = path.stat()
+                        if S_ISREG(stat.st_mode) and stat.st_mtime < end:
+                            found.append(path.name.partition(".")[0])
+                if len(found) >= NAMES_AT_ONCE:
+                    yield found
+                    found = []
+        yield found
+
+    def remove(self, name: str) -> None:
+        """See Storage."""
+        outside.leave(CALL)
+        target = _place(self._objects, name)
         with _trouble():
             earlier.remove(target)
             try:
@@ -263,7 +288,14 @@ def _trouble() -> Iterator[None]:
 
 
 def _path(folder: Path, key: str) -> Path:
-    name = hashlib.sha256(key.encode("utf-8")).hexdigest()
+    return _place(folder, _name(key))
+
+
+def _name(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8")).hexdigest()
+
+
+def _place(folder: Path, name: str) -> Path:
     return folder / name[:2] / name[2:4] / f"{name}.data"
 
 

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, BinaryIO
 
@@ -47,6 +48,8 @@ class S3Storage:
 
     public_endpoint_url: the same store as those know it to whom links and forms are given.
     """
+
+    hashed = False
 
     def __init__(
         self,
@@ -113,6 +116,23 @@ class S3Storage:
         """See Storage."""
         with _call("delete"):
             self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def names(self, older_than_seconds: int) -> Iterator[list[str]]:
+        """See Storage. A request for each thousand."""
+        end = datetime.fromtimestamp(self._clock() - older_than_seconds, UTC)
+        after: dict[str, str] = {}
+        while True:
+            with _call("list"):
+                page = self._client.list_objects_v2(Bucket=self._bucket, **after)
+            found = page.get("Contents", [])
+            yield [each["Key"] for each in found if each["LastModified"] < end]
+            if not page["IsTruncated"]:
+                return
+            after = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def remove(self, name: str) -> None:
+        """See Storage."""
+        self.delete(name)
 
     def presign_upload(
         self, key: str, *, content_type: str, max_bytes: int, expires_in: int

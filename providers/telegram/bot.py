@@ -43,6 +43,10 @@ class TelegramBot:
         self._members: dict[tuple[str, int], float] = {}
         self._moved: dict[str, int] = {}
 
+    def webhook_url(self) -> str:
+        """Where Telegram posts the bot's updates; empty when it waits to be asked for them."""
+        return self._calls.call("getWebhookInfo", {}, read=lambda found: str(found["url"]))
+
     def get_chat(self, chat: int | str) -> ChatFacts:
         """Id, kind and discussion group of a chat named by id or @name."""
         return self._in_chat("getChat", {"chat_id": chat}, read=read_chat)

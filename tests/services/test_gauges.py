@@ -48,6 +48,7 @@ def test_live_orders_are_told_by_what_they_wait_for() -> None:
             moment = func.now() + timedelta(seconds=delay)
             session.execute(update(Job).where(Job.id == job.id).values(run_at=moment))
     found = read()
+    assert ("livephoto_wal_archived_timestamp_seconds",) not in found, "nothing is archived here"
     states = {key[1:]: value for key, value in found.items() if key[0] == "livephoto_queue_jobs"}
     assert states == {
         ("embedded", "due"): 1,

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from lab.drill.archive import ArchivedPostgres, MissingProgramError, programs
 from local.database import prepare
 from local.postgres.throwaway import state_folder
-from services import grants, ledger, registration
+from services import gauges, grants, ledger, registration
 from settings.databases import in_psycopg2
 
 
@@ -46,6 +46,10 @@ def _restore(postgres: ArchivedPostgres) -> None:
         grants.grant(session, user.id, Decimal(7), key=uuid4().hex, reason="after")
         registration.register_or_log_in(session, "5002")
     postgres.archive()
+    with Session(engine) as session:
+        archived = {each.name: each.value for each in gauges.read(session)}
+    age = moment.timestamp() - archived["livephoto_wal_archived_timestamp_seconds"]
+    assert age < 1, "the part with what came after the moment is archived after it"
 
     refused = postgres.restore(moment, check=False)
     assert refused.returncode == 2, refused.stdout

@@ -282,3 +282,14 @@ def test_without_permission_nothing_is_read_or_written(storage: Storage) -> None
 def test_a_record_of_an_object_shows_no_path_of_the_server(storage: Storage) -> None:
     uri = storage.uri("image/1.jpeg")
     assert uri in ("s3://photos/image/1.jpeg", "file://storage/image/1.jpeg")
+
+
+def test_what_is_stored_is_named_and_removed_by_its_name(storage: Storage) -> None:
+    keys = [stored(storage) for _ in range(3)]
+    named = {hashlib.sha256(key.encode()).hexdigest() if storage.hashed else key for key in keys}
+    seen = [name for names in storage.names(older_than_seconds=-60) for name in names]
+    assert named <= set(seen) and len(seen) == len(set(seen))
+    assert not named & {name for names in storage.names(older_than_seconds=60) for name in names}
+    for name in [*named, *named]:
+        storage.remove(name)
+    assert [storage.head(key) for key in keys] == [None] * 3

@@ -1,0 +1,88 @@
+"""`cli.py doctor`: nothing to say of a healthy world, and the fix for each fault of a sick one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from commands.doctor import examine
+from commands.doctor.finding import Finding
+from db import transaction
+from db.types import now
+from local import ports
+from services import breakers, checks
+from services.checks import Proof
+from tests.command_line import command_line
+from tests.provider_world import ProviderWorld
+
+HEALTHY, SICK = 0, 1
+
+
+def look(till: ProviderWorld, code: int, **environ: str) -> dict[str, dict[str, Any]]:
+    """What the command says, by what it is about."""
+    settings = {**till.environ, "SERVER_URL": till.server.url, **environ}
+    with command_line(**settings) as cli:
+        ended, output, complaint = cli.run("doctor", "--json")
+        assert (ended, complaint) == (code, ""), (output, complaint)
+        return {each["what"]: each for each in json.loads(output)}
+
+
+def test_a_healthy_world_and_one_with_faults(till: ProviderWorld) -> None:
+    with transaction() as session:
+        for subject in (checks.LEDGER, checks.FIGURES):
+            checks.record(session, subject, Proof(1, {}), seconds=1)
+    said = look(till, HEALTHY)
+    assert {name for name, each in said.items() if each["level"] == "WARN"} <= {
+        "settings",
+        "archive",
+        "telegram",  # this world's bot has a webhook
+        "disk",
+    }
+    assert {"stripe", "yookassa", "telegram", "server", "links", "storage"} <= said.keys()
+
+    with transaction() as session:
+        checks.record(session, checks.LEDGER, Proof(1, {"a rule": ["a row"]}), seconds=1)
+        breakers.locked_out(session, "fal", now=now(), code="credit", detail="no money")
+    nowhere = f"http://127.0.0.1:{ports.reserve()}/api"
+    said = look(till, SICK, SERVER_URL=nowhere, STRIPE_SECRET_KEY="sk_test_of_somebody_else")
+    faults = {name for name, each in said.items() if each["level"] == "FAIL"}
+    assert faults == {"check of the ledger", "engines", "server", "links", "stripe"}
+    assert said["check of the ledger"]["fix"] == "python cli.py ledger check"
+    assert "fal is closed: credit" in said["engines"]["says"]
+
+    away = {"S3_BUCKET": "photos", "S3_ENDPOINT_URL": nowhere, "AWS_ACCESS_KEY_ID": "a"}
+    said = look(till, SICK, **away, AWS_SECRET_ACCESS_KEY="b")
+    assert said["storage"]["level"] == "FAIL" and "ListBucket" in said["storage"]["fix"]
+    database = f"postgresql://nobody:x@127.0.0.1:{ports.reserve()}/none"
+    said = look(till, SICK, DATABASE_URL=database)
+    assert said["database"]["level"] == said["books"]["level"] == "FAIL"
+    assert said["storage"]["level"] == "OK", "one fault hides no other check"
+    with transaction() as session:
+        breakers.close(session, "fal")
+
+
+def test_a_check_that_hangs_or_breaks_holds_up_no_other() -> None:
+    hanging = threading.Event()
+
+    def well() -> Iterator[Finding]:
+        yield Finding("OK", "well", "is well")
+
+    def hangs() -> Iterator[Finding]:
+        hanging.wait()
+        yield from ()
+
+    def breaks() -> Iterator[Finding]:
+        yield Finding("OK", "half", "was looked at")
+        raise LookupError("nobody expected this")
+
+    found = examine({"hangs": hangs, "breaks": breaks, "well": well}, seconds=0.5)
+    hanging.set()
+    assert [(each.level, each.what) for each in found] == [
+        ("FAIL", "hangs"),
+        ("OK", "half"),
+        ("FAIL", "breaks"),
+        ("OK", "well"),
+    ]
+    assert "within" in found[0].says and found[2].says == "nobody expected this"
