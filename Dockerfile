@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # The server, the worker, the bot, the console and the operator's commands are one image:
 #   docker run livephoto-backend                                       the server
-#   docker run --no-healthcheck livephoto-backend python -m worker     a worker
+#   docker run --health-cmd 'python -m worker.check' livephoto-backend python -m worker
 #   docker run --no-healthcheck livephoto-backend python -m bot        the bot
 #   docker run --no-healthcheck livephoto-backend python -m console    the operator's console
 #   docker run --no-healthcheck livephoto-backend python cli.py migrate
@@ -57,7 +57,7 @@ USER livephoto
 VOLUME /state
 EXPOSE 8000
 
-# Liveness only: a server that waits for its database need not be killed. Workers disable it.
+# Liveness only: a server that waits for its database need not be killed. Workers have another one.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "\
 import http.client, os, sys\n\
 server = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=3)\n\

@@ -15,16 +15,27 @@ import psycopg2
 from sqlalchemy.engine import URL, make_url
 
 from local import ports
-from local.processes import ROOT, Child, Program
+from local.processes import PR_SET_PDEATHSIG, ROOT, Child, Program
 
 SHIPPED = ROOT / "deploy/pgbouncer/pgbouncer.ini"
 # Debian puts it where only root looks.
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 START_SECONDS = 20
 STOP_SECONDS = 5
-# As Python's program, so that it ends with this process however that ends.
-RUN = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 NOBODY = "nobody"  # whom root's PgBouncer becomes
+# As Python's program, so that it ends with this process however that ends. Linux forgets that at
+# a change of user, so it is said again.
+RUN = f"""
+import ctypes, os, pwd, signal, sys
+if os.geteuid() == 0:
+    user = pwd.getpwnam("{NOBODY}")
+    os.setgroups([])
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl({PR_SET_PDEATHSIG}, signal.SIGTERM)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Pooler:
@@ -104,8 +115,6 @@ class Pooler:
         _keep(users, f'"{self._server.username}" "{self._server.password}"\n')
         config["databases"] = {"*": f"host={self._server.host} port={self._server.port}"}
         own = {"listen_addr": "127.0.0.1", "listen_port": self._port, "auth_file": users}
-        if os.geteuid() == 0:
-            own["user"] = NOBODY
         for name, value in {**own, **self._changes}.items():
             config["pgbouncer"][name] = str(value)
         with self._config.with_suffix(".new").open("w", encoding="utf-8") as file:

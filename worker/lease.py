@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import settings
 from db import transaction
@@ -13,11 +14,15 @@ from services.queue import Claim
 
 
 class Lease:
-    """Keeps a claim alive from its own thread, and records when it is lost."""
+    """Keeps a claim alive from its own thread, and records when it is lost.
 
-    def __init__(self, claim: Claim) -> None:
+    on_beat: called every second, whether or not the database answers.
+    """
+
+    def __init__(self, claim: Claim, on_beat: Callable[[], None]) -> None:
         self.lost = False
         self._claim = claim
+        self._on_beat = on_beat
         self._progress = 0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
@@ -38,6 +43,7 @@ class Lease:
         lease = settings.load().job_lease_seconds
         expires = time.monotonic() + lease
         while not self._done.wait(1.0):
+            self._on_beat()
             try:
                 with transaction() as session:
                     if not queue.renew(session, self._claim, progress=self._progress):

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import logs
 import metrics
+import settings
 import tracing
 from db import notifications, reading, schema, transaction
 from db.types import now
@@ -24,6 +25,7 @@ from services import data, media, queue
 from services.queue import Claim
 from services.results import Turn
 from worker.duties import DUTIES, WORK_PREFIX, Duty
+from worker.heartbeat import Heartbeat
 from worker.lease import Lease
 from worker.proofs import Proofs
 from worker.remote import RemoteWork
@@ -57,6 +59,7 @@ class Worker:
         looking = Duty("look at the schema", SCHEMA_SECONDS, self._look_at_schema)
         self._duties = [looking, *(Duty(*duty) for duty in DUTIES)]
         self.objection = ""
+        self._heartbeat = Heartbeat(settings.load().state_dir)
         self._remote = RemoteWork(self.name)
         self._events = EventSender(outbox.endpoint())
         self._proofs = Proofs()
@@ -68,13 +71,14 @@ class Worker:
         newer code, or when the photos are on another host.
         """
         log.info("worker started", extra={"worker": self.name})
-        self._wait_for_database()
-        self._remote.start()
-        self._events.start()
-        self._proofs.start()
-        with notifications.Listener(queue.look()) as listener:
+        with self._heartbeat, notifications.Listener(queue.look()) as listener:
+            self._wait_for_database()
+            self._remote.start()
+            self._events.start()
+            self._proofs.start()
             is_due = True
             while not self._stopping.is_set():
+                self._heartbeat.turn()
                 try:
                     self._run_due_duties()
                     if not (is_due and self.run_once()):
@@ -123,6 +127,7 @@ class Worker:
 
     def _wait_for_database(self) -> None:
         while not self._stopping.is_set():
+            self._heartbeat.turn()
             try:
                 with reading() as reader:
                     schema.require(reader)
@@ -147,12 +152,13 @@ class Worker:
 
     def _process(self, claim: Claim) -> str:
         """Each photo of a job from `claim` on; returns what became of the job in this attempt."""
-        with Lease(claim) as lease:
+        with Lease(claim, self._heartbeat.beat) as lease:
             turn, outcome = self._make(claim, lease)
             while turn is Turn.NEXT:
                 claim = claim.next_photo()
                 if self._stopping.is_set():
                     return _release(claim, lease)
+                self._heartbeat.turn()
                 self._run_due_duties()  # an album must not hold them up
                 turn, outcome = self._make(claim, lease)
         return outcome
@@ -201,6 +207,7 @@ class Worker:
     def _run_due_duties(self) -> None:
         for duty in self._duties:
             duty.run_if_due()
+            self._heartbeat.turn()
 
 
 def _photo(claim: Claim, folder: Path) -> Path:

@@ -27,7 +27,9 @@ SIZE = (400, 500)  # of a photo for a provider, in pixels
 
 
 class QuickEngine:
-    """`risky` photos sometimes fail or outlast a lease; `slow` ones take two seconds."""
+    """`risky` photos sometimes fail or outlast a lease; `slow` ones take two seconds, `endless`
+    ones until the worker is stopped.
+    """
 
     def run(
         self,
@@ -47,7 +49,7 @@ class QuickEngine:
             raise EngineError("engine_crashed")
         seconds = 2.0 if content == b"slow" or chance < 0.12 else random.uniform(0, 0.05)
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while content == b"endless" or time.monotonic() < deadline:
             progress(50)
             if should_stop():
                 raise EngineError("stopped")

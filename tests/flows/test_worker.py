@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import os
+import signal
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from decimal import Decimal
@@ -30,7 +33,8 @@ from tests.factories import balance, make_job, make_user, stored_image
 from tests.scraping import Scraped, ask, scrape
 from tests.wire import wait_until
 from tests.workers import start_worker, working
-from worker import duties
+from worker import check, duties, heartbeat
+from worker.heartbeat import Signs
 from worker.loop import Worker
 from workflows import dispatch, files, reconciler
 
@@ -169,6 +173,8 @@ def test_sigterm_lets_the_job_in_hand_end_and_takes_no_other(tmp_path):
         wait_until(lambda: status(first) == "processing")
         assert worker.stop() and worker.exit_code() == 0
     assert (status(first), status(second)) == ("done", "queued")
+    left = (settings.load().state_dir / heartbeat.FOLDER).glob(f"*-{worker.pid}")
+    assert not list(left)  # a worker that stops in order is missed by no check
 
 
 def test_a_disk_that_is_away_keeps_no_worker_from_starting_and_waiting(tmp_path: Path):
@@ -283,3 +289,57 @@ def test_a_duty_that_fails_unexpectedly_leaves_the_others_to_their_work(
 
 def _raise(error: Exception) -> int:
     raise error
+
+
+def said_by_the_check(*, silence: float, **environ: str) -> tuple[int, str]:
+    """Exit code and words of `python -m worker.check`, as a container engine would run it."""
+    command = [sys.executable, "-m", "worker.check", "--silence", str(silence)]
+    environ = {**os.environ, **environ}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+def test_a_check_tells_a_frozen_worker_from_one_that_is_long_at_a_photo(tmp_path: Path):
+    state_dir = settings.load().state_dir
+    make_job(make_user(PRICE).id, data_id=stored_image(b"endless").id)
+    with start_worker(tmp_path) as worker:
+
+        def signs() -> Signs | None:
+            of_all = heartbeat.of_this_machine(state_dir)
+            return next((each for each in of_all if each.pid == worker.pid), None)
+
+        def long_at_a_photo() -> bool:
+            seen = signs()
+            return seen is not None and seen.seen_at - seen.turned_at > 3
+
+        worker.wait_until(long_at_a_photo, 60)
+        worker.wait_until(lambda: said_by_the_check(silence=3) == (0, ""), 60)
+        of_all = heartbeat.of_this_machine(state_dir)
+        (of_a_photo,) = check.faults(of_all, now=time.time(), silence_seconds=3600, photo_seconds=3)
+        assert "hangs: it has been at one photo for" in of_a_photo
+
+        worker.send_signal(signal.SIGSTOP)
+        worker.wait_until(lambda: said_by_the_check(silence=3)[0] == 1, 60)
+        assert f"worker {worker.pid} is frozen or hangs" in said_by_the_check(silence=3)[1]
+        worker.send_signal(signal.SIGCONT)
+        worker.wait_until(lambda: said_by_the_check(silence=3) == (0, ""), 60)
+        worker.kill()
+    assert said_by_the_check(silence=3) == (1, "no worker runs here\n")
+    assert not list((state_dir / heartbeat.FOLDER).iterdir())
+
+
+@pytest.mark.parametrize(
+    ("turned", "seen", "said"),
+    [
+        (119, 119, None),  # a duty that takes its time
+        (121, 121, "no sign of it for 121 s"),
+        (239, 1, None),  # at a photo, its lease beats
+        (241, 1, "it has been at one photo for 241 s"),
+    ],
+)
+def test_a_worker_is_given_up_by_how_long_ago_its_loop_went_on_and_its_lease_beat(
+    turned: int, seen: int, said: str | None
+):
+    signs = Signs(pid=7, turned_at=1000 - turned, seen_at=1000 - seen)
+    found = list(check.faults([signs], now=1000, silence_seconds=120, photo_seconds=240))
+    assert [fault.partition(": ")[2] for fault in found] == ([said] if said else [])

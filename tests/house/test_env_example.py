@@ -26,6 +26,9 @@ FOOT = """\
 
 # only for deploy/compose.yaml with --profile observability: password of its Grafana
 #GRAFANA_PASSWORD=
+
+# only for deploy/compose.yaml: pooler:6432 with --profile replicated
+#DATABASE_HOST=postgres:5432
 """
 
 
@@ -54,6 +57,7 @@ def test_the_example_with_everything_taken_in_is_the_default() -> None:
     assert set(values) == {each.name.upper() for each in fields(settings.Settings)} | {
         "POSTGRES_PASSWORD",
         "GRAFANA_PASSWORD",
+        "DATABASE_HOST",
     }
     assert settings.read(values) == settings.Settings()
 

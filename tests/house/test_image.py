@@ -135,3 +135,20 @@ def environments(composed: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Every variable that is set for a container."""
     for service in (composed["x-livephoto"], *composed["services"].values()):
         yield from service.get("environment", {}).items()
+
+
+def test_compose_has_a_standby_and_a_pooler_for_whoever_asks_for_them() -> None:
+    composed = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text("utf-8"))
+    services = composed["services"]
+    extra = [services[name] for name in ("standby", "pooler")]
+    assert all(service["profiles"] == ["replicated"] for service in extra)
+    for service in services.values():
+        for each in service.get("configs", []):
+            assert each["source"] in composed["configs"]
+    (file,) = (each.split(":")[0] for each in services["pooler"]["volumes"])
+    assert (ROOT / file).exists()
+    # What is not asked for is waited for by nobody.
+    for service in services.values():
+        for name, wanted in service.get("depends_on", {}).items():
+            if service.get("profiles") != services[name].get("profiles"):
+                assert "profiles" not in services[name] or wanted["required"] is False
