@@ -64,13 +64,15 @@ def orphans(older_than: timedelta, delete: bool, even_most: bool) -> None:
 @click.option("--forget", is_flag=True, help="mark them as deleted: nobody can order with them")
 def missing(forget: bool) -> None:
     """Files that a row promises and the storage does not have; asks for each, which takes long."""
-    lost = 0
+    found = 0
     for rows in stored_files.missing():
         for row in rows:
             click.echo(f"{row.id}  {row.purpose}  {row.storage_key}")
-        lost += len(rows)
+        found += len(rows)
         if forget and rows:
             entry = Entry("files.forget_missing", after={"files": len(rows)})
             with recorded(entry) as session:
                 data.delete_of(session, [row.id for row in rows])
-    click.echo(f"{lost} files are missing{' and now marked as deleted' if forget and lost else ''}")
+    click.echo(
+        f"{found} files are missing{' and now marked as deleted' if forget and found else ''}"
+    )

@@ -40,7 +40,7 @@ def look() -> Iterator[Finding]:
         f"{state.connections} of {state.max_connections}",
         fail=used > MOST_CONNECTIONS,
         warn=used > MANY_CONNECTIONS,
-        fix="a pooler, fewer SERVER_THREADS, or a larger max_connections: docs/operation.md",
+        fix="fewer server processes, a pooler, or a larger max_connections: docs/pooler.md",
     )
     yield from _replication(state, standbys)
 
@@ -59,7 +59,7 @@ def _replication(state: DatabaseState, standbys: list[Standby]) -> Iterator[Find
     wanted = state.synchronous_standby_names
     sync = [each for each in standbys if each.sync_state in ("sync", "quorum")]
     if wanted and not sync:
-        fix = "every commit waits: bring a standby back, or read docs/operation.md"
+        fix = "every commit waits: bring a standby back; docs/failover.md#a-standby-is-away"
         says = f"none of {wanted} follows synchronously"
         # Their state may be hidden from our role, unless it is in pg_monitor.
         hidden = any(each.sync_state is None for each in standbys)
