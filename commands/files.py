@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from uuid import UUID
 
 import click
 
 from services import data
 from services.audit import Entry
+from services.stored_files import AT_ONCE
 from workflows import stored_files
 from workflows.actions import announced, recorded
 
@@ -62,15 +64,29 @@ def orphans(older_than: timedelta, delete: bool, even_most: bool) -> None:
 
 @files_group.command("missing")
 @click.option("--forget", is_flag=True, help="mark them as deleted: nobody can order with them")
-def missing(forget: bool) -> None:
+@click.option("--even-most", is_flag=True, help="forget them even if they are more than the others")
+def missing(forget: bool, even_most: bool) -> None:
     """Files that a row promises and the storage does not have; asks for each, which takes long."""
-    lost = 0
-    for rows in stored_files.missing():
-        for row in rows:
+    rows, lost = 0, list[UUID]()
+    for looked in stored_files.missing():
+        for row in looked.lost:
             click.echo(f"{row.id}  {row.purpose}  {row.storage_key}")
-        lost += len(rows)
-        if forget and rows:
-            entry = Entry("files.forget_missing", after={"files": len(rows)})
-            with recorded(entry) as session:
-                data.delete_of(session, [row.id for row in rows])
-    click.echo(f"{lost} files are missing{' and now marked as deleted' if forget and lost else ''}")
+        rows, lost = rows + looked.rows, lost + [row.id for row in looked.lost]
+    # Workers delete what is marked, also where it is there after all.
+    if forget and len(lost) > rows - len(lost) and not even_most:
+        raise RuntimeError(
+            f"{len(lost)} of {rows} files are missing: is it the right bucket, or is a disk not"
+            " mounted? If they are lost, repeat it with --even-most"
+        )
+    if forget:
+        _forget(lost)
+    said = " and now marked as deleted" if forget and lost else ""
+    click.echo(f"{len(lost)} files are missing{said}")
+
+
+def _forget(lost: list[UUID]) -> None:
+    for start in range(0, len(lost), AT_ONCE):
+        some = lost[start : start + AT_ONCE]
+        entry = Entry("files.forget_missing", after={"files": len(some)})
+        with recorded(entry) as session:
+            data.delete_of(session, some)

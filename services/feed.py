@@ -85,7 +85,10 @@ def confirm(session: Session, sequence: int) -> None:
 def pass_over(session: Session) -> None:
     """Leave places out, so that the next events come behind all that a bot has read before a
     restore: whoever keeps its place would take new events in old places for those it knows.
+
+    Alone, as to publish is: else two at once, or one and who publishes, set the places back.
     """
+    session.execute(select(func.pg_advisory_xact_lock(PUBLISH_LOCK)))
     _pass_over(session)
 
 

@@ -6,17 +6,22 @@ deleted since. A store names what it has by its key, or by the SHA-256 of its ke
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Text, cast, func, literal_column, select, union_all
 
 from db import Query, Reader, statement
-from db.models import Data, User
+from db.models import DATA_TYPES, Data, User
 
 ERASED = "erased/"  # what begins so is no photo but a note that somebody was erased
 AT_ONCE = 1000
 FIRST = UUID(int=0)
+# What services.data.new_key() makes; a bucket may have backups, or what belongs to others.
+_PHOTO = re.compile(
+    rf"(?:{'|'.join(DATA_TYPES)})/[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\.[^/]+"
+)
 
 
 class Name(NamedTuple):
@@ -39,13 +44,18 @@ class Id(NamedTuple):
     id: UUID
 
 
+def named_as_photos(keys: list[str]) -> list[str]:
+    """Those of `keys` that can be of our files."""
+    return [key for key in keys if _PHOTO.fullmatch(key)]
+
+
 def unknown(reader: Reader, names: list[str], *, hashed: bool) -> list[str]:
     """Those of `names` that no row knows.
 
     hashed: they are SHA-256 of keys. Then all rows are read, so ask for many at once.
     """
     known = {row.name for row in (_hashed if hashed else _by_key).all(reader, names)}
-    return [name for name in names if name not in known and not name.startswith(ERASED)]
+    return [name for name in names if name not in known]
 
 
 def confirmed(reader: Reader, *, after: UUID = FIRST) -> list[KeptFile]:

@@ -28,18 +28,27 @@ class Batch(NamedTuple):
     unknown: list[str]
 
 
+class Looked(NamedTuple):
+    """A part of the rows: how many, and those whose file should be stored and is not."""
+
+    rows: int
+    lost: list[KeptFile]
+
+
 def orphans(older_than: timedelta) -> Iterator[Batch]:
     """What is stored for longer than that, batch by batch. StorageUnavailable.
 
+    In a bucket only what is named as photos are: backups may be beside them.
     ValueError for less than SHORTEST: what is just being uploaded would be among it.
     """
     if older_than < SHORTEST:
         raise ValueError("a file younger than an hour may get its row yet: ask for older ones")
     store = registry.storage()
     for names in store.names(older_than_seconds=int(older_than.total_seconds())):
+        ours = names if store.hashed else stored_files.named_as_photos(names)
         with snapshot() as session:
-            unknown = stored_files.unknown(session, names, hashed=store.hashed)
-        yield Batch(len(names), unknown)
+            unknown = stored_files.unknown(session, ours, hashed=store.hashed)
+        yield Batch(len(ours), unknown)
 
 
 def delete_orphans(older_than: timedelta) -> int:
@@ -52,13 +61,14 @@ def delete_orphans(older_than: timedelta) -> int:
     return deleted
 
 
-def missing() -> Iterator[list[KeptFile]]:
-    """Rows whose file should be stored and is not, batch by batch. StorageUnavailable."""
+def missing() -> Iterator[Looked]:
+    """Rows whose file should be stored, batch by batch. StorageUnavailable."""
     after = FIRST
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while rows := _confirmed_after(after):
             found = pool.map(registry.storage().head, [row.storage_key for row in rows])
-            yield [row for row, head in zip(rows, found, strict=True) if head is None]
+            lost = [row for row, head in zip(rows, found, strict=True) if head is None]
+            yield Looked(len(rows), lost)
             after = rows[-1].id
 
 

@@ -55,6 +55,9 @@ MAX_NAME = 250
 KEY_SECONDS = 20
 PAGE = 100
 OPEN_FOR = timedelta(hours=24)  # a page may be paid so long after it was made
+# A refund may fail, and a dispute be decided, so long after it was made.
+REFUND_FAILS_WITHIN, DISPUTE_ENDS_WITHIN = timedelta(days=30), timedelta(days=180)
+LATE = (Outcome.REFUND_FAILED, Outcome.DISPUTE_WON, Outcome.DISPUTE_LOST)
 
 
 class StripeGateway:
@@ -118,11 +121,11 @@ class StripeGateway:
         for paid in self._listed("checkout/sessions", created=opened_since, status="complete"):
             seen.add(paid.charge_reference)
             yield paid
-        made_since = int(moment.timestamp())
-        for refund in self._listed("refunds", created=made_since):
-            if refund.charge_reference not in seen:  # a session tells what was returned of it
+        for refund in self._made_or_ended("refunds", moment, REFUND_FAILS_WITHIN):
+            # A session tells what was returned of it, but not what came back.
+            if refund.charge_reference not in seen or refund.outcome in LATE:
                 yield refund
-        yield from self._listed("disputes", created=made_since)
+        yield from self._made_or_ended("disputes", moment, DISPUTE_ENDS_WITHIN)
 
     def find_refund(
         self, payment: PaymentRef, *, amount_minor: int | None, key: str
@@ -189,6 +192,14 @@ class StripeGateway:
         """Every refund of a payment, newest first. ProviderUnavailable."""
         yield from self._pages("refunds", {"payment_intent": self._intent(payment)})
 
+    def _made_or_ended(
+        self, collection: str, moment: datetime, ends_within: timedelta
+    ) -> Iterator[Notice]:
+        """What was made since then, or earlier and may have ended since: no list tells when."""
+        for found in self._listed(collection, created=int((moment - ends_within).timestamp())):
+            if found.outcome in LATE or (found.occurred_at and found.occurred_at >= moment):
+                yield found
+
     def _listed(self, collection: str, *, created: int, **filters: str) -> Iterator[Notice]:
         """Every object of a collection made since then, newest first, with what it belongs to."""
         query = {"created[gte]": created, "expand[]": f"data.{EXPANDED[collection]}", **filters}
@@ -204,13 +215,16 @@ class StripeGateway:
         while True:
             asked = urlencode({**query, "limit": PAGE, **after}, safe="[]")
             page = self._api.get(f"/v1/{collection}?{asked}", call=call)
+            before = after
             try:
                 yield from page["data"]
                 if not page["has_more"]:
                     return
                 after = {"starting_after": page["data"][-1]["id"]}
-            except UNREADABLE as problem:
+            except (*UNREADABLE, IndexError) as problem:
                 raise _strange(call, problem) from problem
+            if after == before:
+                raise _strange(call, ValueError("the same page again"))
 
     def _notice_of_refund(self, refund: Mapping[str, Any]) -> Notice:
         notice = self._read_notice("refunds", str(refund.get("id")))

@@ -197,6 +197,8 @@ class YooKassaGateway:
                 raise strange(call, problem) from problem
             if not page.get("next_cursor"):
                 return
+            if after == {"cursor": page["next_cursor"]}:
+                raise strange(call, "the same page again")
             after = {"cursor": page["next_cursor"]}
 
     def _notice_of_refund(self, refund: Mapping[str, Any], payment: PaymentRef) -> Notice:

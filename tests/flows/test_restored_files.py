@@ -14,9 +14,10 @@ from sqlalchemy import select, text
 
 import settings
 from db import snapshot, transaction
-from db.models import AuditEntry, Data
+from db.models import AuditEntry
+from db.rows import DataRow
 from providers import registry
-from services import stored_files
+from services import data, stored_files
 from tests.command_line import CommandLine, command_line, complain, say
 from tests.factories import make_user, stored_image
 from workflows import erasure
@@ -93,9 +94,26 @@ def test_rows_without_a_file_are_listed_and_forgotten(
     assert listed[-1] == "2 files are missing"
     assert "2 files are missing and now" in say(cli, "files", "missing", "--forget")
     assert say(cli, "files", "missing") == "0 files are missing"
+
+    for gone in files[0::2]:  # as if it were the wrong bucket
+        registry.storage().delete(gone.storage_key)
+    code, _, complaint = cli.run("files", "missing", "--forget")
+    assert code == 1 and "is it the right bucket" in complaint
+    assert statuses_of(files) == ["confirmed", "deleted", "confirmed", "deleted", "confirmed"]
+    assert "3 files" in say(cli, "files", "missing", "--forget", "--even-most")
+    assert statuses_of(files) == ["deleted"] * 5
+
+
+def statuses_of(files: list[DataRow]) -> list[str]:
     with snapshot() as session:
-        statuses = session.scalars(select(Data.status).where(Data.id == files[1].id))
-        assert list(statuses) == ["deleted"]
+        found = data.of_ids(session.connection(), [each.id for each in files])
+    return [found[each.id].status for each in files]
+
+
+def test_only_what_is_named_as_photos_are_is_an_orphan_of_a_bucket() -> None:
+    photo = data.new_key("image", "image/jpeg")
+    others = ["livephoto/backup/pg_data.gz", "erased/1", "image/logo.png", f"x/{photo}"]
+    assert stored_files.named_as_photos([*others, photo]) == [photo]
 
 
 def test_who_was_erased_after_the_moment_is_erased_again(cli: CommandLine) -> None:

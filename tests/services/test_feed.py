@@ -54,6 +54,18 @@ def test_an_event_that_is_committed_late_is_not_skipped() -> None:
     assert late_row.number < first_row.number and late_row.sequence > first_row.sequence
 
 
+def test_places_are_passed_over_alone() -> None:
+    """Else whoever takes a place meanwhile has it taken back, and the next event gets it again."""
+    with transaction() as publishing:
+        publishing.execute(text(f"SELECT pg_advisory_xact_lock({feed.PUBLISH_LOCK})"))
+        with pytest.raises(ApiError), transaction() as session:
+            feed.pass_over(session)
+    with transaction() as session:
+        place = feed.last_place(session.connection())
+        feed.pass_over(session)
+        assert feed.last_place(session.connection()) > place + feed.PASSED_OVER - 1
+
+
 def test_of_many_writers_and_readers_nothing_is_lost_and_each_user_is_told_in_order() -> None:
     users = [make_user() for _ in range(4)]
     most, writers = 12, 6

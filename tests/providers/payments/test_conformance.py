@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import uuid4
 
@@ -91,6 +93,34 @@ def test_all_money_since_a_moment_is_listed_with_what_was_given_to_keep(till: Ga
     assert [(each.payment_id, each.refunded_minor) for each in later] == [
         (orders[0].payment_id, 100)
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("yookassa", {"items": [], "next_cursor": "a"}),
+        ("stripe", {"data": [], "has_more": True}),
+        ("stripe", {"data": [{"id": "cs_1", "mode": "setup"}], "has_more": True}),
+    ],
+)
+def test_a_list_that_does_not_get_on_is_given_up(name: str, page: dict[str, Any]) -> None:
+    class Stuck(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(page).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *ignored: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stuck) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        gateway = GATEWAYS[name](Sandbox(f"http://127.0.0.1:{server.server_port}"))
+        with pytest.raises(ProviderUnavailable, match="unexpected response"):
+            list(gateway.list_since(datetime.now(UTC)))
+        server.shutdown()
 
 
 def _charge(till: GatewayWorld, order: CheckoutRequest, page: Checkout) -> str | None:

@@ -181,6 +181,23 @@ def test_a_refund_that_fails_gives_the_money_back_to_us(till: GatewayWorld) -> N
     assert confirmed.payment_id == order.payment_id
 
 
+def test_what_ended_since_a_moment_is_listed_however_long_ago_it_began(till: GatewayWorld) -> None:
+    (first, page), (second, other) = paid(till), paid(till)
+    dispute = till.act(page, "dispute")
+    till.world.control("PUT", "/stripe/refunds", wait=True)
+    refund = till.gateway.refund(till.ref(second, other), amount_minor=5000, key="r")
+    till.world.control("POST", "/clock", advance_seconds=5 * 24 * 3600)
+    moment = datetime.now(UTC) + timedelta(days=4)
+    assert list(till.gateway.list_since(moment)) == []
+    till.world.control("POST", f"/stripe/disputes/{dispute['id']}/won")
+    till.world.control("POST", f"/stripe/refunds/{refund.refund_reference}/fail")
+    listed = {each.payment_id: each.outcome for each in till.gateway.list_since(moment)}
+    assert listed == {
+        first.payment_id: Outcome.DISPUTE_WON,
+        second.payment_id: Outcome.REFUND_FAILED,
+    }
+
+
 def test_a_refund_made_in_the_dashboard_finds_its_payment(till: GatewayWorld) -> None:
     order, page = paid(till)
     client = sdk.StripeClient(KEYS.stripe_secret_key, base_addresses={"api": till.world.stripe})
