@@ -107,10 +107,12 @@ def dial(parameters: Parameters) -> BoundedConnection:
             _known.last = server
             return connection
     old = [error for error in failures if isinstance(error, OldPrimaryError)]
-    failed: psycopg2.OperationalError = (old or failures)[0]
     if time.monotonic() - started > FAILED_SECONDS:
         _known.failed_until = time.monotonic() + FAILED_SECONDS
-    raise failed
+    if old:
+        raise old[0]
+    # Of each server: that one is a standby says little while nobody knows that the other is gone.
+    raise psycopg2.OperationalError("; ".join(str(each).partition("\n")[0] for each in failures))
 
 
 def _servers(parameters: Parameters) -> Iterator[Parameters]:
