@@ -8,6 +8,7 @@ import os
 import sys
 
 import click
+from sqlalchemy.exc import OperationalError
 
 import settings
 from commands import (
@@ -32,7 +33,7 @@ from commands import (
 from commands.shapes import table
 from db import schema
 from db.session import direct_url, set_limits
-from errors import ApiError
+from errors import ApiError, with_reason
 from services import audit, catalog
 from services.audit import Entry
 from services.ledger import NotEnoughTokens
@@ -121,7 +122,10 @@ def main() -> None:
         click.echo("error: the balance is smaller than that", err=True)
         sys.exit(1)
     except (ApiError, settings.SettingsError, ValueError, RuntimeError) as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {with_reason(error)}", err=True)
+        sys.exit(1)
+    except OperationalError as error:  # of `migrate`, which has a connection of its own
+        click.echo(f"error: {str(error.orig).strip()}", err=True)
         sys.exit(1)
     except click.exceptions.NoArgsIsHelpError as asked:
         asked.show()

@@ -260,3 +260,12 @@ class ApiError(Exception):
         if self.details:
             body["details"] = self.details
         return body
+
+
+def with_reason(error: Exception) -> str:
+    """What an operator has to know and no caller may: the error, and what the database said.
+
+    Only its first line: the ones after it may quote rows.
+    """
+    reason = str(getattr(error.__cause__, "orig", "")).strip()
+    return f"{error} ({reason.splitlines()[0]})" if reason else str(error)

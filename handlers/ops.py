@@ -12,7 +12,7 @@ from typing import Any
 from db import commit_wait_seconds, reading, schema
 from db.commits import WAIT_SECONDS
 from db.servers import OldPrimaryError
-from errors import ApiError
+from errors import ApiError, with_reason
 from providers import registry
 from services import queue
 from spec.functions import Reply
@@ -54,7 +54,7 @@ def _looked_at(moment: int) -> dict[str, dict[str, Any]]:
         return found | storage
     except Exception as error:  # whatever it is, the answer is "not ready"
         # Each further query would wait for the same time-out.
-        log.warning("not ready: database: %s", error)
+        log.warning("not ready: database: %s", with_reason(error))
         away = dict.fromkeys(("database", "migrations", "queue"), {"ok": False})
         return away | {"database": {"ok": False, **_detail(error)}} | storage
 

@@ -6,44 +6,30 @@ webhook, from asking the provider, or from an operator's replay makes no differe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import UpdateBase, update
 from sqlalchemy.orm import Session
 
-import metrics
 import settings
-from db import after_commit, write
-from db.models import Payment, Transaction
+from db.models import Payment
 from db.rows import LockedPayment, PaymentRow
-from db.types import now
 from services import (
     clawback,
-    declines,
-    events,
-    funding,
     inbox,
     ledger,
     locked_payments,
     lost_payments,
+    payment_effects,
     payments,
-    referrals,
     users,
 )
 from services.inbox import Verdict
-from services.locked_payments import PaymentColumns
+from services.payment_effects import EFFECTS, REFUNDABLE
 from services.payments import UNPAID
 
 if TYPE_CHECKING:
     from providers.payments import Notice
-
-REFUNDABLE = ("succeeded", "partly_refunded")
-# What an outcome does: moves tokens, and returns the new values of the payment's columns.
-Effect = Callable[[Session, LockedPayment, "Notice"], PaymentColumns]
 
 
 def settle(session: Session, notice: Notice) -> Verdict:
@@ -78,16 +64,16 @@ def close(session: Session, payment_id: UUID, status: str) -> None:
     if payment.status == "pending":
         reference = payment.reference or payment.charge_reference
         declined = payment.decline_code
-        changes = _close_gateway_payment(session, payment, status, reference, declined)
-        _change(session, payment, changes)
+        closed = payment_effects.close(session, payment, status, reference, declined)
+        payment_effects.change(session, payment, closed)
 
 
 def would_change(payment: PaymentRow, notice: Notice) -> bool:
     """Whether a notice has something to say about a payment as it is, be it for the operator."""
     pair = (payment.status, notice.outcome)
-    if pair in TRANSITIONS and notice.outcome == "refunded" and payment.status in REFUNDABLE:
+    if pair in EFFECTS and notice.outcome == "refunded" and payment.status in REFUNDABLE:
         return clawback.takes_more(payment, notice)
-    return pair in TRANSITIONS or _is_another_charge(payment, notice)
+    return pair in EFFECTS or _is_another_charge(payment, notice)
 
 
 def _find_and_lock(session: Session, notice: Notice) -> LockedPayment | None:
@@ -116,7 +102,7 @@ def _verdict(payment: LockedPayment | None, notice: Notice) -> Verdict:
         return Verdict("parked", "unknown_reference")
     if fault := _fault(payment, notice):
         return Verdict("parked", fault, payment.id)
-    if (payment.status, notice.outcome) in TRANSITIONS:
+    if (payment.status, notice.outcome) in EFFECTS:
         return Verdict("applied", _remark(payment, notice), payment.id)
     if reason := FOR_THE_OPERATOR.get((payment.status, notice.outcome)):
         return Verdict("parked", reason, payment.id)
@@ -125,32 +111,16 @@ def _verdict(payment: LockedPayment | None, notice: Notice) -> Verdict:
 
 
 def _apply(session: Session, payment: LockedPayment, notice: Notice) -> None:
-    learned = _new_references(payment, notice)
+    columns = payment_effects.learned(payment, notice)
     if payment.status == "pending" and notice.decline and _is_news(session, payment, notice):
-        learned["decline_code"] = notice.decline.value
-    apply = TRANSITIONS.get((payment.status, notice.outcome))
+        columns["decline_code"] = notice.decline.value
+    apply = EFFECTS.get((payment.status, notice.outcome))
     if apply is not None:
-        learned |= apply(session, payment, notice)
-    if payment.user_erased and learned.get("status") == "refunded":
-        learned["payer_telegram_id"] = users.ERASED  # who it was is not needed any more
-    if learned:
-        _change(session, payment, learned)
-
-
-def _change(session: Session, payment: LockedPayment, columns: PaymentColumns) -> None:
-    locked_payments.change(session, payment.id, **columns)
-    if metrics.has_started() and "status" in columns:
-        after_commit(session, partial(metrics.payments.add, payment.provider, columns["status"]))
-
-
-def _count_credit(session: Session, payment: LockedPayment, paid_at: datetime) -> None:
-    def count() -> None:
-        metrics.revenue.add(payment.provider, by=float(payment.amount_rub * 100))
-        seconds = max((now() - paid_at).total_seconds(), 0)
-        metrics.payment_credit_seconds.observe(seconds, payment.provider)
-
-    if metrics.has_started():
-        after_commit(session, count)
+        columns |= apply(session, payment, notice)
+    if payment.user_erased and columns.get("status") == "refunded":
+        columns["payer_telegram_id"] = users.ERASED  # who it was is not needed any more
+    if columns:
+        payment_effects.change(session, payment, columns)
 
 
 def _is_news(session: Session, payment: LockedPayment, notice: Notice) -> bool:
@@ -163,10 +133,11 @@ def _fault(payment: LockedPayment, notice: Notice) -> str | None:
     """Why an event must not be applied although its reference is known."""
     if settings.load().production and notice.livemode is False:
         return "test_mode"
-    if notice.currency and notice.currency.upper() != payment.asked_currency.upper():
+    asked_minor, asked_currency = payment_effects.asked(payment, notice)
+    if notice.currency and notice.currency.upper() != asked_currency.upper():
         return "currency_mismatch"
     amount_not_reported = notice.amount_minor is None and notice.outcome != "succeeded"
-    if not amount_not_reported and notice.amount_minor != payment.asked_minor:
+    if not amount_not_reported and notice.amount_minor != asked_minor:
         return "amount_mismatch"
     if notice.reference and payment.reference and notice.reference != payment.reference:
         return "reference_mismatch"
@@ -221,130 +192,6 @@ def _open_repeat_payment(session: Session, first_id: UUID) -> LockedPayment:
     payments.record_gateway_payment(session, payment, status="pending")
     return locked_payments.lock(session, payment.id)
 
-
-def _new_references(payment: LockedPayment, notice: Notice) -> PaymentColumns:
-    """Ids of the payment at the provider that this event is the first to report.
-
-    A webhook may arrive before the answer to our create call, which then finds these set.
-    """
-    learned: PaymentColumns = {}
-    if notice.charge_reference and not payment.charge_reference:
-        learned["charge_reference"] = notice.charge_reference
-    if payment.repeats_id is None and notice.reference and not payment.reference:
-        learned["reference"] = notice.reference
-    return learned
-
-
-def _reference(payment: LockedPayment, notice: Notice) -> str | None:
-    """The payment's reference in the customer's history: its page, otherwise its charge."""
-    learned = _new_references(payment, notice)
-    page: str | None = payment.reference or learned.get("reference")
-    return page or payment.charge_reference or learned.get("charge_reference")
-
-
-def _credit(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
-    """Money has arrived: credit tokens, start waiting jobs, reward the inviter."""
-    reference = _reference(payment, notice)
-    if payment.status == "pending":
-        _end_gateway_payment(session, payment.id, "success", reference)
-    else:  # its ruble row has ended as failed
-        payments.record_gateway_payment(session, payment, status="success", reference=reference)
-    funding.credit(
-        session,
-        payment.user_id,
-        payment.tokens,
-        type="purchase",
-        news=events.payment_succeeded(payment),
-        payment_id=payment.id,
-        provider=payment.provider,
-        amount_rub=payment.amount_rub,
-        currency=payments.CURRENCY,
-        plan=payment.plan,
-        reference=reference,
-        meta={"paymentId": str(payment.id)},
-    )
-    if payment.owes_referral_reward:
-        referrals.reward(session, payment)
-    paid_at = notice.occurred_at or now()
-    _count_credit(session, payment, paid_at)
-    return {
-        "status": "succeeded",
-        "paid_at": paid_at,
-        "next_check_at": None,
-        "last_error": None,
-        "payer_telegram_id": notice.payer_id or payment.payer_telegram_id,
-    }
-
-
-def _closing(status: str) -> Effect:
-    """Nobody has paid, and nobody is expected to any more."""
-
-    def apply(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
-        reference = _reference(payment, notice)
-        declined = notice.decline.value if notice.decline else payment.decline_code
-        return _close_gateway_payment(session, payment, status, reference, declined)
-
-    return apply
-
-
-def _close_gateway_payment(
-    session: Session,
-    payment: LockedPayment,
-    status: str,
-    reference: str | None,
-    declined: str | None,
-) -> PaymentColumns:
-    _end_gateway_payment(session, payment.id, "failed", reference)
-    if refusal := declines.of(status, declined):
-        news = events.payment_failed(payment, refusal, status)
-        events.tell(session, payment.user_id, news)
-    return {"status": status, "next_check_at": None}
-
-
-def _credit_then(apply: Effect) -> Effect:
-    """For a fact that was reported before the success it presupposes."""
-
-    def apply_both(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
-        credited = _credit(session, payment, notice)
-        _change(session, payment, credited)
-        return apply(session, locked_payments.lock(session, payment.id), notice)
-
-    return apply_both
-
-
-@write
-def _end_gateway_payment(payment_id: UUID, status: str, reference: str | None) -> UpdateBase:
-    """The ruble row of a pending payment ends."""
-    return (
-        update(Transaction)
-        .where(
-            Transaction.payment_id == payment_id,
-            Transaction.type == "gateway_payment",
-            Transaction.status == "pending",
-        )
-        .values(status=status, reference=reference)
-    )
-
-
-# What an outcome does in each status. A pair that is not here changes nothing: repeats, and
-# reports older than what is known.
-TRANSITIONS: dict[tuple[str, str], Effect] = {
-    ("pending", "canceled"): _closing("canceled"),
-    ("pending", "expired"): _closing("expired"),
-    **{(unpaid, "succeeded"): _credit for unpaid in UNPAID},
-    **{(unpaid, "refunded"): _credit_then(clawback.refund) for unpaid in UNPAID},
-    **{(unpaid, "disputed"): _credit_then(clawback.dispute) for unpaid in UNPAID},
-    **{(unpaid, "dispute_lost"): _credit_then(clawback.dispute_lost) for unpaid in UNPAID},
-    **{(paid, "refunded"): clawback.refund for paid in REFUNDABLE},
-    **{(paid, "disputed"): clawback.dispute for paid in REFUNDABLE},
-    **{(paid, "dispute_lost"): clawback.dispute_lost for paid in REFUNDABLE},
-    ("disputed", "dispute_won"): clawback.dispute_won,
-    ("disputed", "dispute_lost"): clawback.dispute_lost,
-    ("partly_refunded", "refund_failed"): clawback.refund_failed,
-    ("refunded", "refund_failed"): clawback.refund_failed,
-    # Lost, appealed, won.
-    ("refunded", "dispute_won"): clawback.dispute_won,
-}
 
 # True, but not for a program to decide: these park their event with the reason.
 FOR_THE_OPERATOR = {

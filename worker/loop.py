@@ -16,7 +16,7 @@ import settings
 import tracing
 from db import notifications, reading, schema, transaction
 from db.types import now
-from errors import ApiError
+from errors import ApiError, with_reason
 from providers import registry
 from providers.engine import EngineError, Result
 from providers.fetch import FetchFailed, FetchRefused, fetch
@@ -84,7 +84,7 @@ class Worker:
                     if not (is_due and self.run_once()):
                         is_due = listener.wait(POLL_SECONDS, self._stopping)
                 except ApiError as error:
-                    log.warning("database or storage unavailable: %s", error)
+                    log.warning("database or storage unavailable: %s", with_reason(error))
                     self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
         self._remote.join()
         self._events.join()
@@ -137,7 +137,7 @@ class Worker:
                 self.objection = str(elsewhere)
                 self.stop()
             except ApiError as error:
-                log.warning("worker waits: %s", error)
+                log.warning("worker waits: %s", with_reason(error))
                 self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
 
     def _look_at_schema(self) -> int:

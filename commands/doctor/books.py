@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import metrics
 from commands.doctor.finding import Finding, judged
-from db import reading
+from db import reading, schema
 from db.types import now
+from errors import ApiError
 from services import checks, gauges
 
 ARCHIVE_SECONDS = 900
@@ -18,12 +19,20 @@ SECOND_NIGHT = 1.5  # days: a check that was left out for one night
 
 def look() -> Iterator[Finding]:
     """What the tables say."""
+    try:
+        with reading() as reader:
+            schema.require(reader)
+    except ApiError:
+        says, fix = "not looked at", "first mend database and migrations, above"
+        yield Finding("FAIL", "books", says, fix)
+        return
     with reading() as reader:
         proofs = {name: checks.latest(reader, name) for name in (checks.LEDGER, checks.FIGURES)}
         values = gauges.read(reader)
     for name, last in proofs.items():
         if last is None:
-            yield Finding("WARN", f"check of the {name}", "never made", "does a worker run?")
+            fix = f"a worker makes it every night; at once: python cli.py {name} check"
+            yield Finding("WARN", f"check of the {name}", "never made", fix)
             continue
         days = (now() - last.checked_at).total_seconds() / 86_400
         yield judged(

@@ -8,6 +8,7 @@ from commands.doctor.finding import Finding, judged
 from db import reading, schema
 from db.session import SESSION
 from db.types import now
+from errors import ApiError, with_reason
 from services import database_state
 from services.database_state import DatabaseState, Standby
 
@@ -19,10 +20,15 @@ MANY_CONNECTIONS, MOST_CONNECTIONS = 0.8, 0.95
 
 def look() -> Iterator[Finding]:
     """The server behind DATABASE_URL."""
-    with reading() as reader:
-        state, ahead = database_state.read(reader), now()
-        why, at = schema.objection(reader), schema.current(reader)
-        standbys = database_state.standbys(reader)
+    try:
+        with reading() as reader:
+            state, ahead = database_state.read(reader), now()
+            why, at = schema.objection(reader), schema.current(reader)
+            standbys = database_state.standbys(reader)
+    except ApiError as error:
+        fix = "does DATABASE_URL lead to one that takes writes? docs/failover.md"
+        yield Finding("FAIL", "database", with_reason(error), fix)
+        return
     version = f"PostgreSQL {state.version // 10_000}.{state.version % 10_000}"
     yield judged("database", version, fail=state.version < OLDEST, fix="15 or newer is needed")
     yield judged("migrations", why or f"at {at}", fail=bool(why), fix="python cli.py migrate")
@@ -40,7 +46,7 @@ def look() -> Iterator[Finding]:
         f"{state.connections} of {state.max_connections}",
         fail=used > MOST_CONNECTIONS,
         warn=used > MANY_CONNECTIONS,
-        fix="a pooler, fewer SERVER_THREADS, or a larger max_connections: docs/operation.md",
+        fix="a larger max_connections, fewer processes, or a pooler: docs/pooler.md",
     )
     yield from _replication(state, standbys)
 
@@ -59,7 +65,7 @@ def _replication(state: DatabaseState, standbys: list[Standby]) -> Iterator[Find
     wanted = state.synchronous_standby_names
     sync = [each for each in standbys if each.sync_state in ("sync", "quorum")]
     if wanted and not sync:
-        fix = "every commit waits: bring a standby back, or read docs/operation.md"
+        fix = "every commit waits: bring a standby back: docs/failover.md"
         says = f"none of {wanted} follows synchronously"
         # Their state may be hidden from our role, unless it is in pg_monitor.
         hidden = any(each.sync_state is None for each in standbys)

@@ -75,7 +75,7 @@ def events_address() -> Iterator[Finding]:
         return
     delivery = outbox.ping(to)
     says = "took an event" if delivery.delivered else f"{delivery.status}: {delivery.error}"
-    fix = "is the bot up, and has it the same EVENTS_SECRET?"
+    fix = "is the bot up, and has it the same EVENTS_SECRETS?"
     yield judged("events address", says, fail=not delivery.delivered, fix=fix)
 
 

@@ -117,7 +117,7 @@ def test_server_and_worker_start_as_told_and_end_in_order(machine: Machine) -> N
 
 
 def test_a_backup_is_restored(machine: Machine, databases: list[str]) -> None:
-    dump, restore = block("docs/operation.md", "## Backup")
+    dump, restore = block("docs/backup.md", "## A single file")
     machine.type(dump)
     machine.type(restore, DATABASE_URL=databases[1])
     kept, restored = (_tariffs(url) for url in databases)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from commands.doctor import examine
 from commands.doctor.finding import Finding
 from db import transaction
@@ -55,12 +57,23 @@ def test_a_healthy_world_and_one_with_faults(till: ProviderWorld) -> None:
     away = {"S3_BUCKET": "photos", "S3_ENDPOINT_URL": nowhere, "AWS_ACCESS_KEY_ID": "a"}
     said = look(till, SICK, **away, AWS_SECRET_ACCESS_KEY="b")
     assert said["storage"]["level"] == "FAIL" and "ListBucket" in said["storage"]["fix"]
-    database = f"postgresql://nobody:x@127.0.0.1:{ports.reserve()}/none"
+    hosts = [f"127.0.0.1:{ports.reserve()}" for _ in range(2)]
+    database = f"postgresql://nobody:x@{','.join(hosts)}/none?target_session_attrs=read-write"
     said = look(till, SICK, DATABASE_URL=database)
     assert said["database"]["level"] == said["books"]["level"] == "FAIL"
+    assert said["database"]["says"].count("Connection refused") == len(hosts), "each has its reason"
     assert said["storage"]["level"] == "OK", "one fault hides no other check"
     with transaction() as session:
         breakers.close(session, "fal")
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["user", "show", "384726159"]], ids=" ".join)
+def test_a_command_without_a_database_says_in_one_line_why(command: list[str]) -> None:
+    address = f"127.0.0.1:{ports.reserve()}"
+    with command_line(DATABASE_URL=f"postgresql://nobody:x@{address}/none") as cli:
+        code, _, complaint = cli.run(*command)
+    assert code == 1 and complaint.startswith("error: ") and "Connection refused" in complaint
+    assert "Traceback" not in complaint
 
 
 def test_a_check_that_hangs_or_breaks_holds_up_no_other() -> None:

@@ -217,7 +217,7 @@ WRITES: dict[str, tuple[int, Callable[[World], Any]]] = {
     "reviewsCheck, nothing found": (5, lambda w: reviews.reviews_check({"userId": w.user})),
     "webhookPayments, paid": (9, lambda w: report(w.payment, uuid4().hex)),
     "webhookPayments, repeated": (4, lambda w: report(w.payment, w.event)),
-    "webhookPayments, of nobody's payment": (5, lambda w: report(uuid4(), uuid4().hex)),
+    "webhookPayments, of nobody's payment": (6, lambda w: report(uuid4(), uuid4().hex)),
 }
 
 

@@ -15,7 +15,7 @@ from db import snapshot, transaction
 from db.models import Referral
 from db.types import now
 from errors import ApiError
-from providers.payments import Notice, Outcome
+from providers.payments import Metadata, Notice, Outcome
 from services import inbox, jobs, ledger, payments, settlement
 from services.inbox import Verdict
 from tests.factories import balance, make_image, make_job, make_user
@@ -171,6 +171,40 @@ def test_success_before_the_answer_to_the_create_call_credits():
             expires_at=None,
         )
     assert (attached.status, attached.reference) == ("succeeded", "cs_1")
+
+
+def test_stars_for_a_page_that_a_restore_has_forgotten_credit_as_its_metadata_asks():
+    user = make_user()
+    with transaction() as session:
+        payment = payments.open(
+            session, user.id, amount_rub=RUB, provider="telegram", plan=None, now=now()
+        )
+    page = Metadata(
+        payment_id=payment.id,
+        user_id=user.id,
+        telegram_id=user.telegram_id,
+        amount_rub=RUB,
+        tokens=payment.tokens,
+        asked_minor=167,
+        asked_currency="XTR",
+        tariff_id=None,
+        plan=None,
+        service=None,
+    )
+    paid = {"reference": None, "charge_reference": uuid4().hex, "currency": "XTR"}
+    for other in (page._replace(tokens=Decimal(500)), page._replace(amount_rub=Decimal(1)), None):
+        event = notice(payment, "succeeded", **paid, amount_minor=167, metadata=other)
+        assert settle(event).reason == "currency_mismatch"
+    fewer = notice(payment, "succeeded", **paid, amount_minor=1, metadata=page)
+    assert settle(fewer).reason == "amount_mismatch"
+    assert settle(notice(payment, "succeeded", **paid, amount_minor=167, metadata=page)).state == (
+        "applied"
+    )
+    assert balance(user.id) == 20
+    credited = current(payment)
+    assert (credited.asked_minor, credited.asked_currency) == (167, "XTR")
+    returned = notice(payment, "refunded", **paid, amount_minor=167)
+    assert (settle(returned).state, balance(user.id)) == ("applied", 0)
 
 
 @pytest.mark.parametrize("end", ["canceled", "expired"])
