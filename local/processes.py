@@ -40,7 +40,7 @@ class Program:
     def other(
         cls, name: str, command: Sequence[str], stop_seconds: float, folder: Path = ROOT
     ) -> Program:
-        """One that is not ours, by its path. Python becomes it, so that it ends with us in any case."""
+        """One that is not ours, by its path. Python becomes it, so that it ends with us."""
         return cls(name, ("-c", BECOME, *command), stop_seconds, folder)
 
 
