@@ -74,10 +74,7 @@ LEAVE_SECONDS = 2 if current.production else 0
 
 
 def on_starting(server):
-    """Called in the master when the application has been made; exits when the address is taken.
-
-    Processes that listen each for themselves would share it with those of another server.
-    """
+    """Called in the master when the application has been made; exits when it must not serve."""
     from workflows import photo_folder  # not before the application has been made
 
     allow_files()
@@ -86,8 +83,15 @@ def on_starting(server):
     if refusal := photo_folder.refusal():
         server.log.error("%s", refusal)
         sys.exit(1)
-    if not server.cfg.reuse_port:
-        return  # gunicorn sees for itself
+    if server.cfg.reuse_port:  # else gunicorn sees for itself
+        require_free_addresses(server)
+
+
+def require_free_addresses(server):
+    """Exit when an address is taken.
+
+    Processes that listen each for themselves would share it with those of another server.
+    """
     for address in server.cfg.bind:
         host, _, port = address.rpartition(":")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -100,17 +100,17 @@ def dial(parameters: Parameters) -> BoundedConnection:
         raise psycopg2.OperationalError("no server answered a moment ago")
     for server in sorted(servers, key=lambda server: server != _known.last):
         try:
-            connection = _fenced(psycopg2.connect(**{**parameters, **server}))
+            connection = _refuse_old(psycopg2.connect(**{**parameters, **server}))
         except psycopg2.OperationalError as error:
             failures.append(error)
         else:
             _known.last = server
             return connection
-    fenced = [error for error in failures if isinstance(error, OldPrimaryError)]
+    old = [error for error in failures if isinstance(error, OldPrimaryError)]
     if time.monotonic() - started > FAILED_SECONDS:
         _known.failed_until = time.monotonic() + FAILED_SECONDS
-    if fenced:
-        raise fenced[0]
+    if old:
+        raise old[0]
     # Of each server: that one is a standby says little while nobody knows that the other is gone.
     raise psycopg2.OperationalError("; ".join(str(each).partition("\n")[0] for each in failures))
 
@@ -126,7 +126,8 @@ def _servers(parameters: Parameters) -> Iterator[Parameters]:
         yield {"host": host, "port": ports[min(place, len(ports) - 1)]}
 
 
-def _fenced(connection: BoundedConnection) -> BoundedConnection:
+def _refuse_old(connection: BoundedConnection) -> BoundedConnection:
+    """OldPrimaryError, and the connection is closed, when another server has taken its place."""
     try:
         _learn(_state(connection))
     except BaseException:

@@ -56,7 +56,7 @@ _OVERFLOW = 2  # of these are not kept
 PAGE_TIMEOUT = "2500ms"
 # A PostgreSQL backend grows with the tables and statements it has seen.
 RENEWED_AFTER_SECONDS = 1800
-_places = threading.BoundedSemaphore(TRANSACTIONS)
+_slots = threading.BoundedSemaphore(TRANSACTIONS)
 _DATABASE = {"db.system.name": "postgresql"}  # for traces
 _AFTER_COMMIT = "after_commit"  # where a session keeps what is done after its COMMIT
 # In STATE_DIR; written and deleted by whoever runs a database there.
@@ -281,10 +281,12 @@ def _transaction(engine: Engine, *, writes: bool = False) -> Iterator[Session]:
     try:
         with (
             _in_use("transaction"),
-            _place(writes=writes),
+            _slot(),
             Session(engine, expire_on_commit=False) as session,
             session.begin(),
         ):
+            if writes:
+                _require_answered_commits()
             yield session
             session.flush()
             _require_unbroken(session.connection())
@@ -295,17 +297,21 @@ def _transaction(engine: Engine, *, writes: bool = False) -> Iterator[Session]:
 
 
 @contextmanager
-def _place(*, writes: bool) -> Iterator[None]:
+def _slot() -> Iterator[None]:
     """One of TRANSACTIONS. TimeoutError when none becomes free in POOL_TIMEOUT_SECONDS."""
-    if not _places.acquire(timeout=POOL_TIMEOUT_SECONDS):
+    if not _slots.acquire(timeout=POOL_TIMEOUT_SECONDS):
         raise TimeoutError("as many transactions as there may be are under way")
     try:
-        if writes and commits.hang.is_set():
-            with reading() as reader:
-                commits.require(reader)
         yield
     finally:
-        _places.release()
+        _slots.release()
+
+
+def _require_answered_commits() -> None:
+    """ApiError `service_unavailable` while a COMMIT would hang, as the last one did."""
+    if commits.hang.is_set():
+        with reading() as reader:
+            commits.require(reader)
 
 
 @contextmanager

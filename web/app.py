@@ -91,8 +91,8 @@ def create_app(
     described = operations_of(CONTRACT)
     responses = ResponseValidators(described, strict=settings.environment == "test")
     lane_of = _lanes(described, settings)
-    if settings.production and (note := rate_limits.notice(settings)):
-        log.warning(note)
+    if settings.production and (text := rate_limits.warning(settings)):
+        log.warning(text)
     looking = Lane("look", 1)
     limiting = Lane("limits", LIMIT_THREADS, deadline=shared_limits.ANSWER_SECONDS)
     traffic = Traffic()

@@ -77,7 +77,7 @@ def in_database(kind: str, requests: int, lane: Lane) -> Count:
     return SharedQuotas(kind, requests, seconds=WINDOW_SECONDS, lane=lane).count
 
 
-def notice(settings: Settings) -> str | None:
+def warning(settings: Settings) -> str | None:
     """What an operator must know of limits that each process counts for itself."""
     limits = {
         "RATE_LIMIT_PER_USER": settings.rate_limit_per_user,

@@ -41,10 +41,12 @@ def doctor(as_json: bool) -> None:
 
 
 def examine(checks: dict[str, Check], *, seconds: float) -> list[Finding]:
-    """Make all checks beside each other, in the order given; one that is late or breaks says so."""
+    """What all checks find, in the order given. They run beside each other; one that is late, or
+    breaks, is a finding itself.
+    """
     done: Queue[tuple[str, list[Finding]]] = Queue()
 
-    def make(name: str, check: Check) -> None:
+    def run(name: str, check: Check) -> None:
         found: list[Finding] = []
         try:
             found.extend(check())
@@ -55,7 +57,7 @@ def examine(checks: dict[str, Check], *, seconds: float) -> list[Finding]:
 
     for name, check in checks.items():
         # Not waited for at the end: what hangs must not hold up the command.
-        threading.Thread(target=make, args=(name, check), daemon=True).start()
+        threading.Thread(target=run, args=(name, check), daemon=True).start()
     deadline = time.monotonic() + seconds
     found: dict[str, list[Finding]] = {}
     while len(found) < len(checks):

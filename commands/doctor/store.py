@@ -36,7 +36,8 @@ def look() -> Iterator[Finding]:
 
 def _link(url: str) -> Iterator[Finding]:
     fix = (
-        "customers download from there: S3_ENDPOINT_URL or SERVER_URL must lead to it for everybody"
+        "customers download from there, so it must lead to the storage for everybody:"
+        " S3_PUBLIC_ENDPOINT_URL or S3_ENDPOINT_URL; SERVER_URL without a bucket"
     )
     try:
         probe = probes.ask(url)

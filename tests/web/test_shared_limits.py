@@ -82,11 +82,11 @@ def test_production_is_told_how_often_a_limit_of_processes_may_be_exceeded(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     chosen = settings.Settings(web_concurrency=4, rate_limit_per_user=300)
-    said = rate_limits.notice(chosen)
+    said = rate_limits.warning(chosen)
     assert said is not None
     for part in ("RATE_LIMIT_PER_USER=300", "4 server processes", "RATE_LIMIT_STORE=database"):
         assert part in said
-    assert rate_limits.notice(settings.Settings(rate_limit_store="database")) is None
-    assert rate_limits.notice(settings.Settings(rate_limit_per_user=0)) is None
+    assert rate_limits.warning(settings.Settings(rate_limit_store="database")) is None
+    assert rate_limits.warning(settings.Settings(rate_limit_per_user=0)) is None
     create()
     assert "RATE_LIMIT_STORE" not in caplog.text  # not outside production
