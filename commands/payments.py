@@ -14,6 +14,7 @@ from commands.shapes import Amount, Moment, Words, row_limit, table
 from db import snapshot
 from db.models import EVENT_STATES, PAYMENT_STATUSES
 from db.rows import PaymentEventRow
+from db.types import now
 from services import inbox, payments
 from services.audit import Entry
 from services.inbox import Verdict
@@ -74,6 +75,8 @@ def recover(since: datetime, dry_run: bool) -> None:
 
     Exit code 1 if something waits for you.
     """
+    if since > now() + recovery.CLOCKS_DIFFER:
+        raise click.UsageError("that moment is still to come: nothing would be found")
     entry = Entry("payment.recover", after={"since": since.isoformat(), "dry_run": dry_run})
     with announced(entry):
         found = list(recovery.recover(since, dry_run=dry_run))

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     Text,
     UpdateBase,
+    Uuid,
     and_,
     bindparam,
     cast,
@@ -179,7 +180,8 @@ def _parked_for_nobody(since: datetime) -> Select[*tuple[Any, ...]]:
 @statement(PaymentEventRow)
 def _settleable(since: datetime) -> Query:
     names = (
-        cast(Payment.id, Text) == PaymentEvent.notice["payment_id"].astext,
+        # Not the id as text, which no index has. The notice's was one when it was read.
+        Payment.id == cast(PaymentEvent.notice["payment_id"].astext, Uuid),
         Payment.reference == PaymentEvent.reference,
         Payment.charge_reference == PaymentEvent.notice["charge_reference"].astext,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NOTHING = Decimal(0)
 BATCH = 100
+CLOCKS_DIFFER = timedelta(minutes=5)  # those of providers from that of the database, at most
 # Our payments by each of the names by which notices may call them.
 Rows = dict[object, PaymentRow]
 
@@ -85,7 +86,7 @@ def recover(since: datetime, *, dry_run: bool) -> Iterator[Finding]:
 def _ask(provider: str, since: datetime, *, dry_run: bool) -> Iterator[Finding]:
     elsewhere = Counter[str]()
     try:
-        for notices in _batches(registry.gateway(provider).list_since(since)):
+        for notices in _batches(registry.gateway(provider).list_since(since - CLOCKS_DIFFER)):
             with reading() as reader:
                 rows = _rows(reader, provider, notices)
             for notice in notices:

@@ -315,14 +315,50 @@ def test_nothing_but_the_api_is_reachable(both: World, path: str) -> None:
     assert not both.hosts[0].heads and not both.hosts[1].heads
 
 
-def test_headers_that_no_server_would_take_are_refused_as_the_contract_says(both: World) -> None:
-    ask(both, "GET", ORDERS, X_Long="x" * 40_000).require(400, "bad_request")
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "GET /api/%zz HTTP/1.1",
+        "GET /api/%00 HTTP/1.1",
+        "GET /../api HTTP/1.1",
+        "get /api/v1/jobs HTTP/1.1",
+        "CONNECT a:443 HTTP/1.1",
+        f"GET /api/v1/jobs?{'x' * 10_000} HTTP/1.1",
+        "GET /api/v1/jobs HTTP/3.0",
+        "POST /api/v1/jobs HTTP/1.1\r\nTransfer-Encoding: gzip",
+        "POST /api/v1/jobs HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5",
+        f"GET /api/v1/jobs HTTP/1.1\r\nX-Long: {'x' * 10_000}",
+        "GET /nginx/bad-request HTTP/1.1",
+    ],
+)
+def test_what_no_server_would_take_is_refused_as_the_contract_says(
+    both: World, request_line: str
+) -> None:
+    wanted = (404, "not_found") if "/nginx/" in request_line else (400, "bad_request")
+    with closing(connected(both)) as connection:
+        written(connection, request_line).require(*wanted)
+    assert not both.hosts[0].heads and not both.hosts[1].heads
+
+
+def test_a_request_without_tls_where_that_is_spoken_is_told_so_in_json(both: World) -> None:
+    plain = http.client.HTTPConnection("127.0.0.1", both.nginx.port, timeout=60)
+    with closing(plain):
+        asked(plain, "GET", ORDERS).require(400, "bad_request")
+
+
+def written(connection: http.client.HTTPConnection, request_line: str) -> Answer:
+    """The answer to what http.client would not write."""
+    connection.sock.sendall(f"{request_line}\r\nHost: {HOST}\r\n\r\n".encode())
+    answer = http.client.HTTPResponse(connection.sock, method="GET")
+    answer.begin()
+    return Answer(answer.status, answer.headers, answer.read())
 
 
 def test_without_tls_there_is_only_the_way_to_it(both: World) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", both.nginx.plain_port, timeout=20)
-    connection.request("GET", ORDERS, headers={"Host": HOST})
+    connection.request("GET", ORDERS, headers={"Host": "another.test"})
     answer = connection.getresponse()
+    assert "nginx/" not in answer.headers["Server"]
     assert (answer.status, answer.headers["Location"]) == (301, f"https://{HOST}{ORDERS}")
     connection.close()
 

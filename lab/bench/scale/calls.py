@@ -642,6 +642,9 @@ BOUNDED = {
     # Of these the small world has less than a page.
     **{f"payments list, {status}": _middle(payments.listed, status=status) for status in FEW},
     "events list, parked": _middle(inbox.listed, state="parked"),
+    "events parked for want of a payment": _operator(
+        inbox.settleable, since=now() - timedelta(days=2)
+    ),
 }
 GROW = BOUNDED | {
     # It begins below all live orders that are newer.
