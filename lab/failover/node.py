@@ -178,7 +178,7 @@ class Node:
             return []
         first = psutil.Process(self._process.pid)
         known = [first, *first.children(recursive=True)]
-        return [each for each in known if not kind or kind in " ".join(each.cmdline())]
+        return [each for each in known if not kind or kind in _title(each)]
 
     def wait_until(self, fact: Callable[[], object]) -> None:
         """NodeError when it ends before that, or takes longer than LIMIT_SECONDS."""
@@ -209,3 +209,10 @@ class Node:
     def _wait_for(self, names: str) -> None:
         self.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
         self.sql("SELECT pg_reload_conf()")
+
+
+def _title(process: psutil.Process) -> str:
+    """Empty for one that has ended meanwhile."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
