@@ -27,6 +27,7 @@ LONGEST_PAUSE = timedelta(minutes=15)
 WINDOW, TOO_MANY = 10, 5
 MOST_TRIPS = 5
 BURST, BUSY, DAILY_COST, TRIAL = "failures", "busy", "daily_cost", "trial"
+PAUSES = frozenset({BUSY, DAILY_COST})
 DETAIL_LENGTH = 300
 
 
@@ -53,9 +54,12 @@ class Breaker(NamedTuple):
         """Whether one order may go out, and no second one before that has been accepted."""
         return not self.is_open(now) and self.trips > 0
 
-    def after_success(self) -> Breaker:
-        """An order was accepted."""
-        return Breaker(recent=(self.recent + "s")[-WINDOW:])
+    def after_success(self, now: datetime) -> Breaker:
+        """An order was accepted. It may have been sent before a pause began, which stays."""
+        well = Breaker(recent=(self.recent + "s")[-WINDOW:])
+        if self.open_code in PAUSES and self.is_open(now):
+            return well._replace(open_until=self.open_until, open_code=self.open_code)
+        return well
 
     def after_failure(self, now: datetime, detail: str) -> Breaker:
         """An order failed because the provider was in trouble."""
@@ -98,10 +102,10 @@ def read(session: Session, engine: str) -> Breaker:
     return _lock.one(session, engine)
 
 
-def succeeded(session: Session, engine: str) -> None:
+def succeeded(session: Session, engine: str, *, now: datetime) -> None:
     """Note that an order was accepted; writes only when that changes something."""
     if _in_trouble(session, engine):
-        _store(session, engine, read(session, engine).after_success())
+        _store(session, engine, read(session, engine).after_success(now))
 
 
 def failed(session: Session, engine: str, *, now: datetime, detail: str) -> bool:

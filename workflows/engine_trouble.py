@@ -45,10 +45,10 @@ def note(engine: str, problem: Problem, moment: datetime) -> None:
             log.error("engine %s paused after repeated failures", engine, extra=facts)
 
 
-def note_accepted(engine: str) -> None:
+def note_accepted(engine: str, moment: datetime) -> None:
     """Let the engine's breaker know that an order was accepted."""
     with transaction() as session:
-        breakers.succeeded(session, engine)
+        breakers.succeeded(session, engine, now=moment)
 
 
 def end(

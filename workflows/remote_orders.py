@@ -181,7 +181,7 @@ def _accept(engine: RemoteEngine, attempt: Attempt, external_id: str, step: Step
     facts = facts_of(attempt) | {"external_id": external_id}
     if accepted:
         log.info("order accepted", extra=facts)
-        engine_trouble.note_accepted(attempt.engine)
+        engine_trouble.note_accepted(attempt.engine, step.clock())
         return
     with reading() as reader:
         is_dead = attempts.is_dead(reader, attempt.id)

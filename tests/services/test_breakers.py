@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.breakers import LONGEST_PAUSE, TOO_MANY, WINDOW, Breaker
+from services.breakers import DAILY_COST, LONGEST_PAUSE, TOO_MANY, WINDOW, Breaker
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -16,7 +16,7 @@ MINUTE = timedelta(minutes=1)
 def after(outcomes: str, breaker: Breaker | None = None) -> Breaker:
     state = breaker or Breaker()
     for outcome in outcomes:
-        state = state.after_success() if outcome == "s" else state.after_failure(NOON, "503")
+        state = state.after_success(NOON) if outcome == "s" else state.after_failure(NOON, "503")
     return state
 
 
@@ -34,8 +34,14 @@ def test_after_a_minute_one_order_is_a_trial_and_its_failure_doubles_the_pause()
 
 
 def test_a_success_closes_it():
-    closed = after("f" * TOO_MANY).after_success()
+    closed = after("f" * TOO_MANY).after_success(NOON)
     assert not closed.is_open(NOON) and not closed.is_on_trial(NOON) and closed.trips == 0
+
+
+def test_an_order_that_was_sent_before_a_pause_began_does_not_end_it():
+    paused = Breaker().paused(NOON + MINUTE, DAILY_COST).after_success(NOON)
+    assert paused.is_open(NOON) and paused.open_code == DAILY_COST
+    assert paused.after_success(NOON + MINUTE) == Breaker(recent="ss")
 
 
 def test_trouble_with_the_account_stays_until_the_provider_says_that_all_is_well():
@@ -59,6 +65,6 @@ def test_it_never_stays_open_longer_than_the_longest_pause(outcomes: str, second
     state, moment = Breaker(), NOON
     for outcome in outcomes:
         moment += timedelta(seconds=seconds)
-        state = state.after_success() if outcome == "s" else state.after_failure(moment, "")
+        state = state.after_success(moment) if outcome == "s" else state.after_failure(moment, "")
         assert len(state.recent) <= WINDOW
         assert not state.is_open(moment + LONGEST_PAUSE)
