@@ -76,8 +76,9 @@ def of_this_machine(state_dir: Path) -> Iterator[Signs]:
         if not _lives(int(pid)):
             path.unlink(missing_ok=True)
             continue
-        turned_at, seen_at = map(float, path.read_text("utf-8").split())
-        yield Signs(int(pid), turned_at, seen_at)
+        with suppress(FileNotFoundError):  # it has just ended
+            if moments := path.read_text("utf-8").split():  # none if it is just beginning
+                yield Signs(int(pid), *map(float, moments))
 
 
 def _stem() -> str:

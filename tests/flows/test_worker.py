@@ -34,7 +34,7 @@ from tests.scraping import Scraped, ask, scrape
 from tests.wire import wait_until
 from tests.workers import start_worker, working
 from worker import check, duties, heartbeat
-from worker.heartbeat import Signs
+from worker.heartbeat import Heartbeat, Signs
 from worker.loop import Worker
 from workflows import dispatch, files, reconciler
 
@@ -326,6 +326,15 @@ def test_a_check_tells_a_frozen_worker_from_one_that_is_long_at_a_photo(tmp_path
         worker.kill()
     assert said_by_the_check(silence=3) == (1, "no worker runs here\n")
     assert not list((state_dir / heartbeat.FOLDER).iterdir())
+
+
+def test_a_worker_that_is_just_beginning_does_not_fail_the_check_of_others(tmp_path: Path):
+    with Heartbeat(tmp_path):
+        (mine,) = heartbeat.of_this_machine(tmp_path)
+        (path,) = (tmp_path / heartbeat.FOLDER).iterdir()
+        path.with_name(f"{path.name.rpartition('-')[0]}-{os.getppid()}").touch()
+        (seen,) = heartbeat.of_this_machine(tmp_path)
+        assert (seen.pid, mine.pid) == (os.getpid(), os.getpid())
 
 
 @pytest.mark.parametrize(
