@@ -17,7 +17,7 @@ RUNNABLE := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.local)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup run bot demo test test-pooler test-stability coverage check lint types format fuzz judge audit chaos failover restore-drill upgrade-drill release lock migration bench bench-scale bench-capacity bench-files bench-engine bench-events bench-commit image clean
+.PHONY: help setup run bot demo test test-pooler test-stability coverage check lint types format fuzz judge audit chaos failover restore-drill upgrade-drill release lock migration bench bench-scale bench-capacity bench-files bench-engine bench-events bench-commits image clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -141,7 +141,7 @@ bench-files: .venv/.dev ## Measure memory and speed of uploads and downloads of 
 bench-engine: .venv/.dev ## Measure seconds and memory of the embedded engine over the samples
 	$(BIN)/python -m lab.bench.engine --write $(ARGS)
 
-bench-commit: .venv/.dev ## Measure orders a second with a standby 1 ms away, and what waking workers costs (3 minutes)
+bench-commits: .venv/.dev ## Measure orders a second with a standby 1 ms away, and what waking workers costs (3 minutes)
 	$(BIN)/python -m lab.bench.commits --write $(ARGS)
 
 bench-events: .venv/.dev ## Measure how the bot is told: requests, thousands that wait, events a second (90 seconds)

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,18 +22,26 @@ PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.05
 TAIL_LINES = 15
 ROOT = Path(__file__).parents[1]
+BECOME = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
 
 @dataclass(frozen=True)
 class Program:
     """One of our programs: its name, the arguments of Python, the seconds it may stop for, and the
-    folder whose code it is.
+    folder in which it starts, whose code it is.
     """
 
     name: str
     arguments: tuple[str, ...]
     stop_seconds: float
     folder: Path = ROOT
+
+    @classmethod
+    def other(
+        cls, name: str, command: Sequence[str], stop_seconds: float, folder: Path = ROOT
+    ) -> Program:
+        """One that is not ours, by its path. Python becomes it, so that it ends with us."""
+        return cls(name, ("-c", BECOME, *command), stop_seconds, folder)
 
 
 class Process(Protocol):

@@ -24,8 +24,6 @@ ACCESS_KEY, SECRET_KEY, BUCKET = "test-key", "test-secret-0123456789", "photos"
 WEED = Path(sys.executable).with_name("weed")
 START_SECONDS = 90
 VOLUMES = 2
-# As Python's program, so that it ends with these tests however they end.
-RUN = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
 
 class Cluster:
@@ -55,7 +53,7 @@ class Cluster:
         kinds = {"filer": self._filer, "master": self._master, "s3": self._s3}
         command = kinds.get(name, self._volume)(own)
         arguments = [command[0], "-ip.bind=127.0.0.1", *at, *command[1:]]
-        program = Program(name, ("-c", RUN, str(WEED), *arguments), stop_seconds=0, folder=own)
+        program = Program.other(name, (str(WEED), *arguments), stop_seconds=0, folder=own)
         self._running[name] = Child(program, environ=os.environ, logs=self._folder)
 
     def kill(self, name: str) -> None:

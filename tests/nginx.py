@@ -19,8 +19,6 @@ NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 SHIPPED = ROOT / "deploy/nginx"
 CERTIFICATES = ROOT / "tests/providers/certificates"
 HOST = "photos.test"  # whom the certificate names
-# As Python's program, so that it ends with these tests however they end.
-RUN = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
 _MAIN = """\
 {user}worker_processes 2;
@@ -68,8 +66,8 @@ def before(nginx: Nginx, hosts: Sequence[str], **changes: str) -> Iterator[Nginx
     (folder / "livephoto.conf").write_text(_installed(nginx, hosts, changes), "utf-8")
     user = "user root;\n" if os.geteuid() == 0 else ""  # the folder is the tests' own
     (folder / "nginx.conf").write_text(_MAIN.format(user=user, folder=folder))
-    arguments = ("-c", f"{folder}/nginx.conf", "-p", str(folder), "-e", f"{folder}/error.log")
-    program = Program("nginx", ("-c", RUN, str(NGINX), *arguments), stop_seconds=5)
+    files = ("-c", f"{folder}/nginx.conf", "-p", str(folder), "-e", f"{folder}/error.log")
+    program = Program.other("nginx", (str(NGINX), *files), stop_seconds=5)
     with Child(program, environ=os.environ, logs=folder) as running:
         running.wait_until(lambda: _listens(nginx.port), 10)
         yield nginx

@@ -14,10 +14,10 @@ from db.types import now
 from lab.chaos.audit import Check
 from lab.chaos.books import Books
 from lab.chaos.system import System
-from lab.failover import network, rows
+from lab.failover import rows
 from lab.failover.pair import Pair
 from lab.failover.watch import Watch
-from local import ports
+from local import networks, ports
 from local.stack import StackError
 
 
@@ -43,14 +43,14 @@ TWO_PRIMARIES = "several servers take writes"
 
 @dataclass
 class Stage(Generic[Database]):
-    """What a case acts on. findings: checks of its own. told: sentences for the report."""
+    """What a case acts on. findings: checks of its own. notes: sentences for the report."""
 
     database: Database
     system: System
     watch: Watch
     books: Books
     findings: list[Check] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def killed(stage: Stage[Pair]) -> None:
 def cut_off(stage: Stage[Pair]) -> None:
     """Packets to the primary vanish, and nobody is told. It is fenced before it is joined again."""
     old = stage.database.primary
-    old.place.cut()
+    old.machine.unplug()
     try:
         stage.database.promote()
         stage.watch.wait_for_writes()
         old.kill()
     finally:
-        old.place.mend()
+        old.machine.plug_in()
     stage.database.rejoin()
 
 
@@ -130,7 +130,7 @@ def standby_away(stage: Stage[Pair]) -> None:
     asked = [m for m in itertools.chain(*watch.ready) if gone + UNREADY_SECONDS < m.began < back]
     well = [m.began - gone for m in asked if m.note]
     late = [f"{len(well)} times all was well, last {max(well):.1f} s later"] if well else []
-    stage.told.append(f"meanwhile writes met {_listed(writes)}, reads {_listed(reads)}")
+    stage.notes.append(f"meanwhile writes met {_listed(writes)}, reads {_listed(reads)}")
     stage.findings += [
         _only(writes, 503, "without its standby no write is acknowledged"),
         _only(reads, 200, "without its standby reads go on"),
@@ -180,9 +180,9 @@ def asynchronous(stage: Stage[Pair]) -> None:
     old.start("--default_transaction_read_only=on", port=aside)
     nowhere = rows.missing(old.url(port=aside), lost)
     old.kill()
-    stage.told.append(rows.sentence(promised, lost, nowhere, paid=stage.books.paid))
+    stage.notes.append(rows.sentence(promised, lost, nowhere, paid=stage.books.paid))
     pair.rejoin(synchronous=False)
-    stage.told.append(f"`cli.py payments recover` afterwards: {_recover(stage.system)}")
+    stage.notes.append(f"`cli.py payments recover` afterwards: {_recover(stage.system)}")
 
 
 def _take_over(stage: Stage[Pair]) -> None:
@@ -212,7 +212,7 @@ def _listed(met: Counter[int]) -> str:
 
 CASES = (
     Case("killed", "kill -9 of the primary", killed, times=3),
-    Case("cut-off", "network of the primary cut", cut_off, times=2, missing=network.missing),
+    Case("cut-off", "network of the primary cut", cut_off, times=2, missing=networks.missing),
     Case("frozen", "primary frozen, fenced after 3 s", frozen, times=2),
     Case("switched-over", "planned switchover", switched_over, times=3),
     Case("standby-away", "standby away for 20 s", standby_away),

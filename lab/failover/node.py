@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import psycopg2
 
-from lab.failover.network import Place
+from local import ports
+from local.networks import Machine
 from local.postgres import binaries, cluster, replication
 from local.postgres.embedded import DATABASE
 from local.processes import follow_parent, tail
@@ -42,10 +43,11 @@ class NodeError(RuntimeError):
 
 
 class Node:
-    """A server in `folder`, at `place`. It lives as long as the thread that starts it."""
+    """A server in `folder`, on `machine`. It lives as long as the thread that starts it."""
 
-    def __init__(self, folder: Path, place: Place, password: str) -> None:
-        self.place = place
+    def __init__(self, folder: Path, machine: Machine, password: str) -> None:
+        self.machine = machine
+        self.port = ports.reserve()
         self.folder = folder
         self.log = folder / "server.log"
         self._password = password
@@ -55,11 +57,11 @@ class Node:
     @property
     def address(self) -> str:
         """Host and port, as an address of several hosts lists it."""
-        return f"{self.place.host}:{self.place.port}"
+        return f"{self.machine.address}:{self.port}"
 
     def url(self, database: str = DATABASE, *, port: int = 0) -> str:
         """Of this server alone."""
-        address = f"{self.place.host}:{port or self.place.port}"
+        address = f"{self.machine.address}:{port or self.port}"
         return f"postgresql://{cluster.ROLE}:{self._password}@{address}/{database}"
 
     def sql(self, statement: str, *, database: str = DATABASE) -> Any:
@@ -98,10 +100,10 @@ class Node:
         data = self._data
         around: Any = cluster.surroundings(data)
         command: list[str] = []
-        if self.place.namespace:
-            command = self.place.command(around.pop("user"), around.pop("group"))
+        if self.machine.namespace:
+            command = self.machine.command(around.pop("user"), around.pop("group"))
             around.pop("extra_groups")
-        listen = [f"--listen_addresses={self.place.host}", f"--port={port or self.place.port}"]
+        listen = [f"--listen_addresses={self.machine.address}", f"--port={port or self.port}"]
         command += [str(binaries.find().bin / "postgres"), "-D", str(data), *listen]
         command += ["--unix_socket_directories=", *options]
         with self.log.open("ab") as log:
@@ -176,7 +178,7 @@ class Node:
             return []
         first = psutil.Process(self._process.pid)
         known = [first, *first.children(recursive=True)]
-        return [each for each in known if not kind or kind in " ".join(each.cmdline())]
+        return [each for each in known if not kind or kind in _title(each)]
 
     def wait_until(self, fact: Callable[[], object]) -> None:
         """NodeError when it ends before that, or takes longer than LIMIT_SECONDS."""
@@ -207,3 +209,10 @@ class Node:
     def _wait_for(self, names: str) -> None:
         self.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
         self.sql("SELECT pg_reload_conf()")
+
+
+def _title(process: psutil.Process) -> str:
+    """Empty for one that has ended meanwhile."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.failover.network import two_places
 from lab.failover.node import Node
+from local import networks
 from local.postgres import cluster
 from local.postgres.embedded import DATABASE
 
@@ -44,10 +44,10 @@ class Pair:
 def pair(folder: Path) -> Iterator[Pair]:
     """A synchronous pair in `folder` for the length of the block."""
     password = secrets.token_urlsafe(24)
-    with two_places() as places:
+    with networks.machines(2) as (_, machines):
         first, second = (
-            Node(folder / name, place, password)
-            for name, place in zip(("node-1", "node-2"), places, strict=True)
+            Node(folder / name, machine, password)
+            for name, machine in zip(("node-1", "node-2"), machines, strict=True)
         )
         try:
             first.create()

@@ -24,7 +24,7 @@ class Round:
     tally: Tally
     watch: Watch
     checks: list[Check]
-    told: list[str]
+    notes: list[str]
 
     @property
     def lost(self) -> list[str]:
@@ -88,9 +88,9 @@ def markdown(
     parts = [summary, table(head, lines)]
     met = [[each.case.words, each.met] for each in rounds]
     parts.append(table(["Case", "What callers met instead of an answer"], met))
-    told = [f"- {each.case.words}: {sentence}." for each in rounds for sentence in each.told]
-    told += [f"- {case.words}: not played, {case.missing()}." for case in skipped]
-    return "\n\n".join([*parts, *(["\n".join(told)] if told else [])])
+    notes = [f"- {each.case.words}: {note}." for each in rounds for note in each.notes]
+    notes += [f"- {case.words}: not played, {case.missing()}." for case in skipped]
+    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else [])])
 
 
 def _line(played: Round) -> list[str]:

@@ -62,7 +62,7 @@ class World:
                 silences.append(watch.longest_silence(began))
                 time.sleep(PAUSE_SECONDS)
         self._system.restart_ended()
-        return Round(case, silences, tally, watch, list(self._checks(stage, tally)), stage.told)
+        return Round(case, silences, tally, watch, list(self._checks(stage, tally)), stage.notes)
 
     def bugs(self) -> list[str]:
         """Errors in the logs of servers and workers."""

@@ -23,11 +23,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 import settings
-from tests import networks, nginx
+from local import networks
+from local.networks import Machine
+from tests import nginx
 from tests.factories import make_user
 from tests.live import Bot, Server, done, order, refused
 from tests.load import PHOTO, Load
-from tests.networks import Place
 from tests.nginx import CERTIFICATES, HOST, NGINX, Nginx
 from tests.wire import KEY, wait_until
 from tests.workers import working
@@ -41,12 +42,12 @@ YOOKASSA = "185.71.76.5"
 
 
 class Host(Server):
-    """A server in a place of its own."""
+    """A server on a machine of its own."""
 
-    def __init__(self, folder: Path, place: Place, **environ: str) -> None:
-        place_of = {"HOST": place.address, "NETWORK_NAMESPACE": place.namespace}
-        super().__init__(folder, state_dir=settings.load().state_dir, **place_of, **environ)
-        self.address = f"{place.address}:{self.port}"
+    def __init__(self, folder: Path, machine: Machine, **environ: str) -> None:
+        on = {"HOST": machine.address, "NETWORK_NAMESPACE": machine.namespace}
+        super().__init__(folder, state_dir=settings.load().state_dir, **on, **environ)
+        self.address = f"{machine.address}:{self.port}"
         self.url = f"http://{self.address}/api"
 
 
@@ -83,11 +84,11 @@ def world(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
     """With the settings of production, one PostgreSQL and one folder of photos."""
     folder = tmp_path_factory.mktemp("hosts")
     with ExitStack() as stack:
-        here, there = stack.enter_context(networks.places(2))
+        here, others = stack.enter_context(networks.machines(2))
         front = Nginx(folder)
         url = f"https://127.0.0.1:{front.port}/api"
         environ = production(database, url, here)
-        hosts = [Host(made(folder / f"host{n}"), place, **environ) for n, place in enumerate(there)]
+        hosts = [Host(made(folder / f"host{n}"), each, **environ) for n, each in enumerate(others)]
         for host in hosts:
             host.start()
             stack.callback(host.stop)
@@ -104,7 +105,7 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def production(database: str, url: str, proxy: Place) -> dict[str, str]:
+def production(database: str, url: str, proxy: Machine) -> dict[str, str]:
     """PostgreSQL is reached through its socket, a file, which all namespaces see."""
     known = make_url(database)
     sockets = settings.load().state_dir / "sockets"

@@ -1,1 +1,1 @@
-"""What a notice to the workers costs: `make bench-commit`."""
+"""What a notice to the workers costs: `make bench-commits`."""

@@ -54,7 +54,7 @@ def main(rounds: int, seconds: float, orders: int, to_docs: bool) -> None:
         session.engine().dispose()
     machine = f"one machine of {os.cpu_count()} cores, which had a load of {busy:.0f} before"
     text = (
-        f"{about('make bench-commit')}: durable writes, a synchronous standby"
+        f"{about('make bench-commits')}: durable writes, a synchronous standby"
         f" {2000 * ONE_WAY_SECONDS:.0f} ms away and all else on {machine}; {rounds} rounds of"
         f" {seconds:.0f} s, the ways alternating, medians. The server has {PROCESSES} processes;"
         " pgbench sends the statements of the same order without a server.\n\n"

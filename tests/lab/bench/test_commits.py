@@ -1,4 +1,4 @@
-"""`make bench-commit` really sends its standby a millisecond away."""
+"""`make bench-commits` really sends its standby a millisecond away."""
 
 from __future__ import annotations
 

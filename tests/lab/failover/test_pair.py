@@ -10,8 +10,9 @@ import psycopg2
 import pytest
 
 from lab.chaos.books import Books
-from lab.failover import network, rows
+from lab.failover import rows
 from lab.failover.pair import Pair, pair
+from local import networks
 from local.postgres import throwaway
 
 
@@ -49,11 +50,11 @@ def test_a_pair_changes_places_and_what_only_the_dead_server_had_is_found_to_be_
         database.rejoin()
         assert (database.primary, database.standby) == (second, first)
 
-        if network.missing() is None:
-            second.place.cut()
+        if networks.missing() is None:
+            second.machine.unplug()
             with pytest.raises(psycopg2.OperationalError):
                 second.sql("SELECT 1")
-            second.place.mend()
+            second.machine.plug_in()
 
         second.wait_for_nobody()
         for sender in second.processes("walsender"):
