@@ -114,9 +114,9 @@ if [ -n "$copy" ]; then
 fi
 cat <<NEXT
 Before servers and workers start, in this order (docs/backup.md says why):
+  python cli.py ledger check                         the books
   python cli.py payments recover --since "$moment"   payments that were made since
   python cli.py user erase-again                     people who were erased since
-  python cli.py ledger check                         the books
 Later, once nobody wants another moment:
   python cli.py files missing                        photos that are gone
   python cli.py files orphans --older-than 2d        photos that no row knows
