@@ -7,12 +7,15 @@ else waits for the operator. Once made, a payment is settled like every other on
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Select, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import settings
+from db import Reader, scalar
 from db.models import Payment
 from db.rows import UserRow
 from db.types import now
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 # What a provider reports of money that had come, and from which settlement credits it.
 PAID_OUTCOMES = ("succeeded", "refunded", "disputed", "dispute_lost")
 UNPAID_OUTCOMES = ("pending", "canceled", "expired")
+USED_WITHIN = timedelta(days=30)
 UNKNOWN, ERASED, TERMS = "unknown_reference", "erased_user", "terms_changed"
 
 
@@ -64,6 +68,13 @@ def make_again(session: Session, notice: Notice) -> Verdict | None:
 def is_of_this_service(kept: Metadata) -> bool:
     """Whether a payment was opened by us, not by another service on the same account."""
     return kept.service in (None, payments.service())
+
+
+def is_used(reader: Reader, provider: str, moment: datetime) -> bool:
+    """Whether there may be money of that time at a provider, as payments were opened there in the
+    month before.
+    """
+    return bool(_is_used(reader, provider, moment - USED_WITHIN))
 
 
 def _why_not(notice: Notice, kept: Metadata) -> Verdict | None:
@@ -128,3 +139,8 @@ def _insert(session: Session, notice: Notice, kept: Metadata, user: UserRow) -> 
     )
     new = session.scalar(made.on_conflict_do_nothing().returning(Payment.id))
     return new is not None
+
+
+@scalar
+def _is_used(provider: str, since: datetime) -> Select[bool]:
+    return select(exists().where(Payment.provider == provider, Payment.created_at >= since))

@@ -80,7 +80,14 @@ def recover(since: datetime, *, dry_run: bool) -> Iterator[Finding]:
             for finding in _ask(provider, since, dry_run=dry_run):
                 told |= finding.names
                 yield finding
+        elif _is_used(provider, since):
+            yield Finding(provider, "could not be asked: it is not connected", is_open=True)
     yield from _parked(since, told, dry_run=dry_run)
+
+
+def _is_used(provider: str, since: datetime) -> bool:
+    with reading() as reader:
+        return lost_payments.is_used(reader, provider, since)
 
 
 def _ask(provider: str, since: datetime, *, dry_run: bool) -> Iterator[Finding]:
