@@ -282,4 +282,5 @@ def test_a_provider_that_does_not_answer_leaves_the_others_and_the_exit_code_tel
     till.sandbox.clear_faults("yookassa")
     with command_line(**till.environ | {"STRIPE_SECRET_KEY": ""}) as without_its_key:
         code, lines, _ = recover(without_its_key, since)
-    assert code == 1 and "could not be asked: it is not connected" in lines[0]
+    assert code == 1
+    assert any("stripe" in line and "it is not connected" in line for line in lines)
