@@ -38,6 +38,9 @@ def fault(url: str) -> str | None:
     """What is wrong with a database's address, with the fix."""
     if url.partition("://")[0] not in SCHEMES:
         return "must start with postgresql://"
+    if url.partition("?")[0].count("@") > 1:
+        # What follows the first one would be taken for a host, and be shown as such.
+        return "has an @ in its user or password: write it as %40"
     try:
         list(hosts(url))
     except ValueError as error:

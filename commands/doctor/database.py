@@ -26,7 +26,7 @@ def look() -> Iterator[Finding]:
             why, at = schema.objection(reader), schema.current(reader)
             standbys = database_state.standbys(reader)
     except ApiError as error:
-        fix = "does DATABASE_URL lead to one that takes writes? docs/failover.md"
+        fix = "is it up, and takes writes (docs/failover.md)? A pooler: docs/pooler.md"
         yield Finding("FAIL", "database", with_reason(error), fix)
         return
     version = f"PostgreSQL {state.version // 10_000}.{state.version % 10_000}"

@@ -11,6 +11,7 @@ from commands.doctor.finding import Finding, judged
 from db.types import now
 from providers import probes, registry
 from providers.payments import PaymentRef, ProviderError, ProviderMisconfigured, ProviderRejected
+from providers.telegram import Meaning, TelegramError
 from workflows import outbox
 
 OK = 200
@@ -53,7 +54,13 @@ def telegram() -> Iterator[Finding]:
     """The bot's token, and who gets its updates: one that polls gets none beside a webhook."""
     if not settings.load().telegram_bot_token:
         return
-    url = registry.telegram().webhook_url()
+    try:
+        url = registry.telegram().webhook_url()
+    except TelegramError as error:
+        wrong = error.meaning is Meaning.CONFIGURATION
+        fix = "TELEGRAM_BOT_TOKEN is wrong or revoked" if wrong else "does it answer? try again"
+        yield judged("telegram", error.description, fail=wrong, warn=not wrong, fix=fix)
+        return
     says = f"posts updates to {url}" if url else "takes our token, and is polled"
     fix = "the bot of this project polls: deleteWebhook, unless you run one of your own"
     yield judged("telegram", says, warn=bool(url), fix=fix)

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from uuid import uuid4
 
+import settings
 from commands.doctor.finding import Finding, judged
 from providers import probes, registry
 from providers.storage import ObjectMissing, StorageUnavailable
@@ -27,7 +28,11 @@ def look() -> Iterator[Finding]:
             store.delete(key)
         gone = store.head(key) is None
     except (StorageUnavailable, ObjectMissing) as error:
-        fix = "the keys need GetObject, PutObject, DeleteObject and ListBucket; is the store up?"
+        fix = (
+            "the keys need GetObject, PutObject, DeleteObject and ListBucket; is the store up?"
+            if settings.load().s3_bucket
+            else "STATE_DIR must be a folder that this user may write to"
+        )
         yield Finding("FAIL", "storage", str(error), fix)
         return
     says = "put, read and deleted" if read and gone else "what was put was not read, or not deleted"

@@ -54,6 +54,15 @@ takes_writes() {
     [ ! -e "$data/recovery.signal" ] && sed -n 8p "$data/postmaster.pid" 2>/dev/null | grep -q '^ready'
 }
 
+# However this ends: pgBackRest refuses, PostgreSQL does not come up, Ctrl-C.
+give_back() {
+    if rmdir "$data" 2>/dev/null; then
+        mv -T "$aside" "$data"
+        aside=$data
+    fi
+    echo "not restored; what was in $data is in $aside" >&2
+}
+
 # A postmaster.pid of a machine that died is no running server; a living process of that number is one.
 if runs; then
     refuse "PostgreSQL is running in $data: stop it first, and all servers and workers before it"
@@ -65,8 +74,9 @@ fi
 if [ -n "$(ls -A "$data" 2>/dev/null)" ]; then
     aside=$data.before-restore-$(date -u +%Y%m%dT%H%M%S)
     say "1. what is in $data is kept as $aside"
-    mv "$data" "$aside"
-    trap 'rmdir "$data" 2>/dev/null && mv "$aside" "$data"; echo "not restored; what was there is in $data or $aside" >&2' ERR
+    mv -T "$data" "$aside"
+    trap give_back EXIT
+    trap 'exit 1' INT TERM
 else
     say "1. $data is empty, nothing is moved aside"
 fi
@@ -95,6 +105,7 @@ until takes_writes; do
         fail "PostgreSQL has ended before $moment: was the log archived until then? Its own log says more"
     fi
 done
+trap - EXIT
 say "4. the database is that of $moment, and takes writes"
 
 if [ -n "$copy" ]; then
@@ -103,9 +114,9 @@ if [ -n "$copy" ]; then
 fi
 cat <<NEXT
 Before servers and workers start, in this order (docs/backup.md says why):
+  python cli.py ledger check                         the books
   python cli.py payments recover --since "$moment"   payments that were made since
   python cli.py user erase-again                     people who were erased since
-  python cli.py ledger check                         the books
 Later, once nobody wants another moment:
   python cli.py files missing                        photos that are gone
   python cli.py files orphans --older-than 2d        photos that no row knows

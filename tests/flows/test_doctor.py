@@ -48,9 +48,11 @@ def test_a_healthy_world_and_one_with_faults(till: ProviderWorld) -> None:
         checks.record(session, checks.LEDGER, Proof(1, {"a rule": ["a row"]}), seconds=1)
         breakers.locked_out(session, "fal", now=now(), code="credit", detail="no money")
     nowhere = f"http://127.0.0.1:{ports.reserve()}/api"
-    said = look(till, SICK, SERVER_URL=nowhere, STRIPE_SECRET_KEY="sk_test_of_somebody_else")
+    strange = {"STRIPE_SECRET_KEY": "sk_test_of_somebody_else", "TELEGRAM_BOT_TOKEN": "1:revoked"}
+    said = look(till, SICK, SERVER_URL=nowhere, **strange)
     faults = {name for name, each in said.items() if each["level"] == "FAIL"}
-    assert faults == {"check of the ledger", "engines", "server", "links", "stripe"}
+    assert faults == {"check of the ledger", "engines", "server", "links", "stripe", "telegram"}
+    assert said["telegram"]["fix"] == "TELEGRAM_BOT_TOKEN is wrong or revoked"
     assert said["check of the ledger"]["fix"] == "python cli.py ledger check"
     assert "fal is closed: credit" in said["engines"]["says"]
 

@@ -200,6 +200,7 @@ def test_several_hosts_may_be_written_as_sqlalchemy_or_as_libpq_wants_them(url):
         ("DATABASE_URL", "mysql://h/d"),
         ("DATABASE_URL", "postgresql://a,b/d"),
         ("DATABASE_URL", "postgresql:///d?host=a,b&target_session_attrs=any"),
+        ("DATABASE_URL", "postgresql://u:p@ss@h/d"),
         ("DATABASE_DIRECT_URL", "mysql://h/d"),
         ("DATABASE_DIRECT_URL", "postgresql://h/d"),
         ("SERVER_URL", "kreatum.ru/api"),
