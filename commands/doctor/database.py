@@ -71,7 +71,9 @@ def _servers(states: dict[str, State | None]) -> Iterator[Finding]:
         ", ".join(f"{name} {is_}" for name, is_ in says.items()),
         fail=len(primaries) > 1,
         warn=None in states.values(),
-        fix="only one may take writes: stop the older ones; make them anew: docs/failover.md",
+        fix="stop all but the newest and make them anew: docs/failover.md"
+        if len(primaries) > 1
+        else "bring it back as a standby, or take it out of DATABASE_URL",
     )
 
 
