@@ -85,7 +85,7 @@ var/failover/venv/.installed: lab/failover/requirements.txt | .venv/.dev
 	@touch $@
 
 restore-drill: .venv/.dev ## Lose the database under load, restore it to a minute ago and look (4 minutes, needs pgBackRest); report in docs/quality.md
-	$(BIN)/python -m lab.drill $(ARGS)
+	$(BIN)/python -m lab.restore $(ARGS)
 
 upgrade-drill: .venv/.dev ## Replace the last release by this code under load, and back; nobody may notice (5 minutes); table in docs/quality.md
 	$(BIN)/python -m lab.upgrade $(ARGS)

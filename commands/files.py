@@ -47,7 +47,8 @@ def orphans(older_than: timedelta, delete: bool, even_most: bool) -> None:
         for name in batch.unknown:
             click.echo(name)
         stored, unknown = stored + batch.stored, unknown + len(batch.unknown)
-    click.echo(f"{unknown} of {stored} files older than {older_than} have no row")
+    hours = older_than / timedelta(hours=1)
+    click.echo(f"{unknown} of {stored} files older than {hours:g} hours have no row")
     if not delete or not unknown:
         return
     if unknown > stored - unknown and not even_most:

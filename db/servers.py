@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 import psycopg2
+from psycopg2.extensions import parse_dsn
 
 from db.bounded import BoundedConnection
 
@@ -183,17 +184,29 @@ def compare(parameters: Parameters) -> None:
 
     Never raises; those that do not answer are passed over.
     """
-    servers = list(_servers(parameters))
-    with ThreadPoolExecutor(len(servers)) as together:
-        states = list(together.map(lambda server: _look(parameters, server), servers))
     primaries = {
-        f"{server['host']}:{server['port']}": state.timeline
-        for server, state in zip(servers, states, strict=True)
+        name: state.timeline
+        for name, state in _states(parameters).items()
         if state is not None and state.timeline is not None
     }
     if len(primaries) > 1 and not _known.complained:
         log.error("several servers take writes, fence the old ones: %s (timelines)", primaries)
     _known.complained = len(primaries) > 1
+
+
+def states(url: str) -> dict[str, State | None]:
+    """Each of several servers that an address names, by host and port; None: it is silent."""
+    # psycopg2 does not understand the URL prefix by which SQLAlchemy selects it.
+    named = parse_dsn(url.replace("postgresql+psycopg2://", "postgresql://", 1))
+    return _states({**named, **CONNECTION})
+
+
+def _states(parameters: Parameters) -> dict[str, State | None]:
+    servers = list(_servers(parameters))
+    with ThreadPoolExecutor(len(servers)) as together:
+        found = list(together.map(lambda server: _look(parameters, server), servers))
+    names = [f"{server['host']}:{server['port']}" for server in servers if server]
+    return dict(zip(names, found, strict=False))
 
 
 def _look(parameters: Parameters, server: Parameters) -> State | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from commands.doctor.finding import Finding, judged
-from db import reading, schema
-from db.session import SESSION
+from db import reading, schema, servers
+from db.servers import State
+from db.session import SESSION, direct_url
 from db.types import now
 from errors import ApiError, with_reason
 from services import database_state
@@ -49,6 +50,31 @@ def look() -> Iterator[Finding]:
         fix="a larger max_connections, fewer processes, or a pooler: docs/pooler.md",
     )
     yield from _replication(state, standbys)
+    yield from _servers(servers.states(direct_url()))
+
+
+def _servers(states: dict[str, State | None]) -> Iterator[Finding]:
+    """Those that are listed, where they are several."""
+    if not states:
+        return
+    says = {
+        name: "does not answer"
+        if state is None
+        else "is a standby"
+        if state.timeline is None
+        else f"takes writes (timeline {state.timeline})"
+        for name, state in states.items()
+    }
+    primaries = [state for state in states.values() if state and state.timeline is not None]
+    yield judged(
+        "servers",
+        ", ".join(f"{name} {is_}" for name, is_ in says.items()),
+        fail=len(primaries) > 1,
+        warn=None in states.values(),
+        fix="stop all but the newest and make them anew: docs/failover.md"
+        if len(primaries) > 1
+        else "bring it back as a standby, or take it out of DATABASE_URL",
+    )
 
 
 def _clock(ahead_seconds: float) -> Finding:

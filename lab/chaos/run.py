@@ -77,7 +77,7 @@ class Run:
             control.reset()
             control.reset_engines()
             checks = list(self._audit(system, control))
-        bugs = [bug for part in system.parts for bug in part.bugs]
+            bugs = system.bugs()
         return Report(
             self._seed,
             self._seconds,
@@ -113,8 +113,6 @@ class Run:
         client.close()
         self._print("a day later")
         yield settling.let_a_day_pass(system, engine)
-        for part in system.parts:
-            part.collect_bugs()
 
     def _client(self, system: System, chance: Random) -> Client:
         urls = [server.url for server in system.servers]

@@ -8,19 +8,20 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
 import psutil
 
-from db.session import set_limits
+from lab.chaos.pooled import PooledStack
 from local import database, ports
 from local.client import is_ready
 from local.pgbouncer import Pooler
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import ROOT, Child, Program
-from local.stack import Stack
+from local.stack import Stack, StackError
 from settings import Settings
 from settings.databases import in_psycopg2
 
@@ -108,31 +109,6 @@ class Part:
         self._down = True
         self._stack.children.remove(self._child)
         self.collect_bugs()
-
-
-class PooledStack(Stack):
-    """With PgBouncer between its programs and its database."""
-
-    def _start_database(self, postgres: EmbeddedPostgres) -> None:
-        super()._start_database(postgres)
-        direct = self.settings.database_url
-        self.pooler = Pooler(self.settings.state_dir / "pooler", direct)
-        self.pooler.start()
-        self.settings = replace(
-            self.settings, database_url=self.pooler.url, database_direct_url=direct
-        )
-
-    def _prepare_database(self) -> None:
-        pooled = self.settings
-        self.settings = replace(pooled, database_url=pooled.database_direct_url)
-        super()._prepare_database()
-        self.settings = pooled
-        set_limits(in_psycopg2(pooled.database_direct_url))
-
-    def stop(self) -> None:
-        """Stop the programs, then the database, then what led to it."""
-        super().stop()
-        self.pooler.stop()
 
 
 class System:
@@ -248,6 +224,19 @@ class System:
         for part in ended:
             part.restart()
         return [part.name for part in ended]
+
+    def bugs(self) -> list[str]:
+        """What servers and workers have logged as errors; to be asked once, at the end."""
+        for part in self.parts:
+            part.collect_bugs()
+        return [bug for part in self.parts for bug in part.bugs]
+
+    def recover_payments(self, since: datetime) -> str:
+        """What `payments recover` says of money that providers hold and no row knows."""
+        try:
+            return self.stack.cli("payments", "recover", "--since", since.isoformat()).strip()
+        except StackError as waiting:  # exit code 1: something waits for the operator
+            return str(waiting).strip()
 
 
 def clear(folder: Path) -> None:

@@ -18,7 +18,6 @@ from lab.failover import rows
 from lab.failover.pair import Pair
 from lab.failover.watch import Watch
 from local import networks, ports
-from local.stack import StackError
 
 
 class Cluster(Protocol):
@@ -182,23 +181,14 @@ def asynchronous(stage: Stage[Pair]) -> None:
     old.kill()
     stage.notes.append(rows.sentence(promised, lost, nowhere, paid=stage.books.paid))
     pair.rejoin(synchronous=False)
-    stage.notes.append(f"`cli.py payments recover` afterwards: {_recover(stage.system)}")
+    said = stage.system.recover_payments(now() - SEARCHED).splitlines()[-1]
+    stage.notes.append(f"`cli.py payments recover` afterwards: {said}")
 
 
 def _take_over(stage: Stage[Pair]) -> None:
     stage.database.promote()
     stage.watch.wait_for_writes()
     stage.database.rejoin()
-
-
-def _recover(system: System) -> str:
-    """What the command says of money that providers hold and no row knows."""
-    since = (now() - SEARCHED).isoformat()
-    try:
-        said = system.stack.cli("payments", "recover", "--since", since)
-    except StackError as error:  # so it ends, too, when something waits for an operator
-        said = str(error)
-    return said.strip().splitlines()[-1]
 
 
 def _only(met: Counter[int], status: int, rule: str) -> Check:

@@ -177,7 +177,7 @@ def patroni(folder: Path) -> Iterator[Patroni]:
     for member in members:
         member.configure([raft for raft in rafts if raft != member.raft], password)
     with ExitStack() as stack:
-        stack.enter_context(_third_voice(folder, rafts))
+        stack.enter_context(_witness(folder, rafts))
         for member in members:
             stack.callback(member.kill)
         cluster_ = Patroni(members, password)
@@ -209,12 +209,12 @@ def wait_until(fact: Callable[[], bool], member: Member) -> None:
 
 
 @contextmanager
-def _third_voice(folder: Path, rafts: list[str]) -> Iterator[None]:
+def _witness(folder: Path, rafts: list[str]) -> Iterator[None]:
     """A vote without data, so that one of two may be gone."""
-    place, file = folder / "voice", folder / "voice/patroni.yml"
-    _own(place)
-    file.write_text(json.dumps({"raft": _raft(place, rafts[2], rafts[:2])}))
-    process = _start("patroni_raft_controller", file, folder / "voice.log", place)
+    own, file = folder / "witness", folder / "witness/patroni.yml"
+    _own(own)
+    file.write_text(json.dumps({"raft": _raft(own, rafts[2], rafts[:2])}))
+    process = _start("patroni_raft_controller", file, folder / "witness.log", own)
     try:
         yield
     finally:

@@ -66,10 +66,7 @@ class World:
 
     def bugs(self) -> list[str]:
         """Errors in the logs of servers and workers."""
-        for part in self._system.parts:
-            part.collect_bugs()
-        bugs = [bug for part in self._system.parts for bug in part.bugs]
-        return [bug for bug in bugs if TWO_PRIMARIES not in bug]
+        return [bug for bug in self._system.bugs() if TWO_PRIMARIES not in bug]
 
     def _busy(self, tally: Tally) -> AbstractContextManager[None]:
         return Customers(

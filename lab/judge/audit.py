@@ -19,12 +19,13 @@ import click
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "var/audit/venv/bin/pip-audit"
 # The first has everything for the server, the engine and the tests, the second what an operator may
-# add; the others are for these judges and the servers that this one is compared with.
+# add; the others are for these judges, Patroni, and the servers that this one is compared with.
 PINNED = (
     "requirements/dev.txt",
     "requirements/observability.txt",
     "lab/judge/requirements.txt",
     "lab/judge/audit.txt",
+    "lab/failover/requirements.txt",
     "requirements/bench.txt",
 )
 SECONDS = 900

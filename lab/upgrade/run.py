@@ -83,9 +83,7 @@ class Drill:
                 afterwards.checks(system, self._engine, self._books, client, self._control)
             )
             client.close()
-            for part in system.parts:
-                part.collect_bugs()
-        bugs = [bug for part in system.parts for bug in part.bugs]
+            bugs = system.bugs()
         return Report(
             released, self._phases, self._tally, self._unready, checks, bugs, self._number
         )

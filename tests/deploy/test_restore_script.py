@@ -1,4 +1,4 @@
-"""deploy/backup/restore.sh where something goes wrong; tests/lab/drill has what goes well."""
+"""deploy/backup/restore.sh where something goes wrong; tests/lab/restore has what goes well."""
 
 from __future__ import annotations
 

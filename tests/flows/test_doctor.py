@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -65,6 +67,15 @@ def test_a_healthy_world_and_one_with_faults(till: ProviderWorld) -> None:
     assert said["database"]["level"] == said["books"]["level"] == "FAIL"
     assert said["database"]["says"].count("Connection refused") == len(hosts), "each has its reason"
     assert said["storage"]["level"] == "OK", "one fault hides no other check"
+    # By two names the same server is two that take writes.
+    server = urlsplit(os.environ["DATABASE_URL"])
+    silent, user = hosts[0], server.netloc.rpartition("@")[0]
+    twice = f"127.0.0.1:{server.port},localhost:{server.port},{silent}"
+    several = f"postgresql://{user}@{twice}{server.path}?target_session_attrs=read-write"
+    said = look(till, SICK, DATABASE_URL=several)
+    assert said["servers"]["level"] == "FAIL"
+    assert said["servers"]["says"].count("takes writes") == 2
+    assert f"{silent} does not answer" in said["servers"]["says"]
     with transaction() as session:
         breakers.close(session, "fal")
 

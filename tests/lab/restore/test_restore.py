@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from lab.drill.archive import ArchivedPostgres, MissingProgramError, programs
+from lab.restore.archive import ArchivedPostgres, MissingProgramError, programs
 from local.database import prepare
 from local.postgres.throwaway import state_folder
 from services import gauges, grants, ledger, registration

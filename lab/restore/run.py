@@ -19,11 +19,11 @@ from lab.chaos.client import Client, Tally
 from lab.chaos.customers import Customers
 from lab.chaos.sandbox_control import SandboxControl
 from lab.chaos.system import System, clear
-from lab.drill import audit
-from lab.drill.archive import ArchivedPostgres
-from lab.drill.audit import Told
-from lab.drill.files import look_at_files
-from lab.drill.money import recover_payments
+from lab.restore import audit
+from lab.restore.archive import ArchivedPostgres
+from lab.restore.audit import Told
+from lab.restore.files import look_at_files
+from lab.restore.money import recover_payments
 from local.postgres.throwaway import state_folder
 from settings.databases import in_psycopg2
 
@@ -61,8 +61,6 @@ def look_at_rows(world: World) -> None:
 
 # What the runbook does between the restore and the start of servers and workers, in its order.
 STEPS: list[Callable[[World], None]] = [look_at_rows, recover_payments, look_at_files]
-# What is looked at when all programs have run again for a while.
-STEPS_AT_WORK: list[Callable[[World], None]] = []
 
 
 @dataclass
@@ -104,16 +102,12 @@ class Drill:
             started = time.monotonic()
             postgres.restore(world.moment)
             self.restore_seconds = time.monotonic() - started
-            self._take(STEPS, world)
+            for step in STEPS:
+                self._say(step.__name__.replace("_", " "))
+                step(world)
             self._go_on(world)
-            self._take(STEPS_AT_WORK, world)
-            self._look_for_bugs(world)
+            world.checks.append(Check("no program logs a bug", len(system.parts), system.bugs()))
             return world.checks
-
-    def _take(self, steps: list[Callable[[World], None]], world: World) -> None:
-        for step in steps:
-            self._say(step.__name__.replace("_", " "))
-            step(world)
 
     def _load(self, system: System, postgres: ArchivedPostgres, control: SandboxControl) -> World:
         """Customers at work until the database is lost; the moment lies between."""
@@ -141,12 +135,6 @@ class Drill:
         world.checks.append(
             Check("operations after the restore succeed", done, self.tally.failed[failed:])
         )
-
-    def _look_for_bugs(self, world: World) -> None:
-        for part in world.system.parts:
-            part.collect_bugs()
-        bugs = [bug for part in world.system.parts for bug in part.bugs]
-        world.checks.append(Check("no program logs a bug", len(world.system.parts), bugs))
 
     def _customers(
         self, system: System, control: SandboxControl, books: Books, seed: int

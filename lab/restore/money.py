@@ -12,11 +12,10 @@ from sqlalchemy.orm import Session
 from db.models import Transaction
 from lab.chaos.audit import Check
 from lab.chaos.books import Books
-from local.stack import StackError
 from services import ledger
 
 if TYPE_CHECKING:
-    from lab.drill.run import World
+    from lab.restore.run import World
 
 
 def recover_payments(world: World) -> None:
@@ -24,19 +23,11 @@ def recover_payments(world: World) -> None:
     with world.session() as session:
         before = _credits(session)
     lost = [each for each in world.books.paid if str(each) not in before]
-    said, again = _recover(world), _recover(world)
+    said, again = (world.system.recover_payments(world.moment) for _ in range(2))
     with world.session() as session:
         world.checks += _checks(session, world.books, lost, said)
     more = [] if again.endswith("0 settled, 0 wait") else [again]
     world.checks.append(Check("a second run finds no more money", 1, more))
-
-
-def _recover(world: World) -> str:
-    since = world.moment.isoformat()
-    try:
-        return world.system.stack.cli("payments", "recover", "--since", since).strip()
-    except StackError as waiting:  # exit code 1: something waits for the operator
-        return str(waiting)
 
 
 def _checks(session: Session, books: Books, lost: list[str], said: str) -> list[Check]:

@@ -10,8 +10,8 @@ import click
 
 from lab.bench.page import about, put, table
 from lab.chaos.audit import Check
-from lab.drill.archive import MissingProgramError
-from lab.drill.run import Drill
+from lab.restore.archive import MissingProgramError
+from lab.restore.run import Drill
 from local.processes import ROOT
 
 LOSSES_SHOWN = 50
@@ -22,7 +22,9 @@ FULL_SECONDS = 60.0
 @click.option("--seed", type=int, help="Random seed; printed.")
 @click.option("--before", default=30.0, help="Seconds of load before the moment.")
 @click.option("--after", default=FULL_SECONDS, help="Seconds of load after it.")
-@click.option("--folder", type=Path, default=ROOT / "var/drill", help="Working folder of the run.")
+@click.option(
+    "--folder", type=Path, default=ROOT / "var/restore", help="Working folder of the run."
+)
 def main(seed: int | None, before: float, after: float, folder: Path) -> None:
     """Lose the database under load, restore it to a moment, and look at what is there.
 

@@ -16,7 +16,7 @@ from lab.chaos.audit import Check
 from providers.storage.disk import DiskStorage
 
 if TYPE_CHECKING:
-    from lab.drill.run import World
+    from lab.restore.run import World
 
 GONE = 3  # deleted after the moment, as a duty or an erasure would have
 AGE_SECONDS = 3 * 24 * 3600.0
