@@ -263,9 +263,10 @@ class ApiError(Exception):
 
 
 def with_reason(error: Exception) -> str:
-    """What an operator has to know and no caller may: the error, and what the database said.
+    """What an operator has to know and no caller may: the error, and why there is no database.
 
-    Only its first line: the ones after it may quote rows.
+    Only the first line of what was said: the ones after it may quote rows.
     """
-    reason = str(getattr(error.__cause__, "orig", "")).strip()
+    unavailable = isinstance(error, ApiError) and error.code == "service_unavailable"
+    reason = str(getattr(error.__cause__, "orig", "")).strip() if unavailable else ""
     return f"{error} ({reason.splitlines()[0]})" if reason else str(error)

@@ -27,11 +27,18 @@ from tests import databases, forks
 from tests.command_line import CommandLine, command_line, complain, say
 from tests.live import done, refused, unchanged
 from tests.payment_events import notification
-from tests.provider_world import OPTIONS, TOKENS, ProviderWorld, books
+from tests.provider_world import OPTIONS, TOKENS, ProviderWorld, books, provider_world
 from workflows.payment_events import LOST_PER_MINUTE
 
 Person = dict[str, Any]
 LOGIN = (OPTIONS.yookassa_shop_id, OPTIONS.yookassa_secret_key)
+
+
+@pytest.fixture(scope="module")
+def open_till(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderWorld]:
+    """Providers that know of no payments of other modules, whose rows are gone as well."""
+    with provider_world(tmp_path_factory.mktemp("till")) as opened:
+        yield opened
 
 
 @pytest.fixture
