@@ -10,7 +10,7 @@ import click
 
 from services import data
 from services.audit import Entry
-from services.stored_files import AT_ONCE
+from services.stored_files import PAGE
 from workflows import stored_files
 from workflows.actions import announced, recorded
 
@@ -86,8 +86,8 @@ def missing(forget: bool, even_most: bool) -> None:
 
 
 def _forget(lost: list[UUID]) -> None:
-    for start in range(0, len(lost), AT_ONCE):
-        some = lost[start : start + AT_ONCE]
+    for start in range(0, len(lost), PAGE):
+        some = lost[start : start + PAGE]
         entry = Entry("files.forget_missing", after={"files": len(some)})
         with recorded(entry) as session:
             data.delete_of(session, some)

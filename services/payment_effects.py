@@ -33,7 +33,7 @@ from services.locked_payments import PaymentColumns
 from services.payments import UNPAID
 
 if TYPE_CHECKING:
-    from providers.payments import Metadata, Notice
+    from providers.payments import Notice
 
 REFUNDABLE = ("succeeded", "partly_refunded")
 Effect = Callable[[Session, LockedPayment, "Notice"], PaymentColumns]
@@ -55,13 +55,10 @@ def asked(payment: LockedPayment, notice: Notice) -> tuple[int, str]:
     kept = notice.metadata
     if kept is not None and payment.reference is None and payment.repeats_id is None:
         same = kept.payment_id == payment.id and kept.tokens == payment.tokens
-        if same and kept.amount_rub == payment.amount_rub and _is_in_stars(kept):
+        stars = kept.asked_currency != payments.CURRENCY
+        if same and stars and kept.amount_rub == payment.amount_rub:
             return kept.asked_minor, kept.asked_currency
     return payment.asked_minor, payment.asked_currency
-
-
-def _is_in_stars(kept: Metadata) -> bool:
-    return kept.asked_currency != payments.CURRENCY
 
 
 def learned(payment: LockedPayment, notice: Notice) -> PaymentColumns:

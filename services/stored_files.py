@@ -16,7 +16,7 @@ from db import Query, Reader, statement
 from db.models import DATA_TYPES, Data, User
 
 ERASED = "erased/"  # what begins so is no photo but a note that somebody was erased
-AT_ONCE = 1000
+PAGE = 1000  # rows
 FIRST = UUID(int=0)
 # What services.data.new_key() makes; a bucket may have backups, or what belongs to others.
 _PHOTO = re.compile(
@@ -59,13 +59,13 @@ def unknown(reader: Reader, names: list[str], *, hashed: bool) -> list[str]:
 
 
 def confirmed(reader: Reader, *, after: UUID = FIRST) -> list[KeptFile]:
-    """The first AT_ONCE files whose bytes should be stored, by id."""
-    return _confirmed.all(reader, after, AT_ONCE)
+    """The first PAGE files whose bytes should be stored, by id."""
+    return _confirmed.all(reader, after, PAGE)
 
 
 def people(reader: Reader, *, after: UUID = FIRST) -> list[UUID]:
-    """The first AT_ONCE users who are not erased, by id."""
-    return [row.id for row in _people.all(reader, after, AT_ONCE)]
+    """The first PAGE users who are not erased, by id."""
+    return [row.id for row in _people.all(reader, after, PAGE)]
 
 
 def note_of(user_id: UUID) -> str:

@@ -53,4 +53,4 @@ def _link(url: str) -> Iterator[Finding]:
     if probe.ahead_seconds is not None:
         away = abs(probe.ahead_seconds)
         says, fix = f"{away:.0f} s from the storage's", "let NTP set it: signatures are refused"
-        yield judged("clock", says, fail=away > SKEW_SECONDS, fix=fix)
+        yield judged("clock of links", says, fail=away > SKEW_SECONDS, fix=fix)

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from lab.bench.page import put
-from lab.chaos.faults import FULL_SECONDS
 from lab.chaos.run import CUSTOMERS, Run
+from lab.chaos.schedule import FULL_SECONDS
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 5

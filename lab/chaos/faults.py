@@ -1,18 +1,15 @@
 """The faults: each is a generator that yields the seconds to its next step.
 
-Which faults occur and when is drawn from a seed; what they hit depends on the machine.
+What they hit depends on the machine; which occur when is drawn from a seed (schedule.py).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import heapq
 import os
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +22,8 @@ from lab.chaos.system import Part, System
 from local.pgbouncer import Pooler
 from local.stack import StackError
 
-FULL_SECONDS = 300.0
 # Larger than the log of any part, smaller than the large photos.
 FILE_BYTES = 200_000
-TICK_SECONDS = 0.25
 # Of Linux, see renameat2(2): relative to the working directory, both names at once.
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
@@ -262,87 +257,6 @@ def words(fault: Fault) -> str:
     """A fault's name for the report."""
     name = fault.__name__.replace("_", " ").replace("kill a", "kill -9 of a")
     return name.replace("kill postgres", "kill -9 of postgres").replace("postgres", "PostgreSQL")
-
-
-Plan = dict[str, list[tuple[float, Fault]]]
-
-
-def plan(seconds: float, chance: Random, *, pooled: bool = False) -> Plan:
-    """The faults of each group and their start in seconds: evenly spread, in random order, each at
-    a random moment in the first half of its time slot."""
-    planned: Plan = {}
-    for group, faults in (GROUPS | ({"pooler": POOLER} if pooled else {})).items():
-        drawn = [
-            fault
-            for fault, often in faults.items()
-            for _ in range(max(1, round(often * seconds / FULL_SECONDS)))
-        ]
-        chance.shuffle(drawn)
-        share = seconds / len(drawn)
-        planned[group] = [
-            (share * (number + chance.uniform(0, 0.5)), fault) for number, fault in enumerate(drawn)
-        ]
-    return planned
-
-
-class FaultRunner:
-    """Runs a plan in the thread that calls run(), which must outlive the system."""
-
-    def __init__(self, target: Target, counted: Counter[str], *, tick: Callable[[], None]) -> None:
-        self.counted = counted
-        self.ended: Counter[str] = Counter()  # parts that ended by themselves and were restarted
-        self.under_way: dict[str, str] = {}  # group -> fault
-        self._target = target
-        self._tick = tick
-
-    def run(self, planned: Plan) -> None:
-        """Run a plan to the last step of its last fault."""
-        start = time.monotonic()
-        groups = [self._steps(group, start, planned[group]) for group in planned]
-        steps = [(start, number) for number in range(len(groups))]
-        try:
-            while steps:
-                due, number = heapq.heappop(steps)
-                self._wait_until(due)
-                pause = next(groups[number], None)
-                if pause is not None:
-                    heapq.heappush(steps, (time.monotonic() + pause, number))
-        finally:
-            for group in groups:
-                group.close()  # nothing stays frozen or broken
-
-    def _steps(
-        self, group: str, start: float, planned: list[tuple[float, Fault]]
-    ) -> Generator[float, None, None]:
-        for at, fault in planned:
-            yield max(start + at - time.monotonic(), 0)
-            self.under_way[group] = words(fault)
-            yield from fault(self._target)
-            self.counted[self.under_way.pop(group)] += 1
-
-    def _wait_until(self, moment: float) -> None:
-        while True:
-            self._tick()
-            self.ended.update(self._target.system.restart_ended())
-            left = moment - time.monotonic()
-            if left <= 0:
-                return
-            time.sleep(min(left, TICK_SECONDS))
-
-
-def rolling_restarts(
-    system: System, rounds: int, *, tick: Callable[[], None]
-) -> Iterator[tuple[float, bool]]:
-    """Restart one server after the other with SIGTERM; yields the seconds each took to stop, and
-    whether it stopped by itself."""
-    for _ in range(rounds):
-        for server in system.servers:
-            tick()
-            started = time.monotonic()
-            in_time = server.stop()
-            yield time.monotonic() - started, in_time
-            server.restart()
-            server.wait_until_ready()
 
 
 def _victim(parts: list[Part], chance: Random) -> Part:

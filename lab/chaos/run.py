@@ -12,14 +12,15 @@ import click
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from lab.chaos import afterwards, faults, settling
+from lab.chaos import afterwards, schedule, settling
 from lab.chaos.audit import Check
 from lab.chaos.books import Books
 from lab.chaos.client import Client, Tally
 from lab.chaos.customers import Customers
-from lab.chaos.faults import FaultRunner, Target
+from lab.chaos.faults import Target
 from lab.chaos.report import Report, RollingRestarts
 from lab.chaos.sandbox_control import SandboxControl
+from lab.chaos.schedule import FaultRunner
 from lab.chaos.system import System
 
 CUSTOMERS = 8
@@ -70,7 +71,7 @@ class Run:
                 books=self.books,
             )
             with customers.busy():
-                runner.run(faults.plan(self._seconds, target.chance, pooled=self._pooled))
+                runner.run(schedule.plan(self._seconds, target.chance, pooled=self._pooled))
                 for server in system.servers:
                     server.wait_until_ready()
                 restarts = self._restart_servers(system)
@@ -96,7 +97,7 @@ class Run:
             self.tally.repeats.copy(),
         )
         self._print("rolling restarts")
-        stops = list(faults.rolling_restarts(system, self._rounds, tick=self._report_progress))
+        stops = list(schedule.rolling_restarts(system, self._rounds, tick=self._report_progress))
         return RollingRestarts(
             stops=[seconds for seconds, _ in stops],
             stuck=sum(not in_time for _, in_time in stops),

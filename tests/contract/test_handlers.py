@@ -16,7 +16,9 @@ from sqlalchemy import CheckConstraint
 from db import models
 from db.rows.ids import Id
 from handlers import components, schemas
-from spec.operations import resolve
+from spec import CONTRACT, functions
+from spec.operations import operations_of, resolve
+from web.app import PROBES_TAG, WRITING_GETS
 
 # (table, column): the contract's place of the same enum.
 ENUMS = {
@@ -126,3 +128,20 @@ def test_the_longest_idempotency_key_of_the_contract_fits_the_table(
     key = at(contract, "components/parameters/IdempotencyKey/schema")
     bounds = f"char_length(key) BETWEEN {key['minLength']} AND {key['maxLength']}"
     assert bounds in checks("idempotency_keys")
+
+
+def test_what_has_the_threads_for_reads_neither_commits_nor_asks_the_outside() -> None:
+    """Else a standby or a provider that is away would hold up all reads."""
+    operations = operations_of(CONTRACT)
+    handlers = functions.load(operations)
+    reads = [
+        each.function_name
+        for each in operations
+        if each.method == "GET" and each.tag != PROBES_TAG and each.operation_id not in WRITING_GETS
+    ]
+    assert len(reads) > 10
+    for name in reads:
+        handler: Any = handlers[name]
+        used = {each: handler.__globals__.get(each) for each in handler.__code__.co_names}
+        rooms = {getattr(each, "__name__", "").partition(".")[0] for each in used.values()}
+        assert "transaction" not in used and not rooms & {"workflows", "providers"}, name

@@ -93,7 +93,7 @@ def test_files_without_a_row_are_listed_and_deleted_and_no_others(cli: CommandLi
 def test_rows_without_a_file_are_listed_and_forgotten(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored_files, "AT_ONCE", 2)
+    monkeypatch.setattr(stored_files, "PAGE", 2)
     files = [stored_image(bytes([number])) for number in range(5)]
     for gone in files[1:4:2]:
         registry.storage().delete(gone.storage_key)

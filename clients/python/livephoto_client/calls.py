@@ -45,6 +45,7 @@ class Call(Generic[T]):
 
     method: str
     path: str
+    # Without one there is no body, and T is None.
     read: Callable[[Any], T] = lambda _: None  # type: ignore[assignment, return-value]
     query: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from lab.chaos import faults
-from lab.chaos.faults import FULL_SECONDS, plan
+from lab.chaos.schedule import FULL_SECONDS, plan
 from local.postgres import throwaway
 from tests.wire import ROOT
 
