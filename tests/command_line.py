@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import forks
+from tests.databases import past_the_pooler
 from tests.live import unchanged
 
 COMMAND_SECONDS = 60
@@ -41,7 +42,7 @@ class CommandLine:
 def command_line(**environ: str) -> Iterator[CommandLine]:
     """A terminal with these settings."""
     with tempfile.TemporaryDirectory() as folder:
-        yield CommandLine(environ, Path(folder))
+        yield CommandLine(past_the_pooler(environ), Path(folder))
 
 
 def say(cli: CommandLine, *arguments: str) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from uuid import uuid4
 
 import psycopg2
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from db import session
 from db.models import Table
+from errors import ApiError
 from local.database import prepare
+from tests.wire import wait_until
 
 TEMPLATE = "seeded"
 SEEDED = {"alembic_version", "engines", "generation_models", "tariffs"}
@@ -44,6 +47,13 @@ def limit_all(server: str) -> None:
         _execute(server, f"ALTER ROLE CURRENT_USER SET {name} = '{value}'")
 
 
+def past_the_pooler(environ: Mapping[str, str]) -> dict[str, str]:
+    """Settings of a program that gets a database of its own: that of a run with --pooler is not
+    before this one.
+    """
+    return {"DATABASE_DIRECT_URL": "", **environ} if "DATABASE_URL" in environ else dict(environ)
+
+
 def renew(database: str) -> None:
     """Replace the database of this URL by a new clone; whoever is connected is cut off."""
     name = make_url(database).database
@@ -54,6 +64,9 @@ def renew(database: str) -> None:
         # Nobody is connected to the template, and its pages need not go through the log.
         f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy",
     )
+    if session.database_url() != session.direct_url():
+        # A pooler hands out the connections that were cut off until it has seen that.
+        wait_until(_is_reached)
 
 
 def replace_by_nothing(database: str) -> None:
@@ -76,6 +89,15 @@ def forget_connections() -> None:
     session.direct_engine(session.direct_url()).dispose()
     session.engine().dispose()
     session.engine.cache_clear()
+
+
+def _is_reached() -> bool:
+    try:
+        with session.reading() as reader:
+            reader.execute(text("SELECT 1"))
+    except ApiError:
+        return False
+    return True
 
 
 def _administer(url: str, *statements: str) -> None:

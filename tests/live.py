@@ -22,6 +22,7 @@ from local import ports
 from local.client import Client
 from local.processes import Child
 from tests import wire
+from tests.databases import past_the_pooler
 
 # What was tried is kept whether or not it succeeded, and when an operator was last seen.
 ATTEMPTS = {"audit_entries", "login_failures", "operator_sessions"}
@@ -38,7 +39,7 @@ class Server:
         self._folder = folder
         self._state_dir = state_dir
         # Files are kept in the state folder, and links lead to this server.
-        self._environ = {"S3_BUCKET": "", "SERVER_URL": self.url, **environ}
+        self._environ = {"S3_BUCKET": "", "SERVER_URL": self.url, **past_the_pooler(environ)}
         self._logs: list[Path] = []
         self._process: Child
 

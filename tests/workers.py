@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from local.processes import Child, Program
+from tests.databases import past_the_pooler
 from tests.forks import ForkedChild
 
 START_SECONDS = 60
@@ -21,7 +22,7 @@ def start_worker(
 ) -> Child:
     """Start one; it takes a while until it works, see has_started()."""
     program = Program(f"worker-{next(_numbers)}", ("-m", module, *arguments), STOP_SECONDS)
-    environ = {**os.environ, "JOB_LEASE_SECONDS": "2", **environ}
+    environ = {**os.environ, "JOB_LEASE_SECONDS": "2", **past_the_pooler(environ)}
     return ForkedChild(program, environ=environ, logs=logs)
 
 

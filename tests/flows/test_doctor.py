@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from commands.doctor import examine
 from commands.doctor.finding import Finding
 from db import transaction
+from db.session import direct_url
 from db.types import now
 from local import ports
 from services import breakers, checks
@@ -68,7 +68,7 @@ def test_a_healthy_world_and_one_with_faults(till: ProviderWorld) -> None:
     assert said["database"]["says"].count("Connection refused") == len(hosts), "each has its reason"
     assert said["storage"]["level"] == "OK", "one fault hides no other check"
     # By two names the same server is two that take writes.
-    server = urlsplit(os.environ["DATABASE_URL"])
+    server = urlsplit(direct_url())
     silent, user = hosts[0], server.netloc.rpartition("@")[0]
     twice = f"127.0.0.1:{server.port},localhost:{server.port},{silent}"
     several = f"postgresql://{user}@{twice}{server.path}?target_session_attrs=read-write"

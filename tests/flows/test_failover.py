@@ -51,9 +51,7 @@ def test_whatever_was_acknowledged_is_there_after_the_standby_took_over(
                 assert answer.status_code == 503, answer.text
                 assert answer.json()["code"] == "service_unavailable"
 
-    with live.serve(
-        tmp_path, state_dir=tmp_path, DATABASE_URL=pair.url, DATABASE_DIRECT_URL=""
-    ) as server:
+    with live.serve(tmp_path, state_dir=tmp_path, DATABASE_URL=pair.url) as server:
         with ThreadPoolExecutor(4) as people:
             running = [people.submit(register, Bot(server.url)) for _ in range(4)]
             try:

@@ -59,8 +59,7 @@ def world() -> Iterator[World]:
         stack.callback(postgres.kill)
         prepare(url)
         engine = create_engine(url, poolclass=NullPool)  # none outlives an outage
-        environ = {"DATABASE_URL": url, "DATABASE_DIRECT_URL": ""}
-        with live.serve(folder, state_dir=folder, **environ) as server:
+        with live.serve(folder, state_dir=folder, DATABASE_URL=url) as server:
             bot = Bot(server.url)
             with bot:
                 yield World(postgres, url, server, bot, engine, folder / "files")
@@ -126,7 +125,7 @@ def test_without_its_database_the_worker_waits_and_then_does_every_job_once(worl
     with load.running():
         load.wait_for(MANY)
     state_dir = world.files.parent
-    environ = {"DATABASE_URL": world.url, "DATABASE_DIRECT_URL": "", "STATE_DIR": str(state_dir)}
+    environ = {"DATABASE_URL": world.url, "STATE_DIR": str(state_dir)}
     with start_worker(state_dir, **environ) as worker:
         worker.wait_until(lambda: load.done() > 0, RECOVERY_SECONDS)
         world.postgres.kill()

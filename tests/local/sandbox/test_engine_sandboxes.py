@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -192,3 +194,11 @@ def test_no_run_of_the_next_sandbox_has_the_id_of_an_earlier_one() -> None:
                 for _ in range(3)
             ]
     assert len(set(ids)) == len(ids)
+
+
+def test_what_breaks_off_on_its_way_is_no_call(world: Sandbox, comfy: ComfyClient) -> None:
+    address = urlsplit(world.url)
+    with socket.create_connection((address.hostname, address.port)) as cut:
+        cut.sendall(b"POST /comfyui/prompt HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n{")
+    comfy.queue(GRAPH)
+    assert world.control("GET", "/comfyui/counters")["calls"]["create"] == 1
