@@ -20,7 +20,11 @@ _CONFIRMED = 0.18  # enlarged, a pixel of a wide mark still looks that suspiciou
 _PEAK = 0.4  # somewhere a mark is this suspicious at its own size and enlarged,
 _LONG, _LONG_PEAK = 0.06, 0.3  # or it is long (of the diagonal), and less will do
 _SPECK, _SPECK_PEAK = 0.014, 0.8  # a speck is too small to look like anything when enlarged
-_WIDE = 0.018  # of the diagonal: wider patches are paper only if the enlarged picture agrees
+_WIDE = 0.018  # of the diagonal: wider patches are paper only if the enlarged picture agrees,
+_WHOLE = 0.7  # or if made smaller they look so on average and are either
+_BROAD, _BROAD_OWN = 0.07, 0.4  # up to so long and so likely at their own size, a broad place
+_GOES_ON = 2.0  # of a mark this many times as long,
+_BARE, _BARE_OWN = 0.2, 0.8  # or longer than a button, up to so long and so likely
 _BUTTON = (0.02, 0.06)  # of the diagonal: a round mark of that size may be a button,
 _ROUND = 0.35  # as it fills so much of the square around it,
 _PAPER = 0.7  # and is lost emulsion only if it looks so when enlarged, all over
@@ -48,14 +52,14 @@ def of_damaged(looks: Looks, features: Pixels) -> Pixels:
     diagonal = float(np.hypot(*looks.own.shape))
     either = np.maximum(looks.own, looks.smaller)
     near = cv2.dilate(looks.larger, np.ones((3, 3), np.uint8))
-    thin = (either > _WEAK) & ~_wide(either, diagonal)
+    thin = (either > _WEAK) & ~_cloth(looks, either, diagonal)
     weak = thin | ((looks.own > _WEAK) & (near > _CONFIRMED))
     weak &= (features == 0) | (looks.own > _SURE_ON_FEATURES)
     parts = _Parts(weak)
     kept = parts.count(either > _STRONG) >= np.maximum(2.0, _STRONG_SHARE * parts.area)
-    agreed = (parts.peak(looks.larger) > _PEAK) & (parts.peak(looks.own) > _PEAK)
-    long = (parts.length > _LONG * diagonal) & (parts.peak(looks.own) > _LONG_PEAK)
-    speck = (parts.length < _SPECK * diagonal) & (parts.peak(looks.own) > _SPECK_PEAK)
+    agreed = (parts.highest(looks.larger) > _PEAK) & (parts.highest(looks.own) > _PEAK)
+    long = (parts.length > _LONG * diagonal) & (parts.highest(looks.own) > _LONG_PEAK)
+    speck = (parts.length < _SPECK * diagonal) & (parts.highest(looks.own) > _SPECK_PEAK)
     kept &= agreed | long | speck
     kept &= ~parts.like_buttons(diagonal) | (parts.mean(looks.larger) > _PAPER)
     kept &= parts.count(features > 0) <= _ON_FEATURES * parts.area
@@ -109,7 +113,7 @@ class _Parts:
     """The connected parts of a mask, numbered; number 0 is what lies outside."""
 
     def __init__(self, marked: Pixels) -> None:
-        self.number, self._labels, stats, _ = cv2.connectedComponentsWithStats(
+        self.number, self.labels, stats, _ = cv2.connectedComponentsWithStats(
             marked.astype(np.uint8), connectivity=8
         )
         self.area = stats[:, cv2.CC_STAT_AREA].astype(float)
@@ -119,7 +123,7 @@ class _Parts:
 
     def count(self, where: Pixels) -> Plane:
         """Pixels of each part at which `where` is true."""
-        return np.bincount(self._labels[where], minlength=self.number)
+        return np.bincount(self.labels[where], minlength=self.number)
 
     def like_buttons(self, diagonal: float) -> Pixels:
         """Whether each part is round and of a button's size."""
@@ -129,26 +133,50 @@ class _Parts:
 
     def mean(self, values: Plane) -> Plane:
         """Mean of `values` over each part."""
-        total = np.bincount(self._labels.ravel(), values.ravel(), self.number)
+        total = np.bincount(self.labels.ravel(), values.ravel(), self.number)
         return np.asarray(total / np.maximum(self.area, 1.0))  # a part fills all: nothing outside
 
-    def peak(self, values: Plane) -> Plane:
+    def highest(self, values: Plane) -> Plane:
         """Highest of `values` in each part."""
         highest = np.zeros(self.number, np.float32)
-        inside = self._labels > 0
-        np.maximum.at(highest, self._labels[inside], values[inside])
+        inside = self.labels > 0
+        np.maximum.at(highest, self.labels[inside], values[inside])
         return highest
 
     def where(self, kept: Pixels) -> Pixels:
         """True on the parts that are kept."""
-        return np.asarray((kept & (np.arange(self.number) > 0))[self._labels])
+        return np.asarray((kept & (np.arange(self.number) > 0))[self.labels])
 
 
 def _wide(either: Plane, diagonal: float) -> Pixels:
-    size = max(5, round(_WIDE * diagonal)) | 1
-    disc, rim = (
-        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (each, each))
-        for each in (size, size // 2 * 2 + 3)
-    )
-    core = cv2.morphologyEx((either > _WEAK).astype(np.uint8), cv2.MORPH_OPEN, disc)
-    return np.asarray(cv2.dilate(core, rim) > 0)
+    """True on patches too wide for a mark, and on their rims."""
+    return _with_rims(_cores(either, diagonal), diagonal)
+
+
+def _cloth(looks: Looks, either: Plane, diagonal: float) -> Pixels:
+    """The same without those that can only be damage. What is left may be a collar or a flower.
+
+    Each size by itself takes some cloth for bare paper; hardly any is paper to both.
+    """
+    cores, all_marks = _Parts(_cores(either, diagonal)), _Parts(either > _WEAK)
+    goes_on = cores.highest(all_marks.length[all_marks.labels]) > _GOES_ON * cores.length
+    own = cores.mean(looks.own)
+    broad = goes_on & (cores.length < _BROAD * diagonal) & (own > _BROAD_OWN)
+    bare = (cores.length > _BUTTON[1] * diagonal) & (cores.length < _BARE * diagonal)
+    bare &= own > _BARE_OWN
+    damage = (broad | bare) & (cores.mean(looks.smaller) > _WHOLE)
+    return _with_rims(cores.where(~damage), diagonal)
+
+
+def _cores(either: Plane, diagonal: float) -> Pixels:
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_disc(diagonal),) * 2)
+    return np.asarray(cv2.morphologyEx((either > _WEAK).astype(np.uint8), cv2.MORPH_OPEN, disc))
+
+
+def _with_rims(cores: Pixels, diagonal: float) -> Pixels:
+    rim = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_disc(diagonal) + 2,) * 2)
+    return np.asarray(cv2.dilate(cores.astype(np.uint8), rim) > 0)
+
+
+def _disc(diagonal: float) -> int:
+    return max(5, round(_WIDE * diagonal)) | 1
