@@ -25,6 +25,11 @@ def contradictions(settings: Settings) -> list[str]:
         problems.append("MIN_PAYMENT_RUB: is larger than MAX_PAYMENT_RUB")
     if settings.s3_bucket and not (settings.aws_access_key_id and settings.aws_secret_access_key):
         problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: needed with S3_BUCKET")
+    problems += [
+        f"{name.upper()}: needs S3_BUCKET; without one photos stay in STATE_DIR"
+        for name in ("s3_endpoint_url", "s3_public_endpoint_url")
+        if getattr(settings, name) and not settings.s3_bucket
+    ]
     problems += _wrong_proxies(settings)
     if settings.telegram_currency == "RUB" and not settings.telegram_provider_token:
         problems.append("TELEGRAM_PROVIDER_TOKEN: needed with TELEGRAM_CURRENCY=RUB")

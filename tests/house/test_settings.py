@@ -211,6 +211,8 @@ def test_several_hosts_may_be_written_as_sqlalchemy_or_as_libpq_wants_them(url):
         ("SERVER_URL", "https://kreatum.ru/a b"),
         ("SERVER_URL", "https://kreatum.ru/api?x=1"),
         ("S3_ENDPOINT_URL", "minio:9000"),
+        ("S3_ENDPOINT_URL", "https://s3.example.org"),
+        ("S3_PUBLIC_ENDPOINT_URL", "https://s3.example.org"),
         ("COMFYUI_URL", "10.0.0.5:8188"),
         ("METRICS_ADDRESS", "9108"),
         ("METRICS_ADDRESS", "127.0.0.1"),

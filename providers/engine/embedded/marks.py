@@ -24,7 +24,7 @@ _WIDE = 0.018  # of the diagonal: wider patches are paper only if the enlarged p
 _WHOLE = 0.7  # or if made smaller they look so on average and are either
 _BROAD, _BROAD_OWN = 0.07, 0.4  # up to so long and so likely at their own size, a broad place
 _GOES_ON = 2.0  # of a mark this many times as long,
-_BARE, _BARE_OWN = 0.2, 0.8  # or longer than a button, up to so long and so likely
+_BARE, _BARE_OWN = 0.1, 0.8  # or longer than a button, up to so long and so likely
 _BUTTON = (0.02, 0.06)  # of the diagonal: a round mark of that size may be a button,
 _ROUND = 0.35  # as it fills so much of the square around it,
 _PAPER = 0.7  # and is lost emulsion only if it looks so when enlarged, all over
@@ -40,11 +40,11 @@ _LINE_WIDTH = 0.012  # of the diagonal
 def proof(own: Plane, smaller: Plane) -> float:
     """Share of the picture, 0..1, that is surely damaged at its own size and made smaller.
 
-    Wide patches prove nothing: a collar is one too.
+    What may be cloth proves nothing.
     """
     near = cv2.dilate(smaller, np.ones((5, 5), np.uint8))
     sure = (own > _PROOF) & (near > _PROOF)
-    return float(np.mean(sure & ~_wide(np.maximum(own, smaller), float(np.hypot(*own.shape)))))
+    return float(np.mean(sure & ~_cloth(own, smaller)))
 
 
 def of_damaged(looks: Looks, features: Pixels) -> Pixels:
@@ -52,7 +52,7 @@ def of_damaged(looks: Looks, features: Pixels) -> Pixels:
     diagonal = float(np.hypot(*looks.own.shape))
     either = np.maximum(looks.own, looks.smaller)
     near = cv2.dilate(looks.larger, np.ones((3, 3), np.uint8))
-    thin = (either > _WEAK) & ~_cloth(looks, either, diagonal)
+    thin = (either > _WEAK) & ~_cloth(looks.own, looks.smaller)
     weak = thin | ((looks.own > _WEAK) & (near > _CONFIRMED))
     weak &= (features == 0) | (looks.own > _SURE_ON_FEATURES)
     parts = _Parts(weak)
@@ -148,35 +148,23 @@ class _Parts:
         return np.asarray((kept & (np.arange(self.number) > 0))[self.labels])
 
 
-def _wide(either: Plane, diagonal: float) -> Pixels:
-    """True on patches too wide for a mark, and on their rims."""
-    return _with_rims(_cores(either, diagonal), diagonal)
-
-
-def _cloth(looks: Looks, either: Plane, diagonal: float) -> Pixels:
-    """The same without those that can only be damage. What is left may be a collar or a flower.
+def _cloth(own: Plane, smaller: Plane) -> Pixels:
+    """True on patches too wide for a mark that may be a collar or a flower, and on their rims.
 
     Each size by itself takes some cloth for bare paper; hardly any is paper to both.
     """
-    cores, all_marks = _Parts(_cores(either, diagonal)), _Parts(either > _WEAK)
-    goes_on = cores.highest(all_marks.length[all_marks.labels]) > _GOES_ON * cores.length
-    own = cores.mean(looks.own)
-    broad = goes_on & (cores.length < _BROAD * diagonal) & (own > _BROAD_OWN)
+    diagonal = float(np.hypot(*own.shape))
+    size = max(5, round(_WIDE * diagonal)) | 1
+    disc, rim = (
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (each, each)) for each in (size, size + 2)
+    )
+    suspicious = (np.maximum(own, smaller) > _WEAK).astype(np.uint8)
+    cores = _Parts(cv2.morphologyEx(suspicious, cv2.MORPH_OPEN, disc))
+    whole = _Parts(suspicious)
+    goes_on = cores.highest(whole.length[whole.labels]) > _GOES_ON * cores.length
+    seen = cores.mean(own)
+    broad = goes_on & (cores.length < _BROAD * diagonal) & (seen > _BROAD_OWN)
     bare = (cores.length > _BUTTON[1] * diagonal) & (cores.length < _BARE * diagonal)
-    bare &= own > _BARE_OWN
-    damage = (broad | bare) & (cores.mean(looks.smaller) > _WHOLE)
-    return _with_rims(cores.where(~damage), diagonal)
-
-
-def _cores(either: Plane, diagonal: float) -> Pixels:
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_disc(diagonal),) * 2)
-    return np.asarray(cv2.morphologyEx((either > _WEAK).astype(np.uint8), cv2.MORPH_OPEN, disc))
-
-
-def _with_rims(cores: Pixels, diagonal: float) -> Pixels:
-    rim = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_disc(diagonal) + 2,) * 2)
-    return np.asarray(cv2.dilate(cores.astype(np.uint8), rim) > 0)
-
-
-def _disc(diagonal: float) -> int:
-    return max(5, round(_WIDE * diagonal)) | 1
+    bare &= seen > _BARE_OWN
+    damage = (broad | bare) & (cores.mean(smaller) > _WHOLE)
+    return np.asarray(cv2.dilate(cores.where(~damage).astype(np.uint8), rim) > 0)

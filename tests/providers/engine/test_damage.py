@@ -10,6 +10,7 @@ import pytest
 
 from providers.engine.embedded import damage, filling, marks, tone
 from providers.engine.embedded import grain as film_grain
+from providers.engine.embedded.fields import Plane
 from providers.engine.embedded.looks import Looks
 
 
@@ -40,6 +41,7 @@ def test_a_long_crack_is_a_mark() -> None:
 
 
 COLLAR = 0.65 * plane(((200, 150), (204, 170), 40))
+PATCH = plane(((200, 150), (202, 154), 28))
 
 
 def test_a_wide_patch_is_a_mark_only_if_the_enlarged_picture_agrees() -> None:
@@ -47,19 +49,27 @@ def test_a_wide_patch_is_a_mark_only_if_the_enlarged_picture_agrees() -> None:
     assert marks.of_damaged(seen(COLLAR), NOTHING).any()
 
 
-@pytest.mark.parametrize(("own", "smaller"), [(0.95, 0.6), (0.6, 0.95)])
-def test_what_only_one_of_two_sizes_is_sure_of_is_left_as_cloth(own: float, smaller: float) -> None:
-    patch = COLLAR / 0.65
+def test_a_patch_of_which_both_smaller_sizes_are_sure_is_lost_emulsion() -> None:
+    # The enlarged picture shows its rim; of the middle it is seldom sure.
+    rim = np.where(cv2.erode(PATCH, np.ones((5, 5))) > 0.5, 0, PATCH).astype(np.float32)
+    found = marks.of_damaged(seen(PATCH, larger=rim), NOTHING)
+    assert found[PATCH > 0.5].all()
+
+
+@pytest.mark.parametrize(
+    ("patch", "own", "smaller"),
+    [(PATCH, 0.95, 0.6), (PATCH, 0.6, 0.95), (COLLAR / 0.65, 0.95, 0.95)],
+)
+def test_what_one_size_is_unsure_of_or_is_as_large_as_a_collar_stays(
+    patch: Plane, own: float, smaller: float
+) -> None:
     looks = seen(own * patch, larger=0 * patch, smaller=smaller * patch)
     assert not marks.of_damaged(looks, NOTHING).any()
 
 
-def test_a_wide_patch_of_which_both_sizes_are_sure_is_lost_emulsion() -> None:
-    patch = COLLAR / 0.65
-    # The enlarged picture shows its rim, of which it is seldom sure in the middle.
-    rim = np.where(cv2.erode(patch, np.ones((5, 5))) > 0.5, 0, patch).astype(np.float32)
-    found = marks.of_damaged(seen(patch, larger=rim), NOTHING)
-    assert found[patch > 0.5].all()
+def test_lost_emulsion_proves_damage_and_a_collar_does_not() -> None:
+    assert marks.proof(PATCH, PATCH) > 0.004
+    assert marks.proof(COLLAR / 0.65, COLLAR / 0.65) == 0
 
 
 def test_a_crack_is_a_mark_where_it_is_broad_too_and_a_patch_of_that_size_alone_is_not() -> None:
