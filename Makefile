@@ -39,7 +39,7 @@ test: .venv/.dev ## Run the tests (ARGS="-k ledger" picks some)
 test-pooler: .venv/.dev ## Run the stories of the tests with PgBouncer before the database (needs pgbouncer)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --pooler tests/flows tests/workflows $(ARGS)
 
-test-stability: .venv/.dev ## Run the tests ten times, every second time on a busy machine (90 minutes); table in docs/quality.md
+test-stability: .venv/.dev ## Run the tests ten times, every second time on a busy machine (two hours); table in docs/quality.md
 	$(BIN)/python -m lab.stability $(ARGS)
 
 coverage: .venv/.dev ## Run the tests in one process and list the lines that none of them reaches
