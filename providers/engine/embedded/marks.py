@@ -21,10 +21,9 @@ _PEAK = 0.4  # somewhere a mark is this suspicious at its own size and enlarged,
 _LONG, _LONG_PEAK = 0.06, 0.3  # or it is long (of the diagonal), and less will do
 _SPECK, _SPECK_PEAK = 0.014, 0.8  # a speck is too small to look like anything when enlarged
 _WIDE = 0.018  # of the diagonal: wider may be cloth; it is none if enlarged it looks damaged,
-_WHOLE = 0.7  # or made smaller it looks so on average, and it is either
-_BROAD, _BROAD_OWN = 0.07, 0.4  # a broad place, at most so long and at its own size so sure,
+_BROAD = 0.1  # or if it is a broad place, at most so long,
 _GOES_ON = 2.0  # of a mark that is this many times as long,
-_BARE, _BARE_OWN = 0.1, 0.8  # or lost emulsion, longer than a button, at most so long and so sure
+_BROAD_OWN, _BROAD_SMALLER = 0.4, 0.7  # and looks so on average at its own size and made smaller
 _BUTTON = (0.02, 0.06)  # of the diagonal: a round mark of that size may be a button,
 _ROUND = 0.35  # as it fills so much of the square around it,
 _PAPER = 0.7  # and is lost emulsion only if it looks so when enlarged, all over
@@ -149,9 +148,10 @@ class _Parts:
 
 
 def _cloth(own: Plane, smaller: Plane) -> Pixels:
-    """True on patches too wide for a mark that may be a collar or a flower, and on their rims.
+    """True on patches that may be a collar, a flower or a lamp, and on their rims.
 
-    Each size by itself takes some cloth for bare paper; hardly any is paper to both.
+    Alone such a patch looks like lost emulsion; where cracks run into it and both sizes take all of
+    it for damage, it is.
     """
     diagonal = float(np.hypot(*own.shape))
     size = max(5, round(_WIDE * diagonal)) | 1
@@ -162,9 +162,6 @@ def _cloth(own: Plane, smaller: Plane) -> Pixels:
     cores = _Parts(cv2.morphologyEx(suspicious, cv2.MORPH_OPEN, disc))
     whole = _Parts(suspicious)
     goes_on = cores.highest(whole.length[whole.labels]) > _GOES_ON * cores.length
-    sure = cores.mean(own)
-    broad = goes_on & (cores.length < _BROAD * diagonal) & (sure > _BROAD_OWN)
-    bare = (cores.length > _BUTTON[1] * diagonal) & (cores.length < _BARE * diagonal)
-    bare &= sure > _BARE_OWN
-    damage = (broad | bare) & (cores.mean(smaller) > _WHOLE)
-    return np.asarray(cv2.dilate(cores.where(~damage).astype(np.uint8), rim) > 0)
+    broad = goes_on & (cores.length < _BROAD * diagonal)
+    broad &= (cores.mean(own) > _BROAD_OWN) & (cores.mean(smaller) > _BROAD_SMALLER)
+    return np.asarray(cv2.dilate(cores.where(~broad).astype(np.uint8), rim) > 0)

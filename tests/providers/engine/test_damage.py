@@ -40,46 +40,36 @@ def test_a_long_crack_is_a_mark() -> None:
     assert np.count_nonzero(found) < 3 * np.count_nonzero(CRACK > 0.5)
 
 
-COLLAR = 0.65 * plane(((200, 150), (204, 170), 40))
-PATCH = plane(((200, 150), (202, 154), 28))
+COLLAR = plane(((200, 150), (204, 170), 40))
+LAMP = plane(((200, 150), (202, 154), 28))
+BROAD = plane(((154, 61), (164, 62), 14))
+BROAD_CRACK = np.maximum(CRACK, BROAD)
 
 
-def test_a_wide_patch_is_a_mark_only_if_the_enlarged_picture_agrees() -> None:
-    assert not marks.of_damaged(seen(COLLAR, larger=0 * COLLAR), NOTHING).any()
-    assert marks.of_damaged(seen(COLLAR), NOTHING).any()
-
-
-def test_a_patch_of_which_both_smaller_sizes_are_sure_is_lost_emulsion() -> None:
-    # The enlarged picture shows its rim; of the middle it is seldom sure.
-    rim = np.where(cv2.erode(PATCH, np.ones((5, 5))) > 0.5, 0, PATCH).astype(np.float32)
-    found = marks.of_damaged(seen(PATCH, larger=rim), NOTHING)
-    assert found[PATCH > 0.5].all()
+@pytest.mark.parametrize("patch", [COLLAR, LAMP])
+def test_a_wide_patch_is_a_mark_only_if_the_enlarged_picture_agrees(patch: Plane) -> None:
+    assert not marks.of_damaged(seen(patch, larger=0 * patch), NOTHING).any()
+    assert marks.of_damaged(seen(patch), NOTHING).any()
 
 
 @pytest.mark.parametrize(
-    ("patch", "own", "smaller"),
-    [(PATCH, 0.95, 0.6), (PATCH, 0.6, 0.95), (COLLAR / 0.65, 0.95, 0.95)],
+    ("own", "smaller", "broad"), [(0.7, 0.8, True), (0.7, 0.6, False), (0.3, 0.9, False)]
 )
-def test_what_one_size_is_unsure_of_or_is_as_large_as_a_collar_stays(
-    patch: Plane, own: float, smaller: float
+def test_a_crack_is_a_mark_where_it_is_broad_too_if_both_sizes_are_sure(
+    own: float, smaller: float, broad: bool
 ) -> None:
-    looks = seen(own * patch, larger=0 * patch, smaller=smaller * patch)
-    assert not marks.of_damaged(looks, NOTHING).any()
+    def with_place(level: float) -> Plane:
+        return np.where(BROAD > 0.5, level, CRACK).astype(np.float32)
+
+    looks = seen(with_place(own), with_place(0), with_place(smaller))
+    found = marks.of_damaged(looks, NOTHING) > 0
+    assert found[(CRACK > 0.5) & (BROAD < 0.5)].mean() > 0.9
+    assert (found[BROAD > 0.5].mean() > 0.95) == broad
 
 
-def test_lost_emulsion_proves_damage_and_a_collar_does_not() -> None:
-    assert marks.proof(PATCH, PATCH) > 0.004
-    assert marks.proof(COLLAR / 0.65, COLLAR / 0.65) == 0
-
-
-def test_a_crack_is_a_mark_where_it_is_broad_too_and_a_patch_of_that_size_alone_is_not() -> None:
-    broad = plane(((154, 61), (164, 62), 14))
-    crack = np.maximum(CRACK, broad)
-    larger = np.where(broad > 0.5, 0, CRACK).astype(np.float32)
-    found = marks.of_damaged(seen(0.7 * crack, larger, 0.8 * crack), NOTHING)
-    assert (found[crack > 0.5] > 0).mean() > 0.95
-    alone = marks.of_damaged(seen(0.7 * broad, 0 * broad, 0.8 * broad), NOTHING)
-    assert not alone.any()
+def test_a_broad_place_of_a_crack_proves_damage_and_a_lamp_does_not() -> None:
+    assert marks.proof(BROAD_CRACK, BROAD_CRACK) > marks.proof(CRACK, CRACK) + 0.0005
+    assert marks.proof(LAMP, LAMP) == 0
 
 
 def test_what_lies_in_an_eye_is_no_mark_and_a_crack_across_it_stays_one() -> None:
