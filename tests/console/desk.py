@@ -46,7 +46,11 @@ _VIEWS: tuple[tuple[Theme, ViewportSize, tuple[str, ...]], ...] = (
 )
 # Chromium's words for an answer of 4xx and 5xx.
 _REFUSED = "Failed to load resource: the server responded with a status of"
-_WIDER = """() => {
+# Charts follow a new size when the browser has laid out the page: the second frame shows it.
+_WIDER = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    await frame();
     const wide = document.documentElement.clientWidth;
     const scrolls = (each) => each.closest('.table-responsive');
     return [...document.body.querySelectorAll('*')]
