@@ -3,10 +3,11 @@
     python -m lab.training.evaluate_damage_mask --photos /tmp/held_out old.onnx new.onnx
 
 Each photo is made into a print at several sizes, once for each kind of damage, once with several of
-them and once sound; for these two also the figure by which the engine tells one from the other
-(`proof`). A mask pixel counts as right within two pixels of drawn damage, and drawn damage as
-found within two pixels of the mask, because the engine widens the mask by as much. Undecided
-pixels count as neither.
+them and once sound. Of each is told what the net flags, the figure by which the engine tells a
+damaged print from a sound one (`proof`), and what it would paint over once that is proven. A mask
+pixel counts as right within two pixels of drawn damage, and drawn damage as found within two pixels
+of what the net flags, because the engine widens the mask by as much. Undecided pixels count as
+neither.
 """
 
 import argparse
@@ -23,29 +24,43 @@ from lab.training import pictures
 from lab.training.ageing import TONES, aged, scanned, toned
 from lab.training.crops import Crop, Picture
 from lab.training.damage import KINDS
-from lab.training.shapes import Plane, size_between
+from lab.training.shapes import size_between
 from lab.training.sheet import Sheet
 from lab.training.sources import HELD_OUT
 from providers.engine.embedded import looks, marks
+from providers.engine.embedded.looks import Looks
 
 SIDES = (300, 700)
 """Longest sides of the prints, pixels: a picture out of an album's scan, and one scanned alone."""
 SEVERAL = ("cracks", "cracks", "fold", "flakes", "scratches", "dust")
+COLUMNS = (
+    "damage",
+    "longer side, pixels",
+    "prints",
+    "recall",
+    "precision",
+    "flagged, %",
+    "proof, %",
+    "mended",
+    "spoiled, %",
+)
 
 log = logging.getLogger("training")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Results for one print: shares, 0..1; NaN where nothing was drawn, flagged or measured.
+    """Results for one print: shares, 0..1; NaN where nothing was drawn or flagged.
 
-    proof: see `marks.proof`.
+    proof: see `marks.proof`. mended: of the drawn damage; spoiled: of the picture, without damage.
     """
 
     flagged: float
     recall: float
     precision: float
     proof: float
+    mended: float
+    spoiled: float
 
 
 def prints(photo: Picture, side: int, seed: int) -> Iterator[tuple[str, Crop]]:
@@ -60,17 +75,21 @@ def prints(photo: Picture, side: int, seed: int) -> Iterator[tuple[str, Crop]]:
         yield name, Crop(scanned(sheet.picture, rng), sheet.damaged, sheet.doubtful())
 
 
-def judge(chance: Plane, truth: Crop, proof: float) -> Finding:
-    """Compare what the net says with what was drawn."""
-    marked = ((chance > 0.5) & ~truth.undecided).astype(np.uint8)
+def judge(seen: Looks, truth: Crop) -> Finding:
+    """Compare what the net says, and what the engine would make of it, with what was drawn."""
+    marked = ((seen.own > 0.5) & ~truth.undecided).astype(np.uint8)
     drawn = truth.damaged.astype(np.uint8)
     near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    found, right = drawn & cv2.dilate(marked, near), marked & cv2.dilate(drawn, near)
+    by_drawn = cv2.dilate(drawn, near)
+    found, right = drawn & cv2.dilate(marked, near), marked & by_drawn
+    painted = (marks.of_damaged(seen, np.zeros_like(drawn)) > 0) & ~truth.undecided
     return Finding(
         flagged=float(marked.mean()),
         recall=float(found.sum() / drawn.sum()) if drawn.any() else np.nan,
         precision=float(right.sum() / marked.sum()) if marked.any() else np.nan,
-        proof=proof,
+        proof=marks.proof(seen.own, seen.smaller),
+        mended=float(painted[drawn > 0].mean()) if drawn.any() else np.nan,
+        spoiled=float((painted & (by_drawn == 0)).mean()),
     )
 
 
@@ -82,13 +101,12 @@ def measure(photos: list[Picture], network: str) -> dict[tuple[int, str], list[F
             if max(photo.shape) < side:
                 continue
             for name, crop in prints(photo, side, seed):
-                own = looks.look(crop.picture, network=network)
-                proof = np.nan
-                if name in ("sound", "several"):
-                    smaller = looks.look(crop.picture, looks.REDUCED, network=network)
-                    proof = marks.proof(own, smaller)
-                finding = judge(own, crop, proof)
-                findings.setdefault((side, name), []).append(finding)
+                seen = Looks(
+                    own=looks.look(crop.picture, network=network),
+                    larger=looks.enlarged(crop.picture, network=network),
+                    smaller=looks.reduced(crop.picture, network=network),
+                )
+                findings.setdefault((side, name), []).append(judge(seen, crop))
     return findings
 
 
@@ -97,12 +115,13 @@ def _line(side: int, name: str, group: list[Finding]) -> str:
         values: NDArray[np.float64] = np.array([getattr(finding, field) for finding in group])
         if np.isnan(values).all():
             return "-"
-        unit = 100 if field in ("flagged", "proof") else 1
+        unit = 100 if field in ("flagged", "proof", "spoiled") else 1
         median, tail = (unit * np.nanpercentile(values, each) for each in (50, percentile))
         return f"{median:.2f} ({tail:.2f})"
 
     cells = [middle("recall", 10), middle("precision", 10), middle("flagged", 90)]
     cells.append(middle("proof", 90 if name == "sound" else 10))
+    cells += [middle("mended", 10), middle("spoiled", 90)]
     return f"| {name} | {side} | {len(group)} | " + " | ".join(cells) + " |"
 
 
@@ -119,9 +138,9 @@ def main() -> None:
         pictures.collect(options.photos, HELD_OUT)
     photos = [photo for _, photo in pictures.read(options.photos)][:: options.every]
     for path in options.nets:
-        log.info("\n%s: median (10th percentile; of what is flagged the 90th)\n", path.name)
-        log.info("| damage | side | prints | recall | precision | flagged, % | proof, % |")
-        log.info("| --- | --- | --- | --- | --- | --- | --- |")
+        log.info("\n%s: median (10th percentile; of flagged and spoiled the 90th)\n", path.name)
+        log.info("| %s |", " | ".join(COLUMNS))
+        log.info("|%s", " --- |" * len(COLUMNS))
         findings = measure(photos, str(path.absolute()))
         for (side, name), group in sorted(findings.items(), key=lambda each: each[0][::-1]):
             log.info(_line(side, name, group))

@@ -18,7 +18,7 @@ NETWORK = "damage_mask.onnx"
 LONG_SIDE = 1000  # pixels: marks are searched at this size, where they are one to nine wide
 _ENLARGED = 1.6
 _ENLARGED_SIDE = 1280
-REDUCED = 0.6
+_REDUCED = 0.6
 # Tiles keep the network below 300 MiB; larger ones than this leave the processor's cache and take a
 # third more time for each pixel.
 _TILE = 320
@@ -36,14 +36,14 @@ class Looks:
     smaller: Plane
 
 
-def enlarged(image: Pixels) -> Plane:
+def enlarged(image: Pixels, *, network: str = NETWORK) -> Plane:
     """What is seen of a picture of LONG_SIDE or less when it is enlarged."""
-    return look(image, min(_ENLARGED, _ENLARGED_SIDE / max(image.shape)))
+    return look(image, min(_ENLARGED, _ENLARGED_SIDE / max(image.shape)), network=network)
 
 
-def reduced(image: Pixels) -> Plane:
+def reduced(image: Pixels, *, network: str = NETWORK) -> Plane:
     """What is seen of it when it is made smaller."""
-    return look(image, REDUCED)
+    return look(image, _REDUCED, network=network)
 
 
 def look(image: Pixels, factor: float = 1.0, *, network: str = NETWORK) -> Plane:
