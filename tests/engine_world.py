@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -13,7 +12,6 @@ from uuid import UUID
 from PIL import Image
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
 
 import settings
 from db import transaction
@@ -26,6 +24,7 @@ from services import remote_models
 from tests import workers
 from tests.factories import stored_image
 from tests.payment_world import Sandbox
+from tests.sandboxes import served
 
 OPTIONS = sandbox.Options()
 ENGINES = ("replicate", "fal", "polza", "comfyui")
@@ -100,13 +99,8 @@ class EngineWorld:
 @contextmanager
 def engine_sandbox() -> Iterator[Sandbox]:
     """A fresh sandbox."""
-    server = make_server("127.0.0.1", 0, sandbox.create_app(), threaded=True)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield Sandbox(f"http://127.0.0.1:{server.server_port}")
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(sandbox.create_app()) as url:
+        yield Sandbox(url)
 
 
 def offer(*names: str) -> dict[str, UUID]:

@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import requests
-from werkzeug.serving import make_server
 
 from local import sandbox
+from tests.sandboxes import served
 from tests.wire import wait_until
 
 PATIENCE_SECONDS = 60
@@ -45,13 +45,8 @@ class Sandbox:
 @contextmanager
 def payment_sandbox(options: sandbox.Options | None = None) -> Iterator[Sandbox]:
     """A fresh sandbox of all three providers."""
-    server = make_server("127.0.0.1", 0, sandbox.create_app(options), threaded=True)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield Sandbox(f"http://127.0.0.1:{server.server_port}")
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(sandbox.create_app(options)) as url:
+        yield Sandbox(url)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import os
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from uuid import UUID
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import requests
-from werkzeug.serving import make_server
 from werkzeug.wrappers import Request
 
 import settings
@@ -29,6 +27,7 @@ from services import inbox, ledger, payments
 from tests import workers
 from tests.live import Bot, Server, done
 from tests.payment_world import Sandbox
+from tests.sandboxes import served
 from tests.wire import wait_until
 
 PROVIDERS = ("yookassa", "stripe", "telegram")
@@ -71,13 +70,8 @@ def counting_sandbox() -> Iterator[CountingSandbox]:
             calls.append(f"{asked.method} {asked.path} {key}")
         return app(environ, start_response)
 
-    server = make_server("127.0.0.1", 0, counted, threaded=True)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield CountingSandbox(f"http://127.0.0.1:{server.server_port}", calls)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(app, behind=counted) as url:
+        yield CountingSandbox(url, calls)
 
 
 def environ(simulated: Sandbox) -> dict[str, str]:

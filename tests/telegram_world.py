@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
-from werkzeug.serving import make_server
 
 from local.sandbox import create_app
 from local.sandbox.telegram import TOKEN
+from tests.sandboxes import served
 
 CHANNEL, GROUP, LOG_CHAT, PAYER = -1001, -1002, -1003, 555001
 
@@ -54,15 +54,10 @@ class World:
 @contextmanager
 def telegram_world() -> Iterator[World]:
     """A world with a channel, a public group, a private log chat and one person."""
-    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    world = World(f"http://127.0.0.1:{server.server_port}")
-    world.control("PUT", f"/chats/{CHANNEL}", type="channel", username="live_photo")
-    world.control("PUT", f"/chats/{GROUP}", type="supergroup", username="live_photo_talk")
-    world.control("PUT", f"/chats/{LOG_CHAT}", type="supergroup")
-    world.control("PUT", f"/users/{PAYER}", first_name="Анна")
-    try:
+    with served(create_app()) as url:
+        world = World(url)
+        world.control("PUT", f"/chats/{CHANNEL}", type="channel", username="live_photo")
+        world.control("PUT", f"/chats/{GROUP}", type="supergroup", username="live_photo_talk")
+        world.control("PUT", f"/chats/{LOG_CHAT}", type="supergroup")
+        world.control("PUT", f"/users/{PAYER}", first_name="Анна")
         yield world
-    finally:
-        server.shutdown()
-        server.server_close()

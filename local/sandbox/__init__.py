@@ -14,7 +14,7 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -79,6 +79,7 @@ class Sandbox:
         self._parts: dict[str, Part] = {}
         self._apps: dict[str, Flask] = {}
         self._putting_together = Lock()
+        self.senders: list[Callable[[], None]] = []
 
     def add(self, name: str, *blueprints: tuple[Blueprint, str]) -> None:
         """Serve blueprints at their prefixes, which are /`name` and /control/`name`."""
@@ -87,6 +88,11 @@ class Sandbox:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer with the application that the path begins with."""
         return self._app(_part_of(environ["PATH_INFO"], self._parts))(environ, start_response)
+
+    def close(self) -> None:
+        """Send no events any more, and end the threads that did; `senders` are how each stops."""
+        for stop in self.senders:
+            stop()
 
     def _app(self, name: str) -> Flask:
         with self._putting_together:
@@ -121,6 +127,7 @@ def create_app(options: Options | None = None, clock: Clock | None = None) -> Sa
         options.stripe_webhook_secrets,
         webhook_url=options.webhook("stripe"),
     )
+    sandbox.senders += [shop.sender.close, account.sender.close]
     for name, api, provider in (("yookassa", "/v3", shop), ("stripe", "/v1", account)):
         sandbox.add(
             name,
@@ -142,6 +149,7 @@ def _add_telegram(sandbox: Sandbox, options: Options) -> None:
             Webhook(url, options.telegram_webhook_secret, max_connections=40, is_bot=False),
             drop_pending=False,
         )
+    sandbox.senders.append(bot.delivery.close)
     sandbox.add("telegram", (bot.api, "/telegram"), (bot.control, "/control/telegram"))
     sandbox.add("chat", (chat_blueprint(bot), "/chat"))
 

@@ -82,6 +82,7 @@ class Sender:
         self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._numbers = itertools.count(1)
         self._waiting: list[Delivery] = []
+        self._closed = False
         self.history: deque[Delivery] = deque(maxlen=1000)
         self.pace = Pace()
         self.url = url
@@ -120,8 +121,15 @@ class Sender:
             self._changed.notify_all()
             return self.pace
 
+    def close(self) -> None:
+        """Send nothing any more; what is not delivered never will be."""
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            self._changed.notify_all()
+
     def _run(self) -> None:
-        while True:
+        while not self._closed:
             with self._changed:
                 ready = self._take_due()
                 copies = self.pace.copies
@@ -134,8 +142,8 @@ class Sender:
                 ).start()
 
     def _take_due(self) -> list[Delivery]:
-        """Wait for due events and take them off the list."""
-        while True:
+        """Wait for due events and take them off the list; none when it is closed."""
+        while not self._closed:
             now = time.monotonic()
             self._waiting = [kept for kept in self._waiting if kept.expires_at > now]
             due = [one for one in self._waiting if one.due_at <= now]
@@ -144,6 +152,7 @@ class Sender:
                 return due[::-1] if self.pace.newest_first else due
             later = [one.due_at - now for one in self._waiting if one.due_at > now]
             self._changed.wait(min(later, default=None) if later else None)
+        return []
 
     def _deliver(self, url: str, batch: list[Delivery], copies: int) -> None:
         for delivery in batch:
@@ -162,8 +171,9 @@ class Sender:
             pause = min(2.0**delivery.attempts, LONGEST_PAUSE)
             delivery.attempts += 1
             delivery.due_at = time.monotonic() + pause * self.pace.retry_scale
-            self._waiting.append(delivery)
-            self._changed.notify_all()
+            if not self._closed:
+                self._waiting.append(delivery)
+                self._changed.notify_all()
 
     def _try(self, url: str, delivery: Delivery) -> None:
         headers = {"Content-Type": "application/json", **self._headers(delivery.body)}

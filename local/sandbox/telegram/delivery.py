@@ -76,7 +76,9 @@ class Delivery:
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
-        self._ids = itertools.count(random.randrange(10**6, 10**8))  # noqa: S311 - not a secret
+        # Its threads must not disturb whoever has seeded the random numbers of the process.
+        self._random = random.Random()  # noqa: S311 - not a secret
+        self._ids = itertools.count(self._random.randrange(10**6, 10**8))
         self._queues: dict[str, deque[Update]] = {}
         self._senders: set[str] = set()
         self._newest_poll = 0
@@ -125,6 +127,10 @@ class Delivery:
             if drop_pending:
                 self._queues.clear()
             self._start_senders()
+
+    def close(self) -> None:
+        """Post nothing any more."""
+        self.set_webhook(None, drop_pending=True)
 
     def resume(self) -> None:
         """Wake the senders after a change of pace."""
@@ -213,7 +219,7 @@ class Delivery:
     def _postpone(self, update: Update, retry_after: int) -> None:
         wait = float(min(retry_after, 3600))
         if wait == 0 and update.fails > 0:
-            update.delay = min(update.delay * 2, random.uniform(60, 120))  # noqa: S311 a pause
+            update.delay = min(update.delay * 2, self._random.uniform(60, 120))
             wait = update.delay
         update.fails += 1
         update.wakeup_at = time.monotonic() + wait * self.pace.retry_scale

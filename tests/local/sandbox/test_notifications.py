@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
 
+from local.sandbox import Options
 from local.sandbox.stripe import SECRET_KEY as STRIPE_KEY
 from local.sandbox.yookassa import SECRET_KEY, SHOP_ID
-from tests.payment_world import Sandbox, Shop
+from tests.payment_world import Sandbox, Shop, payment_sandbox
 from tests.wire import wait_until
 
 FAST = 0.02  # of the real pauses
@@ -119,3 +121,16 @@ def test_a_lost_notification_is_never_sent_and_the_next_one_is(world: Sandbox, s
     events = world.control("GET", "/yookassa/events")
     assert [json.loads(event["body"])["object"]["id"] for event in events] == [lost, told]
     assert events[0]["statuses"] == []
+
+
+def test_a_closed_sandbox_repeats_nothing_and_leaves_no_thread(shop: Shop) -> None:
+    shop.statuses = [500] * 10_000
+    threads = set(threading.enumerate())
+    with payment_sandbox(Options(server_url=shop.url)) as world:
+        for path in ("yookassa/webhook", "stripe/webhook", "telegram/pace"):
+            world.control("PUT", f"/{path}", retry_scale=0.001)
+        paid(world)
+        world.control("PUT", "/telegram/users/7", first_name="Анна")
+        world.control("POST", "/telegram/users/7/say", text="привет")
+        shop.wait_for(12)
+    wait_until(lambda: set(threading.enumerate()) <= threads)

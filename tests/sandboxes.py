@@ -1,0 +1,25 @@
+"""Sandboxes in this process, each on a port of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from wsgiref.types import WSGIApplication
+
+from werkzeug.serving import make_server
+
+from local.sandbox import Sandbox
+
+
+@contextmanager
+def served(sandbox: Sandbox, behind: WSGIApplication | None = None) -> Iterator[str]:
+    """Its URL, or that of what it stands behind. At the end nothing of it goes on."""
+    server = make_server("127.0.0.1", 0, behind or sandbox, threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        sandbox.close()
+        server.shutdown()
+        server.server_close()
