@@ -125,7 +125,7 @@ def test_black_without_grain_is_filled_with_black() -> None:
 
 
 def test_a_picture_that_is_all_texture_is_not_painted_over(monkeypatch) -> None:
-    def suspicious(image, factor=1.0):
+    def suspicious(image, factor=1.0, **network):
         return np.full(image.shape[:2], 0.9, np.float32)
 
     monkeypatch.setattr("providers.engine.embedded.looks.look", suspicious)
