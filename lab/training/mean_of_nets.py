@@ -1,6 +1,6 @@
 """Writes the weighted mean of damage-mask nets that were trained on from the same one.
 
-    python -m lab.training.mean_of_nets --out /tmp/mean.onnx /tmp/one.onnx 0.5 /tmp/other.onnx 0.5
+python -m lab.training.mean_of_nets --out /tmp/mean.onnx /tmp/one.onnx 0.5 /tmp/other.onnx 0.5
 """
 
 import argparse
@@ -20,7 +20,7 @@ def main() -> None:
     files, shares = options.parts[::2], [float(share) for share in options.parts[1::2]]
     if len(files) != len(shares) or abs(sum(shares) - 1) > 1e-6:
         parser.error("each file needs a share, and all shares together are 1")
-    mean = DamageNet()
+    mean = DamageNet().double()
     with torch.no_grad():
         for parameter in mean.parameters():
             parameter.zero_()
@@ -28,8 +28,8 @@ def main() -> None:
             net = DamageNet()
             net.start_from(Path(file))
             for parameter, part in zip(mean.parameters(), net.parameters(), strict=True):
-                parameter.add_(part, alpha=share)
-    save_onnx(mean, options.out)
+                parameter.add_(part.double(), alpha=share)
+    save_onnx(mean.float(), options.out)
 
 
 if __name__ == "__main__":
