@@ -28,7 +28,7 @@ def main() -> None:
             net = DamageNet()
             net.start_from(Path(file))
             for parameter, part in zip(mean.parameters(), net.parameters(), strict=True):
-                parameter.add_(part.double(), alpha=share)
+                parameter += share * part.double()
     save_onnx(mean.float(), options.out)
 
 
