@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Test processes, each with a PostgreSQL of its own; a third of their time they only wait.
+# Test processes, each with a PostgreSQL of its own: twice the cores of two, as they often wait.
 WORKERS ?= 4
 # Passed on to what a target runs: make test ARGS="-k ledger", make lock ARGS=--upgrade
 ARGS ?=

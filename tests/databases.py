@@ -48,8 +48,8 @@ def limit_all(server: str) -> None:
 
 
 def past_the_pooler(environ: Mapping[str, str]) -> dict[str, str]:
-    """Settings of a program that gets a database of its own: that of a run with --pooler is not
-    before this one.
+    """Settings of a program; if it has a database of its own, without DATABASE_DIRECT_URL of a run
+    with --pooler, which leads to another one.
     """
     return {"DATABASE_DIRECT_URL": "", **environ} if "DATABASE_URL" in environ else dict(environ)
 

@@ -14,12 +14,15 @@ from local.sandbox import Sandbox
 
 @contextmanager
 def served(sandbox: Sandbox, behind: WSGIApplication | None = None) -> Iterator[str]:
-    """Its URL, or that of what it stands behind. At the end nothing of it goes on."""
+    """Its URL, or that of what it stands behind.
+
+    At the end it takes no calls and begins no delivery; one under way ends by itself.
+    """
     server = make_server("127.0.0.1", 0, behind or sandbox, threaded=True)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        sandbox.close()
         server.shutdown()
         server.server_close()
+        sandbox.close()  # last: a call could otherwise set a webhook again

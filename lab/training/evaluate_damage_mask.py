@@ -4,10 +4,10 @@
 
 Each photo is made into a print at several sizes, once for each kind of damage, once with several of
 them and once sound. Of each is told what the net flags, the figure by which the engine tells a
-damaged print from a sound one (`proof`), and what it would paint over once that is proven. A mask
-pixel counts as right within two pixels of drawn damage, and drawn damage as found within two pixels
-of what the net flags, because the engine widens the mask by as much. Undecided pixels count as
-neither.
+damaged print from a sound one (`proof`), and what `marks.of_damaged` would paint over once that is
+proven; the engine then looks a second time, and spares eyes, brows and lips. A mask pixel counts as
+right within two pixels of drawn damage, and drawn damage as found within two pixels of what the net
+flags, because the engine widens the mask by as much. Undecided pixels count as neither.
 """
 
 import argparse
@@ -138,7 +138,10 @@ def main() -> None:
         pictures.collect(options.photos, HELD_OUT)
     photos = [photo for _, photo in pictures.read(options.photos)][:: options.every]
     for path in options.nets:
-        log.info("\n%s: median (10th percentile; of flagged and spoiled the 90th)\n", path.name)
+        log.info(
+            "\n%s: median (10th, or for flagged, spoiled and proof of sound 90th percentile)\n",
+            path.name,
+        )
         log.info("| %s |", " | ".join(COLUMNS))
         log.info("|%s", " --- |" * len(COLUMNS))
         findings = measure(photos, str(path.absolute()))

@@ -79,7 +79,7 @@ class Sandbox:
         self._parts: dict[str, Part] = {}
         self._apps: dict[str, Flask] = {}
         self._putting_together = Lock()
-        self.senders: list[Callable[[], None]] = []
+        self.on_close: list[Callable[[], None]] = []
 
     def add(self, name: str, *blueprints: tuple[Blueprint, str]) -> None:
         """Serve blueprints at their prefixes, which are /`name` and /control/`name`."""
@@ -90,8 +90,8 @@ class Sandbox:
         return self._app(_part_of(environ["PATH_INFO"], self._parts))(environ, start_response)
 
     def close(self) -> None:
-        """Send no events any more, and end the threads that did; `senders` are how each stops."""
-        for stop in self.senders:
+        """Begin no delivery any more: call all of `on_close`; the threads that sent then end."""
+        for stop in self.on_close:
             stop()
 
     def _app(self, name: str) -> Flask:
@@ -127,7 +127,7 @@ def create_app(options: Options | None = None, clock: Clock | None = None) -> Sa
         options.stripe_webhook_secrets,
         webhook_url=options.webhook("stripe"),
     )
-    sandbox.senders += [shop.sender.close, account.sender.close]
+    sandbox.on_close += [shop.sender.close, account.sender.close]
     for name, api, provider in (("yookassa", "/v3", shop), ("stripe", "/v1", account)):
         sandbox.add(
             name,
@@ -149,7 +149,7 @@ def _add_telegram(sandbox: Sandbox, options: Options) -> None:
             Webhook(url, options.telegram_webhook_secret, max_connections=40, is_bot=False),
             drop_pending=False,
         )
-    sandbox.senders.append(bot.delivery.close)
+    sandbox.on_close.append(bot.delivery.close)
     sandbox.add("telegram", (bot.api, "/telegram"), (bot.control, "/control/telegram"))
     sandbox.add("chat", (chat_blueprint(bot), "/chat"))
 

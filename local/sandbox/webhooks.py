@@ -122,7 +122,7 @@ class Sender:
             return self.pace
 
     def close(self) -> None:
-        """Send nothing any more; what is not delivered never will be."""
+        """Begin no delivery any more; what is not delivered never will be."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -135,7 +135,7 @@ class Sender:
                 copies = self.pace.copies
                 url, in_order = self.url, self.pace.newest_first
             # With newest_first they are sent one after another, else all at once.
-            batches = [ready] if in_order else [[one] for one in ready]
+            batches = [ready] if in_order and ready else [[one] for one in ready]
             for batch in batches:
                 threading.Thread(
                     target=self._deliver, args=(url, batch, copies), daemon=True
@@ -179,6 +179,8 @@ class Sender:
         headers = {"Content-Type": "application/json", **self._headers(delivery.body)}
         status: int | None = None
         with self._slots, contextlib.suppress(requests.RequestException):
+            if self._closed:
+                return
             status = requests.post(
                 url,
                 data=delivery.body,

@@ -210,9 +210,6 @@ def test_several_hosts_may_be_written_as_sqlalchemy_or_as_libpq_wants_them(url):
         ("SERVER_URL", "https://живое.рф/api"),
         ("SERVER_URL", "https://kreatum.ru/a b"),
         ("SERVER_URL", "https://kreatum.ru/api?x=1"),
-        ("S3_ENDPOINT_URL", "minio:9000"),
-        ("S3_ENDPOINT_URL", "https://s3.example.org"),
-        ("S3_PUBLIC_ENDPOINT_URL", "https://s3.example.org"),
         ("COMFYUI_URL", "10.0.0.5:8188"),
         ("METRICS_ADDRESS", "9108"),
         ("METRICS_ADDRESS", "127.0.0.1"),
@@ -301,3 +298,13 @@ def test_photos_travel_unencrypted_only_inside(inside, outside, unsafe):
     ends = {"S3_ENDPOINT_URL": inside, "S3_PUBLIC_ENDPOINT_URL": outside}
     found = settings.missing_for_production(read(SAFE | bucket | ends))
     assert [line.partition(":")[0] for line in found] == ([unsafe] if unsafe else [])
+
+
+@pytest.mark.parametrize("name", ["S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL"])
+def test_an_endpoint_is_a_url_and_needs_a_bucket(name):
+    bucket = {"S3_BUCKET": "photos", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    assert read(bucket | {name: "https://s3.example.org"})
+    with pytest.raises(SettingsError, match=f"{name}: needs S3_BUCKET"):
+        read({name: "https://s3.example.org"})
+    with pytest.raises(SettingsError, match=f"{name}: must start with"):
+        read(bucket | {name: "minio:9000"})

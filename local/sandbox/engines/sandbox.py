@@ -52,7 +52,8 @@ class EngineSandbox:
 
     def serve(self, call: str, answer: Callable[[], Response]) -> Response:
         """Count a call and answer it, or do what the faults say."""
-        request.get_data()  # of which all has come: who is counted may die, and is served
+        # A call counts once its whole body has come: a caller killed while sending ordered nothing.
+        request.get_data()
         self.calls[call] += 1
         self.headers[call] = dict(request.headers)
         return self.faults.serve(call, answer)

@@ -129,7 +129,7 @@ class Delivery:
             self._start_senders()
 
     def close(self) -> None:
-        """Post nothing any more."""
+        """Begin no delivery any more."""
         self.set_webhook(None, drop_pending=True)
 
     def resume(self) -> None:

@@ -21,7 +21,7 @@ _PEAK = 0.4  # somewhere a mark is this suspicious at its own size and enlarged,
 _LONG, _LONG_PEAK = 0.06, 0.3  # or it is long (of the diagonal), and less will do
 _SPECK, _SPECK_PEAK = 0.014, 0.8  # a speck is too small to look like anything when enlarged
 _WIDE = 0.018  # of the diagonal: wider may be cloth; it is none if enlarged it looks damaged,
-_BROAD = 0.1  # or if it is a broad place, at most so long,
+_BROAD = 0.1  # of the diagonal: or if it is a broad place, at most so long,
 _GOES_ON = 2.0  # of a mark that is this many times as long,
 _BROAD_OWN, _BROAD_SMALLER = 0.4, 0.7  # and looks so on average at its own size and made smaller
 _BUTTON = (0.02, 0.06)  # of the diagonal: a round mark of that size may be a button,
@@ -150,8 +150,8 @@ class _Parts:
 def _cloth(own: Plane, smaller: Plane) -> Pixels:
     """True on patches that may be a collar, a flower or a lamp, and on their rims.
 
-    Alone such a patch looks like lost emulsion; where cracks run into it and both sizes take all of
-    it for damage, it is.
+    Alone such a patch looks like lost emulsion. It is, where it is small, part of a much longer
+    mark, and on average damage at both sizes.
     """
     diagonal = float(np.hypot(*own.shape))
     size = max(5, round(_WIDE * diagonal)) | 1

@@ -67,6 +67,15 @@ def test_a_crack_is_a_mark_where_it_is_broad_too_if_both_sizes_are_sure(
     assert (found[BROAD > 0.5].mean() > 0.95) == broad
 
 
+def test_a_collar_that_a_crack_runs_into_stays() -> None:
+    collar = plane(((170, 55), (170, 75), 40))
+    both = np.maximum(CRACK, collar)
+    enlarged = np.where(collar > 0.5, 0, CRACK).astype(np.float32)
+    found = marks.of_damaged(seen(both, enlarged), NOTHING) > 0
+    assert found[collar > 0.5].mean() < 0.1
+    assert marks.proof(both, both) < marks.proof(CRACK, CRACK)
+
+
 def test_a_broad_place_of_a_crack_proves_damage_and_a_lamp_does_not() -> None:
     assert marks.proof(BROAD_CRACK, BROAD_CRACK) > marks.proof(CRACK, CRACK) + 0.0005
     assert marks.proof(LAMP, LAMP) == 0
