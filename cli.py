@@ -32,7 +32,8 @@ from commands import (
 )
 from commands.shapes import table
 from db import schema
-from db.session import direct_url, set_limits
+from db.connections import direct_url
+from db.session import set_limits
 from errors import ApiError, with_reason
 from services import audit, catalog
 from services.audit import Entry

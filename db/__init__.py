@@ -1,12 +1,12 @@
 """Tables, connections and migrations. Those who use them need only these names."""
 
 from db.commits import commit_wait_seconds
+from db.connections import close_connections
 from db.session import (
     TooMuchError,
     after_commit,
     allow_seconds,
     browsing,
-    close_connections,
     counting,
     reading,
     snapshot,

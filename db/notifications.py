@@ -21,8 +21,9 @@ import psycopg2
 from psycopg2.extensions import parse_dsn
 from sqlalchemy.orm import Session
 
+from db.connections import direct_url
 from db.servers import CONNECTION, dial
-from db.session import after_commit, direct_url, reading
+from db.session import after_commit, reading
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 import settings as environment
-from db.session import URL_FILE
+from db.connections import URL_FILE
 from local import database, ports, secret_files
 from local.client import Client
 from local.postgres.embedded import EmbeddedPostgres

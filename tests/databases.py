@@ -10,7 +10,7 @@ import psycopg2
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from db import session
+from db import connections, reading
 from db.models import Table
 from errors import ApiError
 from local.database import prepare
@@ -39,11 +39,11 @@ def make_template(server: str) -> None:
 
 
 def limit_all(server: str) -> None:
-    """Limits of sessions in every database, as a pooler passes none on: see session.set_limits().
+    """Limits of sessions in every database, as a pooler passes none on: see set_limits().
 
     Those of one database would go with it.
     """
-    for name, value in session.SESSION.items():
+    for name, value in connections.SESSION.items():
         _execute(server, f"ALTER ROLE CURRENT_USER SET {name} = '{value}'")
 
 
@@ -64,7 +64,7 @@ def renew(database: str) -> None:
         # Nobody is connected to the template, and its pages need not go through the log.
         f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy",
     )
-    if session.database_url() != session.direct_url():
+    if connections.database_url() != connections.direct_url():
         # A pooler hands out the connections that were cut off until it has seen that.
         wait_until(_is_reached)
 
@@ -86,14 +86,14 @@ def empty(database: str) -> None:
 
 def forget_connections() -> None:
     """Close those of this process."""
-    session.direct_engine(session.direct_url()).dispose()
-    session.engine().dispose()
-    session.engine.cache_clear()
+    connections.direct_engine(connections.direct_url()).dispose()
+    connections.engine().dispose()
+    connections.engine.cache_clear()
 
 
 def _is_reached() -> bool:
     try:
-        with session.reading() as reader:
+        with reading() as reader:
             reader.execute(text("SELECT 1"))
     except ApiError:
         return False

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import error_reports
 import settings as environment
 import tracing
-from db import session
+from db import connections
 from errors import ApiError
 from handlers import ops
 from providers import registry
@@ -158,7 +158,7 @@ def _functions(
 ) -> Mapping[str, Function]:
     if table is None:
         # Without a database there is nothing to serve: this says so, and how to get one.
-        session.engine()
+        connections.engine()
         return functions.load(described)
     if gaps := functions.check(described, table):
         raise ContractError(gaps)

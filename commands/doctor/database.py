@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from commands.doctor.finding import Finding, judged
 from db import reading, schema, servers
+from db.connections import SESSION, direct_url
 from db.servers import State
-from db.session import SESSION, direct_url
 from db.types import now
 from errors import ApiError, with_reason
 from services import database_state

@@ -16,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from db import schema
+from db.connections import direct_url
 from db.models import Table
-from db.session import direct_url
 from db.types import Amount, UtcDateTime
 
 # Any constant will do, as long as every migrating process uses the same one.

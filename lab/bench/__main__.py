@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from db import session
+from db import connections
 from lab.bench import load, report, statements, world
 from lab.bench.operations import OPERATIONS, Operation
 from lab.bench.servers import SERVERS, Server, environment
@@ -83,7 +83,7 @@ def _start(name: str, url: str, folder: Path, stack: ExitStack) -> Server:
 
 
 def _fill(url: str) -> None:
-    database.prepare(session.database_url())
+    database.prepare(connections.database_url())
     world.fill(url)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import click
 import psutil
 
-from db import session
+from db import connections
 from lab.bench.page import DOCS, about, put, table
 from lab.bench.scale import calls, meter, worlds
 from lab.bench.scale.calls import Call, Context
@@ -67,7 +67,7 @@ def main(orders: int, to_docs: bool) -> None:
         with postgres as url:
             os.environ.update(environment(worlds.plain(url), folder))
             (world,) = worlds.fill(url, {"world": 1}, report=click.echo).values()
-            engine = session.connect(world.url, pool_size=4)
+            engine = connections.connect(world.url, pool_size=4)
             with meter.use_engine(engine):
                 text = _measure(world, postgres, orders)
             engine.dispose()

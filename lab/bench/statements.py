@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from db import session
+from db import connections, reading, transaction
 from db.notifications import NOTICE
 from handlers import jobs, users
 from lab.bench import world
@@ -44,11 +44,11 @@ def _record(call: Callable[[], Any]) -> list[str]:
             statements.append(cursor.mogrify(statement, parameters).decode())
 
     call()  # opens connections, fills caches
-    event.listen(session.engine(), "before_cursor_execute", note)
+    event.listen(connections.engine(), "before_cursor_execute", note)
     try:
         call()
     finally:
-        event.remove(session.engine(), "before_cursor_execute", note)
+        event.remove(connections.engine(), "before_cursor_execute", note)
     return statements
 
 
@@ -82,7 +82,7 @@ def _with_variables(text: str) -> str:
 
 def _constants() -> set[str]:
     """Ids of rows that each request reads, such as the default models."""
-    with session.reading() as opened:
+    with reading() as opened:
         rows = opened.exec_driver_sql("SELECT id FROM generation_models").all()
     return {str(row.id) for row in rows}
 
@@ -93,7 +93,7 @@ _paid = iter((1, 2))
 def _pay() -> None:
     number = next(_paid)
     event_body = paid_event(BATCH, number)
-    with session.transaction() as opened:
+    with transaction() as opened:
         settlement.settle(opened, read_session_event(event_body["data"]["object"], event_body))
 
 

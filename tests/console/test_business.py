@@ -15,8 +15,8 @@ from console import business_texts as words
 from console import display, exports, texts
 from console.pages.exports import LISTS
 from db import reading, rows, transaction
+from db.connections import engine
 from db.models import Event, Lottery
-from db.session import engine
 from db.types import now
 from services import breakers, checks, engines, ledger, lotteries, models, outbox, support, tariffs
 from tests.console.browsing import Visitor, World, entries

@@ -11,8 +11,8 @@ from sqlalchemy import event, select, update
 import settings
 from console import texts
 from db import transaction
+from db.connections import engine
 from db.models import LoginFailure, Operator, OperatorSession
-from db.session import engine
 from db.types import now
 from services import login_waits, operators
 from tests.console.browsing import (

@@ -12,7 +12,7 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from db import transaction
-from db.session import engine
+from db.connections import engine
 from db.types import now
 from services import audit, form_keys, login_waits, operator_sessions
 

@@ -30,7 +30,7 @@ FORK = (
     ANNOUNCE
     + """
 import os
-from db.session import engine
+from db.connections import engine
 child = os.fork()
 if child:
     os.waitpid(child, 0)

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from db import schema
-from db.session import SESSION, connect
+from db.connections import SESSION, connect
 from tests.databases import empty_database
 from tests.wire import wait_until
 

@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from db import allow_seconds, reading, scalar, transaction, write
 from db.bounded import UnansweredError
+from db.connections import SESSION, connect, engine
 from db.models import User
-from db.session import SESSION, after_commit, connect, engine, set_limits
+from db.session import after_commit, set_limits
 from errors import ApiError
 from tests.databases import empty_database
 from tests.factories import make_user

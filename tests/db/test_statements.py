@@ -28,9 +28,9 @@ from sqlalchemy.types import NullType
 
 import services
 from db import Query, reading, scalar, statement, transaction, write
+from db.connections import engine
 from db.models import Job, Transaction, User
 from db.rows import UserRow
-from db.session import engine
 from db.statements import Scalar, Statement, Write
 from db.types import UtcDateTime
 from services.paging import Listing

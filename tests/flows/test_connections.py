@@ -9,8 +9,8 @@ from uuid import uuid4
 from sqlalchemy import select, text
 
 from db import transaction
+from db.connections import CONNECTIONS, TRANSACTIONS, engine
 from db.models import User
-from db.session import CONNECTIONS, TRANSACTIONS, engine
 from local.processes import ROOT
 from tests.live import Bot, Server, done, order, refused
 from tests.load import PHOTO

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from db.session import engine
+from db.connections import engine
 from lab.bench.scale import load_test
 from lab.bench.scale.worlds import plain
 from tests.provider_world import books

@@ -13,7 +13,7 @@ import pytest
 from commands.doctor import examine
 from commands.doctor.finding import Finding
 from db import transaction
-from db.session import direct_url
+from db.connections import direct_url
 from db.types import now
 from local import ports
 from services import breakers, checks

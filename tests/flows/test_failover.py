@@ -14,7 +14,8 @@ import requests
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db.session import connect, set_limits
+from db.connections import connect
+from db.session import set_limits
 from local.pgbouncer import PROGRAM, Pooler
 from local.postgres import throwaway
 from services import ledger

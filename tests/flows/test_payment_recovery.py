@@ -19,8 +19,8 @@ from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
 from db import snapshot
+from db.connections import direct_url
 from db.models import Event, Payment
-from db.session import direct_url
 from db.types import now
 from local.postgres import binaries
 from tests import databases, forks

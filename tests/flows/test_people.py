@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.engine import make_url
 
-from db.session import database_url
+from db.connections import database_url
 from local.postgres import binaries
 from tests.command_line import CommandLine, cells, command_line, complain, say
 from tests.job_steps import VIDEO, claim_job, finish_job

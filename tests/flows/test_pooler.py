@@ -13,9 +13,9 @@ from sqlalchemy import text, update
 
 import settings
 from db import Reader, reading, snapshot, transaction
+from db.connections import SESSION
 from db.models import Payment
 from db.notifications import LISTENER
-from db.session import SESSION
 from db.types import now
 from local.pgbouncer import PROGRAM, Pooler
 from local.postgres import throwaway

@@ -19,7 +19,7 @@ from sqlalchemy import event
 
 import settings
 from db import notifications, transaction
-from db.session import engine
+from db.connections import engine
 from db.types import now
 from handlers import (
     data,

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 import settings
 from db import reading, snapshot, transaction
-from db.session import engine
+from db.connections import engine
 from db.types import now
 from providers.payments import Notice, Outcome
 from services import checks, day_figures, days, figures, queue, settlement

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from db import snapshot, transaction
-from db.session import engine
+from db.connections import engine
 from services import funding, jobs, ledger
 from tests.factories import balance, make_job, make_user
 

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select, text, update
 
 from db import transaction
+from db.connections import engine
 from db.models import Lottery, LotteryEntry, LotteryWinner
-from db.session import engine
 from db.types import now
 from errors import ApiError
 from services import draws, jobs, lotteries, registration

@@ -18,8 +18,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from sqlalchemy import func, select, text, update
 
 from db import snapshot, transaction
+from db.connections import database_url, engine
 from db.models import Job
-from db.session import database_url, engine
 from db.types import now
 from errors import ApiError
 from providers.payments import Notice, Outcome

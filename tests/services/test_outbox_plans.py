@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, text
 
 from db import transaction
-from db.session import engine
+from db.connections import engine
 from db.types import now
 from services import feed, outbox
 from tests.factories import make_user

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from db import reading, transaction
-from db.session import engine
+from db.connections import engine
 from db.types import now
 from services import attention, breakers, checks, overview
 from services.attention import Signal

@@ -415,7 +415,7 @@ def test_whoever_is_killed_after_the_commit_has_left_the_rest_to_the_workers() -
     who = person()
     child = os.fork()
     if not child:  # the process of an operator, killed when it is about to delete the first file
-        from db.session import engine
+        from db.connections import engine
 
         engine().dispose(close=False)
         registry.storage().delete = lambda key: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ from statistics import median
 
 import click
 
-from db import session
+from db import connections
 from db.notifications import JOB_CHANNEL
 from lab.bench import load, statements, world
 from lab.bench.commits import wakes
@@ -46,12 +46,12 @@ def main(rounds: int, seconds: float, orders: int, to_docs: bool) -> None:
     busy = os.getloadavg()[0]
     with throwaway.state_folder("commits") as folder, _pair(folder) as url:
         os.environ.update(environment(url.replace("+psycopg2", "", 1), folder))
-        database.prepare(session.database_url())
+        database.prepare(connections.database_url())
         world.fill(os.environ["DATABASE_URL"])
         woken = wakes.measure(rounds, orders)  # while the queue is empty
         click.echo(woken, err=True)
         rates = _rates(folder, rounds, seconds)
-        session.engine().dispose()
+        connections.engine().dispose()
     machine = f"one machine of {os.cpu_count()} cores, which had a load of {busy:.0f} before"
     text = (
         f"{about('make bench-commits')}: durable writes, a synchronous standby"

@@ -16,7 +16,7 @@ import psutil
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db import notifications, reading, session
+from db import connections, notifications, reading
 from handlers import jobs
 from lab.bench import world
 from lab.bench.commits import within
@@ -36,7 +36,7 @@ def measure(rounds: int, orders: int) -> str:
     waits: dict[tuple[int, str], list[float]] = {}
     spent: dict[tuple[int, str], list[float]] = {}
     vain: dict[tuple[int, str], list[float]] = {}
-    engine = session.connect(session.database_url(), pool_size=max(CROWDS) + 2)
+    engine = connections.connect(connections.database_url(), pool_size=max(CROWDS) + 2)
     with use_engine(engine):
         for _ in range(rounds):
             for crowd in CROWDS:
@@ -117,7 +117,7 @@ def _work(name: str, way: str, stopping: threading.Event, in_vain: list[str]) ->
 
 def _claim(name: str) -> Claim | None:
     # Not transaction(), of which a process has few at a time: these are as many processes.
-    with Session(session.engine(), expire_on_commit=False) as opened, opened.begin():
+    with Session(connections.engine(), expire_on_commit=False) as opened, opened.begin():
         return queue.claim(opened, name)
 
 

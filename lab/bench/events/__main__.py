@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from db import session
+from db import connections
 from lab.bench import world
 from lab.bench.events import claims, crowd, flow, ways
 from lab.bench.events.receiver import SECRET, receiving
@@ -40,7 +40,7 @@ def main(orders: int, waiting: int, rate: int, delivered: int, to_docs: bool) ->
         url = started.replace("+psycopg2", "", 1)
         os.environ.update(environment(url, folder))
         os.environ.update(EVENTS_URL=receiver.url, EVENTS_SECRETS=SECRET)
-        database.prepare(session.database_url())
+        database.prepare(connections.database_url())
         world.fill(url)
         with _server(folder) as server, _worker(folder) as worker:
             parts = [
@@ -49,7 +49,7 @@ def main(orders: int, waiting: int, rate: int, delivered: int, to_docs: bool) ->
                 flow.measure(worker, receiver, rate, FLOW_SECONDS),
             ]
         parts.append(claims.measure(delivered))
-        session.engine().dispose()
+        connections.engine().dispose()
     machine = f"one machine of {os.cpu_count()} cores, which had a load of {load:.0f} before"
     begun = f"{about('make bench-events')}: server, worker and bot on {machine}; no durable writes."
     text = "\n\n".join([begun, *parts])

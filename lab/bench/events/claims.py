@@ -9,7 +9,7 @@ from statistics import median
 
 from sqlalchemy import text
 
-from db import reading, session, transaction
+from db import connections, reading, transaction
 from lab.bench import world
 from lab.bench.page import table
 from lab.bench.scale.meter import cpu_ms, use_engine
@@ -61,11 +61,11 @@ class Transaction:
 
 def measure(delivered: int) -> str:
     """Claim batch after batch and mark it as delivered; read and look for news between."""
-    with use_engine(session.connect(session.database_url(), pool_size=1)):
+    with use_engine(connections.connect(connections.database_url(), pool_size=1)):
         for _ in range(delivered // BATCH):
             _fill("delivered", BATCH)
         _fill("pending", PENDING)
-        with session.engine().begin() as connection:
+        with connections.engine().begin() as connection:
             connection.execute(text("ANALYZE events"))
             process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
         measured = (
@@ -77,7 +77,7 @@ def measure(delivered: int) -> str:
             for each in measured:
                 each.run(process)
             _deliver()
-        session.engine().dispose()
+        connections.engine().dispose()
     head = ["Transaction", "database CPU ms", "whole call ms", "95 % within ms"]
     return (
         f"Beside {delivered:,} delivered events, {PENDING:,} pending ones of {world.USERS} users;"
@@ -86,7 +86,7 @@ def measure(delivered: int) -> str:
 
 
 def _fill(state: str, rows: int) -> None:
-    with session.engine().begin() as connection:
+    with connections.engine().begin() as connection:
         for statement in FILL.split(";\n"):
             connection.execute(
                 text(statement),
@@ -103,7 +103,7 @@ def _claim() -> None:
 
 def _deliver() -> None:
     """The claimed ones are delivered, so that the next ones of their users become due."""
-    with session.engine().begin() as connection:
+    with connections.engine().begin() as connection:
         connection.execute(
             text(
                 "UPDATE events SET state = 'delivered', next_at = NULL, delivered_at = now()"

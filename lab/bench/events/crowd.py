@@ -10,7 +10,7 @@ from statistics import median
 
 from sqlalchemy import text
 
-from db import session
+from db import connections
 from lab.bench import world
 from lab.bench.files import MEBIBYTE
 from lab.bench.operations import API_KEY
@@ -163,11 +163,11 @@ def _allow_files(count: int) -> None:
 
 
 def _write(statement: str, **values: object) -> None:
-    with session.engine().begin() as connection:
+    with connections.engine().begin() as connection:
         connection.execute(text(statement), values)
 
 
 def _newest() -> int:
-    with session.engine().connect() as connection:
+    with connections.engine().connect() as connection:
         newest: int | None = connection.scalar(text("SELECT max(sequence) FROM events"))
         return newest or 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from db import session, transaction
+from db import connections, transaction
 from lab.bench import world
 from lab.bench.events.receiver import Receiver
 from lab.bench.page import table
@@ -45,7 +45,7 @@ def measure(worker: Child, receiver: Receiver, rate: int, seconds: int) -> str:
     spent = _cpu_seconds(worker) - cpu
     posts = receiver.posts[first:]
     again, disordered = faults(post.event for post in posts)
-    with session.engine().connect() as connection:
+    with connections.engine().connect() as connection:
         middle, most, longest = connection.scalar(LATE) or (0, 0, 0)
     rows = [
         ["written", f"{count / written:.0f} a second"],
@@ -86,7 +86,7 @@ def _write(number: int) -> None:
 
 
 def _pending() -> int:
-    with session.engine().connect() as connection:
+    with connections.engine().connect() as connection:
         count: int = connection.scalar(PENDING) or 0
         return count
 

@@ -37,8 +37,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, joinedload, sessionmaker
 
 import settings
+from db.connections import database_url
 from db.models import Data, GenerationModel, Job, Payment, PaymentEvent, Referral, Transaction, User
-from db.session import database_url
 from providers import registry
 
 current = settings.load()

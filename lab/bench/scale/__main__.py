@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from db import reading, session, transaction
+from db import connections, reading, transaction
 from db.types import now
 from lab.bench.scale import calls, crowd, load_test, meter, plans, worlds
 from lab.bench.scale.report import Findings, text, write
@@ -97,7 +97,7 @@ def _measure(url: str, home: Path, *, users: int, seconds: float) -> Findings:
     _print(f"two servers, four workers and a crowd, seed {seed}")
     large = both[-1]
     _postpone_jobs(large)
-    engine = session.connect(large.url, pool_size=crowd.CUSTOMERS)
+    engine = connections.connect(large.url, pool_size=crowd.CUSTOMERS)
     found.crowd = load_test.run(
         *(engine, worlds.plain(large.url), home),
         seconds=seconds,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from db import reading, session
+from db import connections, reading
 from lab.bench.scale.calls import Call, Context
 from lab.bench.scale.worlds import World
 
@@ -62,7 +62,7 @@ class Probe:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.engine = session.connect(world.url, pool_size=2)
+        self.engine = connections.connect(world.url, pool_size=2)
         self.process = self._backend()
         self._watch = world.connect()
 
@@ -106,12 +106,12 @@ class Probe:
 @contextmanager
 def use_engine(engine: Engine) -> Iterator[None]:
     """Make transaction() and reading() use this engine."""
-    original = session.engine
-    session.engine = lambda: engine  # type: ignore[assignment]
+    original = connections.engine
+    connections.engine = lambda: engine  # type: ignore[assignment]
     try:
         yield
     finally:
-        session.engine = original
+        connections.engine = original
 
 
 def compare(

@@ -19,7 +19,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 import logs
-from db import session as database_session
+from db import connections
 from db.models import Data, Event, IdempotencyKey, Job, Payment, PaymentEvent, User
 from db.types import now
 from lab.chaos import audit, system
@@ -112,7 +112,7 @@ class Story:
 
 @pytest.fixture
 def story(database: str, tmp_path: Path) -> Iterator[Story]:
-    with Session(database_session.engine()) as session:
+    with Session(connections.engine()) as session:
         yield Story(session, tmp_path)
         session.rollback()
 

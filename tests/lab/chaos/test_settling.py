@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from db import session, transaction
+from db import connections, transaction
 from db.types import now
 from lab.chaos import settling
 from lab.chaos.books import Books, Intent, Person
@@ -95,6 +95,6 @@ def test_what_does_not_come_to_rest_is_found(
         )
     books = Books(paid={str(payment.id)})
     books.people[str(user.id)] = Person(user.telegram_id, review=True)
-    in_progress = settling.wait_until_quiet(session.engine(), books)
+    in_progress = settling.wait_until_quiet(connections.engine(), books)
     own = [f"job {job.id}", f"payment {payment.id}", f"review of {user.telegram_id}"]
     assert sorted(in_progress) == sorted(own)
