@@ -9,7 +9,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,24 +21,14 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 import metrics
 import tracing
 from providers import outside
+from providers.dialects import Answer, Dialect, understand
 from providers.failures import (
     ProviderError,
     ProviderMisconfigured,
-    ProviderRejected,
     ProviderUnavailable,
     ProviderUnreached,
 )
-from providers.sessions import (
-    MAX_ANSWER_BYTES,
-    json_object,
-    new_session,
-    read_body,
-    retry_after,
-)
-
-# After these the provider may have done what was asked, or may do it when asked again.
-PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-KEY_STATUSES = frozenset({401, 403})
+from providers.sessions import new_session, read_body
 
 logger = logging.getLogger(__name__)
 
@@ -59,50 +49,6 @@ class Patience:
     first_pause_seconds: float = 0.25
     at_once: int = 4
     room_seconds: float = 0.5
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What a provider's error response says; empty when it is not in the provider's format.
-
-    repeat: the provider's own advice on repeating the call, None if it gives none.
-    """
-
-    reason: str = ""
-    description: str = ""
-    retry_after: float | None = None
-    repeat: bool | None = None
-    replayed: bool = False
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a provider's protocol differs from the others'.
-
-    passing: statuses of this provider that mean "retry", besides PASSING_STATUSES. done: statuses
-    of an answer. speechless: calls that are answered without a body. frequent: calls whose success
-    is not worth a line of the log.
-    """
-
-    provider: str
-    content_type: str
-    key_header: str
-    encode: Callable[[Mapping[str, Any]], bytes]
-    read_refusal: Callable[[Mapping[str, str], Mapping[str, Any]], Refusal]
-    passing: frozenset[int] = frozenset()
-    done: frozenset[int] = frozenset({200})
-    speechless: frozenset[str] = frozenset()
-    frequent: frozenset[str] = frozenset()
-    max_answer_bytes: int = MAX_ANSWER_BYTES
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A provider's answer: its JSON object, {} of a call that is answered without a body."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: dict[str, Any]
 
 
 class Transport:
@@ -244,34 +190,7 @@ class Transport:
             # Without its cause: the text of a requests exception contains the URL.
             kind = ProviderUnreached if _surely_unsent(problem) else ProviderUnavailable
             raise kind(self._dialect.provider, request.call, type(problem).__name__) from None
-        return self._understand(request, response, body)
-
-    def _understand(self, request: _Request, response: requests.Response, body: bytes) -> Answer:
-        speechless = request.call in self._dialect.speechless
-        answer = {} if speechless and not body else json_object(body)
-        status = response.status_code
-        if status in self._dialect.done and answer is not None:
-            return Answer(status, response.headers, answer)
-        refusal = self._dialect.read_refusal(response.headers, answer or {})
-        words = refusal.description or f"HTTP {status}, not a response of the API"
-        if status < 300 or status >= 500 or status in PASSING_STATUSES | self._dialect.passing:
-            waiting = retry_after(response)
-            raise ProviderUnavailable(
-                self._dialect.provider,
-                request.call,
-                words,
-                http_status=status,
-                reason=refusal.reason,
-                retry_after=refusal.retry_after if waiting is None else waiting,
-                repeat=refusal.repeat is not False,
-                replayed=refusal.replayed,
-            )
-        # A 4xx not in the provider's format came from a proxy or a wrong URL.
-        foreign = status < 400 or not (refusal.reason or refusal.description)
-        failure = ProviderMisconfigured if status in KEY_STATUSES or foreign else ProviderRejected
-        raise failure(
-            self._dialect.provider, request.call, words, http_status=status, reason=refusal.reason
-        )
+        return understand(self._dialect, request.call, response, body)
 
     @contextmanager
     def _take_room(self, request: _Request) -> Iterator[None]:

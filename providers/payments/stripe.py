@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 import requests
 
 from errors import ApiError
-from providers.http import Dialect, Patience, Refusal, Transport
+from providers.dialects import Dialect, Refusal
+from providers.http import Patience, Transport
 from providers.payments import (
     Checkout,
     CheckoutRequest,

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from errors import ApiError
-from providers.http import Dialect, Patience, Refusal, Transport
+from providers.dialects import Dialect, Refusal
+from providers.http import Patience, Transport
 from providers.payments import (
     Checkout,
     CheckoutRequest,

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from providers.dialects import Dialect, Refusal
 from providers.failures import ProviderError
-from providers.http import Dialect, Patience, Refusal, Transport
+from providers.http import Patience, Transport
 from providers.telegram.refusals import Meaning, TelegramError, refusal
 
 ATTEMPTS = 3

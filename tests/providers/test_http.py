@@ -19,8 +19,9 @@ import pytest
 import metrics
 from errors import ApiError
 from metrics import scrape
+from providers.dialects import Dialect, Refusal
 from providers.failures import ProviderMisconfigured, ProviderRejected, ProviderUnavailable
-from providers.http import Dialect, Patience, Refusal, Transport
+from providers.http import Patience, Transport
 from tests.scraping import Scraped
 from tests.wire import wait_until
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from providers.dialects import Refusal
 from providers.engine.remote import (
     Absent,
     Accepted,
@@ -55,7 +56,7 @@ from providers.engine.remote.wire import (
     without_upload,
 )
 from providers.fetch import Home
-from providers.http import Patience, Refusal, Transport
+from providers.http import Patience, Transport
 
 NAME = "comfyui"
 CLIENT_ID = "livephoto"  # whose progress it would be, if we listened

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from providers.dialects import Answer, Refusal
 from providers.engine.remote import (
     Absent,
     Accepted,
@@ -65,7 +66,7 @@ from providers.engine.remote.wire import (
     without_upload,
 )
 from providers.fetch import Home
-from providers.http import Answer, Patience, Refusal, Transport
+from providers.http import Patience, Transport
 
 NAME = "fal"
 QUEUE_URL = "https://queue.fal.run"

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from providers.dialects import Refusal
 from providers.engine.remote import (
     Absent,
     Accepted,
@@ -59,7 +60,7 @@ from providers.engine.remote.wire import (
     with_balance,
 )
 from providers.fetch import Home
-from providers.http import Patience, Refusal, Transport
+from providers.http import Patience, Transport
 
 NAME = "polza"
 HOSTS = ("polza.ai",)  # results are at s3.polza.ai

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import UUID
 
+from providers.dialects import Refusal
 from providers.engine.remote import (
     Absent,
     Accepted,
@@ -62,7 +63,7 @@ from providers.engine.remote.wire import (
     without_upload,
 )
 from providers.fetch import Home
-from providers.http import Patience, Refusal, Transport
+from providers.http import Patience, Transport
 
 NAME = "replicate"
 HOSTS = ("replicate.delivery",)

@@ -19,6 +19,7 @@ from uuid import UUID
 import requests
 from urllib3.filepost import encode_multipart_formdata
 
+from providers.dialects import Answer, Dialect, Refusal
 from providers.engine.remote import (
     Accepted,
     Ambiguous,
@@ -35,7 +36,7 @@ from providers.engine.remote import (
     Uploaded,
 )
 from providers.failures import ProviderError, ProviderUnavailable, ProviderUnreached
-from providers.http import Answer, Dialect, Patience, Refusal, Transport
+from providers.http import Patience, Transport
 
 # Seconds. One try at an upload of 2 MB over a slow line must fit into read_seconds.
 PATIENCE = Patience(connect_seconds=5.0, read_seconds=20.0, total_seconds=45.0, at_once=16)
