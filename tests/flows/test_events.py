@@ -12,10 +12,13 @@ import requests
 
 import settings
 from db import transaction
+from local import ports
 from services import queue
 from tests import job_steps, live
 from tests.factories import make_user
 from tests.live import Bot, Server, done, refused
+from tests.scraping import scrape
+from tests.wire import wait_until
 
 LONG = 25
 
@@ -107,8 +110,11 @@ def test_more_may_wait_than_there_are_threads_and_a_stop_answers_them(
     """Three hundred wait at one process, which has 8 threads with places for 64 more calls."""
     crowd = 300
     user = make_user(20)
+    port = ports.reserve()
+    watched = {"METRICS_ADDRESS": f"127.0.0.1:{port}", "METRICS_TOKEN": "token"}
+    state_dir = settings.load().state_dir
     with (
-        live.serve(tmp_path, state_dir=settings.load().state_dir, WEB_CONCURRENCY="1") as server,
+        live.serve(tmp_path, state_dir=state_dir, WEB_CONCURRENCY="1", **watched) as server,
         Bot(server.url) as bot,
         ThreadPoolExecutor(crowd) as pool,
     ):
@@ -118,6 +124,8 @@ def test_more_may_wait_than_there_are_threads_and_a_stop_answers_them(
         waits = [
             pool.submit(bot.get, path, wait=LONG, **query) for path, query in paths * (crowd // 2)
         ]
+        # A client that comes only when the server has stopped listening would be refused.
+        wait_until(lambda: scrape(port, "token").value("http_requests_in_progress") == crowd)
         # They hold up nobody.
         for _ in range(20):
             assert done(bot.get(f"/users/{user.id}/balance"), 200)
