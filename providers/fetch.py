@@ -95,16 +95,18 @@ class Guard:
     hosts: tuple[str, ...] = ()
     home: Home | None = None
 
-    def is_home(self, place: _Place) -> bool:
-        """Whether a place is exactly the operator's server: scheme, host and port."""
-        return self.home is not None and _taken_apart(self.home.url).origin == place.origin
+    def is_home(self, destination: _Destination) -> bool:
+        """Whether a destination is exactly the operator's server: scheme, host and port."""
+        return self.home is not None and _taken_apart(self.home.url).origin == destination.origin
 
-    def names(self, place: _Place) -> bool:
-        """Whether a place may be reached, if its addresses may."""
-        if place.port not in self.ports:
+    def names(self, destination: _Destination) -> bool:
+        """Whether a destination may be reached, if its addresses may."""
+        if destination.port not in self.ports:
             return False
-        below = any(place.host == host or place.host.endswith(f".{host}") for host in self.hosts)
-        return not self.hosts or (below and place.secure)
+        below = any(
+            destination.host == host or destination.host.endswith(f".{host}") for host in self.hosts
+        )
+        return not self.hosts or (below and destination.secure)
 
 
 def fetch(
@@ -124,16 +126,16 @@ def fetch(
     guard = guard or Guard()
     deadline = time.monotonic() + deadline_seconds
     for _ in range(MAX_REDIRECTS + 1):
-        place = _parsed(url, guard)
+        destination = _parsed(url, guard)
         with (
-            _translated(place),
-            closing(_open_connection(place, guard, deadline)) as sock,
+            _translated(destination),
+            closing(_open_connection(destination, guard, deadline)) as sock,
             cut_at(deadline, sock),
-            closing(_send_request(place, sock, guard)) as response,
+            closing(_send_request(destination, sock, guard)) as response,
         ):
             location = response.getheader("Location")
             if response.status not in REDIRECTS or location is None:
-                _refuse_failure(place, response)
+                _refuse_failure(destination, response)
                 size = _copy_body(response, target, max_bytes, deadline)
                 return Fetched(response.getheader("Content-Type", ""), size)
             # http.client decodes headers as Latin-1; some sites send unquoted paths.
@@ -153,7 +155,7 @@ def is_surely_refused(url: str) -> bool:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Destination:
     """A URL taken apart."""
 
     secure: bool
@@ -170,14 +172,14 @@ class _Place:
         return self.authority
 
 
-def _parsed(url: str, guard: Guard) -> _Place:
-    place = _taken_apart(url)
-    if not guard.is_home(place) and not guard.names(place):
+def _parsed(url: str, guard: Guard) -> _Destination:
+    destination = _taken_apart(url)
+    if not guard.is_home(destination) and not guard.names(destination):
         raise FetchRefused("url_not_allowed")
-    return place
+    return destination
 
 
-def _taken_apart(url: str) -> _Place:
+def _taken_apart(url: str) -> _Destination:
     try:
         # Host names in any script become ASCII, and characters illegal in a path are quoted.
         parts: Url = parse_url(requests.Request("GET", url).prepare().url or "")
@@ -186,7 +188,7 @@ def _taken_apart(url: str) -> _Place:
     if parts.scheme not in PORTS or parts.auth is not None or not parts.host:
         raise FetchRefused("url_not_allowed")
     port = PORTS[parts.scheme] if parts.port is None else parts.port
-    return _Place(
+    return _Destination(
         secure=parts.scheme == "https",
         host=parts.host.strip("[]"),
         port=port,
@@ -196,7 +198,7 @@ def _taken_apart(url: str) -> _Place:
 
 
 @contextmanager
-def _translated(place: _Place) -> Iterator[None]:
+def _translated(destination: _Destination) -> Iterator[None]:
     """Turns network errors into our two."""
     try:
         yield
@@ -204,52 +206,54 @@ def _translated(place: _Place) -> Iterator[None]:
         raise FetchRefused("url_untrusted") from error
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
-            raise FetchFailed(f"{place}: name not resolved") from error
+            raise FetchFailed(f"{destination}: name not resolved") from error
         raise FetchRefused("url_not_found") from error
     except ValueError as error:  # an unreadable name or address, such as http://[x
         raise FetchRefused("url_not_allowed") from error
     except (OSError, http.client.HTTPException) as error:
-        raise FetchFailed(f"{place}: {type(error).__name__}") from error
+        raise FetchFailed(f"{destination}: {type(error).__name__}") from error
 
 
-def _open_connection(place: _Place, guard: Guard, deadline: float) -> socket.socket:
+def _open_connection(destination: _Destination, guard: Guard, deadline: float) -> socket.socket:
     """A connection to an address that was checked; with TLS the name is verified too."""
-    addresses = guard.resolve(place.host, seconds_left(deadline))
+    addresses = guard.resolve(destination.host, seconds_left(deadline))
     # One private address among public ones is an attempt, not a mistake.
-    if not guard.is_home(place) and not all(guard.allows(address) for address in addresses):
+    if not guard.is_home(destination) and not all(guard.allows(address) for address in addresses):
         raise FetchRefused("url_not_allowed")
-    sock = first_answering(addresses, place.port, seconds=CONNECT_SECONDS, deadline=deadline)
+    sock = first_answering(addresses, destination.port, seconds=CONNECT_SECONDS, deadline=deadline)
     try:
         sock.settimeout(seconds_left(deadline))
-        if place.secure:
-            sock = guard.trust.wrap_socket(sock, server_hostname=place.host)
+        if destination.secure:
+            sock = guard.trust.wrap_socket(sock, server_hostname=destination.host)
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def _send_request(place: _Place, sock: socket.socket, guard: Guard) -> http.client.HTTPResponse:
+def _send_request(
+    destination: _Destination, sock: socket.socket, guard: Guard
+) -> http.client.HTTPResponse:
     """The head of the response; http.client limits its lines and their number."""
-    connection = http.client.HTTPConnection(place.host, place.port)
+    connection = http.client.HTTPConnection(destination.host, destination.port)
     connection.sock = sock
     headers = {
-        "Host": place.authority,
+        "Host": destination.authority,
         "User-Agent": USER_AGENT,
         "Accept": "image/*, */*;q=0.5",
         "Accept-Encoding": "identity",  # what is measured is what is stored
         "Connection": "close",
     }
-    if guard.home is not None and guard.is_home(place):
+    if guard.home is not None and guard.is_home(destination):
         headers |= guard.home.headers
-    connection.request("GET", place.path, headers=headers)
+    connection.request("GET", destination.path, headers=headers)
     return connection.getresponse()
 
 
-def _refuse_failure(place: _Place, response: http.client.HTTPResponse) -> None:
+def _refuse_failure(destination: _Destination, response: http.client.HTTPResponse) -> None:
     status = response.status
     if status >= 500 or status in PASSING:
-        raise FetchFailed(f"{place}: answered {status}")
+        raise FetchFailed(f"{destination}: answered {status}")
     if status != 200:
         raise FetchRefused("url_not_found")
 

@@ -12,7 +12,7 @@ from providers.engine.embedded.faces import Face
 from providers.engine.embedded.fields import Pixels
 
 # So much that two sizes are sure of proves damage. lab/training/README.md has the figures.
-_PROVEN = 0.010
+_PROVEN = 0.008
 _TEXTURE = 0.25  # of the picture: so much "damage" is how the picture looks
 _VISIBLE = 0.35  # a person sees marks that the network is less sure of
 _NOTICEABLE = 0.3  # per cent of the picture

@@ -52,10 +52,10 @@ def _in_tiff(block: bytes) -> int | None:
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None:
         return None
-    (place,) = struct.unpack_from(f"{order}L", block, 4)
-    (count,) = struct.unpack_from(f"{order}H", block, place)
+    (offset,) = struct.unpack_from(f"{order}L", block, 4)
+    (count,) = struct.unpack_from(f"{order}H", block, offset)
     for number in range(count):
-        at = place + 2 + number * _ENTRY_BYTES
+        at = offset + 2 + number * _ENTRY_BYTES
         tag, kind, values = struct.unpack_from(f"{order}HHL", block, at)
         if tag != _TAG or kind not in _TYPES or not values:
             continue

@@ -180,8 +180,8 @@ def _heif(content: bytes, source: Source) -> Parts:
     """
     patched = bytearray(_without_exif(content, source))
     compatible = range(16, int.from_bytes(patched[:4], "big") - 3, 4)
-    for place in (8, *compatible):
-        patched[place : place + 4] = b"mif1"
+    for offset in (8, *compatible):
+        patched[offset : offset + 4] = b"mif1"
     return Parts(bytes(patched))
 
 
