@@ -191,7 +191,7 @@ def shortage(job: Job) -> str:
 
 def queued(job: Job) -> str:
     """An order that waits for its turn."""
-    return f"Заказ №{job.order_id} в очереди{_place(job)}."
+    return f"Заказ №{job.order_id} в очереди{_outlook(job)}."
 
 
 def in_work(job: Job) -> str:
@@ -358,10 +358,10 @@ def _duration(seconds: int) -> str:
     return f"~{max(1, round(seconds / 60))} мин" if seconds >= 60 else f"~{max(seconds, 1)} с"
 
 
-def _place(job: Job) -> str:
+def _outlook(job: Job) -> str:
     ahead = (job.queue_position or 1) - 1
-    place = f", перед ним {ahead}" if ahead else ""
-    return place + (f", будет готов через {_duration(job.eta_seconds)}" if job.eta_seconds else "")
+    queue = f", перед ним {ahead}" if ahead else ""
+    return queue + (f", будет готов через {_duration(job.eta_seconds)}" if job.eta_seconds else "")
 
 
 def _left(job: Job) -> str:

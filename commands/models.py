@@ -21,7 +21,7 @@ from workflows.actions import recorded
 
 NAME, TITLE, ABOUT, PROMPT = Words(64), Words(100), Words(300), Words(2000)
 SECONDS = click.IntRange(1, 3600)
-PLACE = click.IntRange(0, 1000)
+FALLBACK = click.IntRange(0, 1000)
 
 PRICE = Amount(most=model_offers.MOST_PRICE)
 
@@ -127,7 +127,7 @@ def add(  # noqa: PLR0913 (the columns of a row)
 @click.option("--prompt", type=PROMPT, help="with {wish} where a customer's wish goes")
 @click.option("--cost", type=Cost(), help="what a run costs us: 0.35USD, 31.5RUB")
 @click.option("--seconds", "usual_seconds", type=SECONDS, help="it usually takes")
-@click.option("--fallback", type=PLACE, help="its place among those that stand in; 0: never")
+@click.option("--fallback", type=FALLBACK, help="its position among those that stand in; 0: never")
 @click.option("--most-mb", type=click.IntRange(1, 100), help="largest result it may make, MiB")
 @click.option("--recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--active/--inactive", default=None, help="an inactive one makes no orders")

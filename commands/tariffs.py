@@ -18,7 +18,7 @@ from workflows.actions import recorded
 NAME = Words(64)
 TITLE = Words(100)
 TOKENS = click.IntRange(1, int(MAX_AMOUNT))
-PLACE = click.IntRange(0, 10_000)
+POSITION = click.IntRange(0, 10_000)
 
 
 @click.group("tariffs")
@@ -42,7 +42,7 @@ def list_tariffs() -> None:
 @click.argument("title", type=TITLE)
 @click.argument("tokens", type=TOKENS)
 @click.argument("rub", type=Amount())
-@click.option("--position", type=PLACE, default=100, show_default=True, help="place in the list")
+@click.option("--position", type=POSITION, default=100, show_default=True, help="in the list")
 def add(name: str, title: str, tokens: int, rub: Decimal, position: int) -> None:
     """Offer TOKENS for RUB rubles as NAME, shown as TITLE."""
     values = {"title": title, "monthly_tokens": tokens, "cost_rub": rub, "position": position}
@@ -58,7 +58,7 @@ def add(name: str, title: str, tokens: int, rub: Decimal, position: int) -> None
 @click.option("--title", type=TITLE)
 @click.option("--tokens", type=TOKENS)
 @click.option("--rub", type=Amount())
-@click.option("--position", type=PLACE)
+@click.option("--position", type=POSITION)
 def edit(
     name: str, title: str | None, tokens: int | None, rub: Decimal | None, position: int | None
 ) -> None:

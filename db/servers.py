@@ -123,8 +123,8 @@ def _servers(parameters: Parameters) -> Iterator[Parameters]:
     if len(hosts) == 1:
         yield {}
         return
-    for place, host in enumerate(hosts):
-        yield {"host": host, "port": ports[min(place, len(ports) - 1)]}
+    for index, host in enumerate(hosts):
+        yield {"host": host, "port": ports[min(index, len(ports) - 1)]}
 
 
 def _refuse_old(connection: BoundedConnection) -> BoundedConnection:

@@ -38,8 +38,8 @@ def jobs_create(body: dict[str, Any], idempotency_key: str | None) -> Reply:
 def _refuse_urls_that_are_not_public(items: list[dict[str, Any]]) -> None:
     """ApiError `bad_request` that names each input whose `url` no worker would ever fetch."""
     refused = {
-        f"input.{place}.url": "is not a public web address"
-        for place, item in enumerate(items)
+        f"input.{index}.url": "is not a public web address"
+        for index, item in enumerate(items)
         if "url" in item and fetch.is_surely_refused(item["url"])
     }
     if refused:

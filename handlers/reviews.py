@@ -17,10 +17,10 @@ from workflows import review_proof
 def reviews_check(body: dict[str, Any]) -> Reply:
     user_id = UUID(body["userId"])
     link = body.get("messageLink")
-    place = review_proof.locate_and_prove(user_id, _reference(link)) if link else None
+    message = review_proof.locate_and_prove(user_id, _reference(link)) if link else None
     with transaction() as session:
-        if place is not None:
-            finding = reviews.check_message(session, user_id, *place)
+        if message is not None:
+            finding = reviews.check_message(session, user_id, *message)
         else:
             finding = reviews.check_own(session, user_id)
     return {

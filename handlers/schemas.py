@@ -318,7 +318,7 @@ def _linked(result: dict[str, Any], files: Mapping[str, ResultFile]) -> dict[str
 
 
 def expected(outlook: Outlook) -> dict[str, int]:
-    """What is known of a job's place in the queue and its end."""
+    """What is known of a job's position in the queue and its end."""
     known = {"queuePosition": outlook.position, "etaSeconds": outlook.eta_seconds}
     return {name: value for name, value in known.items() if value is not None}
 

@@ -18,7 +18,7 @@ def brands(start: bytes) -> list[bytes]:
     if len(start) < 16 or start[4:8] != b"ftyp":
         return []
     end = min(int.from_bytes(start[:4], "big"), len(start))
-    compatible = [start[place : place + 4] for place in range(16, end - 3, 4)]
+    compatible = [start[position : position + 4] for position in range(16, end - 3, 4)]
     return [start[8:12], *compatible]
 
 
@@ -101,15 +101,15 @@ def _property_indexes(ipma: Source, *, item: int) -> list[int]:
     """Which properties in `ipco`, counted from 1, the item has."""
     version, flags, count = struct.unpack(">B2xBI", ipma.read(0, 8))
     id_bytes, index_bytes = 4 if version else 2, 2 if flags & 1 else 1
-    place = 8
+    position = 8
     for _ in range(count):
-        found = int.from_bytes(ipma.read(place, id_bytes), "big")
-        place += id_bytes + 1
-        associated = ipma.read(place - 1, 1)[0]
-        raw = ipma.read(place, associated * index_bytes)
+        found = int.from_bytes(ipma.read(position, id_bytes), "big")
+        position += id_bytes + 1
+        associated = ipma.read(position - 1, 1)[0]
+        raw = ipma.read(position, associated * index_bytes)
         if found == item:
             essential = 0x80 << 8 * (index_bytes - 1)  # a flag in the uppermost bit
             values = (raw[at : at + index_bytes] for at in range(0, len(raw), index_bytes))
             return [int.from_bytes(each, "big") & ~essential for each in values]
-        place += len(raw)
+        position += len(raw)
     return []

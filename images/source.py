@@ -1,4 +1,4 @@
-"""A file whose beginning is at hand, read at any place."""
+"""A file whose beginning is at hand, read at any position."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Ending:
 class DueJob(NamedTuple):
     """A job that an engine may take: of the job, and of its model how it is run.
 
-    place: of the photo at hand, from 0.
+    at_hand: which of its photos, from 0.
     """
 
     id: UUID
@@ -68,7 +68,7 @@ class DueJob(NamedTuple):
     model_id: UUID
     engine: str
     description: str | None
-    place: int
+    at_hand: int
     recipe: dict[str, Any] | None
     prompt: str
     run_cost: Decimal
@@ -82,12 +82,12 @@ def plan(session: Session, job: DueJob, *, prompt: str, seed: int, deadline: tim
     already, or all the paid ones allowed.
     """
     attempt_id = uuid4()
-    earlier = attempt_rows.count.one(session, job.id, job.place)
+    earlier = attempt_rows.count.one(session, job.id, job.at_hand)
     attempt_moves.plan(
         session,
         id=attempt_id,
         job_id=job.id,
-        input_index=job.place,
+        input_index=job.at_hand,
         number=earlier.begun + 1,
         paid_number=earlier.paid + 1 if job.run_cost else None,
         model_id=job.model_id,

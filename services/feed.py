@@ -1,8 +1,8 @@
-"""Events as the bot reads them: all users', oldest first, each with its place in that order.
+"""Events as the bot reads them: all users', oldest first, each with its sequence number.
 
-`number` cannot be that place: two transactions that write at the same time commit in either order,
-so a reader that has seen 6 would never see the 5 that is committed later. So a place is given to an
-event only when it is seen to be committed, by whoever looks first (ADR 18).
+The column `number` cannot be it: two transactions that write at the same time commit in either
+order, so a reader that has seen 6 would never see the 5 that is committed later. So an event gets
+its sequence number only when it is seen to be committed, by whoever looks first (ADR 18).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ResultFile(NamedTuple):
 
 
 def publish(session: Session) -> int:
-    """Give committed events their place in the feed, in the order of writing; returns how many.
+    """Give committed events their sequence numbers, in the order of writing; returns how many.
 
     One transaction at a time: the second of two would not see what the first has published. It
     does not wait for the first, but leaves the work to it.
@@ -53,22 +53,22 @@ def publish(session: Session) -> int:
 
 
 def newest(reader: Reader) -> int:
-    """The place of the newest event there is, 0 when there is none."""
+    """The sequence number of the newest event there is, 0 when there is none."""
     return _newest(reader) or 0
 
 
-def last_place(reader: Reader) -> int:
-    """The highest place ever given; its event may be gone, or not be committed yet."""
-    return _last_place(reader) or 0
+def last_sequence(reader: Reader) -> int:
+    """The highest sequence number ever given; its event may be gone, or not be committed yet."""
+    return _last_sequence(reader) or 0
 
 
 def after(reader: Reader, sequence: int, *, limit: int) -> list[EventRow]:
-    """Published events behind this place, oldest first."""
+    """Published events behind this sequence number, oldest first."""
     return _after.all(reader, sequence, limit)
 
 
 def is_behind(reader: Reader) -> bool:
-    """Whether events wait for their place."""
+    """Whether events wait for their sequence number."""
     return bool(_is_behind(reader))
 
 
@@ -78,15 +78,15 @@ def confirmed(reader: Reader) -> int:
 
 
 def confirm(session: Session, sequence: int) -> None:
-    """Remember that the bot has handled everything up to this place; never goes back."""
+    """Remember that the bot has handled everything up to this sequence number; never goes back."""
     _confirm(session, sequence)
 
 
 def pass_over(session: Session) -> None:
-    """Leave places out, so that the next events come behind all that a bot has read before a
-    restore: whoever keeps its place would take new events in old places for those it knows.
+    """Leave sequence numbers out, so that the next events come behind all that a bot has read
+    before a restore: it would take new events that have old numbers for those it knows.
 
-    Alone, as to publish is: else two at once, or one and who publishes, set the places back.
+    Alone, as to publish is: else two at once, or one and who publishes, set the numbers back.
     """
     session.execute(select(func.pg_advisory_xact_lock(PUBLISH_LOCK)))
     _pass_over(session)
@@ -127,8 +127,8 @@ def _publish() -> UpdateBase:
         .subquery()
     )
     # As a CTE it is run once, row by row in its order; joined as a subquery, it might be run again.
-    places = select(waiting.c.id, func.nextval("events_sequence").label("place")).cte("places")
-    return update(Event).where(Event.id == places.c.id).values(sequence=places.c.place)
+    given = select(waiting.c.id, func.nextval("events_sequence").label("sequence")).cte("given")
+    return update(Event).where(Event.id == given.c.id).values(sequence=given.c.sequence)
 
 
 @scalar
@@ -137,7 +137,7 @@ def _newest() -> Select[int | None]:
 
 
 @scalar
-def _last_place() -> Select[int]:
+def _last_sequence() -> Select[int]:
     return select(column("last_value", BigInteger)).select_from(table("events_sequence"))
 
 

@@ -83,7 +83,7 @@ class Listing(Generic[R]):
 class Filtered(Generic[R]):
     """One list of the operator's, newest first, narrowed by any of its filters.
 
-    query: the fields of `row`, those of `place` among them: the columns that the list is in the
+    query: the fields of `row`, those of `order` among them: the columns that the list is in the
     order of, together unique, each with how its text is read. filters: a condition for each name,
     which may have a parameter of that name. A statement is built the first time that its filters
     come together.
@@ -93,17 +93,17 @@ class Filtered(Generic[R]):
         self,
         row: type[R],
         query: Select[Any],
-        place: Mapping[InstrumentedAttribute[Any], Callable[[str], Any]],
+        order: Mapping[InstrumentedAttribute[Any], Callable[[str], Any]],
         **filters: ColumnElement[bool],
     ) -> None:
         self._row = row
         self._filters = filters
-        self._place = {column.key: read for column, read in place.items()}
-        self._ordered = query.order_by(*(column.desc() for column in place)).limit(
+        self._order = {column.key: read for column, read in order.items()}
+        self._ordered = query.order_by(*(column.desc() for column in order)).limit(
             bindparam("rows", type_=Integer)
         )
-        self._later = tuple_(*place) < tuple_(
-            *(bindparam(f"before_{column.key}", type_=column.type) for column in place)
+        self._later = tuple_(*order) < tuple_(
+            *(bindparam(f"before_{column.key}", type_=column.type) for column in order)
         )
         self._statements: dict[frozenset[str], Statement[..., R]] = {}
 
@@ -125,25 +125,25 @@ class Filtered(Generic[R]):
         known = self._statements.get(names)
         if known is None:
             conditions = [condition for name, condition in self._filters.items() if name in names]
-            if not names.isdisjoint(f"before_{key}" for key in self._place):
+            if not names.isdisjoint(f"before_{key}" for key in self._order):
                 conditions.append(self._later)
             known = Statement(self._row, self._ordered.where(*conditions))
             self._statements[names] = known
         return known
 
     def _encoded(self, row: R) -> str:
-        place = (getattr(row, key) for key in self._place)
+        values = (getattr(row, key) for key in self._order)
         return _opaque(
-            " ".join(x.isoformat() if isinstance(x, datetime) else str(x) for x in place)
+            " ".join(x.isoformat() if isinstance(x, datetime) else str(x) for x in values)
         )
 
     def _decoded(self, cursor: str) -> dict[str, Any]:
         try:
             written = _plain(cursor).split(" ")
-            place = self._place.items()
+            order = self._order.items()
             return {
                 f"before_{key}": read(text)
-                for (key, read), text in zip(place, written, strict=True)
+                for (key, read), text in zip(order, written, strict=True)
             }
         except ValueError:
             raise ApiError("bad_request", details={"cursor": NO_CURSOR}) from None
@@ -177,20 +177,20 @@ def moment(text: str) -> datetime:
 
 
 def encoded(number: int) -> str:
-    """A place in a list as an opaque cursor."""
+    """The number of a row as an opaque cursor."""
     return _opaque(str(number))
 
 
 def decoded(cursor: str) -> int:
-    """The place a cursor stands for. ApiError `bad_request` when no page gave it out."""
+    """The number that a cursor stands for. ApiError `bad_request` when no page gave it out."""
     try:
         return number(_plain(cursor))
     except ValueError:
         raise ApiError("bad_request", details={"cursor": NO_CURSOR}) from None
 
 
-def _opaque(place: str) -> str:
-    return urlsafe_b64encode(place.encode()).decode().rstrip("=")
+def _opaque(plain: str) -> str:
+    return urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
 def _plain(cursor: str) -> str:

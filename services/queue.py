@@ -31,7 +31,7 @@ LOST_TEXT = "Не получилось обработать фото: серви
 class Claim:
     """A job held by a worker: what to do, and the token that proves the right to write.
 
-    place: of the photo at hand, from 0; `photos` were ordered. keys: storage keys of the input
+    at_hand: which photo, from 0; `photos` were ordered. keys: storage keys of the input
     files by their dataId. request_id: of the request that ordered it, for the log. waited_seconds:
     since it was due. traceparent: of the trace that it was ordered in, if that is kept.
     """
@@ -41,7 +41,7 @@ class Claim:
     service_type: str
     model: str
     photos: int
-    place: int
+    at_hand: int
     input: list[dict[str, Any]]
     keys: dict[str, str]
     request_id: str | None
@@ -51,7 +51,7 @@ class Claim:
     @property
     def photo(self) -> dict[str, Any]:
         """The input at hand."""
-        return self.input[self.place]
+        return self.input[self.at_hand]
 
     @property
     def input_key(self) -> str | None:
@@ -60,11 +60,11 @@ class Claim:
 
     def next_photo(self) -> Claim:
         """The same job, with its next photo at hand."""
-        return replace(self, place=self.place + 1)
+        return replace(self, at_hand=self.at_hand + 1)
 
     def overall(self, progress: int) -> int:
         """Percent of the whole job when the photo at hand is at `progress` percent."""
-        return (100 * self.place + progress) // self.photos
+        return (100 * self.at_hand + progress) // self.photos
 
 
 def look() -> str:
@@ -298,10 +298,10 @@ def _first(query: Select[UUID]) -> Select[UUID]:
 
 def _locked(session: Session, claim: Claim) -> Job | None:
     """The job, if it is still the worker's and the photo at hand has no outcome yet."""
-    at_hand = func.jsonb_array_length(Job.results) == claim.place
+    without_outcome = func.jsonb_array_length(Job.results) == claim.at_hand
     return session.scalar(
         select(Job)
-        .where(_held(claim), at_hand)
+        .where(_held(claim), without_outcome)
         .with_for_update()
         .execution_options(populate_existing=True)
     )

@@ -40,11 +40,11 @@ LARGEST_SEED = 2**31 - 1
 
 
 class Waiting(NamedTuple):
-    """A job that waits for an engine which takes none. place: of the photo at hand, from 0."""
+    """A job that waits for an engine which takes none. at_hand: which of its photos, from 0."""
 
     id: UUID
     service_type: str
-    place: int
+    at_hand: int
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def move_on(session: Session, engine: str, *, closed: Collection[str]) -> int:
     moved = 0
     for row in _due.all(session, engine, AT_ONCE):
         other = fallbacks.elsewhere(
-            attempts.tried(session, row.id, row.place),
+            attempts.tried(session, row.id, row.at_hand),
             candidates(session, row.service_type),
             limits=engines.cost_limits(),
             closed={engine, *closed},
@@ -197,10 +197,10 @@ def _with_work() -> Select[str]:
 
 
 # One that has used up its paid attempts, which nothing should bring here, must not block others.
-_PLACE = func.jsonb_array_length(Job.results)
+_AT_HAND = func.jsonb_array_length(Job.results)
 _ALL_PAID = exists().where(
     GenerationAttempt.job_id == Job.id,
-    GenerationAttempt.input_index == _PLACE,
+    GenerationAttempt.input_index == _AT_HAND,
     GenerationAttempt.paid_number == MOST_PAID_ATTEMPTS,
 )
 
@@ -217,7 +217,7 @@ def _oldest(query: Select[*tuple[Any, ...]], engine: str, rows: int) -> Select[*
 
 @statement(Waiting)
 def _due(engine: str, rows: int) -> Query:
-    return _oldest(select(*Job.columns(Waiting), _PLACE.label("place")), engine, rows)
+    return _oldest(select(*Job.columns(Waiting), _AT_HAND.label("at_hand")), engine, rows)
 
 
 @statement(DueJob)
@@ -225,7 +225,7 @@ def _take(engine: str, rows: int) -> Query:
     query = (
         select(
             *Job.columns(DueJob),
-            _PLACE.label("place"),
+            _AT_HAND.label("at_hand"),
             GenerationModel.recipe,
             GenerationModel.prompt,
             GenerationModel.run_cost,

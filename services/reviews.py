@@ -112,14 +112,14 @@ def check_message(session: Session, user_id: UUID, chat_id: int, message_id: int
     ApiError `user_not_found`, `review_already_used` when it was counted for somebody else.
     """
     user = ledger.lock(session, user_id)
-    place = (Review.chat == str(chat_id)) & (Review.message_id == message_id)
-    used_by = session.scalar(select(Review.user_id).where(place))
+    posted = (Review.chat == str(chat_id)) & (Review.message_id == message_id)
+    used_by = session.scalar(select(Review.user_id).where(posted))
     if used_by not in (None, user.id):
         raise ApiError("review_already_used")
     if _was_rewarded(session, user):
         return Finding(True, False, user.balance_tokens)
     own = Review.author_telegram_id == user.telegram_id
-    review = session.scalar(select(Review).where(place, own, _may_count()).with_for_update())
+    review = session.scalar(select(Review).where(posted, own, _may_count()).with_for_update())
     if review is None or not _is_original(session, review):
         return Finding(False, False, user.balance_tokens)
     return _reward(session, user, review)

@@ -1,4 +1,4 @@
-"""How long an order will take: its place in the queue, and the seconds until it is done."""
+"""How long an order will take: its position in the queue, and the seconds until it is done."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from db import Query, Reader, statement
 from db.models import EMBEDDED, Engine, GenerationModel, Job
 from db.rows import JobRow
 
-# Counting further would cost more than the number is worth: from here on the place is "at least",
-# and nothing is said about the time.
+# Counting further would cost more than the number is worth: from here on it is "at least", and
+# nothing is said about the time.
 MOST = 500
 # Longer than a free worker takes to claim a job: no worker is at work.
 UNNOTICED = timedelta(seconds=15)
@@ -64,9 +64,9 @@ def outlook(reader: Reader, job: JobRow[UUID]) -> Outlook:
     own = queue.own_seconds * job.photos
     if job.status == "processing":
         return Outlook(eta_seconds=max(1, math.ceil(own * (100 - job.progress) / 100)))
-    place = queue.ahead + 1
-    wait = None if place > MOST else _wait_seconds(queue, waits_since=job.run_at)
-    return Outlook(place, None if wait is None else math.ceil(wait) + own)
+    position = queue.ahead + 1
+    wait = None if position > MOST else _wait_seconds(queue, waits_since=job.run_at)
+    return Outlook(position, None if wait is None else math.ceil(wait) + own)
 
 
 def _wait_seconds(queue: Queue, *, waits_since: datetime) -> Decimal | None:

@@ -62,9 +62,9 @@ def hosts(url: str) -> Iterator[tuple[str, str]]:
     ports = [port for name, value in query if name == "port" for port in value.split(",")]
     if not named:
         named = parts.netloc.rpartition("@")[2].split(",")
-    for place, each in enumerate(named):
+    for index, each in enumerate(named):
         host, port = _apart(each)
-        given = ports[min(place, len(ports) - 1)] if ports else ""
+        given = ports[min(index, len(ports) - 1)] if ports else ""
         yield host, port or given or PORT
 
 

@@ -164,13 +164,13 @@ def _wrong_events(settings: Settings) -> Iterator[str]:
     """A secret of Standard Webhooks 1.0 is 24 to 64 random bytes."""
     if settings.events_url and not settings.events_secrets:
         yield "EVENTS_SECRETS: needed with EVENTS_URL; make one: whsec_$(openssl rand -base64 32)"
-    for place, secret in enumerate(settings.events_secrets, start=1):
+    for number, secret in enumerate(settings.events_secrets, start=1):
         try:
             length = len(b64decode(secret.removeprefix("whsec_"), validate=True))
         except ValueError:
             length = 0
         if not (secret.startswith("whsec_") and 24 <= length <= 64):
-            yield f"EVENTS_SECRETS: number {place} is not whsec_ and the base64 of 24 to 64 bytes"
+            yield f"EVENTS_SECRETS: number {number} is not whsec_ and the base64 of 24 to 64 bytes"
     try:
         parts = urlsplit(settings.events_url)
     except ValueError:  # which its own limits report

@@ -27,7 +27,7 @@ from providers.storage.links import LinkInvalid, UploadPolicy
 from web import problems
 from web.bodies import declared_length, too_large
 from web.conditions import is_known
-from web.forms import FORM_SECONDS, FORMS_AT_ONCE, Places
+from web.forms import FORM_SECONDS, FORMS_AT_ONCE, Slots
 from web.multipart import FileSink, Form, FormError, FormTooLarge, in_thread, read_form
 
 FILE_FIELD = "file"
@@ -63,11 +63,11 @@ def files_app(storage: DiskStorage) -> ASGIApp:
 class _Files:
     def __init__(self, storage: DiskStorage) -> None:
         self._storage = storage
-        self._places = Places(FORMS_AT_ONCE)
+        self._slots = Slots(FORMS_AT_ONCE)
 
     async def upload(self, request: Request) -> Response:
         """Store the form's file; the fields before it are checked before any of its bytes."""
-        upload = _Upload(self._storage, self._places, declared_length(request.scope))
+        upload = _Upload(self._storage, self._slots, declared_length(request.scope))
         try:
             async with asyncio.timeout(POLICY_SECONDS) as upload.time:
                 form = await read_form(
@@ -123,9 +123,9 @@ class _Upload:
 
     time: asyncio.Timeout
 
-    def __init__(self, storage: DiskStorage, places: Places, sent_bytes: int) -> None:
+    def __init__(self, storage: DiskStorage, slots: Slots, sent_bytes: int) -> None:
         self._storage = storage
-        self._places = places
+        self._slots = slots
         self._sent_bytes = sent_bytes
         self._policy: UploadPolicy
         self._pending: PendingFile | None = None
@@ -137,7 +137,7 @@ class _Upload:
             raise FormError("must not be a file", name)
         self._policy = self._storage.policy(fields)
         # Only now: a stranger without a signed form must not use up the slots or the time.
-        self._held.enter_context(self._places.one())
+        self._held.enter_context(self._slots.one())
         self.time.reschedule(asyncio.get_running_loop().time() + FORM_SECONDS)
         most = self._policy.max_bytes
         self._pending = self._storage.start(min(most, self._sent_bytes or most))

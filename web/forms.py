@@ -29,7 +29,7 @@ FORMS_AT_ONCE = 64
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-class Places:
+class Slots:
     """Counts running uploads, so that slow ones cannot pile up. For one event loop."""
 
     def __init__(self, limit: int) -> None:
@@ -59,7 +59,7 @@ class FormBody:
         self._largest = max(limits.values())
         self._validator = compiled(operation.bodies[MULTIPART])
         self._file_fields = set(operation.file_fields)
-        self._places = Places(FORMS_AT_ONCE)
+        self._slots = Slots(FORMS_AT_ONCE)
 
     async def read(self, receive: Receive, scope: Scope, inputs: Inputs) -> None:
         """Texts become the argument `body`, each file becomes the argument with its name.
@@ -68,7 +68,7 @@ class FormBody:
         are being read already or the disk is full.
         """
         bodies.require_length(scope, self._largest + OVERHEAD)
-        with self._places.one():
+        with self._slots.one():
             form = await self._read(receive, scope)
         inputs.files += [part.file for part in form.files.values()]
         try:

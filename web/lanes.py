@@ -45,7 +45,7 @@ class Lane:
         self.name = name
         self._threads = threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._places = threads * (1 + QUEUE_PER_THREAD)
+        self._most_calls = threads * (1 + QUEUE_PER_THREAD)
         self._deadline = deadline
         # Those that run, wait for a thread, or hang although their callers have been answered.
         self._calls: set[Future[Any]] = set()
@@ -56,7 +56,7 @@ class Lane:
         ApiError `service_unavailable` at once when QUEUE_PER_THREAD calls per thread are already
         waiting; CallExpired when the call has not returned within DEADLINE_SECONDS.
         """
-        if len(self._calls) >= self._places:
+        if len(self._calls) >= self._most_calls:
             metrics.lane_refused.add(self.name)
             raise _busy()
         loop = asyncio.get_running_loop()

@@ -15,7 +15,7 @@ from spec.waits import Awaited, EventsAfter, JobChanges
 
 @dataclass(frozen=True)
 class Page:
-    """Events, and the files that they name, by dataId. after: the place behind which they are."""
+    """Events, and the files that they name, by dataId. after: what they come behind."""
 
     events: list[EventRow]
     files: dict[str, ResultFile]
@@ -25,12 +25,12 @@ class Page:
 def read(after: int | None, *, limit: int) -> Page:
     """The events behind `after`, oldest first; None goes on where the bot has confirmed last.
 
-    Giving `after` confirms all up to there. ApiError `bad_request` for a place that no event has
-    had: the bot would wait for ever.
+    Giving `after` confirms all up to there. ApiError `bad_request` for a sequence number
+    that no event has had: the bot would wait for ever.
     """
     with reading() as reader:
         confirmed = feed.confirmed(reader)
-        if after is not None and after > max(confirmed, feed.last_place(reader)):
+        if after is not None and after > max(confirmed, feed.last_sequence(reader)):
             raise ApiError("bad_request", details={"after": "is beyond the newest event"})
         start = confirmed if after is None else after
         events = feed.after(reader, start, limit=limit)
@@ -46,19 +46,19 @@ def read(after: int | None, *, limit: int) -> Page:
 
 
 def publish() -> int:
-    """Give committed events their place; returns how many."""
+    """Give committed events their sequence numbers; returns how many."""
     with transaction() as session:
         return feed.publish(session)
 
 
 def come(awaited: Collection[Awaited]) -> set[Awaited]:
     """Which of these have come; looked up for all of them together."""
-    places = {each for each in awaited if isinstance(each, EventsAfter)}
-    if places:
+    readers = {each for each in awaited if isinstance(each, EventsAfter)}
+    if readers:
         publish()
     with reading() as reader:
-        newest = feed.newest(reader) if places else 0
+        newest = feed.newest(reader) if readers else 0
         waiting = [each for each in awaited if isinstance(each, JobChanges)]
         states = jobs.states(reader, [each.job_id for each in waiting])
     changed = {each for each in waiting if states.get(each.job_id) != (each.status, each.progress)}
-    return {each for each in places if each.sequence < newest} | changed
+    return {each for each in readers if each.sequence < newest} | changed

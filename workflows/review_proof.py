@@ -21,19 +21,19 @@ def locate_and_prove(user_id: UUID, reference: MessageRef) -> tuple[int, int] | 
         user = users.get(reader, user_id)
     if user.has_left_review:
         return None
-    chat_id, message_id = _place(reference)
+    chat_id, message_id = _located(reference)
     _prove_author(chat_id, message_id)
     return chat_id, message_id
 
 
-def _place(reference: MessageRef) -> tuple[int, int]:
+def _located(reference: MessageRef) -> tuple[int, int]:
     """The chat and message a link names. ApiError `channel_not_eligible` outside REVIEW_CHAT."""
     bot = registry.telegram()
     review_chat = settings.load().review_chat
-    place = bot.locate(reference, chat=_id_or_name(review_chat)) if review_chat else None
-    if place is None:
+    message = bot.locate(reference, chat=_id_or_name(review_chat)) if review_chat else None
+    if message is None:
         raise ApiError("channel_not_eligible", "The link is not to a message of the review chat")
-    return place
+    return message
 
 
 def _id_or_name(chat: str) -> int | str:

@@ -77,9 +77,9 @@ def _charts(found: Overview) -> dict[str, Any]:
         "revenue_rows": [
             [
                 on(day),
-                *(amount(rub[place]) for rub in found.daily_rub.values()),
+                *(amount(rub[index]) for rub in found.daily_rub.values()),
             ]
-            for place, day in reversed(list(enumerate(found.days)))
+            for index, day in reversed(list(enumerate(found.days)))
         ],
         "people": {
             "days": [_seconds(each.registered_on) for each in found.cohorts],

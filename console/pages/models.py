@@ -45,7 +45,7 @@ def shown(name: str) -> ResponseReturnValue:
 @pages.post("/of/<path:name>")
 @allowed(Permission.CATALOG_CHANGE, fresh_code=True)
 def edit(name: str) -> ResponseReturnValue:
-    """Other prices, words and places; orders that were made keep theirs."""
+    """Other prices, words and positions; orders that were made keep theirs."""
     form = Form()
     columns, seen = _columns(form), form.words("seen", 64)
     entry = Entry("model.edit", f"model:{name}", form.words("reason"))
@@ -65,7 +65,7 @@ def edit(name: str) -> ResponseReturnValue:
 
 def _columns(form: Form) -> ModelColumns:
     offer = form.choice("offer", business_texts.OFFERS)
-    place = form.whole("fallback", least=0, most=1000)
+    position = form.whole("fallback", least=0, most=1000)
     return {
         "title": form.words("title", 100),
         "description": form.words("description", 300),
@@ -73,7 +73,7 @@ def _columns(form: Form) -> ModelColumns:
         "price_rub": form.amount("rub", model_offers.MOST_PRICE),
         "run_cost": form.cost("cost"),
         "usual_seconds": form.whole("seconds", least=1, most=3600),
-        "fallback_position": place or None,
+        "fallback_position": position or None,
         "active": offer != "off",
         "is_default": offer == "default",
     }

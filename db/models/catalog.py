@@ -31,7 +31,7 @@ class GenerationModel(Table):
     measured_seconds: as the last hour has shown, NULL if too few were made. recipe: of a model at a
     provider, how it is run there (services/models.py); prompt: its text, with {wish} where a
     customer's wish goes. run_cost: what a run costs us, in the provider's currency.
-    fallback_position: its place among the models of the service that stand in when another one
+    fallback_position: its position among the models of the service that stand in when another one
     fails; NULL never does.
     """
 

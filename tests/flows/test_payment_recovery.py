@@ -114,7 +114,7 @@ def redeliver(till: ProviderWorld, provider: str, kind: str, reference: str) -> 
 
 
 def last_read(till: ProviderWorld) -> int:
-    """The place of the newest event that the bot has handled."""
+    """The sequence of the newest event that the bot has handled."""
     sequence: int = done(till.bot.get("/events", after=0, limit=100), 200)[-1]["sequence"]
     return sequence
 
@@ -154,7 +154,7 @@ def test_all_money_that_came_after_the_moment_is_credited_once(
             till.wait_for(intent, status)
         everybody = [inviter, friend, regular, banned, refunded, newcomer, returning]
         held = balances(till, everybody)
-        place = last_read(till)
+        last = last_read(till)
         assert held[1:] == [60, 40, 60, 0, 40, 10] and held[0] > 0
     assert balances(till, everybody[:5]) == [0, 0, 0, 0, TOKENS]
     till.bot.register(telegramId=returning["telegramId"])  # anew, with another id
@@ -174,7 +174,7 @@ def test_all_money_that_came_after_the_moment_is_credited_once(
     assert {till.payment(intent).status for intent in bought.values()} == {"succeeded"}
     assert till.payment(half).refunded_tokens == 10
     assert told(friend["id"]).count("payment.succeeded") == 3
-    news = done(till.bot.get("/events", after=place, limit=100), 200)
+    news = done(till.bot.get("/events", after=last, limit=100), 200)
     paid = [each["payment"]["id"] for each in news if each["type"] == "payment.succeeded"]
     assert {intent["id"] for intent in bought.values()} <= set(paid) and len(set(paid)) == len(paid)
     assert recover(cli, since) == (0, [], "0 settled, 0 wait")

@@ -1,4 +1,4 @@
-"""Every committed event is read once, however transactions overlap; its place never changes."""
+"""Every committed event is read once, however transactions overlap; its sequence never changes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def marks(rows: list[Any]) -> list[int]:
 
 
 def test_an_event_that_is_committed_late_is_not_skipped() -> None:
-    """The first to write is the last to commit: its number is the lowest, its place the highest."""
+    """The first to write is the last to commit: the lowest number has the highest sequence."""
     users = [make_user() for _ in range(3)]
     with transaction() as late:
         tell(late, users[0].id, 1)
@@ -55,15 +55,15 @@ def test_an_event_that_is_committed_late_is_not_skipped() -> None:
 
 
 def test_places_are_passed_over_alone() -> None:
-    """Else whoever takes a place meanwhile has it taken back, and the next event gets it again."""
+    """Else what is given meanwhile is taken back, and the next event gets it again."""
     with transaction() as publishing:
         publishing.execute(text(f"SELECT pg_advisory_xact_lock({feed.PUBLISH_LOCK})"))
         with pytest.raises(ApiError), transaction() as session:
             feed.pass_over(session)
     with transaction() as session:
-        place = feed.last_place(session.connection())
+        last = feed.last_sequence(session.connection())
         feed.pass_over(session)
-        assert feed.last_place(session.connection()) > place + feed.PASSED_OVER - 1
+        assert feed.last_sequence(session.connection()) > last + feed.PASSED_OVER - 1
 
 
 def test_of_many_writers_and_readers_nothing_is_lost_and_each_user_is_told_in_order() -> None:
@@ -155,5 +155,5 @@ def test_events_that_nobody_read_for_long_get_their_places_in_bounded_steps() ->
         )
 
     assert [feeds.publish() for _ in range(3)] == [feed.AT_ONCE, 101, 0]
-    places = [row.sequence for row in read(0, limit=100)]
-    assert places == sorted(places)
+    sequences = [row.sequence for row in read(0, limit=100)]
+    assert sequences == sorted(sequences)

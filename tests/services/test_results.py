@@ -54,7 +54,7 @@ def deliver(held: Claim, kind: str = "image") -> Turn:
     content = {"image": "image/jpeg", "video": "video/mp4"}[kind]
     with transaction() as session:
         row = data.reserve(session, kind, content_type=content, now=now())
-    meta = {"place": held.place}
+    meta = {"index": held.at_hand}
     with transaction() as session:
         return queue.finish(session, held, row.id, size_bytes=10, meta=meta, now=now())
 
@@ -103,35 +103,35 @@ def test_an_order_waits_until_all_its_photos_are_paid() -> None:
 def test_results_come_in_the_order_of_the_photos_and_are_shown_together() -> None:
     job = ordered(3)
     held = taken()
-    for place, progress in enumerate((33, 66)):
-        assert held.photo == job.input[place] and held.input_key is not None
-        assert held.overall(50) == (100 * place + 50) // 3
-        assert deliver(held, "video" if place else "image") is Turn.NEXT
+    for index, progress in enumerate((33, 66)):
+        assert held.photo == job.input[index] and held.input_key is not None
+        assert held.overall(50) == (100 * index + 50) // 3
+        assert deliver(held, "video" if index else "image") is Turn.NEXT
         held = held.next_photo()
         running = current(job.id)
         assert (running.status, running.progress) == ("processing", progress)
         assert (running.output, running.result_data_id) == ([], None)
-        assert file_status(running.results[place]["dataId"]) == "pending"
+        assert file_status(running.results[index]["dataId"]) == "pending"
     assert deliver(held) is Turn.DONE
     done = current(job.id)
     assert (done.status, done.progress) == ("done", 100)
     assert (done.tokens_consumed, done.tokens_reserved) == (3 * PRICE, 0)
     assert [(each["type"], each["meta"]) for each in done.output] == [
-        ("image", {"model": "restore-standard", "place": 0}),
-        ("video", {"model": "restore-standard", "place": 1}),
-        ("image", {"model": "restore-standard", "place": 2}),
+        ("image", {"model": "restore-standard", "index": 0}),
+        ("video", {"model": "restore-standard", "index": 1}),
+        ("image", {"model": "restore-standard", "index": 2}),
     ]
     assert done.output[0]["dataId"] == str(done.result_data_id)
     assert {file_status(each["dataId"]) for each in done.output} == {"confirmed"}
-    assert done.meta == {"model": "restore-standard", "place": 0} and refunds(job) == []
+    assert done.meta == {"model": "restore-standard", "index": 0} and refunds(job) == []
 
 
 @pytest.mark.parametrize("failed", [[0], [1], [2], [0, 1], [0, 2], [1, 2]], ids=str)
 def test_what_could_not_be_made_is_paid_back(failed: list[int]) -> None:
     job = ordered(3)
     held = taken()
-    for place in range(3):
-        turn = break_off(held) if place in failed else deliver(held)
+    for index in range(3):
+        turn = break_off(held) if index in failed else deliver(held)
         held = held.next_photo()
     assert turn is Turn.DONE
     done = current(job.id)
@@ -141,13 +141,13 @@ def test_what_could_not_be_made_is_paid_back(failed: list[int]) -> None:
         (len(failed) * PRICE, {"reason": "failed", "failedPhotos": len(failed)})
     ]
     assert balance(job.user_id) == len(failed) * PRICE
-    for place, shown in enumerate(done.output):
-        if place in failed:
+    for index, shown in enumerate(done.output):
+        if index in failed:
             assert shown == {"meta": {"error": ERROR}}
         else:
             assert shown["type"] == "image" and shown["meta"] == {
                 "model": "restore-standard",
-                "place": place,
+                "index": index,
             }
     first = next(each for each in done.output if "dataId" in each)
     assert str(done.result_data_id) == first["dataId"]
@@ -184,23 +184,23 @@ def test_the_next_attempt_goes_on_after_what_is_finished() -> None:
     assert (waiting.status, waiting.progress) == ("queued", 33)
     due_now(job.id)
     again = taken()
-    assert (again.place, again.attempt, current(job.id).progress) == (1, 2, 33)
+    assert (again.at_hand, again.attempt, current(job.id).progress) == (1, 2, 33)
     assert deliver(again) is Turn.NEXT
     assert deliver(again.next_photo()) is Turn.DONE
-    assert [each["meta"]["place"] for each in current(job.id).output] == [0, 1, 2]
+    assert [each["meta"]["index"] for each in current(job.id).output] == [0, 1, 2]
 
 
 def test_each_photo_has_all_the_tries() -> None:
     job = ordered(3)
     tries = settings.load().job_max_attempts
     held = taken()
-    for place in range(3):
+    for index in range(3):
         for _ in range(tries - 1):
-            assert held.place == place
+            assert held.at_hand == index
             assert break_off(held, retryable=True) is Turn.AGAIN
             due_now(job.id)
             held = taken()
-        turn = deliver(held) if place < 2 else break_off(held, retryable=True)
+        turn = deliver(held) if index < 2 else break_off(held, retryable=True)
         held = held.next_photo()
     assert turn is Turn.DONE
     assert held.attempt == 1 + 3 * (tries - 1)
@@ -212,14 +212,14 @@ def test_a_photo_that_kills_every_worker_does_not_take_the_others_with_it() -> N
     deliver(taken())
     silence(job.id)  # in its first try of the second photo
     for _ in range(settings.load().job_max_attempts - 1):
-        assert taken().place == 1
+        assert taken().at_hand == 1
         silence(job.id)
     assert claim() is None
     with transaction() as session:
         assert queue.give_up_lost(session) == 1
         assert queue.give_up_lost(session) == 0
     held = taken()
-    assert held.place == 2
+    assert held.at_hand == 2
     assert deliver(held) is Turn.DONE
     done = current(job.id)
     assert done.output[1]["meta"]["error"]["code"] == "worker_lost"
@@ -233,7 +233,7 @@ def test_a_worker_that_is_late_changes_nothing() -> None:
     assert deliver(held) is break_off(held) is Turn.LOST  # this photo has its outcome
     silence(job.id)
     other = taken()
-    assert other.place == 1
+    assert other.at_hand == 1
     assert deliver(held.next_photo()) is Turn.LOST
     assert deliver(other) is Turn.DONE
 
@@ -280,7 +280,7 @@ def test_an_order_whose_first_results_were_swept_meanwhile_starts_over() -> None
         data.expire(session, now=now(), limit=1)
     assert file_status(kept) == "deleted"
     held = taken()
-    assert held.place == 0
+    assert held.at_hand == 0
     deliver(held)
     assert deliver(held.next_photo()) is Turn.DONE
 

@@ -1,4 +1,4 @@
-"""What is told of an order's place in the queue and its end."""
+"""What is told of an order's position in the queue and its end."""
 
 from __future__ import annotations
 

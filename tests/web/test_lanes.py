@@ -99,10 +99,10 @@ def test_a_stop_iteration_does_not_leave_its_caller_waiting() -> None:
 
 def test_more_than_the_threads_and_their_queue_can_hold_is_refused_at_once() -> None:
     gate = threading.Event()
-    places = 2 * (1 + QUEUE_PER_THREAD)
+    most_calls = 2 * (1 + QUEUE_PER_THREAD)
 
     async def scene(lane: Lane) -> Any:
-        waiting = [asyncio.ensure_future(lane.run(gate.wait, SOON)) for _ in range(places)]
+        waiting = [asyncio.ensure_future(lane.run(gate.wait, SOON)) for _ in range(most_calls)]
         await asyncio.sleep(0)
         try:
             with pytest.raises(ApiError) as refused:

@@ -41,15 +41,15 @@ class _Reader:
     stack: list[_Open] = field(default_factory=list)
 
     def read(self) -> None:
-        place = 0
-        while (at := self.source.find("<", place)) >= 0:
-            self._add(self.source[place:at])
+        position = 0
+        while (at := self.source.find("<", position)) >= 0:
+            self._add(self.source[position:at])
             tag = _TAG.match(self.source, at)
             if tag is None:
                 raise MarkupError(f"Unclosed start tag at byte offset {self._byte(at)}")
             (self._close if tag[1] else self._open)(tag)
-            place = tag.end()
-        self._add(self.source[place:])
+            position = tag.end()
+        self._add(self.source[position:])
         if self.stack:
             tag_name = self.stack[-1].tag
             raise MarkupError(f'Can\'t find end tag corresponding to start tag "{tag_name}"')

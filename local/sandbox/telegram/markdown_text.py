@@ -28,11 +28,11 @@ class _Reader:
     source: str
     plain: str = ""
     marks: list[Mark] = field(default_factory=list)
-    stack: list[tuple[str, int, int]] = field(default_factory=list)  # marker, start, its place
-    place: int = 0
+    stack: list[tuple[str, int, int]] = field(default_factory=list)  # marker, start, its position
+    position: int = 0
 
     def read(self) -> None:
-        while self.place < len(self.source):
+        while self.position < len(self.source):
             if not (self._escape() or self._quote() or self._close() or self._open()):
                 self._add()
         if self.stack:
@@ -47,19 +47,19 @@ class _Reader:
         return bool(self.stack) and self.stack[-1][0] in ("`", "```")
 
     def _escape(self) -> bool:
-        after = self.source[self.place + 1 : self.place + 2]
-        if self.source[self.place] != "\\" or not after or ord(after) > 126:
+        after = self.source[self.position + 1 : self.position + 2]
+        if self.source[self.position] != "\\" or not after or ord(after) > 126:
             return False
         self.plain += after
-        self.place += 2
+        self.position += 2
         return True
 
     def _quote(self) -> bool:
         """A block of lines that begin with > is read as a text of its own."""
-        line_start = self.place == 0 or self.source[self.place - 1] == "\n"
-        if self.stack or not line_start or self.source[self.place] != ">":
+        line_start = self.position == 0 or self.source[self.position - 1] == "\n"
+        if self.stack or not line_start or self.source[self.position] != ">":
             return False
-        lines = re.match(r"(?:>[^\n]*(?:\n(?=>)|$|(?=\n)))+", self.source[self.place :])
+        lines = re.match(r"(?:>[^\n]*(?:\n(?=>)|$|(?=\n)))+", self.source[self.position :])
         if lines is None:
             return False
         quoted, inner = parse(re.sub(r"^>", "", lines[0], flags=re.MULTILINE))
@@ -67,7 +67,7 @@ class _Reader:
         self.plain += quoted
         self.marks += [Mark(m.kind, m.start + start, m.end + start, m.more) for m in inner]
         self.marks.append(Mark("blockquote", start, len(self.plain)))
-        self.place += lines.end()
+        self.position += lines.end()
         return True
 
     def _close(self) -> bool:
@@ -75,9 +75,9 @@ class _Reader:
             return False
         marker, start, _ = self.stack[-1]
         closing = "]" if marker == "[" else marker
-        if not self.source.startswith(closing, self.place):
+        if not self.source.startswith(closing, self.position):
             return False
-        self.place += len(closing)
+        self.position += len(closing)
         more = {"url": self._address()} if marker == "[" else {}
         self.stack.pop()
         if start < len(self.plain):
@@ -85,30 +85,30 @@ class _Reader:
         return True
 
     def _address(self) -> str:
-        found = _ADDRESS.match(self.source, self.place)
+        found = _ADDRESS.match(self.source, self.position)
         if found is None:
             return ""
-        self.place = found.end()
+        self.position = found.end()
         return re.sub(r"\\(.)", r"\1", found[1])
 
     def _open(self) -> bool:
         if self._in_code:
             return False
-        marker = next((m for m in KINDS if self.source.startswith(m, self.place)), None)
+        marker = next((m for m in KINDS if self.source.startswith(m, self.position)), None)
         if marker is None:
             return False
-        self.stack.append((marker, len(self.plain), self.place))
-        self.place += len(marker)
+        self.stack.append((marker, len(self.plain), self.position))
+        self.position += len(marker)
         return True
 
     def _add(self) -> None:
-        character = self.source[self.place]
+        character = self.source[self.position]
         if character in RESERVED and not self._in_code:
             raise MarkupError(
                 f"Character '{character}' is reserved and must be escaped with the preceding '\\'"
             )
         self.plain += character
-        self.place += 1
+        self.position += 1
 
 
 def parse(text: str) -> tuple[str, list[Mark]]:
@@ -120,27 +120,27 @@ def parse(text: str) -> tuple[str, list[Mark]]:
 
 def parse_legacy(text: str) -> tuple[str, list[Mark]]:
     """Markdown: the same without nesting, and only the four markers may be escaped."""
-    plain, marks, place = "", list[Mark](), 0
-    while place < len(text):
-        marker = next((m for m in LEGACY if text.startswith(m, place)), None)
-        if text[place] == "\\" and text[place + 1 : place + 2] in ("_", "*", "`", "["):
-            plain += text[place + 1]
-            place += 2
+    plain, marks, position = "", list[Mark](), 0
+    while position < len(text):
+        marker = next((m for m in LEGACY if text.startswith(m, position)), None)
+        if text[position] == "\\" and text[position + 1 : position + 2] in ("_", "*", "`", "["):
+            plain += text[position + 1]
+            position += 2
         elif marker is None:
-            plain += text[place]
-            place += 1
+            plain += text[position]
+            position += 1
         else:
-            end = text.find("]" if marker == "[" else marker, place + len(marker))
+            end = text.find("]" if marker == "[" else marker, position + len(marker))
             if end < 0:
                 raise MarkupError(
                     "Can't find end of the entity starting at byte offset "
-                    f"{byte_offset(text, place)}"
+                    f"{byte_offset(text, position)}"
                 )
-            inside, start = text[place + len(marker) : end], len(plain)
-            plain, place = plain + inside, end + (1 if marker == "[" else len(marker))
-            address = _ADDRESS.match(text, place) if marker == "[" else None
+            inside, start = text[position + len(marker) : end], len(plain)
+            plain, position = plain + inside, end + (1 if marker == "[" else len(marker))
+            address = _ADDRESS.match(text, position) if marker == "[" else None
             if address is not None:
-                place = address.end()
+                position = address.end()
             if marker != "[" or address is not None:
                 more = {"url": address[1]} if address is not None else {}
                 marks.append(Mark(LEGACY[marker], start, len(plain), more))
