@@ -51,7 +51,7 @@ class Money:
         intent = await self._backend.payments_create_intent(
             user_id=user.id,
             amount_rub=tariff.cost_rub,
-            provider=screens.PROVIDERS[letter],  # type: ignore[arg-type]  # PROVIDERS has the contract's
+            provider=screens.PROVIDERS[letter],
             plan=tariff.name,
             client_ref=reference,
             # The refusal of somebody who had not agreed yet is kept with the key.

@@ -8,14 +8,14 @@ from telegram import InlineKeyboardButton as Button
 from telegram import InlineKeyboardMarkup as Keyboard
 
 from bot import texts
-from livephoto_client import Job, Model, Tariff
+from livephoto_client import Job, Model, PaymentProvider, Tariff
 
 # What buttons carry, 64 bytes at most: a letter, and the id it is about.
 AGREE, REMOVE, ORDER, CANCEL, AGAIN = "ok", "x", "o", "c", "g"
 TARIFFS, TARIFF, PAY, CHECK, CHANNEL = "m", "t", "p", "k", "b"
 # A text and its buttons.
 Screen = tuple[str, Keyboard | None]
-PROVIDERS = {"t": "telegram", "y": "yookassa", "s": "stripe"}
+PROVIDERS: dict[str, PaymentProvider] = {"t": "telegram", "y": "yookassa", "s": "stripe"}
 
 
 def button(title: str, *data: str) -> Button:
