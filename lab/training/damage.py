@@ -46,7 +46,8 @@ def cracks(sheet: Sheet, rng: Generator, scale: float) -> None:
     for _ in range(int(rng.integers(1, 4))):
         start = somewhere(rng, shape)
         if rng.random() < 0.5:
-            start[int(rng.integers(2))] = float(rng.choice([0, longest - 1]))
+            axis = int(rng.integers(2))
+            start[axis] = float(rng.choice([0, (shape[1], shape[0])[axis] - 1]))
         length = between(rng, 0.25, 1.3) * longest
         curl, jitter = between(rng, 0.01, 0.1), between(rng, 0.05, 0.5)
         kinks, angle = between(rng, 0, 0.15), between(rng, 0, 2 * np.pi)

@@ -7,7 +7,7 @@ them and once sound. Of each is told what the net flags, the figure by which the
 damaged print from a sound one (`proof`), and what `marks.of_damaged` would paint over once that is
 proven; the engine then looks a second time, and spares eyes, brows and lips. A mask pixel counts as
 right within two pixels of drawn damage, and drawn damage as found within two pixels of what the net
-flags, because the engine widens the mask by as much. Undecided pixels count as neither.
+flags: the engine widens marks by one to three. Undecided pixels count as neither.
 """
 
 import argparse
@@ -128,14 +128,15 @@ def _line(side: int, name: str, group: list[Finding]) -> str:
 def main() -> None:
     """Read the command line, print a table of medians for each net."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="folder, filled if empty")
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="folder, filled at the first run"
+    )
     parser.add_argument("--every", type=int, default=1, help="only each n-th photo, to be quick")
     parser.add_argument("nets", type=Path, nargs="+")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     cv2.setNumThreads(1)
-    if not any(options.photos.glob("*.png")):
-        pictures.collect(options.photos, HELD_OUT)
+    pictures.collect(options.photos, HELD_OUT)
     photos = [photo for _, photo in pictures.read(options.photos)][:: options.every]
     for path in options.nets:
         log.info(

@@ -50,13 +50,14 @@ def nearness(made: Picture, truth: Picture) -> float:
 def main() -> None:
     """Read the command line, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="folder, filled if empty")
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="folder, filled at the first run"
+    )
     parser.add_argument("--every", type=int, default=1, help="only each n-th photo, to be quick")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     cv2.setNumThreads(1)
-    if not any(options.photos.glob("*.png")):
-        pictures.collect(options.photos, HELD_OUT)
+    pictures.collect(options.photos, HELD_OUT)
     photos = [photo for _, photo in pictures.read(options.photos)][:: options.every]
     log.info("| photo | noise level | cubic resize, dB | the net, dB |")
     log.info("| --- | --- | --- | --- |")

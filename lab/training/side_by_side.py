@@ -27,11 +27,12 @@ _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
 def main() -> None:
     """Read the command line, write one picture for each photo."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="folder, filled if empty")
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="folder, filled at the first run"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the pictures")
     options = parser.parse_args()
-    if not any(options.photos.glob("*.png")):
-        pictures.collect(options.photos, HELD_OUT)
+    pictures.collect(options.photos, HELD_OUT)
     options.out.mkdir(parents=True, exist_ok=True)
     for seed, name in enumerate(SHOWN, start=1):
         (path,) = options.photos.glob(f"*{name}*.png")

@@ -201,7 +201,9 @@ def _draw(queue: Any, folder: Path, seed: list[int]) -> None:
 def main() -> None:
     """Read the command line, train, write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=Path, required=True, help="folder, filled if empty")
+    parser.add_argument(
+        "--pictures", type=Path, required=True, help="folder, filled at the first run"
+    )
     parser.add_argument("--run", type=Path, required=True, help="folder of the state to go on from")
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
     parser.add_argument("--start", type=Path, help="an ONNX file whose kernels to start from")
@@ -216,8 +218,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     torch.manual_seed(options.seed)
-    if not any(options.pictures.glob("*.png")):
-        pictures.collect(options.pictures)
+    pictures.collect(options.pictures)
     options.run.mkdir(parents=True, exist_ok=True)
     keep = options.run / "state.pt"
     run = open_run(keep, options.start, options.device)

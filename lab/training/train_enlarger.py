@@ -173,7 +173,9 @@ def save_onnx(net: Enlarger, path: Path) -> None:
 def main() -> None:
     """Read the command line, train, write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=Path, required=True, help="folder, filled if empty")
+    parser.add_argument(
+        "--pictures", type=Path, required=True, help="folder, filled at the first run"
+    )
     parser.add_argument("--run", type=Path, required=True, help="folder of the state to go on from")
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
     parser.add_argument("--minutes", type=float, default=40, help="the schedule ends by the clock")
@@ -182,8 +184,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     torch.manual_seed(1)
-    if not any(options.pictures.glob("*.png")):
-        pictures.collect(options.pictures)
+    pictures.collect(options.pictures)
     options.run.mkdir(parents=True, exist_ok=True)
     keep = options.run / "enlarger.pt"
     run = open_run(keep)

@@ -21,16 +21,17 @@ LONG_SIDE = 960  # pixels of the video
 MAX_ENLARGEMENT = 2.0
 MAX_FACES = 4
 
-# A small photo is enlarged by the network, for crisp eyes and no JPEG blocks; it takes a second
-# per quarter megapixel, so a larger one is simply resized.
+# A photo that is enlarged by more than this is enlarged by the network: for crisp eyes, and with
+# its weaker removal of noise, as JPEG blocks that move with a face are seen.
 _VISIBLE_ENLARGEMENT = 1.2
-_MAX_DOUBLED_PIXELS = 300_000
+_NOISE_LEVEL = 1
 _PASTED_MARGIN = 0.12  # of the face box's width: how far a head may move its expression
 
 
 def count_faces(source: Path) -> int:
     """How many faces animate() would find if nothing had to be mended. Raises EngineError."""
-    return len(find_faces(photo.read(source, long_side=LONG_SIDE), at_most=MAX_FACES))
+    photograph = photo.read(source, long_side=LONG_SIDE)
+    return len(find_faces(_resized(photograph, _video_size(photograph)), at_most=MAX_FACES))
 
 
 def animate(
@@ -40,7 +41,7 @@ def animate(
     photograph = photo.read(source, long_side=LONG_SIDE)
     progress(5)
     # Unrepaired scratches would bend with the face.
-    mending = damage.repair(photograph, find_faces(photograph, at_most=MAX_FACES))
+    mending = damage.repair(photograph)
     progress(8)
     picture = _video_sized(mending.picture, progress=lambda share: progress(8 + int(6 * share)))
     faces = find_faces(picture, at_most=MAX_FACES)
@@ -59,12 +60,21 @@ def animate(
 
 
 def _video_sized(picture: Pixels, *, progress: Callable[[float], None]) -> Pixels:
-    """Enlarged towards LONG_SIDE, both sides even. progress: share of the enlargement, 0..1."""
+    """The picture in the size of the video. progress: share of the enlargement, 0..1."""
+    size = _video_size(picture)
+    if size[0] > _VISIBLE_ENLARGEMENT * picture.shape[1]:
+        picture = enlarge.double(picture, noise_level=_NOISE_LEVEL, progress=progress)
+    return _resized(picture, size)
+
+
+def _video_size(picture: Pixels) -> tuple[int, int]:
+    """Width and height, both even: enlarged towards LONG_SIDE, at most MAX_ENLARGEMENT times."""
     height, width = picture.shape[:2]
     scale = min(MAX_ENLARGEMENT, LONG_SIDE / max(height, width))
-    size = (int(width * scale) // 2 * 2, int(height * scale) // 2 * 2)
-    if scale > _VISIBLE_ENLARGEMENT and height * width <= _MAX_DOUBLED_PIXELS:
-        picture = enlarge.double(picture, noise_level=1, progress=progress)
+    return int(width * scale) // 2 * 2, int(height * scale) // 2 * 2
+
+
+def _resized(picture: Pixels, size: tuple[int, int]) -> Pixels:
     way = cv2.INTER_CUBIC if size[0] > picture.shape[1] else cv2.INTER_AREA
     return np.asarray(cv2.resize(picture, size, interpolation=way))
 

@@ -64,10 +64,14 @@ def find_boxes(image: Pixels) -> list[Detection]:
 def _tiles(image: Pixels) -> Iterator[tuple[int, int, Pixels]]:
     height, width = image.shape[:2]
     side = min(max(height, width) // 2, height, width)
-    step = max(1, side // 2)
-    for top in range(0, height - side + 1, step):
-        for left in range(0, width - side + 1, step):
+    for top in _starts(height, side):
+        for left in _starts(width, side):
             yield left, top, image[top : top + side, left : left + side]
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where tiles of `side` begin that half cover each other; the last one ends at the edge."""
+    return [*range(0, length - side, max(1, side // 2)), length - side]
 
 
 def _run(

@@ -36,7 +36,7 @@ _MESH_OUTPUTS = ("conv2d_21", "conv2d_31")  # 468 points, and whether there is a
 _CROP = 1.5  # of the face box
 # The box detectors take some cats for people with 0.6; the mesh then says less than 0.1.
 _FACE_SCORE = 0.6
-_MIN_WIDTH = 40  # pixels; less cannot blink believably
+BLINKING_WIDTH = 40  # pixels of a face; a smaller one cannot blink believably
 _SEGMENTATION_SIDE = 256
 
 
@@ -69,9 +69,9 @@ class Face:
         return float(np.linalg.norm(self.points[first, :2] - self.points[second, :2]))
 
 
-def find_faces(image: Pixels, *, at_most: int) -> list[Face]:
-    """The largest faces that both the detector and the mesh accept."""
-    boxes = [box for box in find_boxes(image) if box.width > _MIN_WIDTH][: 2 * at_most]
+def find_faces(image: Pixels, *, at_most: int, wider_than: float = BLINKING_WIDTH) -> list[Face]:
+    """The largest faces that both the detector and the mesh accept. wider_than: pixels."""
+    boxes = [box for box in find_boxes(image) if box.width > wider_than][: 2 * at_most]
     faces = (_mesh(image, box) for box in boxes)
     return [face for face in faces if face.score > _FACE_SCORE][:at_most]
 

@@ -16,6 +16,7 @@ from providers.engine.embedded.fields import Pixels, Plane
 
 NETWORK = "damage_mask.onnx"
 LONG_SIDE = 1000  # pixels: marks are searched at this size, where they are one to nine wide
+# Times; of a picture of LONG_SIDE it is 1.28, as the time grows with the pixels.
 _ENLARGED = 1.6
 _ENLARGED_SIDE = 1280
 _REDUCED = 0.6
@@ -23,7 +24,7 @@ _REDUCED = 0.6
 # third more time for each pixel.
 _TILE = 320
 _TILE_OVERLAP = 32
-_HALVINGS = 16  # the network halves four times
+_MULTIPLE = 16  # of which sides must be, as the network halves four times
 _BORDER = 16
 
 
@@ -61,12 +62,12 @@ def look(image: Pixels, factor: float = 1.0, *, network: str = NETWORK) -> Plane
 def _scan(image: Pixels, network: str) -> Plane:
     """Run the network tile by tile; its halvings need sides divisible by sixteen."""
     height, width = image.shape[:2]
-    bottom, right = _BORDER + -height % _HALVINGS, _BORDER + -width % _HALVINGS
+    bottom, right = _BORDER + -height % _MULTIPLE, _BORDER + -width % _MULTIPLE
     padded = cv2.copyMakeBorder(image, _BORDER, bottom, _BORDER, right, cv2.BORDER_REFLECT_101)
     net = neural_networks.load(network)
     found = np.zeros(padded.shape[:2], np.float32)
     down, across = (
-        tiles.cut(side, at_most=_TILE, overlap=2 * _TILE_OVERLAP, multiple=_HALVINGS)
+        tiles.cut(side, at_most=_TILE, overlap=2 * _TILE_OVERLAP, multiple=_MULTIPLE)
         for side in padded.shape[:2]
     )
     for top in down.starts:

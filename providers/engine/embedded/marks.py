@@ -1,6 +1,7 @@
 """Which of the suspicious pixels are marks to be painted over: decided mark by mark.
 
-Thresholds belong to the file `damage_mask.onnx`; lab/training/README.md tells how they were chosen.
+Suspicions are 0..1. Thresholds belong to the file `damage_mask.onnx`: they were set by hand, by
+looking at really cracked prints and sound photos (lab/training/README.md).
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from providers.engine.embedded.faces import Face
 from providers.engine.embedded.fields import Pixels, Plane
 from providers.engine.embedded.looks import Looks
 
-_PROOF = 0.7
+SUSPICIOUS = 0.5
+_PROOF = 0.7  # of two sizes: so sure that it proves damage
 _STRONG, _WEAK = 0.6, 0.35  # hysteresis: a mark has a strong core and may fade out
-_STRONG_SHARE = 0.25
+_STRONG_SHARE = 0.25  # of a mark's pixels, and two at least, belong to the core
 _CONFIRMED = 0.18  # enlarged, a pixel of a wide mark still looks that suspicious
 _PEAK = 0.4  # somewhere a mark is this suspicious at its own size and enlarged,
 _LONG, _LONG_PEAK = 0.06, 0.3  # or it is long (of the diagonal), and less will do
-_SPECK, _SPECK_PEAK = 0.014, 0.8  # a speck is too small to look like anything when enlarged
+_SPECK, _SPECK_PEAK = 0.014, 0.8  # a speck (of the diagonal) looks like nothing when enlarged
 _WIDE = 0.018  # of the diagonal: wider may be cloth; it is none if enlarged it looks damaged,
 _BROAD = 0.1  # of the diagonal: or if it is a broad place, at most so long,
 _GOES_ON = 2.0  # of a mark that is this many times as long,
@@ -29,7 +31,7 @@ _ROUND = 0.35  # as it fills so much of the square around it,
 _PAPER = 0.7  # and is lost emulsion only if it looks so when enlarged, all over
 _ON_FEATURES = 0.3  # share of a mark in eyes, brows and lips from which it is one of these
 _SURE_ON_FEATURES = 0.8  # there a crossing mark is cut to what is this sure
-_GROWTH = 0.0022  # of the diagonal
+_GROWTH = 0.0022  # of the diagonal, on all sides: 1 pixel at 300, 3 at 1000
 _LINE_LENGTH = 0.10  # of the diagonal: a single scratch in a sound photo,
 _LINE_SURE = 0.92  # its mean at its own size,
 _LINE_CONFIRMED = 0.75  # and at the two others
@@ -62,13 +64,13 @@ def of_damaged(looks: Looks, features: Pixels) -> Pixels:
     kept &= agreed | long | speck
     kept &= ~parts.like_buttons(diagonal) | (parts.mean(looks.larger) > _PAPER)
     kept &= parts.count(features > 0) <= _ON_FEATURES * parts.area
-    return grown(parts.where(kept))
+    return _grown_beside(parts.where(kept), features > 0)
 
 
 def single_scratches(own: Plane, features: Pixels) -> Pixels:
     """True on what may be a single scratch in a sound photo: long, thin, sure all along."""
     diagonal = float(np.hypot(*own.shape))
-    parts = _Parts(own > 0.5)
+    parts = _Parts(own > SUSPICIOUS)
     kept = parts.length >= _LINE_LENGTH * diagonal
     kept &= parts.area < _LINE_WIDTH * diagonal * parts.length
     kept &= parts.mean(own) > _LINE_SURE
@@ -85,8 +87,8 @@ def of_sound(looks: Looks, features: Pixels) -> Pixels:
     return grown(parts.where(kept))
 
 
-def features_of(people: list[Face], shape: tuple[int, ...], scale: float) -> Pixels:
-    """1 on eyes, brows and lips, which make a face its own. scale: of `shape` to the photo."""
+def features_of(people: list[Face], shape: tuple[int, ...]) -> Pixels:
+    """1 on eyes, brows and lips, which make a face its own, in a picture of this shape."""
     mask = np.zeros(shape[:2], np.uint8)
     for face in people:
         for outline in (
@@ -96,16 +98,23 @@ def features_of(people: list[Face], shape: tuple[int, ...], scale: float) -> Pix
             faces.LEFT_BROW_OUTLINE,
             faces.LIPS,
         ):
-            hull = cv2.convexHull((face.points[outline, :2] * scale).astype(np.int32))
+            hull = cv2.convexHull(face.points[outline, :2].astype(np.int32))
             cv2.fillConvexPoly(mask, hull, 1)
     return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=2))
 
 
 def grown(marks: Pixels) -> Pixels:
     """255 on the marks and their blurred rims, whose colour would otherwise be spread."""
-    size = 2 * max(1, round(_GROWTH * float(np.hypot(*marks.shape)) + 0.3)) + 1
+    radius = max(1, round(_GROWTH * float(np.hypot(*marks.shape)) + 0.3))
+    size = 2 * radius + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.dilate(np.where(marks, 255, 0).astype(np.uint8), disc))
+
+
+def _grown_beside(marked: Pixels, features: Pixels) -> Pixels:
+    """The same, but what lies beside eyes, brows and lips does not grow into them."""
+    beside = np.where(features, 0, grown(marked & ~features))
+    return np.asarray(np.maximum(beside, grown(marked & features)))
 
 
 class _Parts:

@@ -93,7 +93,7 @@ def _decoded(pixels: bytes, format_name: str, *, long_side: int) -> Image.Image:
         raise EngineError(error.code, error.reason) from error
     with _blaming_file("image_truncated"):
         # JPEG only: decode at 1/2, 1/4 or 1/8 if that is still enough; five times less memory.
-        image.draft(None, (long_side, long_side))
+        image.draft(None, fitted(*image.size, long_side=long_side))
         image.load()
     return image
 
@@ -117,6 +117,9 @@ def _without_palette(image: Image.Image) -> Image.Image:
     if image.mode == "P":
         return image.convert("RGBA" if "transparency" in image.info else "RGB")
     if image.mode == "PA":
+        return image.convert("RGBA")
+    if image.mode in ("L", "RGB") and "transparency" in image.info:
+        # One colour stands for "transparent": averaged with others it would stand for nothing.
         return image.convert("RGBA")
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255, so that 16-bit scans would come out white.

@@ -17,15 +17,13 @@ from providers.engine.embedded.faces import find_faces
 from providers.engine.embedded.fields import Pixels
 
 MAX_SIDE = 2560  # pixels of the result
-_DOUBLED_SIDE = MAX_SIDE // 2
-# A photo up to here is shrunk to _DOUBLED_SIDE and doubled; a larger one keeps its own pixels.
-_KEPT_SIDE = 1920
+_DOUBLED_SIDE = 1920  # pixels: a larger photo has all that MAX_SIDE shows, or nearly
 _MAX_FACES = 6
 _JPEG_QUALITY = 92
 _WORN_PERCENT = 1.0  # of the picture repaired: less is an accident to an otherwise good photo
 _LEFT_PERCENT = 1.0  # of the picture left damaged: from here on a grey or toned print stays as pale
 _HELD_BACK = 0.2  # share of that in colour photos
-# Grain sigma from which the enlarger removes noise, and more of it; 3 would be waxy.
+# Grain sigma from which the enlarger removes noise, and more of it.
 _NOISE_LEVELS = (2.2, 4.5)
 
 
@@ -40,7 +38,7 @@ class _Condition:
 
     @property
     def old(self) -> bool:
-        """Whether light, colours and grain may be changed at all."""
+        """Whether grain may be reduced; light and colours are changed by `fading` alone."""
         return self.damaged or self.fading > 0.0
 
 
@@ -48,11 +46,9 @@ def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> d
     """Write a JPEG of `source` to `target`; returns facts about it. Raises EngineError."""
     photograph = photo.read(source, long_side=MAX_SIDE)
     progress(5)
-    doubled = max(photograph.shape[:2]) <= _KEPT_SIDE
-    picture = _shrunk(photograph) if doubled else photograph
-    people = find_faces(picture, at_most=_MAX_FACES)
+    people = find_faces(photograph, at_most=_MAX_FACES)
     progress(10)
-    mending = damage.repair(picture, people)
+    mending = damage.repair(photograph)
     progress(25)
     picture = mending.picture
     condition = _examine(mending)
@@ -62,9 +58,13 @@ def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> d
         # What is left of the grain; what is gone need not be removed twice, faces would be wax.
         noise_level = sum(grain.sigma(picture) >= level for level in _NOISE_LEVELS)
     progress(35)
-    if doubled:
-        picture = enlarge.double(
-            picture, noise_level=noise_level, progress=lambda share: progress(35 + int(55 * share))
+    if max(picture.shape[:2]) <= _DOUBLED_SIDE:
+        picture = _shrunk(
+            enlarge.double(
+                picture,
+                noise_level=noise_level,
+                progress=lambda share: progress(35 + int(55 * share)),
+            )
         )
     _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     target.write_bytes(jpeg.tobytes())
@@ -85,7 +85,7 @@ def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> d
 
 def _shrunk(picture: Pixels) -> Pixels:
     height, width = picture.shape[:2]
-    size = photo.fitted(width, height, long_side=_DOUBLED_SIDE)
+    size = photo.fitted(width, height, long_side=MAX_SIDE)
     return (
         picture
         if size == (width, height)

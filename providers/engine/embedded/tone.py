@@ -19,13 +19,13 @@ _SOUND_BLACK, _FADED_BLACK = 35.0, 60.0
 _SOME_CONTRAST = 40.0  # grey levels; with fewer there is hardly anything to bring back
 # A modern photo of something white has no blacks either. Its lights are white, not cream.
 _HIGH_KEY, _WHITE_CHROMA = 190.0, 2.0
-_MAX_GAIN = 2.2
+_MAX_GAIN = 2.2  # of a colour channel
 _MAX_LIGHT_GAIN = 1.7  # more would show every crack and stain of a toned print
 _FULL_RANGE, _DARKEST = 94.0, 3.0  # of lightness, 0..100
-_LOCAL = 0.2  # share of local contrast
-_STRETCH = 0.88
-_GREY_WORLD = 0.60
-_SATURATION = 1.10
+_LOCAL, _LOCAL_OF_COLOURS = 0.2, 0.35  # share of local contrast
+_STRETCH = 0.88  # share of the full range given to each colour channel
+_GREY_WORLD = 0.60  # share of the way to grey on average
+_SATURATION = 1.10  # times the colours
 
 
 def is_mono(image: Pixels, *, marked: Pixels) -> bool:
@@ -96,7 +96,7 @@ def _recover_colours(image: Pixels) -> Pixels:
     balanced = _bytes(_neutral(_stretched(image.astype(np.float32))))
     lab = cv2.cvtColor(balanced, cv2.COLOR_BGR2LAB)
     local = cv2.createCLAHE(1.5, (6, 6)).apply(lab[..., 0])
-    lab[..., 0] = cv2.addWeighted(lab[..., 0], 0.65, local, 0.35, 0)
+    lab[..., 0] = cv2.addWeighted(lab[..., 0], 1.0 - _LOCAL_OF_COLOURS, local, _LOCAL_OF_COLOURS, 0)
     lab[..., 1:] = _bytes((lab[..., 1:].astype(np.float32) - 128.0) * _SATURATION + 128.0)
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR))
 

@@ -94,6 +94,16 @@ def test_what_lies_in_an_eye_is_no_mark_and_a_crack_across_it_stays_one() -> Non
     assert spared[30:60, 20:120].any()
 
 
+def test_a_crack_beside_an_eye_does_not_grow_into_it() -> None:
+    lid = NOTHING.copy()
+    lid[120:140, 150:200] = 1
+    beside = plane(((20, 117), (330, 117), 3))  # its lowest row is 118
+    found = marks.of_damaged(seen(beside), lid) > 0
+    assert found[119, 20:140].all(), "it grows"
+    assert found[118, 150:200].all()
+    assert not found[lid > 0].any()
+
+
 def test_a_single_scratch_must_be_sure_at_every_size() -> None:
     assert marks.of_sound(seen(CRACK), NOTHING).any()
     assert not marks.of_sound(seen(CRACK, smaller=0.4 * CRACK), NOTHING).any()
@@ -138,9 +148,23 @@ def test_a_picture_that_is_all_texture_is_not_painted_over(monkeypatch) -> None:
         return np.full(image.shape[:2], 0.9, np.float32)
 
     monkeypatch.setattr("providers.engine.embedded.looks.look", suspicious)
-    mending = damage.repair(grain(120, 160), [])
+    mending = damage.repair(grain(120, 160))
     assert mending.percent == 0
     assert not mending.damage_left
+
+
+def test_a_print_that_is_mostly_cracks_is_left_and_said_to_be_damaged(monkeypatch) -> None:
+    def cracked(image, factor=1.0, **network):
+        lines = np.full(image.shape[:2], 0.02, np.float32)
+        lines[:, ::12] = 0.95
+        lines[::12] = 0.95
+        return lines
+
+    monkeypatch.setattr("providers.engine.embedded.looks.look", cracked)
+    mending = damage.repair(grain(300, 400))
+    assert mending.percent == 0
+    assert mending.damage_left
+    assert mending.left_percent > 25
 
 
 def toned(grey):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +104,27 @@ def test_a_panorama_within_the_pixels_is_shrunk_however_long_it_is(tmp_path, kin
     assert photo.read(wide, long_side=1280).shape == (266, 1280, 3)
 
 
+def test_a_long_jpeg_is_decoded_at_the_size_that_is_needed(tmp_path):
+    wide = saved(tmp_path / "wide.jpg", Image.new("RGB", (20_000, 2_500), "red"))
+    measured = """
+import re, sys
+from pathlib import Path
+from providers.engine.embedded import photo
+
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\\s*(\\d+)", status)[1]) // 1024
+
+before = peak()
+photo.read(Path(sys.argv[1]), long_side=2560)
+print(peak() - before)
+"""
+    grown = subprocess.run(
+        [sys.executable, "-c", measured, wide], capture_output=True, check=True, timeout=60
+    )
+    assert int(grown.stdout) < 80, "MiB; whole it takes 150"
+
+
 def test_a_large_photo_is_shrunk_and_a_small_one_is_not_enlarged(tmp_path):
     large = saved(tmp_path / "large.jpg", Image.new("RGB", (3000, 2000), "red"))
     assert photo.read(large, long_side=900).shape == (600, 900, 3)
@@ -118,6 +141,15 @@ def test_transparent_parts_become_white(tmp_path):
     indexed.putpalette([9, 9, 9])
     path = saved(tmp_path / "P.png", indexed, transparency=0)
     assert photo.read(path, long_side=900).min() == 255
+
+
+def test_the_colour_that_stands_for_transparent_leaves_no_fringe(tmp_path):
+    stripes = np.zeros((400, 3000, 3), np.uint8)
+    stripes[:, (np.arange(3000) // 7) % 2 == 0] = (255, 0, 0)
+    path = saved(tmp_path / "keyed.png", Image.fromarray(stripes), transparency=(255, 0, 0))
+    picture = photo.read(path, long_side=900).astype(int)
+    assert np.ptp(picture, axis=2).max() == 0, "white and black make grey"
+    assert picture.mean() > 90
 
 
 def test_a_16_bit_scan_keeps_its_tones(tmp_path):

@@ -125,6 +125,20 @@ def test_a_sound_photo_is_enlarged_and_otherwise_left_alone(make, samples, name)
     assert np.abs(at_size(product.picture, source).astype(int) - source).mean() < 3
 
 
+def test_a_photo_of_middling_size_keeps_its_finest_lines(make, tmp_path):
+    """What is shrunk to half of the result's size and then doubled has lost them."""
+    x = np.arange(1600)
+    fence = (128 + 60 * np.sin(2 * np.pi * x / 2.4)).astype(np.uint8)
+    picture = np.repeat(fence[None], 400, axis=0)[..., None].repeat(3, axis=2)
+    Image.fromarray(picture).save(tmp_path / "fence.png")
+    product = make("restore", tmp_path / "fence.png")
+    assert product.picture.shape == (640, 2560, 3)
+    shown = cv2.resize(product.picture, (1600, 400), interpolation=cv2.INTER_CUBIC)
+    middle = (slice(100, 300), slice(100, 1500))
+    alike = np.corrcoef(shown[middle].ravel(), picture[middle].ravel())[0, 1]
+    assert alike > 0.9
+
+
 def test_enlarging_shows_more_than_resizing_does(sound, original):
     """The network restores edges that a plain resize leaves soft."""
     resized = cv2.resize(original, sound.picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
