@@ -10,7 +10,7 @@ from telegram import Update
 from telegram.ext import ContextTypes
 
 from bot import screens, texts
-from bot.people import Stale, alter, chosen, reference_of, say, visitor
+from bot.people import Stale, alter, chosen, client_ref_of, say, visitor
 from livephoto_client import AsyncClient, Tariff
 
 Context = ContextTypes.DEFAULT_TYPE
@@ -46,16 +46,16 @@ class Money:
         """The page of a provider; whether it was paid, an event tells."""
         (letter, tariff_id), message = await chosen(update)
         user, tariff = await visitor(self._backend, update), await self._tariff(tariff_id)
-        reference = reference_of(message)
+        client_ref = client_ref_of(message)
         since = int(time.time() / SAME_PAYMENT_SECONDS)
         intent = await self._backend.payments_create_intent(
             user_id=user.id,
             amount_rub=tariff.cost_rub,
             provider=screens.PROVIDERS[letter],
             plan=tariff.name,
-            client_ref=reference,
+            client_ref=client_ref,
             # The refusal of somebody who had not agreed yet is kept with the key.
-            idempotency_key=f"pay:{reference}:{letter}:{user.consent_pd:d}:{since}",
+            idempotency_key=f"pay:{client_ref}:{letter}:{user.consent_pd:d}:{since}",
         )
         buttons = [
             [Button(texts.pay_now(intent), url=intent.payment_url)],
@@ -105,7 +105,7 @@ class Money:
                 user_id=user.id,
                 topic="help",
                 message=words[:LONGEST_REQUEST],
-                idempotency_key=f"support:{reference_of(message)}",
+                idempotency_key=f"support:{client_ref_of(message)}",
             )
         await say(update, texts.SUPPORT_TAKEN if words else texts.SUPPORT)
 

@@ -13,7 +13,7 @@ from telegram.error import BadRequest as TelegramBadRequest
 from telegram.ext import ContextTypes
 
 from bot import screens, texts
-from bot.people import Stale, alter, chosen, reference_of, say, visitor
+from bot.people import Stale, alter, chosen, client_ref_of, say, visitor
 from bot.progress import Progress
 from bot.results import send_results
 from livephoto_client import (
@@ -106,24 +106,24 @@ class Orders:
             model_id=model_id,
             description=_wish(message) if models[0].takes_wish else None,
             input=[IOObject(type="image", data_id=each) for each in photos],
-            client_ref=reference_of(message),
+            client_ref=client_ref_of(message),
         )
-        job = await self._once(create, user.id, reference_of(message))
+        job = await self._once(create, user.id, client_ref_of(message))
         await self._progress.show(job.id)
 
     async def _once(
-        self, create: Callable[..., Awaitable[Job]], user_id: str, reference: str
+        self, create: Callable[..., Awaitable[Job]], user_id: str, client_ref: str
     ) -> Job:
         """Make the one order of a message. A key keeps a refusal, too: then there is no order yet,
         and what is chosen now, another model perhaps, gets the next key.
         """
-        key = f"order:{reference}"
+        key = f"order:{client_ref}"
         while True:
             try:
                 return await create(idempotency_key=key)
             except IdempotencyKeyReused as refusal:
                 jobs = await self._backend.jobs_list(user_id=user_id)
-                if any(job.client_ref == reference for job in jobs):
+                if any(job.client_ref == client_ref for job in jobs):
                     raise Stale(texts.ORDERED_ALREADY) from refusal
             key += "+"
 

@@ -39,8 +39,8 @@ async def chosen(update: Update, toast: str | None = None) -> tuple[list[str], M
     return query.data.split(":")[1:], message
 
 
-def reference_of(message: Message) -> str:
-    """Where a message is: the `clientRef` of what it is about."""
+def client_ref_of(message: Message) -> str:
+    """The `clientRef` of what a message is about: where the message is."""
     return f"{message.chat.id}:{message.message_id}"
 
 
@@ -53,13 +53,13 @@ async def say(update: Update, text: str, buttons: Keyboard | None = None) -> Non
 
 async def alter(message: Message, text: str, buttons: Keyboard | None) -> None:
     """Edit a message; say it anew where that is not possible any more."""
-    if await edit(message.get_bot(), reference_of(message), text, buttons) == GONE:
+    if await edit(message.get_bot(), client_ref_of(message), text, buttons) == GONE:
         await message.chat.send_message(text, reply_markup=buttons)
 
 
-async def edit(bot: Bot, reference: str | None, text: str, buttons: Keyboard | None) -> str:
+async def edit(bot: Bot, client_ref: str | None, text: str, buttons: Keyboard | None) -> str:
     """Edit the message at a `clientRef`: CHANGED, UNCHANGED if it said so before, or GONE."""
-    chat, _, number = (reference or "").partition(":")
+    chat, _, number = (client_ref or "").partition(":")
     if not number.isdigit():
         return GONE
     try:

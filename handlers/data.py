@@ -23,7 +23,6 @@ from workflows import photo_faces
 def data_upload_multipart(body: dict[str, Any], file: FilePart) -> Reply:
     media.check_size(body["type"], file.size)
     seen = media.identified(body["type"], file.file, size=file.size)
-    file.file.seek(0)
     # The row comes first: a crash after the bytes are stored leaves no bytes without an owner.
     with transaction() as session:
         reserved = data.reserve(session, body["type"], content_type=seen.content_type, now=now())

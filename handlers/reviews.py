@@ -17,7 +17,7 @@ from workflows import review_proof
 def reviews_check(body: dict[str, Any]) -> Reply:
     user_id = UUID(body["userId"])
     link = body.get("messageLink")
-    message = review_proof.locate_and_prove(user_id, _reference(link)) if link else None
+    message = review_proof.locate_and_learn_author(user_id, _parsed(link)) if link else None
     with transaction() as session:
         if message is not None:
             finding = reviews.check_message(session, user_id, *message)
@@ -30,8 +30,8 @@ def reviews_check(body: dict[str, Any]) -> Reply:
     }, 200
 
 
-def _reference(link: str) -> MessageRef:
-    reference = parse_message_link(link)
-    if reference is None:
+def _parsed(link: str) -> MessageRef:
+    linked = parse_message_link(link)
+    if linked is None:
         raise ApiError("bad_request", details={"messageLink": "is not a link to a message"})
-    return reference
+    return linked

@@ -40,20 +40,20 @@ def new_folder() -> Path:
 
     It is named after this process and its machine, so that a second server has its own.
     """
-    place = _place()
-    for left in place.glob(f"{STEM}*"):
+    memory = _memory()
+    for left in memory.glob(f"{STEM}*"):
         pid = left.name.removeprefix(STEM)
         # A machine whose name goes on from ours may share the memory.
         if pid.isdecimal() and not _is_anothers(pid):
             shutil.rmtree(left, ignore_errors=True)
-    folder = place / f"{STEM}{os.getpid()}"
+    folder = memory / f"{STEM}{os.getpid()}"
     folder.mkdir(mode=0o700)
     return folder
 
 
 def remove_own_folder() -> None:
     """For the end of the process that made one."""
-    shutil.rmtree(_place() / f"{STEM}{os.getpid()}", ignore_errors=True)
+    shutil.rmtree(_memory() / f"{STEM}{os.getpid()}", ignore_errors=True)
 
 
 def forget_process(pid: int) -> None:
@@ -163,7 +163,7 @@ class _ErrorLines(logging.Handler):
         metrics.log_errors.add(record.name)
 
 
-def _place() -> Path:
+def _memory() -> Path:
     return MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
 
 

@@ -33,7 +33,7 @@ class Attempt(NamedTuple):
 
     claimed_at: that moment by the database's clock, which all moments of attempts are by: the
     worker's own may be wrong. job_status and the fields after it are those of its job and model;
-    at_hand: which of its photos the job is at now.
+    photo_index: of the photo that the job is at now, from 0.
     """
 
     id: UUID
@@ -62,7 +62,7 @@ class Attempt(NamedTuple):
     created_at: datetime
     claimed_at: datetime
     job_status: str
-    at_hand: int
+    photo_index: int
     photos: int
     service_type: str
     input: list[dict[str, Any]]
@@ -75,7 +75,7 @@ class Attempt(NamedTuple):
     @property
     def is_awaited(self) -> bool:
         """Whether its job waits for it."""
-        return self.job_status == "processing" and self.at_hand == self.input_index
+        return self.job_status == "processing" and self.photo_index == self.input_index
 
 
 class Count(NamedTuple):
@@ -102,7 +102,7 @@ _COLUMN = _TABLE.c
 _FROM_OTHERS = {
     "claimed_at": func.now(),
     "job_status": Job.status,
-    "at_hand": func.jsonb_array_length(Job.results),
+    "photo_index": func.jsonb_array_length(Job.results),
     "photos": Job.photos,
     "service_type": Job.service_type,
     "input": Job.input,

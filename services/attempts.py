@@ -52,9 +52,9 @@ class Ending:
 
 
 class DueJob(NamedTuple):
-    """A job that an engine may take: of the job, and of its model how it is run.
+    """A job that an engine may take, and how its model is run.
 
-    at_hand: which of its photos, from 0.
+    photo_index: of the photo at hand, from 0.
     """
 
     id: UUID
@@ -68,7 +68,7 @@ class DueJob(NamedTuple):
     model_id: UUID
     engine: str
     description: str | None
-    at_hand: int
+    photo_index: int
     recipe: dict[str, Any] | None
     prompt: str
     run_cost: Decimal
@@ -82,12 +82,12 @@ def plan(session: Session, job: DueJob, *, prompt: str, seed: int, deadline: tim
     already, or all the paid ones allowed.
     """
     attempt_id = uuid4()
-    earlier = attempt_rows.count.one(session, job.id, job.at_hand)
+    earlier = attempt_rows.count.one(session, job.id, job.photo_index)
     attempt_moves.plan(
         session,
         id=attempt_id,
         job_id=job.id,
-        input_index=job.at_hand,
+        input_index=job.photo_index,
         number=earlier.begun + 1,
         paid_number=earlier.paid + 1 if job.run_cost else None,
         model_id=job.model_id,

@@ -54,10 +54,21 @@ def reserve(
 ) -> DataRow:
     """A row for a file that is about to be stored; swept if nobody confirms it.
 
-    purpose: `result` for one that we made.
+    purpose: `result` for one that we made; `unused` until an order uses it (see db.models.Data).
     """
     key = storage_key or new_key(data_type, content_type)
-    row = DataRow(uuid4(), data_type, "pending", key, content_type, None, None, None, None, now)
+    row = DataRow(
+        id=uuid4(),
+        type=data_type,
+        status="pending",
+        storage_key=key,
+        content_type=content_type,
+        size_bytes=None,
+        width=None,
+        height=None,
+        faces=None,
+        created_at=now,
+    )
     _reserve(session, row.id, data_type, key, content_type, now, purpose)
     return row
 

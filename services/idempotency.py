@@ -23,8 +23,9 @@ from db.models import IdempotencyKey
 from db.rows import IdempotencyKeyRow
 from errors import ApiError
 
-# Refusals by the rules are answers too: a retry must get the same one. A malformed request (400),
-# a missing key (401), a limit (429) or our own failure (5xx) may end differently next time.
+# Refusals by the rules are answers too: a retry must get the same one. A malformed request (400,
+# 413, 415, 422), a missing key (401), a limit (429) or our own failure (5xx) may end differently
+# next time.
 STORED_REFUSALS = {403, 404, 409}
 # A few hundred milliseconds of deleting; the rest is swept next time.
 SWEPT_AT_ONCE = 10_000
@@ -54,9 +55,11 @@ def once(
 ) -> Answer:
     """Run `effect` once per (operation, key); later calls with the same request get its answer.
 
-    A concurrent duplicate waits on the primary key until the first commits, then replays it.
-    ApiError `idempotency_key_reused` (another request), `idempotency_in_progress` (waited longer
-    than the lock timeout).
+    An ApiError of `effect` with a status in STORED_REFUSALS undoes what it has changed, and is an
+    answer like others; any other one is raised, and the key stays free. A concurrent duplicate
+    waits on the primary key until the first commits, then replays it. ApiError
+    `idempotency_key_reused` (another request), `idempotency_in_progress` (waited longer than the
+    lock timeout).
     """
     if key is None:
         return effect()
@@ -84,7 +87,7 @@ def open_or_resume(
 
     `open` creates the payment; a request with the same key, after a crash or at the same time,
     gets the same payment to continue with, or the answer once complete() has stored one. Refusals
-    as in once().
+    of `open`, duplicates and errors as in once().
     """
     if key is None:
         return open()
@@ -143,7 +146,7 @@ def _stored(session: Session, operation: str, key: str, fingerprint: str) -> Ide
 
 
 def _storable_refusal(refusal: ApiError) -> Answer:
-    """A refusal as an answer to store; one that may be temporary is raised again."""
+    """A refusal as an answer to store; raised again if its status is not in STORED_REFUSALS."""
     if refusal.status not in STORED_REFUSALS:
         raise refusal
     return Answer(refusal.as_dict(), refusal.status)

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from providers.payments import Notice
 
 SWEPT_AT_ONCE = 1000
-# What is left of a notice without that which leads to its payer; it can still be applied.
+# What is left of a notice without that which leads to its payer, as Notice.impersonal() leaves it;
+# it can still be applied.
 IMPERSONAL = PaymentEvent.notice.op("-")(array(["raw", "payer_id"]))
 DISMISSED = "dismissed"  # by an operator; the reason of such an event begins with it
 
@@ -111,9 +112,9 @@ def settleable(reader: Reader, since: datetime) -> list[PaymentEventRow]:
     return _settleable.all(reader, since)
 
 
-def about_nobody(reader: Reader, since: datetime) -> list[PaymentEventRow]:
+def of_no_payment(reader: Reader, since: datetime) -> list[PaymentEventRow]:
     """Events parked since then that are about no payment of ours, in order of arrival."""
-    return _about_nobody.all(reader, since)
+    return _of_no_payment.all(reader, since)
 
 
 def is_dismissed(reader: Reader, provider: str, event_key: str) -> bool:
@@ -190,7 +191,7 @@ def _settleable(since: datetime) -> Query:
 
 
 @statement(PaymentEventRow)
-def _about_nobody(since: datetime) -> Query:
+def _of_no_payment(since: datetime) -> Query:
     return _parked_for_nobody(since)
 
 

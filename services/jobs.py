@@ -68,7 +68,8 @@ def create(
 
     Each input is a photo with a result and a price of its own; the job's price is that of all.
     model_id: of the model to use, None for the default one of the service. client_ref: the bot's
-    own words, by which it finds the order again; they are kept and returned, never logged.
+    own words, by which it finds the order again; they are kept and returned, never logged. meta:
+    what the job begins with, such as `retryOf`.
 
     ApiError `user_not_found`, `user_banned`, `consent_required`, those of models.require_offered
     and of data.require_usable.
@@ -85,14 +86,14 @@ def create(
         client_ref=client_ref,
         meta=meta or {},
     )
-    shown = {f"new_{name}": getattr(job, name) for name in _SHOWN}
+    columns = {f"new_{name}": getattr(job, name) for name in _FROM_ROW}
     _INSERT(
         session,
         new_description=description,
         new_request_id=logs.request_id.get(),
         new_traceparent=tracing.traceparent(),
         photo_ids=data.ids_of(input),
-        **shown,
+        **columns,
     )
     if job.tokens_reserved:
         ledger.post(session, user_id, -job.tokens_reserved, type="charge", job_id=job.id)
@@ -101,7 +102,7 @@ def create(
 
 
 def get(reader: Reader, job_id: UUID) -> JobRow[UUID]:
-    """The job, the place of its result and its user's balance.
+    """The job, its result's file and its user's balance.
 
     ApiError `job_not_found`, also when its user was erased.
     """
@@ -262,12 +263,13 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
 
 
 _TABLE: Any = Job.__table__
-_SHOWN = (
+# What an INSERT takes of JobRow: the rest are the table's defaults, as _new() says them.
+_FROM_ROW = (
     *("id", "number", "user_id", "model_id", "engine", "service_type", "status", "client_ref"),
     *("price_tokens", "price_rub", "tokens_reserved", "photos", "input", "meta"),
     *("created_at", "updated_at"),
 )
-_INSERTED = (*_SHOWN, "description", "request_id", "traceparent")
+_INSERTED = (*_FROM_ROW, "description", "request_id", "traceparent")
 _INSERT: Write[...] = Write(
     insert(_TABLE)
     .add_cte(data.used("photo_ids"))

@@ -104,7 +104,10 @@ def _sniffed(data_type: str, head: bytes) -> str:
 
 
 def check_size(data_type: str, size: int) -> None:
-    """ApiError `payload_too_large`, or `bad_request` for an empty file; sizes in bytes."""
+    """ApiError `payload_too_large`, or `bad_request` for an empty file; sizes in bytes.
+
+    A form has been refused before by the same limits (web/forms.py).
+    """
     if size == 0:
         raise ApiError("bad_request", "The file is empty", details={"file": "is empty"})
     if size > UPLOAD_LIMITS[data_type]:

@@ -30,7 +30,9 @@ WISH = "{wish}"
 class Terms(NamedTuple):
     """What decides an order and its price: of the user, of the model, of the files.
 
-    files: status and type by id. Without a model_id there is no such model, and nothing of it.
+    files: status and type by id. Without a model_id there is no such model, and nothing of it,
+    whatever the types say. number: of the order, taken even if it is then refused; ordered_at: by
+    the database's clock.
     """
 
     balance_tokens: Decimal

@@ -176,9 +176,9 @@ def moment(text: str) -> datetime:
         raise ValueError("no time that there is") from beyond
 
 
-def encoded(number: int) -> str:
-    """The number of a row as an opaque cursor."""
-    return _opaque(str(number))
+def encoded(value: int) -> str:
+    """A whole number, of a row or an offset, as an opaque cursor."""
+    return _opaque(str(value))
 
 
 def decoded(cursor: str) -> int:

@@ -31,9 +31,10 @@ LOST_TEXT = "Не получилось обработать фото: серви
 class Claim:
     """A job held by a worker: what to do, and the token that proves the right to write.
 
-    at_hand: which photo, from 0; `photos` were ordered. keys: storage keys of the input
-    files by their dataId. request_id: of the request that ordered it, for the log. waited_seconds:
-    since it was due. traceparent: of the trace that it was ordered in, if that is kept.
+    photo_index: of the photo at hand, from 0; `photos` were ordered. keys: storage keys of the
+    input files by their dataId. request_id: of the request that ordered it, for the log.
+    waited_seconds: since it was due. traceparent: of the trace that it was ordered in, if that is
+    kept.
     """
 
     job_id: UUID
@@ -41,7 +42,7 @@ class Claim:
     service_type: str
     model: str
     photos: int
-    at_hand: int
+    photo_index: int
     input: list[dict[str, Any]]
     keys: dict[str, str]
     request_id: str | None
@@ -51,7 +52,7 @@ class Claim:
     @property
     def photo(self) -> dict[str, Any]:
         """The input at hand."""
-        return self.input[self.at_hand]
+        return self.input[self.photo_index]
 
     @property
     def input_key(self) -> str | None:
@@ -60,11 +61,11 @@ class Claim:
 
     def next_photo(self) -> Claim:
         """The same job, with its next photo at hand."""
-        return replace(self, at_hand=self.at_hand + 1)
+        return replace(self, photo_index=self.photo_index + 1)
 
     def overall(self, progress: int) -> int:
         """Percent of the whole job when the photo at hand is at `progress` percent."""
-        return (100 * self.at_hand + progress) // self.photos
+        return (100 * self.photo_index + progress) // self.photos
 
 
 def look() -> str:
@@ -298,7 +299,7 @@ def _first(query: Select[UUID]) -> Select[UUID]:
 
 def _locked(session: Session, claim: Claim) -> Job | None:
     """The job, if it is still the worker's and the photo at hand has no outcome yet."""
-    without_outcome = func.jsonb_array_length(Job.results) == claim.at_hand
+    without_outcome = func.jsonb_array_length(Job.results) == claim.photo_index
     return session.scalar(
         select(Job)
         .where(_held(claim), without_outcome)

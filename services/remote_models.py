@@ -38,7 +38,7 @@ def remote_model(
     """A row of `generation_models`.
 
     texts: title and description. price: tokens for the customer, and what a run costs us. more:
-    prompt; seconds, that it usually takes; fallback, its place among those that stand in; version,
+    prompt; seconds, that it usually takes; fallback, its order among those that stand in; version,
     of a Replicate model that is not official.
     """
     recipe = {"model": model, "template": template}

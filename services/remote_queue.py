@@ -40,11 +40,11 @@ LARGEST_SEED = 2**31 - 1
 
 
 class Waiting(NamedTuple):
-    """A job that waits for an engine which takes none. at_hand: which of its photos, from 0."""
+    """A job that waits for an engine which takes none. photo_index: of the one at hand, from 0."""
 
     id: UUID
     service_type: str
-    at_hand: int
+    photo_index: int
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def move_on(session: Session, engine: str, *, closed: Collection[str]) -> int:
     moved = 0
     for row in _due.all(session, engine, AT_ONCE):
         other = fallbacks.elsewhere(
-            attempts.tried(session, row.id, row.at_hand),
+            attempts.tried(session, row.id, row.photo_index),
             candidates(session, row.service_type),
             limits=engines.cost_limits(),
             closed={engine, *closed},
@@ -197,10 +197,10 @@ def _with_work() -> Select[str]:
 
 
 # One that has used up its paid attempts, which nothing should bring here, must not block others.
-_AT_HAND = func.jsonb_array_length(Job.results)
+_PHOTO_INDEX = func.jsonb_array_length(Job.results)
 _ALL_PAID = exists().where(
     GenerationAttempt.job_id == Job.id,
-    GenerationAttempt.input_index == _AT_HAND,
+    GenerationAttempt.input_index == _PHOTO_INDEX,
     GenerationAttempt.paid_number == MOST_PAID_ATTEMPTS,
 )
 
@@ -217,7 +217,7 @@ def _oldest(query: Select[*tuple[Any, ...]], engine: str, rows: int) -> Select[*
 
 @statement(Waiting)
 def _due(engine: str, rows: int) -> Query:
-    return _oldest(select(*Job.columns(Waiting), _AT_HAND.label("at_hand")), engine, rows)
+    return _oldest(select(*Job.columns(Waiting), _PHOTO_INDEX.label("photo_index")), engine, rows)
 
 
 @statement(DueJob)
@@ -225,7 +225,7 @@ def _take(engine: str, rows: int) -> Query:
     query = (
         select(
             *Job.columns(DueJob),
-            _AT_HAND.label("at_hand"),
+            _PHOTO_INDEX.label("photo_index"),
             GenerationModel.recipe,
             GenerationModel.prompt,
             GenerationModel.run_cost,

@@ -43,7 +43,7 @@ def ingest(
     chat_id: int,
     message_id: int,
     author_id: int | None,
-    text_sha256: str,
+    text_sha256: str | None,
     prose_length: int | None,
     posted_at: datetime,
 ) -> None:
@@ -51,29 +51,29 @@ def ingest(
 
     A previously unknown author is added: a person may have relaxed their privacy settings. The
     words that were rewarded stay on record, so that others cannot copy them after an edit; new
-    words make a held message an ordinary one. prose_length: characters, None for pictures. Nothing
-    is stored of who was erased and has not come back.
+    words make a held message an ordinary one. text_sha256: None without words, which are no copy of
+    anything. prose_length: characters, None for pictures. Nothing is stored of who was erased and
+    has not come back.
     """
     author = author_id and str(author_id)
     if author and erased_accounts.is_gone(session, author):
         return
-    freed = (Review.state == "held") & (Review.text_sha256 != text_sha256)
+    words = text_sha256 or ""
+    freed = (Review.state == "held") & (Review.text_sha256 != words)
     session.execute(
         insert(Review)
         .values(
             chat=str(chat_id),
             message_id=message_id,
             author_telegram_id=author,
-            text_sha256=text_sha256,
+            text_sha256=words,
             prose_length=prose_length,
             posted_at=posted_at,
         )
         .on_conflict_do_update(
             index_elements=["chat", "message_id"],
             set_={
-                "text_sha256": case(
-                    (Review.state == "rewarded", Review.text_sha256), else_=text_sha256
-                ),
+                "text_sha256": case((Review.state == "rewarded", Review.text_sha256), else_=words),
                 "prose_length": prose_length,
                 "state": case((freed, "seen"), else_=Review.state),
                 "note": case((freed, None), else_=Review.note),
@@ -107,19 +107,19 @@ def check_own(session: Session, user_id: UUID) -> Finding:
 
 
 def check_message(session: Session, user_id: UUID, chat_id: int, message_id: int) -> Finding:
-    """Reward a message that is proved to be the user's, if it counts.
+    """Reward a message, if it is known to be the user's and counts.
 
     ApiError `user_not_found`, `review_already_used` when it was counted for somebody else.
     """
     user = ledger.lock(session, user_id)
-    posted = (Review.chat == str(chat_id)) & (Review.message_id == message_id)
-    used_by = session.scalar(select(Review.user_id).where(posted))
+    this_message = (Review.chat == str(chat_id)) & (Review.message_id == message_id)
+    used_by = session.scalar(select(Review.user_id).where(this_message))
     if used_by not in (None, user.id):
         raise ApiError("review_already_used")
     if _was_rewarded(session, user):
         return Finding(True, False, user.balance_tokens)
     own = Review.author_telegram_id == user.telegram_id
-    review = session.scalar(select(Review).where(posted, own, _may_count()).with_for_update())
+    review = session.scalar(select(Review).where(this_message, own, _may_count()).with_for_update())
     if review is None or not _is_original(session, review):
         return Finding(False, False, user.balance_tokens)
     return _reward(session, user, review)

@@ -39,17 +39,17 @@ def settle(session: Session, notice: Notice) -> Verdict:
     second sees what the first has done.
     """
     payment = _find_and_lock(session, notice)
-    unknown = lost_payments.make_again(session, notice) if payment is None else None
-    if payment is None and unknown is None:
+    of_no_payment = lost_payments.make_again(session, notice) if payment is None else None
+    if payment is None and of_no_payment is None:  # it has been made, by us or by another
         payment = _find_and_lock(session, notice)
     if payment is not None and payment.known_state and _is_settled(payment, notice):
         return Verdict(payment.known_state, payment.known_reason, payment.id)
-    verdict = unknown or _verdict(payment, notice)
+    verdict = of_no_payment or _verdict(payment, notice)
     if payment is not None and verdict.state != "parked" and _is_another_charge(payment, notice):
         payment = _open_repeat_payment(session, payment.id)
         verdict = _verdict(payment, notice)
     erased = payment is not None and payment.user_erased
-    inbox.keep(session, notice.about_nobody() if erased else notice, verdict)
+    inbox.keep(session, notice.impersonal() if erased else notice, verdict)
     if payment is not None and verdict.state != "parked":
         _apply(session, payment, notice)
     return verdict
@@ -99,7 +99,7 @@ def _is_settled(payment: LockedPayment, notice: Notice) -> bool:
 
 def _verdict(payment: LockedPayment | None, notice: Notice) -> Verdict:
     if payment is None:
-        return Verdict("parked", "unknown_reference")
+        return Verdict("parked", lost_payments.UNKNOWN)
     if fault := _fault(payment, notice):
         return Verdict("parked", fault, payment.id)
     if (payment.status, notice.outcome) in EFFECTS:
@@ -155,7 +155,7 @@ def _remark(payment: LockedPayment, notice: Notice) -> str | None:
     """
     paid = payment.status in UNPAID
     if paid and payment.user_erased:
-        return "erased_user"
+        return lost_payments.ERASED
     stranger = notice.payer_id not in (None, payment.payer_telegram_id)
     return "another_payer" if paid and stranger else None
 

@@ -20,7 +20,7 @@ from services import ledger, paging, versions
 
 
 class TariffColumns(TypedDict, total=False):
-    """What the operator decides about a tariff: texts, whole tokens, rubles, its place."""
+    """What the operator decides about a tariff: texts, whole tokens, rubles, its position."""
 
     title: str
     monthly_tokens: int
@@ -40,7 +40,7 @@ class Offer:
 def active(reader: Reader, *, limit: int, cursor: str | None) -> paging.Page[TariffRow]:
     """Tariffs on offer in the operator's order (position, then age).
 
-    The cursor is an offset: the operator may move a tariff to any place between two pages.
+    The cursor is an offset: the operator may move a tariff to any position between two pages.
     """
     offset = paging.decoded(cursor) if cursor else 0
     rows = _active.all(reader, rows=limit + 1, offset=offset)

@@ -1,4 +1,7 @@
-"""What an order depends on: its user, its model and its files, read and locked by one statement."""
+"""What an order depends on: its user, its model and its files, read and locked by one statement.
+
+It also gives the order its number, of which a refused order leaves a gap.
+"""
 
 from __future__ import annotations
 

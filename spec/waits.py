@@ -13,7 +13,7 @@ WAIT = "wait"  # the parameter: seconds
 
 @dataclass(frozen=True, slots=True)
 class EventsAfter:
-    """An event behind this place in the feed."""
+    """An event behind this one in the feed."""
 
     sequence: int
 

@@ -56,15 +56,8 @@ def past_the_pooler(environ: Mapping[str, str]) -> dict[str, str]:
 
 def renew(database: str) -> None:
     """Replace the database of this URL by a new clone; whoever is connected is cut off."""
-    name = make_url(database).database
-    _administer(
-        database,
-        f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
-        # Nobody is connected to the template, and its pages need not go through the log.
-        f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy",
-    )
-    # Only now: a thread that tells workers of the last jobs may have connected until the end.
-    forget_connections()
+    # Nobody is connected to the template, and its pages need not go through the log.
+    _replace(database, f"TEMPLATE {TEMPLATE} STRATEGY file_copy")
     if connections.database_url() != connections.direct_url():
         # A pooler hands out the connections that were cut off until it has seen that.
         wait_until(_is_reached)
@@ -72,8 +65,17 @@ def renew(database: str) -> None:
 
 def replace_by_nothing(database: str) -> None:
     """Replace the database of this URL by an empty one, for a dump to be restored into."""
+    _replace(database)
+
+
+def _replace(database: str, options: str = "") -> None:
     name = make_url(database).database
-    _administer(database, f"DROP DATABASE {name} WITH (FORCE)", f"CREATE DATABASE {name}")
+    _administer(
+        database,
+        f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+        f"CREATE DATABASE {name} {options}",
+    )
+    # Only now: a thread that tells workers of the last jobs may have connected until the end.
     forget_connections()
 
 

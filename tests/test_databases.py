@@ -23,12 +23,14 @@ def test_a_new_database_is_reached_though_a_thread_was_at_the_old_one_to_its_end
     before = connections.engine()
     server = make_url(database).set(drivername="postgresql", database="postgres")
     with (
-        closing(psycopg2.connect(server.render_as_string(hide_password=False))) as holder,
         ThreadPoolExecutor(1) as pool,
+        # Closed first, whatever fails: only then does the pool's thread come to its end.
+        closing(psycopg2.connect(server.render_as_string(hide_password=False))) as holder,
     ):
         holder.cursor().execute("LOCK TABLE pg_database IN SHARE MODE")  # nothing is dropped
         renewed = pool.submit(databases.renew, database)
         deadline = time.monotonic() + SOON
+        # In the wrong order they are forgotten now, before the old database is gone.
         while connections.engine() is before and time.monotonic() < deadline:
             time.sleep(0.01)
         with reading() as reader:

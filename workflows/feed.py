@@ -15,7 +15,8 @@ from spec.waits import Awaited, EventsAfter, JobChanges
 
 @dataclass(frozen=True)
 class Page:
-    """Events, and the files that they name, by dataId. after: what they come behind."""
+    """Events, and the files that they name, by dataId. after: the sequence number that they
+    come behind."""
 
     events: list[EventRow]
     files: dict[str, ResultFile]
@@ -34,8 +35,8 @@ def read(after: int | None, *, limit: int) -> Page:
             raise ApiError("bad_request", details={"after": "is beyond the newest event"})
         start = confirmed if after is None else after
         events = feed.after(reader, start, limit=limit)
-        behind = not events and feed.is_behind(reader)
-    if behind:
+        unpublished = not events and feed.is_behind(reader)
+    if unpublished:
         publish()
     if start > confirmed:
         with transaction() as session:
@@ -53,12 +54,12 @@ def publish() -> int:
 
 def come(awaited: Collection[Awaited]) -> set[Awaited]:
     """Which of these have come; looked up for all of them together."""
-    readers = {each for each in awaited if isinstance(each, EventsAfter)}
-    if readers:
+    behind = {each for each in awaited if isinstance(each, EventsAfter)}
+    if behind:
         publish()
     with reading() as reader:
-        newest = feed.newest(reader) if readers else 0
+        newest = feed.newest(reader) if behind else 0
         waiting = [each for each in awaited if isinstance(each, JobChanges)]
         states = jobs.states(reader, [each.job_id for each in waiting])
     changed = {each for each in waiting if states.get(each.job_id) != (each.status, each.progress)}
-    return {each for each in readers if each.sequence < newest} | changed
+    return {each for each in behind if each.sequence < newest} | changed

@@ -124,7 +124,7 @@ def _keep_review(raw_body: bytes) -> None:
                 chat_id=update.chat_id,
                 message_id=update.message_id,
                 author_id=update.author_id,
-                text_sha256=update.text_hash or "",
+                text_sha256=update.text_hash,
                 prose_length=update.prose_length,
                 posted_at=update.date,
             )

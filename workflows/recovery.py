@@ -67,8 +67,8 @@ class _UndoneError(Exception):
 def recover(since: datetime, *, dry_run: bool) -> Iterator[Finding]:
     """Settle all money that moved since then at every provider that is connected; what differed.
 
-    dry_run: everything is done in the same way, and rolled back. The bot is told of it in places
-    of the feed that no restore has given a second time.
+    dry_run: everything is done in the same way, and rolled back. The bot is told of it with
+    sequence numbers that no restore has given a second time.
     """
     if not dry_run:
         with transaction() as session:
@@ -118,7 +118,7 @@ def _parked(since: datetime, told: set[str], *, dry_run: bool) -> Iterator[Findi
         with transaction() as session:
             settlement.settle(session, Notice.from_json(event.notice))
     with reading() as reader:
-        waiting = inbox.about_nobody(reader, since)
+        waiting = inbox.of_no_payment(reader, since)
     would_be_settled = {event.id for event in ready}
     for event in waiting:
         notice = Notice.from_json(event.notice)

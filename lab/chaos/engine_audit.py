@@ -25,9 +25,9 @@ def orders(session: Session, accepted: Mapping[str, list[str]]) -> Iterator[Chec
     done = Counter(_photo(each) for each in attempts if each.state == "done")
     jobs = {job.id: job for job in session.scalars(select(Job))}
     wrong = [
-        f"{job_id}: {n} results of photo {place}, it is {jobs[job_id].status}"
-        for (job_id, place), n in done.items()
-        if n != 1 or "dataId" not in (jobs[job_id].output or [{}] * (place + 1))[place]
+        f"{job_id}: {n} results of photo {index}, it is {jobs[job_id].status}"
+        for (job_id, index), n in done.items()
+        if n != 1 or "dataId" not in (jobs[job_id].output or [{}] * (index + 1))[index]
     ]
     yield Check("a result of a provider was delivered, once", len(done), wrong)
 

@@ -132,13 +132,13 @@ class PaymentRef:
 class Notice:
     """A fact about a payment: proved by a signature, or read from the provider itself.
 
-    event_id: unique per event of the provider; reading the same state gives the same one each
-    time. kind: the provider's word for it. reference and charge_reference as in PaymentRef.
-    amount_minor: of the whole payment, None if not given. refunded_minor: returned so far in
-    total, None if not given. payer_id: Telegram id of the payer. decline: why an attempt to pay was
-    refused, which may be followed by another one. raw: what the provider sent, without
-    personal data. metadata: what we gave the provider to keep, where it tells; the inbox does not
-    keep it.
+    event_id: unique per event of the provider; reading the same state gives the same one each time.
+    kind: the provider's word for it. reference and charge_reference as in PaymentRef. amount_minor:
+    of the whole payment, None if not given. refunded_minor: returned so far in total, None if not
+    given; both in hundredths, or in whole Stars. livemode: False for a test payment, None if not
+    told. payer_id: Telegram id of the payer. decline: why an attempt to pay was refused, which may
+    be followed by another one. raw: what the provider sent, without names and cards. metadata: what
+    we gave the provider to keep, where it tells; the inbox does not keep it.
     """
 
     provider: str
@@ -171,8 +171,8 @@ class Notice:
             "raw": dict(self.raw),
         }
 
-    def about_nobody(self) -> Notice:
-        """The same without what leads to its payer, who was erased."""
+    def impersonal(self) -> Notice:
+        """The same without what leads to its payer, who was erased; see inbox.IMPERSONAL."""
         return replace(self, payer_id=None, raw={})
 
     @classmethod
@@ -193,8 +193,9 @@ class Notice:
 class Hint:
     """Something a webhook says incompletely or without proof; confirm() finds the truth.
 
-    signed: the provider sent it; an unsigned one may come from anybody, so it is confirmed
-    only when reference or payment_id is ours. object_id: what confirm() has to read.
+    signed: the provider sent it; an unsigned one may come from anybody, and
+    workflows/payment_events.py decides which of these are confirmed. object_id: what confirm() has
+    to read.
     """
 
     provider: str

@@ -166,7 +166,7 @@ class DiskStorage:
     def remove(self, name: str) -> None:
         """See Storage."""
         outside.leave(CALL)
-        target = _place(self._objects, name)
+        target = _file(self._objects, name)
         with _trouble():
             earlier.remove(target)
             try:
@@ -288,14 +288,14 @@ def _trouble() -> Iterator[None]:
 
 
 def _path(folder: Path, key: str) -> Path:
-    return _place(folder, _name(key))
+    return _file(folder, _name(key))
 
 
 def _name(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8")).hexdigest()
 
 
-def _place(folder: Path, name: str) -> Path:
+def _file(folder: Path, name: str) -> Path:
     return folder / name[:2] / name[2:4] / f"{name}.data"
 
 

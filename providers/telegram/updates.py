@@ -161,7 +161,7 @@ def _message(update_id: int, message: Mapping[str, Any]) -> Update | None:
         update_id=update_id,
         chat_id=int(chat["id"]),
         chat_username=chat.get("username"),
-        message_id=_place(message["message_id"]),
+        message_id=_storable_id(message["message_id"]),
         author_id=_author(message),
         text_hash=hash_text(message),
         prose_length=prose_length(message),
@@ -196,7 +196,7 @@ def _whole(amount: Any) -> int:
     return amount
 
 
-def _place(message_id: Any) -> int:
+def _storable_id(message_id: Any) -> int:
     """Positive, and of a size that can be stored; real ones have 31 bits."""
     if not 0 < (number := int(message_id)) < 2**63:
         raise ValueError("message_id is out of range")

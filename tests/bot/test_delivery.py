@@ -87,7 +87,9 @@ class Backend:
                 if url.path.startswith("/file/"):
                     return self.answer(*backend.download(url.path), "image/jpeg")
                 if url.path.startswith("/api/v1/jobs/"):
-                    return self.answer(200, json.dumps(JOB | {"clientRef": backend.place}).encode())
+                    return self.answer(
+                        200, json.dumps(JOB | {"clientRef": backend.client_ref}).encode()
+                    )
                 status, body = backend.take(parse_qs(url.query).get("after", [None])[0])
                 return self.answer(status, json.dumps(body).encode())
 
@@ -109,7 +111,7 @@ class Backend:
         self.origin = f"http://127.0.0.1:{self.server.server_port}"
         self.url = f"{self.origin}/api"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-        self.place = ""
+        self.client_ref = ""
 
     def take(self, after: str | None) -> tuple[int, Any]:
         self.asked.append(after)
@@ -191,7 +193,7 @@ def test_a_result_arrives_although_telegram_was_away_for_longer_than_its_links_l
     away = {"kind": "status", "status": 502, "times": delivery.ATTEMPTS + 3}
     world.control("POST", "/faults", call="sendPhoto", **away)
     with backend(DONE) as asked:
-        asked.place = f"{PAYER}:{menu['message_id']}"
+        asked.client_ref = f"{PAYER}:{menu['message_id']}"
         deliver(world, asked, tmp_path, lambda: asked.confirmed == SEQUENCE)
     marked, *rest = of_bot(world)
     assert marked["text"] == "Заказ №1001 готов ✅"
@@ -212,7 +214,7 @@ def test_a_bot_that_was_killed_asks_the_message_once_and_then_sends_in_doubt(
     marked = {"text": text, "reply_markup": buttons.to_dict()}
     menu = world.call_bot("sendMessage", chat_id=PAYER, **marked)
     with backend(DONE) as asked:
-        asked.place = f"{PAYER}:{menu['message_id']}"
+        asked.client_ref = f"{PAYER}:{menu['message_id']}"
         killed = Journal(tmp_path / "journal")
         for _ in range(begun):
             killed.begin(SEQUENCE)

@@ -54,7 +54,7 @@ def test_an_event_that_is_committed_late_is_not_skipped() -> None:
     assert late_row.number < first_row.number and late_row.sequence > first_row.sequence
 
 
-def test_places_are_passed_over_alone() -> None:
+def test_numbers_are_passed_over_alone() -> None:
     """Else what is given meanwhile is taken back, and the next event gets it again."""
     with transaction() as publishing:
         publishing.execute(text(f"SELECT pg_advisory_xact_lock({feed.PUBLISH_LOCK})"))
@@ -106,7 +106,7 @@ def test_of_many_writers_and_readers_nothing_is_lost_and_each_user_is_told_in_or
         assert balances == list(range(1, len(balances) + 1))
 
 
-def test_only_one_gives_places_and_the_other_does_not_wait_for_it() -> None:
+def test_only_one_numbers_events_and_the_other_does_not_wait_for_it() -> None:
     user = make_user()
     with transaction() as session:
         tell(session, user.id, 1)
@@ -132,7 +132,7 @@ def test_without_a_cursor_the_bot_goes_on_where_it_has_confirmed() -> None:
     assert marks(read()) == [2, 3], "reading again takes nothing back"
 
 
-def test_a_place_that_no_event_has_had_is_refused() -> None:
+def test_a_number_that_no_event_has_had_is_refused() -> None:
     user = make_user()
     with transaction() as session:
         tell(session, user.id, 1)
@@ -142,7 +142,7 @@ def test_a_place_that_no_event_has_had_is_refused() -> None:
     assert read(row.sequence) == []
 
 
-def test_events_that_nobody_read_for_long_get_their_places_in_bounded_steps() -> None:
+def test_events_that_nobody_read_for_long_are_numbered_in_bounded_steps() -> None:
     user = make_user()
     with transaction() as session:
         tell(session, user.id, 1)

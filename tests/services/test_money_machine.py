@@ -135,7 +135,7 @@ class MoneyMachine(RuleBasedStateMachine):
         """The claim as its worker has it now, after the photos that have an outcome."""
         with snapshot() as session:
             results = session.scalar(select(Job.results).where(Job.id == claim.job_id))
-        return replace(claim, at_hand=len(results or ()))
+        return replace(claim, photo_index=len(results or ()))
 
     @rule()
     def give_up_lost(self):

@@ -54,7 +54,7 @@ def deliver(held: Claim, kind: str = "image") -> Turn:
     content = {"image": "image/jpeg", "video": "video/mp4"}[kind]
     with transaction() as session:
         row = data.reserve(session, kind, content_type=content, now=now())
-    meta = {"index": held.at_hand}
+    meta = {"index": held.photo_index}
     with transaction() as session:
         return queue.finish(session, held, row.id, size_bytes=10, meta=meta, now=now())
 
@@ -184,7 +184,7 @@ def test_the_next_attempt_goes_on_after_what_is_finished() -> None:
     assert (waiting.status, waiting.progress) == ("queued", 33)
     due_now(job.id)
     again = taken()
-    assert (again.at_hand, again.attempt, current(job.id).progress) == (1, 2, 33)
+    assert (again.photo_index, again.attempt, current(job.id).progress) == (1, 2, 33)
     assert deliver(again) is Turn.NEXT
     assert deliver(again.next_photo()) is Turn.DONE
     assert [each["meta"]["index"] for each in current(job.id).output] == [0, 1, 2]
@@ -196,7 +196,7 @@ def test_each_photo_has_all_the_tries() -> None:
     held = taken()
     for index in range(3):
         for _ in range(tries - 1):
-            assert held.at_hand == index
+            assert held.photo_index == index
             assert break_off(held, retryable=True) is Turn.AGAIN
             due_now(job.id)
             held = taken()
@@ -212,14 +212,14 @@ def test_a_photo_that_kills_every_worker_does_not_take_the_others_with_it() -> N
     deliver(taken())
     silence(job.id)  # in its first try of the second photo
     for _ in range(settings.load().job_max_attempts - 1):
-        assert taken().at_hand == 1
+        assert taken().photo_index == 1
         silence(job.id)
     assert claim() is None
     with transaction() as session:
         assert queue.give_up_lost(session) == 1
         assert queue.give_up_lost(session) == 0
     held = taken()
-    assert held.at_hand == 2
+    assert held.photo_index == 2
     assert deliver(held) is Turn.DONE
     done = current(job.id)
     assert done.output[1]["meta"]["error"]["code"] == "worker_lost"
@@ -233,7 +233,7 @@ def test_a_worker_that_is_late_changes_nothing() -> None:
     assert deliver(held) is break_off(held) is Turn.LOST  # this photo has its outcome
     silence(job.id)
     other = taken()
-    assert other.at_hand == 1
+    assert other.photo_index == 1
     assert deliver(held.next_photo()) is Turn.LOST
     assert deliver(other) is Turn.DONE
 
@@ -280,7 +280,7 @@ def test_an_order_whose_first_results_were_swept_meanwhile_starts_over() -> None
         data.expire(session, now=now(), limit=1)
     assert file_status(kept) == "deleted"
     held = taken()
-    assert held.at_hand == 0
+    assert held.photo_index == 0
     deliver(held)
     assert deliver(held.next_photo()) is Turn.DONE
 

@@ -8,24 +8,25 @@ import cv2
 import numpy as np
 import pytest
 
+from providers.engine.embedded import photo
 from providers.engine.embedded.animate import count_faces
 from providers.engine.embedded.detection import find_boxes
 from providers.engine.embedded.faces import find_faces
 from providers.engine.embedded.fields import Pixels
 
 
-def pasted(photo: Pixels, shape: tuple[int, int], *corners: tuple[int, int]) -> Pixels:
-    """A grey picture with the photo at these corners (left, top)."""
+def pasted(head: Pixels, shape: tuple[int, int], *corners: tuple[int, int]) -> Pixels:
+    """A grey picture with a head at these corners (left, top)."""
     picture = np.full((*shape, 3), 120, np.uint8)
-    height, width = photo.shape[:2]
+    height, width = head.shape[:2]
     for left, top in corners:
-        picture[top : top + height, left : left + width] = photo
+        picture[top : top + height, left : left + width] = head
     return picture
 
 
 def portrait(samples: Path, side: int) -> Pixels:
     """A head, square, so many pixels wide; its face is half as wide."""
-    head = cv2.imread(str(samples / "portrait.jpg"))[10:230, 116:336]
+    head = photo.read(samples / "portrait.jpg", long_side=512)[10:230, 116:336]
     return np.asarray(cv2.resize(head, (side, side), interpolation=cv2.INTER_AREA))
 
 
