@@ -1,4 +1,4 @@
-"""The damage-mask net: a small U-Net that sees each pixel with 200 pixels around it."""
+"""The damage-mask net: a small U-Net that sees up to 165 pixels to each side of every pixel."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
 """Trains the net that doubles a photo's size and writes it as ONNX.
 
     python -m lab.training.train_enlarger --pictures /tmp/pictures --run /tmp/run \\
-        --minutes 40 --out /tmp/upscale2x.onnx
+        --start providers/engine/models/upscale2x.onnx --minutes 40 --out /tmp/upscale2x.onnx
 
 The net learns what a plain cubic resize lacks. Its fourth input says how much noise to take away
 on the way: 0, or 0.5 and 1 for prints with visible grain. Stopped and started again with the same
@@ -58,6 +58,21 @@ class Enlarger(nn.Module):
                 layer.weight.data *= 0.01  # at first it adds nothing
             self.add_module(f"layer{number}", layer)
 
+    def start_from(self, path: Path) -> None:
+        """Take the kernels of a file that `save_onnx` wrote."""
+        stored = {
+            held.name: numpy_helper.to_array(held) for held in onnx.load(path).graph.initializer
+        }
+        for number in range(LAYERS):
+            layer = self.get_submodule(f"layer{number}")
+            parts = {"weight": f"kernel{number}", "bias": f"bias{number}"}
+            layer.load_state_dict(
+                {
+                    part: torch.from_numpy(stored[name].astype(np.float32))
+                    for part, name in parts.items()
+                }
+            )
+
     def forward(self, value: Tensor) -> Tensor:
         """Return what is to be added."""
         for number in range(LAYERS):
@@ -85,9 +100,12 @@ class Run:
         fresh.replace(path)
 
 
-def open_run(path: Path) -> Run:
-    """Go on with the run of that file, or begin one."""
-    net = Enlarger().to(memory_format=torch.channels_last)
+def open_run(path: Path, start: Path | None) -> Run:
+    """Go on with the run of that file, or begin one, from the kernels of `start` if given."""
+    net = Enlarger()
+    if start is not None:
+        net.start_from(start)
+    net = net.to(memory_format=torch.channels_last)
     run = Run(net, copy.deepcopy(net), torch.optim.AdamW(net.parameters(), weight_decay=0.0))
     if path.exists():
         state: dict[str, Any] = torch.load(path)
@@ -178,18 +196,20 @@ def main() -> None:
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of the state to go on from")
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
+    parser.add_argument("--start", type=Path, help="an ONNX file whose kernels to start from")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=40, help="the schedule ends by the clock")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    torch.manual_seed(1)
+    torch.manual_seed(options.seed)
     pictures.collect(options.pictures)
     options.run.mkdir(parents=True, exist_ok=True)
     keep = options.run / "enlarger.pt"
-    run = open_run(keep)
+    run = open_run(keep, options.start)
     photos = [photo for _, photo in pictures.read(options.pictures)]
-    batches = examples(photos, np.random.default_rng([1, run.step]), BATCH)
+    batches = examples(photos, np.random.default_rng([options.seed, run.step]), BATCH)
     train(run, batches, 60 * options.minutes, keep)
     save_onnx(run.average, options.out)
 
