@@ -74,9 +74,10 @@ class CropStore:
         rng = self._rng
         if rng.random() < 0.05:  # the store never goes stale, and a crop hardly costs more
             self._scenes[int(rng.integers(SCENES_IN_STORE))] = draw_scene(rng)
-        return draw_crop(self._cut(side), rng, damaged=rng.random() < SHARE_DAMAGED)
+        return draw_crop(self.cut(side), rng, damaged=rng.random() < SHARE_DAMAGED)
 
-    def _cut(self, side: int) -> Picture:
+    def cut(self, side: int) -> Picture:
+        """Return a piece of a photo or scene, at any of the sizes at which prints are scanned."""
         rng = self._rng
         if rng.random() < SHARE_DRAWN:
             grey = self._scenes[int(rng.integers(SCENES_IN_STORE))]

@@ -27,7 +27,7 @@ def main() -> None:
         for file, share in zip(files, shares, strict=True):
             net = DamageNet()
             for parameter in net.parameters():
-                parameter.zero_()  # what the file of an earlier, smaller net lacks
+                parameter.zero_()  # what the file of an earlier net, which halved less, lacks
             net.start_from(Path(file))
             for parameter, part in zip(mean.parameters(), net.parameters(), strict=True):
                 parameter += share * part.double()

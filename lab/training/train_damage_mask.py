@@ -9,13 +9,10 @@ shared with others nobody knows how many steps will fit: --minutes ends the sche
 """
 
 import argparse
-import copy
 import logging
 import math
 import multiprocessing
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,108 +26,19 @@ from lab.training import pictures
 from lab.training.crops import Crop, CropStore
 from lab.training.curve import draw_curve
 from lab.training.network import DamageNet, save_onnx
-from lab.training.schedule import follow, step_size
+from lab.training.runs import LOGGED, Plan, open_run, train
 
 CROP = 192
 """Pixels: a whole collar, and what lies around it, must fit."""
 BATCH = 5
 FRESH = 3
-"""New crops for each batch; the others come from the last POOL. A crop is seen 1.7 times."""
+"""Crops that join the last POOL before each batch is drawn from it. A crop is seen 1.7 times."""
 POOL = 800
 LEARNING_RATE = 1.2e-3
 AVERAGED_STEPS = 400
-"""The written weights are a running average over about this many steps."""
-SAVE_SECONDS = 90
-LOGGED = 50
-"""Steps of which each figure of the learning curve is the mean."""
-
-log = logging.getLogger("training")
+LONGEST_GRADIENT = 1.0
 
 Batch = tuple[Tensor, Tensor, Tensor]
-
-
-@dataclass
-class Run:
-    """All that is needed to go on after a stop. losses: the mean of every LOGGED steps."""
-
-    net: DamageNet
-    average: DamageNet
-    optimizer: torch.optim.Optimizer
-    step: int
-    losses: list[float]
-    seconds: float
-
-    def save(self, path: Path) -> None:
-        """Write to a new file first: a stop in the middle must not cost the run."""
-        fresh = path.with_suffix(".part")
-        state = {
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "losses": self.losses,
-            "seconds": self.seconds,
-        }
-        torch.save(state, fresh)
-        fresh.replace(path)
-
-
-def open_run(path: Path, start: Path | None, device: str) -> Run:
-    """Go on with the run of that file, or begin one, from the kernels of `start` if given."""
-    net = DamageNet()
-    if start is not None:
-        net.start_from(start)
-    net = net.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=1e-4, betas=(0.9, 0.98))
-    run = Run(net, copy.deepcopy(net), optimizer, 0, [], 0.0)
-    if path.exists():
-        state: dict[str, Any] = torch.load(path, map_location=device)
-        net.load_state_dict(state["net"])
-        run.average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        run.step, run.losses, run.seconds = state["step"], state["losses"], state["seconds"]
-    return run
-
-
-@dataclass(frozen=True)
-class Plan:
-    """When a training is finished, and how its steps are taken.
-
-    bfloat16: twice as fast with channels last where the hardware multiplies it in tiles (AMX, a
-    graphics card), a third slower where it does not.
-    """
-
-    steps: int
-    seconds: float
-    seed: int
-    device: str
-    bfloat16: bool
-
-    def done(self, run: Run) -> float:
-        """Share of the training that lies behind, by steps or by the clock."""
-        return max(run.step / self.steps, run.seconds / self.seconds)
-
-
-def train(run: Run, crops: Iterator[Crop], plan: Plan, keep: Path) -> None:
-    """Train until the plan is done, saving to `keep` now and then."""
-    batches = _batches(crops, np.random.default_rng([plan.seed, run.step]))
-    begun = saved = time.monotonic()
-    before, recent = run.seconds, []
-    while (done := plan.done(run)) < 1:
-        for group in run.optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * step_size(run.step, done)
-        recent.append(_step(run, next(batches), plan))
-        run.step += 1
-        run.seconds = before + time.monotonic() - begun
-        if run.step % LOGGED == 0:
-            run.losses.append(float(np.mean(recent)))
-            recent.clear()
-            spent = f"{run.seconds:.0f} s ({time.process_time():.0f} of this process)"
-            log.info("step %d, %s, loss %.4f", run.step, spent, run.losses[-1])
-        if time.monotonic() - saved > SAVE_SECONDS:
-            run.save(keep)
-            saved = time.monotonic()
-    run.save(keep)
 
 
 def mask_loss(logits: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
@@ -142,18 +50,13 @@ def mask_loss(logits: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
     return entropy + 0.5 * (1 - (2 * overlap + 40) / (both + 40))
 
 
-def _step(run: Run, batch: Batch, plan: Plan) -> float:
-    colours, mask, weight = (part.to(plan.device) for part in batch)
-    kind = plan.device.partition(":")[0]
-    with torch.autocast(kind, dtype=torch.bfloat16, enabled=plan.bfloat16):
-        logits = run.net(colours.contiguous(memory_format=torch.channels_last))
+def _loss(net: DamageNet, batch: Batch, device: str, *, bfloat16: bool) -> tuple[Tensor, float]:
+    colours, mask, weight = (part.to(device) for part in batch)
+    kind = device.partition(":")[0]
+    with torch.autocast(kind, dtype=torch.bfloat16, enabled=bfloat16):
+        logits = net(colours.contiguous(memory_format=torch.channels_last))
     loss = mask_loss(logits.float(), mask, weight)
-    run.optimizer.zero_grad()
-    torch.autograd.backward(loss)
-    torch.nn.utils.clip_grad_norm_(run.net.parameters(), 1.0)
-    run.optimizer.step()
-    follow(run.average, run.net, run.step, over=AVERAGED_STEPS)
-    return loss.item()
+    return loss, loss.item()
 
 
 def _batches(crops: Iterator[Crop], rng: np.random.Generator) -> Iterator[Batch]:
@@ -200,6 +103,41 @@ def _draw(queue: Any, folder: Path, seed: list[int]) -> None:
 
 def main() -> None:
     """Read the command line, train, write the file."""
+    options = _options()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    torch.manual_seed(options.seed)
+    pictures.collect(options.pictures)
+    options.run.mkdir(parents=True, exist_ok=True)
+    keep = options.run / "state.pt"
+    net = DamageNet()
+    if options.start is not None:
+        net.start_from(options.start)
+    net = net.to(options.device, memory_format=torch.channels_last)
+    run = open_run(keep, net, weight_decay=1e-4)
+    seed = [options.seed, run.step]
+    crops = (
+        _drawn_beside(options.pictures, seed, options.workers)
+        if options.workers
+        else _drawn_here(options.pictures, seed)
+    )
+    batches = _batches(crops, np.random.default_rng(seed))
+
+    def loss_of_next() -> tuple[Tensor, float]:
+        return _loss(run.net, next(batches), options.device, bfloat16=options.bfloat16)
+
+    seconds = 60 * options.minutes
+    plan = Plan(
+        LEARNING_RATE, AVERAGED_STEPS, LONGEST_GRADIENT, steps=options.steps, seconds=seconds
+    )
+    train(run, loss_of_next, plan, keep)
+    save_onnx(run.average.cpu(), options.out)
+    if run.figures:
+        draw_curve(run.figures, LOGGED, options.run / "curve.svg")
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--pictures", type=Path, required=True, help="folder, filled at the first run"
@@ -211,28 +149,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf, help="finish by the clock")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    # Twice as fast with channels last where the hardware multiplies it in tiles (AMX, a graphics
+    # card), a third slower where it does not.
     parser.add_argument("--bfloat16", action="store_true", help="where the hardware has tiles")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw the crops")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    torch.manual_seed(options.seed)
-    pictures.collect(options.pictures)
-    options.run.mkdir(parents=True, exist_ok=True)
-    keep = options.run / "state.pt"
-    run = open_run(keep, options.start, options.device)
-    seed = [options.seed, run.step]
-    crops = (
-        _drawn_beside(options.pictures, seed, options.workers)
-        if options.workers
-        else _drawn_here(options.pictures, seed)
-    )
-    seconds = 60 * options.minutes
-    plan = Plan(options.steps, seconds, options.seed, options.device, options.bfloat16)
-    train(run, crops, plan, keep)
-    save_onnx(run.average.cpu(), options.out)
-    draw_curve(run.losses, LOGGED, options.run / "curve.svg")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

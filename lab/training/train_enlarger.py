@@ -9,13 +9,8 @@ on the way: 0, or 0.5 and 1 for prints with visible grain. Stopped and started a
 """
 
 import argparse
-import copy
 import logging
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +22,7 @@ from torch.nn import functional
 
 from lab.training import pictures
 from lab.training.doubling import LAYERS, Colours, Example, examples
-from lab.training.schedule import follow, step_size
+from lab.training.runs import Plan, open_run, train
 
 CHANNELS = 32
 SLOPE = 0.1
@@ -35,10 +30,7 @@ SLOPE = 0.1
 BATCH = 8
 LEARNING_RATE = 2e-3
 AVERAGED_STEPS = 300
-SAVE_SECONDS = 60
-LOGGED = 100
-
-log = logging.getLogger("training")
+LONGEST_GRADIENT = 0.5
 
 
 class Enlarger(nn.Module):
@@ -82,72 +74,14 @@ class Enlarger(nn.Module):
         return value
 
 
-@dataclass
-class Run:
-    """All that is needed to go on after a stop."""
-
-    net: Enlarger
-    average: Enlarger
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
-
-    def save(self, path: Path) -> None:
-        """Write to a new file first: a stop in the middle must not cost the run."""
-        fresh = path.with_suffix(".part")
-        parts = {name: getattr(self, name).state_dict() for name in ("net", "average", "optimizer")}
-        torch.save({**parts, "step": self.step, "seconds": self.seconds}, fresh)
-        fresh.replace(path)
-
-
-def open_run(path: Path, start: Path | None) -> Run:
-    """Go on with the run of that file, or begin one, from the kernels of `start` if given."""
-    net = Enlarger()
-    if start is not None:
-        net.start_from(start)
-    net = net.to(memory_format=torch.channels_last)
-    run = Run(net, copy.deepcopy(net), torch.optim.AdamW(net.parameters(), weight_decay=0.0))
-    if path.exists():
-        state: dict[str, Any] = torch.load(path)
-        run.net.load_state_dict(state["net"])
-        run.average.load_state_dict(state["average"])
-        run.optimizer.load_state_dict(state["optimizer"])
-        run.step, run.seconds = state["step"], state["seconds"]
-    return run
-
-
-def train(run: Run, batches: Iterator[list[Example]], seconds: float, keep: Path) -> None:
-    """Train until `seconds` of clock are over, saving to `keep` now and then."""
-    begun = saved = time.monotonic()
-    before, recent = run.seconds, []
-    while run.seconds < seconds:
-        for group in run.optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * step_size(run.step, run.seconds / seconds)
-        recent.append(_step(run, next(batches)))
-        run.step += 1
-        run.seconds = before + time.monotonic() - begun
-        if run.step % LOGGED == 0:
-            spent = f"{run.seconds:.0f} s ({time.process_time():.0f} of this process)"
-            log.info("step %d, %s, error %.3f of a resize's", run.step, spent, np.mean(recent))
-            recent.clear()
-        if time.monotonic() - saved > SAVE_SECONDS:
-            run.save(keep)
-            saved = time.monotonic()
-    run.save(keep)
-
-
-def _step(run: Run, batch: list[Example]) -> float:
+def _loss(net: Enlarger, batch: list[Example]) -> tuple[Tensor, float]:
+    """What is to go down, and the error as a share of a plain resize's."""
     given, resized, truth = (_stacked(parts) for parts in zip(*batch, strict=True))
-    added = run.net(given.contiguous(memory_format=torch.channels_last))
+    added = net(given.contiguous(memory_format=torch.channels_last))
     off = resized + _shuffled(added) - truth
     # Nearly the absolute error: the square would average edges that could lie here or there.
     loss = torch.sqrt(off**2 + 1e-6).mean()
-    run.optimizer.zero_grad()
-    torch.autograd.backward(loss)
-    torch.nn.utils.clip_grad_norm_(run.net.parameters(), 0.5)
-    run.optimizer.step()
-    follow(run.average, run.net, run.step, over=AVERAGED_STEPS)
-    return loss.item() / float(torch.abs(resized - truth).mean())
+    return loss, loss.item() / float(torch.abs(resized - truth).mean())
 
 
 def _stacked(parts: tuple[Colours, ...]) -> Tensor:
@@ -207,10 +141,21 @@ def main() -> None:
     pictures.collect(options.pictures)
     options.run.mkdir(parents=True, exist_ok=True)
     keep = options.run / "enlarger.pt"
-    run = open_run(keep, options.start)
+    net = Enlarger()
+    if options.start is not None:
+        net.start_from(options.start)
+    net = net.to(memory_format=torch.channels_last)
+    run = open_run(keep, net, weight_decay=0.0, betas=(0.9, 0.999))
     photos = [photo for _, photo in pictures.read(options.pictures)]
     batches = examples(photos, np.random.default_rng([options.seed, run.step]), BATCH)
-    train(run, batches, 60 * options.minutes, keep)
+    plan = Plan(
+        LEARNING_RATE,
+        AVERAGED_STEPS,
+        LONGEST_GRADIENT,
+        figure="error, of a resize's",
+        seconds=60 * options.minutes,
+    )
+    train(run, lambda: _loss(run.net, next(batches)), plan, keep)
     save_onnx(run.average, options.out)
 
 

@@ -18,7 +18,6 @@ _MOST = 0.25
 _VISIBLE = 0.35  # suspicion, 0..1: a person sees marks that the network is less sure of
 _NOTICEABLE = 0.3  # per cent of the picture
 _MOST_FACES = 40  # a school class
-_SMALLEST_FACE = 16.0  # pixels: in a smaller one eyes are specks
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,13 @@ def repair(image: Pixels) -> Mending:
     most single clear scratches, and no damage is said to be left in it. What cannot be mended well
     (lost corners, torn rims, most of the picture) is left.
     """
-    small = _reduced(image)
+    small = looks.sized(image)
     own = looks.look(small)
     suspected = float(np.mean(own > marks.SUSPICIOUS)) >= _PROVEN
     # Most photos end here, after a quarter of the work.
     if not suspected and not marks.single_scratches(own, marks.features_of([], own.shape)).any():
         return _untouched(image)
-    people = find_faces(small, at_most=_MOST_FACES, wider_than=_SMALLEST_FACE)
+    people = find_faces(small, at_most=_MOST_FACES, thorough=True)
     features = marks.features_of(people, own.shape)
     scratched = bool(marks.single_scratches(own, features).any())
     smaller = looks.reduced(small)
@@ -87,13 +86,6 @@ def _all_marks(small: Pixels, seen: looks.Looks, features: Pixels) -> tuple[Pixe
 
 def _untouched(image: Pixels, *, left_percent: float = 0.0) -> Mending:
     return Mending(image, np.zeros(image.shape[:2], np.uint8), left_percent)
-
-
-def _reduced(image: Pixels) -> Pixels:
-    scale = looks.LONG_SIDE / max(image.shape[:2])
-    if scale >= 1.0:
-        return image
-    return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
 
 
 def _enlarged(mask: Pixels, image: Pixels) -> Pixels:

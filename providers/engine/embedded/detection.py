@@ -51,19 +51,24 @@ _FULL_RANGE = _Detector(
 )
 
 
-def find_boxes(image: Pixels) -> list[Detection]:
-    """Faces, largest first, each once."""
+def find_boxes(image: Pixels, *, thorough: bool = False) -> list[Detection]:
+    """Faces, largest first, each once.
+
+    thorough: small ones are looked for beside large ones, too, and smaller ones than usual.
+    """
     found = _run(_FULL_RANGE, image, _THRESHOLD) + _run(_SHORT_RANGE, image, _THRESHOLD)
     tallest = max((face.height for face in found), default=0.0)
-    if tallest < _SMALL_FACE * max(image.shape[:2]):
-        for left, top, tile in _tiles(image):
-            found += _run(_FULL_RANGE, tile, _TILE_THRESHOLD, left=left, top=top)
+    longest = max(image.shape[:2])
+    sides = [longest // 2] if thorough or tallest < _SMALL_FACE * longest else []
+    sides += [longest // 4] if thorough else []
+    for left, top, tile in (each for side in sides for each in _tiles(image, side)):
+        found += _run(_FULL_RANGE, tile, _TILE_THRESHOLD, left=left, top=top)
     return sorted(_distinct(found), key=lambda face: -face.width * face.height)
 
 
-def _tiles(image: Pixels) -> Iterator[tuple[int, int, Pixels]]:
+def _tiles(image: Pixels, side: int) -> Iterator[tuple[int, int, Pixels]]:
     height, width = image.shape[:2]
-    side = min(max(height, width) // 2, height, width)
+    side = min(side, height, width)
     for top in _starts(height, side):
         for left in _starts(width, side):
             yield left, top, image[top : top + side, left : left + side]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Pixels: TypeAlias = npt.NDArray[Any]  # uint8, height x width x 3, BGR as OpenCV keeps it
 Plane: TypeAlias = npt.NDArray[Any]  # float32, height x width
+Planes: TypeAlias = npt.NDArray[Any]  # float32, height x width x channels
 Points: TypeAlias = npt.NDArray[Any]  # float32, one row per point, pixels
 Offsets: TypeAlias = npt.NDArray[Any]  # float32, height x width x 2 (x, y), pixels
 Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom; pixels, ends excluded

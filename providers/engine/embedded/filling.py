@@ -1,4 +1,4 @@
-"""Painting over marks: narrow ones from their rims, wide ones with pieces of the same photo."""
+"""Painting over marks: narrow ones as a network guesses, wide ones with pieces of the photo."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 from patchmatch import patch_match
 
-from providers.engine.embedded.fields import Pixels, Plane
+from providers.engine.embedded import looks, unet
+from providers.engine.embedded.fields import Pixels, Plane, Planes
 
+NETWORK = "filler.onnx"
 _RADIUS = 3  # pixels around a mark from which Navier-Stokes continues the picture
-# Pixels from the rim to the middle, at _SEARCH_SIDE: such marks leave no room for texture; pieces
-# for them too would take five times as long.
+# Pixels from the rim to the middle: such marks leave no room for texture; pieces for them too would
+# take five times as long.
 _NARROW = 4.8
-# Pieces of the photo are searched at this size: at 1900 pixels that takes half a minute.
-_SEARCH_SIDE = 1000
 _PIECE = 2  # radius of the pieces that are compared
 _SEED = 1  # a photo comes out the same every time
 _GRAIN_SOFTNESS = 0.6
@@ -22,23 +22,30 @@ _GRAIN_SOFTNESS = 0.6
 def fill(image: Pixels, mask: Pixels) -> Pixels:
     """The picture with everything painted over where `mask` is 255.
 
-    Narrow marks continue what is around them and get the grain of the photo, as a smooth line
-    would show; wide ones are made of pieces of the photo itself, which have grain and texture.
+    A network guesses how lines and tones go on across a mark, and the grain of the photo is given
+    back, as a smooth line would show; wide marks are made of pieces of the photo itself, which have
+    grain and texture.
     """
     if not mask.any():
         return image
+    size = (image.shape[1], image.shape[0])
+    inside = (mask > 0).astype(np.float32)[..., None]
     continued = fill_smoothly(image, mask)
-    smooth = continued.astype(np.float32)
-    wide = _wide(mask)
+    small, cover = looks.sized(continued), looks.sized(mask)
+    added = _added(small, cover)
+    made = continued + cv2.resize(added, size) * inside
+    share = np.zeros_like(inside)
+    # By half covered pixels, as `holes` below would make narrow marks wide.
+    wide = wide_parts(np.where(cover > 127, 255, 0).astype(np.uint8))
     if wide.any():
-        pieces = _from_pieces(continued, wide).astype(np.float32)
-        share = cv2.GaussianBlur((wide > 0).astype(np.float32), (0, 0), 1.5)[..., None]
-        smooth = smooth * (1.0 - share) + pieces * share
-    else:
-        share = np.zeros((*mask.shape, 1), np.float32)
-    inside = cv2.GaussianBlur((mask > 0).astype(np.float32), (0, 0), 0.7)[..., None]
-    grained = smooth + _grain(image, mask)[..., None] * inside * (1.0 - share)
-    return np.where(mask[..., None] > 0, np.clip(grained, 0, 255), image).astype(np.uint8)
+        pieces = _from_pieces(_bytes(small + added), wide).astype(np.float32)
+        pieces = cv2.resize(pieces, size, interpolation=cv2.INTER_CUBIC)
+        share = cv2.GaussianBlur((wide > 0).astype(np.float32), (0, 0), 1.5)
+        share = cv2.resize(share, size)[..., None]
+        made = made * (1.0 - share) + pieces * share
+    soft = cv2.GaussianBlur(inside, (0, 0), 0.7)[..., None]
+    grained = made + _grain(image, mask)[..., None] * soft * (1.0 - share)
+    return np.where(mask[..., None] > 0, _bytes(grained), image)
 
 
 def fill_smoothly(image: Pixels, mask: Pixels) -> Pixels:
@@ -46,26 +53,33 @@ def fill_smoothly(image: Pixels, mask: Pixels) -> Pixels:
     return np.asarray(cv2.inpaint(image, mask, _RADIUS, cv2.INPAINT_NS))
 
 
-def _wide(mask: Pixels) -> Pixels:
-    reach = _NARROW * max(1.0, max(mask.shape) / _SEARCH_SIDE)
-    core = (cv2.distanceTransform(mask, cv2.DIST_L2, 3) > reach).astype(np.uint8)
-    whole = 2 * round(reach) + 1
+def wide_parts(mask: Pixels) -> Pixels:
+    """255 on the parts of a mask that are filled with pieces; its photo is sized by looks.sized."""
+    core = (cv2.distanceTransform(mask, cv2.DIST_L2, 3) > _NARROW).astype(np.uint8)
+    whole = 2 * round(_NARROW) + 1
     return np.asarray(cv2.dilate(255 * core, np.ones((whole, whole), np.uint8)) & mask)
 
 
+def _added(continued: Pixels, cover: Pixels) -> Planes:
+    """What the network adds to a picture that is filled from the rims; grey levels.
+
+    cover: 255 where a pixel is wholly in a hole, less where in part.
+    """
+    hole = (cover > 0).astype(np.float32)[..., None]
+    planes = np.concatenate([unet.signed(continued), hole], axis=2)
+    added = 64.0 * hole * unet.run(NETWORK, planes, channels=3, where=cover)
+    if not np.ptp(continued, axis=2).any():
+        added = added.mean(axis=2, keepdims=True).repeat(3, axis=2)  # grey stays grey
+    return np.asarray(added)
+
+
 def _from_pieces(image: Pixels, mask: Pixels) -> Pixels:
-    scale = _SEARCH_SIDE / max(mask.shape)
-    small, holes = image, mask
-    if scale < 1.0:
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        size = (small.shape[1], small.shape[0])
-        holes = np.where(cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0, 255, 0)
     patch_match.set_random_seed(_SEED)
-    made = patch_match.inpaint(small, holes.astype(np.uint8), patch_size=_PIECE)
-    if scale < 1.0:
-        size = (image.shape[1], image.shape[0])
-        made = cv2.resize(made, size, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(made)
+    return np.asarray(patch_match.inpaint(image, mask, patch_size=_PIECE))
+
+
+def _bytes(levels: Planes) -> Pixels:
+    return np.clip(levels + 0.5, 0, 255).astype(np.uint8)
 
 
 def _grain(image: Pixels, mask: Pixels) -> Plane:

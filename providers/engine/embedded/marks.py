@@ -29,8 +29,11 @@ _BROAD_OWN, _BROAD_SMALLER = 0.4, 0.7  # and looks so on average at its own size
 _BUTTON = (0.02, 0.06)  # of the diagonal: a round mark of that size may be a button,
 _ROUND = 0.35  # as it fills so much of the square around it,
 _PAPER = 0.7  # and is lost emulsion only if it looks so when enlarged, all over
-_ON_FEATURES = 0.3  # share of a mark in eyes, brows and lips from which it is one of these
-_SURE_ON_FEATURES = 0.8  # there a crossing mark is cut to what is this sure
+EYES_AND_LIPS, BROWS = 1, 2
+# Share of a mark in eyes and lips from which it is a glint there. Brows have none: what looks like
+# paper in one is paper.
+_ON_FEATURES = 0.3
+_SURE_ON_FEATURES, _SURE_ON_BROWS = 0.8, 0.6  # there a mark is cut to what is this sure
 _GROWTH = 0.0022  # of the diagonal, on all sides: 1 pixel at 300, 3 at 1000
 _LINE_LENGTH = 0.10  # of the diagonal: a single scratch in a sound photo,
 _LINE_SURE = 0.92  # its mean at its own size,
@@ -55,7 +58,8 @@ def of_damaged(looks: Looks, features: Pixels) -> Pixels:
     near = cv2.dilate(looks.larger, np.ones((3, 3), np.uint8))
     thin = (either > _WEAK) & ~_cloth(looks.own, looks.smaller)
     weak = thin | ((looks.own > _WEAK) & (near > _CONFIRMED))
-    weak &= (features == 0) | (looks.own > _SURE_ON_FEATURES)
+    weak &= (features != EYES_AND_LIPS) | (looks.own > _SURE_ON_FEATURES)
+    weak &= (features != BROWS) | (looks.own > _SURE_ON_BROWS)
     parts = _Parts(weak)
     kept = parts.count(either > _STRONG) >= np.maximum(2.0, _STRONG_SHARE * parts.area)
     agreed = (parts.highest(looks.larger) > _PEAK) & (parts.highest(looks.own) > _PEAK)
@@ -63,8 +67,8 @@ def of_damaged(looks: Looks, features: Pixels) -> Pixels:
     speck = (parts.length < _SPECK * diagonal) & (parts.highest(looks.own) > _SPECK_PEAK)
     kept &= agreed | long | speck
     kept &= ~parts.like_buttons(diagonal) | (parts.mean(looks.larger) > _PAPER)
-    kept &= parts.count(features > 0) <= _ON_FEATURES * parts.area
-    return _grown_beside(parts.where(kept), features > 0)
+    kept &= parts.count(features == EYES_AND_LIPS) <= _ON_FEATURES * parts.area
+    return _grown_beside(parts.where(kept), features == EYES_AND_LIPS)
 
 
 def single_scratches(own: Plane, features: Pixels) -> Pixels:
@@ -88,19 +92,21 @@ def of_sound(looks: Looks, features: Pixels) -> Pixels:
 
 
 def features_of(people: list[Face], shape: tuple[int, ...]) -> Pixels:
-    """1 on eyes, brows and lips, which make a face its own, in a picture of this shape."""
+    """EYES_AND_LIPS or BROWS on what makes a face its own, else 0, in a picture of this shape."""
+    brows = _around(people, shape, faces.RIGHT_BROW_OUTLINE, faces.LEFT_BROW_OUTLINE)
+    right_eye = faces.RIGHT_EYE_UPPER + faces.RIGHT_EYE_LOWER
+    left_eye = faces.LEFT_EYE_UPPER + faces.LEFT_EYE_LOWER
+    eyes_and_lips = _around(people, shape, right_eye, left_eye, faces.LIPS)
+    return np.where(eyes_and_lips, EYES_AND_LIPS, np.where(brows, BROWS, 0)).astype(np.uint8)
+
+
+def _around(people: list[Face], shape: tuple[int, ...], *outlines: list[int]) -> Pixels:
     mask = np.zeros(shape[:2], np.uint8)
     for face in people:
-        for outline in (
-            faces.RIGHT_EYE_UPPER + faces.RIGHT_EYE_LOWER,
-            faces.LEFT_EYE_UPPER + faces.LEFT_EYE_LOWER,
-            faces.RIGHT_BROW_OUTLINE,
-            faces.LEFT_BROW_OUTLINE,
-            faces.LIPS,
-        ):
+        for outline in outlines:
             hull = cv2.convexHull(face.points[outline, :2].astype(np.int32))
             cv2.fillConvexPoly(mask, hull, 1)
-    return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=2))
+    return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=2) > 0)
 
 
 def grown(marks: Pixels) -> Pixels:
@@ -111,10 +117,10 @@ def grown(marks: Pixels) -> Pixels:
     return np.asarray(cv2.dilate(np.where(marks, 255, 0).astype(np.uint8), disc))
 
 
-def _grown_beside(marked: Pixels, features: Pixels) -> Pixels:
-    """The same, but what lies beside eyes, brows and lips does not grow into them."""
-    beside = np.where(features, 0, grown(marked & ~features))
-    return np.asarray(np.maximum(beside, grown(marked & features)))
+def _grown_beside(marked: Pixels, spared: Pixels) -> Pixels:
+    """The same, but what lies beside eyes and lips does not grow into them."""
+    beside = np.where(spared, 0, grown(marked & ~spared))
+    return np.asarray(np.maximum(beside, grown(marked & spared)))
 
 
 class _Parts:

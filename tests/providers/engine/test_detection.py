@@ -47,7 +47,19 @@ def test_the_small_faces_of_a_group_are_found_where_eyes_are_to_be_spared(sample
     corners = [(75 * column, 75 * row) for row in range(4) for column in range(6)]
     group = pasted(portrait(samples, 60), (300, 450), *corners)
     assert find_faces(group, at_most=40) == []
-    assert len(find_faces(group, at_most=40, wider_than=16)) == len(corners)
+    assert len(find_faces(group, at_most=40, thorough=True)) == len(corners)
+    assert len(find_faces(group, at_most=5, thorough=True)) == 5
+
+
+def test_small_faces_beside_a_large_one_are_found_where_eyes_are_to_be_spared(
+    samples: Path,
+) -> None:
+    family = pasted(
+        portrait(samples, 90), (667, 1000), *((20 + 120 * each, 40) for each in range(8))
+    )
+    family[200:640, 300:740] = portrait(samples, 440)
+    assert len(find_faces(family, at_most=40)) < 9
+    assert len(find_faces(family, at_most=40, thorough=True)) == 9
 
 
 def test_a_face_that_is_enlarged_before_it_moves_is_counted_before_the_order(

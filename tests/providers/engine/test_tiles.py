@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from providers.engine.embedded import tiles
+from providers.engine.embedded import looks, tiles, unet
 
 
 @pytest.mark.parametrize("length", [1, 64, 127, 128, 129, 300, 451, 512, 1280, 2560])
@@ -23,3 +24,13 @@ def test_overlapping_tiles_share_enough_and_end_with_the_side(length: int) -> No
     assert all(start % 8 == 0 for start in found.starts)
     steps = [after - before for before, after in zip(found.starts, found.starts[1:], strict=False)]
     assert all(0 < step <= found.size - 64 for step in steps)
+
+
+def test_tiles_with_nothing_to_answer_are_left_out() -> None:
+    noise = np.random.default_rng(1).normal(0, 1, (400, 700, 3)).astype(np.float32)
+    where = np.zeros((400, 700), np.uint8)
+    where[150:160, 40:50] = 255
+    whole = unet.run(looks.NETWORK, noise, channels=1)
+    asked = unet.run(looks.NETWORK, noise, channels=1, where=where)
+    assert np.array_equal(asked[where > 0], whole[where > 0])
+    assert not asked[:, 400:].any() and whole[:, 400:].any()
