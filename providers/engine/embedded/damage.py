@@ -36,7 +36,7 @@ class Mending:
     @property
     def damage_left(self) -> bool:
         """Whether a person would still notice damage that was recognised."""
-        return self.left_percent >= _NOTICEABLE
+        return bool(self.left_percent >= _NOTICEABLE)
 
 
 def repair(image: Pixels) -> Mending:
@@ -65,7 +65,7 @@ def repair(image: Pixels) -> Mending:
         mask, left = _all_marks(small, seen, features)
     else:
         mask, left = marks.of_sound(seen, features), 0.0
-    share = np.count_nonzero(mask) / mask.size
+    share = float(np.count_nonzero(mask)) / mask.size
     if share > _MOST:
         return _untouched(image, left_percent=100.0 * share + left)
     full = _enlarged(mask, image)

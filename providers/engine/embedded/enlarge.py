@@ -56,4 +56,6 @@ def _missing(tile: Pixels, noise_level: int) -> Plane:
     height, width = added.shape[1:]
     # Twelve channels: rows, columns and colours of the four pixels that each one becomes.
     fine = added.reshape(2, 2, 3, height, width).transpose(3, 0, 4, 1, 2)
+    if not np.ptp(tile, axis=2).any():
+        fine = fine.mean(axis=4, keepdims=True).repeat(3, axis=4)  # grey stays grey
     return np.asarray(fine.reshape(2 * height, 2 * width, 3) * 255.0)

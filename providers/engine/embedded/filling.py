@@ -29,23 +29,26 @@ def fill(image: Pixels, mask: Pixels) -> Pixels:
     if not mask.any():
         return image
     size = (image.shape[1], image.shape[0])
-    inside = (mask > 0).astype(np.float32)[..., None]
+    inside = (mask > 0).astype(np.float32)
     continued = fill_smoothly(image, mask)
     small, cover = looks.sized(continued), looks.sized(mask)
     added = _added(small, cover)
-    made = continued + cv2.resize(added, size) * inside
-    share = np.zeros_like(inside)
-    # By half covered pixels, as `holes` below would make narrow marks wide.
+    made = cv2.resize(added, size)
+    made *= inside[..., None]
+    made += continued
+    grain = _grain(image, mask) * cv2.GaussianBlur(inside, (0, 0), 0.7)
+    # By half covered pixels, as by those covered in part narrow marks would be wide.
     wide = wide_parts(np.where(cover > 127, 255, 0).astype(np.uint8))
     if wide.any():
-        pieces = _from_pieces(_bytes(small + added), wide).astype(np.float32)
-        pieces = cv2.resize(pieces, size, interpolation=cv2.INTER_CUBIC)
-        share = cv2.GaussianBlur((wide > 0).astype(np.float32), (0, 0), 1.5)
-        share = cv2.resize(share, size)[..., None]
-        made = made * (1.0 - share) + pieces * share
-    soft = cv2.GaussianBlur(inside, (0, 0), 0.7)[..., None]
-    grained = made + _grain(image, mask)[..., None] * soft * (1.0 - share)
-    return np.where(mask[..., None] > 0, _bytes(grained), image)
+        pieces = cv2.resize(_from_pieces(_bytes(small + added), wide), size)
+        share = cv2.resize(cv2.GaussianBlur((wide > 0).astype(np.float32), (0, 0), 1.5), size)
+        made += (pieces - made) * share[..., None]
+        if small is continued:  # pieces that had to be enlarged have lost their grain
+            grain *= 1.0 - share
+    made += grain[..., None]
+    filled = image.copy()
+    filled[mask > 0] = _bytes(made[mask > 0])
+    return filled
 
 
 def fill_smoothly(image: Pixels, mask: Pixels) -> Pixels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import cv2
@@ -161,6 +162,17 @@ def test_a_narrow_mark_needs_no_pieces_however_large_the_photo_is(monkeypatch, s
     assert abs(float(filled[mask > 0].mean()) - 120) < 3
 
 
+@pytest.mark.parametrize("side", [900, 1900])
+def test_a_wide_mark_has_the_grain_of_the_photo_however_large_that_is(side: int) -> None:
+    photo = grain(side // 2, side)
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[side // 5 : side // 5 + side // 30] = 255
+    filled = filling.fill(photo, mask)
+    inside = cv2.erode(mask, np.ones((9, 9), np.uint8)) > 0
+    fine = filled[..., 0] - cv2.GaussianBlur(filled[..., 0].astype(np.float32), (0, 0), 1.2)
+    assert 0.6 < fine[inside].std() / fine[mask == 0].std() < 1.4
+
+
 def test_a_grey_photo_stays_grey() -> None:
     photo = grain(200, 260)
     mask = np.zeros((200, 260), np.uint8)
@@ -195,8 +207,8 @@ def test_a_print_that_is_mostly_cracks_is_left_and_said_to_be_damaged(monkeypatc
     monkeypatch.setattr("providers.engine.embedded.looks.look", cracked)
     mending = damage.repair(grain(300, 400))
     assert mending.percent == 0
-    assert mending.damage_left
     assert mending.left_percent > 25
+    assert json.dumps(mending.damage_left) == "true", "the child tells it as JSON"
 
 
 def toned(grey):

@@ -60,3 +60,8 @@ def test_noise_is_removed_only_where_that_is_asked_for(truth) -> None:
 def test_a_flat_picture_stays_flat(truth) -> None:
     flat = np.full((40, 50, 3), (30, 120, 240), np.uint8)
     assert np.abs(doubled(flat).astype(int) - (30, 120, 240)).max() <= 3
+
+
+def test_a_grey_photo_stays_grey(truth) -> None:
+    grey = cv2.cvtColor(cv2.cvtColor(truth, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    assert np.ptp(doubled(grey), axis=2).max() == 0
