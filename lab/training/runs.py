@@ -1,5 +1,6 @@
 """A training that may be stopped: its state, its steps, the running average of its weights."""
 
+import argparse
 import copy
 import logging
 import math
@@ -9,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from lab.training import pictures
 
 SAVE_SECONDS = 90
 LOGGED = 50
@@ -67,6 +71,30 @@ class Plan:
             done / of if of else 1.0
             for done, of in ((run.step, self.steps), (run.seconds, self.seconds))
         )
+
+
+def arguments(description: str | None, *, minutes: float) -> argparse.ArgumentParser:
+    """What every training is told on its command line. minutes: where nobody says."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--pictures", type=Path, required=True, help="folder, filled at the first run"
+    )
+    parser.add_argument("--run", type=Path, required=True, help="folder of the state to go on from")
+    parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
+    parser.add_argument("--start", type=Path, help="an ONNX file whose kernels to start from")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=minutes, help="finish by the clock")
+    return parser
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Set up log, threads and chance, fetch the pictures, make the folder of the state."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    torch.manual_seed(options.seed)
+    pictures.collect(options.pictures)
+    options.run.mkdir(parents=True, exist_ok=True)
 
 
 def open_run(

@@ -9,7 +9,6 @@ shared with others nobody knows how many steps will fit: --minutes ends the sche
 """
 
 import argparse
-import logging
 import math
 import multiprocessing
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from lab.training import pictures
 from lab.training.crops import Crop, CropStore
 from lab.training.curve import draw_curve
 from lab.training.network import DamageNet, save_onnx
-from lab.training.runs import LOGGED, Plan, open_run, train
+from lab.training.runs import LOGGED, Plan, arguments, open_run, prepare, train
 
 CROP = 192
 """Pixels: a whole collar, and what lies around it, must fit."""
@@ -104,12 +103,7 @@ def _draw(queue: Any, folder: Path, seed: list[int]) -> None:
 def main() -> None:
     """Read the command line, train, write the file."""
     options = _options()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    torch.manual_seed(options.seed)
-    pictures.collect(options.pictures)
-    options.run.mkdir(parents=True, exist_ok=True)
+    prepare(options)
     keep = options.run / "state.pt"
     net = DamageNet()
     if options.start is not None:
@@ -138,16 +132,8 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--pictures", type=Path, required=True, help="folder, filled at the first run"
-    )
-    parser.add_argument("--run", type=Path, required=True, help="folder of the state to go on from")
-    parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
-    parser.add_argument("--start", type=Path, help="an ONNX file whose kernels to start from")
+    parser = arguments(__doc__, minutes=math.inf)
     parser.add_argument("--steps", type=int, default=30_000)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="finish by the clock")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     # Twice as fast with channels last where the hardware multiplies it in tiles (AMX, a graphics
     # card), a third slower where it does not.

@@ -8,11 +8,8 @@ on the way: 0, or 0.5 and 1 for prints with visible grain. Stopped and started a
 --run it goes on where it was.
 """
 
-import argparse
-import logging
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import torch
@@ -22,7 +19,7 @@ from torch.nn import functional
 
 from lab.training import pictures
 from lab.training.doubling import LAYERS, Colours, Example, examples
-from lab.training.runs import Plan, open_run, train
+from lab.training.runs import Plan, arguments, open_run, prepare, train
 
 CHANNELS = 32
 SLOPE = 0.1
@@ -124,22 +121,9 @@ def save_onnx(net: Enlarger, path: Path) -> None:
 
 def main() -> None:
     """Read the command line, train, write the file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--pictures", type=Path, required=True, help="folder, filled at the first run"
-    )
-    parser.add_argument("--run", type=Path, required=True, help="folder of the state to go on from")
-    parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
-    parser.add_argument("--start", type=Path, help="an ONNX file whose kernels to start from")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=40, help="the schedule ends by the clock")
+    parser = arguments(__doc__, minutes=40)
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    torch.manual_seed(options.seed)
-    pictures.collect(options.pictures)
-    options.run.mkdir(parents=True, exist_ok=True)
+    prepare(options)
     keep = options.run / "enlarger.pt"
     net = Enlarger()
     if options.start is not None:

@@ -8,11 +8,8 @@ way down of the damage net: --halvings providers/engine/models/damage_mask.onnx.
 again with the same --run it goes on where it was.
 """
 
-import argparse
-import logging
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,7 +18,7 @@ from torch.nn import functional
 from lab.training import holes, pictures
 from lab.training.holes import Filled
 from lab.training.network import HALVINGS, FillNet, save_onnx
-from lab.training.runs import Plan, open_run, train
+from lab.training.runs import Plan, arguments, open_run, prepare, train
 
 BATCH = 8
 LEARNING_RATE = 1.5e-3
@@ -74,23 +71,10 @@ def _planes(example: Filled, gain: float, light: float) -> tuple[np.ndarray, ...
 
 def main() -> None:
     """Read the command line, train, write the file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--pictures", type=Path, required=True, help="folder, filled at the first run"
-    )
-    parser.add_argument("--run", type=Path, required=True, help="folder of the state to go on from")
-    parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
-    parser.add_argument("--start", type=Path, help="an ONNX file whose kernels to start from")
+    parser = arguments(__doc__, minutes=60)
     parser.add_argument("--halvings", type=Path, help="a damage net to begin with down there")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=60, help="the schedule ends by the clock")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    torch.manual_seed(options.seed)
-    pictures.collect(options.pictures)
-    options.run.mkdir(parents=True, exist_ok=True)
+    prepare(options)
     keep = options.run / "filler.pt"
     net = FillNet()
     if options.start is not None:
