@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -81,8 +82,17 @@ def test_a_program_of_ours_exists_and_takes_its_options(command: Command) -> Non
         sources = source.parent.glob("*.py") if source.name == "__init__.py" else [source]
     else:
         sources = [_existing(command.document, name)]
-    text = "".join(each.read_text("utf-8") for each in sources)
+    text = "".join(_with_what_it_imports(each) for each in sources)
     assert [word for word in arguments if word[:2] == "--" and f'"{word}"' not in text] == []
+
+
+def _with_what_it_imports(source: Path) -> str:
+    """The text of a program and of what it imports from its own folder: options may stand there."""
+    text = source.read_text("utf-8")
+    imports = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom))
+    names = {str(node.module).rpartition(".")[2] for node in imports}
+    beside = [source.with_name(f"{name}.py") for name in sorted(names)]
+    return text + "".join(each.read_text("utf-8") for each in beside if each.exists())
 
 
 def _require_command(group: click.Group, words: list[str], *, whole: bool) -> None:
