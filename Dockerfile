@@ -29,7 +29,7 @@ COPY --from=packages /venv /venv
 
 # Owned by root: a process of ours cannot change its own code.
 WORKDIR /app
-COPY cli.py error_reports.py errors.py gunicorn.conf.py logs.py quotas.py tracing.py ./
+COPY cli.py errors.py gunicorn.conf.py quotas.py ./
 COPY bot bot
 COPY clients/python/livephoto_client livephoto_client
 COPY commands commands
@@ -37,11 +37,11 @@ COPY console console
 COPY db db
 COPY handlers handlers
 COPY images images
-COPY metrics metrics
 COPY providers providers
 COPY services services
 COPY settings settings
 COPY spec spec
+COPY telemetry telemetry
 COPY web web
 COPY worker worker
 COPY workflows workflows

@@ -12,10 +12,9 @@ import time
 
 from gunicorn import glogging
 
-import logs
-import metrics
 import settings
-from metrics import scrape
+from telemetry import logs, metrics
+from telemetry.metrics import scrape
 
 current = settings.load()
 

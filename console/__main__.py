@@ -7,12 +7,11 @@ import os
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-import error_reports
-import logs
 import settings
 from console.app import create_app
-from metrics import scrape
 from spec import CONTRACT
+from telemetry import error_reports, logs
+from telemetry.metrics import scrape
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 gunicorn creates its own files in it
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
-import logs
 import settings
 from console import cookies
 from providers import registry
 from settings import Settings
+from telemetry import logs
 
 log = logging.getLogger("access")
 

@@ -6,9 +6,9 @@ import threading
 
 from sqlalchemy import text
 
-import metrics
 from db.statements import Reader
 from errors import ApiError
+from telemetry import metrics
 
 # A COMMIT takes milliseconds; one that waits for longer than this waits for a standby that is away.
 WAIT_SECONDS = 5

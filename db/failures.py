@@ -8,9 +8,9 @@ from psycopg2 import errorcodes
 from psycopg2.errorcodes import READ_ONLY_SQL_TRANSACTION
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
-import metrics
 from db.bounded import UnansweredCommitError, UnansweredError
 from errors import ApiError
+from telemetry import metrics
 
 UNCERTAIN = "Whether this was done is not known yet: repeat it, with the same Idempotency-Key"
 

@@ -14,11 +14,11 @@ from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
 import settings
-import tracing
 from db import commits, connections
 from db.bounded import SLACK_SECONDS
 from db.failures import code_of, raise_translated
 from errors import ApiError, database_in_use
+from telemetry import tracing
 
 # A person waits for a page of the console, and can ask for less.
 PAGE_TIMEOUT = "2500ms"

@@ -26,9 +26,9 @@ from local.client import Client
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import ROOT, Child, Program, tail
 from local.simulation import SimulatedProviders
-from metrics import scrape
 from settings import Settings
 from settings.databases import in_psycopg2
+from telemetry.metrics import scrape
 
 READY_SECONDS = 60.0
 CLI_SECONDS = 120.0

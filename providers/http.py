@@ -18,8 +18,6 @@ import requests
 import tenacity
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-import metrics
-import tracing
 from providers import outside
 from providers.dialects import Answer, Dialect, understand
 from providers.failures import (
@@ -29,6 +27,7 @@ from providers.failures import (
     ProviderUnreached,
 )
 from providers.sessions import new_session, read_body
+from telemetry import metrics, tracing
 
 logger = logging.getLogger(__name__)
 

@@ -20,13 +20,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-import metrics
 from db import Query, Reader, after_commit, statement
 from db.models import GenerationAttempt
 from db.rows import GenerationAttemptRow
 from services import attempt_moves, attempt_rows
 from services.attempt_rows import Attempt
 from services.fallbacks import Tried
+from telemetry import metrics
 
 # Steps that take milliseconds, and those that move a file or keep a processor busy.
 QUICK_STATES = ("creating", "unknown", "running", "cancelling")

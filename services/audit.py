@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from sqlalchemy import Text, bindparam, select
 from sqlalchemy.orm import Session
 
-import logs
 from db import Query, Reader, statement
 from db.models import AuditEntry
 from db.rows import AuditEntryRow
 from services import paging
+from telemetry import logs
 
 
 class Actor(NamedTuple):

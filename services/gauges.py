@@ -25,11 +25,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import array
 
-import metrics
 from db import Query, Reader, commit_wait_seconds, statement
 from db.models import CHECK_SUBJECTS, EMBEDDED, Check, Engine, Event, Job, Payment, PaymentEvent
 from services import figures
 from services.breakers import ACCOUNT_CODES
+from telemetry import metrics
 
 MOST = 10_000
 OVERDUE_AFTER = timedelta(hours=1)

@@ -26,12 +26,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session
 
-import metrics
 import settings
 from db import Query, Reader, after_commit, scalar, statement, write
 from db.models import Payment, PaymentEvent
 from db.rows import PaymentEventRow
 from services import paging
+from telemetry import metrics
 
 if TYPE_CHECKING:
     from providers.payments import Notice

@@ -24,9 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-import logs
 import settings
-import tracing
 from db import Query, Reader, notifications, statement
 from db.models import Data, Job, User
 from db.rows import JobRow
@@ -35,6 +33,7 @@ from errors import ApiError
 from services import data, events, funding, ledger, models, paging
 from services.models import Terms
 from services.terms import locked_terms
+from telemetry import logs, tracing
 
 # The contract's IOObject; anything else a client sends is not stored.
 INPUT_FIELDS = ("type", "dataId", "url", "meta")

@@ -15,7 +15,6 @@ from uuid import UUID
 from sqlalchemy import UpdateBase, update
 from sqlalchemy.orm import Session
 
-import metrics
 from db import after_commit, write
 from db.models import Transaction
 from db.rows import LockedPayment
@@ -31,6 +30,7 @@ from services import (
 )
 from services.locked_payments import PaymentColumns
 from services.payments import UNPAID
+from telemetry import metrics
 
 if TYPE_CHECKING:
     from providers.payments import Notice

@@ -13,13 +13,13 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, and_, any_, bindparam, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
-import logs
 import settings
 from db import Query, Reader, statement
 from db.models import Payment, Tariff, Transaction
 from db.rows import LockedPayment, PaymentRow
 from errors import ApiError
 from services import ledger, locked_payments, paging, tariffs, users
+from telemetry import logs
 
 # How long a provider lets a customer pay; after that an unpaid intent is closed.
 LIFETIME = timedelta(hours=24)

@@ -17,11 +17,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-import metrics
 from db import after_commit
 from db.models import Data, Job
 from db.rows import DataRow
 from services import data, events, funding, jobs
+from telemetry import metrics
 
 Outcome = dict[str, Any]
 

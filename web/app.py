@@ -20,9 +20,7 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.security import SecurityMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import error_reports
 import settings as environment
-import tracing
 from db import connections
 from errors import ApiError
 from handlers import ops
@@ -42,6 +40,7 @@ from spec.functions import ContractError, Function, FunctionResolver
 from spec.operations import JSON, MULTIPART, Operation, operations_of
 from spec.outline import outline
 from spec.responses import ResponseValidators
+from telemetry import error_reports, tracing
 from web import lanes, problems, rate_limits, shared_limits
 from web.bodies import JsonBody
 from web.documents import Documents

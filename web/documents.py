@@ -18,8 +18,8 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from logs import EXCHANGE
 from spec import PATH
+from telemetry.logs import EXCHANGE
 from web.conditions import is_known
 
 ROOT = "/api/v1"

@@ -13,9 +13,8 @@ from collections.abc import Iterable
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-import logs
-import metrics
-from logs import EXCHANGE, Exchange
+from telemetry import logs, metrics
+from telemetry.logs import EXCHANGE, Exchange
 from web import problems
 
 log = logging.getLogger("access")

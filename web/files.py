@@ -19,11 +19,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from errors import ApiError
-from logs import EXCHANGE
 from providers.storage import ObjectMissing, StorageUnavailable
 from providers.storage.disk import DiskStorage, PendingFile
 from providers.storage.disposition import content_disposition
 from providers.storage.links import LinkInvalid, UploadPolicy
+from telemetry.logs import EXCHANGE
 from web import problems
 from web.bodies import declared_length, too_large
 from web.conditions import is_known

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-import metrics
 from errors import ApiError
+from telemetry import metrics
 
 # Calls that may queue per thread: this makes a wait about as long as a bot will tolerate.
 QUEUE_PER_THREAD = 8

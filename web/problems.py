@@ -14,8 +14,8 @@ from connexion.middleware import ConnexionMiddleware
 from starlette.exceptions import HTTPException
 
 from errors import ApiError
-from logs import EXCHANGE
 from spec.responses import ResponseMismatchError, ResponseValidators
+from telemetry.logs import EXCHANGE
 
 log = logging.getLogger(__name__)
 

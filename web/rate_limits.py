@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errors import ApiError
-from logs import EXCHANGE
 from quotas import Quota, Quotas
 from settings import Settings
+from telemetry.logs import EXCHANGE
 from web.inputs import INPUTS
 from web.lanes import Lane
 from web.shared_limits import SharedQuotas

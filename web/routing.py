@@ -20,8 +20,8 @@ from connexion.spec import Specification
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from errors import ApiError
-from logs import EXCHANGE
 from spec.operations import METHODS
+from telemetry.logs import EXCHANGE
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import metrics
 from db import reading
 from errors import ApiError
-from metrics import Sample, scrape
 from services import gauges
+from telemetry import metrics
+from telemetry.metrics import Sample, scrape
 from web.envelope import Traffic
 from web.lanes import Lane
 

@@ -10,7 +10,7 @@ from connexion.lifecycle import ConnexionRequest
 from connexion.security import ApiKeySecurityHandler
 
 from errors import ApiError
-from logs import EXCHANGE
+from telemetry.logs import EXCHANGE
 
 # RFC 9110 requires a challenge with each 401; for API keys there is no registered scheme.
 CHALLENGE = {"WWW-Authenticate": 'ApiKey realm="Live Photo"'}

@@ -8,10 +8,10 @@ import time
 from hashlib import blake2b
 from uuid import UUID
 
-import metrics
 from db import counting
 from quotas import Quota, Quotas
 from services import rate_windows
+from telemetry import metrics
 from web.lanes import Lane
 
 # The longest that a request waits to be counted: then this process counts alone for a while.

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import logs
-import tracing
 from errors import ApiError
-from logs import EXCHANGE, Exchange
+from telemetry import logs, tracing
+from telemetry.logs import EXCHANGE, Exchange
 
 
 class Traces:

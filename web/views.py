@@ -11,11 +11,11 @@ from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations import AbstractOperation
 from starlette.types import Receive, Scope, Send
 
-from logs import EXCHANGE
 from spec.functions import CLIENT_IP, HEADERS, RAW_BODY, Function, accepted
 from spec.operations import Operation
 from spec.responses import ResponseValidators
 from spec.waits import WAIT, NotYet
+from telemetry.logs import EXCHANGE
 from web.inputs import INPUTS
 from web.lanes import Lane, NoLane
 from web.waiting import Waiting

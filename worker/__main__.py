@@ -7,13 +7,11 @@ import signal
 import sys
 from types import FrameType
 
-import error_reports
-import logs
 import settings
-import tracing
-from metrics import scrape
 from services import erased_accounts
 from spec import CONTRACT
+from telemetry import error_reports, logs, tracing
+from telemetry.metrics import scrape
 from worker.loop import Worker
 
 log = logging.getLogger("worker")

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import metrics
 import settings
 from db import reading, transaction
 from db.types import now
@@ -35,6 +34,7 @@ from services import (
     rate_windows,
     support,
 )
+from telemetry import metrics
 from workflows import dispatch, files, reconciler
 
 log = logging.getLogger("worker")

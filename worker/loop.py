@@ -10,10 +10,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import logs
-import metrics
 import settings
-import tracing
 from db import notifications, reading, schema, transaction
 from db.types import now
 from errors import ApiError, with_reason
@@ -24,6 +21,7 @@ from providers.storage import ObjectMissing, StorageUnavailable
 from services import data, media, queue
 from services.queue import Claim
 from services.results import Turn
+from telemetry import logs, metrics, tracing
 from worker.duties import DUTIES, WORK_PREFIX, Duty
 from worker.heartbeat import Heartbeat
 from worker.lease import Lease

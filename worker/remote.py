@@ -17,14 +17,13 @@ from random import Random
 from tempfile import TemporaryDirectory
 from uuid import UUID
 
-import logs
 import settings
-import tracing
 from db import transaction
 from errors import ApiError
 from services import attempts, models
 from services.attempt_rows import Attempt
 from services.attempts import QUICK_STATES, SLOW_STATES
+from telemetry import logs, tracing
 from worker.duties import WORK_PREFIX
 from workflows import dispatch, generation
 from workflows.steps import Step

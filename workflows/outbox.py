@@ -11,13 +11,13 @@ from uuid import uuid4
 
 import orjson
 
-import metrics
 import settings
 from db import transaction
 from db.rows import EventRow
 from db.types import moment, now
 from providers.event_endpoint import Delivery, Endpoint
 from services import events, feed, outbox
+from telemetry import metrics
 
 log = logging.getLogger("workflows")
 

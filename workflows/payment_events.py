@@ -13,7 +13,6 @@ from uuid import UUID
 
 import orjson
 
-import logs
 from db import reading, transaction
 from db.types import now
 from providers import registry
@@ -22,6 +21,7 @@ from providers.payments.ask_limit import AskLimit
 from providers.telegram import GroupMessage, parse_update
 from services import inbox, locked_payments, payments, reviews, settlement
 from services.inbox import Verdict
+from telemetry import logs
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

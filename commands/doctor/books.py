@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-import metrics
 from commands.doctor.finding import Finding, judged
 from db import reading, schema
 from db.types import now
 from errors import ApiError
 from services import checks, gauges
+from telemetry import metrics
 
 ARCHIVE_SECONDS = 900
 WAIT_SECONDS = 300

@@ -19,11 +19,11 @@ import boto3.session
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-import metrics
 from providers import outside
 from providers.storage import ObjectMissing, StorageUnavailable, StoredObject, UploadForm
 from providers.storage.disposition import content_disposition
 from providers.storage.links import REMEMBERED_LINKS
+from telemetry import metrics
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 10

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-import logs
 import settings
 from db import transaction
 from db.models import User
+from telemetry import logs
 from tests.factories import make_user
 
 

@@ -9,10 +9,10 @@ import pytest
 import requests
 
 import settings
-import tracing
 from errors import ApiError
 from providers.http import Patience, Transport
 from providers.telegram.calls import DIALECT
+from telemetry import tracing
 from tests import live
 from tests.factories import make_user, stored_image
 from tests.live import Bot, done, order

@@ -17,8 +17,6 @@ from random import Random
 import pytest
 from sqlalchemy import func, select, update
 
-import logs
-import metrics
 import settings
 from db import notifications, snapshot, transaction
 from db.models import Data, Job, Transaction
@@ -26,9 +24,10 @@ from db.types import now
 from errors import ApiError
 from local import ports
 from local.processes import Child
-from metrics.scrape import count_error_lines, exposition
 from providers import registry
 from services import data, jobs, ledger, locked_payments, payments
+from telemetry import logs, metrics
+from telemetry.metrics.scrape import count_error_lines, exposition
 from tests.factories import balance, make_job, make_user, stored_image
 from tests.scraping import Scraped, ask, scrape
 from tests.wire import wait_until

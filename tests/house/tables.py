@@ -15,11 +15,11 @@ from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 import cli
 from db.models import Table
 from errors import CODES
-from metrics import METRICS
 from services.personal_data import KEPT, Kept
 from settings import Settings, described
 from spec import CONTRACT
 from spec.operations import operations_of
+from telemetry.metrics import METRICS
 from tests.house.code import ROOT
 
 MISSING_TEXT = "say here what it does"

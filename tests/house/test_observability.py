@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-import metrics
-from metrics.kinds import Seconds
 from spec import CONTRACT
 from spec.operations import operations_of
+from telemetry import metrics
+from telemetry.metrics.kinds import Seconds
 from tests.house.code import ROOT
 from tests.house.test_docs import anchors
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-import metrics
 from errors import ApiError
-from metrics import scrape
 from providers.dialects import Dialect, Refusal
 from providers.failures import ProviderMisconfigured, ProviderRejected, ProviderUnavailable
 from providers.http import Patience, Transport
+from telemetry import metrics
+from telemetry.metrics import scrape
 from tests.scraping import Scraped
 from tests.wire import wait_until
 

@@ -10,13 +10,13 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, update
 
-import metrics
 from db import reading, transaction
 from db.models import Job, Payment
 from db.types import now
-from metrics import scrape
 from providers.payments import Notice, Outcome
 from services import breakers, checks, data, gauges, payments, queue, settlement
+from telemetry import metrics
+from telemetry.metrics import scrape
 from tests.factories import make_job, make_user
 from tests.scraping import Scraped
 

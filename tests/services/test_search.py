@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-import logs
 from db import reading, transaction
 from db.models import Event, PaymentEvent, Transaction
 from services import search, users
+from telemetry import logs
 from tests.factories import make_image, make_job, make_user
 from tests.payment_events import opened
 

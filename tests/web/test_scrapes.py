@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from local import ports
-from metrics import scrape as folders
+from telemetry.metrics import scrape as folders
 from tests import wire
 from tests.scraping import Scraped, ask, scrape
 from tests.stubs import SLOW_USER

@@ -20,14 +20,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-import metrics
 import settings
 from db import reading, transaction
 from db.rows import EventRow
 from db.types import now
-from metrics import scrape
 from providers.event_endpoint import TOTAL_SECONDS, Delivery
 from services import events, outbox
+from telemetry import metrics
+from telemetry.metrics import scrape
 from tests import event_receiver
 from tests.event_receiver import SECRET, Receiver, receiving
 from tests.factories import make_user

@@ -18,7 +18,6 @@ import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-import logs
 from db import connections
 from db.models import Data, Event, IdempotencyKey, Job, Payment, PaymentEvent, User
 from db.types import now
@@ -27,6 +26,7 @@ from lab.chaos.audit import Check
 from lab.chaos.books import Books, Intent, Person
 from providers.storage.disk import DiskStorage
 from services import data, events, jobs, ledger, payments, registration
+from telemetry import logs
 
 CONTENT = b"a photo"
 RUB, TOKENS = Decimal(200), Decimal(20)

@@ -15,7 +15,7 @@ PLANTED = (
 # Its own process: the library's hook into logging stays for ever.
 SCRIPT = """
 import json, logging, sys
-import error_reports, logs
+from telemetry import error_reports, logs
 
 error_reports.start("", release="1", environment="test")
 assert "sentry_sdk" not in sys.modules, "off, it costs nothing"

@@ -1,10 +1,19 @@
-"""Metrics for Prometheus: declared here, counted where it happens, shown by metrics.scrape.
+"""Metrics for Prometheus: declared here, counted where it happens, shown by `scrape`.
 
-Any room may import it; it imports none. Until start() is called, metrics do nothing and
-prometheus_client is not imported. Labels have few values: never an id, a name or a path.
+Until start() is called, metrics do nothing and prometheus_client is not imported. Labels have few
+values: never an id, a name or a path.
 """
 
-from metrics.kinds import METRICS, Counter, Level, Reading, Sample, Seconds, has_started, start
+from telemetry.metrics.kinds import (
+    METRICS,
+    Counter,
+    Level,
+    Reading,
+    Sample,
+    Seconds,
+    has_started,
+    start,
+)
 
 __all__ = ["METRICS", "Reading", "Sample", "has_started", "start"]
 

@@ -1,8 +1,7 @@
 """Lines of the log at level ERROR as events for Sentry, without anything that people wrote.
 
-Any module may import it; it imports no other of ours but logs. Until start() is called, nothing of
-Sentry is imported. Only its logging integration is used: its others would change how requests and
-statements run, and tell what they carry.
+Until start() is called, nothing of Sentry is imported. Only its logging integration is used: its
+others would change how requests and statements run, and tell what they carry.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import logging
 import sys
 from typing import Any
 
-import logs
+from telemetry import logs
 
 # Whatever else an event holds (values, parameters, hosts, modules) stays here.
 _KEPT = ("event_id", "timestamp", "platform", "level", "logger", "release", "environment")

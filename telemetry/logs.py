@@ -1,6 +1,6 @@
 """Logging: one JSON object per line on standard output, each with the request it belongs to.
 
-Any module may import it; it imports no other. No line may hold keys, bodies, names or queries.
+No line may hold keys, bodies, names or queries.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import metrics
-from metrics import Sample
-from metrics.kinds import counted
+from telemetry import metrics
+from telemetry.metrics import Sample
+from telemetry.metrics.kinds import counted
 
 PATH = "/metrics"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -1,9 +1,9 @@
 """Traces for a collector that speaks OTLP: spans of our own for requests, transactions, calls and
 jobs.
 
-Any module may import it; it imports no other. Until start() is called, nothing of OpenTelemetry is
-imported; and what is not traced never gets there, since the library takes as long to leave a span
-out as others to record one. No span tells an id, a name, a query or an address.
+Until start() is called, nothing of OpenTelemetry is imported; and what is not traced never gets
+there, since the library takes as long to leave a span out as others to record one. No span tells
+an id, a name, a query or an address.
 """
 
 from __future__ import annotations
