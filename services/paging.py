@@ -110,8 +110,11 @@ class Filtered(Generic[R]):
     def page(self, reader: Reader, *, limit: int, cursor: str | None, **given: Any) -> Page[R]:
         """One page of the rows that satisfy every filter given, without those that are None.
 
-        ApiError `bad_request` for a cursor that no page gave out.
+        ApiError `bad_request` for a cursor that no page gave out. TypeError for a name that is no
+        filter of this list: left out, it would show everybody's rows.
         """
+        if unknown := given.keys() - self._filters.keys():
+            raise TypeError(f"no filters of this list: {', '.join(sorted(unknown))}")
         values = {name: value for name, value in given.items() if value is not None}
         if cursor is not None:
             values |= self._decoded(cursor)

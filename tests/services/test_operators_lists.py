@@ -60,6 +60,11 @@ def test_orders_are_narrowed_by_state_service_error_worker_and_period():
     assert ids(since=month_ago, service_type="restore") == [waiting.id, made[2].id]
 
 
+def test_a_list_refuses_a_filter_that_it_does_not_have():
+    with reading() as reader, pytest.raises(TypeError, match="no filters of this list: stat$"):
+        listed_jobs.newest(reader, limit=2, cursor=None, stat="failed")  # type: ignore[call-arg]
+
+
 def test_payments_are_narrowed_by_state_provider_trouble_and_period():
     made = [opened(provider)[1] for provider in ("stripe", "telegram", "stripe")]
     settle(notice(made[0], "succeeded"))
