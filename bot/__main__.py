@@ -42,13 +42,13 @@ async def main(given: Environment) -> None:
         add_handlers(app, Orders(backend, progress), Money(backend), Growth(backend))
 
         turns: Turns = WeakValueDictionary()
-        told: set[int] = set()  # chats that know of the restart
+        chats: set[int] = set()  # those that know of the restart
 
         async def handle(update: Update, repeated: bool) -> None:
             if forwarding.concerns(update):
                 await forwarding.forward(update)
-            if repeated and update.effective_chat and update.effective_chat.id not in told:
-                told.add(update.effective_chat.id)
+            if repeated and update.effective_chat and update.effective_chat.id not in chats:
+                chats.add(update.effective_chat.id)
                 await _apologise(update)
             async with _turn(turns, update):
                 await app.process_update(update)

@@ -116,7 +116,7 @@ class Delivery:
             job = await self._backend.jobs_get(event.job.id)
             await self._tell_end(chat_id, event, job, repeated=repeated)
         else:
-            await self._say(chat_id, texts.told(event), repeated=repeated)
+            await self._say(chat_id, texts.news(event), repeated=repeated)
             if event.payment:
                 paid = texts.payment(event.payment.status)
                 await edit(self._bot, event.client_ref, paid, None)
@@ -130,7 +130,7 @@ class Delivery:
             if sent < len(job.output):
                 await self._say(chat_id, event.text if sent else texts.EXPIRED)
         elif job.meta.reason != "cancelled":  # which the person has done, and sees
-            await self._say(chat_id, texts.told(event), repeated=repeated)
+            await self._say(chat_id, texts.news(event), repeated=repeated)
         with suppress(TelegramError):  # it has been told: it must not be told again for this
             await self._progress.end(job)
 

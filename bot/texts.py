@@ -227,7 +227,7 @@ def caption(order_id: str, size: int, about: JobMeta) -> str:
     return "\n".join([*lines, "Понравилось? Оставьте отзыв: /review"])
 
 
-def told(event: Event) -> str:
+def news(event: Event) -> str:
     """News in the backend's words, and the balance after it."""
     balance = f"\nНа балансе {tokens(event.user.balance_tokens)}." if event.user else ""
     failed = event.type == "payment.failed"

@@ -217,13 +217,13 @@ def end(  # noqa: PLR0913 (the columns that change)
     detail: str,
 ) -> UpdateBase:
     """The end of one that is in one of `states`; a number of those paid is freed if it was not."""
-    told = type_coerce(cost, _COLUMN.cost_actual.type)
+    cost_actual = type_coerce(cost, _COLUMN.cost_actual.type)
     return _update(
         _held(attempt_id, claims, worker),
         _COLUMN.state == any_(type_coerce(states, ARRAY(Text))),
         state=state,
         charged=charged,
-        cost_actual=func.coalesce(told, _COLUMN.cost_actual),
+        cost_actual=func.coalesce(cost_actual, _COLUMN.cost_actual),
         paid_number=case((type_coerce(charged, Text) == "no", None), else_=_COLUMN.paid_number),
         trouble=trouble,
         error_code=code,

@@ -27,9 +27,9 @@ def refund(session: Session, payment: LockedPayment, notice: Notice) -> PaymentC
     name = f"refund:{notice.refund_reference or notice.event_id}"
     changes = _take_back(session, payment, _returned_minor(payment, notice), name)
     if changes.get("refunded_rub", payment.refunded_rub) < payment.amount_rub:
-        return _told(session, payment, {**changes, "status": "partly_refunded"})
+        return _tell_refund(session, payment, {**changes, "status": "partly_refunded"})
     referrals.take_back(session, payment)
-    return _told(session, payment, {**changes, "status": "refunded"})
+    return _tell_refund(session, payment, {**changes, "status": "refunded"})
 
 
 def refund_failed(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
@@ -66,7 +66,7 @@ def dispute(session: Session, payment: LockedPayment, notice: Notice) -> Payment
     """The bank took the money back for now, so the tokens go too, until the dispute is won."""
     name = _dispute_name(payment, notice)
     changes = _take_back(session, payment, payment.asked_minor, name)
-    return _told(session, payment, {**changes, "status": "disputed"})
+    return _tell_refund(session, payment, {**changes, "status": "disputed"})
 
 
 def dispute_won(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
@@ -92,7 +92,7 @@ def dispute_lost(session: Session, payment: LockedPayment, notice: Notice) -> Pa
     name = _dispute_name(payment, notice)
     changes = _take_back(session, payment, payment.asked_minor, name)
     referrals.take_back(session, payment)
-    return _told(session, payment, {**changes, "status": "refunded"})
+    return _tell_refund(session, payment, {**changes, "status": "refunded"})
 
 
 def due(payment: PaymentRow, rub: Decimal) -> Decimal:
@@ -108,8 +108,10 @@ def takes_more(payment: LockedPayment | PaymentRow, notice: Notice) -> bool:
     return returned > payment.refunded_rub
 
 
-def _told(session: Session, payment: LockedPayment, changes: PaymentColumns) -> PaymentColumns:
-    """The same changes; the bot is told of what they take."""
+def _tell_refund(
+    session: Session, payment: LockedPayment, changes: PaymentColumns
+) -> PaymentColumns:
+    """Tell the bot what these changes take; they are returned as they came."""
     rub = changes.get("refunded_rub", payment.refunded_rub) - payment.refunded_rub
     if rub > 0:
         tokens = changes["refunded_tokens"] - payment.refunded_tokens

@@ -126,17 +126,17 @@ def payment_succeeded(payment: LockedPayment) -> News:
 
 def payment_failed(payment: LockedPayment, refusal: Refusal, status: str) -> News:
     """Nothing was paid, and nothing is expected to be. status: canceled or expired."""
-    told = _of_payment("payment.failed", payment, status, refusal.message)
-    told.body["payment"]["error"] = {"code": refusal.code, "message": refusal.message}
-    return told
+    news = _of_payment("payment.failed", payment, status, refusal.message)
+    news.body["payment"]["error"] = {"code": refusal.code, "message": refusal.message}
+    return news
 
 
 def payment_refunded(payment: LockedPayment, status: str, rub: Decimal, tokens: Decimal) -> News:
     """Rubles went back, this time `rub` of them, for which `tokens` were taken."""
     text = f"Платёж возвращён: {_words(rub)} ₽. Списано токенов: {_words(tokens)}."
-    told = _of_payment("payment.refunded", payment, status, text)
-    told.body["payment"] |= {"refundedRub": number(rub), "refundedTokens": number(tokens)}
-    return told
+    news = _of_payment("payment.refunded", payment, status, text)
+    news.body["payment"] |= {"refundedRub": number(rub), "refundedTokens": number(tokens)}
+    return news
 
 
 def bonus_granted(reason: str, tokens: Decimal, *, channel: str | None = None) -> News:
@@ -196,12 +196,12 @@ def _of_job(type: str, job: Job | DueJob, text: str, **parts: Any) -> News:
 def _result(outcome: dict[str, Any], file: DataRow | None) -> dict[str, Any]:
     if file is None:
         return {"error": outcome["error"]}
-    told = outcome["meta"] | {"bytes": outcome["sizeBytes"]}
+    meta = outcome["meta"] | {"bytes": outcome["sizeBytes"]}
     return {
         "dataId": str(file.id),
         "type": file.type,
         "contentType": file.content_type,
-        **{name: told[name] for name in _OF_RESULT if told.get(name) is not None},
+        **{name: meta[name] for name in _OF_RESULT if meta.get(name) is not None},
     }
 
 

@@ -48,7 +48,7 @@ def window(browser: Browser, url: str, size: ViewportSize = WIDE) -> Iterator[Wi
     opened = Window(context.new_page())
     opened.page.on(
         "console",
-        lambda told: opened.complaints.append(told.text) if told.type == "error" else None,
+        lambda message: opened.complaints.append(message.text) if message.type == "error" else None,
     )
     opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
     opened.page.goto(url)

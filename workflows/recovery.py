@@ -74,15 +74,15 @@ def recover(since: datetime, *, dry_run: bool) -> Iterator[Finding]:
         with transaction() as session:
             feed.pass_over(session)
     since = since.replace(microsecond=0)  # providers tell whole seconds
-    told = set[str]()
+    payment_names = set[str]()
     for provider in settings.PROVIDERS:
         if settings.configured(settings.load(), provider):
             for finding in _ask(provider, since, dry_run=dry_run):
-                told |= finding.names
+                payment_names |= finding.names
                 yield finding
         elif _is_used(provider, since):
             yield Finding(provider, "could not be asked: it is not connected", is_open=True)
-    yield from _parked(since, told, dry_run=dry_run)
+    yield from _parked(since, payment_names, dry_run=dry_run)
 
 
 def _is_used(provider: str, since: datetime) -> bool:
@@ -110,7 +110,7 @@ def _ask(provider: str, since: datetime, *, dry_run: bool) -> Iterator[Finding]:
         yield Finding(provider, f"left alone: {count} payments of {service}", is_open=False)
 
 
-def _parked(since: datetime, told: set[str], *, dry_run: bool) -> Iterator[Finding]:
+def _parked(since: datetime, payment_names: set[str], *, dry_run: bool) -> Iterator[Finding]:
     """Settle the events that waited for a payment which is there now; those that still wait."""
     with reading() as reader:
         ready = inbox.settleable(reader, since)
@@ -123,7 +123,7 @@ def _parked(since: datetime, told: set[str], *, dry_run: bool) -> Iterator[Findi
     for event in waiting:
         notice = Notice.from_json(event.notice)
         names = (notice.reference, notice.payment_id, notice.charge_reference)
-        known = told & {f"{notice.provider} {name}" for name in names if name}
+        known = payment_names & {f"{notice.provider} {name}" for name in names if name}
         if not known and event.id not in would_be_settled:
             yield _waiting(notice, f"{event.reason} ({event.kind})", event.received_at)
 

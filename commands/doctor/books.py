@@ -42,14 +42,14 @@ def look() -> Iterator[Finding]:
             warn=days > SECOND_NIGHT,
             fix=f"python cli.py {name} check",
         )
-    told = {(each.name, *each.labels): each.value for each in values}
-    yield _archive(told.get((metrics.archived_moment.name,)))
-    dead, parked = (told[each.name,] for each in (metrics.outbox_dead, metrics.events_parked))
+    readings = {(each.name, *each.labels): each.value for each in values}
+    yield _archive(readings.get((metrics.archived_moment.name,)))
+    dead, parked = (readings[each.name,] for each in (metrics.outbox_dead, metrics.events_parked))
     fix = "python cli.py outbox list, then outbox replay --dead"
     yield judged("events for the bot", f"{dead:.0f} dead", fail=dead > 0, fix=fix)
     fix = "python cli.py events list --state parked"
     yield judged("reports of providers", f"{parked:.0f} parked", warn=parked > 0, fix=fix)
-    wait = max(told[metrics.queue_oldest_wait.name, queue] for queue in ("embedded", "remote"))
+    wait = max(readings[metrics.queue_oldest_wait.name, queue] for queue in ("embedded", "remote"))
     fix = "start workers: docs/observability.md#orders-wait"
     yield judged("queue", f"oldest waits {wait:.0f} s", warn=wait > WAIT_SECONDS, fix=fix)
     closed = [each.labels for each in values if each.name == metrics.engine_closed.name]

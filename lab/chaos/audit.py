@@ -41,7 +41,7 @@ def rows(session: Session, books: Books) -> Iterator[Check]:
     yield _people(session, books)
     yield from _payments(session, books)
     yield from _jobs(session, books)
-    yield _told(session)
+    yield _reported_ends(session)
     yield _keys(session, books)
     events = list(session.scalars(select(PaymentEvent)))
     open_ones = [
@@ -162,7 +162,7 @@ def _jobs(session: Session, books: Books) -> Iterator[Check]:
     yield Check("a done job has its result", len(done), empty)
 
 
-def _told(session: Session) -> Check:
+def _reported_ends(session: Session) -> Check:
     """The bot hears of the end of each order once, and of nothing that did not happen."""
     ends: dict[str, list[str]] = defaultdict(list)
     for event in session.scalars(select(Event).where(Event.type.in_(("job.done", "job.failed")))):
@@ -170,9 +170,9 @@ def _told(session: Session) -> Check:
     wrong = []
     for job in session.scalars(select(Job)):
         expected = [f"job.{job.status}"] if job.status in FINAL else []
-        if (told := ends.pop(str(job.id), [])) != expected:
-            wrong.append(f"{job.id}: {job.status}, and the bot was told {told}")
-    wrong += [f"{job_id}: told {told}, and there is no such job" for job_id, told in ends.items()]
+        if (types := ends.pop(str(job.id), [])) != expected:
+            wrong.append(f"{job.id}: {job.status}, and the bot was told {types}")
+    wrong += [f"{job_id}: told {types}, and there is no such job" for job_id, types in ends.items()]
     return Check("the end of every order is told once", len(wrong) + _count(session, Job), wrong)
 
 

@@ -270,13 +270,13 @@ class Story(growth_story.Growth):
         moves = self.got_list(answer, Transaction)
         assert sum(move.tokens_delta for move in moves) == self.balance(user)
         done = {job.id for job in jobs if job.status is JobStatus.DONE}
-        typed_story.wait_until(lambda: done == self.told("job.done"))
+        typed_story.wait_until(lambda: done == self.reported_orders("job.done"))
 
-    def told(self, kind: str) -> set[UUID]:
+    def reported_orders(self, kind: str) -> set[UUID]:
         """The orders of which the bot is told, with their results."""
         news = self.got_list(events_list.sync_detailed(client=self.bot, after=0), Event)
-        told = [event for event in news if event.type_ == kind and event.results]
-        return {event.job.id for event in told if isinstance(event.job, EventJob)}
+        ends = [event for event in news if event.type_ == kind and event.results]
+        return {event.job.id for event in ends if isinstance(event.job, EventJob)}
 
 
 def main() -> None:

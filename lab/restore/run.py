@@ -21,7 +21,7 @@ from lab.chaos.sandbox_control import SandboxControl
 from lab.chaos.system import System, clear
 from lab.restore import audit
 from lab.restore.archive import ArchivedPostgres
-from lab.restore.audit import Told
+from lab.restore.audit import KnownIds
 from lab.restore.files import look_at_files
 from lab.restore.money import recover_payments
 from local.postgres.throwaway import state_folder
@@ -44,7 +44,7 @@ class World:
     postgres: ArchivedPostgres
     control: SandboxControl
     moment: datetime
-    known: Told
+    known: KnownIds
     books: Books
     checks: list[Check] = field(default_factory=list)
 
@@ -115,10 +115,12 @@ class Drill:
         self._say(f"{CUSTOMERS} customers at work")
         with self._customers(system, control, books, self.seed).busy():
             time.sleep(self.before)
-            known, moment = audit.told(books), postgres.now()
+            known, moment = audit.known_ids(books), postgres.now()
             self._say(f"the moment: {moment}")
             time.sleep(self.after)
-        self.rolled_back = sum(len(ids - known[name]) for name, ids in audit.told(books).items())
+        self.rolled_back = sum(
+            len(ids - known[name]) for name, ids in audit.known_ids(books).items()
+        )
         return World(system, postgres, control, moment, known, books)
 
     def _go_on(self, world: World) -> None:

@@ -309,11 +309,11 @@ def _unpaid(payment: PaymentRef, outcome: Outcome) -> Notice:
 
 def _impersonal(update: SuccessfulPayment | RefundedPayment) -> dict[str, Any]:
     elsewhere = ("payer_id", "paid_at", "refunded_at")
-    told = {name: value for name, value in asdict(update).items() if name not in elsewhere}
+    fields = {name: value for name, value in asdict(update).items() if name not in elsewhere}
     # Of Stars the payload is the provider's id of the charge, too.
     return {
         name: _without_person(value) if isinstance(value, str) else value
-        for name, value in told.items()
+        for name, value in fields.items()
     }
 
 

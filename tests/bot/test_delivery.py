@@ -156,8 +156,8 @@ def deliver(world: World, backend: Backend, folder: Path, until: Callable[[], ob
             AsyncClient(backend.url, "key", attempts=1) as client,
         ):
             progress = Progress(bot, client)
-            told = Delivery(bot, client, progress, Journal(folder / "journal"))
-            task = asyncio.create_task(told.run())
+            delivery = Delivery(bot, client, progress, Journal(folder / "journal"))
+            task = asyncio.create_task(delivery.run())
             async with asyncio.timeout(SECONDS):
                 while not await asyncio.to_thread(until):
                     await asyncio.sleep(0.02)

@@ -110,15 +110,15 @@ def test_events_come_as_they_happen_and_once_they_are_handled_not_again(
         )
         client.jobs_cancel(job.id)
 
-    def told(count: int) -> list[str | None]:
+    def refs(count: int) -> list[str | None]:
         mine = (e for e in client.events(wait=5) if e.user and e.user.id == user.id)
         return [event.client_ref for event in itertools.islice(mine, count)]
 
-    assert told(2) == ["1:1", "1:2"]
+    assert refs(2) == ["1:1", "1:2"]
     client.events_list(after=client.events_list()[-1].sequence)
     job = client.jobs_create(user_id=user.id, service_type="animate", input=[photo])
     client.jobs_cancel(job.id)
-    assert told(1) == [None]
+    assert refs(1) == [None]
 
 
 def test_a_payment_is_opened_with_an_exact_amount(client: Client, user: User) -> None:

@@ -66,5 +66,5 @@ def test_while_transactions_wait_for_a_lock_others_read_and_few_connections_do(
             call.result()
     assert answers <= {201, 503}  # a lock is waited for two seconds
     assert TRANSACTIONS <= most[0] <= CONNECTIONS
-    told = (ROOT / "docs/pooler.md").read_text("utf-8")
-    assert f"a server process: {CONNECTIONS}" in told
+    document = (ROOT / "docs/pooler.md").read_text("utf-8")
+    assert f"a server process: {CONNECTIONS}" in document

@@ -149,9 +149,9 @@ def test_orders_at_an_engine_are_told_with_the_provider_s_words(
             )
         )
     for words in (("jobs", "show", str(job.id)), ("engines", "orders", "replicate", "--doubtful")):
-        told = say(cli, *words)
-        assert str(job.id) in told and "0.35 USD" in told
-        assert "unclear several_fit perhaps gen_1, gen_2" in told
+        output = say(cli, *words)
+        assert str(job.id) in output and "0.35 USD" in output
+        assert "unclear several_fit perhaps gen_1, gen_2" in output
     assert str(job.id) not in say(cli, "engines", "orders", "fal")
     with transaction() as session:
         jobs.fail(session, job.id, reason="Так получилось")

@@ -60,8 +60,8 @@ def test_what_is_dead_is_seen_and_sent_again(cli: CommandLine, bot: Receiver) ->
     assert shown.startswith("dead: 1, the oldest from ")
     assert "read by the bot up to 0" in shown
     event_id = str(newest().id)
-    told = say(cli, "outbox", "show", event_id)
-    assert "Начислено токенов: 7." in told and "last_status: 410" in told
+    output = say(cli, "outbox", "show", event_id)
+    assert "Начислено токенов: 7." in output and "last_status: 410" in output
     assert "1 will be sent again" in say(cli, "outbox", "replay", "--dead")
     send()
     assert newest().state == "delivered"

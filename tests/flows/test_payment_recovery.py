@@ -119,8 +119,8 @@ def last_read(till: ProviderWorld) -> int:
     return sequence
 
 
-def told(user_id: str) -> list[str]:
-    """The kinds of events about this person that the bot gets."""
+def event_types(user_id: str) -> list[str]:
+    """The types of the events about this person that the bot gets."""
     with snapshot() as session:
         return list(session.scalars(select(Event.type).where(Event.user_id == UUID(user_id))))
 
@@ -173,7 +173,7 @@ def test_all_money_that_came_after_the_moment_is_credited_once(
     assert till.bot.register(telegramId=newcomer["telegramId"])["id"] == newcomer["id"]
     assert {till.payment(intent).status for intent in bought.values()} == {"succeeded"}
     assert till.payment(half).refunded_tokens == 10
-    assert told(friend["id"]).count("payment.succeeded") == 3
+    assert event_types(friend["id"]).count("payment.succeeded") == 3
     news = done(till.bot.get("/events", after=last, limit=100), 200)
     paid = [each["payment"]["id"] for each in news if each["type"] == "payment.succeeded"]
     assert {intent["id"] for intent in bought.values()} <= set(paid) and len(set(paid)) == len(paid)

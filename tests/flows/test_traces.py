@@ -63,8 +63,8 @@ def _follow(collector: Collector) -> None:
     assert job.about["livephoto.outcome"] == "done"
     assert [span for span in collector.spans("transaction") if span.parent == job.id]
     assert {span.trace for span in collector.spans()} == {TRACE, job.trace}
-    told = str(collector.spans())
-    assert "X-API-Key" not in told and "photo" not in told.replace("livephoto", "")
+    spans = str(collector.spans())
+    assert "X-API-Key" not in spans and "photo" not in spans.replace("livephoto", "")
 
 
 def test_a_call_of_a_provider_is_a_span_of_its_own() -> None:

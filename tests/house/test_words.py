@@ -1,13 +1,16 @@
-"""No file depends on the machine it was written on, and no lock on where packages came from."""
+"""No file depends on the machine it was written on, no lock on where packages came from, and
+nothing is named `told`.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.house.code import ROOT
+from tests.house.code import ROOT, Source
 
 SKIPPED = {".env", ".git", ".hypothesis", ".venv", "var"}
 TEXTS = {"", ".cfg", ".ini", ".json", ".mako", ".md", ".py", ".toml", ".txt", ".yaml", ".yml"}
@@ -15,6 +18,9 @@ TEXTS = {"", ".cfg", ".ini", ".json", ".mako", ".md", ".py", ".toml", ".txt", ".
 HOME = re.compile(r"(?<![\w./:<>-])(?:/home/|/Users/|[A-Z]:\\Users\\)\w")
 # pip and npm know where packages come from; a lock that repeats it bypasses their mirrors.
 ORIGIN = re.compile(r'^--[a-z-]*(?:index-url|find-links)\b| @ \w+://|"resolved":', re.MULTILINE)
+# What is told is news, a cost, a moment, a chat...: whoever reads the name has to look which.
+VAGUE = "told"
+NAMES = ("id", "attr", "arg", "name", "asname", "rest")  # the fields of syntax nodes that hold one
 LOCKS = [
     *(ROOT / "requirements").glob("*.txt"),
     *(ROOT / "lab").rglob("requirements.txt"),
@@ -37,6 +43,45 @@ def written() -> list[tuple[str, str]]:
 
 def test_no_file_holds_a_path_into_a_home() -> None:
     assert [name for name, text in written() if HOME.search(text)] == []
+
+
+def vague_names(source: Source) -> list[str]:
+    """Where a file names a variable, parameter, function, class, attribute or module so."""
+    return [
+        source.at(node)
+        for node in source.nodes(ast.AST)
+        if any(str(getattr(node, name, "")).strip("_").lower() == VAGUE for name in NAMES)
+    ]
+
+
+def test_no_name_is_a_word_that_would_fit_anything() -> None:
+    files = [Source(name, text) for name, text in written() if name.endswith(".py")]
+    # Most files are not even parsed, which takes seconds.
+    suspects = [file for file in files if VAGUE in file.text.lower()]
+    assert [found for file in suspects for found in vague_names(file)] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "TOLD = news()",
+        "for told in news: pass",
+        "def f(*, _told): pass",
+        "def told(): pass",
+        "class Told: pass",
+        "way.told",
+        "Way(told={})",
+        "import news as told",
+        "match news:\n    case {**told}: pass",
+    ],
+)
+def test_a_planted_name_is_found(code: str) -> None:
+    assert vague_names(Source("planted.py", code))
+
+
+def test_prose_may_tell() -> None:
+    prose = '"""Who was told."""\ntold_twice = is_told  # told'
+    assert vague_names(Source("planted.py", prose)) == []
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))

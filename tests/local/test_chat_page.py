@@ -130,18 +130,18 @@ def test_stars_are_paid_or_run_short(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("button", "told", "status"),
+    ("button", "text", "status"),
     [("Оплатить", "Оплачено", "succeeded"), ("Отклонить", "Платёж отменён", "canceled")],
 )
 def test_a_card_pays_or_is_declined_and_the_notification_can_be_lost(
-    page: Page, world: World, button: str, told: str, status: str
+    page: Page, world: World, button: str, text: str, status: str
 ) -> None:
     start(page)
     last(page, "Картой").click()
     shop = page.frame_locator("iframe")
     shop.get_by_label("Потерять уведомление магазину").check()
     shop.get_by_role("button", name=button).click()
-    expect(shop.get_by_role("status")).to_have_text(told)
+    expect(shop.get_by_role("status")).to_have_text(text)
     payment = page.locator("iframe").get_attribute("src").rpartition("/")[2]
     shop.get_by_role("link", name="Вернуться в магазин").click()
     expect(page.get_by_role("dialog")).to_have_count(0)

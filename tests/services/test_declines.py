@@ -32,5 +32,5 @@ def test_every_reason_has_a_sentence_of_its_own() -> None:
 def test_what_is_told_depends_on_what_became_of_it(
     status: str, reason: str | None, code: str | None
 ) -> None:
-    told = declines.of(status, reason)
-    assert (told and told.code) == code
+    refusal = declines.of(status, reason)
+    assert (refusal and refusal.code) == code

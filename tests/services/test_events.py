@@ -24,7 +24,7 @@ from workflows import feed as feeds
 pytestmark = pytest.mark.usefixtures("no_rows")
 
 
-def told(user_id: UUID | None = None) -> list[dict[str, Any]]:
+def feed(user_id: UUID | None = None) -> list[dict[str, Any]]:
     """All events, or those about one user, as they are read."""
     page = feeds.read(0, limit=100)
     bodies = [events.as_json(each) for each in page.events]
@@ -34,7 +34,7 @@ def told(user_id: UUID | None = None) -> list[dict[str, Any]]:
 
 
 def kinds(user_id: UUID) -> list[str]:
-    return [each["type"] for each in told(user_id)]
+    return [each["type"] for each in feed(user_id)]
 
 
 def test_an_order_from_shortage_to_video_is_told_in_order() -> None:
@@ -45,7 +45,7 @@ def test_an_order_from_shortage_to_video_is_told_in_order() -> None:
     claim = job_steps.claim_job(job.id)
     job_steps.finish_job(claim)
 
-    bodies = told(user.id)
+    bodies = feed(user.id)
     assert [each["type"] for each in bodies] == [
         "payment.succeeded",
         "job.queued",
@@ -69,7 +69,7 @@ def test_a_second_attempt_is_not_told_and_the_end_is_told_once() -> None:
     fail(job.id, retryable=False)
 
     assert kinds(user.id) == ["bonus.granted", "job.started", "job.failed"]
-    failed = told(user.id)[-1]
+    failed = feed(user.id)[-1]
     assert failed["job"]["reason"] == "failed" and failed["job"]["error"]["code"] == "tried"
     assert failed["user"]["balanceTokens"] == 10
 
@@ -81,7 +81,7 @@ def test_a_cancelled_order_is_told_before_the_one_that_its_tokens_start() -> Non
         jobs.cancel(session, first.id)
         jobs.cancel(session, first.id)
 
-    bodies = told(user.id)[1:]
+    bodies = feed(user.id)[1:]
     assert [(each["type"], each["job"]["id"]) for each in bodies] == [
         ("job.failed", str(first.id)),
         ("job.queued", str(second.id)),
@@ -97,7 +97,7 @@ def test_an_album_tells_what_became_of_each_photo() -> None:
         queue.fail(session, claim, code="tried", message="Нет.", retryable=False)
     job_steps.finish_job(claim.next_photo())
 
-    done = told(user.id)[-1]
+    done = feed(user.id)[-1]
     assert done["type"] == "job.done"
     assert done["results"][0] == {"error": {"code": "tried", "message": "Нет."}}
     assert done["results"][1]["type"] == "video"
@@ -116,7 +116,7 @@ def test_what_is_rolled_back_is_not_told() -> None:
             raise ZeroDivisionError
         events.tell(session, user.id, events.bonus_granted("grant", Decimal(3)))
 
-    assert [each["bonus"]["tokens"] for each in told()] == [3]
+    assert [each["bonus"]["tokens"] for each in feed()] == [3]
 
 
 def test_news_that_the_contract_does_not_describe_is_a_bug() -> None:
@@ -140,12 +140,12 @@ def test_money_that_comes_does_not_come_and_goes_back_is_told() -> None:
     settle(payment, Outcome.REFUNDED)
     settle(opened(unpaid), Outcome.CANCELED)
 
-    came, half, rest = told(paid.id)
+    came, half, rest = feed(paid.id)
     assert came["type"] == "payment.succeeded"
     assert (half["payment"]["status"], half["payment"]["refundedTokens"]) == ("partly_refunded", 10)
     assert (rest["payment"]["status"], rest["payment"]["refundedRub"]) == ("refunded", 100)
     assert [each["user"]["balanceTokens"] for each in (came, half, rest)] == [20, 10, 0]
-    (failed,) = told(unpaid.id)
+    (failed,) = feed(unpaid.id)
     assert (failed["type"], failed["payment"]["status"]) == ("payment.failed", "canceled")
 
 
@@ -164,7 +164,7 @@ def test_a_draw_is_told_to_all_and_a_prize_to_its_winner() -> None:
     with transaction() as session:
         draws.draw_due(session, now=lottery.end_date + timedelta(seconds=1))
 
-    drawn, won = told()
+    drawn, won = feed()
     assert (drawn["type"], drawn["lottery"]["winners"]) == ("lottery.drawn", 1)
     assert "user" not in drawn
     assert (won["type"], won["user"]["balanceTokens"]) == ("lottery.won", 50)

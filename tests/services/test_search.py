@@ -38,8 +38,8 @@ def test_an_id_is_of_whatever_has_it():
         )
         session.flush()
         move = session.query(Transaction.id).where(Transaction.user_id == user_id).scalar()
-        told = Event(type="job.done", body={}, state="kept")
-        session.add(told)
+        event = Event(type="job.done", body={}, state="kept")
+        session.add(event)
     job = make_job(user_id)
     for kind, row_id in (
         ("user", user_id),
@@ -48,7 +48,7 @@ def test_an_id_is_of_whatever_has_it():
         ("transaction", move),
         ("data", make_image().id),
         ("payment_event", event_id),
-        ("event", told.id),
+        ("event", event.id),
     ):
         assert found(str(row_id)) == [(kind, row_id)]
     assert found(str(uuid4())) == []

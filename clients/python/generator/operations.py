@@ -178,7 +178,7 @@ def _signature(operation: Operation, arguments: list[tuple[Parameter, PythonType
 
 def _text(operation: Operation, arguments: list[tuple[Parameter, PythonType]]) -> str:
     """The docstring: what the contract says of the operation and of each argument."""
-    told = [
+    descriptions = [
         f"- `{each.argument}`: {' '.join(each.description.split())}"
         for each, _ in arguments
         if each.description
@@ -186,6 +186,6 @@ def _text(operation: Operation, arguments: list[tuple[Parameter, PythonType]]) -
     paragraphs = [
         operation.summary.rstrip(".") + ".",
         operation.description.strip(),
-        "\n".join(told),
+        "\n".join(descriptions),
     ]
     return "\n\n".join(part for part in paragraphs if part)

@@ -92,8 +92,8 @@ def _rates(folder: Path, rounds: int, seconds: float) -> Rates:
     rates: Rates = {}
     requests = load.prepare(folder / "requests", ORDER.requests(world.USERS, ""))
     scripts = {NOW: statements.script(ORDER, folder / "plain.sql"), ONCE: folder / "within.sql"}
-    told = f"NOTIFY {JOB_CHANNEL};\nCOMMIT;"
-    scripts[ONCE].write_text(scripts[NOW].read_text().replace("COMMIT;", told))
+    commit = f"NOTIFY {JOB_CHANNEL};\nCOMMIT;"
+    scripts[ONCE].write_text(scripts[NOW].read_text().replace("COMMIT;", commit))
     with ExitStack() as stack:
         servers = {}
         for way, arguments in ((NOW, None), (ONCE, WITHIN)):

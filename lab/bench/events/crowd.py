@@ -66,10 +66,10 @@ async def _wait_all(server: Server, paths: list[str]) -> str:
     memory = _resident(server) - memory
     others, share = await _others(server)
     early = sum(answers.values())
-    told, cpu = time.perf_counter(), server.cpu_seconds()
+    news_at, cpu = time.perf_counter(), server.cpu_seconds()
     await asyncio.to_thread(_write, NEWS)
     await asyncio.gather(*callers)
-    seconds, telling = time.perf_counter() - told, server.cpu_seconds() - cpu
+    seconds, telling = time.perf_counter() - news_at, server.cpu_seconds() - cpu
     count = len(paths)
     rows = [
         [

@@ -63,12 +63,12 @@ def measure(worker: Child, receiver: Receiver, rate: int, seconds: int) -> str:
     )
 
 
-def faults(told: Iterable[dict[str, Any]]) -> tuple[int, int]:
+def faults(bodies: Iterable[dict[str, Any]]) -> tuple[int, int]:
     """How many came again, and how many came after a later one of the same user."""
     ids: set[str] = set()
     last: dict[str, int] = {}
     again = disordered = 0
-    for event in told:
+    for event in bodies:
         user = event.get("user", {}).get("id", "")
         if event["id"] in ids:
             again += 1

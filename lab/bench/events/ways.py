@@ -26,22 +26,22 @@ ENDED = ("done", "failed")
 
 @dataclass
 class Way:
-    """requests: of the bot, after it has ordered. posts: to the bot. told: the Unix time at which
-    it knew of an order's end and had the link to the result, by the order's id.
+    """requests: of the bot, after it has ordered. posts: to the bot. learned_at: the Unix time at
+    which it knew of an order's end and had the link to the result, by the order's id.
     """
 
     name: str
     requests: int = 0
     posts: int = 0
-    told: dict[str, float] = field(default_factory=dict)
+    learned_at: dict[str, float] = field(default_factory=dict)
 
     def row(self, ended: dict[str, float]) -> list[str]:
         """Its row of the table. ended: the Unix time at which each order did."""
-        late = [told - ended[job] for job, told in self.told.items()]
+        late = [learned - ended[job] for job, learned in self.learned_at.items()]
         return [
             self.name,
-            f"{self.requests / len(self.told):.1f}",
-            f"{self.posts / len(self.told):.1f}",
+            f"{self.requests / len(self.learned_at):.1f}",
+            f"{self.posts / len(self.learned_at):.1f}",
             f"{median(late):.1f}",
             f"{max(late):.1f}",
         ]
@@ -84,34 +84,34 @@ def _order(client: Client, number: int) -> str:
 
 
 def _poll(client: Client, way: Way, jobs: list[str]) -> None:
-    for _ in _until(lambda: len(way.told) == len(jobs), pause=POLL_SECONDS):
+    for _ in _until(lambda: len(way.learned_at) == len(jobs), pause=POLL_SECONDS):
         for job in jobs:
-            if job not in way.told:
+            if job not in way.learned_at:
                 way.requests += 1
                 if _asked(client, "GET", f"/jobs/{job}")["status"] in ENDED:
-                    way.told[job] = time.time()
+                    way.learned_at[job] = time.time()
 
 
 def _pull(client: Client, way: Way, jobs: list[str], ended: dict[str, float]) -> None:
     after = 0
-    for _ in _until(lambda: len(way.told) == len(jobs), pause=0):
+    for _ in _until(lambda: len(way.learned_at) == len(jobs), pause=0):
         way.requests += 1
         query = {"after": after, "wait": WAIT_SECONDS}
         for event in _asked(client, "GET", "/events", params=query):
             after = event["sequence"]
             if job := _ended_job(event):
                 ended[job] = datetime.fromisoformat(event["createdAt"]).timestamp()
-                way.told[job] = time.time()
+                way.learned_at[job] = time.time()
 
 
 def _take_posts(client: Client, way: Way, jobs: list[str], receiver: Receiver) -> None:
-    for _ in _until(lambda: len(way.told) == len(jobs), pause=0.02):
+    for _ in _until(lambda: len(way.learned_at) == len(jobs), pause=0.02):
         for post in receiver.posts[way.posts :]:
             way.posts += 1
             if job := _ended_job(post.event):
                 way.requests += 1
                 _asked(client, "GET", f"/jobs/{job}")
-                way.told[job] = time.time()
+                way.learned_at[job] = time.time()
 
 
 def _ended_job(event: dict[str, Any]) -> str | None:

@@ -36,12 +36,12 @@ def serve(request: Request, phases: Callable[[], list[tuple[Run, str]]]) -> Resp
         if isinstance(asked, Handshake):
             protocol.send_response(protocol.accept(asked))
     connection.settimeout(TURN_SECONDS)
-    told: set[tuple[str, str]] = set()
+    sent_phases: set[tuple[str, str]] = set()
     protocol.send_text(_message("status", status={"exec_info": {"queue_remaining": 0}}))
     while _exchange(protocol, connection):
         for run, phase in phases():
-            if (run.id, phase) not in told:
-                told.add((run.id, phase))
+            if (run.id, phase) not in sent_phases:
+                sent_phases.add((run.id, phase))
                 for message in _news(run, phase):
                     protocol.send_text(message)
     return _Hijacked()

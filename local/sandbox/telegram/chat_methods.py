@@ -133,8 +133,8 @@ class ChatMethods:
         pins = self._state.pins.setdefault(chat.id, [])
         if post.body["message_id"] not in pins:
             pins.append(post.body["message_id"])
-            told = {"from": self._state.bot(), "pinned_message": post.body}
-            self._state.store_message(chat, told, service=True)
+            message = {"from": self._state.bot(), "pinned_message": post.body}
+            self._state.store_message(chat, message, service=True)
         return True
 
     def unpin_chat_message(self, parameters: Parameters) -> bool:

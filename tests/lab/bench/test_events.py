@@ -20,13 +20,13 @@ def _event(id: str, sequence: int, user: str) -> dict[str, Any]:
 
 
 def test_events_in_order_of_each_user_are_sound() -> None:
-    told = [_event("b", 2, "Anna"), _event("a", 1, "Boris"), _event("c", 3, "Boris")]
-    assert faults(told) == (0, 0)
+    bodies = [_event("b", 2, "Anna"), _event("a", 1, "Boris"), _event("c", 3, "Boris")]
+    assert faults(bodies) == (0, 0)
 
 
 def test_repeats_and_disorder_are_counted_apart() -> None:
-    told = [_event("b", 2, "Anna"), _event("a", 1, "Anna"), _event("b", 2, "Anna")]
-    assert faults(told) == (1, 1)
+    bodies = [_event("b", 2, "Anna"), _event("a", 1, "Anna"), _event("b", 2, "Anna")]
+    assert faults(bodies) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_a_waiting_request_got_is_named(answer: bytes, kind: str) -> None:
 
 
 def test_a_way_is_judged_for_each_finished_order() -> None:
-    way = Way("asks", requests=9, posts=2, told={"one": 11.0, "two": 22.5})
+    way = Way("asks", requests=9, posts=2, learned_at={"one": 11.0, "two": 22.5})
     assert way.row({"one": 10.0, "two": 20.0}) == ["asks", "4.5", "1.0", "1.8", "2.5"]
 
 

@@ -58,10 +58,10 @@ class Story:
         self.job.tokens_reserved, self.job.tokens_consumed = Decimal(0), Decimal(5)
         self.job.finished_at = now()
         session.flush()
-        self.told()
+        self.tell_end()
 
-    def told(self) -> None:
-        """The bot hears that the job is done."""
+    def tell_end(self) -> None:
+        """Tell the bot that the job is done."""
         events.tell(self.session, self.user.id, events.job_done(self.job, []))
 
     def stored(self, content: bytes) -> Data:
@@ -193,16 +193,16 @@ def test_a_done_job_whose_result_is_gone_is_found(story: Story) -> None:
 
 def test_an_end_that_the_bot_was_told_twice_or_never_is_found(story: Story) -> None:
     rule = "the end of every order is told once"
-    story.told()
+    story.tell_end()
     assert str(story.job.id) in story.lost(rule)
     story.session.execute(delete(Event))
     assert str(story.job.id) in story.lost(rule)
 
 
 def test_an_end_of_a_job_that_is_nowhere_is_found(story: Story) -> None:
-    told = events.job_done(story.job, [])
-    told.body["job"]["id"] = nowhere = str(uuid4())
-    events.tell(story.session, story.user.id, told)
+    news = events.job_done(story.job, [])
+    news.body["job"]["id"] = nowhere = str(uuid4())
+    events.tell(story.session, story.user.id, news)
     assert nowhere in story.lost("the end of every order is told once")
 
 

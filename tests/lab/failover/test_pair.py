@@ -69,6 +69,6 @@ def test_a_pair_changes_places_and_what_only_the_dead_server_had_is_found_to_be_
         lost = rows.missing(first.url(), promised)
         second.start()  # its disk is whole
         nowhere = rows.missing(second.url(), lost)
-    told = rows.sentence(promised, lost, nowhere, paid=set())
-    assert told.startswith("lost: 1 of 3 users, 0 of 0 payments")
-    assert told.endswith("1 of these 1 rows are on the old primary's disk")
+    sentence = rows.sentence(promised, lost, nowhere, paid=set())
+    assert sentence.startswith("lost: 1 of 3 users, 0 of 0 payments")
+    assert sentence.endswith("1 of these 1 rows are on the old primary's disk")

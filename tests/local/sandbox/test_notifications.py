@@ -116,10 +116,10 @@ def test_a_wrong_control_request_says_so(world: Sandbox, path: str, body: dict[s
 
 def test_a_lost_notification_is_never_sent_and_the_next_one_is(world: Sandbox, shop: Shop) -> None:
     world.control("PUT", "/yookassa/webhook", url=shop.url, lose=1)
-    lost, told = paid(world), paid(world)
-    assert ids(shop, 1) == [told]
+    lost, delivered = paid(world), paid(world)
+    assert ids(shop, 1) == [delivered]
     events = world.control("GET", "/yookassa/events")
-    assert [json.loads(event["body"])["object"]["id"] for event in events] == [lost, told]
+    assert [json.loads(event["body"])["object"]["id"] for event in events] == [lost, delivered]
     assert events[0]["statuses"] == []
 
 

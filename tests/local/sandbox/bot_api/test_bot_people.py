@@ -36,8 +36,8 @@ def test_a_bot_may_not_write_first_nor_to_who_has_blocked_it(world: World) -> No
         with pytest.raises(Forbidden, match="blocked by the user"):
             run(world, call)
     say(world, "/start", 555009)
-    told = [u.my_chat_member for u in run(world, lambda bot: bot.get_updates(timeout=30))]
-    assert [m.new_chat_member.status for m in told if m] == ["kicked", "member"]
+    changes = [u.my_chat_member for u in run(world, lambda bot: bot.get_updates(timeout=30))]
+    assert [m.new_chat_member.status for m in changes if m] == ["kicked", "member"]
     run(world, calls[0])
     refused(world, "Chat not found", lambda bot: bot.send_message(777, "a"))
 
@@ -141,8 +141,8 @@ def test_who_joins_is_told_to_a_bot_that_asked(world: World) -> None:
     run(world, lambda bot: bot.get_updates(allowed_updates=kinds))
     try:
         world.control("POST", f"/users/{ANNA}/join", chat="@live_photo")
-        told = run(world, lambda bot: bot.get_updates(timeout=30))[0].chat_member
-        assert (told.chat.id, told.new_chat_member.status) == (CHANNEL, "member")
+        change = run(world, lambda bot: bot.get_updates(timeout=30))[0].chat_member
+        assert (change.chat.id, change.new_chat_member.status) == (CHANNEL, "member")
         world.control("POST", f"/users/{ANNA}/leave", chat=CHANNEL)
         assert run(world, lambda bot: bot.get_chat_member(CHANNEL, ANNA)).status == "left"
     finally:

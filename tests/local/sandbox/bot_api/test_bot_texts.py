@@ -110,7 +110,7 @@ def test_a_message_is_edited_and_an_edit_of_nothing_is_refused(world: World) -> 
 
 def test_a_reply_shows_what_it_answers(world: World) -> None:
     asked = say(world, "Сколько?")["message_id"]
-    told = run(
+    reply = run(
         world,
         lambda bot: bot.send_message(
             ANNA,
@@ -119,7 +119,7 @@ def test_a_reply_shows_what_it_answers(world: World) -> None:
             link_preview_options=telegram.LinkPreviewOptions(is_disabled=True),
         ),
     )
-    assert told.reply_to_message.text == "Сколько?" and told.link_preview_options.is_disabled
+    assert reply.reply_to_message.text == "Сколько?" and reply.link_preview_options.is_disabled
     lost = telegram.ReplyParameters(9)
     refused(
         world,
@@ -158,8 +158,8 @@ def test_a_pressed_button_is_answered_once(world: World) -> None:
     )
     assert run(world, lambda bot: bot.answer_callback_query(query.id, "Готово", show_alert=True))
     refused(world, "Query is too old", lambda bot: bot.answer_callback_query(query.id))
-    told = seen(world, after=after)["happened"][-1]
-    assert (told["kind"], told["text"], told["alert"]) == ("answer", "Готово", True)
+    answer = seen(world, after=after)["happened"][-1]
+    assert (answer["kind"], answer["text"], answer["alert"]) == ("answer", "Готово", True)
 
 
 def test_commands_and_descriptions_are_kept_by_scope_and_language(world: World) -> None:
