@@ -28,14 +28,14 @@ from db.session import after_commit, reading
 log = logging.getLogger(__name__)
 
 JOB_CHANNEL = "jobs_queued"
-PAUSE_SECONDS = 0.25  # between two notices of a process
-# A notice wakes all workers that wait, and most of them in vain. They look one after the other, so
-# that the first has taken the job before most of the others ask for it.
+PAUSE_SECONDS = 0.25  # between two notifications of a process
+# A notification wakes all workers that wait, and most of them in vain. They look one after the
+# other, so that the first has taken the job before most of the others ask for it.
 SPREAD_SECONDS, LONGEST_SPREAD_SECONDS = 0.005, 0.2  # for each worker; for all together
 COUNT_SECONDS = 2
 LISTENER = "livephoto worker"  # by which they count each other
-# Nobody waits for the standby that would have to know of a notice.
-NOTICE = f"SET LOCAL synchronous_commit = off; NOTIFY {JOB_CHANNEL}"
+# Nobody waits for the standby that would have to know of a notification.
+NOTIFY = f"SET LOCAL synchronous_commit = off; NOTIFY {JOB_CHANNEL}"
 
 
 def announce(session: Session) -> None:
@@ -44,8 +44,8 @@ def announce(session: Session) -> None:
 
 
 class _Announcer:
-    """Sends what this process has to tell, in a thread of its own: the first notice at once, those
-    of the next PAUSE_SECONDS as one.
+    """Sends what this process has to tell, in a thread of its own: the first notification at once,
+    those of the next PAUSE_SECONDS as one.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class _Announcer:
         threading.Thread(target=self._run, name="announcer", daemon=True).start()
 
     def wake(self) -> None:
-        """Send a notice soon."""
+        """Send a notification soon."""
         self._wanted.set()
 
     def _run(self) -> None:
@@ -63,14 +63,14 @@ class _Announcer:
             time.sleep(PAUSE_SECONDS)
 
     def send(self) -> None:
-        """Send the notice that is wanted, if any; wait for one that is on its way."""
+        """Send the notification that is wanted, if any; wait for one that is on its way."""
         with self._sending:
             if not self._wanted.is_set():
                 return
             self._wanted.clear()
             try:
                 with reading() as connection:  # a message of its own, without BEGIN and COMMIT
-                    connection.exec_driver_sql(NOTICE)
+                    connection.exec_driver_sql(NOTIFY)
             except Exception as error:  # the workers look by themselves
                 log.warning("workers were not told of new jobs: %s", type(error).__name__)
 
@@ -82,7 +82,7 @@ os.register_at_fork(after_in_child=_announcer.cache_clear)
 
 @atexit.register
 def _send_the_last() -> None:
-    """A command ends sooner than its thread has sent the notice."""
+    """A command ends sooner than its thread has sent the notification."""
     if _announcer.cache_info().currsize:
         _announcer().send()
 

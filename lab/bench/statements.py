@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import event
 
 from db import connections, reading, transaction
-from db.notifications import NOTICE
+from db.notifications import NOTIFY
 from handlers import jobs, users
 from lab.bench import world
 from lab.bench.operations import Operation, paid_event
@@ -40,7 +40,7 @@ def _record(call: Callable[[], Any]) -> list[str]:
     statements: list[str] = []
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement != NOTICE:  # a transaction of its own, from a thread of its own
+        if statement != NOTIFY:  # a transaction of its own, from a thread of its own
             statements.append(cursor.mogrify(statement, parameters).decode())
 
     call()  # opens connections, fills caches

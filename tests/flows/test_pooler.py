@@ -114,7 +114,7 @@ def test_a_payment_without_a_webhook_is_found_by_a_worker(till: ProviderWorld) -
 
 
 def test_a_worker_hears_of_an_order_at_once(till: ProviderWorld, worker: Child) -> None:
-    """Without a notice it would look every two seconds."""
+    """Without a notification it would look every two seconds."""
     user = till.customer()
     till.buy(user, "stripe")
     photo = done(till.bot.upload(PHOTO), 201)["id"]

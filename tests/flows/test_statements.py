@@ -132,7 +132,7 @@ def report(payment_id: UUID, event_id: str) -> None:
 @pytest.fixture
 def heard(world: World) -> Iterator[Callable[[Callable[[], Any]], list[str]]]:
     """The statements that PostgreSQL receives during a call, each in a message of its own; not the
-    notices to workers, which are bundled and come later.
+    notifications to workers, which are bundled and come later.
     """
     log = settings.load().state_dir / "postgres" / "server.log"
 
@@ -147,7 +147,7 @@ def heard(world: World) -> Iterator[Callable[[Callable[[], Any]], list[str]]]:
         with log.open() as file:
             file.seek(end)
             messages = re.findall(r"LOG:  statement: (.*(?:\n\t.*)*)", file.read())
-        return [each for each in messages if each != notifications.NOTICE]
+        return [each for each in messages if each != notifications.NOTIFY]
 
     engine().dispose()
     event.listen(engine(), "connect", tell)

@@ -1,1 +1,1 @@
-"""What a notice to the workers costs: `make bench-commits`."""
+"""What a notification of the workers costs: `make bench-commits`."""

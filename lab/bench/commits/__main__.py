@@ -1,5 +1,5 @@
 """`python -m lab.bench.commits`: orders a second with a standby a millisecond away, and what waking
-workers costs; today's way beside a notice inside the ordering transaction.
+workers costs; today's way beside a notification inside the ordering transaction.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _table(rates: Rates) -> str:
     head = [
         "Orders by",
         "clients",
-        "a second, notice inside",
+        "a second, notification inside",
         "a second, after the commit",
         "ratio",
     ]

@@ -26,7 +26,7 @@ from services import queue
 from services.queue import Claim
 
 CROWDS = (1, 3, 40)
-SPACE_SECONDS = 0.3  # between two orders: longer than a process holds its notices back
+SPACE_SECONDS = 0.3  # between two orders: longer than a process holds its notifications back
 POLL_SECONDS = 2.0
 WAYS = ("inside, all claim", "after the commit, all look in turn")
 
@@ -66,7 +66,7 @@ def measure(rounds: int, orders: int) -> str:
             )
     head = [
         "Idle workers",
-        "notice",
+        "notification",
         "ms to the claim",
         "95 % within",
         "claims in vain an order",

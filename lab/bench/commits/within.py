@@ -1,4 +1,4 @@
-"""The notice inside the ordering transaction, as it once was."""
+"""The notification inside the ordering transaction, as it once was."""
 
 from __future__ import annotations
 

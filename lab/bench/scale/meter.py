@@ -55,7 +55,7 @@ class Comparison:
 
 
 class Probe:
-    """The connection through which a world is measured, beside one for notices to workers.
+    """The connection through which a world is measured, beside one for notifications to workers.
 
     Those are sent from a thread of their own, and may swap the two between measurements.
     """
