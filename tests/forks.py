@@ -162,7 +162,7 @@ def _serve() -> list[str]:
 def _prepare(
     *, arguments: list[str], environ: dict[str, str], folder: str, output: str, errors: str
 ) -> list[str]:
-    if namespace := environ.get("NETWORK_NAMESPACE"):  # see local/networks.py
+    if namespace := environ.get("NETWORK_NAMESPACE"):  # see local/machines.py
         with open(f"/run/netns/{namespace}") as there:
             libc = ctypes.CDLL(None, use_errno=True)
             if libc.setns(there.fileno(), 0) != 0:

@@ -17,7 +17,7 @@ from lab.chaos.system import System
 from lab.failover import rows
 from lab.failover.pair import Pair
 from lab.failover.watch import Watch
-from local import networks, ports
+from local import machines, ports
 
 
 class Cluster(Protocol):
@@ -202,7 +202,7 @@ def _listed(met: Counter[int]) -> str:
 
 CASES = (
     Case("killed", "kill -9 of the primary", killed, times=3),
-    Case("cut-off", "network of the primary cut", cut_off, times=2, missing=networks.missing),
+    Case("cut-off", "network of the primary cut", cut_off, times=2, missing=machines.missing),
     Case("frozen", "primary frozen, fenced after 3 s", frozen, times=2),
     Case("switched-over", "planned switchover", switched_over, times=3),
     Case("standby-away", "standby away for 20 s", standby_away),

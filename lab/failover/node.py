@@ -17,7 +17,7 @@ import psutil
 import psycopg2
 
 from local import ports
-from local.networks import Machine
+from local.machines import Machine
 from local.postgres import binaries, cluster, replication
 from local.postgres.embedded import DATABASE
 from local.processes import follow_parent, tail

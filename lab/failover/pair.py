@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.failover.node import Node
-from local import networks
+from local import machines
 from local.postgres import cluster
 from local.postgres.embedded import DATABASE
 
@@ -44,10 +44,10 @@ class Pair:
 def pair(folder: Path) -> Iterator[Pair]:
     """A synchronous pair in `folder` for the length of the block."""
     password = secrets.token_urlsafe(24)
-    with networks.machines(2) as (_, machines):
+    with machines.machines(2) as (_, others):
         first, second = (
             Node(folder / name, machine, password)
-            for name, machine in zip(("node-1", "node-2"), machines, strict=True)
+            for name, machine in zip(("node-1", "node-2"), others, strict=True)
         )
         try:
             first.create()

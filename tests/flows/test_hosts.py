@@ -23,8 +23,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 import settings
-from local import networks
-from local.networks import Machine
+from local import machines
+from local.machines import Machine
 from tests import nginx
 from tests.factories import make_user
 from tests.live import Bot, Server, done, order, refused
@@ -84,7 +84,7 @@ def world(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
     """With the settings of production, one PostgreSQL and one folder of photos."""
     folder = tmp_path_factory.mktemp("hosts")
     with ExitStack() as stack:
-        here, others = stack.enter_context(networks.machines(2))
+        here, others = stack.enter_context(machines.machines(2))
         front = Nginx(folder)
         url = f"https://127.0.0.1:{front.port}/api"
         environ = production(database, url, here)

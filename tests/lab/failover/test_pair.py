@@ -12,7 +12,7 @@ import pytest
 from lab.chaos.books import Books
 from lab.failover import rows
 from lab.failover.pair import Pair, pair
-from local import networks
+from local import machines
 from local.postgres import throwaway
 
 
@@ -50,7 +50,7 @@ def test_a_pair_changes_places_and_what_only_the_dead_server_had_is_found_to_be_
         database.rejoin()
         assert (database.primary, database.standby) == (second, first)
 
-        if networks.missing() is None:
+        if machines.missing() is None:
             second.machine.unplug()
             with pytest.raises(psycopg2.OperationalError):
                 second.sql("SELECT 1")
