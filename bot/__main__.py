@@ -88,7 +88,7 @@ async def _find_telegram(app: App) -> None:
             await app.initialize()
             return
         except NetworkError as trouble:
-            log.warning("Telegram: %s", trouble)
+            log.warning("Telegram cannot be reached, the start waits: %s", trouble)
             await asyncio.sleep(TROUBLE_PAUSE)
 
 
@@ -106,7 +106,7 @@ async def _introduce(app: App) -> None:
         await app.bot.delete_webhook()
         await app.bot.set_my_commands([BotCommand(*each) for each in texts.COMMANDS.items()])
     except TelegramError as trouble:  # no reason to stay down
-        log.warning("Telegram: %s", trouble)
+        log.warning("Webhook or commands could not be set at Telegram: %s", trouble)
 
 
 async def _apologise(update: Update) -> None:
@@ -115,7 +115,7 @@ async def _apologise(update: Update) -> None:
         if update.effective_chat and update.effective_chat.type == "private":
             await update.effective_chat.send_message(texts.INTERRUPTED)
     except TelegramError as trouble:
-        log.info("Update %s: %s", update.update_id, trouble)
+        log.info("Update %s: the apology could not be sent: %s", update.update_id, trouble)
 
 
 if __name__ == "__main__":

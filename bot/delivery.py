@@ -52,7 +52,7 @@ class Delivery:
                     after=after, limit=EVENTS_AT_ONCE, wait=WAIT_SECONDS
                 )
             except LivePhotoError as trouble:
-                log.warning("No events: %s", trouble)
+                log.warning("Events cannot be read from the backend: %s", trouble)
                 after = None
                 await asyncio.sleep(TROUBLE_PAUSE)
                 continue
@@ -87,7 +87,7 @@ class Delivery:
             job = await self._backend.jobs_get(event.job.id)
             return await self._progress.end(job) == UNCHANGED
         except (LivePhotoError, TelegramError) as trouble:
-            log.warning("Event %s may be told twice: %s", event.sequence, trouble)
+            log.warning("Event %s may be delivered twice: %s", event.sequence, trouble)
             return False
 
     async def _until_told(self, chat_id: int, event: Event, *, repeated: bool) -> None:
@@ -103,11 +103,16 @@ class Delivery:
             except Exception as trouble:
                 passes = _passes(trouble)
                 faults += not passes
-                log.warning("Event %s: %r", event.sequence, trouble, exc_info=not passes)
+                log.warning(
+                    "Event %s is not delivered yet: %r",
+                    event.sequence,
+                    trouble,
+                    exc_info=not passes,
+                )
                 # Of what was lost on its way, nobody knows whether it arrived.
                 repeated = repeated or isinstance(trouble, NetworkError)
             await asyncio.sleep(TROUBLE_PAUSE)
-        log.error("Event %s is given up", event.sequence)
+        log.error("Event %s is given up: it is never delivered", event.sequence)
 
     async def _tell(self, chat_id: int, event: Event, *, repeated: bool) -> None:
         if event.type in ("job.queued", "job.started") and event.job:

@@ -88,17 +88,18 @@ async def _old_button(update: Update, context: Context) -> None:
 async def _on_error(update: object, context: Context) -> None:
     """Tell the person what went wrong, in words; log what is a fault."""
     trouble = context.error
+    number = update.update_id if isinstance(update, Update) else None
     if isinstance(trouble, (Stale, LivePhotoError, Forbidden)):
-        log.info("%r", trouble)
+        log.info("Update %s is refused: %r", number, trouble)
     else:
-        log.error("%r", trouble, exc_info=trouble)
+        log.error("Update %s failed: %r", number, trouble, exc_info=trouble)
     if isinstance(trouble, Forbidden) or not isinstance(update, Update):
         return  # whoever has blocked the bot hears nothing
     if update.effective_chat and update.effective_chat.type == "private":
         try:
             await _reply(update, _in_words(trouble))
         except TelegramError as another:
-            log.warning("The person is not told: %s", another)
+            log.warning("Update %s: its error could not be shown: %s", number, another)
 
 
 async def _reply(update: Update, text: str) -> None:

@@ -74,7 +74,7 @@ class Updates:
         except InvalidToken:
             raise
         except TelegramError as trouble:
-            log.warning("No updates: %s", trouble)
+            log.warning("Updates cannot be read from Telegram: %s", trouble)
             await asyncio.sleep(TROUBLE_PAUSE)
             return
         self._journal.confirm(oldest)  # only now will those before it not come again
@@ -93,6 +93,6 @@ class Updates:
         try:
             await self._handle(update, repeated)
         except Exception:  # a fault of ours must not come again for ever
-            log.exception("Update %s", number)
+            log.exception("Update %s failed unexpectedly", number)
         self._journal.finish(number)
         del self._running[number]

@@ -81,7 +81,8 @@ def act_outside(
             _run_outside(form, entry, effect)
     except (ApiError, ValueError, ledger.NotEnoughTokens) as refusal:
         if _is_away(refusal):
-            log.warning("what was asked of a provider may have been done", exc_info=refusal)
+            facts = {"action": entry.action, "target": entry.target}
+            log.warning("action at a provider has no answer", exc_info=refusal, extra=facts)
             abort(503, texts.PERHAPS_DONE)
         return _refused(refusal, form, refused, field)
     return redirect(with_result(to, form.key), 303)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, g, render_template
+from flask import Flask, g, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, InternalServerError
 
@@ -34,7 +34,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 def _api(error: ApiError) -> ResponseReturnValue:
     if error.status >= 500:
-        log.warning("the database or a provider is away", exc_info=error)
+        facts = {"code": error.code, "operation": request.endpoint}
+        log.warning("database or provider unavailable", exc_info=error, extra=facts)
         return _page(503, texts.AWAY)
     return _page(error.status, texts.refusal(error))
 
@@ -44,7 +45,8 @@ def _too_much(error: TooMuchError) -> ResponseReturnValue:
 
 
 def _bug(error: Exception) -> ResponseReturnValue:
-    log.exception("a page failed", exc_info=error)
+    facts = {"operation": request.endpoint}
+    log.exception("console page failed unexpectedly", exc_info=error, extra=facts)
     return _page(InternalServerError.code, texts.STATUSES[500])
 
 

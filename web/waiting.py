@@ -72,7 +72,7 @@ class Waiting:
             come: set[Awaited] = await self._lane.run(self._look, awaited)
             return come
         except ApiError as error:  # the database is down: they go on waiting
-            log.warning("nothing can be seen to come: %s", error)
+            log.warning("looking for news failed, requests go on waiting: %s", error)
         except Exception:
             log.exception("looking for news failed unexpectedly")
         return set()

@@ -63,7 +63,7 @@ class Duty:
         started = time.monotonic()
         try:
             if done := self.work():
-                log.info("duty %s: %d", self.name, done)
+                log.info("duty %s: %d done", self.name, done)
             metrics.duty_last_success.set(time.time(), self.name)
         except ApiError:  # database or storage unavailable: the worker waits
             raise

@@ -34,7 +34,7 @@ class Heartbeat:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         except OSError as error:
-            log.warning("no signs of life can be written, so that a check fails: %s", error)
+            log.warning("heartbeat file cannot be written, worker.check will fail: %s", error)
         self.turn()
         return self
 

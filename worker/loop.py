@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import settings
 from db import notifications, reading, schema, transaction
@@ -105,9 +106,8 @@ class Worker:
             log.info(
                 "job %s",
                 outcome,
-                extra={
-                    "job_id": str(claim.job_id),
-                    "attempt": claim.attempt,
+                extra=_facts_of(claim)
+                | {
                     "service_type": claim.service_type,
                     "photos": claim.photos,
                     "ms": round((time.monotonic() - started) * 1000),
@@ -170,8 +170,7 @@ class Worker:
             except ApiError:  # the database is down, which run() waits out
                 raise
             except Exception:
-                job_id = str(claim.job_id)
-                log.exception("unexpected error while processing a job", extra={"job_id": job_id})
+                log.exception("unexpected error while processing a job", extra=_facts_of(claim))
                 crash = EngineError("engine_crashed")
                 step = _fail(claim, crash.code, crash.message, retryable=crash.retryable)
         _count(claim, step, time.monotonic() - started)
@@ -192,14 +191,15 @@ class Worker:
             except EngineError as error:
                 if error.code == "stopped":
                     return Turn.AGAIN, _release(claim, lease)
-                log.warning("engine failed: %s", error)  # with its detail, for the operator only
+                # With its detail, for the operator only.
+                log.warning("engine failed: %s", error, extra=_facts_of(claim))
                 return _fail(claim, error.code, error.message, retryable=error.retryable)
             except FetchRefused as error:
                 return _fail(claim, error.code, error.message, retryable=False)
             except ObjectMissing:
                 return _fail(claim, "input_gone", GONE_TEXT, retryable=False)
             except (StorageUnavailable, FetchFailed, OSError) as error:
-                log.warning("job will be retried: %s", error)
+                log.warning("job will be retried: %s", error, extra=_facts_of(claim))
                 return _fail(claim, "temporary_trouble", TROUBLE_TEXT, retryable=True)
 
     def _run_due_duties(self) -> None:
@@ -263,3 +263,8 @@ def _release(claim: Claim, lease: Lease) -> str:
     with transaction() as session:
         queue.release(session, claim)
     return "released"
+
+
+def _facts_of(claim: Claim) -> dict[str, Any]:
+    """For the log."""
+    return {"job_id": str(claim.job_id), "attempt": claim.attempt}

@@ -161,7 +161,7 @@ class RemoteWork:
             except ApiError as error:  # the lease brings it back
                 log.warning("attempt waits: %s", error, extra=named)
             except Exception:
-                log.exception("unexpected error in a step", extra=named)
+                log.exception("unexpected error in a step of an attempt", extra=named)
 
     def _out_of_grace(self) -> bool:
         return self._stopping.is_set() and time.monotonic() > self._stop_at

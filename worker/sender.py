@@ -77,7 +77,7 @@ class EventSender:
             try:
                 pause = self.turn()
             except ApiError as error:
-                log.warning("events wait: %s", error)
+                log.warning("events for the bot wait: %s", error)
                 pause = PAUSE_AFTER_TROUBLE_SECONDS
             except Exception:
                 log.exception("unexpected error in a turn of the event sender")

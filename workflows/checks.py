@@ -53,4 +53,4 @@ def _keep(subject: str, proof: Proof, *, seconds: float, now: datetime) -> None:
 
 def _tell(subject: str, proof: Proof) -> None:
     for rule, rows in proof.violations.items():
-        log.error("%s: broken: %s", subject, rule, extra={"rows": rows})
+        log.error("check of the %s: broken: %s", subject, rule, extra={"rows": rows})

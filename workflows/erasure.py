@@ -59,7 +59,11 @@ def erase(user_id: UUID) -> Erased:
         _note(user.id)
         return Erased(files.delete(found), files_left=False)
     except StorageUnavailable as error:
-        log.warning("files of an erased person are deleted later, repeat the erasure: %s", error)
+        log.warning(
+            "files of an erased person are deleted later, repeat the erasure: %s",
+            error,
+            extra={"user_id": str(user.id)},
+        )
         return Erased(0, files_left=True)
 
 

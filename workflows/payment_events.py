@@ -66,7 +66,8 @@ def apply(notice: Notice) -> None:
     }
     logs.note(verdict=verdict.state, **report)
     if verdict.is_for_the_operator:
-        log.warning("payment event parked for the operator", extra=report)
+        facts = {"state": verdict.state, **report}
+        log.warning("payment event needs the operator", extra=facts)
 
 
 def replay(session: Session, event_id: UUID) -> Verdict:

@@ -37,7 +37,7 @@ def look(photo: DataRow) -> DataRow:
     try:
         faces = _count(photo.storage_key)
     except EngineError as error:
-        log.info("faces are not counted: %s", error)
+        log.info("faces are not counted: %s", error, extra={"data_id": str(photo.id)})
         return photo
     except ObjectMissing as error:
         raise ApiError("data_not_found", details={"dataId": str(photo.id)}) from error

@@ -60,7 +60,7 @@ def refusal() -> str | None:
     except OtherFolderError as elsewhere:
         return str(elsewhere)
     except Exception as error:  # no database, no tables, no disk: readiness tells when there are
-        log.warning("whose photos these are is not known yet: %s", error)
+        log.warning("photo folder not checked before the start: %s", error)
     finally:
         close_connections()  # none is taken along to the processes
     return None

@@ -169,7 +169,8 @@ def _is_trouble(error: ApiError) -> bool:
 
 
 def _note(error: ApiError, payment_id: UUID) -> None:
-    log.warning("payment check failed, will be repeated: %s", error)
+    facts = {"payment_id": str(payment_id)}
+    log.warning("payment check failed, will be repeated: %s", error, extra=facts)
     with transaction() as session:
         payments.note_trouble(session, payment_id, str(error))
 

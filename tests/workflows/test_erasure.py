@@ -239,7 +239,9 @@ def test_money_that_waits_for_the_operator_comes_first() -> None:
     erase(who.user)
 
 
-def test_money_that_comes_later_is_credited_and_shown_to_the_operator() -> None:
+def test_money_that_comes_later_is_credited_and_shown_to_the_operator(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     who = person()
     link = open_payment(who.user, who.mark)
     erase(who.user)
@@ -250,6 +252,8 @@ def test_money_that_comes_later_is_credited_and_shown_to_the_operator() -> None:
         (flagged,) = [event for event in rows if event.payment_id == link]
         payment = session.get_one(Payment, link)
     assert (flagged.reason, payment.status) == ("erased_user", "succeeded")
+    (line,) = (each for each in caplog.records if "needs the operator" in each.getMessage())
+    assert (vars(line)["state"], vars(line)["reason"]) == ("applied", "erased_user")
     assert flagged.notice["payer_id"] is None and flagged.notice["raw"] == {}
     # Stars can only be given back to whoever has paid.
     assert set(traces(who.words)) == {"payments"}
