@@ -22,7 +22,18 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 # Our own loggers; their level is LOG_LEVEL.
-OURS = ("access", "console", "handlers", "providers", "spec", "web", "worker", "workflows")
+OURS = (
+    "access",
+    "console",
+    "db",
+    "handlers",
+    "providers",
+    "services",
+    "spec",
+    "web",
+    "worker",
+    "workflows",
+)
 # PostgreSQL explains an error with "Key (telegram_id)=(384726159) already exists." and shows its
 # place with "LINE 1: ...SET username='anna', new_column...".
 _ROW_CONTENT = re.compile(r"^(DETAIL|LINE \d+): .*$", re.MULTILINE)
