@@ -30,7 +30,8 @@ ROOMS = (
 # Code that does not run in production; benches and tests are long lists of cases.
 ASIDE = (
     *("clients/python/generator", "clients/python/livephoto_client"),
-    *("lab/chaos", "lab/failover", "lab/judge", "lab/stability", "lab/training"),
+    *("lab/chaos", "lab/failover", "lab/judge", "lab/restore", "lab/stability"),
+    *("lab/training", "lab/upgrade"),
 )
 
 N = TypeVar("N", bound=ast.AST)
