@@ -1,0 +1,43 @@
+"""The tables of docs/architecture.md are what the application is built of."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import settings
+from tests import stubs
+from tests.house.code import ROOT, sources_of
+from web.app import create_app
+
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
+
+
+def first_column(heading: str) -> list[str]:
+    """What the rows of the table below this heading are about."""
+    section = ARCHITECTURE.partition(f"\n### {heading}\n")[2].partition("\n#")[0]
+    return re.findall(r"^\| `(?:\S+: )?(\w+)` \|", section, re.MULTILINE)
+
+
+def test_the_layers_are_told_in_their_order() -> None:
+    everything = settings.Settings(
+        environment="test",
+        s3_bucket="none",
+        metrics_address="127.0.0.1:9108",
+        otel_exporter_otlp_endpoint="http://127.0.0.1:4318",
+        rate_limit_per_key=9,
+        rate_limit_per_user=9,
+    )
+    app = create_app(everything, operations=stubs.table())
+    assert first_column("Layers") == [_name(layer) for layer in app.middlewares]
+
+
+def test_every_lane_is_told() -> None:
+    made = [re.findall(r'\bLane\("(\w+)"', source.text) for source in sources_of("web")]
+    assert sorted(first_column("Lanes")) == sorted(name for names in made for name in names)
+
+
+def _name(layer: Any) -> str:
+    made: type = layer.func if isinstance(layer, partial) else layer
+    return made.__name__
