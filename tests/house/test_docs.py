@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from configparser import ConfigParser
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.house.code import ROOT
 README = (ROOT / "README.md").read_text("utf-8")
 REFERENCE = tables.REFERENCE.read_text("utf-8")
 README_MAX_LINES = 250
+# A longer line, such as the row of a table, counts as the lines that it fills.
+DECISION_MAX_LINES, COLUMNS = 90, 120
 DOCUMENTS = [
     *ROOT.glob("*.md"),
     *(ROOT / "docs").rglob("*.md"),
@@ -83,6 +86,14 @@ def test_links_in_documents_lead_somewhere(document: Path) -> None:
 )
 def test_every_decision_says_whether_it_holds(decision: Path) -> None:
     assert decision.read_text("utf-8").splitlines()[2].startswith("Status: ")
+
+
+@pytest.mark.parametrize(
+    "decision", sorted((ROOT / "docs/adr").iterdir()), ids=lambda path: path.stem
+)
+def test_every_decision_is_one_page(decision: Path) -> None:
+    filled = [ceil(len(line) / COLUMNS) or 1 for line in decision.read_text("utf-8").splitlines()]
+    assert sum(filled) <= DECISION_MAX_LINES
 
 
 def test_no_two_decisions_have_one_number() -> None:
