@@ -39,5 +39,5 @@ def test_every_lane_is_told() -> None:
 
 
 def _name(layer: Any) -> str:
-    made: type = layer.func if isinstance(layer, partial) else layer
-    return made.__name__
+    made: Any = layer.func if isinstance(layer, partial) else layer
+    return str(made.__name__)
