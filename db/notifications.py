@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from db.connections import direct_url
 from db.servers import CONNECTION, dial
 from db.session import after_commit, reading
+from settings.databases import plain
 
 log = logging.getLogger(__name__)
 
@@ -140,9 +141,8 @@ class Listener:
         return self._chance.uniform(0, spread)
 
     def _listen(self) -> Any:
-        # psycopg2 does not understand the URL prefix by which SQLAlchemy selects it.
-        url = direct_url().replace("postgresql+psycopg2://", "postgresql://", 1)
-        self._connection = dial({**parse_dsn(url), **CONNECTION, "application_name": LISTENER})
+        address = parse_dsn(plain(direct_url()))
+        self._connection = dial({**address, **CONNECTION, "application_name": LISTENER})
         self._connection.autocommit = True
         with self._connection.cursor() as cursor:
             cursor.execute(f"LISTEN {JOB_CHANNEL}")

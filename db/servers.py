@@ -17,6 +17,7 @@ import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from db.bounded import BoundedConnection
+from settings.databases import plain
 
 log = logging.getLogger(__name__)
 
@@ -196,9 +197,7 @@ def compare(parameters: Parameters) -> None:
 
 def states(url: str) -> dict[str, State | None]:
     """Each of several servers that an address names, by host and port; None: it is silent."""
-    # psycopg2 does not understand the URL prefix by which SQLAlchemy selects it.
-    named = parse_dsn(url.replace("postgresql+psycopg2://", "postgresql://", 1))
-    return _states({**named, **CONNECTION})
+    return _states({**parse_dsn(plain(url)), **CONNECTION})
 
 
 def _states(parameters: Parameters) -> dict[str, State | None]:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, make_url
 
 from local import ports
 from local.processes import PR_SET_PDEATHSIG, ROOT, Child, Program
+from settings.databases import plain
 
 SHIPPED = ROOT / "deploy/pgbouncer/pgbouncer.ini"
 # Debian puts it where only root looks.
@@ -97,9 +98,8 @@ class Pooler:
 
     def command(self, words: str) -> list[tuple[str, ...]]:
         """One command of its console, such as PAUSE, and the rows that it shows."""
-        plain = self._to("pgbouncer").set(drivername="postgresql")
-        address = plain.render_as_string(hide_password=False)
-        with closing(psycopg2.connect(address)) as connection:
+        address = self._to("pgbouncer").render_as_string(hide_password=False)
+        with closing(psycopg2.connect(plain(address))) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(words)

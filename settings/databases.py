@@ -34,6 +34,12 @@ def in_psycopg2(url: str) -> str:
     return f"{DRIVER}://{user}{at}{parts.path}?{urlencode(query, quote_via=quote, safe=',[]:')}"
 
 
+def plain(url: str) -> str:
+    """The URL as libpq reads it: without the name of a driver, which only SQLAlchemy knows."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql://{rest}" if scheme == DRIVER else url
+
+
 def fault(url: str) -> str | None:
     """What is wrong with a database's address, with the fix."""
     if url.partition("://")[0] not in SCHEMES:

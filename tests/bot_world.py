@@ -18,6 +18,7 @@ from local.postgres import throwaway
 from local.processes import Child, ChildError, Program
 from local.stack import BOT, SERVER, Stack
 from settings import Settings
+from settings.databases import plain
 from tests.forks import ForkedChild
 from tests.wire import ROOT
 
@@ -55,7 +56,7 @@ class World:
 
     def execute(self, statement: str) -> None:
         """Change the rows of the backend, whose tests share no database."""
-        url = self.stack.settings.database_url.replace("+psycopg2", "", 1)
+        url = plain(self.stack.settings.database_url)
         with closing(psycopg2.connect(url)) as connection, connection:
             connection.cursor().execute(statement)
 

@@ -14,6 +14,7 @@ from db import connections, reading
 from db.models import Table
 from errors import ApiError
 from local.database import prepare
+from settings.databases import plain
 from tests.wire import wait_until
 
 TEMPLATE = "seeded"
@@ -109,9 +110,8 @@ def _administer(url: str, *statements: str) -> None:
 
 
 def _execute(url: str, *statements: str) -> None:
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     # Databases take as long as they take.
-    with closing(psycopg2.connect(plain, options="-c statement_timeout=0")) as connection:
+    with closing(psycopg2.connect(plain(url), options="-c statement_timeout=0")) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             for statement in statements:

@@ -16,6 +16,7 @@ from lab.bench.servers import SERVERS, Server, environment
 from local import database
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
+from settings.databases import plain
 
 EVENTS_PER_SECOND = 3000  # more than any server settles; each is sent once
 BASELINE = "pgbench"
@@ -39,7 +40,7 @@ def main(
         throwaway.state_folder("bench") as folder,
         EmbeddedPostgres(folder / "postgres", extra_config=throwaway.NOT_DURABLE) as started,
     ):
-        url = started.replace("+psycopg2", "", 1)
+        url = plain(started)
         os.environ.update(environment(url, folder))
         results = _measure(url, folder, chosen, names, rounds, seconds)
     click.echo(report.table(results))

@@ -23,6 +23,7 @@ from lab.bench.scale.worlds import World
 from lab.bench.servers import environment
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
+from settings.databases import plain
 
 # No checkpoint unless asked for: it would write whole pages into the log at some steps only. Nobody
 # waits for the disk, which changes neither CPU nor what is written.
@@ -65,7 +66,7 @@ def main(orders: int, to_docs: bool) -> None:
     with throwaway.state_folder("capacity") as folder:
         postgres = EmbeddedPostgres(folder / "postgres", extra_config=POSTGRES)
         with postgres as url:
-            os.environ.update(environment(worlds.plain(url), folder))
+            os.environ.update(environment(plain(url), folder))
             (world,) = worlds.fill(url, {"world": 1}, report=click.echo).values()
             engine = connections.connect(world.url, pool_size=4)
             with meter.use_engine(engine):

@@ -27,6 +27,7 @@ from lab.bench.page import about, put, table
 from lab.bench.servers import PROCESSES, Server, environment
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
+from settings.databases import plain
 
 MEBIBYTE = 1024 * 1024
 LARGE = 200 * MEBIBYTE
@@ -137,7 +138,7 @@ def failures_of(costs: list[Cost], downloads: list[Download]) -> Iterator[str]:
 def _server(folder: Path) -> Iterator[Server]:
     with EmbeddedPostgres(folder / "postgres") as url:
         schema.upgrade(url)
-        settings = environment(url.replace("+psycopg2", "", 1), folder)
+        settings = environment(plain(url), folder)
         server = Server("ours", {**settings, "ENVIRONMENT": "development"}, folder)
         try:
             server.wait()

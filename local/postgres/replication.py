@@ -9,6 +9,7 @@ from typing import Any
 import psycopg2
 
 from local.postgres import binaries, cluster
+from settings.databases import plain
 
 COPY_SECONDS = 120
 
@@ -19,7 +20,7 @@ def copy(url: str, data: Path) -> None:
     """
     _run(
         *("pg_basebackup", "--pgdata", str(data), "--checkpoint=fast", "--wal-method=stream"),
-        *("--write-recovery-conf", "--dbname", dsn(url)),
+        *("--write-recovery-conf", "--dbname", plain(url)),
         data=data,
     )
 
@@ -30,7 +31,7 @@ def rewind(data: Path, url: str) -> None:
     """
     sql(url, "CHECKPOINT")  # else the control file may still tell the old timeline
     _run(
-        *("pg_rewind", "--target-pgdata", str(data), "--source-server", dsn(url)),
+        *("pg_rewind", "--target-pgdata", str(data), "--source-server", plain(url)),
         "--write-recovery-conf",
         data=data,
     )
@@ -38,7 +39,7 @@ def rewind(data: Path, url: str) -> None:
 
 def sql(url: str, statement: str) -> Any:
     """The one value that a statement returns, in a connection of its own."""
-    connection = psycopg2.connect(dsn(url), connect_timeout=3)
+    connection = psycopg2.connect(plain(url), connect_timeout=3)
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -46,11 +47,6 @@ def sql(url: str, statement: str) -> Any:
             return (cursor.fetchone() or (None,))[0] if cursor.description else None
     finally:
         connection.close()
-
-
-def dsn(url: str) -> str:
-    """An address as libpq reads it."""
-    return url.replace("+psycopg2", "", 1)
 
 
 def _run(program: str, *arguments: str, data: Path) -> None:

@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 
 from db import notifications, transaction
+from settings.databases import plain
 from tests.wire import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +46,7 @@ else:
 @pytest.fixture
 def heard(database: str) -> Iterator[Any]:
     """A connection that hears what workers hear."""
-    connection = psycopg2.connect(database.replace("+psycopg2", "", 1))
+    connection = psycopg2.connect(plain(database))
     connection.autocommit = True
     connection.cursor().execute(f"LISTEN {notifications.JOB_CHANNEL}")
     yield connection
@@ -101,9 +102,7 @@ def test_of_many_workers_each_gives_some_of_the_others_a_start(database: str, ot
 
     with ExitStack() as stack:
         for _ in range(others):
-            other = psycopg2.connect(
-                database.replace("+psycopg2", "", 1), application_name=notifications.LISTENER
-            )
+            other = psycopg2.connect(plain(database), application_name=notifications.LISTENER)
             stack.callback(other.close)
         listener = stack.enter_context(notifications.Listener(THERE_IS, Chance()))
         listener.wait(0, threading.Event())  # it listens from here on

@@ -9,6 +9,7 @@ from psycopg2.extensions import parse_dsn
 
 from db import servers
 from db.servers import CONNECTION, OldPrimaryError, dial
+from settings.databases import plain
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def parameters(url: str, **others: str) -> servers.Parameters:
-    return {**parse_dsn(url.replace("+psycopg2", "", 1)), **CONNECTION, **others}
+    return {**parse_dsn(plain(url)), **CONNECTION, **others}
 
 
 def connections(listener: socket.socket) -> int:

@@ -19,6 +19,7 @@ import requests
 from local import ports, sandbox
 from local.client import Client, is_ready
 from local.postgres import binaries
+from settings.databases import plain
 from tests.databases import empty_database
 from tests.house.code import ROOT
 from tests.local.sandbox.test_yookassa_sandbox import ORDER
@@ -82,7 +83,7 @@ def databases(postgres: str) -> Iterator[list[str]]:
     """Two empty ones, with URLs that PostgreSQL's own programs understand."""
     with ExitStack() as stack:
         made = [stack.enter_context(empty_database(postgres)) for _ in range(2)]
-        yield [url.replace("+psycopg2", "") for url in made]
+        yield [plain(url) for url in made]
 
 
 @pytest.fixture(scope="module")

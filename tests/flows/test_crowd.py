@@ -7,7 +7,7 @@ from random import Random
 
 from db.connections import engine
 from lab.bench.scale import load_test
-from lab.bench.scale.worlds import plain
+from settings.databases import plain
 from tests.provider_world import books
 
 

@@ -28,6 +28,7 @@ from local.postgres import throwaway
 from local.processes import Program
 from local.stack import SERVER, WORKER, Stack
 from settings import PROVIDERS, Settings
+from settings.databases import plain
 from tests.live import Bot, done, order, refused
 from tests.provider_world import signed
 from tests.wire import wait_until
@@ -235,7 +236,7 @@ def wait_in_vain_for_a_row(stack: Stack, bot: Bot) -> None:
     """Cause statements that PostgreSQL cancels and logs itself."""
     user = bot.register()
     visit = {"telegramId": user["telegramId"], "username": f"{MARK}_later"}
-    url = stack.settings.database_url.replace("+psycopg2", "", 1)
+    url = plain(stack.settings.database_url)
     with closing(psycopg2.connect(url)) as held, held.cursor() as cursor:
         cursor.execute("SELECT 1 FROM users WHERE id = %s FOR UPDATE", (user["id"],))
         refused(bot.post("/users/register-or-login", visit), "service_unavailable")

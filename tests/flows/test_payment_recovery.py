@@ -16,13 +16,13 @@ from uuid import UUID, uuid4
 import pytest
 import requests
 from sqlalchemy import select
-from sqlalchemy.engine import make_url
 
 from db import snapshot
 from db.connections import direct_url
 from db.models import Event, Payment
 from db.types import now
 from local.postgres import binaries
+from settings.databases import plain
 from tests import databases, forks
 from tests.command_line import CommandLine, command_line, complain, say
 from tests.live import done, refused, unchanged
@@ -60,9 +60,7 @@ def forgotten(till: ProviderWorld, folder: Path) -> Iterator[None]:
 
 
 def _run(program: str, *arguments: str, to: str = "") -> None:
-    url = make_url(direct_url()).set(drivername="postgresql")
-    target = to + url.render_as_string(hide_password=False)
-    command = [str(binaries.find().bin / program), *arguments, target]
+    command = [str(binaries.find().bin / program), *arguments, to + plain(direct_url())]
     subprocess.run(command, check=True)
 
 

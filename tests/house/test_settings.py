@@ -176,7 +176,13 @@ def test_several_hosts_may_be_written_as_sqlalchemy_or_as_libpq_wants_them(url):
     asked = {"sslmode": "require", "target_session_attrs": "read-write"}
     servers = {"host": "a,::1", "port": "1,5432", "user": "u", "password": "p@", "dbname": "d"}
     assert for_psycopg2 == servers | asked
-    assert parse_dsn(read.replace("+psycopg2", "", 1)) == servers | asked
+    assert parse_dsn(databases.plain(read)) == servers | asked
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_libpq_reads_the_plain_form_of_a_url_whose_password_is_kept_as_it_is(scheme):
+    read = parse_dsn(databases.plain(f"{scheme}://u:+psycopg2@h/d"))
+    assert read == {"user": "u", "password": "+psycopg2", "host": "h", "dbname": "d"}
 
 
 @pytest.mark.parametrize(

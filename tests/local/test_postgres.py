@@ -19,6 +19,7 @@ import pytest
 from local.postgres import binaries, throwaway
 from local.postgres.binaries import EmbeddedPostgresError
 from local.postgres.embedded import EmbeddedPostgres, running_url
+from settings.databases import plain
 from tests.wire import ROOT, wait_until
 
 LAUNCHER = """
@@ -53,7 +54,7 @@ def folder(reachable: Path) -> Path:
 
 
 def query(url: str, statement: str) -> list[tuple[object, ...]]:
-    connection = psycopg2.connect(url.replace("+psycopg2", "", 1))
+    connection = psycopg2.connect(plain(url))
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -131,7 +132,7 @@ def test_a_killed_server_keeps_every_acknowledged_row(folder: Path) -> None:
     def write() -> None:
         nonlocal acknowledged
         with pytest.raises(psycopg2.Error):
-            connection = psycopg2.connect(url.replace("+psycopg2", "", 1))
+            connection = psycopg2.connect(plain(url))
             connection.autocommit = True
             cursor = connection.cursor()
             while True:

@@ -23,6 +23,7 @@ from local import database, ports
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres, is_free
 from local.processes import Child, Program
+from settings.databases import plain
 from tests import standby
 
 CLIENTS = (1, 4, 16, 32)
@@ -45,7 +46,7 @@ def main(rounds: int, seconds: float, orders: int, to_docs: bool) -> None:
     """Measure both ways in turn; takes about three minutes."""
     busy = os.getloadavg()[0]
     with throwaway.state_folder("commits") as folder, _pair(folder) as url:
-        os.environ.update(environment(url.replace("+psycopg2", "", 1), folder))
+        os.environ.update(environment(plain(url), folder))
         database.prepare(connections.database_url())
         world.fill(os.environ["DATABASE_URL"])
         woken = wakes.measure(rounds, orders)  # while the queue is empty

@@ -19,6 +19,7 @@ from local import database
 from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import Child, Program
+from settings.databases import plain
 
 FLOW_SECONDS = 8
 
@@ -37,7 +38,7 @@ def main(orders: int, waiting: int, rate: int, delivered: int, to_docs: bool) ->
         EmbeddedPostgres(folder / "postgres", extra_config=throwaway.NOT_DURABLE) as started,
         receiving() as receiver,
     ):
-        url = started.replace("+psycopg2", "", 1)
+        url = plain(started)
         os.environ.update(environment(url, folder))
         os.environ.update(EVENTS_URL=receiver.url, EVENTS_SECRETS=SECRET)
         database.prepare(connections.database_url())

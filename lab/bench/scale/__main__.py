@@ -24,6 +24,7 @@ from local.postgres import throwaway
 from local.postgres.embedded import EmbeddedPostgres
 from local.processes import ROOT
 from services import day_figures
+from settings.databases import plain
 
 # Autovacuum would run at different moments in the two worlds.
 POSTGRES = {
@@ -59,7 +60,7 @@ def main(users: int, seconds: float, folder: Path | None, to_docs: bool) -> None
         target.mkdir(exist_ok=True)
         worlds.require_space(target, users // USERS)
         url = stack.enter_context(EmbeddedPostgres(target / "postgres", extra_config=POSTGRES))
-        os.environ.update(environment(worlds.plain(url), home))
+        os.environ.update(environment(plain(url), home))
         os.environ.update(ENVIRONMENT="development", DATA_TTL_HOURS=str(calls.TTL_HOURS))
         found = _measure(url, home, users=users, seconds=seconds)
     click.echo(text(found))
@@ -99,7 +100,7 @@ def _measure(url: str, home: Path, *, users: int, seconds: float) -> Findings:
     _postpone_jobs(large)
     engine = connections.connect(large.url, pool_size=crowd.CUSTOMERS)
     found.crowd = load_test.run(
-        *(engine, worlds.plain(large.url), home),
+        *(engine, plain(large.url), home),
         seconds=seconds,
         chance=random.Random(seed),
         real_jobs=4,
@@ -161,7 +162,7 @@ def _check_ledger(world: World) -> float:
     checked = subprocess.run(
         [sys.executable, "cli.py", "ledger", "check"],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": worlds.plain(world.url)},
+        env={**os.environ, "DATABASE_URL": plain(world.url)},
         stdout=subprocess.PIPE,
         text=True,
         check=False,

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, event
 
 from lab.bench.scale import rows
 from lab.bench.scale.calls import Call, Context
-from lab.bench.scale.worlds import World, plain
+from lab.bench.scale.worlds import World
+from settings.databases import plain
 
 GROWING = set(rows.COLUMNS)
 # A page is 200 rows. What reads many more rows than it returns would read millions one day.

@@ -21,6 +21,7 @@ from db import schema
 from lab.bench.scale import rows
 from lab.bench.scale.people import LOTTERIES, Block
 from local import database
+from settings.databases import plain
 
 GIBIBYTE = 1024**3
 # A filled block takes 87 MiB; the rest, and the reserve, is for sorting indexes.
@@ -83,11 +84,6 @@ class World:
         connection = psycopg2.connect(plain(self.url))
         connection.autocommit = True
         return connection
-
-
-def plain(url: str) -> str:
-    """The URL without SQLAlchemy's driver."""
-    return url.replace("+psycopg2", "", 1)
 
 
 def require_space(folder: Path, blocks: int) -> None:
