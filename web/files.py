@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp
 
 from errors import ApiError
@@ -49,15 +49,15 @@ def files_app(storage: DiskStorage) -> ASGIApp:
     """`POST /upload` and `GET /objects/{token}`, where the links of `storage` lead."""
     files = _Files(storage)
     kinds = (ApiError, HTTPException, *_REFUSALS)
-    app = Starlette(
-        routes=[
-            Route("/upload", files.upload, methods=["POST"]),
-            Route("/objects/{token}", files.download, methods=["GET"]),
-        ],
-        exception_handlers=dict.fromkeys(kinds, _refuse),
+    routes = [
+        Route("/upload", files.upload, methods=["POST"]),
+        Route("/objects/{token}", files.download, methods=["GET"]),
+    ]
+    # The application's own router would redirect to whatever the Host header says.
+    router = Router(routes, redirect_slashes=False)
+    return Starlette(
+        routes=[Mount("/", app=router)], exception_handlers=dict.fromkeys(kinds, _refuse)
     )
-    app.router.redirect_slashes = False  # it would redirect to whatever the Host header says
-    return app
 
 
 class _Files:

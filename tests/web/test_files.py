@@ -357,8 +357,11 @@ def test_slow_uploads_do_not_pile_up(local: DiskStorage, monkeypatch: pytest.Mon
     assert int(headers[b"retry-after"]) > 0
 
 
-def test_no_address_leads_to_another_host(server: wire.Server) -> None:
-    answer = get(server, "/api/storage/objects/abc/", Host="evil.example")
+@pytest.mark.parametrize(
+    "path", ["objects/abc/", "upload/", "nothing/", "x%0A/", "objects/abc%0A/"]
+)
+def test_no_address_leads_to_another_host(server: wire.Server, path: str) -> None:
+    answer = get(server, f"/api/storage/{path}", Host="evil.example")
     refused(answer, 404, "not_found")
 
 
