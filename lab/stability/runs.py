@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from local.processes import ROOT, Child, Program
 
@@ -31,35 +31,23 @@ def run_tests(number: int, arguments: Sequence[str], *, limit_seconds: float) ->
     """
     report = FOLDER / f"run-{number}.xml"
     chosen = shlex.join([f"--junitxml={report}", *arguments])
+    command = (str(shutil.which("make")), "--no-print-directory", "test", f"ARGS={chosen}")
     started = time.monotonic()
-    with log_of(number).open("wb") as log:
-        process = subprocess.Popen(
-            ["make", "--no-print-directory", "test", f"ARGS={chosen}"],
-            cwd=ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            process.wait(limit_seconds)
-        except subprocess.TimeoutExpired:
-            _end(process)
-        except BaseException:
-            _end(process)
-            raise
+    run = Child(
+        Program.other(f"run-{number}", command, STOP_SECONDS), environ=os.environ, logs=FOLDER
+    )
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.wait(limit_seconds)
+    finally:
+        _end(run)
     return time.monotonic() - started
 
 
-def log_of(number: int) -> Path:
-    """The output of a run."""
-    return FOLDER / f"run-{number}.log"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(run: Child) -> None:
     """Interrupt it, as Ctrl-C does, so that the tests stop what they started; then kill it."""
-    for signum, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGKILL, None)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signum)
+    if run.exit_code() is None:
+        os.killpg(run.pid, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-            return
+            run.wait(STOP_SECONDS)
+    run.kill()

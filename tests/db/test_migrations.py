@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from db import schema
+from local.processes import Child, Program
 from tests.databases import empty_database
 
 ROOT = Path(__file__).parents[2]
@@ -56,17 +55,11 @@ def test_revisions_are_numbered_and_the_last_one_is_the_head():
     assert schema.head() == numbers[-1]
 
 
-def test_several_servers_may_migrate_at_once(empty):
-    started = [
-        subprocess.Popen(
-            [sys.executable, "cli.py", "migrate"],
-            cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": empty},
-            stdout=subprocess.DEVNULL,
-        )
-        for _ in range(3)
-    ]
-    assert [process.wait(60) for process in started] == [0, 0, 0]
+def test_several_servers_may_migrate_at_once(empty, tmp_path):
+    environ = {**os.environ, "DATABASE_URL": empty}
+    programs = [Program(f"migrate-{n}", ("cli.py", "migrate"), stop_seconds=0) for n in range(3)]
+    started = [Child(program, environ=environ, logs=tmp_path) for program in programs]
+    assert [child.wait(60) for child in started] == [0, 0, 0]
     schema.check(empty)
 
 

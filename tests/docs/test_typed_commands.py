@@ -19,6 +19,7 @@ import requests
 from local import ports, sandbox
 from local.client import Client, is_ready
 from local.postgres import binaries
+from local.processes import Child, Program
 from settings.databases import plain
 from tests.databases import empty_database
 from tests.house.code import ROOT
@@ -61,14 +62,11 @@ class Machine:
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def begin(self, line: str) -> subprocess.Popen[bytes]:
+    def begin(self, name: str, line: str) -> Child:
         """Start a program that keeps running."""
-        log = (self.folder / "program.log").open("ab")
-        command = ["bash", "-c", f"exec {line}"]
-        with log:
-            return subprocess.Popen(
-                command, cwd=self.folder, env=self.environ, stdout=log, stderr=log
-            )
+        command = (str(shutil.which("bash")), "-c", f"exec {line}")
+        program = Program.other(name, command, PATIENCE_SECONDS, self.folder)
+        return Child(program, environ=self.environ, logs=self.folder)
 
 
 def block(document: str, heading: str) -> list[str]:
@@ -101,20 +99,18 @@ def machine(databases: list[str], tmp_path_factory: pytest.TempPathFactory) -> M
 
 def test_server_and_worker_start_as_told_and_end_in_order(machine: Machine) -> None:
     gunicorn, worker, *_ = block("README.md", "### For real")[-4:]
-    programs = [machine.begin(gunicorn), machine.begin(worker)]
-    try:
+    with machine.begin("server", gunicorn) as server, machine.begin("worker", worker) as working:
         url = f"http://127.0.0.1:{machine.port}/api"
         wait_until(lambda: is_ready(url))
         with Client(url, KEY) as client:
             assert client.send("GET", "/tariffs").json()
         # Before that it would end by SIGTERM, not in order.
-        wait_until(lambda: "worker started" in (machine.folder / "program.log").read_text())
-        assert [each.poll() for each in programs] == [None, None]
-    finally:
-        for each in programs:
+        wait_until(lambda: "worker started" in working.said())
+        assert [each.exit_code() for each in (server, working)] == [None, None]
+        for each in (server, working):
             each.send_signal(signal.SIGTERM)
-        codes = [each.wait(PATIENCE_SECONDS) for each in programs]
-    assert codes == [0, 0], (machine.folder / "program.log").read_text()
+        for each in (server, working):
+            assert each.wait(PATIENCE_SECONDS) == 0, each.said()
 
 
 def test_a_backup_is_restored(machine: Machine, databases: list[str]) -> None:

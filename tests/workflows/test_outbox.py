@@ -6,8 +6,6 @@ import math
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -24,6 +22,7 @@ import settings
 from db import reading, transaction
 from db.rows import EventRow
 from db.types import now
+from local.processes import Child, Program
 from providers.event_endpoint import TOTAL_SECONDS, Delivery
 from services import events, outbox
 from telemetry import metrics
@@ -249,22 +248,19 @@ def hurry_what_waits() -> None:
 
 
 def test_a_sender_that_was_killed_after_it_sent_has_sent_it_once_too_often(
-    bot: Receiver, worker: EventSender
+    bot: Receiver, worker: EventSender, tmp_path: Path
 ) -> None:
     """Killed between the post and its record: again with the same id, nothing lost, in order."""
     user = make_user()
     tell(user.id, 1, 2)
 
     def never(handler: Any) -> None:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        doomed.kill()
 
     bot.answers = [never]
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    process.wait(60)
-    assert process.returncode == -signal.SIGKILL
+    program = Program("sender", ("-c", KILLED), stop_seconds=0)
+    doomed = Child(program, environ=os.environ, logs=tmp_path)
+    assert doomed.wait(60) == -signal.SIGKILL
     assert [(row.state, row.attempt) for row in rows()] == [("pending", 0), ("pending", 1)]
     send_all(worker)
     assert len(bot.posts) == 1, "its lease still runs"

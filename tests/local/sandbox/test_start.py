@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from local.processes import Child, Program
 from local.sandbox import Options
 from local.sandbox.telegram.state import State
 from local.sandbox.telegram.world import WorldError, furnish, read
 
 ROOT = Path(__file__).parents[3]
-COMMAND = [sys.executable, "-m", "local.sandbox", "--port", "0"]
+ARGUMENTS = ("-m", "local.sandbox", "--port", "0")
 WORLD = {
     "people": [{"id": 501, "first_name": "Анна"}],
     "chats": [{"id": -1001, "type": "channel", "username": "livephoto_channel"}],
@@ -34,8 +35,9 @@ def test_it_does_not_start_in_production() -> None:
         "YOOKASSA_SHOP_ID": "1",
         "YOOKASSA_SECRET_KEY": "live_x",
     }
+    command = [sys.executable, *ARGUMENTS]
     ended = subprocess.run(
-        COMMAND, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30
     )
     assert ended.returncode == 1
     assert "never starts in production" in ended.stderr
@@ -45,23 +47,19 @@ def test_it_serves_all_three_with_the_keys_of_the_settings_and_a_world(tmp_path:
     file = tmp_path / "world.json"
     file.write_text(json.dumps(WORLD), "utf-8")
     environ = os.environ | {"ENVIRONMENT": "test", "STRIPE_SECRET_KEY": "sk_test_mine"}
-    with subprocess.Popen(
-        [*COMMAND, "--world", file], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().rpartition(" ")[2].strip()
-            keys = Options()
-            shop = (keys.yookassa_shop_id, keys.yookassa_secret_key)
-            answers = [
-                requests.get(f"{url}/yookassa/v3/payments", auth=shop, timeout=5),
-                requests.get(f"{url}/stripe/v1/charges/x", auth=("sk_test_mine", ""), timeout=5),
-                requests.get(f"{url}/telegram/bot{keys.telegram_bot_token}/getMe", timeout=5),
-                requests.get(f"{url}/control/health", timeout=5),
-            ]
-            world = requests.get(f"{url}/control/telegram/world", timeout=5).json()
-        finally:
-            process.terminate()
+    program = Program("sandbox", (*ARGUMENTS, "--world", str(file)), stop_seconds=30)
+    with Child(program, environ=environ, logs=tmp_path) as sandbox:
+        sandbox.wait_until(lambda: "\n" in sandbox.said(), 60)
+        url = sandbox.said().partition("\n")[0].rpartition(" ")[2]
+        keys = Options()
+        shop = (keys.yookassa_shop_id, keys.yookassa_secret_key)
+        answers = [
+            requests.get(f"{url}/yookassa/v3/payments", auth=shop, timeout=5),
+            requests.get(f"{url}/stripe/v1/charges/x", auth=("sk_test_mine", ""), timeout=5),
+            requests.get(f"{url}/telegram/bot{keys.telegram_bot_token}/getMe", timeout=5),
+            requests.get(f"{url}/control/health", timeout=5),
+        ]
+        world = requests.get(f"{url}/control/telegram/world", timeout=5).json()
     assert [answer.status_code for answer in answers] == [200, 404, 200, 200]
     assert [each["first_name"] for each in world["people"]] == ["Анна"]
     assert world["chats"][0]["username"] == "livephoto_channel"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -11,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local.processes import Child, Program
 from providers.engine import ENGINE_CODES, EngineError
 from providers.engine.embedded import EmbeddedEngine
 
@@ -145,17 +148,14 @@ def test_a_worker_killed_in_mid_job_leaves_nothing_running(samples, tmp_path):
             progress=lambda percent: print(percent, flush=True),
         )
     """
-    worker = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    with worker:
-        while int(worker.stdout.readline()) < 30:
-            pass
+    program = Program("worker", ("-c", textwrap.dedent(script)), stop_seconds=0)
+    with Child(program, environ=os.environ, logs=tmp_path) as worker:
+        worker.wait_until(lambda: max(map(int, ["0", *worker.said().split()])) >= 30, 60)
         running = family(worker.pid)
         assert len(running) == 2
         encoder(running).suspend()
-        worker.kill()
-    wait_until_gone(running)
+        worker.send_signal(signal.SIGKILL)  # to it alone
+        wait_until_gone(running)
 
 
 def test_an_error_of_the_caller_also_ends_the_job(samples, tmp_path):

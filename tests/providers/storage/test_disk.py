@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lab.chaos.faults import broken
+from local.processes import Child, Program
 from providers.storage import ObjectMissing, StorageUnavailable, disk
 from providers.storage.disk import DiskStorage
 from providers.storage.links import LinkInvalid, Links
@@ -287,12 +287,10 @@ def test_what_a_killed_writer_left_is_swept_and_the_old_object_stays(
     store: DiskStorage, tmp_path: Path, clock: Clock
 ) -> None:
     put(store, b"old")
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "files")]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as writer:
-        assert writer.stdout is not None
-        for _ in range(3):
-            assert writer.stdout.readline() == b"writing\n"
-        writer.send_signal(signal.SIGKILL)
+    program = Program("writer", ("-c", KILLED, str(tmp_path / "files")), stop_seconds=0)
+    writer = Child(program, environ=os.environ, logs=tmp_path)
+    writer.wait_until(lambda: writer.said().count("writing") >= 3, 60)
+    writer.kill()
     [left] = files_in(tmp_path / "files" / "incoming")
     assert read(store) == b"old"
     clock.now = left.stat().st_mtime + 3600
