@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from local.processes import ChildError
 from tests import live, workers
 from tests.command_line import command_line, say
 from tests.live import Bot, Server, done
@@ -46,7 +47,7 @@ def test_a_second_host_with_a_folder_of_its_own_does_not_start(
     first: Server, tmp_path: Path
 ) -> None:
     second = Server(tmp_path, state_dir=tmp_path, **PRODUCTION)
-    with pytest.raises(Exception, match="ended with code 1"):
+    with pytest.raises(ChildError, match="ended with code 1"):
         second.start()
     said = (tmp_path / "server-1.log").read_text("utf-8")
     assert all(part in said for part in FIX)

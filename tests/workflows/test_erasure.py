@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import IntegrityError
 
 import settings
 from db import reading, snapshot, transaction
@@ -391,12 +392,12 @@ def test_the_words_of_the_ledger_go_with_the_person_only() -> None:
     who = person()
     change = text("UPDATE transactions SET meta = '{}' WHERE user_id = :user")
     more = text("UPDATE transactions SET tokens_delta = 1, meta = '{}' WHERE user_id = :user")
-    with pytest.raises(Exception, match="append-only"), transaction() as session:
+    with pytest.raises(IntegrityError, match="append-only"), transaction() as session:
         session.execute(change, {"user": who.user.id})
     erase(who.user)
     with transaction() as session:
         session.execute(change, {"user": who.user.id})
-    with pytest.raises(Exception, match="append-only"), transaction() as session:
+    with pytest.raises(IntegrityError, match="append-only"), transaction() as session:
         session.execute(more, {"user": who.user.id})
 
 
