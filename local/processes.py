@@ -107,14 +107,17 @@ class Child:
 
     def wait_until(self, fact: Callable[[], object], seconds: float) -> None:
         """Wait for a fact about it; ChildError when it ends before that, or takes longer."""
-        deadline = time.monotonic() + seconds
-        while not fact():
+
+        def is_so() -> bool:
+            if fact():
+                return True
             if (code := self.exit_code()) is not None:
                 raise ChildError(f"{self.program.name} ended with code {code}:\n{tail(self.log)}")
-            if time.monotonic() > deadline:
-                late = f"{self.program.name} is not so far after {seconds:.0f} s"
-                raise ChildError(f"{late}:\n{tail(self.log)}")
-            time.sleep(POLL_SECONDS)
+            return False
+
+        if not comes_true(is_so, seconds):
+            late = f"{self.program.name} is not so far after {seconds:.0f} s"
+            raise ChildError(f"{late}:\n{tail(self.log)}")
 
     def send_signal(self, signum: int) -> None:
         """Send a signal to it, not to what it started."""
@@ -155,6 +158,16 @@ class Child:
                 start_new_session=True,
                 preexec_fn=follow_parent(signal.SIGTERM),
             )
+
+
+def comes_true(fact: Callable[[], object], seconds: float) -> bool:
+    """Wait until `fact` holds; False when it does not within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def follow_parent(signum: int) -> Callable[[], None]:

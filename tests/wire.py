@@ -7,7 +7,6 @@ import io
 import json
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local import ports
-from local.processes import ROOT, Child, Program
+from local.processes import ROOT, Child, Program, comes_true
 from tests.forks import ForkedChild
 
 __all__ = ["ROOT"]
@@ -181,7 +180,4 @@ def start(
 
 def wait_until(fact: Callable[[], object], seconds: float = 60) -> None:
     """Wait until `fact` holds; a machine that does other things, too, needs its time."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "took too long"
-        time.sleep(0.03)
+    assert comes_true(fact, seconds), "took too long"

@@ -7,7 +7,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,10 +19,9 @@ from local import ports
 from local.machines import Machine
 from local.postgres import binaries, cluster, replication
 from local.postgres.embedded import DATABASE
-from local.processes import follow_parent, tail
+from local.processes import comes_true, follow_parent, tail
 
 LIMIT_SECONDS = 60.0
-POLL_SECONDS = 0.05
 # In the file, not among the arguments, which pg_rewind does not see.
 CONFIG = """
 wal_log_hints = on
@@ -182,15 +180,17 @@ class Node:
 
     def wait_until(self, fact: Callable[[], object]) -> None:
         """NodeError when it ends before that, or takes longer than LIMIT_SECONDS."""
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while True:
+
+        def is_so() -> bool:
             with suppress(psycopg2.OperationalError):
                 if fact():
-                    return
-            ended = self._process is None or self._process.poll() is not None
-            if ended or time.monotonic() > deadline:
-                raise NodeError(f"{'ended' if ended else 'too late'}:\n{tail(self.log)}")
-            time.sleep(POLL_SECONDS)
+                    return True
+            if self._process is None or self._process.poll() is not None:
+                raise NodeError(f"ended:\n{tail(self.log)}")
+            return False
+
+        if not comes_true(is_so, LIMIT_SECONDS):
+            raise NodeError(f"too late:\n{tail(self.log)}")
 
     @property
     def _data(self) -> Path:

@@ -8,7 +8,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ from lab.failover.cases import Case, Stage
 from local import ports
 from local.postgres import binaries, cluster, replication
 from local.postgres.embedded import DATABASE
-from local.processes import ROOT, follow_parent, tail
+from local.processes import ROOT, comes_true, follow_parent, tail
 
 VENV = ROOT / "var/failover/venv"
 SCOPE = "livephoto"
@@ -201,11 +200,8 @@ def missing() -> str | None:
 
 def wait_until(fact: Callable[[], bool], member: Member) -> None:
     """PatroniError after LIMIT_SECONDS."""
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not fact():
-        if time.monotonic() > deadline:
-            raise PatroniError(f"{member.name} is not so far:\n{tail(member.log)}")
-        time.sleep(0.1)
+    if not comes_true(fact, LIMIT_SECONDS):
+        raise PatroniError(f"{member.name} is not so far:\n{tail(member.log)}")
 
 
 @contextmanager

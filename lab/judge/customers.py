@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,10 +9,10 @@ from uuid import uuid4
 
 from lab.judge.verdicts import insist
 from local.client import Client
+from local.processes import comes_true
 from local.stack import Stack
 
 PATIENCE_SECONDS = 30
-POLL_SECONDS = 0.1
 
 
 class Customer:
@@ -69,7 +68,4 @@ def slug(url: str) -> str:
 
 def wait_until(fact: Callable[[], bool], finding: str) -> None:
     """Wait for a fact; FoundError when it does not become true in PATIENCE_SECONDS."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not fact():
-        insist(time.monotonic() < deadline, finding)
-        time.sleep(POLL_SECONDS)
+    insist(comes_true(fact, PATIENCE_SECONDS), finding)

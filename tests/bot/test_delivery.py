@@ -23,6 +23,7 @@ from livephoto_client import AsyncClient, Job
 from local.sandbox.telegram import TOKEN
 from tests.bot_calls import picture
 from tests.telegram_world import PAYER, World, telegram_world
+from tests.wire import wait_until
 
 SECONDS = 60
 USER = {"id": "0b9f6c1e-4a7d-4f52-8f0b-6d1c2e3a4b5c", "telegramId": str(PAYER)}
@@ -158,9 +159,7 @@ def deliver(world: World, backend: Backend, folder: Path, until: Callable[[], ob
             progress = Progress(bot, client)
             delivery = Delivery(bot, client, progress, Journal(folder / "journal"))
             task = asyncio.create_task(delivery.run())
-            async with asyncio.timeout(SECONDS):
-                while not await asyncio.to_thread(until):
-                    await asyncio.sleep(0.02)
+            await asyncio.to_thread(wait_until, until, SECONDS)
             task.cancel()
             await asyncio.wait([task])
 

@@ -13,7 +13,7 @@ import requests
 from bot import texts
 from livephoto_client import Client, Job
 from local.client import is_ready
-from local.processes import Program
+from local.processes import Program, comes_true
 from local.stack import BOT, SERVER
 from tests.bot_world import SAMPLES, SECONDS, Person, World, bot_world
 from tests.wire import wait_until
@@ -87,9 +87,7 @@ def live(world: World, person: Person, chance: Random, enough: threading.Event) 
     while not (enough.is_set() and person.having("готов ✅")):
         heard = len(person.having(""))
         person.send(PHOTO.name)
-        deadline = time.monotonic() + PATIENCE
-        while len(person.having("")) == heard and time.monotonic() < deadline:
-            time.sleep(0.1)
+        comes_true(lambda before=heard: len(person.having("")) > before, PATIENCE)
         for message, labels in menus(person).items():
             for label in chance.choices(labels, k=chance.randint(1, 2)):
                 url = f"{world.telegram}/users/{person.id}/press"

@@ -23,6 +23,7 @@ from livephoto_client import AsyncClient
 from local.sandbox.telegram import TOKEN
 from providers.telegram import TelegramBot, parse_update
 from tests.telegram_world import GROUP, PAYER, World, telegram_world
+from tests.wire import wait_until
 
 SECRET = "secret-of-the-bot-0123456789"
 SECONDS = 60
@@ -79,9 +80,7 @@ def backend(world: World) -> Iterator[Backend]:
 
 
 async def wait_for(fact: Callable[[], object]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not fact():
-            await asyncio.sleep(0.02)
+    await asyncio.to_thread(wait_until, fact, SECONDS)
 
 
 async def in_thread(control: Callable[..., Any], *arguments: Any, **body: Any) -> Any:
@@ -134,9 +133,7 @@ def test_what_a_bot_had_not_handled_comes_again_and_what_it_had_does_not(
             journal = Journal(tmp_path / "journal")
             second = asyncio.create_task(Updates(another, journal, quick).run())
             await wait_for(lambda: again)
-            pending = lambda: world.control("GET", "/updates")["pending"]  # noqa: E731
-            while await in_thread(pending):
-                await asyncio.sleep(0.05)
+            await wait_for(lambda: not world.control("GET", "/updates")["pending"])
             second.cancel()
             await asyncio.wait([second])
         assert sorted(texts(handled)) == ["быстро", "потом"]
@@ -248,8 +245,7 @@ def test_what_was_handled_while_telegram_was_away_is_not_handled_again(
         first = asyncio.create_task(Updates(bot, Journal(tmp_path / "journal"), handle).run())
         await wait_for(lambda: handled)
         asked = await in_thread(calls)
-        while await in_thread(calls) < asked + 2:  # in vain
-            await asyncio.sleep(0.02)
+        await wait_for(lambda: calls() >= asked + 2)  # in vain
         goes_on.set()
         await wait_for(lambda: len(handled) == 2)
         first.cancel()
@@ -259,9 +255,7 @@ def test_what_was_handled_while_telegram_was_away_is_not_handled_again(
         async with Bot(TOKEN, base_url=f"{world.api}/bot") as another:
             again = Updates(another, Journal(tmp_path / "journal"), handle)
             second = asyncio.create_task(again.run())
-            pending = lambda: world.control("GET", "/updates")["pending"]  # noqa: E731
-            while await in_thread(pending):
-                await asyncio.sleep(0.05)
+            await wait_for(lambda: not world.control("GET", "/updates")["pending"])
             second.cancel()
             await asyncio.wait([second])
         assert handled == ["первое", "второе"]

@@ -24,6 +24,7 @@ from sqlalchemy import func, select
 
 from db import transaction
 from db.models import IdempotencyKey, Job, Payment, Transaction
+from local.processes import comes_true
 from tests import provider_world
 from tests.live import done, order
 from tests.provider_world import PROVIDERS, TOKENS, ProviderWorld
@@ -182,9 +183,7 @@ def test_kill_9_loses_and_doubles_nothing(till: ProviderWorld, chance: Random) -
         with shoppers.shopping():
             while killer.kills.total() < KILLS or len(shoppers.paid) < PAID:
                 killer.strike(lambda: len(shoppers.answers))
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not settled(shoppers, users) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        comes_true(lambda: settled(shoppers, users), PATIENCE_SECONDS)
     finally:
         killer.rest()
 

@@ -20,6 +20,7 @@ from telegram.request import HTTPXRequest
 from local.sandbox.telegram import PROVIDER_TOKEN, TOKEN, TelegramSandbox
 from providers.telegram import parse_update
 from tests.telegram_world import CHANNEL, GROUP, LOG_CHAT, PAYER, World, telegram_world
+from tests.wire import wait_until
 
 T = TypeVar("T")
 
@@ -85,9 +86,7 @@ class Receiver:
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def wait_for(self, count: int, seconds: float = 60) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + seconds
-        while len(self.got) < count and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: len(self.got) >= count, seconds)
         return [body for _, _, body in self.got]
 
 
