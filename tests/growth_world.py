@@ -143,10 +143,14 @@ class Growth:
         """Wait until a call of the Bot API has met the fault."""
 
         def met() -> bool:
-            faults = self.world.control("GET", "/faults")
-            return faults["hanging"] > 0 or faults["scripts"] == 0
+            return self.hanging() > 0 or self.world.control("GET", "/faults")["scripts"] == 0
 
         wait_until(met)
+
+    def hanging(self) -> int:
+        """How many calls of the Bot API hang, whether or not anybody waits for them still."""
+        found: int = self.world.control("GET", "/faults")["hanging"]
+        return found
 
     def alarms(self) -> list[str]:
         """Alarms about the bot that were logged so far."""

@@ -39,7 +39,12 @@ class Sandbox:
 
     def wait_for_hanging(self, provider: str, calls: int = 1) -> None:
         """Wait until so many calls of a provider hang."""
-        wait_until(lambda: self.control("GET", f"/{provider}/faults")["hanging"] >= calls)
+        wait_until(lambda: self.hanging(provider) >= calls)
+
+    def hanging(self, provider: str) -> int:
+        """How many calls of a provider hang, whether or not anybody waits for them still."""
+        found: int = self.control("GET", f"/{provider}/faults")["hanging"]
+        return found
 
 
 @contextmanager

@@ -210,9 +210,8 @@ def test_while_telegram_hangs_others_are_served_and_then_it_is_asked_again(growt
         assert done(growth.check_channel(other), 200) == ABSENT
         assert done(growth.check_review(other), 200)["found"] is False
         assert not waiting.done()
-        answer = waiting.result()
-    assert done(answer, 200) == GRANTED
-    assert 7 < answer.elapsed.total_seconds() < 20
+        assert done(waiting.result(), 200) == GRANTED
+        assert growth.hanging() == 1, "the call that hangs was given up, not waited for"
 
 
 @pytest.mark.parametrize(

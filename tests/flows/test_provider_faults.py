@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import requests
 from sqlalchemy import update
 
 from db import transaction
@@ -34,7 +33,7 @@ CREATE = {
         f"/telegram/bot{OPTIONS.telegram_bot_token}/createInvoiceLink",
     ),
 }
-HANG_SECONDS = 12  # all attempts of one call and the pauses between them
+LONG_SECONDS = 300  # nobody waits so long
 ALWAYS = 50
 
 each_provider = pytest.mark.parametrize("provider", PROVIDERS)
@@ -129,9 +128,9 @@ def test_a_500_stored_by_stripe_is_avoided_with_another_key(till: ProviderWorld)
 @pytest.mark.parametrize("provider", ["yookassa", "stripe"])
 def test_the_provider_s_own_time_to_wait_is_passed_on(till: ProviderWorld, provider: str) -> None:
     with failing(till, provider, "status", status=429, retry_after=37):
-        started = time.monotonic()
+        asked = till.sandbox.calls(CREATE[provider][1])
         answer = till.request_intent(till.customer(), provider)
-        assert time.monotonic() - started < 30
+        assert till.sandbox.calls(CREATE[provider][1]) == asked + 1, "nobody waited to ask again"
     refused(answer, "provider_unavailable")
     assert answer.headers["Retry-After"] == "37"
 
@@ -142,29 +141,23 @@ def test_a_provider_that_hangs_is_given_up_in_time_and_holds_nobody_else_up(
     user, keys = till.customer(), {provider: uuid4().hex for provider in ("yookassa", "stripe")}
     crowd = [till.customer() for _ in range(5)]
 
-    def ask(provider: str) -> tuple[requests.Response, float]:
-        started = time.monotonic()
-        return till.request_intent(user, provider, key=keys[provider]), time.monotonic() - started
-
     with (
-        failing(till, "yookassa", "hang", seconds=3 * HANG_SECONDS),
-        failing(till, "stripe", "hang", seconds=3 * HANG_SECONDS),
+        failing(till, "yookassa", "hang", seconds=LONG_SECONDS),
+        failing(till, "stripe", "hang", seconds=LONG_SECONDS),
         ThreadPoolExecutor(len(crowd) + 2) as pool,
     ):
-        asking = [pool.submit(ask, provider) for provider in keys]
+        asking = [pool.submit(till.request_intent, user, each, key=keys[each]) for each in keys]
         others = [pool.submit(till.request_intent, each, "yookassa") for each in crowd]
-        reads = []
-        while not all(each.done() for each in asking):
-            started = time.monotonic()
+        reads = 0
+        while not any(each.done() for each in asking):
             till.bot.balance(user["id"])
-            reads.append(time.monotonic() - started)
+            reads += 1
             time.sleep(0.1)
-        for answer, seconds in (each.result() for each in asking):
+        for answer in (each.result() for each in [*asking, *others]):
             refused(answer, "provider_unavailable")
-            assert seconds < 2 * HANG_SECONDS
-        for answer in (each.result() for each in others):
-            refused(answer, "provider_unavailable")
-    assert len(reads) > 10 and max(reads) < HANG_SECONDS / 2, f"a read took {max(reads):.1f} s"
+        for provider in keys:
+            assert till.sandbox.hanging(provider), "its calls were given up, not waited for"
+    assert reads > 10, "a read waited for a provider"
     for provider, key in keys.items():
         # Until the provider is done with the call that was given up, the key is in use.
         wait_until(lambda p=provider, k=key: till.request_intent(user, p, key=k).ok)

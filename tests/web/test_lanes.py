@@ -270,24 +270,25 @@ def test_a_thousand_calls_of_many_threads_all_come_back() -> None:
 
 def test_a_call_that_nobody_waits_for_any_more_is_not_begun() -> None:
     begun: list[str] = []
-    gate = threading.Event()
+    gate, works = threading.Event(), threading.Event()
 
     def call(name: str) -> None:
         begun.append(name)
+        works.set()
         gate.wait(SOON)
 
     async def scene(lane: Lane) -> Any:
         running = asyncio.create_task(lane.run(call, "running"))
+        assert await asyncio.to_thread(works.wait, SOON)
         queued = [asyncio.create_task(lane.run(call, name)) for name in ("left", "expired")]
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # now they wait for the thread, and no deadline can have come
         queued[0].cancel()
-        await asyncio.sleep(0.3)  # beyond the deadline of the others
-        gate.set()
         outcomes = await asyncio.gather(running, *queued, return_exceptions=True)
+        gate.set()
         last = await lane.run(lambda name: name, "next")
         return [type(each).__name__ for each in outcomes], last
 
-    assert run_scene(scene, threads=1, deadline=0.2) == (
+    assert run_scene(scene, threads=1, deadline=0.5) == (
         ["CallExpired", "CancelledError", "CallExpired"],
         "next",
     )

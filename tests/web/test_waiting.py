@@ -79,8 +79,8 @@ def test_it_ends_after_its_time_and_nobody_looks_any_more(world: World) -> None:
     async def story() -> None:
         await world.waiting.until(NEAR, 0.05)
         assert world.left == 0
-        await asyncio.sleep(0.05)
-        assert world.waiting._looking is not None and world.waiting._looking.done()
+        assert world.waiting._looking is not None
+        await world.waiting._looking
         # A later caller is looked for again.
         later = asyncio.create_task(world.waiting.until(NEAR, 60))
         world.news = {NEAR}
