@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from db import transaction
-from db.models import Data
+from db.models import Data, Review
 from db.rows import DataRow, JobRow, UserRow
 from db.types import now
 from providers import registry
@@ -72,3 +72,20 @@ def balance(user_id: UUID) -> Decimal:
     """What the user can spend now."""
     with transaction() as session:
         return users.get(session, user_id).balance_tokens
+
+
+def held_review(words: str = "") -> UUID:
+    """A review that waits for the operator."""
+    with transaction() as session:
+        review = Review(
+            chat="-1001",
+            message_id=uuid4().int % 10**9,
+            author_telegram_id="501",
+            text_sha256=words or uuid4().hex,
+            prose_length=80,
+            state="held",
+            posted_at=now(),
+        )
+        session.add(review)
+        session.flush()
+        return review.id

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
-from db import transaction
+from db import notifications, transaction
 from db.models import Job
 from db.types import now
 from providers import registry
@@ -38,3 +39,39 @@ def finish_job(claim: Claim) -> None:
     with transaction() as session:
         turn = queue.finish(session, claim, row.id, size_bytes=len(VIDEO), meta={}, now=now())
         assert turn is Turn.DONE
+
+
+def claim(worker="w"):
+    """Claim the job that is due first; None when there is none."""
+    with transaction() as session:
+        return queue.claim(session, worker)
+
+
+def silence(job_id):
+    """Let the lease of the job run out, as if its worker had died."""
+    with transaction() as session:
+        session.execute(
+            update(Job)
+            .where(Job.id == job_id)
+            .values(lease_until=func.now() - timedelta(seconds=1))
+        )
+
+
+def current(job_id: UUID) -> Job:
+    """The job as it is now."""
+    with transaction() as session:
+        return session.get_one(Job, job_id)
+
+
+def live_jobs() -> int:
+    """How many jobs have not ended."""
+    with transaction() as session:
+        live = select(func.count()).where(Job.status.in_(("queued", "processing")))
+        return session.scalar(live) or 0
+
+
+def hurry_retries() -> None:
+    """Make retries due at once, without the waits of production."""
+    with transaction() as session:
+        session.execute(update(Job).where(Job.status == "queued").values(run_at=func.now()))
+        notifications.announce(session)

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from db import transaction
 from db.types import now
-from services import payments
+from services import inbox, payments
 from tests.factories import make_user
 
 _charges = count(1)
@@ -89,3 +89,10 @@ def notification(identifier: str, event: str = "payment.succeeded", **fields: An
     """A notification that claims to be from YooKassa."""
     body = {"type": "notification", "event": event, "object": {"id": identifier} | fields}
     return json.dumps(body).encode()
+
+
+def newest_parked() -> tuple[str | None, UUID | None]:
+    """Why the newest parked event could not be applied, and to which payment."""
+    with transaction() as session:
+        (event,) = inbox.listed(session, state="parked", limit=1).rows
+    return event.reason, event.payment_id

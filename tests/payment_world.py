@@ -17,6 +17,13 @@ from tests.sandboxes import served
 from tests.wire import wait_until
 
 PATIENCE_SECONDS = 60
+YOOKASSA_ORDER = {
+    "amount": {"value": "199.00", "currency": "RUB"},
+    "capture": True,
+    "description": "Пополнение",
+    "confirmation": {"type": "redirect", "return_url": "https://t.me/example_bot"},
+    "metadata": {"payment_id": "8f0c"},
+}
 
 
 class Sandbox:

@@ -26,3 +26,8 @@ def served(sandbox: Sandbox, behind: WSGIApplication | None = None) -> Iterator[
         server.shutdown()
         server.server_close()
         sandbox.close()  # last: a call could otherwise set a webhook again
+
+
+def is_video(content: bytes) -> bool:
+    """Whether these bytes begin as a video does."""
+    return content[4:8] == b"ftyp"

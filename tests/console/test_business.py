@@ -19,10 +19,10 @@ from db.connections import engine
 from db.models import Event, Lottery
 from db.types import now
 from services import breakers, checks, engines, ledger, lotteries, models, outbox, support, tariffs
+from tests.busy_days import a_busy_day, compute
 from tests.console.browsing import Visitor, World, entries
 from tests.factories import balance, make_user
 from tests.live import unchanged
-from tests.services.test_figures import a_busy_day, compute
 from workflows import checks as proofs
 
 

@@ -18,10 +18,10 @@ from db.types import now
 from services import checks, day_figures, days, lotteries
 from services.lotteries import Prize
 from tests.browser import CHROMIUM, MISSING, NARROW, WIDE
+from tests.busy_days import a_busy_day, execute
 from tests.console.browsing import acting
 from tests.console.desk import Desk, Theme, furnished
 from tests.factories import make_user
-from tests.services.test_figures import a_busy_day, execute
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason=MISSING)
 DRAWN = """all => all.map(canvas => {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -15,25 +15,8 @@ from db.models import Review, User
 from db.types import now
 from services import form_keys, operators
 from tests.console.browsing import Visitor, World, entries
-from tests.factories import make_user
+from tests.factories import held_review, make_user
 from tests.live import unchanged
-
-
-def held(words: str = "") -> UUID:
-    """A review that waits for the operator."""
-    with transaction() as session:
-        review = Review(
-            chat="-1001",
-            message_id=uuid4().int % 10**9,
-            author_telegram_id="501",
-            text_sha256=words or uuid4().hex,
-            prose_length=80,
-            state="held",
-            posted_at=now(),
-        )
-        session.add(review)
-        session.flush()
-        return review.id
 
 
 def state_of(review_id: UUID) -> str:
@@ -47,7 +30,7 @@ def support(console: World) -> Visitor:
 
 
 def test_a_review_is_rejected_with_a_reason_and_the_next_one_comes(support: Visitor) -> None:
-    review, other = held(), held()
+    review, other = held_review(), held_review()
     page = f"/reviews/{review}"
     with unchanged():
         empty = support.post(f"{page}/reject", seen=page, note="  ")
@@ -61,7 +44,7 @@ def test_a_review_is_rejected_with_a_reason_and_the_next_one_comes(support: Visi
 
 
 def test_a_review_is_approved_for_a_person_or_refused_beside_the_field(support: Visitor) -> None:
-    review = held()
+    review = held_review()
     page = f"/reviews/{review}"
     with unchanged():
         nobody = support.post(f"{page}/approve", seen=page, user="404404")
@@ -73,14 +56,14 @@ def test_a_review_is_approved_for_a_person_or_refused_beside_the_field(support: 
     with transaction() as session:
         balance = session.scalar(select(User.balance_tokens).where(User.telegram_id == "700700"))
     assert balance == settings.load().review_bonus_tokens
-    other = f"/reviews/{held()}"
+    other = f"/reviews/{held_review()}"
     with unchanged():
         again = support.post(f"{page}/reject", seen=other, note="поздно")
     assert again.status_code == 422
 
 
 def test_a_form_acts_once_and_shows_its_first_result_again(support: Visitor) -> None:
-    review = held()
+    review = held_review()
     page = f"/reviews/{review}"
     form = support.hidden(page) | {"note": "спам"}
     first = support.client.post(f"{page}/reject", data=form)
@@ -97,7 +80,7 @@ def test_what_broke_off_at_a_provider_is_not_begun_again(console: World) -> None
         operator = operators.by_name(session, "the-admin").id
         form_keys.claim(session, "key-of-what-broke-off", operator, now=now())
     assert texts.NOT_ENDED in visitor.get("/", done="key-of-what-broke-off").text
-    page = f"/reviews/{held()}"
+    page = f"/reviews/{held_review()}"
     again = visitor.post(f"{page}/reject", seen=page, form_key="key-of-what-broke-off", note="спам")
     assert texts.NOT_ENDED in visitor.follow(again).text
     assert state_of(UUID(page.rpartition("/")[2])) == "held"
@@ -105,13 +88,13 @@ def test_what_broke_off_at_a_provider_is_not_begun_again(console: World) -> None
 
 @pytest.mark.parametrize("key", ["", "short", "k" * 65, "\0" * 20])
 def test_a_form_without_a_key_of_ours_acts_and_says_so(support: Visitor, key: str) -> None:
-    page = f"/reviews/{held()}"
+    page = f"/reviews/{held_review()}"
     sent = support.post(f"{page}/reject", seen=page, form_key=key, note="спам")
     assert texts.REVIEW_REJECTED in support.follow(sent).text
 
 
 def test_a_double_click_acts_once(console: World) -> None:
-    review = held()
+    review = held_review()
     page = f"/reviews/{review}"
     visitor = console.operator("support")
     form = visitor.hidden(page) | {"note": "спам"}
@@ -128,14 +111,14 @@ def test_a_double_click_acts_once(console: World) -> None:
 
 
 def test_nobody_uses_the_form_of_another_operator(console: World, support: Visitor) -> None:
-    review = held()
+    review = held_review()
     page = f"/reviews/{review}"
     key = support.hidden(page)["form_key"]
     other = console.operator("admin")
     done = support.post(f"{page}/reject", seen=page, form_key=key, note="спам")
     assert done.status_code == 303
     theirs = other.post(
-        f"/reviews/{held()}/reject", seen=f"/reviews/{held()}", form_key=key, note="x"
+        f"/reviews/{held_review()}/reject", seen=f"/reviews/{held_review()}", form_key=key, note="x"
     )
     assert theirs.status_code == 422
     assert texts.REVIEW_REJECTED not in other.get("/", done=key).text
@@ -156,7 +139,7 @@ def test_nobody_uses_the_form_of_another_operator(console: World, support: Visit
 def test_a_form_that_comes_from_elsewhere_is_refused(
     support: Visitor, forged: dict[str, dict[str, str]]
 ) -> None:
-    review = held()
+    review = held_review()
     page = f"/reviews/{review}"
     form = support.hidden(page) | {"note": "спам"} | forged.get("fields", {})
     with unchanged():
@@ -165,13 +148,13 @@ def test_a_form_that_comes_from_elsewhere_is_refused(
 
 
 def test_the_token_of_another_session_opens_nothing(console: World, support: Visitor) -> None:
-    page = f"/reviews/{held()}"
+    page = f"/reviews/{held_review()}"
     token = console.operator("admin").hidden("/")["form_token"]
     assert support.post(f"{page}/reject", form_token=token, note="x").status_code == 403
 
 
 def test_a_script_of_ours_sends_the_token_in_a_header(support: Visitor) -> None:
-    review = held()
+    review = held_review()
     form = support.hidden(f"/reviews/{review}")
     token = form.pop("form_token")
     answer = support.client.post(
@@ -187,5 +170,5 @@ def test_a_script_of_ours_sends_the_token_in_a_header(support: Visitor) -> None:
 
 
 def test_what_is_too_large_is_refused(support: Visitor) -> None:
-    page = f"/reviews/{held()}"
+    page = f"/reviews/{held_review()}"
     assert support.post(f"{page}/reject", seen=page, note="x" * 100_000).status_code == 413

@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-import settings
 from db import reading, transaction
-from db.types import now
-from providers import registry
 from services import grants, inbox, jobs, payments
 from tests.console.browsing import World, acting, entries
+from tests.console.tills import connected, paid
 from tests.factories import balance, make_job, make_user
 from tests.payment_events import opened
-from tests.provider_world import CountingSandbox, counting_sandbox, environ
-from tests.services.test_settlement import notice, settle
-from workflows import checkout, erasure
+from tests.provider_world import CountingSandbox
+from tests.settlements import notice, settle
+from workflows import erasure
 
 pytestmark = pytest.mark.usefixtures("no_rows")
-
-
-@contextmanager
-def connected() -> Iterator[CountingSandbox]:
-    """Providers that this process is connected to."""
-    with counting_sandbox() as simulated, pytest.MonkeyPatch.context() as patch:
-        for name, value in environ(simulated).items():
-            patch.setenv(name, value)
-        patch.setenv("REQUIRE_CONSENT", "false")
-        _forget()
-        yield simulated
-    _forget()
 
 
 @pytest.fixture(scope="module")
@@ -43,26 +27,9 @@ def sandbox() -> Iterator[CountingSandbox]:
         yield simulated
 
 
-def _forget() -> None:
-    settings.load.cache_clear()
-    registry.gateway.cache_clear()
-
-
 def row(payment):
     with reading() as reader:
         return payments.get(reader, payment.id)
-
-
-def paid(sandbox: CountingSandbox, **person: Any):
-    """A person, and their payment of 200 rubles that Stripe knows as paid, and we do not yet."""
-    user = make_user(**person)
-    with transaction() as session:
-        payment = payments.open(
-            session, user.id, amount_rub=Decimal(200), provider="stripe", plan=None, now=now()
-        )
-    payment = checkout.ensure(payment.id)
-    sandbox.control("POST", f"/stripe/sessions/{payment.reference}/pay")
-    return user, payment
 
 
 def test_orders_are_narrowed_by_filters_in_the_address(console: World) -> None:

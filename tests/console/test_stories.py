@@ -17,8 +17,7 @@ from services.audit import Entry
 from tests.browser import CHROMIUM, MISSING, NARROW
 from tests.console.browsing import acting, invite, new_code
 from tests.console.desk import Desk, furnished
-from tests.console.test_forms import held
-from tests.factories import make_user
+from tests.factories import held_review, make_user
 from tests.people_world import person, traces
 from workflows.actions import recorded
 
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason=MISSING)
 def desk(database: str) -> Iterator[Desk]:
     """An admin at the console, with something in each list."""
     for _ in range(3):
-        held()
+        held_review()
     make_user(telegram_id="700700")
     with acting("root"):
         for number in range(60):
@@ -68,7 +67,7 @@ def test_the_queue_of_reviews_is_judged(desk: Desk) -> None:
 
 
 def test_a_refusal_is_said_beside_its_field(desk: Desk) -> None:
-    held()
+    held_review()
     desk.open("/reviews/next")
     desk.send("Засчитать", user="404404")
     desk.says("Такого человека нет")

@@ -15,12 +15,12 @@ from db.types import now
 from services import data, inbox, jobs, payments, people, queue, support
 from tests.browser import CHROMIUM, MISSING
 from tests.console.desk import Desk, furnished
-from tests.console.test_orders_and_money import connected, paid
+from tests.console.tills import connected, paid
 from tests.factories import balance, make_job, make_user
 from tests.house.code import ROOT
 from tests.job_steps import claim_job
 from tests.payment_events import opened
-from tests.services.test_settlement import notice, settle
+from tests.settlements import notice, settle
 from workflows import reconciler
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason=MISSING)

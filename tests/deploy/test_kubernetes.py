@@ -25,7 +25,7 @@ from settings import Settings, databases
 from spec import CONTRACT
 from tests.deploy.kubernetes import FOLDER, OVERLAYS, Manifest, built, faults, one
 from tests.house.code import ROOT
-from tests.house.test_observability import METRIC, RULES, shown
+from tests.house.series import METRIC, RULES, shown
 from worker import loop, remote
 
 COMPONENT = "app.kubernetes.io/component"

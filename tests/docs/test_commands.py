@@ -22,24 +22,8 @@ from settings import Settings
 from spec import CONTRACT
 from tests.docs.commands import Command, commands_of
 from tests.house.code import ROOMS, ROOT
+from tests.house.documents import DOCUMENTS, files, is_foreign
 
-
-def _files() -> list[Path]:
-    """All our files; tools keep theirs in folders that start with a dot."""
-    return [path for path in ROOT.glob("*") if path.is_file()] + [
-        path
-        for top in ROOT.iterdir()
-        if top.is_dir() and not _is_foreign(top.name)
-        for path in top.rglob("*")
-        if path.is_file() and not any(map(_is_foreign, path.relative_to(ROOT).parts[:-1]))
-    ]
-
-
-def _is_foreign(folder: str) -> bool:
-    return folder.startswith(".") or folder in {"node_modules", "var", "__pycache__"}
-
-
-DOCUMENTS = sorted(path for path in _files() if path.suffix == ".md")
 COMMANDS = [command for document in DOCUMENTS for command in commands_of(document)]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 SETTINGS = {each.name.upper() for each in fields(Settings)}
@@ -145,7 +129,7 @@ def test_files_folders_and_names_of_the_program_exist(document: Path) -> None:
     for name in files:
         _existing(document, name)
     for name in filter(FOLDER.fullmatch, spans):
-        if not any(map(_is_foreign, name.split("/"))):
+        if not any(map(is_foreign, name.split("/"))):
             _existing(document, name)
     places = (re.fullmatch(rf"({FILE.pattern}): (\w+)", span) for span in spans)
     for place in filter(None, places):
@@ -160,10 +144,10 @@ def test_files_folders_and_names_of_the_program_exist(document: Path) -> None:
 def _existing(document: Path, name: str) -> Path:
     """The file that `document` means: from the root, from its own folder, or found by its name."""
     found = [path for path in (ROOT / name, document.parent / name) if path.exists()]
-    found = found or [path for path in _files() if path.name == name]
+    found = found or [path for path in files() if path.name == name]
     assert found, f"{name} does not exist"
     return found[0]
 
 
 def _sources() -> list[str]:
-    return [path.read_text("utf-8") for path in _files() if path.suffix in TEXTS - {".md"}]
+    return [path.read_text("utf-8") for path in files() if path.suffix in TEXTS - {".md"}]

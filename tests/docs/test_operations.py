@@ -9,8 +9,8 @@ import pytest
 
 from spec import CONTRACT
 from spec.operations import operations_of
-from tests.docs.test_commands import DOCUMENTS
 from tests.house.code import ROOT
+from tests.house.documents import DOCUMENTS
 
 NAMED = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`\s?]*)[^`]*`")
 # Control endpoints of the sandbox look similar, but are not part of the contract.

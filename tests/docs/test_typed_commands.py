@@ -23,8 +23,7 @@ from local.processes import Child, Program
 from settings.databases import plain
 from tests.databases import empty_database
 from tests.house.code import ROOT
-from tests.local.sandbox.test_yookassa_sandbox import ORDER
-from tests.payment_world import Sandbox, Shop, payment_sandbox, shop_webhook
+from tests.payment_world import YOOKASSA_ORDER, Sandbox, Shop, payment_sandbox, shop_webhook
 from tests.wire import KEY, wait_until
 
 PATIENCE_SECONDS = 60
@@ -151,7 +150,7 @@ def _payment(world: Sandbox) -> str:
     keys = sandbox.Options()
     made = requests.post(
         f"{world.yookassa}/payments",
-        json=ORDER,
+        json=YOOKASSA_ORDER,
         auth=(keys.yookassa_shop_id, keys.yookassa_secret_key),
         headers={"Idempotence-Key": "one"},
         timeout=10,

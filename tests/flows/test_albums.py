@@ -17,10 +17,12 @@ from db.models import Data, Job
 from providers import registry
 from services import ledger
 from tests.factories import balance, make_job, make_user, stored_image
-from tests.flows.test_worker import PRICE, hurry_retries, live_jobs
+from tests.job_steps import hurry_retries, live_jobs
 from tests.live import Bot, done, refused, unchanged
 from tests.wire import wait_until
 from tests.workers import start_worker
+
+PRICE = 5
 
 
 @pytest.fixture(autouse=True)

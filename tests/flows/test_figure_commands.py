@@ -7,8 +7,8 @@ import pytest
 from db import reading
 from db.types import now
 from services import checks, days
+from tests.busy_days import a_busy_day, execute
 from tests.command_line import command_line, say
-from tests.services.test_figures import a_busy_day, execute
 
 pytestmark = pytest.mark.usefixtures("no_rows")
 

@@ -16,9 +16,8 @@ import requests
 import settings
 from providers.payments.yookassa import HINTS_PER_MINUTE
 from tests import live
-from tests.flows.test_webhooks import newest_parked
 from tests.live import Bot, done, refused, unchanged
-from tests.payment_events import notification, opened, paid_update, session_event
+from tests.payment_events import newest_parked, notification, opened, paid_update, session_event
 from tests.provider_world import OPTIONS, ProviderWorld, environ, signed
 
 STRIPE, TELEGRAM = "Stripe-Signature", "X-Telegram-Bot-Api-Secret-Token"

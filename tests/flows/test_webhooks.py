@@ -15,10 +15,10 @@ import requests
 from sqlalchemy import Integer, column, func, select, text
 
 from db import transaction
-from services import inbox, ledger, payments
+from services import ledger, payments
 from tests.factories import balance
 from tests.live import done, refused, unchanged
-from tests.payment_events import notification, opened, paid_update, session_event
+from tests.payment_events import newest_parked, notification, opened, paid_update, session_event
 from tests.provider_world import (
     OLD_STRIPE_SECRET,
     OLD_TELEGRAM_SECRET,
@@ -48,13 +48,6 @@ def sent_of(till: ProviderWorld, provider: str, reference: str) -> list[dict[str
     """What the sandbox has sent about a payment."""
     rows = till.sandbox.control("GET", f"/{provider}/events")
     return [row for row in rows if reference in row["body"]]
-
-
-def newest_parked() -> tuple[str | None, UUID | None]:
-    """Why the newest parked event could not be applied, and to which payment."""
-    with transaction() as session:
-        (event,) = inbox.listed(session, state="parked", limit=1).rows
-    return event.reason, event.payment_id
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 import settings
-from db import notifications, snapshot, transaction
+from db import snapshot, transaction
 from db.models import Data, Job, Transaction
 from db.types import now
 from errors import ApiError
@@ -29,6 +29,7 @@ from services import data, jobs, ledger, locked_payments, payments
 from telemetry import logs, metrics
 from telemetry.metrics.scrape import count_error_lines, exposition
 from tests.factories import balance, make_job, make_user, stored_image
+from tests.job_steps import hurry_retries, live_jobs
 from tests.scraping import Scraped, ask, scrape
 from tests.wire import wait_until
 from tests.workers import start_worker, working
@@ -40,19 +41,6 @@ from workflows import dispatch, files, reconciler
 PRICE, KILLS = 5, 4
 
 pytestmark = pytest.mark.usefixtures("no_rows")  # with an empty queue
-
-
-def live_jobs() -> int:
-    with transaction() as session:
-        live = select(func.count()).where(Job.status.in_(("queued", "processing")))
-        return session.scalar(live) or 0
-
-
-def hurry_retries() -> None:
-    """Make retries due at once, without the waits of production."""
-    with transaction() as session:
-        session.execute(update(Job).where(Job.status == "queued").values(run_at=func.now()))
-        notifications.announce(session)
 
 
 def test_kill_9_of_workers_under_load_loses_no_job_and_no_token(chance, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from tests.house import tables
 from tests.house.code import ROOT
+from tests.house.documents import anchors
 
 README = (ROOT / "README.md").read_text("utf-8")
 REFERENCE = tables.REFERENCE.read_text("utf-8")
@@ -32,12 +33,6 @@ def targets() -> set[str]:
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony
     return set(phony[1].split())
-
-
-def anchors(document: str) -> set[str]:
-    """Names by which a heading can be linked, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", document, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("name", tables.TABLES)

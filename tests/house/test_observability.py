@@ -16,17 +16,14 @@ import yaml
 from spec import CONTRACT
 from spec.operations import operations_of
 from telemetry import metrics
-from telemetry.metrics.kinds import Seconds
 from tests.house.code import ROOT
-from tests.house.test_docs import anchors
+from tests.house.documents import anchors
+from tests.house.series import FOLDER, METRIC, RULES, shown
 
-FOLDER = ROOT / "deploy/observability"
-RULES = yaml.safe_load((FOLDER / "rules.yml").read_text("utf-8"))
 TESTS = yaml.safe_load((FOLDER / "rules_test.yml").read_text("utf-8"))
 DASHBOARDS = sorted((FOLDER / "dashboards").glob("*.json"))
 # What Prometheus adds, and what belongs to a histogram.
 LABELS = {"instance", "job", "le"}
-METRIC = re.compile(r"\b(livephoto_[a-z_]+)(?:\{(.*?)\})?")
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -44,15 +41,6 @@ def expressions() -> list[str]:
     rules = [rule["expr"] for group in RULES["groups"] for rule in group["rules"]]
     targets = [target["expr"] for _, panel in panels() for target in panel.get("targets", [])]
     return [text.replace("$__rate_interval", "5m") for text in [*rules, *targets]]
-
-
-def shown() -> dict[str, set[str]]:
-    """Every series that the code can have -> its labels."""
-    series: dict[str, set[str]] = {}
-    for name, metric in metrics.METRICS.items():
-        parts = ("_bucket", "_count", "_sum") if isinstance(metric, Seconds) else ("",)
-        series |= {f"{name}{part}": {*metric.labels} for part in parts}
-    return series
 
 
 def test_what_is_asked_for_is_counted_with_these_labels() -> None:

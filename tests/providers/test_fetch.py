@@ -2,120 +2,31 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 import providers.fetch
 from providers.addresses import Address
-from providers.fetch import Fetched, FetchFailed, FetchRefused, Guard, fetch
-
-CERTIFICATES = Path(__file__).parent / "certificates"
-LOOPBACK = ip_address("127.0.0.1")
-PHOTO = bytes(range(256)) * 1000
-IN_TIME_SECONDS = 20  # on any machine; what is not cut off lasts for ever
-Reply = Callable[[socket.socket], None]
-
-
-@dataclass
-class Site:
-    """A server on loopback with scripted answers, byte for byte."""
-
-    reply: Reply
-    address: str = "127.0.0.1"
-    port: int = 0
-    tls: ssl.SSLContext | None = None
-    requests: list[bytes] = field(default_factory=list)
-    connections: int = 0
-
-    def serve(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self.answer, args=[connection], daemon=True).start()
-
-    def answer(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection:
-            connection.settimeout(60)
-            if self.tls is not None:
-                connection = self.tls.wrap_socket(connection, server_side=True)
-            with connection:
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    if not (part := connection.recv(4096)):
-                        return
-                    head += part
-                self.requests.append(head)
-                self.reply(connection)
-
-
-@contextmanager
-def site(reply: bytes | Reply, **options: Any) -> Iterator[Site]:
-    played = reply if callable(reply) else lambda connection: connection.sendall(reply)
-    place = Site(played, **options)
-    with socket.create_server((place.address, place.port)) as listener:
-        place.port = listener.getsockname()[1]
-        thread = threading.Thread(target=place.serve, args=[listener], daemon=True)
-        thread.start()
-        yield place
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
-
-
-def ok(body: bytes = PHOTO, *headers: str) -> bytes:
-    lines = ("HTTP/1.1 200 OK", "Content-Type: image/jpeg", *headers)
-    if not any(line.startswith(("Content-Length", "Transfer-Encoding")) for line in headers):
-        lines += (f"Content-Length: {len(body)}",)
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def redirect(location: str, status: int = 302) -> bytes:
-    return f"HTTP/1.1 {status} Go\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
-
-
-def to_loopback(host: str, seconds: float) -> list[Address]:
-    return [LOOPBACK]
-
-
-def guard(*places: Site, **options: Any) -> Guard:
-    """The real rules, but for these ports, and 127.0.0.1 stands for the internet."""
-    return Guard(
-        **{
-            "allows": lambda address: address == LOOPBACK,
-            "ports": frozenset(place.port for place in places),
-            "resolve": to_loopback,
-            **options,
-        }
-    )
-
-
-def download(
-    url: str, rules: Guard, *, max_bytes: int = 10**6, seconds: float = 60.0
-) -> tuple[Fetched, bytes]:
-    target = io.BytesIO()
-    fetched = fetch(url, target, max_bytes=max_bytes, deadline_seconds=seconds, guard=rules)
-    return fetched, target.getvalue()
-
-
-def refusal(url: str, rules: Guard | None = None, **options: Any) -> str:
-    with pytest.raises(FetchRefused) as caught:
-        download(url, rules or Guard(), **options)
-    assert caught.value.message.endswith(".")
-    return caught.value.code
+from providers.fetch import Fetched, FetchFailed, Guard
+from tests.sites import (
+    LOOPBACK,
+    PHOTO,
+    client_tls,
+    download,
+    guard,
+    ok,
+    redirect,
+    refusal,
+    server_tls,
+    site,
+)
+from tests.wire import IN_TIME_SECONDS
 
 
 def test_a_photo_is_downloaded_with_the_right_host_and_nothing_personal() -> None:
@@ -397,11 +308,11 @@ def test_a_byte_at_a_time_ends_at_the_deadline(start: bytes, secure: bool) -> No
             connection.sendall(b"1")
             time.sleep(0.05)
 
-    with site(drip, tls=_server_tls() if secure else None) as place:
+    with site(drip, tls=server_tls() if secure else None) as place:
         started = time.monotonic()
         with pytest.raises(FetchFailed):
             scheme = "https" if secure else "http"
-            rules = guard(place, trust=_client_tls())
+            rules = guard(place, trust=client_tls())
             download(f"{scheme}://photos.test:{place.port}/", rules, seconds=0.4)
         assert 0.3 < time.monotonic() - started < IN_TIME_SECONDS
 
@@ -431,18 +342,18 @@ def test_a_tls_handshake_that_drips_ends_at_the_deadline() -> None:
 
 def test_over_tls_the_name_of_the_link_is_asked_for_and_proved() -> None:
     names: list[str | None] = []
-    tls = _server_tls()
+    tls = server_tls()
     tls.sni_callback = lambda sock, name, context: names.append(name)
     with site(ok(), tls=tls) as place:
-        rules = guard(place, trust=_client_tls())
+        rules = guard(place, trust=client_tls())
         assert download(f"https://photos.test:{place.port}/", rules)[1] == PHOTO
         assert names == ["photos.test"]
         assert f"Host: photos.test:{place.port}".encode() in place.requests[0]
 
 
 def test_a_certificate_of_another_name_or_of_nobody_known_is_refused() -> None:
-    with site(ok(), tls=_server_tls()) as place:
-        other_name = refusal(f"https://other.test:{place.port}/", guard(place, trust=_client_tls()))
+    with site(ok(), tls=server_tls()) as place:
+        other_name = refusal(f"https://other.test:{place.port}/", guard(place, trust=client_tls()))
         unknown = refusal(f"https://photos.test:{place.port}/", guard(place))
         assert (other_name, unknown) == ("url_untrusted", "url_untrusted")
         assert place.requests == []
@@ -450,13 +361,3 @@ def test_a_certificate_of_another_name_or_of_nobody_known_is_refused() -> None:
 
 def test_by_default_only_the_ports_of_the_web_are_open() -> None:
     assert Guard().ports == {80, 443}
-
-
-def _server_tls() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATES / "photos.test.pem")
-    return context
-
-
-def _client_tls() -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(CERTIFICATES / "authority.pem"))

@@ -7,19 +7,19 @@ import itertools
 import pytest
 
 from providers.fetch import FetchRefused, Guard, Home
-from tests.providers.test_fetch import (
+from tests.sites import (
     PHOTO,
     Site,
+    client_tls,
     download,
     guard,
     ok,
     redirect,
     refusal,
+    server_tls,
     site,
     to_loopback,
 )
-from tests.providers.test_fetch import _client_tls as client_tls
-from tests.providers.test_fetch import _server_tls as server_tls
 
 
 def hosts_guard(*places: Site, home: Home | None = None) -> Guard:

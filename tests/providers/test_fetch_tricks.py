@@ -13,19 +13,19 @@ import pytest
 
 from providers.addresses import Address
 from providers.fetch import FetchFailed, FetchRefused, Guard
-from tests.providers.test_fetch import (
-    IN_TIME_SECONDS,
+from tests.sites import (
     LOOPBACK,
     PHOTO,
+    client_tls,
     download,
     guard,
     ok,
     redirect,
     refusal,
+    server_tls,
     site,
 )
-from tests.providers.test_fetch import _client_tls as client_tls
-from tests.providers.test_fetch import _server_tls as server_tls
+from tests.wire import IN_TIME_SECONDS
 
 INNER = ip_address("127.0.0.2")
 

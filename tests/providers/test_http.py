@@ -4,83 +4,27 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from errors import ApiError
-from providers.dialects import Dialect, Refusal
 from providers.failures import ProviderMisconfigured, ProviderRejected, ProviderUnavailable
 from providers.http import Patience, Transport
 from telemetry import metrics
 from telemetry.metrics import scrape
 from tests.scraping import Scraped
-from tests.wire import wait_until
+from tests.scripted_api import DIALECT, QUICK, SECRET, Answer, Api, answer, drop, html
+from tests.wire import IN_TIME_SECONDS, wait_until
 
-SECRET = "sk_live_0123456789"
-# Short, yet longer than a machine at its limits lets a thread wait.
-QUICK = Patience(first_pause_seconds=0.01, read_seconds=30, total_seconds=60)
 HASTY = Patience(first_pause_seconds=0.01, read_seconds=1, total_seconds=60)
-IN_TIME_SECONDS = 20  # on any machine; what is not ended in time lasts for ever
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-def read_refusal(headers: Any, body: Any) -> Refusal:
-    wait = body.get("wait")
-    return Refusal(
-        str(body.get("code", "")), str(body.get("words", "")), None if wait is None else float(wait)
-    )
-
-
-DIALECT = Dialect(
-    provider="stripe",
-    content_type="application/json",
-    key_header="Idempotency-Key",
-    encode=lambda body: json.dumps(body).encode(),
-    read_refusal=read_refusal,
-    passing=frozenset({409}),
-)
-
-
-class Api:
-    """An API whose answers are scripted; the last one is repeated for ever."""
-
-    def __init__(self) -> None:
-        self.script: list[Answer] = []
-        self.over = threading.Event()  # the test: ends what hangs
-        self.got: list[tuple[str, dict[str, str], bytes]] = []
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def serve(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                api.got.append((self.command, headers, self.rfile.read(length)))
-                (api.script.pop(0) if len(api.script) > 1 else api.script[0])(self)
-
-            def hang(self) -> None:
-                api.over.wait()
-
-            do_GET = do_POST = serve  # noqa: N815
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def transport(self, **more: Any) -> Transport:
-        options: dict[str, Any] = {"authorization": f"Bearer {SECRET}", "patience": QUICK} | more
-        return Transport(DIALECT, self.url, **options)
 
 
 @pytest.fixture
@@ -92,27 +36,8 @@ def api() -> Iterator[Api]:
     api.server.server_close()
 
 
-def answer(status: int, body: Any = None, **headers: str) -> Answer:
-    def give(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(body if isinstance(body, bytes) else json.dumps(body or {}).encode())
-
-    return give
-
-
-def drop(handler: BaseHTTPRequestHandler) -> None:
-    handler.connection.shutdown(socket.SHUT_RDWR)
-
-
 def hang(handler: Any) -> None:
     handler.hang()
-
-
-def html(status: int) -> Answer:
-    return answer(status, b"<html>nginx</html>", Content_Type="text/html")
 
 
 OK = answer(200, {"id": "1"})

@@ -12,8 +12,8 @@ from errors import ApiError
 from services import jobs, people, users
 from tests.factories import balance, make_job, make_user
 from tests.payment_events import opened
-from tests.services.test_settlement import notice, settle
-from tests.services.test_settlement import opened as opened_for
+from tests.settlements import notice, settle
+from tests.settlements import opened as opened_for
 
 
 def banned(user_id, reason="fraud"):

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 import settings
 from db import reading, snapshot, transaction
-from db.connections import engine
 from db.types import now
-from providers.payments import Notice, Outcome
-from services import checks, day_figures, days, figures, queue, settlement
+from providers.payments import Outcome
+from services import checks, day_figures, days, figures
 from services.checks import FIGURES, LEDGER
+from tests.busy_days import a_busy_day, compute, execute, settle, today
 from tests.factories import make_job, make_user
-from tests.job_steps import claim_job, finish_job
 from tests.payment_events import opened
 from tests.wire import wait_until
 from worker import duties
@@ -27,56 +25,9 @@ from workflows import checks as proofs
 pytestmark = pytest.mark.usefixtures("no_rows")
 
 
-def today() -> date:
-    """Of the moment of the test: while all tests run, a day may end in Moscow."""
-    return days.of(now())
-
-
-def settle(payment: Any, outcome: Outcome, event: str, **more: Any) -> None:
-    notice = Notice(
-        provider="stripe",
-        event_id=f"{event} {payment.id}",
-        kind=outcome.value,
-        outcome=outcome,
-        payment_id=payment.id,
-        reference=payment.reference,
-        amount_minor=payment.asked_minor,
-        currency="RUB",
-        occurred_at=now(),
-        **more,
-    )
-    with transaction() as session:
-        assert settlement.settle(session, notice).state == "applied"
-
-
-def execute(sql: str, **values: object) -> None:
-    """Rewrite history, past the triggers that keep it."""
-    with engine().begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text(sql), values)
-
-
-def compute(day: date | None = None) -> None:
-    with transaction() as session:
-        assert day_figures.compute(session, day or today(), now=now())
-
-
 def kept(day: date | None = None) -> dict[tuple[str, str], day_figures.Figure]:
     with reading() as reader:
         return {row[:2]: row for row in day_figures.stored(reader, day or today())}
-
-
-def a_busy_day() -> None:
-    """One person orders and pays, part of which goes back; one sends a photo and leaves."""
-    buyer, payment = opened("stripe")
-    settle(payment, Outcome.SUCCEEDED, "paid")
-    settle(payment, Outcome.REFUNDED, "back", refunded_minor=5000, refund_reference="r1")
-    finish_job(claim_job(make_job(buyer).id))
-    failed = claim_job(make_job(buyer).id)
-    with transaction() as session:
-        queue.fail(session, failed, code="no_face", message="-", retryable=False)
-    make_job(make_user().id)
-    make_user(3)
 
 
 def test_a_day_says_what_was_paid_returned_moved_done_and_failed():

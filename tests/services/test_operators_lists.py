@@ -14,7 +14,7 @@ from services import inbox, jobs, listed_jobs, payments, people, queue, support,
 from services.inbox import Verdict
 from tests.factories import make_job, make_user
 from tests.payment_events import opened
-from tests.services.test_settlement import notice, settle
+from tests.settlements import notice, settle
 
 pytestmark = pytest.mark.usefixtures("no_rows")
 

@@ -13,8 +13,8 @@ from db.connections import engine
 from db.types import now
 from services import attention, breakers, checks, overview
 from services.attention import Signal
+from tests.busy_days import a_busy_day, compute, today
 from tests.factories import make_job, make_user
-from tests.services.test_figures import a_busy_day, compute, today
 
 pytestmark = pytest.mark.usefixtures("no_rows")
 

@@ -10,7 +10,7 @@ import pytest
 from db import reading, transaction
 from services import grants, payments, previews
 from tests.factories import balance, make_job, make_user
-from tests.services.test_settlement import notice, opened, settle
+from tests.settlements import notice, opened, settle
 
 
 def test_a_grant_tells_which_waiting_orders_it_starts():

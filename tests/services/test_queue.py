@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from sqlalchemy import func, text, update
@@ -14,6 +13,7 @@ from db.types import now
 from services import data, ledger, queue
 from services.results import Turn
 from tests.factories import balance, make_job, make_user
+from tests.job_steps import claim, current, silence
 from tests.locks import wait_for_a_waiter
 from tests.threads import at_once
 
@@ -26,23 +26,9 @@ def ordered():
     return make_job(make_user(PRICE).id)
 
 
-def claim(worker="w"):
-    with transaction() as session:
-        return queue.claim(session, worker)
-
-
 def is_due():
     with reading() as reader:
         return reader.scalar(text(queue.look()))
-
-
-def silence(job_id):
-    with transaction() as session:
-        session.execute(
-            update(Job)
-            .where(Job.id == job_id)
-            .values(lease_until=func.now() - timedelta(seconds=1))
-        )
 
 
 def finish(held):
@@ -55,11 +41,6 @@ def finish(held):
 def fail(held, *, retryable=False):
     with transaction() as session:
         return queue.fail(session, held, code="broken", message="Сломалось.", retryable=retryable)
-
-
-def current(job_id: UUID) -> Job:
-    with transaction() as session:
-        return session.get_one(Job, job_id)
 
 
 def test_the_oldest_due_job_is_taken_first_and_only_once():

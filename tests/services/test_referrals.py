@@ -19,7 +19,7 @@ from db.models import Payment, Referral, Transaction
 from db.rows import UserRow
 from services import grants, ledger, referrals
 from tests.factories import balance, make_user
-from tests.services.test_settlement import books_are_whole, notice, opened, settle
+from tests.settlements import books_are_whole, notice, opened, settle
 from tests.threads import at_once
 
 REWARD = 5

@@ -22,7 +22,7 @@ from services import data, grants, jobs, ledger, queue
 from services.queue import Claim
 from services.results import Turn
 from tests.factories import balance, make_job, make_user
-from tests.services.test_queue import claim, current, silence
+from tests.job_steps import claim, current, silence
 from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("no_rows")  # with an empty queue

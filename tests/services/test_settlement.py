@@ -15,50 +15,13 @@ from db import snapshot, transaction
 from db.models import Referral
 from db.types import now
 from errors import ApiError
-from providers.payments import Metadata, Notice, Outcome
-from services import inbox, jobs, ledger, payments, settlement
+from providers.payments import Metadata
+from services import inbox, jobs, ledger, payments
 from services.inbox import Verdict
 from tests.factories import balance, make_image, make_job, make_user
 from tests.locks import wait_for_a_waiter
+from tests.settlements import RUB, books_are_whole, notice, opened, settle
 from tests.threads import at_once
-
-RUB = Decimal(200)  # 20 tokens at 10 rubles
-
-
-def opened(user, amount=RUB, provider="yookassa", plan=None):
-    with transaction() as session:
-        payment = payments.open(
-            session, user.id, amount_rub=Decimal(amount), provider=provider, plan=plan, now=now()
-        )
-    with transaction() as session:
-        return payments.attach(
-            session,
-            payment.id,
-            reference=f"ref-{payment.id}",
-            url="https://pay.example/1",
-            asked_minor=payment.asked_minor,
-            asked_currency="RUB",
-            expires_at=None,
-        )
-
-
-def notice(payment, outcome, **changes):
-    base = Notice(
-        provider=payment.provider,
-        event_id=uuid4().hex,
-        kind=f"payment.{outcome}",
-        outcome=Outcome(outcome),
-        payment_id=payment.id,
-        reference=payment.reference,
-        amount_minor=payment.asked_minor,
-        currency="RUB",
-    )
-    return replace(base, **changes)
-
-
-def settle(event):
-    with transaction() as session:
-        return settlement.settle(session, event)
 
 
 def current(payment):
@@ -70,11 +33,6 @@ def entries(user):
     with transaction() as session:
         page = ledger.history(session, user.id, limit=50, cursor=None)
     return [(row.type, row.status, row.tokens_delta) for row in page.rows]
-
-
-def books_are_whole():
-    with snapshot() as session:
-        return {rule: rows for rule, rows in ledger.violations(session).items() if rows} == {}
 
 
 def test_a_paid_payment_brings_its_tokens_and_starts_the_job_that_waited():

@@ -15,10 +15,9 @@ from providers.payments.telegram import TelegramGateway
 from providers.telegram import TelegramBot
 from spec import CONTRACT
 from tests import wire
+from tests.web.cases import STRANGERS, TARIFFS, presenting
 from tests.wire import KEY, SECOND_KEY, Server
 from web.security import accepted
-
-TARIFFS = "/api/v1/tariffs"
 
 
 @pytest.mark.parametrize(("key", "number"), [(KEY, 0), (SECOND_KEY, 1)])
@@ -26,27 +25,6 @@ def test_each_configured_key_is_accepted(server: Server, key: str, number: int) 
     answer = server.request("GET", TARIFFS, key=key)
     assert answer.status == 200
     assert server.access(answer.headers["X-Request-ID"])["key"] == number
-
-
-STRANGERS = {
-    "no key": b"",
-    "empty": b"X-API-Key: \r\n",
-    "wrong": b"X-API-Key: wrong\r\n",
-    "cut short": b"X-API-Key: " + KEY.encode()[:-1] + b"\r\n",
-    "longer": b"X-API-Key: " + KEY.encode() + b"x\r\n",
-    "capitals": b"X-API-Key: " + KEY.upper().encode() + b"\r\n",
-    "not UTF-8": b"X-API-Key: \xff\xfe\r\n",
-    "wrong one first": b"X-API-Key: wrong\r\nX-API-Key: " + KEY.encode() + b"\r\n",
-    "twice": b"X-API-Key: " + KEY.encode() + b"\r\nX-API-Key: " + KEY.encode() + b"\r\n",
-    "bearer": b"Authorization: Bearer " + KEY.encode() + b"\r\n",
-    "cookie": b"Cookie: X-API-Key=" + KEY.encode() + b"\r\n",
-}
-
-
-def presenting(header: bytes) -> bytes:
-    """A request with this header line as its key."""
-    head = b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" % TARIFFS.encode()
-    return head + header + b"\r\n"
 
 
 @pytest.mark.parametrize("name", STRANGERS)

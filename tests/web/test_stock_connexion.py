@@ -15,9 +15,18 @@ from spec import CONTRACT
 from spec.operations import JSON, MULTIPART, Operation, operations_of, resolve
 from tests import wire
 from tests.stubs import BEHAVIOURS
-from tests.web.test_forms import BAD_FORMS, FILE, TYPE, form
-from tests.web.test_problems import CASES, FAILURES, NOT_HTTP, OK, REGISTER, USER, WEBHOOK
-from tests.web.test_security import STRANGERS, presenting
+from tests.web.cases import (
+    CASES,
+    FAILURES,
+    NOT_HTTP,
+    OK,
+    REGISTER,
+    STRANGERS,
+    USER,
+    WEBHOOK,
+    presenting,
+)
+from tests.web.forms import BAD_FORMS, FILE, TYPE, form
 from tests.wire import Answer, Server, compose
 
 AS_JSON = {"Content-Type": JSON}

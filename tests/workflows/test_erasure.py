@@ -48,7 +48,7 @@ from tests.job_steps import claim_job
 from tests.live import unchanged
 from tests.locks import wait_for_a_waiter
 from tests.people_world import Person, open_payment, paid_notice, pay, person, stored, traces
-from tests.services.test_settlement import books_are_whole
+from tests.settlements import books_are_whole
 from tests.threads import at_once
 from web.app import create_app
 from workflows import erasure as workflow

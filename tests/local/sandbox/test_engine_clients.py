@@ -15,6 +15,7 @@ from replicate.exceptions import ModelError, ReplicateError
 
 from local.sandbox import Options
 from tests.payment_world import Sandbox
+from tests.sandboxes import is_video
 
 KLING = "kwaivgi/kling-v2.5-turbo-pro"
 KEYS = Options()
@@ -22,10 +23,6 @@ KEYS = Options()
 
 def script(world: Sandbox, engine: str, **changes: object) -> None:
     world.control("POST", f"/{engine}/scripts", **changes)
-
-
-def is_video(content: bytes) -> bool:
-    return content[4:8] == b"ftyp"
 
 
 # Replicate

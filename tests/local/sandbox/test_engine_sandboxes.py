@@ -24,8 +24,8 @@ from local.sandbox.engines.fal import FalSandbox
 from local.sandbox.engines.polza import PolzaSandbox
 from local.sandbox.engines.replicate import ReplicateSandbox
 from local.sandbox.engines.runs import ENDS, Script
-from tests.local.sandbox.test_engine_clients import is_video
 from tests.payment_world import Sandbox
+from tests.sandboxes import is_video
 
 KEYS = Options()
 

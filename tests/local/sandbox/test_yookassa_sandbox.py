@@ -21,15 +21,7 @@ from yookassa.domain.exceptions import (
 from yookassa.domain.notification import WebhookNotification
 
 from local.sandbox.yookassa import SECRET_KEY, SHOP_ID
-from tests.payment_world import Sandbox, Shop
-
-ORDER = {
-    "amount": {"value": "199.00", "currency": "RUB"},
-    "capture": True,
-    "description": "Пополнение",
-    "confirmation": {"type": "redirect", "return_url": "https://t.me/example_bot"},
-    "metadata": {"payment_id": "8f0c"},
-}
+from tests.payment_world import YOOKASSA_ORDER, Sandbox, Shop
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +33,13 @@ def sdk(world: Sandbox) -> Iterator[None]:
 
 def paid(world: Sandbox, **changes: Any) -> str:
     """Id of a payment of 199 rubles that has been paid."""
-    identifier: str = Payment.create(ORDER | changes, uuid4()).id
+    identifier: str = Payment.create(YOOKASSA_ORDER | changes, uuid4()).id
     world.control("POST", f"/yookassa/payments/{identifier}/pay")
     return identifier
 
 
 def test_a_payment_is_created_paid_and_read(world: Sandbox) -> None:
-    made = Payment.create(ORDER, uuid4())
+    made = Payment.create(YOOKASSA_ORDER, uuid4())
     assert (made.status, made.paid, made.test) == ("pending", False, True)
     assert made.amount.value == 199 and made.amount.currency == "RUB"
     assert made.confirmation.confirmation_url.endswith(f"/yookassa/pay/{made.id}")
@@ -61,7 +53,7 @@ def test_a_payment_is_created_paid_and_read(world: Sandbox) -> None:
 
 
 def test_two_stages_when_capture_is_left_out(world: Sandbox) -> None:
-    order = {name: value for name, value in ORDER.items() if name != "capture"}
+    order = {name: value for name, value in YOOKASSA_ORDER.items() if name != "capture"}
     held = Payment.create(order, uuid4()).id
     world.control("POST", f"/yookassa/payments/{held}/pay")
     assert Payment.find_one(held).status == "waiting_for_capture"
@@ -73,7 +65,7 @@ def test_two_stages_when_capture_is_left_out(world: Sandbox) -> None:
 
 
 def test_a_pending_payment_cannot_be_cancelled(world: Sandbox) -> None:
-    made = Payment.create(ORDER, uuid4())
+    made = Payment.create(YOOKASSA_ORDER, uuid4())
     with pytest.raises(BadRequestError):
         Payment.cancel(made.id, uuid4())
 
@@ -98,7 +90,7 @@ def test_all_that_was_paid_since_a_moment_is_listed_newest_first_in_pages(world:
     paid(world)
     world.control("POST", "/clock", advance_seconds=60)
     made = [paid(world) for _ in range(3)]
-    Payment.create(ORDER, uuid4())  # nobody has paid it
+    Payment.create(YOOKASSA_ORDER, uuid4())  # nobody has paid it
     since = Payment.find_one(made[0]).created_at
     wanted = {"created_at.gte": since, "status": "succeeded", "limit": 2}
     page = Payment.list(wanted)
@@ -126,7 +118,7 @@ def test_a_refund_can_wait_and_then_be_cancelled(world: Sandbox) -> None:
     [("199", "RUB"), ("199.0", "RUB"), ("1.999", "RUB"), ("0.00", "RUB"), ("5.00", "USD")],
 )
 def test_amounts_have_two_decimals_and_rubles(world: Sandbox, value: str, currency: str) -> None:
-    order = ORDER | {"amount": {"value": value, "currency": currency}}
+    order = YOOKASSA_ORDER | {"amount": {"value": value, "currency": currency}}
     answer = create(world, order)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
 
@@ -148,7 +140,7 @@ def test_amounts_have_two_decimals_and_rubles(world: Sandbox, value: str, curren
 def test_a_malformed_order_is_refused_with_its_field(
     world: Sandbox, changes: dict[str, Any]
 ) -> None:
-    answer = create(world, ORDER | changes)
+    answer = create(world, YOOKASSA_ORDER | changes)
     assert answer.status_code == 400
     assert answer.json()["parameter"].partition(".")[0] in changes
 
@@ -159,8 +151,8 @@ def test_a_receipt_must_cost_what_is_paid(world: Sandbox) -> None:
         item = {"description": "Токены", "quantity": "2.00", "amount": amount, "vat_code": 1}
         return {"customer": {"email": "a@example.org"}, "items": [item]}
 
-    assert create(world, ORDER | {"receipt": receipt("99.50")}).status_code == 200
-    assert create(world, ORDER | {"receipt": receipt("99.00")}).status_code == 400
+    assert create(world, YOOKASSA_ORDER | {"receipt": receipt("99.50")}).status_code == 200
+    assert create(world, YOOKASSA_ORDER | {"receipt": receipt("99.00")}).status_code == 400
 
 
 def test_wrong_keys_are_401_and_strangers_are_404(world: Sandbox) -> None:
@@ -173,13 +165,13 @@ def test_wrong_keys_are_401_and_strangers_are_404(world: Sandbox) -> None:
 
 
 def test_a_key_gives_its_first_answer_for_a_day(world: Sandbox) -> None:
-    first = Payment.create(ORDER, "key-1")
-    assert Payment.create(ORDER, "key-1").id == first.id
+    first = Payment.create(YOOKASSA_ORDER, "key-1")
+    assert Payment.create(YOOKASSA_ORDER, "key-1").id == first.id
     with pytest.raises(BadRequestError) as refused:
-        Payment.create(ORDER | {"description": "other"}, "key-1")
+        Payment.create(YOOKASSA_ORDER | {"description": "other"}, "key-1")
     assert refused.value.content["description"] == "Idempotence key duplicated"
     world.control("POST", "/clock", advance_seconds=24 * 3600 + 1)
-    assert Payment.create(ORDER, "key-1").id != first.id
+    assert Payment.create(YOOKASSA_ORDER, "key-1").id != first.id
 
 
 @pytest.mark.parametrize("key", [None, "", "x" * 65, "ключ", "a b"])
@@ -187,7 +179,7 @@ def test_a_key_is_required_and_short(world: Sandbox, key: str | None) -> None:
     headers = {} if key is None else {"Idempotence-Key": key.encode()}
     answer = requests.post(
         f"{world.yookassa}/payments",
-        json=ORDER,
+        json=YOOKASSA_ORDER,
         auth=(SHOP_ID, SECRET_KEY),
         headers=headers,
         timeout=5,
@@ -196,12 +188,12 @@ def test_a_key_is_required_and_short(world: Sandbox, key: str | None) -> None:
 
 
 def test_a_refused_request_does_not_use_its_key_up(world: Sandbox) -> None:
-    assert create(world, ORDER | {"amount": None}, key="again").status_code == 400
-    assert create(world, ORDER, key="again").status_code == 200
+    assert create(world, YOOKASSA_ORDER | {"amount": None}, key="again").status_code == 400
+    assert create(world, YOOKASSA_ORDER, key="again").status_code == 200
 
 
 def test_unpaid_payments_expire_in_an_hour(world: Sandbox) -> None:
-    made = Payment.create(ORDER, uuid4())
+    made = Payment.create(YOOKASSA_ORDER, uuid4())
     world.control("POST", "/clock", advance_seconds=3600)
     ended = Payment.find_one(made.id)
     assert (ended.status, ended.cancellation_details.reason) == (
@@ -213,7 +205,7 @@ def test_unpaid_payments_expire_in_an_hour(world: Sandbox) -> None:
 def test_notifications_are_those_the_sdk_reads(world: Sandbox, shop: Shop) -> None:
     world.control("PUT", "/yookassa/webhook", url=shop.url)
     payment_id = paid(world)
-    declined = Payment.create(ORDER, uuid4()).id
+    declined = Payment.create(YOOKASSA_ORDER, uuid4()).id
     world.control("POST", f"/yookassa/payments/{declined}/decline", reason="insufficient_funds")
     refund = {"payment_id": payment_id, "amount": {"value": "50.00", "currency": "RUB"}}
     refund_id = Refund.create(refund, uuid4()).id
@@ -226,7 +218,7 @@ def test_notifications_are_those_the_sdk_reads(world: Sandbox, shop: Shop) -> No
 
 
 def test_pages_are_listed_newest_first(world: Sandbox) -> None:
-    made = [Payment.create(ORDER, uuid4()).id for _ in range(3)]
+    made = [Payment.create(YOOKASSA_ORDER, uuid4()).id for _ in range(3)]
     page = Payment.list({"limit": 2})
     assert [each.id for each in page.items] == made[:0:-1]
     rest = Payment.list({"limit": 2, "cursor": page.next_cursor})
@@ -236,26 +228,26 @@ def test_pages_are_listed_newest_first(world: Sandbox) -> None:
 def test_scripted_statuses_are_those_the_sdk_knows(world: Sandbox) -> None:
     world.inject_fault("yookassa", "status", status=429, retry_after=1.8)
     with pytest.raises(TooManyRequestsError) as busy:
-        Payment.create(ORDER, uuid4())
+        Payment.create(YOOKASSA_ORDER, uuid4())
     assert busy.value.content["retry_after"] == 1800
     world.inject_fault("yookassa", "status", status=500, after=True)
     with pytest.raises(InternalServerError):
-        Payment.create(ORDER, "lost")
+        Payment.create(YOOKASSA_ORDER, "lost")
     assert len(Payment.list({}).items) == 1  # the second one was created all the same
-    assert Payment.create(ORDER, "lost").id == Payment.list({}).items[0].id
+    assert Payment.create(YOOKASSA_ORDER, "lost").id == Payment.list({}).items[0].id
     world.inject_fault("yookassa", "status", status=202, retry_after=0.1)
-    assert create(world, ORDER).json()["type"] == "processing"
+    assert create(world, YOOKASSA_ORDER).json()["type"] == "processing"
 
 
 def test_a_person_pays_on_the_page(world: Sandbox) -> None:
-    made = Payment.create(ORDER, uuid4())
+    made = Payment.create(YOOKASSA_ORDER, uuid4())
     url = made.confirmation.confirmation_url
     page = requests.get(url, timeout=60).text
     assert "Пополнение" in page and "199\u00a0₽" in page and "Оплатить" in page
     after = requests.post(url, data={"do": "pay"}, timeout=60).text
     assert "Оплачено" in after and not re.search("<form", after)
     assert Payment.find_one(made.id).status == "succeeded"
-    other = Payment.create(ORDER, uuid4())
+    other = Payment.create(YOOKASSA_ORDER, uuid4())
     requests.post(other.confirmation.confirmation_url, data={"do": "decline"}, timeout=60)
     assert Payment.find_one(other.id).cancellation_details.reason == "general_decline"
 

@@ -24,7 +24,7 @@ from providers.engine.remote import (
 )
 from providers.http import Patience
 from tests.providers.engine.remote.conftest import PATHS, EngineWorld, engine, recipe
-from tests.providers.test_http import Api, answer, drop, html
+from tests.scripted_api import Api, answer, drop, html
 
 CERTIFICATE = Path(__file__).parents[2] / "certificates/photos.test.pem"
 

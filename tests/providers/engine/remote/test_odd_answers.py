@@ -29,7 +29,7 @@ from providers.engine.remote import (
 from providers.engine.remote.recipes import check
 from providers.http import Patience
 from tests.providers.engine.remote.conftest import engine, recipe, utc
-from tests.providers.test_http import Answer, Api, answer
+from tests.scripted_api import Answer, Api, answer
 
 ONCE = Patience(connect_seconds=1, read_seconds=2, total_seconds=3, tries=1)
 PHOTO = "https://files.test/photo.jpg"

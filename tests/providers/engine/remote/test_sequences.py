@@ -32,7 +32,7 @@ from providers.engine.remote import (
 from providers.engine.remote.wire import REFUSING
 from providers.http import Patience
 from tests.providers.engine.remote.conftest import PATHS, engine, recipe, utc
-from tests.providers.test_http import Answer, Api, answer, drop
+from tests.scripted_api import Answer, Api, answer, drop
 
 # One try: a second one would take the answer of the next question.
 ONCE = Patience(connect_seconds=1, read_seconds=2, total_seconds=3, tries=1)
