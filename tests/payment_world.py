@@ -71,12 +71,12 @@ class Posted:
 
 
 class Shop:
-    """A webhook that answers with scripted statuses, then 200, each after `slow` seconds."""
+    """A webhook that answers with scripted statuses, then 200, once as many wait as `together`."""
 
     def __init__(self) -> None:
         self.posted: list[Posted] = []
         self.statuses: list[int] = []
-        self.slow = 0.0
+        self.together = threading.Barrier(1)
         self._came = threading.Condition()
         shop = self
 
@@ -84,7 +84,7 @@ class Shop:
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
                 status = shop.statuses.pop(0) if shop.statuses else 200
-                time.sleep(shop.slow)
+                shop.together.wait(PATIENCE_SECONDS)
                 self.send_response(status)
                 self.end_headers()
                 with shop._came:
