@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_commands import DOCUMENTS
 from tests.house.code import ROOT, called, sources
+from tests.house.documents import DOCUMENTS
 
 # What comes after dots are words of others, such as Telegram's.
 QUOTED = re.compile(r"\blog(?: line)? `(?!\.\.\.)([^`]+?)(?:\.\.\.[^`]*)?`", re.IGNORECASE)
