@@ -3,11 +3,12 @@
     python -m lab.training.evaluate_damage_mask --photos /tmp/held_out old.onnx new.onnx
 
 Each photo is made into a print at several sizes, once for each kind of damage, once with several of
-them and once sound. Of each is told what the net flags, the figure by which the engine tells a
-damaged print from a sound one (`proof`), and what `marks.of_damaged` would paint over once that is
-proven; the engine then looks a second time, and spares eyes, brows and lips. A mask pixel counts as
-right within two pixels of drawn damage, and drawn damage as found within two pixels of what the net
-flags: the engine widens marks by one to three. Undecided pixels count as neither.
+them, once with a torn border, which is to be left, and once sound. Of each is told what the net
+flags, the figure by which the engine tells a damaged print from a sound one (`proof`), and what it
+would paint over once that is proven, second look included (`damage.all_marks`), if nobody had eyes,
+brows and lips. A mask pixel counts as right within two pixels of drawn damage, and drawn damage as
+found within two pixels of what the net flags: the engine widens marks by one to three. Undecided
+pixels count as neither.
 """
 
 import argparse
@@ -22,16 +23,18 @@ from numpy.typing import NDArray
 
 from lab.training import pictures
 from lab.training.ageing import TONES, aged, scanned, toned
+from lab.training.borders import border
 from lab.training.crops import Crop, Picture
 from lab.training.damage import KINDS
 from lab.training.shapes import size_between
 from lab.training.sheet import Sheet
 from lab.training.sources import HELD_OUT
-from providers.engine.embedded import looks, marks
+from providers.engine.embedded import damage, looks, marks
 from providers.engine.embedded.looks import Looks
 
-SIDES = (300, 700)
-"""Longest sides of the prints, pixels: a picture out of an album's scan, and one scanned alone."""
+SIDES = (300, 700, 1000)
+"""Longest sides of the prints, pixels: a picture out of an album's scan, one scanned alone, and the
+size at which the engine looks at all larger ones."""
 SEVERAL = ("cracks", "cracks", "fold", "flakes", "scratches", "dust")
 COLUMNS = (
     "damage",
@@ -66,23 +69,31 @@ class Finding:
 def prints(photo: Picture, side: int, seed: int) -> Iterator[tuple[str, Crop]]:
     """Yield the print of a photo with each kind of damage, with several, and sound."""
     small = pictures.shrunk(photo, side).astype(np.float32)
-    for number, name in enumerate(("sound", "several", *KINDS)):
+    for number, name in enumerate(("sound", "several", *KINDS, "torn border")):
         rng = np.random.default_rng([seed, side, number])
         sheet = Sheet.of(aged(toned(small, rng, TONES[seed % len(TONES)]), rng))
-        for kind in {"sound": (), "several": SEVERAL}.get(name, (name, name)):
+        if name == "torn border":
+            border(sheet, rng)
+        for kind in {"several": SEVERAL}.get(name, (name, name) if name in KINDS else ()):
             draw, _ = KINDS[kind]
             draw(sheet, rng, size_between(rng, 0.7, 1.5) * (side / 500) ** 0.5)
         yield name, Crop(scanned(sheet.picture, rng), sheet.damaged, sheet.doubtful())
 
 
-def judge(seen: Looks, truth: Crop) -> Finding:
+def judge(truth: Crop, network: str) -> Finding:
     """Compare what the net says, and what the engine would make of it, with what was drawn."""
+    seen = Looks(
+        own=looks.look(truth.picture, network=network),
+        larger=looks.enlarged(truth.picture, network=network),
+        smaller=looks.reduced(truth.picture, network=network),
+    )
     marked = ((seen.own > 0.5) & ~truth.undecided).astype(np.uint8)
     drawn = truth.damaged.astype(np.uint8)
     near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     by_drawn = cv2.dilate(drawn, near)
     found, right = drawn & cv2.dilate(marked, near), marked & by_drawn
-    painted = (marks.of_damaged(seen, np.zeros_like(drawn)) > 0) & ~truth.undecided
+    mask, _ = damage.all_marks(truth.picture, seen, np.zeros_like(drawn), network=network)
+    painted = (mask > 0) & ~truth.undecided
     return Finding(
         flagged=float(marked.mean()),
         recall=float(found.sum() / drawn.sum()) if drawn.any() else np.nan,
@@ -101,12 +112,7 @@ def measure(photos: list[Picture], network: str) -> dict[tuple[int, str], list[F
             if max(photo.shape) < side:
                 continue
             for name, crop in prints(photo, side, seed):
-                seen = Looks(
-                    own=looks.look(crop.picture, network=network),
-                    larger=looks.enlarged(crop.picture, network=network),
-                    smaller=looks.reduced(crop.picture, network=network),
-                )
-                findings.setdefault((side, name), []).append(judge(seen, crop))
+                findings.setdefault((side, name), []).append(judge(crop, network))
     return findings
 
 

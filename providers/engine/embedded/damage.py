@@ -9,7 +9,7 @@ import numpy as np
 
 from providers.engine.embedded import filling, looks, marks
 from providers.engine.embedded.faces import find_faces
-from providers.engine.embedded.fields import Pixels
+from providers.engine.embedded.fields import Mask, Pixels, Plane, Planes
 
 # So much that two sizes are sure of proves damage. lab/training/README.md has the figures.
 _PROVEN = 0.008
@@ -18,15 +18,22 @@ _MOST = 0.25
 _VISIBLE = 0.35  # suspicion, 0..1: a person sees marks that the network is less sure of
 _NOTICEABLE = 0.3  # per cent of the picture
 _MOST_FACES = 40  # a school class
+_HINT = 0.05  # suspicion, 0..1: contrast would show marks that nobody sees without it
+_MOST_LIFTED = 0.5  # of the picture: with more of it gone nothing is left to tell what was there
 
 
 @dataclass(frozen=True)
 class Mending:
-    """A photo after repair. mask: 255 where painted over; left_percent: damage seen and left."""
+    """A photo after repair.
+
+    mask: 255 where it was painted over. left: suspicion, 0..1, where it was not, of the picture as
+    looks.sized gives it. proven: whether the photo is damaged beyond doubt.
+    """
 
     picture: Pixels
-    mask: Pixels
-    left_percent: float
+    mask: Mask
+    left: Plane
+    proven: bool
 
     @property
     def percent(self) -> float:
@@ -34,9 +41,14 @@ class Mending:
         return round(100.0 * float(np.count_nonzero(self.mask)) / self.mask.size, 2)
 
     @property
+    def left_percent(self) -> float:
+        """How much of the picture still looks damaged to a person; 0 if it is not proven to be."""
+        return 100.0 * float(np.mean(self.left > _VISIBLE)) if self.proven else 0.0
+
+    @property
     def damage_left(self) -> bool:
         """Whether a person would still notice damage that was recognised."""
-        return bool(self.left_percent >= _NOTICEABLE)
+        return self.left_percent >= _NOTICEABLE
 
 
 def repair(image: Pixels) -> Mending:
@@ -48,47 +60,69 @@ def repair(image: Pixels) -> Mending:
     """
     small = looks.sized(image)
     own = looks.look(small)
-    suspected = float(np.mean(own > marks.SUSPICIOUS)) >= _PROVEN
     # Most photos end here, after a quarter of the work.
-    if not suspected and not marks.single_scratches(own, marks.features_of([], own.shape)).any():
-        return _untouched(image)
+    if not _is_suspicious(own):
+        return _untouched(image, own)
     people = find_faces(small, at_most=_MOST_FACES, thorough=True)
     features = marks.features_of(people, own.shape)
-    scratched = bool(marks.single_scratches(own, features).any())
     smaller = looks.reduced(small)
     proven = marks.proof(own, smaller) >= _PROVEN
     # The enlarged look takes longer than the two others together.
-    if not proven and not scratched:
-        return _untouched(image)
+    if not proven and not marks.single_scratches(own, features).any():
+        return _untouched(image, own)
     seen = looks.Looks(own, looks.enlarged(small), smaller)
     if proven:
-        mask, left = _all_marks(small, seen, features)
+        mask, left = all_marks(small, seen, features)
     else:
-        mask, left = marks.of_sound(seen, features), 0.0
-    share = float(np.count_nonzero(mask)) / mask.size
-    if share > _MOST:
-        return _untouched(image, left_percent=100.0 * share + left)
-    full = _enlarged(mask, image)
-    return Mending(filling.fill(image, full), full, left)
+        mask, left = marks.of_sound(seen, features), own
+    if np.mean(mask > 0) > _MOST:
+        return _untouched(image, np.maximum(left, mask > 0), proven=proven)
+    full = _at_size_of(image, mask)
+    return Mending(filling.fill(image, full), full, np.where(mask > 0, 0.0, left), proven)
 
 
-def _all_marks(small: Pixels, seen: looks.Looks, features: Pixels) -> tuple[Pixels, float]:
-    """The marks of a damaged photo, and how many per cent of it look damaged but are no mark."""
+def all_marks(
+    small: Pixels, seen: looks.Looks, features: Mask, *, network: str = looks.NETWORK
+) -> tuple[Mask, Plane]:
+    """The marks of a damaged photo, and how damaged the rest looks, eyes, brows and lips aside.
+
+    Some marks are recognised only once a stronger neighbour is gone. By then what is broad has been
+    judged, which the smaller look is for: it is not taken again. network: see looks.look.
+    """
     mask = marks.of_damaged(seen, features)
-    # Some marks are recognised only once a stronger neighbour is gone. By then nothing is broad,
-    # which the smaller look is for: it is not taken again.
-    own = looks.look(filling.fill_smoothly(small, mask))
+    own = looks.look(filling.fill_smoothly(small, mask), network=network)
+    left = np.where(features > 0, 0.0, np.maximum(own, seen.own))
+    own[marks.spared(seen, mask)] = 0.0
     again = looks.Looks(own, seen.larger, smaller=np.zeros_like(own))
-    mask = np.maximum(mask, marks.of_damaged(again, features))
-    left = (np.maximum(own, seen.own) > _VISIBLE) & (mask == 0) & (features == 0)
-    return mask, 100.0 * float(np.mean(left))
+    return np.maximum(mask, marks.of_damaged(again, features)), left
 
 
-def _untouched(image: Pixels, *, left_percent: float = 0.0) -> Mending:
-    return Mending(image, np.zeros(image.shape[:2], np.uint8), left_percent)
+def standing_out(picture: Pixels, left: Plane) -> Planes | None:
+    """How damage that was left differs from what is around it, grey levels; 0 elsewhere.
+
+    None where that is most of the picture. left: see Mending.
+    """
+    small = looks.sized(picture)
+    where = marks.grown(left > _HINT)
+    if np.mean(where > 0) > _MOST_LIFTED:
+        return None
+    lifted = small.astype(np.float32) - filling.fill_smoothly(small, where)
+    return np.asarray(cv2.resize(lifted, (picture.shape[1], picture.shape[0])))
 
 
-def _enlarged(mask: Pixels, image: Pixels) -> Pixels:
+def _is_suspicious(own: Plane) -> bool:
+    """Whether a first look gives reason for more: there is much to see, or a clear scratch."""
+    if float(np.mean(own > marks.SUSPICIOUS)) >= _PROVEN:
+        return True
+    nobody = np.zeros(own.shape, np.uint8)
+    return bool(marks.single_scratches(own, nobody).any())
+
+
+def _untouched(image: Pixels, left: Plane, *, proven: bool = False) -> Mending:
+    return Mending(image, np.zeros(image.shape[:2], np.uint8), left, proven)
+
+
+def _at_size_of(image: Pixels, mask: Mask) -> Mask:
     size = (image.shape[1], image.shape[0])
     return np.where(cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR) > 127, 255, 0).astype(
         np.uint8

@@ -59,16 +59,16 @@ def find_boxes(image: Pixels, *, thorough: bool = False) -> list[Detection]:
     found = _run(_FULL_RANGE, image, _THRESHOLD) + _run(_SHORT_RANGE, image, _THRESHOLD)
     tallest = max((face.height for face in found), default=0.0)
     longest = max(image.shape[:2])
-    sides = [longest // 2] if thorough or tallest < _SMALL_FACE * longest else []
-    sides += [longest // 4] if thorough else []
-    for left, top, tile in (each for side in sides for each in _tiles(image, side)):
+    fractions = (2, 4) if thorough else (2,) if tallest < _SMALL_FACE * longest else ()
+    # Of a long picture both may be its shorter side.
+    sides = {min(longest // fraction, *image.shape[:2]) for fraction in fractions}
+    for left, top, tile in (each for side in sorted(sides) for each in _tiles(image, side)):
         found += _run(_FULL_RANGE, tile, _TILE_THRESHOLD, left=left, top=top)
     return sorted(_distinct(found), key=lambda face: -face.width * face.height)
 
 
 def _tiles(image: Pixels, side: int) -> Iterator[tuple[int, int, Pixels]]:
     height, width = image.shape[:2]
-    side = min(side, height, width)
     for top in _starts(height, side):
         for left in _starts(width, side):
             yield left, top, image[top : top + side, left : left + side]

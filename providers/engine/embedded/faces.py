@@ -74,7 +74,7 @@ class Face:
 def find_faces(image: Pixels, *, at_most: int, thorough: bool = False) -> list[Face]:
     """The largest faces that both the detector and the mesh accept.
 
-    thorough: also those that are too small to move, see find_boxes; a third of a second of CPU.
+    thorough: also those that are too small to move, see find_boxes; half a second of CPU.
     """
     smallest = _SEEN_WIDTH if thorough else _BLINKING_WIDTH
     boxes = [box for box in find_boxes(image, thorough=thorough) if box.width > smallest]

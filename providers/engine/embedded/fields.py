@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels: TypeAlias = npt.NDArray[Any]  # uint8, height x width x 3, BGR as OpenCV keeps it
+Mask: TypeAlias = npt.NDArray[Any]  # height x width; uint8, 0 or 255 (or labels), or bool
 Plane: TypeAlias = npt.NDArray[Any]  # float32, height x width
 Planes: TypeAlias = npt.NDArray[Any]  # float32, height x width x channels
 Points: TypeAlias = npt.NDArray[Any]  # float32, one row per point, pixels

@@ -7,7 +7,7 @@ import numpy as np
 from patchmatch import patch_match
 
 from providers.engine.embedded import looks, unet
-from providers.engine.embedded.fields import Pixels, Plane, Planes
+from providers.engine.embedded.fields import Mask, Pixels, Plane, Planes
 
 NETWORK = "filler.onnx"
 _RADIUS = 3  # pixels around a mark from which Navier-Stokes continues the picture
@@ -19,7 +19,7 @@ _SEED = 1  # a photo comes out the same every time
 _GRAIN_SOFTNESS = 0.6
 
 
-def fill(image: Pixels, mask: Pixels) -> Pixels:
+def fill(image: Pixels, mask: Mask) -> Pixels:
     """The picture with everything painted over where `mask` is 255.
 
     A network guesses how lines and tones go on across a mark, and the grain of the photo is given
@@ -51,19 +51,19 @@ def fill(image: Pixels, mask: Pixels) -> Pixels:
     return filled
 
 
-def fill_smoothly(image: Pixels, mask: Pixels) -> Pixels:
+def fill_smoothly(image: Pixels, mask: Mask) -> Pixels:
     """The same from the rims alone: quick, enough for looking at the photo once more."""
     return np.asarray(cv2.inpaint(image, mask, _RADIUS, cv2.INPAINT_NS))
 
 
-def wide_parts(mask: Pixels) -> Pixels:
+def wide_parts(mask: Mask) -> Mask:
     """255 on the parts of a mask that are filled with pieces; its photo is sized by looks.sized."""
     core = (cv2.distanceTransform(mask, cv2.DIST_L2, 3) > _NARROW).astype(np.uint8)
     whole = 2 * round(_NARROW) + 1
     return np.asarray(cv2.dilate(255 * core, np.ones((whole, whole), np.uint8)) & mask)
 
 
-def _added(continued: Pixels, cover: Pixels) -> Planes:
+def _added(continued: Pixels, cover: Mask) -> Planes:
     """What the network adds to a picture that is filled from the rims; grey levels.
 
     cover: 255 where a pixel is wholly in a hole, less where in part.
@@ -76,7 +76,7 @@ def _added(continued: Pixels, cover: Pixels) -> Planes:
     return np.asarray(added)
 
 
-def _from_pieces(image: Pixels, mask: Pixels) -> Pixels:
+def _from_pieces(image: Pixels, mask: Mask) -> Pixels:
     patch_match.set_random_seed(_SEED)
     return np.asarray(patch_match.inpaint(image, mask, patch_size=_PIECE))
 
@@ -85,7 +85,7 @@ def _bytes(levels: Planes) -> Pixels:
     return np.clip(levels + 0.5, 0, 255).astype(np.uint8)
 
 
-def _grain(image: Pixels, mask: Pixels) -> Plane:
+def _grain(image: Pixels, mask: Mask) -> Plane:
     """Noise like the photo's own around the marks, grey levels."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
     detail = grey - cv2.GaussianBlur(grey, (0, 0), 1.2)

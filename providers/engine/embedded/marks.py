@@ -11,14 +11,15 @@ import numpy as np
 
 from providers.engine.embedded import faces
 from providers.engine.embedded.faces import Face
-from providers.engine.embedded.fields import Pixels, Plane
+from providers.engine.embedded.fields import Mask, Plane
 from providers.engine.embedded.looks import Looks
 
 SUSPICIOUS = 0.5
 _PROOF = 0.7  # of two sizes: so sure that it proves damage
 _STRONG, _WEAK = 0.6, 0.35  # hysteresis: a mark has a strong core and may fade out
 _STRONG_SHARE = 0.25  # of a mark's pixels, and two at least, belong to the core
-_CONFIRMED = 0.18  # enlarged, a pixel of a wide mark still looks that suspicious
+_CONFIRMED = 0.18  # enlarged, a pixel of a wide mark still looks that suspicious,
+_CONFIRMED_MEAN = 0.5  # and a whole piece of it so, unless it lies at the edge of the print
 _PEAK = 0.4  # somewhere a mark is this suspicious at its own size and enlarged,
 _LONG, _LONG_PEAK = 0.06, 0.3  # or it is long (of the diagonal), and less will do
 _SPECK, _SPECK_PEAK = 0.014, 0.8  # a speck (of the diagonal) looks like nothing when enlarged
@@ -26,8 +27,8 @@ _WIDE = 0.018  # of the diagonal: wider may be cloth; it is none if enlarged it 
 _BROAD = 0.1  # of the diagonal: or if it is a broad place, at most so long,
 _GOES_ON = 2.0  # of a mark that is this many times as long,
 _BROAD_OWN, _BROAD_SMALLER = 0.4, 0.7  # and looks so on average at its own size and made smaller
-_BUTTON = (0.02, 0.06)  # of the diagonal: a round mark of that size may be a button,
-_ROUND = 0.35  # as it fills so much of the square around it,
+_BUTTON = (0.02, 0.06)  # of the diagonal: a mark may be a button if its box has such a diagonal,
+_ROUND = 0.35  # and if it fills so much of the square around it (a disc 0.79, an ellipse 2:1 0.39),
 _PAPER = 0.7  # and is lost emulsion only if it looks so when enlarged, all over
 EYES_AND_LIPS, BROWS = 1, 2
 # Share of a mark in eyes and lips from which it is a glint there. Brows have none: what looks like
@@ -39,6 +40,8 @@ _LINE_LENGTH = 0.10  # of the diagonal: a single scratch in a sound photo,
 _LINE_SURE = 0.92  # its mean at its own size,
 _LINE_CONFIRMED = 0.75  # and at the two others
 _LINE_WIDTH = 0.012  # of the diagonal
+# What is seen at another size may lie one or two pixels off.
+_ONE_OFF, _TWO_OFF = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 
 
 def proof(own: Plane, smaller: Plane) -> float:
@@ -46,21 +49,20 @@ def proof(own: Plane, smaller: Plane) -> float:
 
     What may be cloth proves nothing.
     """
-    near = cv2.dilate(smaller, np.ones((5, 5), np.uint8))
+    near = cv2.dilate(smaller, _TWO_OFF)
     sure = (own > _PROOF) & (near > _PROOF)
     return float(np.mean(sure & ~_cloth(own, smaller)))
 
 
-def of_damaged(looks: Looks, features: Pixels) -> Pixels:
+def of_damaged(looks: Looks, features: Mask) -> Mask:
     """255 on the marks of a photo that is known to be damaged. features: see `features_of`."""
     diagonal = float(np.hypot(*looks.own.shape))
     either = np.maximum(looks.own, looks.smaller)
-    near = cv2.dilate(looks.larger, np.ones((3, 3), np.uint8))
-    thin = (either > _WEAK) & ~_cloth(looks.own, looks.smaller)
-    weak = thin | ((looks.own > _WEAK) & (near > _CONFIRMED))
+    cloth = _cloth(looks.own, looks.smaller)
+    weak = ((either > _WEAK) & ~cloth) | _bare_paper(looks, cloth)
     weak &= (features != EYES_AND_LIPS) | (looks.own > _SURE_ON_FEATURES)
     weak &= (features != BROWS) | (looks.own > _SURE_ON_BROWS)
-    parts = _Parts(weak)
+    parts = _Components(weak)
     kept = parts.count(either > _STRONG) >= np.maximum(2.0, _STRONG_SHARE * parts.area)
     agreed = (parts.highest(looks.larger) > _PEAK) & (parts.highest(looks.own) > _PEAK)
     long = (parts.length > _LONG * diagonal) & (parts.highest(looks.own) > _LONG_PEAK)
@@ -71,10 +73,22 @@ def of_damaged(looks: Looks, features: Pixels) -> Pixels:
     return _grown_beside(parts.where(kept), features == EYES_AND_LIPS)
 
 
-def single_scratches(own: Plane, features: Pixels) -> Pixels:
+def spared(looks: Looks, found: Mask) -> Mask:
+    """True on what may be cloth or a button and is not among the marks that were found.
+
+    For the look at a repaired photo: once its rim has been nibbled at, it looks like neither.
+    """
+    either = np.maximum(looks.own, looks.smaller)
+    left = _Components((either > _WEAK) & (found == 0))
+    buttons = left.where(left.like_buttons(float(np.hypot(*found.shape)))).astype(np.uint8)
+    cloth = _cloth(looks.own, looks.smaller)
+    return np.asarray((cloth | (cv2.dilate(buttons, _ONE_OFF) > 0)) & (found == 0))
+
+
+def single_scratches(own: Plane, features: Mask) -> Mask:
     """True on what may be a single scratch in a sound photo: long, thin, sure all along."""
     diagonal = float(np.hypot(*own.shape))
-    parts = _Parts(own > SUSPICIOUS)
+    parts = _Components(own > SUSPICIOUS)
     kept = parts.length >= _LINE_LENGTH * diagonal
     kept &= parts.area < _LINE_WIDTH * diagonal * parts.length
     kept &= parts.mean(own) > _LINE_SURE
@@ -82,16 +96,15 @@ def single_scratches(own: Plane, features: Pixels) -> Pixels:
     return parts.where(kept)
 
 
-def of_sound(looks: Looks, features: Pixels) -> Pixels:
+def of_sound(looks: Looks, features: Mask) -> Mask:
     """255 on the single scratches of an otherwise sound photo that are sure at every size."""
-    parts = _Parts(single_scratches(looks.own, features))
-    near = np.ones((5, 5), np.uint8)
-    kept = parts.mean(cv2.dilate(looks.larger, near)) > _LINE_CONFIRMED
-    kept &= parts.mean(cv2.dilate(looks.smaller, near)) > _LINE_CONFIRMED
+    parts = _Components(single_scratches(looks.own, features))
+    kept = parts.mean(cv2.dilate(looks.larger, _TWO_OFF)) > _LINE_CONFIRMED
+    kept &= parts.mean(cv2.dilate(looks.smaller, _TWO_OFF)) > _LINE_CONFIRMED
     return grown(parts.where(kept))
 
 
-def features_of(people: list[Face], shape: tuple[int, ...]) -> Pixels:
+def features_of(people: list[Face], shape: tuple[int, ...]) -> Mask:
     """EYES_AND_LIPS or BROWS on what makes a face its own, else 0, in a picture of this shape."""
     brows = _around(people, shape, faces.RIGHT_BROW_OUTLINE, faces.LEFT_BROW_OUTLINE)
     right_eye = faces.RIGHT_EYE_UPPER + faces.RIGHT_EYE_LOWER
@@ -100,7 +113,7 @@ def features_of(people: list[Face], shape: tuple[int, ...]) -> Pixels:
     return np.where(eyes_and_lips, EYES_AND_LIPS, np.where(brows, BROWS, 0)).astype(np.uint8)
 
 
-def _around(people: list[Face], shape: tuple[int, ...], *outlines: list[int]) -> Pixels:
+def _around(people: list[Face], shape: tuple[int, ...], *outlines: list[int]) -> Mask:
     mask = np.zeros(shape[:2], np.uint8)
     for face in people:
         for outline in outlines:
@@ -109,7 +122,7 @@ def _around(people: list[Face], shape: tuple[int, ...], *outlines: list[int]) ->
     return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8), iterations=2) > 0)
 
 
-def grown(marks: Pixels) -> Pixels:
+def grown(marks: Mask) -> Mask:
     """255 on the marks and their blurred rims, whose colour would otherwise be spread."""
     radius = max(1, round(_GROWTH * float(np.hypot(*marks.shape)) + 0.3))
     size = 2 * radius + 1
@@ -117,16 +130,16 @@ def grown(marks: Pixels) -> Pixels:
     return np.asarray(cv2.dilate(np.where(marks, 255, 0).astype(np.uint8), disc))
 
 
-def _grown_beside(marked: Pixels, spared: Pixels) -> Pixels:
+def _grown_beside(marked: Mask, spared: Mask) -> Mask:
     """The same, but what lies beside eyes and lips does not grow into them."""
     beside = np.where(spared, 0, grown(marked & ~spared))
     return np.asarray(np.maximum(beside, grown(marked & spared)))
 
 
-class _Parts:
+class _Components:
     """The connected parts of a mask, numbered; number 0 is what lies outside."""
 
-    def __init__(self, marked: Pixels) -> None:
+    def __init__(self, marked: Mask) -> None:
         self.number, self.labels, stats, _ = cv2.connectedComponentsWithStats(
             marked.astype(np.uint8), connectivity=8
         )
@@ -135,15 +148,20 @@ class _Parts:
         self.length = np.hypot(*sides.T)
         self._square = sides.max(axis=1).astype(float) ** 2
 
-    def count(self, where: Pixels) -> Plane:
-        """Pixels of each part at which `where` is true."""
+    def count(self, where: Mask) -> Plane:
+        """Mask of each part at which `where` is true."""
         return np.bincount(self.labels[where], minlength=self.number)
 
-    def like_buttons(self, diagonal: float) -> Pixels:
+    def like_buttons(self, diagonal: float) -> Mask:
         """Whether each part is round and of a button's size."""
         smallest, largest = _BUTTON
         sized = (self.length > smallest * diagonal) & (self.length < largest * diagonal)
         return np.asarray(sized & (self.area > _ROUND * self._square))
+
+    def at_the_edge(self) -> Mask:
+        """Whether each part touches the edge of the picture."""
+        edge = np.concatenate([self.labels[[0, -1]].ravel(), self.labels[:, [0, -1]].ravel()])
+        return np.isin(np.arange(self.number), edge)
 
     def mean(self, values: Plane) -> Plane:
         """Mean of `values` over each part."""
@@ -157,12 +175,22 @@ class _Parts:
         np.maximum.at(highest, self.labels[inside], values[inside])
         return highest
 
-    def where(self, kept: Pixels) -> Pixels:
+    def where(self, kept: Mask) -> Mask:
         """True on the parts that are kept."""
         return np.asarray((kept & (np.arange(self.number) > 0))[self.labels])
 
 
-def _cloth(own: Plane, smaller: Plane) -> Pixels:
+def _bare_paper(looks: Looks, cloth: Mask) -> Mask:
+    """True where what may be cloth looks damaged when enlarged, piece by piece.
+
+    Fine lines on a collar do so here and there. At the edge of a print emulsion is lost most.
+    """
+    near = cv2.dilate(looks.larger, _ONE_OFF)
+    pieces = _Components(cloth & (looks.own > _WEAK) & (near > _CONFIRMED))
+    return pieces.where((pieces.mean(looks.larger) > _CONFIRMED_MEAN) | pieces.at_the_edge())
+
+
+def _cloth(own: Plane, smaller: Plane) -> Mask:
     """True on patches that may be a collar, a flower or a lamp, and on their rims.
 
     Alone such a patch looks like lost emulsion. It is, where it is small, part of a much longer
@@ -174,8 +202,8 @@ def _cloth(own: Plane, smaller: Plane) -> Pixels:
         cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (each, each)) for each in (size, size + 2)
     )
     suspicious = (np.maximum(own, smaller) > _WEAK).astype(np.uint8)
-    cores = _Parts(cv2.morphologyEx(suspicious, cv2.MORPH_OPEN, disc))
-    whole = _Parts(suspicious)
+    cores = _Components(cv2.morphologyEx(suspicious, cv2.MORPH_OPEN, disc))
+    whole = _Components(suspicious)
     goes_on = cores.highest(whole.length[whole.labels]) > _GOES_ON * cores.length
     broad = goes_on & (cores.length < _BROAD * diagonal)
     broad &= (cores.mean(own) > _BROAD_OWN) & (cores.mean(smaller) > _BROAD_SMALLER)

@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from providers.engine.embedded import damage, enlarge, grain, photo, tone
 from providers.engine.embedded.faces import find_faces
-from providers.engine.embedded.fields import Pixels
+from providers.engine.embedded.fields import Pixels, Plane
 
 MAX_SIDE = 2560  # pixels of the result
 _DOUBLED_SIDE = 1920  # pixels: a larger photo has all that MAX_SIDE shows, or nearly
 _MAX_FACES = 6
 _JPEG_QUALITY = 92
 _WORN_PERCENT = 1.0  # of the picture repaired: less is an accident to an otherwise good photo
-_LEFT_PERCENT = 1.0  # of the picture left damaged: from here on a grey or toned print stays as pale
-_HELD_BACK = 0.2  # share of that in colour photos
+_LEFT_PERCENT = 1.0  # of the picture left damaged: then so much of what has faded stays so
+_HELD_BACK_MONO, _HELD_BACK_COLOURS = 0.5, 0.2
+_CLEARLY_FADED = 0.2  # of 0..1: a photo whose grain is that of its age, not of its film
 # Grain sigma from which the enlarger removes noise, and more of it.
 _NOISE_LEVELS = (2.2, 4.5)
 
@@ -31,15 +33,15 @@ _NOISE_LEVELS = (2.2, 4.5)
 class _Condition:
     """What an examined photo needs. fading: 0..1; grain: sigma, grey levels."""
 
-    damaged: bool
+    worn: bool
     mono: bool
     fading: float
     grain: float
 
     @property
-    def old(self) -> bool:
-        """Whether grain may be reduced; light and colours are changed by `fading` alone."""
-        return self.damaged or self.fading > 0.0
+    def age(self) -> float:
+        """How much of its grain may go, 0..1: none of a sound photo's, all of a worn one's."""
+        return 1.0 if self.worn else min(1.0, self.fading / _CLEARLY_FADED)
 
 
 def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> dict[str, Any]:
@@ -53,10 +55,11 @@ def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> d
     picture = mending.picture
     condition = _examine(mending)
     noise_level = 0
-    if condition.old:
-        picture = _renew(picture, condition)
+    if condition.age > 0.0:
+        picture = _renew(picture, condition, left=mending.left)
         # What is left of the grain; what is gone need not be removed twice, faces would be wax.
         noise_level = sum(grain.sigma(picture) >= level for level in _NOISE_LEVELS)
+        noise_level = round(condition.age * noise_level)
     progress(35)
     if max(picture.shape[:2]) <= _DOUBLED_SIDE:
         picture = _shrunk(
@@ -96,17 +99,29 @@ def _shrunk(picture: Pixels) -> Pixels:
 def _examine(mending: damage.Mending) -> _Condition:
     picture = mending.picture
     mono = tone.is_mono(picture, marked=mending.mask)
-    # More contrast would show the damage that is left more than the photo; a faded colour photo has
-    # its colours to win all the same.
-    held_back = min(1.0, mending.left_percent / _LEFT_PERCENT) * (1.0 if mono else _HELD_BACK)
+    # Where much is left there is more that nobody recognised, and contrast would show it; a faded
+    # colour photo has its colours to win all the same.
+    held_back = min(1.0, mending.left_percent / _LEFT_PERCENT)
+    held_back *= _HELD_BACK_MONO if mono else _HELD_BACK_COLOURS
     return _Condition(
-        damaged=mending.percent >= _WORN_PERCENT,
+        worn=mending.percent >= _WORN_PERCENT,
         mono=mono,
         fading=tone.fading(picture) * (1.0 - held_back),
         grain=grain.sigma(picture),
     )
 
 
-def _renew(picture: Pixels, condition: _Condition) -> Pixels:
+def _renew(picture: Pixels, condition: _Condition, *, left: Plane) -> Pixels:
+    """Less grain, and the light and colours that have faded.
+
+    left: see Mending. Damage that was left would be seen more clearly with more contrast: it is
+    lifted off before and laid back as it was.
+    """
     calmed = grain.reduce(picture, condition.grain, mono=condition.mono)
-    return tone.recover(calmed, condition.fading, mono=condition.mono)
+    calmed = cv2.addWeighted(calmed, condition.age, picture, 1.0 - condition.age, 0)
+    lifted = damage.standing_out(calmed, left) if condition.fading > 0.0 else None
+    if lifted is None:
+        return np.asarray(calmed)
+    sound = np.clip(calmed - lifted + 0.5, 0, 255).astype(np.uint8)
+    renewed = tone.recover(sound, condition.fading, mono=condition.mono)
+    return np.clip(renewed + lifted + 0.5, 0, 255).astype(np.uint8)

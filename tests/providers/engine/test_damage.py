@@ -260,9 +260,125 @@ def test_colour_noise_goes_and_the_rose_of_a_cheek_stays() -> None:
     assert redness(calm)[away > 40].std() < 0.6 * redness(noisy)[away > 40].std()
 
 
+def levels(where, level: float) -> Plane:
+    return np.where(where, level, 0.02).astype(np.float32)
+
+
+def test_a_fine_line_on_a_collar_is_no_mark_and_a_piece_that_looks_like_paper_is_one() -> None:
+    line, piece = (
+        (COLLAR > 0.5) & (plane(((190, 160), (215, 160), width)) > 0.5) for width in (3, 13)
+    )
+    assert not marks.of_damaged(seen(COLLAR, larger=levels(line, 0.6)), NOTHING).any()
+    found = marks.of_damaged(seen(COLLAR, larger=levels(piece, 0.9)), NOTHING)
+    assert found[piece].all()
+    assert np.count_nonzero(found) < 0.6 * np.count_nonzero(COLLAR > 0.5)
+
+
+def test_bare_paper_at_the_edge_of_a_print_need_look_so_in_part_only() -> None:
+    corner = plane(((0, 0), (20, 15), 50)) > 0.5
+    patch = levels(corner, 0.95)
+    assert marks.of_damaged(seen(patch, larger=levels(corner, 0.42)), NOTHING)[corner].all()
+    inside = np.roll(corner, (100, 100), (0, 1))
+    larger = levels(inside, 0.42)
+    assert not marks.of_damaged(seen(levels(inside, 0.95), larger=larger), NOTHING).any()
+
+
+def test_a_short_mark_must_be_seen_at_two_sizes_and_a_long_one_at_its_own() -> None:
+    short, long = (plane(((100, 100), (100 + length, 104), 2)) for length in (20, 60))
+    nothing = levels(CRACK < 0, 0)
+    assert not marks.of_damaged(seen(short, larger=nothing), NOTHING).any()
+    assert marks.of_damaged(seen(short), NOTHING).any()
+    assert marks.of_damaged(seen(long, larger=nothing), NOTHING).any()
+
+
+def test_a_speck_needs_to_be_surer_than_a_line() -> None:
+    speck = NOTHING.copy()
+    speck[100:103, 100:104] = 1
+    nothing = levels(speck < 0, 0)
+    assert not marks.of_damaged(seen(levels(speck > 0, 0.78), larger=nothing), NOTHING).any()
+    assert marks.of_damaged(seen(levels(speck > 0, 0.82), larger=nothing), NOTHING).any()
+
+
+@pytest.mark.parametrize(("core", "mark"), [(0.2, False), (0.3, True)])
+def test_a_mark_has_a_core_that_is_surer_than_its_ends(core: float, mark: bool) -> None:
+    along = np.arange(400)[None, :] < 20 + core * 300
+    faint = np.where(CRACK > 0.5, np.where(along, 0.62, 0.5), 0.02).astype(np.float32)
+    assert marks.of_damaged(seen(faint), NOTHING).any() == mark
+
+
+def test_a_scratch_of_a_sound_photo_is_long_thin_and_touches_no_eye() -> None:
+    long = plane(((100, 100), (160, 104), 2))
+    short, wide = plane(((100, 100), (140, 104), 2)), plane(((100, 100), (160, 104), 9))
+    assert [marks.of_sound(seen(each), NOTHING).any() for each in (long, short, wide)] == [
+        *(True, False, False),
+    ]
+    eye = NOTHING.copy()
+    eye[100:103, 120:124] = marks.EYES_AND_LIPS
+    assert not marks.of_sound(seen(long), eye).any()
+
+
+def looking_again(monkeypatch, own: Plane) -> None:
+    """Let the look at the photo after the first repair be this one."""
+    monkeypatch.setattr("providers.engine.embedded.looks.look", lambda image, **_: own.copy())
+
+
+def test_a_mark_that_shows_only_when_its_neighbour_is_gone_is_one(monkeypatch) -> None:
+    second = plane(((40, 200), (300, 210), 3))
+    looking_again(monkeypatch, second)
+    mask, _ = damage.all_marks(grain(300, 400), seen(CRACK), NOTHING)
+    assert mask[(CRACK > 0.5) | (second > 0.5)].all()
+
+
+def test_cloth_and_buttons_that_were_spared_stay_when_their_rims_are_nibbled(monkeypatch) -> None:
+    button = NOTHING.copy()
+    cv2.circle(button, (60, 230), 7, 255, -1)
+    sure = np.maximum(np.maximum(CRACK, COLLAR), levels(button > 0, 0.95))
+    enlarged = np.maximum(CRACK, levels(button > 0, 0.45))
+    nibbled = levels(CRACK < 0, 0)
+    nibbled[157:164] = COLLAR[157:164]
+    nibbled[231:] = sure[231:]
+    looking_again(monkeypatch, nibbled)
+    mask, _ = damage.all_marks(grain(300, 400), seen(sure, enlarged), NOTHING)
+    assert mask[(CRACK > 0.5)].all()
+    assert not mask[(COLLAR > 0.5) | (button > 0)].any()
+
+
+def test_what_makes_a_face_its_own_is_not_said_to_be_damage_that_was_left(monkeypatch) -> None:
+    eye = np.where(CRACK > 0.5, marks.EYES_AND_LIPS, 0).astype(np.uint8)
+    hesitant = 0.5 * CRACK
+    looking_again(monkeypatch, hesitant)
+    _, left = damage.all_marks(grain(300, 400), seen(hesitant), eye)
+    assert left.max() < 0.1
+    _, left = damage.all_marks(grain(300, 400), seen(hesitant), NOTHING)
+    assert left.max() > 0.4
+
+
+@pytest.mark.parametrize(("rows", "left"), [(0, False), (1, True)])
+def test_a_person_notices_three_thousandths_of_the_picture(rows: int, left: bool) -> None:
+    suspicion = np.zeros((300, 400), np.float32)
+    suspicion[:rows] = 0.4
+    suspicion[100:103] = 0.3
+    picture = grain(300, 400)
+    mending = damage.Mending(picture, NOTHING, suspicion, proven=True)
+    assert mending.damage_left == left
+    assert not damage.Mending(picture, NOTHING, suspicion, proven=False).damage_left
+
+
+def test_damage_that_is_left_stands_out_as_before_and_nothing_else_does() -> None:
+    photo = grain(300, 400, sigma=0)
+    photo[CRACK > 0.5] = 220
+    lifted = damage.standing_out(photo, CRACK)
+    assert lifted is not None
+    assert np.abs(lifted[CRACK > 0.5] - 100).max() < 3
+    assert np.abs(lifted[cv2.dilate(CRACK, np.ones((9, 9))) < 0.5]).max() == 0
+    assert damage.standing_out(photo, np.ones_like(CRACK)) is None
+
+
 def test_a_button_is_no_mark_unless_it_looks_like_paper_when_enlarged() -> None:
     button = NOTHING.copy()
     cv2.circle(button, (200, 150), 7, 255, -1)
     sure = np.where(button > 0, 0.95, 0.02).astype(np.float32)
     assert not marks.of_damaged(seen(sure, larger=0.5 * sure), NOTHING).any()
     assert marks.of_damaged(seen(sure), NOTHING).any()
+    as_long = plane(((190, 150), (208, 152), 3))
+    assert marks.of_damaged(seen(as_long, larger=0.5 * as_long), NOTHING).any(), "it is not round"
