@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from providers.engine.embedded import filling, looks, marks
-from providers.engine.embedded.faces import find_faces
+from providers.engine.embedded.faces import Face, find_faces
 from providers.engine.embedded.fields import Mask, Pixels, Plane, Planes
 
 # So much that two sizes are sure of proves damage. lab/training/README.md has the figures.
@@ -19,7 +21,8 @@ _VISIBLE = 0.35  # suspicion, 0..1: a person sees marks that the network is less
 _NOTICEABLE = 0.3  # per cent of the picture
 _MOST_FACES = 40  # a school class
 _HINT = 0.05  # suspicion, 0..1: contrast would show marks that nobody sees without it
-_MOST_LIFTED = 0.5  # of the picture: with more of it gone nothing is left to tell what was there
+_MOST_LIFTED = 0.5  # of the picture: what is left of it tells no more what was there
+_BROAD = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,23 @@ class Mending:
         """How much of the picture was painted over."""
         return round(100.0 * float(np.count_nonzero(self.mask)) / self.mask.size, 2)
 
+    @cached_property
+    def hinted(self) -> Mask:
+        """255 on whatever may be damage that was left, and is narrow or plain to see.
+
+        What is broad and only hinted at is mostly sound, and would be filled from the wrong side.
+        """
+        hints = (self.left > _HINT).astype(np.uint8)
+        broad = cv2.morphologyEx(hints, cv2.MORPH_OPEN, _BROAD)
+        narrow = (hints > 0) & (cv2.dilate(broad, np.ones((3, 3), np.uint8)) == 0)
+        return marks.grown(narrow | (self.left > _VISIBLE))
+
+    @property
+    def liftable(self) -> float:
+        """How much of it can be lifted off, 0..1: all of a quarter of the picture, none of half"""
+        share = float(np.mean(self.hinted > 0))
+        return float(np.clip(2.0 * (1.0 - share / _MOST_LIFTED), 0.0, 1.0))
+
     @property
     def left_percent(self) -> float:
         """How much of the picture still looks damaged to a person; 0 if it is not proven to be."""
@@ -50,9 +70,23 @@ class Mending:
         """Whether a person would still notice damage that was recognised."""
         return self.left_percent >= _NOTICEABLE
 
+    def standing_out(self, picture: Pixels) -> Planes:
+        """How far what is hinted at, as much as can be lifted, differs from what is around it.
 
-def repair(image: Pixels) -> Mending:
+        picture: the one here, with other grain perhaps. Grey levels; 0 elsewhere.
+        """
+        small = looks.sized(picture)
+        if self.liftable == 0.0:
+            return np.zeros(picture.shape, np.float32)
+        lifted = small.astype(np.float32) - filling.fill_smoothly(small, self.hinted)
+        return np.asarray(cv2.resize(lifted * self.liftable, (picture.shape[1], picture.shape[0])))
+
+
+def repair(image: Pixels, people: Sequence[Face] = ()) -> Mending:
     """Paint over what is damage beyond doubt.
+
+    people: faces that are known. What makes a face its own is never said to look damaged; when a
+    photo is suspicious, more faces are looked for.
 
     A sound photo is returned as it is, with an empty mask; one that is not proven damaged loses at
     most single clear scratches, and no damage is said to be left in it. What cannot be mended well
@@ -60,21 +94,25 @@ def repair(image: Pixels) -> Mending:
     """
     small = looks.sized(image)
     own = looks.look(small)
+    known = (
+        looks.sized(np.where(marks.features_of(people, image.shape), 255, 0).astype(np.uint8)) > 0
+    )
     # Most photos end here, after a quarter of the work.
     if not _is_suspicious(own):
-        return _untouched(image, own)
-    people = find_faces(small, at_most=_MOST_FACES, thorough=True)
-    features = marks.features_of(people, own.shape)
+        return _untouched(image, np.where(known, 0.0, own))
+    everybody = find_faces(small, at_most=_MOST_FACES, thorough=True)
+    features = marks.features_of(everybody, own.shape)
+    left = np.where(known | (features > 0), 0.0, own)
     smaller = looks.reduced(small)
     proven = marks.proof(own, smaller) >= _PROVEN
     # The enlarged look takes longer than the two others together.
     if not proven and not marks.single_scratches(own, features).any():
-        return _untouched(image, own)
+        return _untouched(image, left)
     seen = looks.Looks(own, looks.enlarged(small), smaller)
     if proven:
         mask, left = all_marks(small, seen, features)
     else:
-        mask, left = marks.of_sound(seen, features), own
+        mask = marks.of_sound(seen, features)
     if np.mean(mask > 0) > _MOST:
         return _untouched(image, np.maximum(left, mask > 0), proven=proven)
     full = _at_size_of(image, mask)
@@ -95,19 +133,6 @@ def all_marks(
     own[marks.spared(seen, mask)] = 0.0
     again = looks.Looks(own, seen.larger, smaller=np.zeros_like(own))
     return np.maximum(mask, marks.of_damaged(again, features)), left
-
-
-def standing_out(picture: Pixels, left: Plane) -> Planes | None:
-    """How damage that was left differs from what is around it, grey levels; 0 elsewhere.
-
-    None where that is most of the picture. left: see Mending.
-    """
-    small = looks.sized(picture)
-    where = marks.grown(left > _HINT)
-    if np.mean(where > 0) > _MOST_LIFTED:
-        return None
-    lifted = small.astype(np.float32) - filling.fill_smoothly(small, where)
-    return np.asarray(cv2.resize(lifted, (picture.shape[1], picture.shape[0])))
 
 
 def _is_suspicious(own: Plane) -> bool:

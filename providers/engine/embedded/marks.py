@@ -6,6 +6,8 @@ looking at really cracked prints and sound photos (lab/training/README.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -104,7 +106,7 @@ def of_sound(looks: Looks, features: Mask) -> Mask:
     return grown(parts.where(kept))
 
 
-def features_of(people: list[Face], shape: tuple[int, ...]) -> Mask:
+def features_of(people: Sequence[Face], shape: tuple[int, ...]) -> Mask:
     """EYES_AND_LIPS or BROWS on what makes a face its own, else 0, in a picture of this shape."""
     brows = _around(people, shape, faces.RIGHT_BROW_OUTLINE, faces.LEFT_BROW_OUTLINE)
     right_eye = faces.RIGHT_EYE_UPPER + faces.RIGHT_EYE_LOWER
@@ -113,7 +115,7 @@ def features_of(people: list[Face], shape: tuple[int, ...]) -> Mask:
     return np.where(eyes_and_lips, EYES_AND_LIPS, np.where(brows, BROWS, 0)).astype(np.uint8)
 
 
-def _around(people: list[Face], shape: tuple[int, ...], *outlines: list[int]) -> Mask:
+def _around(people: Sequence[Face], shape: tuple[int, ...], *outlines: list[int]) -> Mask:
     mask = np.zeros(shape[:2], np.uint8)
     for face in people:
         for outline in outlines:
@@ -149,7 +151,7 @@ class _Components:
         self._square = sides.max(axis=1).astype(float) ** 2
 
     def count(self, where: Mask) -> Plane:
-        """Mask of each part at which `where` is true."""
+        """Pixels of each part at which `where` is true."""
         return np.bincount(self.labels[where], minlength=self.number)
 
     def like_buttons(self, diagonal: float) -> Mask:

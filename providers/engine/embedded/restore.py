@@ -15,7 +15,7 @@ import numpy as np
 
 from providers.engine.embedded import damage, enlarge, grain, photo, tone
 from providers.engine.embedded.faces import find_faces
-from providers.engine.embedded.fields import Pixels, Plane
+from providers.engine.embedded.fields import Pixels
 
 MAX_SIDE = 2560  # pixels of the result
 _DOUBLED_SIDE = 1920  # pixels: a larger photo has all that MAX_SIDE shows, or nearly
@@ -23,7 +23,7 @@ _MAX_FACES = 6
 _JPEG_QUALITY = 92
 _WORN_PERCENT = 1.0  # of the picture repaired: less is an accident to an otherwise good photo
 _LEFT_PERCENT = 1.0  # of the picture left damaged: then so much of what has faded stays so
-_HELD_BACK_MONO, _HELD_BACK_COLOURS = 0.5, 0.2
+_HELD_BACK_MONO, _HELD_BACK_COLOURS = 0.5, 0.2  # of a grey print all that cannot be lifted
 _CLEARLY_FADED = 0.2  # of 0..1: a photo whose grain is that of its age, not of its film
 # Grain sigma from which the enlarger removes noise, and more of it.
 _NOISE_LEVELS = (2.2, 4.5)
@@ -50,13 +50,13 @@ def restore(source: Path, target: Path, *, progress: Callable[[int], None]) -> d
     progress(5)
     people = find_faces(photograph, at_most=_MAX_FACES)
     progress(10)
-    mending = damage.repair(photograph)
+    mending = damage.repair(photograph, people)
     progress(25)
     picture = mending.picture
     condition = _examine(mending)
     noise_level = 0
     if condition.age > 0.0:
-        picture = _renew(picture, condition, left=mending.left)
+        picture = _renew(mending, condition)
         # What is left of the grain; what is gone need not be removed twice, faces would be wax.
         noise_level = sum(grain.sigma(picture) >= level for level in _NOISE_LEVELS)
         noise_level = round(condition.age * noise_level)
@@ -102,7 +102,7 @@ def _examine(mending: damage.Mending) -> _Condition:
     # Where much is left there is more that nobody recognised, and contrast would show it; a faded
     # colour photo has its colours to win all the same.
     held_back = min(1.0, mending.left_percent / _LEFT_PERCENT)
-    held_back *= _HELD_BACK_MONO if mono else _HELD_BACK_COLOURS
+    held_back *= 1.0 - _HELD_BACK_MONO * mending.liftable if mono else _HELD_BACK_COLOURS
     return _Condition(
         worn=mending.percent >= _WORN_PERCENT,
         mono=mono,
@@ -111,17 +111,18 @@ def _examine(mending: damage.Mending) -> _Condition:
     )
 
 
-def _renew(picture: Pixels, condition: _Condition, *, left: Plane) -> Pixels:
+def _renew(mending: damage.Mending, condition: _Condition) -> Pixels:
     """Less grain, and the light and colours that have faded.
 
-    left: see Mending. Damage that was left would be seen more clearly with more contrast: it is
-    lifted off before and laid back as it was.
+    Damage that was left would be seen more clearly with more contrast: it is lifted off before and
+    laid back as it was.
     """
+    picture = mending.picture
     calmed = grain.reduce(picture, condition.grain, mono=condition.mono)
     calmed = cv2.addWeighted(calmed, condition.age, picture, 1.0 - condition.age, 0)
-    lifted = damage.standing_out(calmed, left) if condition.fading > 0.0 else None
-    if lifted is None:
+    if condition.fading == 0.0:
         return np.asarray(calmed)
-    sound = np.clip(calmed - lifted + 0.5, 0, 255).astype(np.uint8)
+    lifted = mending.standing_out(calmed)
+    sound = cv2.subtract(calmed, lifted, dtype=cv2.CV_8U)
     renewed = tone.recover(sound, condition.fading, mono=condition.mono)
-    return np.clip(renewed + lifted + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.add(renewed, lifted, dtype=cv2.CV_8U))

@@ -11,6 +11,8 @@ import pytest
 
 from providers.engine.embedded import damage, filling, marks, tone
 from providers.engine.embedded import grain as film_grain
+from providers.engine.embedded import photo as photo_file
+from providers.engine.embedded.faces import find_faces
 from providers.engine.embedded.fields import Plane
 from providers.engine.embedded.looks import Looks
 
@@ -364,14 +366,47 @@ def test_a_person_notices_three_thousandths_of_the_picture(rows: int, left: bool
     assert not damage.Mending(picture, NOTHING, suspicion, proven=False).damage_left
 
 
+def left_in(photo, suspicion: Plane) -> damage.Mending:
+    return damage.Mending(photo, np.zeros(photo.shape[:2], np.uint8), suspicion, proven=False)
+
+
 def test_damage_that_is_left_stands_out_as_before_and_nothing_else_does() -> None:
     photo = grain(300, 400, sigma=0)
     photo[CRACK > 0.5] = 220
-    lifted = damage.standing_out(photo, CRACK)
-    assert lifted is not None
+    lifted = left_in(photo, CRACK).standing_out(photo)
     assert np.abs(lifted[CRACK > 0.5] - 100).max() < 3
     assert np.abs(lifted[cv2.dilate(CRACK, np.ones((9, 9))) < 0.5]).max() == 0
-    assert damage.standing_out(photo, np.ones_like(CRACK)) is None
+
+
+def test_the_more_looks_damaged_the_less_of_it_is_lifted_up_to_half_of_the_picture() -> None:
+    photo = grain(300, 400)
+    shares = []
+    for rows in (60, 112, 160):
+        suspicion = np.zeros((300, 400), np.float32)
+        suspicion[:rows] = 0.5
+        mending = left_in(photo, suspicion)
+        shares.append(round(mending.liftable, 1))
+        assert (np.abs(mending.standing_out(photo)).max() > 0) == (rows < 150)
+    assert shares == [1.0, 0.5, 0.0]
+
+
+def test_what_is_broad_is_lifted_only_where_a_person_sees_damage() -> None:
+    patch = plane(((200, 100), (220, 110), 30)) > 0.5
+    photo = grain(300, 400)
+    assert not left_in(photo, levels(patch, 0.3)).hinted.any()
+    assert left_in(photo, levels(patch, 0.4)).hinted[patch].all()
+    assert left_in(photo, 0.3 * CRACK).hinted[CRACK > 0.5].all()
+
+
+@pytest.mark.parametrize("side", [512, 1400])
+def test_what_makes_a_known_face_its_own_keeps_its_light(samples, side: int) -> None:
+    portrait = photo_file.read(samples / "portrait.jpg", long_side=512)
+    faded = (75 + 0.45 * cv2.resize(portrait, (side, side))).astype(np.uint8)
+    people = find_faces(faded, at_most=1)
+    own = marks.features_of(people, faded.shape) > 0
+    mending = damage.repair(faded, people)
+    assert own.any()
+    assert np.abs(mending.standing_out(faded)[own]).mean() < 1
 
 
 def test_a_button_is_no_mark_unless_it_looks_like_paper_when_enlarged() -> None:
