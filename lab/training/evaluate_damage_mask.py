@@ -67,16 +67,17 @@ class Finding:
 
 
 def prints(photo: Picture, side: int, seed: int) -> Iterator[tuple[str, Crop]]:
-    """Yield the print of a photo with each kind of damage, with several, and sound."""
+    """Yield the print of a photo sound, with each kind of damage, with several, and torn."""
     small = pictures.shrunk(photo, side).astype(np.float32)
     for number, name in enumerate(("sound", "several", *KINDS, "torn border")):
         rng = np.random.default_rng([seed, side, number])
         sheet = Sheet.of(aged(toned(small, rng, TONES[seed % len(TONES)]), rng))
         if name == "torn border":
             border(sheet, rng)
-        for kind in {"several": SEVERAL}.get(name, (name, name) if name in KINDS else ()):
-            draw, _ = KINDS[kind]
-            draw(sheet, rng, size_between(rng, 0.7, 1.5) * (side / 500) ** 0.5)
+        elif name != "sound":
+            for kind in SEVERAL if name == "several" else (name, name):
+                draw, _ = KINDS[kind]
+                draw(sheet, rng, size_between(rng, 0.7, 1.5) * (side / 500) ** 0.5)
         yield name, Crop(scanned(sheet.picture, rng), sheet.damaged, sheet.doubtful())
 
 
@@ -126,7 +127,7 @@ def _line(side: int, name: str, group: list[Finding]) -> str:
         return f"{median:.2f} ({tail:.2f})"
 
     cells = [middle("recall", 10), middle("precision", 10), middle("flagged", 90)]
-    cells.append(middle("proof", 90 if name == "sound" else 10))
+    cells.append(middle("proof", 90 if name in ("sound", "torn border") else 10))
     cells += [middle("mended", 10), middle("spoiled", 90)]
     return f"| {name} | {side} | {len(group)} | " + " | ".join(cells) + " |"
 
@@ -146,7 +147,7 @@ def main() -> None:
     photos = [photo for _, photo in pictures.read(options.photos)][:: options.every]
     for path in options.nets:
         log.info(
-            "\n%s: median (10th, or for flagged, spoiled and proof of sound 90th percentile)\n",
+            "\n%s: median (10th, or 90th percentile of flagged, spoiled, proof of what is sound)\n",
             path.name,
         )
         log.info("| %s |", " | ".join(COLUMNS))

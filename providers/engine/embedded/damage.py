@@ -13,15 +13,17 @@ from providers.engine.embedded import filling, looks, marks
 from providers.engine.embedded.faces import Face, find_faces
 from providers.engine.embedded.fields import Mask, Pixels, Plane, Planes
 
-# So much that two sizes are sure of proves damage. lab/training/README.md has the figures.
+# Share of the picture: if two sizes are sure of so much, it is damaged (lab/training/README.md).
 _PROVEN = 0.008
-# Share of the picture: so much is how the picture looks, or more than what is around it can tell.
+# Share of the picture: marks on more of it are left. So much is the picture's own texture, or too
+# little is left to fill them from.
 _MOST = 0.25
 _VISIBLE = 0.35  # suspicion, 0..1: a person sees marks that the network is less sure of
 _NOTICEABLE = 0.3  # per cent of the picture
 _MOST_FACES = 40  # a school class
 _HINT = 0.05  # suspicion, 0..1: contrast would show marks that nobody sees without it
-_MOST_LIFTED = 0.5  # of the picture: what is left of it tells no more what was there
+# Share of the picture: where so much is suspicious, too little is left to tell what lies under it.
+_MOST_LIFTED = 0.5
 _BROAD = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 
 
@@ -56,7 +58,10 @@ class Mending:
 
     @property
     def liftable(self) -> float:
-        """How much of it can be lifted off, 0..1: all of a quarter of the picture, none of half"""
+        """Share of what is hinted at that is lifted off, 0..1.
+
+        1 while that covers a quarter of the picture or less, 0 from half of it on.
+        """
         share = float(np.mean(self.hinted > 0))
         return float(np.clip(2.0 * (1.0 - share / _MOST_LIFTED), 0.0, 1.0))
 
@@ -71,9 +76,9 @@ class Mending:
         return self.left_percent >= _NOTICEABLE
 
     def standing_out(self, picture: Pixels) -> Planes:
-        """How far what is hinted at, as much as can be lifted, differs from what is around it.
+        """How far what is hinted at differs from what is around it, times `liftable`.
 
-        picture: the one here, with other grain perhaps. Grey levels; 0 elsewhere.
+        picture: `self.picture`, or that with its grain reduced. Grey levels; 0 elsewhere.
         """
         small = looks.sized(picture)
         if self.liftable == 0.0:
@@ -85,24 +90,23 @@ class Mending:
 def repair(image: Pixels, people: Sequence[Face] = ()) -> Mending:
     """Paint over what is damage beyond doubt.
 
-    people: faces that are known. What makes a face its own is never said to look damaged; when a
-    photo is suspicious, more faces are looked for.
+    people: faces that are known; of a suspicious photo smaller ones are looked for, too. What makes
+    a face its own is never said to look damaged.
 
     A sound photo is returned as it is, with an empty mask; one that is not proven damaged loses at
     most single clear scratches, and no damage is said to be left in it. What cannot be mended well
-    (lost corners, torn rims, most of the picture) is left.
+    (torn rims, most of the picture) is left.
     """
     small = looks.sized(image)
     own = looks.look(small)
-    known = (
-        looks.sized(np.where(marks.features_of(people, image.shape), 255, 0).astype(np.uint8)) > 0
-    )
+    features = _features_of(people, image)
     # Most photos end here, after a quarter of the work.
     if not _is_suspicious(own):
-        return _untouched(image, np.where(known, 0.0, own))
-    everybody = find_faces(small, at_most=_MOST_FACES, thorough=True)
-    features = marks.features_of(everybody, own.shape)
-    left = np.where(known | (features > 0), 0.0, own)
+        return _untouched(image, np.where(features > 0, 0.0, own))
+    smaller_people = find_faces(small, at_most=_MOST_FACES, thorough=True)
+    of_smaller = marks.features_of(smaller_people, own.shape)
+    features = np.where(of_smaller > 0, of_smaller, features)
+    left = np.where(features > 0, 0.0, own)
     smaller = looks.reduced(small)
     proven = marks.proof(own, smaller) >= _PROVEN
     # The enlarged look takes longer than the two others together.
@@ -113,10 +117,11 @@ def repair(image: Pixels, people: Sequence[Face] = ()) -> Mending:
         mask, left = all_marks(small, seen, features)
     else:
         mask = marks.of_sound(seen, features)
+        left = np.where(mask > 0, 0.0, left)
     if np.mean(mask > 0) > _MOST:
         return _untouched(image, np.maximum(left, mask > 0), proven=proven)
     full = _at_size_of(image, mask)
-    return Mending(filling.fill(image, full), full, np.where(mask > 0, 0.0, left), proven)
+    return Mending(filling.fill(image, full), full, left, proven)
 
 
 def all_marks(
@@ -129,10 +134,18 @@ def all_marks(
     """
     mask = marks.of_damaged(seen, features)
     own = looks.look(filling.fill_smoothly(small, mask), network=network)
-    left = np.where(features > 0, 0.0, np.maximum(own, seen.own))
+    either = np.maximum(own, seen.own)
     own[marks.spared(seen, mask)] = 0.0
     again = looks.Looks(own, seen.larger, smaller=np.zeros_like(own))
-    return np.maximum(mask, marks.of_damaged(again, features)), left
+    mask = np.maximum(mask, marks.of_damaged(again, features))
+    return mask, np.where((features > 0) | (mask > 0), 0.0, either)
+
+
+def _features_of(people: Sequence[Face], image: Pixels) -> Mask:
+    """What makes faces in the image their own, at the size of looks.sized; see marks."""
+    labels = marks.features_of(people, image.shape)
+    size = looks.sized(labels).shape[::-1]
+    return np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST))
 
 
 def _is_suspicious(own: Plane) -> bool:

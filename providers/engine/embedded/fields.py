@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels: TypeAlias = npt.NDArray[Any]  # uint8, height x width x 3, BGR as OpenCV keeps it
-Mask: TypeAlias = npt.NDArray[Any]  # height x width; uint8, 0 or 255 (or labels), or bool
+# Height x width: bool, or uint8, 0 outside and 255 inside (less where in part), or labels.
+Mask: TypeAlias = npt.NDArray[Any]
 Plane: TypeAlias = npt.NDArray[Any]  # float32, height x width
+OfEach: TypeAlias = npt.NDArray[Any]  # one value for each part of a mask, by its number
 Planes: TypeAlias = npt.NDArray[Any]  # float32, height x width x channels
 Points: TypeAlias = npt.NDArray[Any]  # float32, one row per point, pixels
 Offsets: TypeAlias = npt.NDArray[Any]  # float32, height x width x 2 (x, y), pixels

@@ -13,7 +13,7 @@ import numpy as np
 
 from providers.engine.embedded import faces
 from providers.engine.embedded.faces import Face
-from providers.engine.embedded.fields import Mask, Plane
+from providers.engine.embedded.fields import Mask, OfEach, Plane
 from providers.engine.embedded.looks import Looks
 
 SUSPICIOUS = 0.5
@@ -25,10 +25,12 @@ _CONFIRMED_MEAN = 0.5  # and a whole piece of it so, unless it lies at the edge 
 _PEAK = 0.4  # somewhere a mark is this suspicious at its own size and enlarged,
 _LONG, _LONG_PEAK = 0.06, 0.3  # or it is long (of the diagonal), and less will do
 _SPECK, _SPECK_PEAK = 0.014, 0.8  # a speck (of the diagonal) looks like nothing when enlarged
-_WIDE = 0.018  # of the diagonal: wider may be cloth; it is none if enlarged it looks damaged,
-_BROAD = 0.1  # of the diagonal: or if it is a broad place, at most so long,
-_GOES_ON = 2.0  # of a mark that is this many times as long,
-_BROAD_OWN, _BROAD_SMALLER = 0.4, 0.7  # and looks so on average at its own size and made smaller
+# A patch that is wider than _WIDE may be cloth. It is a mark if the enlarged look confirms it, or
+# if it is a broad place of a crack: at most _BROAD long, part of a mark _GOES_ON times as long, and
+# on average so suspicious at its own size and made smaller. Both are shares of the diagonal.
+_WIDE, _BROAD = 0.018, 0.1
+_GOES_ON = 2.0
+_BROAD_OWN, _BROAD_SMALLER = 0.4, 0.7
 _BUTTON = (0.02, 0.06)  # of the diagonal: a mark may be a button if its box has such a diagonal,
 _ROUND = 0.35  # and if it fills so much of the square around it (a disc 0.79, an ellipse 2:1 0.39),
 _PAPER = 0.7  # and is lost emulsion only if it looks so when enlarged, all over
@@ -132,10 +134,10 @@ def grown(marks: Mask) -> Mask:
     return np.asarray(cv2.dilate(np.where(marks, 255, 0).astype(np.uint8), disc))
 
 
-def _grown_beside(marked: Mask, spared: Mask) -> Mask:
+def _grown_beside(marked: Mask, eyes_and_lips: Mask) -> Mask:
     """The same, but what lies beside eyes and lips does not grow into them."""
-    beside = np.where(spared, 0, grown(marked & ~spared))
-    return np.asarray(np.maximum(beside, grown(marked & spared)))
+    beside = np.where(eyes_and_lips, 0, grown(marked & ~eyes_and_lips))
+    return np.asarray(np.maximum(beside, grown(marked & eyes_and_lips)))
 
 
 class _Components:
@@ -150,34 +152,34 @@ class _Components:
         self.length = np.hypot(*sides.T)
         self._square = sides.max(axis=1).astype(float) ** 2
 
-    def count(self, where: Mask) -> Plane:
+    def count(self, where: Mask) -> OfEach:
         """Pixels of each part at which `where` is true."""
         return np.bincount(self.labels[where], minlength=self.number)
 
-    def like_buttons(self, diagonal: float) -> Mask:
+    def like_buttons(self, diagonal: float) -> OfEach:
         """Whether each part is round and of a button's size."""
         smallest, largest = _BUTTON
         sized = (self.length > smallest * diagonal) & (self.length < largest * diagonal)
         return np.asarray(sized & (self.area > _ROUND * self._square))
 
-    def at_the_edge(self) -> Mask:
+    def at_the_edge(self) -> OfEach:
         """Whether each part touches the edge of the picture."""
         edge = np.concatenate([self.labels[[0, -1]].ravel(), self.labels[:, [0, -1]].ravel()])
         return np.isin(np.arange(self.number), edge)
 
-    def mean(self, values: Plane) -> Plane:
+    def mean(self, values: Plane) -> OfEach:
         """Mean of `values` over each part."""
         total = np.bincount(self.labels.ravel(), values.ravel(), self.number)
         return np.asarray(total / np.maximum(self.area, 1.0))  # a part fills all: nothing outside
 
-    def highest(self, values: Plane) -> Plane:
+    def highest(self, values: Plane) -> OfEach:
         """Highest of `values` in each part."""
         highest = np.zeros(self.number, np.float32)
         inside = self.labels > 0
         np.maximum.at(highest, self.labels[inside], values[inside])
         return highest
 
-    def where(self, kept: Mask) -> Mask:
+    def where(self, kept: OfEach) -> Mask:
         """True on the parts that are kept."""
         return np.asarray((kept & (np.arange(self.number) > 0))[self.labels])
 

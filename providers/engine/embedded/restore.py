@@ -22,8 +22,9 @@ _DOUBLED_SIDE = 1920  # pixels: a larger photo has all that MAX_SIDE shows, or n
 _MAX_FACES = 6
 _JPEG_QUALITY = 92
 _WORN_PERCENT = 1.0  # of the picture repaired: less is an accident to an otherwise good photo
-_LEFT_PERCENT = 1.0  # of the picture left damaged: then so much of what has faded stays so
-_HELD_BACK_MONO, _HELD_BACK_COLOURS = 0.5, 0.2  # of a grey print all that cannot be lifted
+_LEFT_PERCENT = 1.0  # of the picture left damaged: from here on the whole share below is held back
+_HELD_BACK_COLOURS = 0.2  # share of what has faded
+_HELD_BACK_MONO = 0.5  # the same of a grey print whose damage can be lifted off; all, if it cannot
 _CLEARLY_FADED = 0.2  # of 0..1: a photo whose grain is that of its age, not of its film
 # Grain sigma from which the enlarger removes noise, and more of it.
 _NOISE_LEVELS = (2.2, 4.5)
@@ -31,11 +32,15 @@ _NOISE_LEVELS = (2.2, 4.5)
 
 @dataclass(frozen=True)
 class _Condition:
-    """What an examined photo needs. fading: 0..1; grain: sigma, grey levels."""
+    """What an examined photo is like. fading: 0..1; grain: sigma, grey levels.
+
+    brought_back: how much of what has faded may come back, 0..1.
+    """
 
     worn: bool
     mono: bool
     fading: float
+    brought_back: float
     grain: float
 
     @property
@@ -101,12 +106,13 @@ def _examine(mending: damage.Mending) -> _Condition:
     mono = tone.is_mono(picture, marked=mending.mask)
     # Where much is left there is more that nobody recognised, and contrast would show it; a faded
     # colour photo has its colours to win all the same.
-    held_back = min(1.0, mending.left_percent / _LEFT_PERCENT)
-    held_back *= 1.0 - _HELD_BACK_MONO * mending.liftable if mono else _HELD_BACK_COLOURS
+    share = 1.0 - (1.0 - _HELD_BACK_MONO) * mending.liftable if mono else _HELD_BACK_COLOURS
+    held_back = share * min(1.0, mending.left_percent / _LEFT_PERCENT)
     return _Condition(
         worn=mending.percent >= _WORN_PERCENT,
         mono=mono,
-        fading=tone.fading(picture) * (1.0 - held_back),
+        fading=tone.fading(picture),
+        brought_back=1.0 - held_back,
         grain=grain.sigma(picture),
     )
 
@@ -120,9 +126,10 @@ def _renew(mending: damage.Mending, condition: _Condition) -> Pixels:
     picture = mending.picture
     calmed = grain.reduce(picture, condition.grain, mono=condition.mono)
     calmed = cv2.addWeighted(calmed, condition.age, picture, 1.0 - condition.age, 0)
-    if condition.fading == 0.0:
+    amount = condition.fading * condition.brought_back
+    if amount == 0.0:
         return np.asarray(calmed)
     lifted = mending.standing_out(calmed)
     sound = cv2.subtract(calmed, lifted, dtype=cv2.CV_8U)
-    renewed = tone.recover(sound, condition.fading, mono=condition.mono)
+    renewed = tone.recover(sound, amount, mono=condition.mono)
     return np.asarray(cv2.add(renewed, lifted, dtype=cv2.CV_8U))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from providers.engine.embedded.fields import Pixels, Plane, smoothstep
+from providers.engine.embedded.fields import Mask, Pixels, Plane, smoothstep
 
 # Lab units: colours of one lightness differ by less in a grey or toned print. Up to 5 was measured
 # there; 10 in a white llama with pink ears, 11 in an autochrome, 12 and more in colour photos.
@@ -28,7 +28,7 @@ _GREY_WORLD = 0.60  # share of the way to grey on average
 _SATURATION = 1.10  # times the colours
 
 
-def is_mono(image: Pixels, *, marked: Pixels) -> bool:
+def is_mono(image: Pixels, *, marked: Mask) -> bool:
     """Whether the photo is black-and-white or toned in one colour (sepia).
 
     marked: not 0 where damage shows the paper, whose colour is not the photo's.

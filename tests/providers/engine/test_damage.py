@@ -92,9 +92,9 @@ def test_what_lies_in_an_eye_is_no_mark_and_a_crack_across_it_stays_one() -> Non
     crossing = marks.of_damaged(seen(CRACK), eye)
     assert (crossing[CRACK > 0.5] > 0).mean() > 0.9
     hesitant = np.where((CRACK > 0.5) & (eye > 0), 0.7, CRACK).astype(np.float32)
-    spared = marks.of_damaged(seen(hesitant), eye)
-    assert not spared[cv2.erode(eye, np.ones((9, 9), np.uint8)) > 0].any()
-    assert spared[30:60, 20:120].any()
+    found = marks.of_damaged(seen(hesitant), eye)
+    assert not found[cv2.erode(eye, np.ones((9, 9), np.uint8)) > 0].any()
+    assert found[30:60, 20:120].any()
 
 
 def test_paper_in_a_brow_is_a_mark_and_a_glint_in_an_eye_is_none() -> None:
@@ -105,9 +105,9 @@ def test_paper_in_a_brow_is_a_mark_and_a_glint_in_an_eye_is_none() -> None:
     assert marks.of_damaged(seen(piece), feature * marks.BROWS)[piece > 0.5].all()
     crossing = plane(((20, 127), (330, 128), 3))
     hesitant = np.where((crossing > 0.5) & (feature > 0), 0.5, crossing).astype(np.float32)
-    spared = marks.of_damaged(seen(hesitant), feature * marks.BROWS)
-    assert not spared[cv2.erode(feature, np.ones((9, 9), np.uint8)) > 0].any()
-    assert spared[120:136, 20:140].any()
+    found = marks.of_damaged(seen(hesitant), feature * marks.BROWS)
+    assert not found[cv2.erode(feature, np.ones((9, 9), np.uint8)) > 0].any()
+    assert found[120:136, 20:140].any()
 
 
 def test_a_crack_beside_an_eye_does_not_grow_into_it() -> None:
@@ -276,7 +276,7 @@ def test_a_fine_line_on_a_collar_is_no_mark_and_a_piece_that_looks_like_paper_is
     assert np.count_nonzero(found) < 0.6 * np.count_nonzero(COLLAR > 0.5)
 
 
-def test_bare_paper_at_the_edge_of_a_print_need_look_so_in_part_only() -> None:
+def test_bare_paper_at_the_edge_of_a_print_need_not_be_sure_when_enlarged() -> None:
     corner = plane(((0, 0), (20, 15), 50)) > 0.5
     patch = levels(corner, 0.95)
     assert marks.of_damaged(seen(patch, larger=levels(corner, 0.42)), NOTHING)[corner].all()
@@ -321,7 +321,7 @@ def test_a_scratch_of_a_sound_photo_is_long_thin_and_touches_no_eye() -> None:
 
 def looking_again(monkeypatch, own: Plane) -> None:
     """Let the look at the photo after the first repair be this one."""
-    monkeypatch.setattr("providers.engine.embedded.looks.look", lambda image, **_: own.copy())
+    monkeypatch.setattr("providers.engine.embedded.looks.look", lambda *_, **__: own.copy())
 
 
 def test_a_mark_that_shows_only_when_its_neighbour_is_gone_is_one(monkeypatch) -> None:
@@ -407,6 +407,23 @@ def test_what_makes_a_known_face_its_own_keeps_its_light(samples, side: int) -> 
     mending = damage.repair(faded, people)
     assert own.any()
     assert np.abs(mending.standing_out(faded)[own]).mean() < 1
+
+
+def test_a_known_face_keeps_its_eyes_though_the_closer_search_misses_it(
+    monkeypatch, samples
+) -> None:
+    portrait = photo_file.read(samples / "portrait.jpg", long_side=512)
+    people = find_faces(portrait, at_most=1)
+    eyes = marks.features_of(people, portrait.shape) == marks.EYES_AND_LIPS
+    suspicion = np.full((512, 512), 0.02, np.float32)
+    suspicion[::40] = suspicion[1::40] = 0.95
+    suspicion[eyes] = 0.75
+    looking_again(monkeypatch, suspicion)
+    monkeypatch.setattr("providers.engine.embedded.damage.find_faces", lambda *_, **__: [])
+    inside = cv2.erode(eyes.astype(np.uint8), np.ones((3, 3))) > 0
+    inside &= suspicion < 0.9
+    assert not damage.repair(portrait, people).mask[inside].any()
+    assert damage.repair(portrait).mask[inside].any()
 
 
 def test_a_button_is_no_mark_unless_it_looks_like_paper_when_enlarged() -> None:

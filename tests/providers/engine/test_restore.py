@@ -209,12 +209,16 @@ def test_less_of_what_has_faded_comes_back_where_much_damage_is_left(coloured, s
     nothing = np.zeros((300, 400), np.uint8)
     left = np.zeros((300, 400), np.float32)
     sound = restore._examine(damage.Mending(rising, nothing, left, proven=True))
-    assert sound.fading > 0.9
+    assert sound.fading > 0.9 and sound.brought_back == 1
     left[:3] = 0.5
     damaged = restore._examine(damage.Mending(rising, nothing, left, proven=True))
-    assert damaged.fading == pytest.approx(share * sound.fading)
+    assert damaged.brought_back == pytest.approx(share)
     unproven = restore._examine(damage.Mending(rising, nothing, left, proven=False))
-    assert unproven.fading == sound.fading
+    assert unproven.brought_back == 1
+    left[:200] = 0.5
+    beyond_lifting = restore._examine(damage.Mending(rising, nothing, left, proven=True))
+    assert beyond_lifting.brought_back == (0.8 if coloured else 0)
+    assert beyond_lifting.fading == damaged.fading == sound.fading, "how faded it is stays a fact"
 
 
 @pytest.mark.parametrize("level", [255, 180, 90])
