@@ -42,13 +42,14 @@ async def main(given: Environment) -> None:
         add_handlers(app, Orders(backend, progress), Money(backend), Growth(backend))
 
         turns: Turns = WeakValueDictionary()
-        chats: set[int] = set()  # those that know of the restart
+        apologised_to: set[int] = set()  # chats
 
         async def handle(update: Update, repeated: bool) -> None:
             if forwarding.concerns(update):
                 await forwarding.forward(update)
-            if repeated and update.effective_chat and update.effective_chat.id not in chats:
-                chats.add(update.effective_chat.id)
+            chat = update.effective_chat
+            if repeated and chat and chat.id not in apologised_to:
+                apologised_to.add(chat.id)
                 await _apologise(update)
             async with _turn(turns, update):
                 await app.process_update(update)

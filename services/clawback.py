@@ -27,9 +27,12 @@ def refund(session: Session, payment: LockedPayment, notice: Notice) -> PaymentC
     name = f"refund:{notice.refund_reference or notice.event_id}"
     changes = _take_back(session, payment, _returned_minor(payment, notice), name)
     if changes.get("refunded_rub", payment.refunded_rub) < payment.amount_rub:
-        return _tell_refund(session, payment, {**changes, "status": "partly_refunded"})
-    referrals.take_back(session, payment)
-    return _tell_refund(session, payment, {**changes, "status": "refunded"})
+        changes = {**changes, "status": "partly_refunded"}
+    else:
+        referrals.take_back(session, payment)
+        changes = {**changes, "status": "refunded"}
+    _tell_what_goes_back(session, payment, changes)
+    return changes
 
 
 def refund_failed(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
@@ -66,7 +69,9 @@ def dispute(session: Session, payment: LockedPayment, notice: Notice) -> Payment
     """The bank took the money back for now, so the tokens go too, until the dispute is won."""
     name = _dispute_name(payment, notice)
     changes = _take_back(session, payment, payment.asked_minor, name)
-    return _tell_refund(session, payment, {**changes, "status": "disputed"})
+    changes = {**changes, "status": "disputed"}
+    _tell_what_goes_back(session, payment, changes)
+    return changes
 
 
 def dispute_won(session: Session, payment: LockedPayment, notice: Notice) -> PaymentColumns:
@@ -92,7 +97,9 @@ def dispute_lost(session: Session, payment: LockedPayment, notice: Notice) -> Pa
     name = _dispute_name(payment, notice)
     changes = _take_back(session, payment, payment.asked_minor, name)
     referrals.take_back(session, payment)
-    return _tell_refund(session, payment, {**changes, "status": "refunded"})
+    changes = {**changes, "status": "refunded"}
+    _tell_what_goes_back(session, payment, changes)
+    return changes
 
 
 def due(payment: PaymentRow, rub: Decimal) -> Decimal:
@@ -108,16 +115,13 @@ def takes_more(payment: LockedPayment | PaymentRow, notice: Notice) -> bool:
     return returned > payment.refunded_rub
 
 
-def _tell_refund(
-    session: Session, payment: LockedPayment, changes: PaymentColumns
-) -> PaymentColumns:
-    """Tell the bot what these changes take; they are returned as they came."""
+def _tell_what_goes_back(session: Session, payment: LockedPayment, changes: PaymentColumns) -> None:
+    """Tell the bot which rubles and tokens these changes take, if any."""
     rub = changes.get("refunded_rub", payment.refunded_rub) - payment.refunded_rub
     if rub > 0:
         tokens = changes["refunded_tokens"] - payment.refunded_tokens
         news = events.payment_refunded(payment, changes["status"], rub, tokens)
         events.tell(session, payment.user_id, news)
-    return changes
 
 
 def _stands_again(session: Session, payment: LockedPayment) -> None:

@@ -275,8 +275,8 @@ class Story(growth_story.Growth):
     def reported_orders(self, kind: str) -> set[UUID]:
         """The orders of which the bot is told, with their results."""
         news = self.got_list(events_list.sync_detailed(client=self.bot, after=0), Event)
-        ends = [event for event in news if event.type_ == kind and event.results]
-        return {event.job.id for event in ends if isinstance(event.job, EventJob)}
+        of_kind = [event for event in news if event.type_ == kind and event.results]
+        return {event.job.id for event in of_kind if isinstance(event.job, EventJob)}
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ HOME = re.compile(r"(?<![\w./:<>-])(?:/home/|/Users/|[A-Z]:\\Users\\)\w")
 # pip and npm know where packages come from; a lock that repeats it bypasses their mirrors.
 ORIGIN = re.compile(r'^--[a-z-]*(?:index-url|find-links)\b| @ \w+://|"resolved":', re.MULTILINE)
 # What is told is news, a cost, a moment, a chat...: whoever reads the name has to look which.
-VAGUE = "told"
+UNWANTED = "told"
 NAMES = ("id", "attr", "arg", "name", "asname", "rest")  # the fields of syntax nodes that hold one
 LOCKS = [
     *(ROOT / "requirements").glob("*.txt"),
@@ -45,20 +45,20 @@ def test_no_file_holds_a_path_into_a_home() -> None:
     assert [name for name, text in written() if HOME.search(text)] == []
 
 
-def vague_names(source: Source) -> list[str]:
-    """Where a file names a variable, parameter, function, class, attribute or module so."""
+def named_told(source: Source) -> list[str]:
+    """Where a file names a variable, parameter, function, class, attribute or module `told`."""
     return [
         source.at(node)
         for node in source.nodes(ast.AST)
-        if any(str(getattr(node, name, "")).strip("_").lower() == VAGUE for name in NAMES)
+        if any(str(getattr(node, name, "")).strip("_").lower() == UNWANTED for name in NAMES)
     ]
 
 
-def test_no_name_is_a_word_that_would_fit_anything() -> None:
+def test_nothing_is_named_told() -> None:
     files = [Source(name, text) for name, text in written() if name.endswith(".py")]
     # Most files are not even parsed, which takes seconds.
-    suspects = [file for file in files if VAGUE in file.text.lower()]
-    assert [found for file in suspects for found in vague_names(file)] == []
+    suspects = [file for file in files if UNWANTED in file.text.lower()]
+    assert [found for file in suspects for found in named_told(file)] == []
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_no_name_is_a_word_that_would_fit_anything() -> None:
     ],
 )
 def test_a_planted_name_is_found(code: str) -> None:
-    assert vague_names(Source("planted.py", code))
+    assert named_told(Source("planted.py", code))
 
 
 def test_prose_may_tell() -> None:
     prose = '"""Who was told."""\ntold_twice = is_told  # told'
-    assert vague_names(Source("planted.py", prose)) == []
+    assert named_told(Source("planted.py", prose)) == []
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
