@@ -88,12 +88,15 @@ async def _old_button(update: Update, context: Context) -> None:
 async def _on_error(update: object, context: Context) -> None:
     """Tell the person what went wrong, in words; log what is a fault."""
     trouble = context.error
-    number = update.update_id if isinstance(update, Update) else None
+    if not isinstance(update, Update):
+        log.error("Error outside of an update: %r", trouble, exc_info=trouble)
+        return
+    number = update.update_id
     if isinstance(trouble, (Stale, LivePhotoError, Forbidden)):
-        log.info("Update %s is refused: %r", number, trouble)
+        log.info("Update %s was not carried out: %r", number, trouble)
     else:
         log.error("Update %s failed: %r", number, trouble, exc_info=trouble)
-    if isinstance(trouble, Forbidden) or not isinstance(update, Update):
+    if isinstance(trouble, Forbidden):
         return  # whoever has blocked the bot hears nothing
     if update.effective_chat and update.effective_chat.type == "private":
         try:

@@ -76,7 +76,7 @@ def _commits(waited: float) -> dict[str, Any]:
     if waited <= WAIT_SECONDS:
         return {"ok": True}
     detail = f"nothing can be written: a commit has waited {waited:.0f} s for a standby"
-    log.warning("%s", detail)
+    log.warning("nothing can be written: a commit has waited %.0f s for a standby", waited)
     return {"ok": False, "detail": detail}
 
 

@@ -54,7 +54,7 @@ class Lane:
         """`function(argument)` in a thread of this lane, in a copy of the caller's context.
 
         ApiError `service_unavailable` at once when QUEUE_PER_THREAD calls per thread are already
-        waiting; CallExpired when the call has not returned within DEADLINE_SECONDS.
+        waiting; CallExpired when the call has not returned within the lane's deadline.
         """
         if len(self._calls) >= self._most_calls:
             metrics.lane_refused.add(self.name)
@@ -97,11 +97,21 @@ class Lane:
             return
         error = call.exception()
         if answer.done():  # the caller disconnected or timed out
-            _report(error)
+            self._report(error)
         elif error is None:
             answer.set_result(call.result())
         else:
             answer.set_exception(error)
+
+    def _report(self, error: BaseException | None) -> None:
+        """Log an outcome without a caller: a bug, or that something took effect after all."""
+        if error is None or isinstance(error, ApiError):
+            log.warning("a call in lane %s finished after its request ended", self.name)
+        else:
+            kind = type(error).__name__
+            log.error(
+                "unhandled %s in lane %s after its request ended", kind, self.name, exc_info=error
+            )
 
 
 def stop(lanes: Iterable[Lane], *, seconds: float) -> int:
@@ -124,11 +134,3 @@ def _expire(answer: asyncio.Future[Any]) -> None:
 
 def _busy() -> ApiError:
     return ApiError("service_unavailable", "Too many requests are waiting", retry_after=1)
-
-
-def _report(error: BaseException | None) -> None:
-    """Log an outcome without a caller: a bug, or that something took effect after all."""
-    if error is None or isinstance(error, ApiError):
-        log.warning("a call finished after its request ended")
-    else:
-        log.error("unhandled %s after its request ended", type(error).__name__, exc_info=error)

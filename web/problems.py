@@ -73,7 +73,7 @@ def report(error: Exception, refusal: ApiError) -> None:
     elif refusal.status >= 500:
         cause = type(error.__cause__ or error).__name__
         exc_info = error if error.__cause__ and _is_news(refusal.code) else None
-        log.warning("%s", refusal.code, exc_info=exc_info, extra={"cause": cause})
+        log.warning("request refused: %s", refusal.code, exc_info=exc_info, extra={"cause": cause})
 
 
 def _is_news(code: str) -> bool:

@@ -135,7 +135,7 @@ class Worker:
                 self.objection = str(elsewhere)
                 self.stop()
             except ApiError as error:
-                log.warning("worker waits: %s", with_reason(error))
+                log.warning("worker takes no jobs, tries again: %s", with_reason(error))
                 self._stopping.wait(PAUSE_AFTER_TROUBLE_SECONDS)
 
     def _look_at_schema(self) -> int:

@@ -159,7 +159,7 @@ class RemoteWork:
                     step = Step(Path(folder), self._chance, self._out_of_grace)
                     generation.advance(attempt, step)
             except ApiError as error:  # the lease brings it back
-                log.warning("attempt waits: %s", error, extra=named)
+                log.warning("attempt is taken up again when its lease ends: %s", error, extra=named)
             except Exception:
                 log.exception("unexpected error in a step of an attempt", extra=named)
 

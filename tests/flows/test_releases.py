@@ -40,7 +40,8 @@ def test_a_newer_schema_serves_until_it_needs_newer_code(database: str, tmp_path
             assert (ended, complaint) == (1, f"error: service_unavailable: {objection}")
 
         refuse(f"database is at {OLDER}, code needs {code}: run `python cli.py migrate`")
-        wait_until(lambda: "worker waits: service_unavailable: database is at" in worker.said())
+        idle = "worker takes no jobs, tries again: service_unavailable: database is at"
+        wait_until(lambda: idle in worker.said())
 
         migrate_to(NEWER)
         wait_until(lambda: bot.get("/health/ready").status_code == 200)

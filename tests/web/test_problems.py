@@ -182,7 +182,9 @@ def test_trouble_outside_is_logged_with_its_cause_and_a_traceback_once_a_minute(
     for number in range(3):
         server.get(path, X_Request_ID=f"outage-{number}")
         server.access(f"outage-{number}")
-    lines = [line for line in server.lines() if line["message"] == "storage_unavailable"]
+    lines = [
+        line for line in server.lines() if line["message"] == "request refused: storage_unavailable"
+    ]
     assert {line["cause"] for line in lines} == {"OSError"}
     assert len(lines) >= 3
     # One for each process of the server at most, and none again for the next minute.
