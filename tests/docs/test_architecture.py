@@ -1,4 +1,4 @@
-"""The tables of docs/architecture.md are what the application is built of."""
+"""docs/architecture.md names every layer in its order, and every lane with its threads."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from web.app import create_app
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
 
 
-def first_column(heading: str) -> list[str]:
-    """What the rows of the table below this heading are about."""
+def rows(heading: str) -> list[tuple[str, str]]:
+    """What the rows of the table below this heading are about, and their second column."""
     section = ARCHITECTURE.partition(f"\n### {heading}\n")[2].partition("\n#")[0]
-    return re.findall(r"^\| `(?:\S+: )?(\w+)` \|", section, re.MULTILINE)
+    return re.findall(r"^\| `(?:\S+: )?(\w+)` \| ([^|]+) \|", section, re.MULTILINE)
 
 
 def test_the_layers_are_told_in_their_order() -> None:
@@ -30,12 +30,20 @@ def test_the_layers_are_told_in_their_order() -> None:
         rate_limit_per_user=9,
     )
     app = create_app(everything, operations=stubs.table())
-    assert first_column("Layers") == [_name(layer) for layer in app.middlewares]
+    assert [name for name, _ in rows("Layers")] == [_name(layer) for layer in app.middlewares]
 
 
-def test_every_lane_is_told() -> None:
-    made = [re.findall(r'\bLane\("(\w+)"', source.text) for source in sources_of("web")]
-    assert sorted(first_column("Lanes")) == sorted(name for names in made for name in names)
+def test_every_lane_is_told_with_its_threads() -> None:
+    made = [re.findall(r'\bLane\("(\w+)", ([\w.]+)', each.text) for each in sources_of("web")]
+    assert sorted(rows("Lanes")) == sorted(
+        (name, _threads(number)) for lanes in made for name, number in lanes
+    )
+
+
+def _threads(written: str) -> str:
+    """How many threads a lane is made with: a number, or the setting that says it."""
+    field = written.removeprefix("settings.")
+    return field.upper() if field != written else str(getattr(settings, written, written))
 
 
 def _name(layer: Any) -> str:

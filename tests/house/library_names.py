@@ -16,7 +16,9 @@ from tests.house.code import Source, called, dotted
 # Documented in spite of their underscore: by os, by logging's HOWTO under "Optimization", and by
 # collections for named tuples, so that they are no names of fields.
 DOCUMENTED = {"_exit", "_srcfile", "_asdict", "_fields", "_make", "_replace"}
-# Not documented although they have none; with its owner, where that of another one is.
+# By library: names without an underscore that it does not document; `owner.name` where the same
+# name is documented for another owner. The keys are also the libraries whose sources are searched
+# for private names.
 UNDOCUMENTED = {
     "asyncio": {"sslproto", "transports"},
     "connexion": {"connexion_context", "middleware_stack", "randomize_endpoint"},
@@ -174,9 +176,8 @@ class Code:
                 yield name
 
     def _is_ours(self, file: File, owner: str, name: str) -> bool:
-        """Whether we define it, and the owner is nothing of a library, which has such a name, too.
-
-        One that a library has, too, is ours where the file tells what the owner is.
+        """Whether the name is ours: some file of ours defines it and, if a library has the same
+        name, this file tells that the owner's class is ours.
         """
         if owner in OURSELVES:
             return any(name in each.members for each in self._reached_by(file))
@@ -186,7 +187,7 @@ class Code:
         if owner in file.known:
             there = self._modules.get(f"{module}.{of}") or self._modules.get(module)
             return there is None or name in there.defined
-        if name not in _names_of_libraries():
+        if name not in _private_names_of_libraries():
             return name in self._defined
         kinds = _kinds(file, owner)
         theirs = any(_may_be_a_library_s(file, kind) for kind in kinds)
@@ -216,7 +217,7 @@ class Code:
         """What a class of ours defines, or asks of itself, although its library's base has it."""
         for name, own in file.own.items():
             for base in self._foreign_bases(file, name):
-                yield from own & _names_of(base)
+                yield from own & _members_of(base)
 
     def _foreign_bases(self, file: File, name: str) -> Iterator[object]:
         """The classes of libraries that one of our classes is made of, by way of others of ours."""
@@ -230,7 +231,9 @@ class Code:
                 yield from _loaded(module, ".".join(filter(None, (of, rest))))
 
     def _undocumented(self, file: File) -> set[str]:
-        """Those that nobody of ours has, wherever they stand; others where their library is."""
+        """Undocumented names: those that no class of ours has, in any file; the others only in
+        files that import their library.
+        """
         libraries = {module.partition(".")[0] for module, _ in file.imports}
         theirs = ENTRIES - SHARED - self._members
         known = theirs.union(*(UNDOCUMENTED.get(library, ()) for library in libraries))
@@ -288,7 +291,7 @@ def _may_be_a_library_s(file: File, kind: str) -> bool:
 
 
 @cache
-def _names_of_libraries() -> frozenset[str]:
+def _private_names_of_libraries() -> frozenset[str]:
     """Every private name in the sources of the libraries."""
     found = set[str]()
     for library in UNDOCUMENTED:
@@ -314,7 +317,7 @@ def _loaded(module: str, name: str) -> list[object]:
 
 
 @cache
-def _names_of(base: object) -> frozenset[str]:
+def _members_of(base: object) -> frozenset[str]:
     """What a class has, and what its objects may get."""
     found = set(dir(base))
     for each in getattr(base, "__mro__", ()):

@@ -176,8 +176,13 @@ def test_a_private_name_that_we_have_too_is_found_where_its_owner_may_be_a_libra
         f"{IMPORTED}store = Store()\nstore._transaction",
         f"{IMPORTED}def made() -> Store: ...\nstore = made()\nstore._transaction",
         "class A:\n    required = True\ndef f(a): return a.required",
-        "import asyncio\ndef f(connection): return connection.sock",
     ],
 )
 def test_our_own_names_are_nobody_else_s_business(code: str) -> None:
     assert found_in(code, OUR_STORE) == set()
+
+
+def test_a_name_that_others_document_is_looked_for_only_beside_the_library_that_does_not() -> None:
+    code = "def f(connection): return connection.sock"
+    assert found_in(f"import asyncio\n{code}") == set()
+    assert found_in(f"import gunicorn\n{code}") == {"sock"}
