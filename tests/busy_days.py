@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 from sqlalchemy import text
 
 from db import transaction
 from db.connections import engine
 from db.types import now
-from providers.payments import Notice, Outcome
-from services import day_figures, days, queue, settlement
+from services import day_figures, days, queue
 from tests.factories import make_job, make_user
 from tests.job_steps import claim_job, finish_job
-from tests.payment_events import opened
+from tests.payment_events import buyer_with_payment
+from tests.settlements import notice, settle
 
 
 def today() -> date:
     """Of the moment of the test: while all tests run, a day may end in Moscow."""
     return days.of(now())
-
-
-def settle(payment: Any, outcome: Outcome, event: str, **more: Any) -> None:
-    """Apply what Stripe tells of a payment."""
-    notice = Notice(
-        provider="stripe",
-        event_id=f"{event} {payment.id}",
-        kind=outcome.value,
-        outcome=outcome,
-        payment_id=payment.id,
-        reference=payment.reference,
-        amount_minor=payment.asked_minor,
-        currency="RUB",
-        occurred_at=now(),
-        **more,
-    )
-    with transaction() as session:
-        assert settlement.settle(session, notice).state == "applied"
 
 
 def execute(sql: str, **values: object) -> None:
@@ -55,9 +36,10 @@ def compute(day: date | None = None) -> None:
 
 def a_busy_day() -> None:
     """One person orders and pays, part of which goes back; one sends a photo and leaves."""
-    buyer, payment = opened("stripe")
-    settle(payment, Outcome.SUCCEEDED, "paid")
-    settle(payment, Outcome.REFUNDED, "back", refunded_minor=5000, refund_reference="r1")
+    buyer, payment = buyer_with_payment("stripe")
+    assert settle(notice(payment, "succeeded")).state == "applied"
+    back = notice(payment, "refunded", refunded_minor=5000, refund_reference="r1")
+    assert settle(back).state == "applied"
     finish_job(claim_job(make_job(buyer).id))
     failed = claim_job(make_job(buyer).id)
     with transaction() as session:

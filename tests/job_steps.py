@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -41,13 +42,13 @@ def finish_job(claim: Claim) -> None:
         assert turn is Turn.DONE
 
 
-def claim(worker="w"):
-    """Claim the job that is due first; None when there is none."""
+def claim_next(worker: str = "w") -> Claim | Any:
+    """Claim the job that is due first; None when there is none, which callers need not rule out."""
     with transaction() as session:
         return queue.claim(session, worker)
 
 
-def silence(job_id):
+def silence(job_id: UUID) -> None:
     """Let the lease of the job run out, as if its worker had died."""
     with transaction() as session:
         session.execute(

@@ -17,7 +17,7 @@ from tests.factories import make_user
 _charges = count(1)
 
 
-def opened(provider: str = "stripe") -> tuple[UUID, Any]:
+def buyer_with_payment(provider: str = "stripe") -> tuple[UUID, Any]:
     """A user and their payment, open in our tables but unknown to the provider."""
     user = make_user()
     asked, currency = (167, "XTR") if provider == "telegram" else (20000, "RUB")

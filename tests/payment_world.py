@@ -71,7 +71,9 @@ class Posted:
 
 
 class Shop:
-    """A webhook that answers with scripted statuses, then 200, once as many wait as `together`."""
+    """A webhook that answers with scripted statuses, then 200; each only when as many calls have
+    come as the barrier `together` counts.
+    """
 
     def __init__(self) -> None:
         self.posted: list[Posted] = []

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from db import snapshot, transaction
+from db.rows import PaymentRow, UserRow
 from db.types import now
 from providers.payments import Notice, Outcome
 from services import ledger, payments, settlement
+from services.inbox import Verdict
 
-RUB = Decimal(200)  # 20 tokens at 10 rubles
+AMOUNT_RUB = Decimal(200)  # 20 tokens at 10 rubles
 
 
-def opened(user, amount=RUB, provider="yookassa", plan=None):
+def open_payment_of(
+    user: UserRow,
+    amount: Decimal | int = AMOUNT_RUB,
+    provider: str = "yookassa",
+    plan: str | None = None,
+) -> PaymentRow:
     """A payment of the user, open in our tables but unknown to the provider."""
     with transaction() as session:
         payment = payments.open(
@@ -32,7 +40,7 @@ def opened(user, amount=RUB, provider="yookassa", plan=None):
         )
 
 
-def notice(payment, outcome, **changes):
+def notice(payment: PaymentRow, outcome: str, **changes: Any) -> Notice:
     """What the provider tells of a payment."""
     base = Notice(
         provider=payment.provider,
@@ -47,13 +55,13 @@ def notice(payment, outcome, **changes):
     return replace(base, **changes)
 
 
-def settle(event):
+def settle(event: Notice) -> Verdict:
     """Apply what was told; the verdict."""
     with transaction() as session:
         return settlement.settle(session, event)
 
 
-def books_are_whole():
+def books_are_whole() -> bool:
     """Whether no rule of the ledger is broken."""
     with snapshot() as session:
         return {rule: rows for rule, rows in ledger.violations(session).items() if rows} == {}

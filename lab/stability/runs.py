@@ -31,7 +31,10 @@ def run_tests(number: int, arguments: Sequence[str], *, limit_seconds: float) ->
     """
     report = FOLDER / f"run-{number}.xml"
     chosen = shlex.join([f"--junitxml={report}", *arguments])
-    command = (str(shutil.which("make")), "--no-print-directory", "test", f"ARGS={chosen}")
+    make = shutil.which("make")
+    if make is None:
+        raise RuntimeError("make is not installed; on Debian: apt install make")
+    command = (make, "--no-print-directory", "test", f"ARGS={chosen}")
     started = time.monotonic()
     run = Child(
         Program.other(f"run-{number}", command, STOP_SECONDS), environ=os.environ, logs=FOLDER

@@ -87,6 +87,7 @@ def live(world: World, person: Person, chance: Random, enough: threading.Event) 
     while not (enough.is_set() and person.having("готов ✅")):
         heard = len(person.having(""))
         person.send(PHOTO.name)
+        # No answer may come: the bot may be killed, or restarted, meanwhile. Then the next round.
         comes_true(lambda before=heard: len(person.having("")) > before, PATIENCE)
         for message, labels in menus(person).items():
             for label in chance.choices(labels, k=chance.randint(1, 2)):

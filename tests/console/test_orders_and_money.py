@@ -12,7 +12,7 @@ from services import grants, inbox, jobs, payments
 from tests.console.browsing import World, acting, entries
 from tests.console.tills import connected, paid
 from tests.factories import balance, make_job, make_user
-from tests.payment_events import opened
+from tests.payment_events import buyer_with_payment
 from tests.provider_world import CountingSandbox
 from tests.settlements import notice, settle
 from workflows import erasure
@@ -80,8 +80,8 @@ def test_an_order_is_failed_with_words_and_made_again_once(console: World) -> No
 
 def test_payments_are_narrowed_by_filters_and_tell_what_they_moved(console: World) -> None:
     viewer = console.operator("viewer")
-    _, first = opened("stripe")
-    _, second = opened("telegram")
+    _, first = buyer_with_payment("stripe")
+    _, second = buyer_with_payment("telegram")
     settle(notice(first, "succeeded"))
     with transaction() as session:
         payments.note_trouble(session, second.id, "does not answer")
@@ -144,7 +144,7 @@ def test_the_key_of_a_refund_stays_when_the_provider_does_not_answer(
 
 def test_a_refund_wants_a_code_that_was_just_given(console: World) -> None:
     admin = console.operator("admin")
-    _, payment = opened("stripe")
+    _, payment = buyer_with_payment("stripe")
     settle(notice(payment, "succeeded"))
     admin.forget_code()
     path = f"/payments/{payment.id}/refund"
@@ -155,7 +155,7 @@ def test_a_refund_wants_a_code_that_was_just_given(console: World) -> None:
 
 def test_a_parked_event_is_shown_first_and_replayed_or_dismissed(console: World) -> None:
     support = console.operator("support")
-    _, payment = opened("stripe")
+    _, payment = buyer_with_payment("stripe")
     settle(notice(payment, "succeeded", amount_minor=1))
     with reading() as reader:
         (parked,) = inbox.of_payment(reader, payment.id)

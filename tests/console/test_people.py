@@ -17,7 +17,7 @@ from services.audit import Entry
 from tests.console.browsing import World, acting, entries
 from tests.factories import balance, make_job, make_user, stored_image
 from tests.job_steps import claim_job, finish_job
-from tests.payment_events import opened
+from tests.payment_events import buyer_with_payment
 from workflows.actions import recorded
 
 pytestmark = pytest.mark.usefixtures("no_rows")
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("no_rows")
 
 def test_the_only_thing_that_is_called_so_opens_at_once(console: World) -> None:
     support = console.operator("support")
-    user_id, payment = opened("stripe")
+    user_id, payment = buyer_with_payment("stripe")
     user = make_user(10, username="anna_sergeevna")
     job = make_job(user.id)
     for words, page in (

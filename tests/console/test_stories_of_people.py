@@ -19,7 +19,7 @@ from tests.console.tills import connected, paid
 from tests.factories import balance, make_job, make_user
 from tests.house.code import ROOT
 from tests.job_steps import claim_job
-from tests.payment_events import opened
+from tests.payment_events import buyer_with_payment
 from tests.settlements import notice, settle
 from workflows import reconciler
 
@@ -51,7 +51,7 @@ def customer(database: str) -> Iterator[Customer]:
             people.ban(session, make_user(username="banned").id, reason="чужие карты", now=now())
         for number in range(60):
             make_job(make_user(number % 7).id)
-        _, other = opened("telegram")
+        _, other = buyer_with_payment("telegram")
         settle(notice(other, "succeeded", amount_minor=1))
         with transaction() as session:
             payments.note_trouble(session, other.id, "telegram getMe: timed out")

@@ -183,6 +183,7 @@ def test_kill_9_loses_and_doubles_nothing(till: ProviderWorld, chance: Random) -
         with shoppers.shopping():
             while killer.kills.total() < KILLS or len(shoppers.paid) < PAID:
                 killer.strike(lambda: len(shoppers.answers))
+        # If they are not settled in time, the assertions below say in what, with the whole story.
         comes_true(lambda: settled(shoppers, users), PATIENCE_SECONDS)
     finally:
         killer.rest()

@@ -14,7 +14,7 @@ from services import inbox
 from tests import live
 from tests.factories import balance
 from tests.live import Bot, Server, done
-from tests.payment_events import opened, session_event
+from tests.payment_events import buyer_with_payment, session_event
 from tests.provider_world import TOKENS, ProviderWorld, environ, signed
 from tests.wire import wait_until
 
@@ -36,7 +36,7 @@ def server(till: ProviderWorld, tmp_path: Path) -> Iterator[Server]:
 def test_money_of_a_test_is_no_money(server: Server) -> None:
     with Bot(server.url) as bot:
         for livemode, tokens in ((False, 0), (True, TOKENS)):
-            user_id, payment = opened()
+            user_id, payment = buyer_with_payment()
             event = session_event(payment, livemode=livemode) | {"livemode": livemode}
             body, signature = signed(event)
             headers = {"Content-Type": "application/json", "Stripe-Signature": signature}

@@ -17,7 +17,13 @@ import settings
 from providers.payments.yookassa import HINTS_PER_MINUTE
 from tests import live
 from tests.live import Bot, done, refused, unchanged
-from tests.payment_events import newest_parked, notification, opened, paid_update, session_event
+from tests.payment_events import (
+    buyer_with_payment,
+    newest_parked,
+    notification,
+    paid_update,
+    session_event,
+)
 from tests.provider_world import OPTIONS, ProviderWorld, environ, signed
 
 STRIPE, TELEGRAM = "Stripe-Signature", "X-Telegram-Bot-Api-Secret-Token"
@@ -43,7 +49,7 @@ def post(till: ProviderWorld, provider: str, body: bytes, headers: Headers) -> t
 
 def genuine(provider: str) -> tuple[bytes, bytes]:
     """An event that would credit a payment, and the proof that would be believed."""
-    _, payment = opened(provider)
+    _, payment = buyer_with_payment(provider)
     if provider == "telegram":
         return paid_update(payment), OPTIONS.telegram_webhook_secret.encode()
     body, signature = signed(session_event(payment))
@@ -130,7 +136,7 @@ def test_the_proof_of_one_provider_is_nothing_to_another(
 
 @pytest.mark.parametrize("shape", MISSIGNED)
 def test_a_right_mark_in_a_wrong_header_is_refused(till: ProviderWorld, shape: str) -> None:
-    _, payment = opened()
+    _, payment = buyer_with_payment()
     body, signature = signed(session_event(payment))
     stamp, _, mark = signature.removeprefix("t=").partition(",v1=")
     header = shape.format(now=stamp, mark=mark)
@@ -140,7 +146,7 @@ def test_a_right_mark_in_a_wrong_header_is_refused(till: ProviderWorld, shape: s
 
 @pytest.mark.parametrize("seconds", [-(10**9), -86_400, -301, 302, 86_400])
 def test_an_event_of_another_time_is_refused(till: ProviderWorld, seconds: int) -> None:
-    _, payment = opened()
+    _, payment = buyer_with_payment()
     body, signature = signed(session_event(payment), at=time.time() + seconds)
     with unchanged():
         require_refused(till, "stripe", body, [(STRIPE, signature.encode())])

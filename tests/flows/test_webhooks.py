@@ -18,7 +18,13 @@ from db import transaction
 from services import ledger, payments
 from tests.factories import balance
 from tests.live import done, refused, unchanged
-from tests.payment_events import newest_parked, notification, opened, paid_update, session_event
+from tests.payment_events import (
+    buyer_with_payment,
+    newest_parked,
+    notification,
+    paid_update,
+    session_event,
+)
 from tests.provider_world import (
     OLD_STRIPE_SECRET,
     OLD_TELEGRAM_SECRET,
@@ -66,7 +72,7 @@ def sent_of(till: ProviderWorld, provider: str, reference: str) -> list[dict[str
 def test_an_event_of_stripe_counts_when_signed_with_a_secret_of_ours_and_now(
     till: ProviderWorld, secrets: list[str], at: float, code: str | None
 ) -> None:
-    user_id, payment = opened()
+    user_id, payment = buyer_with_payment()
     body, signature = signed(session_event(payment), *secrets, at=time.time() + at)
     if code is None:
         done(till.webhook("stripe", body, Stripe_Signature=signature), 200)
@@ -77,11 +83,11 @@ def test_an_event_of_stripe_counts_when_signed_with_a_secret_of_ours_and_now(
 
 
 def test_the_address_of_a_webhook_may_end_with_a_slash(till: ProviderWorld) -> None:
-    user_id, payment = opened()
+    user_id, payment = buyer_with_payment()
     body, signature = signed(session_event(payment))
     done(till.webhook("stripe/", body, Stripe_Signature=signature), 200)
     assert balance(user_id) == TOKENS
-    user_id, payment = opened("telegram")
+    user_id, payment = buyer_with_payment("telegram")
     secret = {"X_Telegram_Bot_Api_Secret_Token": TELEGRAM_SECRET}
     done(till.webhook("telegram/", paid_update(payment), **secret), 200)
     assert balance(user_id) == TOKENS
@@ -91,7 +97,7 @@ def test_the_address_of_a_webhook_may_end_with_a_slash(till: ProviderWorld) -> N
 
 
 def test_a_signature_covers_each_byte_of_the_body_and_its_time(till: ProviderWorld) -> None:
-    _, payment = opened()
+    _, payment = buyer_with_payment()
     body, signature = signed(session_event(payment))
     stamp = int(signature.split(",")[0][2:])
     other_user = body.replace(str(payment.id).encode(), str(uuid4()).encode())
@@ -118,7 +124,7 @@ def test_a_signature_covers_each_byte_of_the_body_and_its_time(till: ProviderWor
 
 
 def test_an_update_of_telegram_counts_with_a_secret_of_ours(till: ProviderWorld) -> None:
-    user_id, payment = opened("telegram")
+    user_id, payment = buyer_with_payment("telegram")
     update = paid_update(payment)
     with unchanged():
         refused(till.webhook("telegram", update), "signature_invalid")
@@ -187,7 +193,7 @@ def test_a_notification_that_lies_changes_nothing(till: ProviderWorld) -> None:
 def test_what_does_not_fit_is_acknowledged_and_kept_for_a_person(
     till: ProviderWorld, changes: dict[str, Any], reason: str
 ) -> None:
-    user_id, payment = opened()
+    user_id, payment = buyer_with_payment()
     event = session_event(payment, **changes)
     for _ in range(2):
         done(tell_stripe(till, event), 200)
@@ -198,7 +204,7 @@ def test_what_does_not_fit_is_acknowledged_and_kept_for_a_person(
 
 
 def test_an_event_about_somebody_else_s_shop_is_acknowledged_and_kept(till: ProviderWorld) -> None:
-    _, payment = opened()
+    _, payment = buyer_with_payment()
     nobodys: dict[str, Any] = {"id": "cs_test_1", "client_reference_id": None, "metadata": {}}
     nobodys["payment_intent"] = "pi_nobodys"
     event = session_event(payment, **nobodys)
@@ -270,7 +276,7 @@ def test_garbage_is_refused(till: ProviderWorld, provider: str) -> None:
 
 
 def test_32_copies_at_once_count_once(till: ProviderWorld) -> None:
-    user_id, payment = opened()
+    user_id, payment = buyer_with_payment()
     event = session_event(payment)
     answers = at_once(lambda: tell_stripe(till, event), 32)
     statuses = {answer.status_code for answer in answers}
@@ -291,7 +297,7 @@ def test_copies_sent_by_the_provider_count_once(till: ProviderWorld, provider: s
 
 
 def test_different_events_about_one_fact_count_once(till: ProviderWorld) -> None:
-    user_id, payment = opened()
+    user_id, payment = buyer_with_payment()
     events = [
         session_event(payment, kind)
         for kind in ("completed", "async_payment_succeeded", "completed", "expired")
@@ -379,7 +385,7 @@ def test_without_its_database_the_server_promises_nothing(till: ProviderWorld) -
 
 def test_a_burst_of_events_counts_once_and_does_not_starve_reads(till: ProviderWorld) -> None:
     kinds = ("completed", "async_payment_succeeded", "completed", "expired")
-    sold = [opened() for _ in range(BURST // 5)]
+    sold = [buyer_with_payment() for _ in range(BURST // 5)]
     posts: list[tuple[bytes, str]] = []
     for _, payment in sold:
         events = [signed(session_event(payment, kind)) for kind in kinds]
@@ -455,7 +461,7 @@ def test_connections_cut_in_the_middle_cost_repeats_and_no_tokens(till: Provider
         cutting, deadline = pool.submit(cut), time.monotonic() + 90
         while len(troubles) < 5:
             assert time.monotonic() < deadline, "no connection was in use when it was cut"
-            sold += (batch := [opened() for _ in range(20)])
+            sold += (batch := [buyer_with_payment() for _ in range(20)])
             list(pool.map(tell, [payment for _, payment in batch]))
         stop.set()
         cutting.result()

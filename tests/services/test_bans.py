@@ -11,9 +11,8 @@ from db.types import now
 from errors import ApiError
 from services import jobs, people, users
 from tests.factories import balance, make_job, make_user
-from tests.payment_events import opened
-from tests.settlements import notice, settle
-from tests.settlements import opened as opened_for
+from tests.payment_events import buyer_with_payment
+from tests.settlements import notice, open_payment_of, settle
 
 
 def banned(user_id, reason="fraud"):
@@ -24,13 +23,13 @@ def banned(user_id, reason="fraud"):
 def test_a_banned_user_neither_orders_nor_pays_until_the_ban_is_lifted():
     user = make_user(100)
     banned(user.id)
-    for attempt in (lambda: make_job(user.id), lambda: opened_for(user)):
+    for attempt in (lambda: make_job(user.id), lambda: open_payment_of(user)):
         with pytest.raises(ApiError, match="user_banned"):
             attempt()
     with transaction() as session:
         assert people.unban(session, user.id).ban_reason is None
     make_job(user.id)
-    opened_for(user)
+    open_payment_of(user)
 
 
 def test_a_repeat_changes_the_reason_not_the_time():
@@ -40,7 +39,7 @@ def test_a_repeat_changes_the_reason_not_the_time():
 
 
 def test_money_on_its_way_is_credited_and_orders_that_waited_for_it_start():
-    user_id, payment = opened("stripe")
+    user_id, payment = buyer_with_payment("stripe")
     waiting = make_job(user_id)
     banned(user_id)
     assert settle(notice(payment, "succeeded")).state == "applied"

@@ -6,19 +6,19 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
 from db import transaction
 from db.types import now
-from providers.payments import Notice, Outcome
-from services import draws, events, jobs, lotteries, payments, queue, settlement
+from services import draws, events, jobs, lotteries, queue
 from services.events import News
 from services.lotteries import Prize
 from spec import CONTRACT
 from tests import job_steps
 from tests.factories import make_job, make_user
+from tests.settlements import notice, open_payment_of, settle
 from workflows import feed as feeds
 
 pytestmark = pytest.mark.usefixtures("no_rows")
@@ -40,8 +40,8 @@ def kinds(user_id: UUID) -> list[str]:
 def test_an_order_from_shortage_to_video_is_told_in_order() -> None:
     user = make_user()
     job = make_job(user.id, "animate")
-    payment = opened(user)
-    settle(payment, Outcome.SUCCEEDED)
+    payment = open_payment_of(user)
+    settle(notice(payment, "succeeded"))
     claim = job_steps.claim_job(job.id)
     job_steps.finish_job(claim)
 
@@ -133,12 +133,12 @@ def test_news_that_the_contract_does_not_describe_is_a_bug() -> None:
 
 def test_money_that_comes_does_not_come_and_goes_back_is_told() -> None:
     paid, unpaid = make_user(), make_user()
-    payment = opened(paid)
-    settle(payment, Outcome.SUCCEEDED)
-    settle(payment, Outcome.SUCCEEDED)
-    settle(payment, Outcome.REFUNDED, refunded_minor=payment.asked_minor // 2)
-    settle(payment, Outcome.REFUNDED)
-    settle(opened(unpaid), Outcome.CANCELED)
+    payment = open_payment_of(paid)
+    settle(notice(payment, "succeeded"))
+    settle(notice(payment, "succeeded"))
+    settle(notice(payment, "refunded", refunded_minor=payment.asked_minor // 2))
+    settle(notice(payment, "refunded"))
+    settle(notice(open_payment_of(unpaid), "canceled"))
 
     came, half, rest = feed(paid.id)
     assert came["type"] == "payment.succeeded"
@@ -181,32 +181,3 @@ def fail(job_id: UUID, *, retryable: bool) -> None:
     claim = job_steps.claim_job(job_id)
     with transaction() as session:
         queue.fail(session, claim, code="tried", message="Не вышло.", retryable=retryable)
-
-
-def opened(user: Any) -> Any:
-    """A payment of 200 rubles for 20 tokens."""
-    with transaction() as session:
-        return payments.open(
-            session,
-            user.id,
-            amount_rub=Decimal(200),
-            provider="yookassa",
-            plan=None,
-            now=now(),
-        )
-
-
-def settle(payment: Any, outcome: Outcome, **changes: Any) -> None:
-    notice = Notice(
-        provider="yookassa",
-        event_id=uuid4().hex,
-        kind=outcome,
-        outcome=outcome,
-        payment_id=payment.id,
-        reference=f"ref-{payment.id}",
-        amount_minor=payment.asked_minor,
-        currency="RUB",
-        **changes,
-    )
-    with transaction() as session:
-        settlement.settle(session, notice)

@@ -11,12 +11,12 @@ from sqlalchemy import text
 import settings
 from db import reading, snapshot, transaction
 from db.types import now
-from providers.payments import Outcome
 from services import checks, day_figures, days, figures
 from services.checks import FIGURES, LEDGER
-from tests.busy_days import a_busy_day, compute, execute, settle, today
+from tests.busy_days import a_busy_day, compute, execute, today
 from tests.factories import make_job, make_user
-from tests.payment_events import opened
+from tests.payment_events import buyer_with_payment
+from tests.settlements import notice, settle
 from tests.wire import wait_until
 from worker import duties
 from worker.proofs import Proofs
@@ -72,12 +72,12 @@ def test_several_providers_are_added_up():
 
 
 def test_a_late_refund_belongs_to_the_day_of_the_refund():
-    _, payment = opened("stripe")
-    settle(payment, Outcome.SUCCEEDED, "paid")
+    _, payment = buyer_with_payment("stripe")
+    settle(notice(payment, "succeeded"))
     long_ago = now() - timedelta(days=20)
     execute("UPDATE transactions SET created_at = :at", at=long_ago)
     execute("UPDATE users SET created_at = :at", at=long_ago)
-    settle(payment, Outcome.REFUNDED, "back", refunded_minor=5000, refund_reference="r1")
+    settle(notice(payment, "refunded", refunded_minor=5000, refund_reference="r1"))
     assert duties._keep_figures() == 20  # the days in between, too
     assert kept(days.of(long_ago))["paid", "stripe"].rub == 200
     assert kept()["returned", "stripe"].rub == 50

@@ -23,10 +23,11 @@ from db.models import Job, Lottery
 from db.rows import PaymentRow
 from db.types import now
 from errors import ApiError
-from providers.payments import Notice, Outcome
+from providers.payments import Outcome
 from services import grants, jobs, ledger, lotteries, payments, settlement
 from services.lotteries import Prize
 from tests.factories import make_image, make_job, make_user
+from tests.settlements import AMOUNT_RUB, notice, settle
 from worker import duties
 
 SECONDS, THREADS = 3.0, 8
@@ -45,34 +46,12 @@ def deadlocked(act: Callable[[], object]) -> bool:
     return False
 
 
-def opened(user_id: UUID) -> PaymentRow:
-    """A payment of 200 rubles."""
+def begun_payment(user_id: UUID) -> PaymentRow:
+    """A payment of 200 rubles, of which the provider has not been asked yet."""
     with transaction() as session:
         return payments.open(
-            session, user_id, amount_rub=Decimal(200), provider="stripe", plan=None, now=now()
+            session, user_id, amount_rub=AMOUNT_RUB, provider="stripe", plan=None, now=now()
         )
-
-
-def news(
-    payment: PaymentRow, outcome: Outcome, event_id: str, *, refunded_minor: int = 0
-) -> Notice:
-    """Stripe's notice about a payment."""
-    return Notice(
-        provider="stripe",
-        event_id=event_id,
-        kind=outcome,
-        outcome=outcome,
-        payment_id=payment.id,
-        amount_minor=payment.asked_minor,
-        currency="RUB",
-        refunded_minor=refunded_minor,
-        refund_reference=uuid4().hex,
-    )
-
-
-def settle(notice: Notice) -> None:
-    with transaction() as session:
-        settlement.settle(session, notice)
 
 
 def waits_for_money(user_id: UUID, picture: UUID) -> UUID:
@@ -93,7 +72,7 @@ class Crowd:
         self.users = [make_user()]
         for _ in range(3):
             self.users.append(make_user(ref_code=self.users[-1].ref_code))
-        self.payments = [opened(user.id) for user in self.users for _ in range(3)]
+        self.payments = [begun_payment(user.id) for user in self.users for _ in range(3)]
         self.deadlocks = 0
 
     def act(self, until: float) -> None:
@@ -116,9 +95,14 @@ class Crowd:
         ]
 
     def settle(self, payment: PaymentRow) -> None:
-        event_id = f"{payment.id}:{self._chance.randrange(20)}"  # mostly repeats
-        refunded = self._chance.randrange(payment.asked_minor)
-        settle(news(payment, self._chance.choice(OUTCOMES), event_id, refunded_minor=refunded))
+        event = notice(
+            payment,
+            self._chance.choice(OUTCOMES),
+            event_id=f"{payment.id}:{self._chance.randrange(20)}",  # mostly repeats
+            refunded_minor=self._chance.randrange(payment.asked_minor),
+            refund_reference=uuid4().hex,
+        )
+        settle(event)
 
     def refuse(self, payment: PaymentRow) -> None:
         with transaction() as session:
@@ -148,7 +132,7 @@ class Crowd:
                 jobs.cancel(session, job_id)
 
     def open_another(self, user_id: UUID) -> None:
-        self.payments.append(opened(user_id))
+        self.payments.append(begun_payment(user_id))
 
     def claim_due(self) -> None:
         with transaction() as session:
@@ -176,7 +160,7 @@ def nobody_stops(act: Callable[[], object], invited: list[Any]) -> bool:
 
     Such a payment locks the customer and then the inviter.
     """
-    sold = [news(opened(user.id), Outcome.SUCCEEDED, uuid4().hex) for user in invited]
+    sold = [notice(begun_payment(user.id), "succeeded") for user in invited]
     with ThreadPoolExecutor(THREADS) as pool:
         return not any(pool.map(deadlocked, [act, *(partial(settle, each) for each in sold)]))
 

@@ -13,7 +13,7 @@ from errors import ApiError
 from services import inbox, jobs, listed_jobs, payments, people, queue, support, timeline
 from services.inbox import Verdict
 from tests.factories import make_job, make_user
-from tests.payment_events import opened
+from tests.payment_events import buyer_with_payment
 from tests.settlements import notice, settle
 
 pytestmark = pytest.mark.usefixtures("no_rows")
@@ -66,7 +66,7 @@ def test_a_list_refuses_a_filter_that_it_does_not_have():
 
 
 def test_payments_are_narrowed_by_state_provider_trouble_and_period():
-    made = [opened(provider)[1] for provider in ("stripe", "telegram", "stripe")]
+    made = [buyer_with_payment(provider)[1] for provider in ("stripe", "telegram", "stripe")]
     settle(notice(made[0], "succeeded"))
     with transaction() as session:
         for payment in made[:2]:
@@ -84,7 +84,7 @@ def test_payments_are_narrowed_by_state_provider_trouble_and_period():
 
 
 def test_money_that_arrives_ends_the_trouble_of_its_payment():
-    _, payment = opened("stripe")
+    _, payment = buyer_with_payment("stripe")
     with transaction() as session:
         payments.note_trouble(session, payment.id, "does not answer")
     settle(notice(payment, "succeeded"))
@@ -112,7 +112,7 @@ def test_a_cursor_of_no_page_is_refused(cursor):
 
 
 def test_a_parked_event_is_dismissed_once_and_its_repeat_stays_so():
-    _, payment = opened("stripe")
+    _, payment = buyer_with_payment("stripe")
     wrong = notice(payment, "succeeded", amount_minor=1)
     stranger = notice(payment, "succeeded", payment_id=None, reference="unknown")
     assert settle(wrong).state == settle(stranger).state == "parked"

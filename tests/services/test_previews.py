@@ -10,7 +10,7 @@ import pytest
 from db import reading, transaction
 from services import grants, payments, previews
 from tests.factories import balance, make_job, make_user
-from tests.settlements import notice, opened, settle
+from tests.settlements import notice, open_payment_of, settle
 
 
 def test_a_grant_tells_which_waiting_orders_it_starts():
@@ -36,7 +36,7 @@ def test_a_withdrawal_tells_what_the_balance_does_not_have():
 @pytest.mark.parametrize("spent", [0, 15])
 def test_a_refund_tells_the_tokens_that_are_then_taken_back(rub, spent):
     user = make_user()
-    payment = opened(user)
+    payment = open_payment_of(user)
     settle(notice(payment, "succeeded"))
     settle(notice(payment, "refunded", refunded_minor=3333, refund_reference="first"))
     if spent:
@@ -61,6 +61,6 @@ def test_a_refund_tells_the_tokens_that_are_then_taken_back(rub, spent):
 
 
 def test_nothing_is_refunded_of_what_was_never_paid():
-    payment = opened(make_user())
+    payment = open_payment_of(make_user())
     with reading() as reader, pytest.raises(ValueError, match="nothing has been paid"):
         previews.refund(reader, payment, payment.amount_rub)

@@ -13,7 +13,7 @@ from db.types import now
 from services import data, ledger, queue
 from services.results import Turn
 from tests.factories import balance, make_job, make_user
-from tests.job_steps import claim, current, silence
+from tests.job_steps import claim_next, current, silence
 from tests.locks import wait_for_a_waiter
 from tests.threads import at_once
 
@@ -45,34 +45,34 @@ def fail(held, *, retryable=False):
 
 def test_the_oldest_due_job_is_taken_first_and_only_once():
     first, second = ordered(), ordered()
-    assert [claim().job_id, claim().job_id, claim()] == [first.id, second.id, None]
+    assert [claim_next().job_id, claim_next().job_id, claim_next()] == [first.id, second.id, None]
 
 
 def test_a_look_tells_whether_a_claim_would_find_a_job():
     looks = [is_due()]
     job = ordered()
     looks.append(is_due())
-    claim()
+    claim_next()
     looks.append(is_due())
     silence(job.id)
     looks.append(is_due())
     assert looks == [False, True, False, True]
     for _ in range(settings.load().job_max_attempts - 1):
-        assert is_due() and claim() is not None
+        assert is_due() and claim_next() is not None
         silence(job.id)
-    assert not is_due() and claim() is None
+    assert not is_due() and claim_next() is None
 
 
 def test_parallel_workers_never_share_a_job():
     made = {ordered().id for _ in range(6)}
-    taken = [c.job_id for c in at_once(claim, 8) if c is not None]
+    taken = [c.job_id for c in at_once(claim_next, 8) if c is not None]
     assert len(taken) == len(set(taken)) == 6
     assert set(taken) == made
 
 
 def test_a_finished_job_consumes_its_reserve_and_shows_its_result():
     job = ordered()
-    assert finish(claim()) is Turn.DONE
+    assert finish(claim_next()) is Turn.DONE
     done = current(job.id)
     assert (done.status, done.progress, done.tokens_reserved) == ("done", 100, 0)
     assert done.tokens_consumed == PRICE
@@ -82,7 +82,7 @@ def test_a_finished_job_consumes_its_reserve_and_shows_its_result():
 
 def test_a_failed_job_returns_its_tokens_and_says_why():
     job = ordered()
-    assert fail(claim()) is Turn.FAILED
+    assert fail(claim_next()) is Turn.FAILED
     failed = current(job.id)
     assert (failed.status, failed.tokens_reserved, failed.tokens_consumed) == ("failed", 0, 0)
     assert failed.meta["error"] == {"code": "broken", "message": "Сломалось."}
@@ -92,10 +92,10 @@ def test_a_failed_job_returns_its_tokens_and_says_why():
 def test_trouble_that_may_pass_is_tried_again_later_and_then_given_up():
     job = ordered()
     for attempt in range(1, settings.load().job_max_attempts + 1):
-        held = claim()
+        held = claim_next()
         assert held.attempt == attempt
         fail(held, retryable=True)
-        assert claim() is None, "the next try must wait"
+        assert claim_next() is None, "the next try must wait"
         with transaction() as session:
             session.execute(update(Job).where(Job.id == job.id).values(run_at=func.now()))
     assert current(job.id).status == "failed"
@@ -104,9 +104,9 @@ def test_trouble_that_may_pass_is_tried_again_later_and_then_given_up():
 
 def test_a_silent_workers_job_is_taken_over_and_its_late_result_thrown_away():
     job = ordered()
-    late = claim("first")
+    late = claim_next("first")
     silence(job.id)
-    taken_over = claim("second")
+    taken_over = claim_next("second")
     assert (taken_over.job_id, taken_over.attempt) == (job.id, late.attempt + 1)
     assert finish(late) is fail(late) is Turn.LOST
     with transaction() as session:
@@ -119,9 +119,9 @@ def test_a_silent_workers_job_is_taken_over_and_its_late_result_thrown_away():
 def test_a_job_that_kills_every_worker_fails_in_the_end():
     job = ordered()
     for _ in range(settings.load().job_max_attempts):
-        assert claim().job_id == job.id
+        assert claim_next().job_id == job.id
         silence(job.id)
-    assert claim() is None
+    assert claim_next() is None
     with transaction() as session:
         assert queue.give_up_lost(session) == 1
         assert queue.give_up_lost(session) == 0
@@ -131,15 +131,15 @@ def test_a_job_that_kills_every_worker_fails_in_the_end():
 
 def test_a_released_job_goes_to_the_next_worker_at_once():
     job = ordered()
-    held = claim()
+    held = claim_next()
     with transaction() as session:
         assert queue.release(session, held)
-    assert claim().job_id == job.id
+    assert claim_next().job_id == job.id
 
 
 def test_progress_never_goes_back():
     job = ordered()
-    held = claim()
+    held = claim_next()
     for progress in (40, 10):
         with transaction() as session:
             assert queue.renew(session, held, progress=progress)
@@ -148,7 +148,7 @@ def test_progress_never_goes_back():
 
 def test_finish_and_fail_at_once_end_the_job_one_way():
     job = ordered()
-    held = claim()
+    held = claim_next()
     left = [finish, fail] * 3
     ends = at_once(lambda: left.pop()(held), 6)
     assert ends.count(Turn.LOST) == 5
@@ -168,12 +168,12 @@ def test_the_wait_of_the_oldest_job_is_known():
 
 def test_an_operator_takes_a_job_from_a_worker_that_hangs_and_renews():
     job = ordered()
-    stuck = claim("stuck")
+    stuck = claim_next("stuck")
     with transaction() as session:
         assert queue.retry(session, job.id).status == "queued"
     with transaction() as session:  # the next heartbeat, within a second
         assert not queue.renew(session, stuck, progress=10)
-    assert claim("another").job_id == job.id
+    assert claim_next("another").job_id == job.id
     assert finish(stuck) is Turn.LOST
 
 
@@ -187,7 +187,7 @@ def test_a_job_whose_worker_came_back_is_not_given_up():
     job = ordered()
     with transaction() as session:  # in its last attempt
         session.execute(update(Job).where(Job.id == job.id).values(attempt=2))
-    held = claim()
+    held = claim_next()
     silence(job.id)
 
     def give_up():
@@ -210,6 +210,6 @@ def test_what_a_stopping_worker_gives_back_uses_up_no_try():
     job = ordered()
     for _ in range(2):  # two deployments
         with transaction() as session:
-            assert queue.release(session, claim())
-    fail(claim(), retryable=True)
+            assert queue.release(session, claim_next())
+    fail(claim_next(), retryable=True)
     assert current(job.id).status == "queued"  # its first trouble

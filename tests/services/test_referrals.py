@@ -19,7 +19,7 @@ from db.models import Payment, Referral, Transaction
 from db.rows import UserRow
 from services import grants, ledger, referrals
 from tests.factories import balance, make_user
-from tests.settlements import books_are_whole, notice, opened, settle
+from tests.settlements import books_are_whole, notice, open_payment_of, settle
 from tests.threads import at_once
 
 REWARD = 5
@@ -32,7 +32,7 @@ class Family:
     def __init__(self, payments: int = 3) -> None:
         self.inviter = make_user()
         self.friend = make_user(ref_code=self.inviter.ref_code)
-        self.payments = [opened(self.friend, provider="stripe") for _ in range(payments)]
+        self.payments = [open_payment_of(self.friend, provider="stripe") for _ in range(payments)]
 
     def tell(self, number: int, outcome: str) -> str:
         """The provider tells something about a payment; what became of that."""
@@ -167,7 +167,7 @@ def _percent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_percentage_is_that_of_a_payment_that_stands(_percent: None) -> None:
     inviter = make_user()
     friend = make_user(ref_code=inviter.ref_code)
-    large, small = opened(friend, Decimal(5000)), opened(friend, Decimal(100))
+    large, small = open_payment_of(friend, Decimal(5000)), open_payment_of(friend, Decimal(100))
     settle(notice(large, "succeeded"))
     assert balance(inviter.id) == 5 + 50
     settle(notice(small, "succeeded"))

@@ -22,7 +22,7 @@ from services import data, grants, jobs, ledger, queue
 from services.queue import Claim
 from services.results import Turn
 from tests.factories import balance, make_job, make_user
-from tests.job_steps import claim, current, silence
+from tests.job_steps import claim_next, current, silence
 from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("no_rows")  # with an empty queue
@@ -44,7 +44,7 @@ def ordered(photos: int = 3, tokens: int | None = None) -> JobRow[UUID]:
 
 
 def taken() -> Claim:
-    held = claim()
+    held = claim_next()
     assert held is not None
     return held
 
@@ -214,7 +214,7 @@ def test_a_photo_that_kills_every_worker_does_not_take_the_others_with_it() -> N
     for _ in range(settings.load().job_max_attempts - 1):
         assert taken().photo_index == 1
         silence(job.id)
-    assert claim() is None
+    assert claim_next() is None
     with transaction() as session:
         assert queue.give_up_lost(session) == 1
         assert queue.give_up_lost(session) == 0

@@ -11,7 +11,7 @@ from db.models import Event, PaymentEvent, Transaction
 from services import search, users
 from telemetry import logs
 from tests.factories import make_image, make_job, make_user
-from tests.payment_events import opened
+from tests.payment_events import buyer_with_payment
 
 
 def found(typed: str) -> list[tuple[str, object]]:
@@ -28,7 +28,7 @@ def test_digits_are_the_number_of_an_order_and_a_telegram_id():
 
 
 def test_an_id_is_of_whatever_has_it():
-    user_id, payment = opened("stripe")
+    user_id, payment = buyer_with_payment("stripe")
     with transaction() as session:
         event_id = uuid4()
         session.add(
@@ -63,7 +63,7 @@ def test_a_username_is_found_by_its_beginning_in_any_case_the_exact_one_first():
 
 @pytest.mark.parametrize("provider", ["stripe", "telegram"])
 def test_a_payment_is_found_by_what_its_provider_calls_it(provider):
-    _, payment = opened(provider)
+    _, payment = buyer_with_payment(provider)
     assert ("payment", payment.id) in found(payment.reference)
 
 
@@ -71,7 +71,7 @@ def test_a_request_id_leads_to_what_the_request_made():
     user = make_user()
     with logs.about("4f2c.complaint"):
         job = make_job(user.id)
-        _, payment = opened("stripe")
+        _, payment = buyer_with_payment("stripe")
     assert found("req:4f2c.complaint") == [("job", job.id), ("payment", payment.id)]
     assert found("req:other") == found("req:") == found("req:%") == []
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import permutations
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -20,7 +21,7 @@ from services import inbox, jobs, ledger, payments
 from services.inbox import Verdict
 from tests.factories import balance, make_image, make_job, make_user
 from tests.locks import wait_for_a_waiter
-from tests.settlements import RUB, books_are_whole, notice, opened, settle
+from tests.settlements import AMOUNT_RUB, books_are_whole, notice, open_payment_of, settle
 from tests.threads import at_once
 
 
@@ -38,7 +39,7 @@ def entries(user):
 def test_a_paid_payment_brings_its_tokens_and_starts_the_job_that_waited():
     user = make_user()
     job = make_job(user.id, "animate")
-    payment = opened(user)
+    payment = open_payment_of(user)
     assert settle(notice(payment, "succeeded")).state == "applied"
     with transaction() as session:
         assert jobs.get(session, job.id).status == "queued"
@@ -52,7 +53,7 @@ def test_a_paid_payment_brings_its_tokens_and_starts_the_job_that_waited():
 
 def test_an_order_that_comes_to_wait_while_its_payment_waits_for_the_customer_is_started():
     user, picture = make_user(), make_image()
-    payment = opened(user)
+    payment = open_payment_of(user)
     with ThreadPoolExecutor(1) as pool:
         with transaction() as session:
             job = jobs.create(
@@ -71,7 +72,7 @@ def test_an_order_that_comes_to_wait_while_its_payment_waits_for_the_customer_is
 
 def test_32_copies_of_one_webhook_at_once_credit_once():
     user = make_user()
-    payment = opened(user)
+    payment = open_payment_of(user)
     event = notice(payment, "succeeded")
     verdicts = at_once(lambda: settle(event), 32)
     states = [v.state if not isinstance(v, ApiError) else v.code for v in verdicts]
@@ -84,7 +85,7 @@ def test_32_copies_of_one_webhook_at_once_credit_once():
 
 def test_two_events_about_one_fact_credit_once():
     user = make_user()
-    payment = opened(user)
+    payment = open_payment_of(user)
     settle(notice(payment, "succeeded"))
     again = settle(notice(payment, "succeeded"))
     assert (again.state, balance(user.id)) == ("ignored", 20)
@@ -102,7 +103,7 @@ def test_two_events_about_one_fact_credit_once():
 )
 def test_an_event_that_does_not_fit_is_parked_and_the_real_one_still_counts(changes, reason):
     user = make_user()
-    payment = opened(user)
+    payment = open_payment_of(user)
     verdict = settle(notice(payment, "succeeded", **changes))
     assert (verdict.state, verdict.reason) == ("parked", reason)
     assert balance(user.id) == 0
@@ -114,7 +115,7 @@ def test_success_before_the_answer_to_the_create_call_credits():
     user = make_user()
     with transaction() as session:
         payment = payments.open(
-            session, user.id, amount_rub=RUB, provider="stripe", plan=None, now=now()
+            session, user.id, amount_rub=AMOUNT_RUB, provider="stripe", plan=None, now=now()
         )
     settle(notice(payment, "succeeded", reference="cs_1"))
     assert balance(user.id) == 20
@@ -135,13 +136,13 @@ def test_stars_for_a_page_that_a_restore_has_forgotten_credit_as_its_metadata_as
     user = make_user()
     with transaction() as session:
         payment = payments.open(
-            session, user.id, amount_rub=RUB, provider="telegram", plan=None, now=now()
+            session, user.id, amount_rub=AMOUNT_RUB, provider="telegram", plan=None, now=now()
         )
     page = Metadata(
         payment_id=payment.id,
         user_id=user.id,
         telegram_id=user.telegram_id,
-        amount_rub=RUB,
+        amount_rub=AMOUNT_RUB,
         tokens=payment.tokens,
         asked_minor=167,
         asked_currency="XTR",
@@ -168,7 +169,7 @@ def test_stars_for_a_page_that_a_restore_has_forgotten_credit_as_its_metadata_as
 @pytest.mark.parametrize("end", ["canceled", "expired"])
 def test_success_after_the_payment_was_given_up_still_credits(end):
     user = make_user()
-    payment = opened(user)
+    payment = open_payment_of(user)
     settle(notice(payment, end))
     assert entries(user) == [("gateway_payment", "failed", 0)]
     settle(notice(payment, "succeeded"))
@@ -185,7 +186,7 @@ def test_news_in_any_order_end_in_the_same_state():
     ends = set()
     for order in permutations(["succeeded", "canceled", "refunded"]):
         user = make_user()
-        payment = opened(user)
+        payment = open_payment_of(user)
         for outcome in order:
             settle(
                 notice(
@@ -201,7 +202,7 @@ def test_news_in_any_order_end_in_the_same_state():
 
 def test_partial_refunds_take_tokens_pro_rata_and_never_twice():
     user = make_user()
-    payment = opened(user)
+    payment = open_payment_of(user)
     settle(notice(payment, "succeeded"))
     settle(notice(payment, "refunded", refunded_minor=5000, refund_reference="r1"))
     assert (balance(user.id), current(payment).status) == (15, "partly_refunded")
@@ -215,7 +216,7 @@ def test_partial_refunds_take_tokens_pro_rata_and_never_twice():
 def test_a_refund_of_spent_tokens_takes_what_is_left_and_records_the_rest():
     user = make_user()
     make_job(user.id, "animate")
-    payment = opened(user)
+    payment = open_payment_of(user)
     settle(notice(payment, "succeeded"))  # 20 come, 10 are reserved at once
     settle(notice(payment, "refunded", refunded_minor=20000))
     assert balance(user.id) == 0
@@ -226,7 +227,7 @@ def test_a_refund_of_spent_tokens_takes_what_is_left_and_records_the_rest():
 
 def test_a_dispute_takes_the_tokens_and_winning_it_gives_them_back():
     user = make_user()
-    payment = opened(user, provider="stripe")
+    payment = open_payment_of(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     settle(notice(payment, "disputed", refund_reference="dp_1"))
     assert (balance(user.id), current(payment).status) == (0, "disputed")
@@ -241,7 +242,7 @@ def test_a_dispute_takes_the_tokens_and_winning_it_gives_them_back():
 @pytest.mark.parametrize("before", [[], ["canceled"], ["succeeded"]])
 def test_a_lost_dispute_that_nobody_told_of_takes_the_tokens_all_the_same(before):
     user = make_user()
-    payment = opened(user, provider="stripe")
+    payment = open_payment_of(user, provider="stripe")
     for outcome in before:
         settle(notice(payment, outcome))
     lost = notice(payment, "dispute_lost", refund_reference="dp_1")
@@ -254,7 +255,7 @@ def test_a_lost_dispute_that_nobody_told_of_takes_the_tokens_all_the_same(before
 
 def test_a_refund_told_during_a_dispute_waits_for_its_end():
     user = make_user()
-    payment = opened(user, provider="stripe")
+    payment = open_payment_of(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     settle(notice(payment, "disputed", refund_reference="dp_1"))
     half = notice(payment, "refunded", refunded_minor=10000, refund_reference="re_1")
@@ -268,7 +269,7 @@ def test_a_refund_told_during_a_dispute_waits_for_its_end():
 
 def test_a_refund_that_failed_afterwards_gives_the_tokens_back_and_tells_the_operator():
     user = make_user()
-    payment = opened(user, provider="stripe")
+    payment = open_payment_of(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     assert settle(notice(payment, "refund_failed", refunded_minor=0)).state == "ignored"
     settle(notice(payment, "refunded", refunded_minor=20000))
@@ -280,7 +281,7 @@ def test_a_refund_that_failed_afterwards_gives_the_tokens_back_and_tells_the_ope
 
 def test_of_several_refunds_the_one_that_failed_is_given_back():
     user = make_user()
-    payment = opened(user, provider="stripe")
+    payment = open_payment_of(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     settle(notice(payment, "refunded", refunded_minor=5000, refund_reference="re_1"))
     settle(notice(payment, "refunded", refunded_minor=8000, refund_reference="re_2"))
@@ -293,7 +294,7 @@ def test_of_several_refunds_the_one_that_failed_is_given_back():
 def test_a_failed_refund_gives_no_tokens_that_it_could_not_take():
     user = make_user()
     make_job(user.id, "animate")
-    payment = opened(user)
+    payment = open_payment_of(user)
     settle(notice(payment, "succeeded"))  # 20 come, 10 are reserved at once
     settle(notice(payment, "refunded", refunded_minor=20000, refund_reference="re_1"))
     settle(notice(payment, "refund_failed", refunded_minor=10000, refund_reference="re_1"))
@@ -305,7 +306,7 @@ def test_a_failed_refund_gives_no_tokens_that_it_could_not_take():
 
 def test_money_that_is_returned_again_after_a_failure_takes_the_tokens_again():
     user = make_user()
-    payment = opened(user, provider="stripe")
+    payment = open_payment_of(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     half = notice(payment, "refunded", refunded_minor=10000, refund_reference="re_1")
     for _ in range(2):
@@ -320,7 +321,7 @@ def test_money_that_is_returned_again_after_a_failure_takes_the_tokens_again():
 
 def test_a_refund_that_fails_leaves_what_a_lost_dispute_took():
     user = make_user()
-    payment = opened(user, provider="stripe")
+    payment = open_payment_of(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     settle(notice(payment, "refunded", refunded_minor=5000, refund_reference="re_1"))
     settle(notice(payment, "disputed", refund_reference="dp_1"))
@@ -337,7 +338,7 @@ def test_a_refund_that_fails_leaves_what_a_lost_dispute_took():
 )
 def test_a_part_that_is_returned_is_returned_to_the_kopeck(rub, kopecks):
     user = make_user()
-    payment = opened(user, amount=rub)
+    payment = open_payment_of(user, amount=rub)
     settle(notice(payment, "succeeded"))
     settle(notice(payment, "refunded", refunded_minor=kopecks))
     assert current(payment).refunded_rub == Decimal(kopecks) / 100
@@ -347,7 +348,7 @@ def test_a_part_that_is_returned_is_returned_to_the_kopeck(rub, kopecks):
 
 def test_a_refund_is_told_again_with_the_total_of_a_later_one():
     user = make_user()
-    payment = opened(user, provider="stripe")
+    payment = open_payment_of(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     for total, event_id in ((5000, "ch:5000"), (8000, "ch:8000")):
         event = notice(payment, "refunded", refunded_minor=total, refund_reference="re_1")
@@ -359,7 +360,7 @@ def test_a_refund_is_told_again_with_the_total_of_a_later_one():
 @pytest.mark.parametrize("ends", [["won", "lost"], ["lost"], ["won", "disputed", "lost"]])
 def test_a_dispute_may_end_more_than_once(ends):
     user = make_user()
-    payment = opened(user, provider="stripe")
+    payment = open_payment_of(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     settle(notice(payment, "disputed", refund_reference="dp_1"))
     for end in ends:
@@ -375,7 +376,7 @@ def test_a_dispute_may_end_more_than_once(ends):
 
 def test_a_won_dispute_that_took_nothing_gives_nothing():
     user = make_user()
-    payment = opened(user, provider="stripe")
+    payment = open_payment_of(user, provider="stripe")
     settle(notice(payment, "succeeded"))
     settle(notice(payment, "refunded", refunded_minor=20000))
     assert settle(notice(payment, "dispute_won", refund_reference="dp_1")).state == "applied"
@@ -385,7 +386,7 @@ def test_a_won_dispute_that_took_nothing_gives_nothing():
 
 def test_a_refund_of_another_amount_than_was_asked_is_parked():
     user = make_user()
-    payment = opened(user)
+    payment = open_payment_of(user)
     event = notice(payment, "refunded", amount_minor=100, refunded_minor=100)
     assert (settle(event).state, settle(event).reason) == ("parked", "amount_mismatch")
     assert entries(user) == [("gateway_payment", "pending", 0)]
@@ -393,7 +394,7 @@ def test_a_refund_of_another_amount_than_was_asked_is_parked():
 
 def test_a_refund_of_a_second_charge_that_is_told_first_waits_for_its_payment():
     user = make_user()
-    first = opened(user, provider="telegram")
+    first = open_payment_of(user, provider="telegram")
     settle(notice(first, "succeeded", charge_reference="early-1"))
     returned = notice(first, "refunded", charge_reference="early-2", event_id=uuid4().hex)
     verdict = settle(returned)
@@ -408,7 +409,7 @@ def test_a_refund_of_a_second_charge_that_is_told_first_waits_for_its_payment():
 
 def test_a_second_charge_of_a_telegram_link_is_a_payment_of_its_own():
     user = make_user()
-    payment = opened(user, provider="telegram")
+    payment = open_payment_of(user, provider="telegram")
     settle(notice(payment, "succeeded", charge_reference="stx-1"))
     second = notice(payment, "succeeded", charge_reference="stx-2")
     verdict = settle(second)
@@ -420,7 +421,7 @@ def test_a_second_charge_of_a_telegram_link_is_a_payment_of_its_own():
 
 def test_a_link_paid_by_another_person_credits_its_user_and_remembers_the_payer():
     user, friend = make_user(), make_user()
-    payment = opened(user, provider="telegram")
+    payment = open_payment_of(user, provider="telegram")
     paid = notice(payment, "succeeded", charge_reference="gift-1", payer_id=friend.telegram_id)
     flagged = Verdict("applied", "another_payer", payment.id)
     assert settle(paid) == flagged
@@ -444,7 +445,7 @@ def test_a_link_paid_by_another_person_credits_its_user_and_remembers_the_payer(
 def test_the_inviter_is_rewarded_once_and_full_refunds_take_it_back():
     inviter = make_user()
     invitee = make_user(ref_code=inviter.ref_code)
-    first, second = opened(invitee), opened(invitee)
+    first, second = open_payment_of(invitee), open_payment_of(invitee)
     events = [notice(first, "succeeded"), notice(second, "succeeded")]
     at_once(lambda: settle(events.pop()), 2)
     assert balance(inviter.id) == 5
@@ -481,16 +482,16 @@ def test_a_wrong_amount_or_plan_opens_nothing(request_, code):
 
 def test_a_tariff_sells_its_tokens_at_its_price():
     user = make_user()
-    payment = opened(user, amount=199, plan="start")
+    payment = open_payment_of(user, amount=199, plan="start")
     assert (payment.tokens, payment.plan) == (20, "start")
 
 
 def test_a_pre_checkout_is_refused_unless_everything_fits():
     user = make_user()
-    payment = opened(user, provider="telegram")
+    payment = open_payment_of(user, provider="telegram")
 
     def why(**changes):
-        asked = {
+        asked: dict[str, Any] = {
             "amount_minor": payment.asked_minor,
             "currency": "RUB",
             "payer_id": user.telegram_id,
@@ -507,7 +508,7 @@ def test_a_pre_checkout_is_refused_unless_everything_fits():
 
 
 def test_due_payments_are_asked_about_by_one_worker_and_ever_less_often(no_rows):
-    payment = opened(make_user())
+    payment = open_payment_of(make_user())
     later = now() + timedelta(minutes=4)
 
     def claim(moment, without=()):
